@@ -1,0 +1,52 @@
+# The project's whole vocabulary: CI and the README use these words and no others.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+LOCK_COMMAND := $(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	--generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.lock
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-system check format lock bench clean
+
+help: ## Say what each word does
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+install: $(INSTALLED) ## Make .venv from requirements.lock, with songform in it
+
+# uv installs the lock ten times as fast as pip; its own lines of the lock bring it in, so that every
+# downloaded byte is checked against a hash. --python keeps it away from another active environment.
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -m venv --clear .venv
+	awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements.lock > .venv/uv.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: install ## Compose, download, analyse and judge a small playlist, all on this machine
+	$(BIN)/songform demo
+
+test: install ## Run the tests that need nothing but the lock
+	$(BIN)/python -m pytest -m "not system"
+
+test-system: install ## Run the tests that need Debian's packages, minutes or a cluster (each says what)
+	$(BIN)/python -m pytest -m system -rs
+
+check: install ## Format, lint, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layering.py
+
+format: install ## Put the code in form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: install ## Compile requirements.lock anew from pyproject.toml
+	$(LOCK_COMMAND)
+
+bench: install ## Measure speed and memory as ratios
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove .venv and what the tools left behind
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

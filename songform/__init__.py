@@ -1,0 +1,1 @@
+"""songform: the musical form of songs, albums and playlists."""

@@ -1,0 +1,227 @@
+"""The corpus: where everything lies, and how it gets there whole.
+
+`Corpus` is the only place that knows a path below the home::
+
+    data/tracks/<key>.json                  the record of a track
+    data/audio/<key>.mp3                    downloaded audio, if `audio.keep`
+    data/features/<config>/<key>.parquet    38 features a frame
+    data/overview/<config>/<key>.parquet    all that later steps want of the sound
+    data/states/<model>/                    a state model, and each track's states by it
+    data/composed/<config>/<name>.*         composed songs with known form, by which models are compared
+    data/reports/<model>/<key>.*            segments and pictures
+    mlruns/mlflow.db, mlruns/artifacts/     MLflow's store
+
+The file is the cache: a path is made of all that determines the content, so a file that stands is right. Files are
+written beside their target, flushed to disk and renamed: after a power cut there is the old file, or the new one, or
+none, but never half of one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from songform.errors import CorpusError
+from songform.sources import TrackRecord
+
+__all__ = ["Corpus", "atomic_path", "read_table", "write_json", "write_table"]
+
+
+class Corpus:
+    """All files under one home.
+
+    Parameters
+    ----------
+    home : path
+        The folder that holds `data/`, `mlruns/` and `songform.toml`.
+    """
+
+    def __init__(self, home: Path | str) -> None:
+        self.home = Path(home).absolute()
+        self.data = self.home / "data"
+        self.mlruns = self.home / "mlruns"
+
+    def prepare(self) -> None:
+        """Make the home's folders and clear away what an interrupted process left half written.
+
+        Raises
+        ------
+        CorpusError
+            If the home cannot be written.
+        """
+        try:
+            for folder in (self.data / "tracks", self.mlruns):
+                folder.mkdir(parents=True, exist_ok=True)
+            probe = self.data / f".probe.{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            msg = (
+                f"the home {self.home} cannot be written ({error.strerror or error}); "
+                "choose another with --home, or mend its permissions"
+            )
+            raise CorpusError(msg) from error
+        self._sweep()
+
+    def record_path(self, key: str) -> Path:
+        """Return where the record of a track lies."""
+        return self.data / "tracks" / f"{key}.json"
+
+    def audio_path(self, key: str, suffix: str) -> Path:
+        """Return where kept audio lies."""
+        return self.data / "audio" / f"{key}{suffix}"
+
+    def features_path(self, config: str, key: str) -> Path:
+        """Return where a track's features lie; `config` is the digest of all that determines them."""
+        return self.data / "features" / config / f"{key}.parquet"
+
+    def overview_path(self, config: str, key: str) -> Path:
+        """Return where a track's overview lies."""
+        return self.data / "overview" / config / f"{key}.parquet"
+
+    def states_path(self, model: str, name: str) -> Path:
+        """Return where a file of a state model lies: a track's states, or the model's own arrays."""
+        return self.data / "states" / model / name
+
+    def composed_path(self, config: str, name: str) -> Path:
+        """Return where a file of a composed song lies."""
+        return self.data / "composed" / config / name
+
+    def report_path(self, model: str, name: str) -> Path:
+        """Return where a file of a report lies."""
+        return self.data / "reports" / model / name
+
+    def relative(self, path: Path) -> str:
+        """Return a path under `data/` as records name it."""
+        return path.relative_to(self.data).as_posix()
+
+    def record(self, key: str) -> TrackRecord | None:
+        """Return the record of a track, or None if the corpus does not know it.
+
+        Raises
+        ------
+        CorpusError
+            If the record cannot be read: songform never writes half a record, so someone else did.
+        """
+        path = self.record_path(key)
+        try:
+            return TrackRecord.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            msg = (
+                f"the record {path} cannot be read ({_first_line(error)}); delete it, and the next ingest makes it anew"
+            )
+            raise CorpusError(msg) from error
+
+    def records(self) -> list[TrackRecord]:
+        """Return the records of all tracks, in order of their keys."""
+        keys = sorted(path.stem for path in (self.data / "tracks").glob("*.json"))
+        return [record for record in map(self.record, keys) if record is not None]
+
+    def save_record(self, record: TrackRecord) -> None:
+        """Write the record of a track."""
+        write_json(self.record_path(record.key), record.model_dump(mode="json", by_alias=True))
+
+    def holds(self, record: TrackRecord, *paths: Path) -> bool:
+        """Return whether each file stands with the size that the track's record gives it."""
+        return all(
+            path.is_file() and record.files.get(self.relative(path)) == path.stat().st_size and path.stat().st_size > 0
+            for path in paths
+        )
+
+    def _sweep(self) -> None:
+        """Remove temporary files of processes that are no more."""
+        for path in self.data.rglob(".*.tmp"):
+            pid = path.suffixes[-3:-2]
+            if not (pid and pid[0][1:].isdigit() and _is_alive(int(pid[0][1:]))):
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside the target; rename it to the target when the block ends well.
+
+    The file is flushed to disk before the rename, and the folder after it. If the block raises, nothing is left.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield temporary
+        _fsync(temporary)
+        os.replace(temporary, target)  # noqa: PTH105  the call whose atomicity POSIX promises, by its own name
+        _fsync(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON document whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_table(path: Path, table: pa.Table, *, about: dict[str, Any] | None = None) -> None:
+    """Write a Parquet file (zstd) whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The target.
+    table : pa.Table
+        The rows.
+    about : dict, optional
+        What the file should say of itself; kept as JSON under the metadata key `songform`.
+    """
+    if about is not None:
+        table = table.replace_schema_metadata(
+            {**(table.schema.metadata or {}), b"songform": json.dumps(about).encode()}
+        )
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a Parquet file of the corpus.
+
+    Raises
+    ------
+    CorpusError
+        If it is missing or not readable.
+    """
+    try:
+        return pq.read_table(path, columns=columns, partitioning=None)
+    except (OSError, pa.ArrowInvalid) as error:
+        msg = f"{path} cannot be read ({_first_line(error)}); delete it and ingest the track again"
+        raise CorpusError(msg) from error
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,159 @@
+"""Every setting of songform, one frozen model a stage.
+
+These models only say what may be set, its unit and its default. Where values come from (`songform.toml`, the
+environment, `--set`) is the business of `flows.configuration`; the functions of `songform` take plain keywords and
+never see a settings object.
+
+What a stage computes depends on its own settings and on those of the stages before it; `digest` turns any
+collection of them into the short hash that names folders of the corpus.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "AudioSettings",
+    "DownloadSettings",
+    "FeaturesSettings",
+    "FramesSettings",
+    "ModelSettings",
+    "RunSettings",
+    "SequencesSettings",
+    "Settings",
+    "StatesSettings",
+    "digest",
+]
+
+
+class _Section(BaseModel):
+    """What all sections share: frozen, typo-proof, and strict about types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class AudioSettings(_Section):
+    """How downloaded audio is encoded, and whether it stays."""
+
+    keep: bool = Field(False, description="Keep the downloaded audio under data/audio instead of deleting it.")
+    bitrate: int = Field(192, ge=32, le=320, description="Bit rate of the MP3 that downloads become, in kbit/s.")
+
+
+class FramesSettings(_Section):
+    """How the signal is cut into frames."""
+
+    sr: int = Field(22050, ge=8000, le=192000, description="Sampling rate of the analysed signal, in Hz.")
+    frame_length: int = Field(2048, ge=256, le=16384, multiple_of=4, description="Samples in a frame; also the FFT's.")
+    hop_length: int = Field(512, ge=64, le=8192, description="Samples from one frame to the next.")
+
+    @model_validator(mode="after")
+    def _overview_has_a_frame_in_every_cell(self) -> Self:
+        if self.hop_length * 10 > self.sr:
+            msg = "hop_length must not be longer than 0.1 s, the step of the overview"
+            raise ValueError(msg)
+        return self
+
+
+class FeaturesSettings(_Section):
+    """What is measured in every frame."""
+
+    n_mfcc: int = Field(13, ge=2, le=40, description="Number of mel-frequency cepstral coefficients.")
+
+
+class StatesSettings(_Section):
+    """How musical states are discovered, named and smoothed."""
+
+    n_states: int = Field(5, ge=2, le=12, description="Number of clusters.")
+    context_weight: float = Field(
+        3.0, ge=0.0, le=100.0, description="Weight of the context descriptors as a group; the frame features have 1."
+    )
+    dwell_seconds: float = Field(8.0, gt=0.0, description="Expected stay in a state, in s: the prior of the smoothing.")
+    transition_dwell_seconds: float = Field(4.0, gt=0.0, description="The same for the state Transition, in s.")
+    seed: int = Field(0, ge=0, description="Seed of KMeans.")
+
+
+class SequencesSettings(_Section):
+    """What the sequence model sees at once, and what it is asked."""
+
+    pool_seconds: float = Field(
+        0.25, ge=0.0, description="Length of a unit (mean and standard deviation of its frames), in s; 0: bare frames."
+    )
+    seconds: float = Field(12.0, gt=0.0, description="Length of a window, in s.")
+    hop_seconds: float = Field(0.5, gt=0.0, description="From one window to the next, in s.")
+    target: Literal["current", "ahead"] = Field(
+        "current", description="The state of the window's last unit, or the one ahead_seconds later."
+    )
+    ahead_seconds: float = Field(2.0, gt=0.0, description="How far ahead the target `ahead` lies, in s.")
+
+    @model_validator(mode="after")
+    def _a_window_holds_two_units(self) -> Self:
+        if self.seconds < 2 * self.pool_seconds:
+            msg = f"seconds ({self.seconds:g}) must be at least twice pool_seconds ({self.pool_seconds:g})"
+            raise ValueError(msg)
+        return self
+
+
+class ModelSettings(_Section):
+    """The sequence model and its training."""
+
+    name: Literal["lstm"] = Field("lstm", description="Architecture.")
+    seed: int = Field(0, ge=0, description="Seed of the split, the weights and the order of the windows.")
+    epochs: int = Field(50, ge=1, description="Most passes over the training windows.")
+    patience: int = Field(5, ge=1, description="Epochs without a better validation loss before training stops.")
+    batch_size: int = Field(256, ge=1, description="Windows in a batch.")
+    learning_rate: float = Field(0.001, gt=0.0, description="Adam's step size.")
+
+
+class DownloadSettings(_Section):
+    """How politely and how stubbornly audio is fetched."""
+
+    attempts: int = Field(3, ge=1, le=10, description="Attempts a track in one ingest.")
+    retry_seconds: float = Field(5.0, ge=0.0, description="Pause before the second attempt, in s; it doubles.")
+    workers: int = Field(2, ge=1, le=16, description="Downloads at the same time.")
+    timeout_seconds: float = Field(20.0, gt=0.0, description="Silence after which a connection counts as dead, in s.")
+
+
+class RunSettings(_Section):
+    """How much of the machine is used."""
+
+    workers: int = Field(0, ge=0, description="Tracks extracted at the same time; 0: one a core.")
+
+
+class Settings(_Section):
+    """All settings of songform."""
+
+    audio: AudioSettings = AudioSettings()
+    frames: FramesSettings = FramesSettings()
+    features: FeaturesSettings = FeaturesSettings()
+    states: StatesSettings = StatesSettings()
+    sequences: SequencesSettings = SequencesSettings()
+    model: ModelSettings = ModelSettings()
+    download: DownloadSettings = DownloadSettings()
+    run: RunSettings = RunSettings()
+
+    def flat(self) -> dict[str, Any]:
+        """Return every setting as `section.name`, in the order of the sections."""
+        sections: dict[str, dict[str, Any]] = self.model_dump()
+        return {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
+
+
+def digest(*parts: Any) -> str:
+    """Return 12 hex digits that change when any part changes.
+
+    Parameters
+    ----------
+    *parts : pydantic models and plain JSON values
+        Settings, `VERSION` constants, hashes of tracks: all that determines a file's content.
+
+    Returns
+    -------
+    str
+        The beginning of the SHA-256 of the parts' canonical JSON.
+    """
+    plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""Flows: what happens, in which order. The command line is `flows.cli`."""

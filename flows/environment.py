@@ -1,0 +1,40 @@
+"""What songform wants of the libraries it starts, said before they are imported.
+
+Prefect, MLflow, yt-dlp and TensorFlow read the environment when they are imported, so this module imports none of
+them. What the user has set stays as it is.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["prepare_environment"]
+
+
+def prepare_environment(home: Path) -> None:
+    """Keep every library's files under the home, its telemetry off, and its chatter out of the user's sight.
+
+    Parameters
+    ----------
+    home : Path
+        An absolute path.
+    """
+    wanted = {
+        # A Prefect of another version would migrate a database shared between projects out of our reach.
+        "PREFECT_HOME": str(home / ".prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PREFECT_LOGGING_TO_API_ENABLED": "true",
+        "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Else MLflow records an uv.lock and a pyproject.toml that happen to lie in the current folder.
+        "MLFLOW_UV_AUTO_DETECT": "false",
+        "MLFLOW_LOG_UV_FILES": "false",
+        # Python files in the current folder would otherwise be loaded as yt-dlp plugins.
+        "YTDLP_NO_PLUGINS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+    }
+    for name, value in wanted.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,243 @@
+"""Bundles: all that is needed to tell a song's form, in one folder.
+
+A bundle joins the state model (scaler, centroids, names) with the sequence model (its own scaler, window lengths,
+network) and the weight between the two. It reads frame features, and for the full analysis the overview beside them.
+It is saved as plain arrays, JSON and Keras' own format: nothing is pickled.
+
+===================  ===================================================
+`states.npz`         the state model
+`sequence.npz`       mean and standard deviation of each feature column
+`network.keras`      the network; absent in a bundle of clusters alone
+`bundle.json`        the rest
+===================  ===================================================
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from songform.context import UNIT_SECONDS
+from songform.errors import ModelError
+from songform.models import Network, load_network, predictor
+from songform.overview import Overview
+from songform.paths import joint_posterior, state_path, transition_matrix
+from songform.segments import Segment, state_segments
+from songform.sequences import WindowShape, standard_inputs, window_probabilities
+from songform.states import StateModel, state_posterior, unit_vectors
+from songform.units import frame_units, n_units
+
+__all__ = ["Bundle", "Form", "SequenceModel"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SequenceModel:
+    """The trained network and what it must be given.
+
+    Attributes
+    ----------
+    network : keras.Model
+        From `songform.models`.
+    center, scale : np.ndarray, shape=(n_columns,)
+        Mean and standard deviation of each feature column over the training frames.
+    shape : WindowShape
+        Lengths of units and windows.
+    target : str
+        `current` or `ahead`.
+    ahead_seconds : float
+        How far ahead the target `ahead` lies, in seconds.
+    """
+
+    network: Network
+    center: Array
+    scale: Array
+    shape: WindowShape
+    target: str = "current"
+    ahead_seconds: float = 2.0
+
+    def probabilities(self, features: NDArray[np.floating]) -> Array:
+        """Return the probability of each state at each of the song's units, shape (n_units, n_states)."""
+        inputs = standard_inputs(features, self.center, self.scale, self.shape)
+        return window_probabilities(predictor(self.network), inputs, self.shape.n_steps)
+
+    def at(self, features: NDArray[np.floating], times: Array) -> Array:
+        """Return the probability of each state at given times in seconds, shape (n_times, n_states).
+
+        Where the target is `ahead`, the window is taken whose target lies at that time.
+        """
+        probabilities = self.probabilities(features)
+        told = self.shape.moments(np.arange(len(probabilities)), target=self.target, ahead_seconds=self.ahead_seconds)
+        nearest = np.clip(np.searchsorted(told, times - self.shape.unit_seconds / 2), 0, len(probabilities) - 1)
+        return probabilities[nearest]
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of one song.
+
+    Attributes
+    ----------
+    segments : list of Segment
+        They partition the song.
+    path : np.ndarray of int, shape=(n_units,)
+        The state of each unit of 0.5 s.
+    clusters, sequence, joint : np.ndarray, shape=(n_units, n_states)
+        What the clusters say, what the sequence model says (None without one), and both together.
+    """
+
+    segments: list[Segment]
+    path: NDArray[np.intp]
+    clusters: Array
+    sequence: Array | None
+    joint: Array
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A state model, perhaps a sequence model, and the weight between them.
+
+    Attributes
+    ----------
+    states : StateModel
+        The clusters and their names.
+    sequence : SequenceModel or None
+        The network.
+    weight : float >= 0
+        The power to which the sequence model's probability is raised when both are joined.
+    columns : tuple of str
+        The feature columns that both read, in order.
+    """
+
+    states: StateModel
+    sequence: SequenceModel | None
+    weight: float
+    columns: tuple[str, ...]
+
+    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Return the network's answer for each frame.
+
+        Parameters
+        ----------
+        features : pd.DataFrame
+            Frame features of one song, a row a frame; further columns are ignored.
+
+        Returns
+        -------
+        pd.DataFrame
+            `state` (str) and `confidence` (float64, 0 to 1), a row a frame, with the index of `features`.
+
+        Raises
+        ------
+        ModelError
+            If a column is missing, the table is empty, or the bundle has no network.
+        """
+        if self.sequence is None:
+            raise ModelError("this model has clusters alone and no network; train one with songform train")
+        values = self._values(features)
+        shape = self.sequence.shape
+        probability = self.sequence.probabilities(values)
+        of_unit = frame_units(len(values), sr=shape.sr, hop_length=shape.hop_length, unit_seconds=shape.pool_seconds)
+        answer = probability.argmax(axis=1)
+        table = {
+            "state": np.array(self.states.states, dtype=object)[answer[of_unit]],
+            "confidence": probability.max(axis=1)[of_unit],
+        }
+        return pd.DataFrame(table, index=features.index)
+
+    def form(self, features: pd.DataFrame, overview: Overview, duration: float) -> Form:
+        """Return the form of a song: the clusters' and the network's say, joined and smoothed.
+
+        Parameters
+        ----------
+        features : pd.DataFrame
+            Frame features.
+        overview : Overview
+            Of the same pass.
+        duration : float > 0
+            The song's duration in seconds.
+
+        Raises
+        ------
+        ModelError
+            If the features are not those the model was trained on.
+        """
+        model, values = self.states, self._values(features)
+        vectors = unit_vectors(
+            features[list(self.columns)], overview, sr=model.sr, hop_length=model.hop_length, threshold=model.threshold
+        )
+        clusters = state_posterior(model, vectors)
+        sequence = self._sequence_at_units(values)
+        joint = clusters if sequence is None else joint_posterior(clusters, sequence, self.weight)
+        path = state_path(joint, transition_matrix(model.dwell, unit_seconds=UNIT_SECONDS))
+        segments = state_segments(path, joint, model.states, unit_seconds=UNIT_SECONDS, duration=duration)
+        return Form(segments, path, clusters, sequence, joint)
+
+    def with_weight(self, weight: float) -> Bundle:
+        """Return the same bundle with another weight."""
+        return replace(self, weight=weight)
+
+    def save(self, folder: Path) -> None:
+        """Write the bundle into a folder that exists."""
+        self.states.save(folder / "states.npz")
+        about: dict[str, Any] = {"weight": self.weight, "columns": list(self.columns), "sequence": None}
+        if self.sequence:
+            np.savez(folder / "sequence.npz", center=self.sequence.center, scale=self.sequence.scale)
+            self.sequence.network.save(folder / "network.keras")
+            about["sequence"] = {
+                "shape": asdict(self.sequence.shape),
+                "target": self.sequence.target,
+                "ahead_seconds": self.sequence.ahead_seconds,
+            }
+        (folder / "bundle.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Bundle:
+        """Read a bundle that `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            If a file is missing or unreadable.
+        """
+        try:
+            about = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+            states = StateModel.load(folder / "states.npz")
+            sequence = _sequence_model(folder, about["sequence"]) if about["sequence"] else None
+            return cls(states, sequence, float(about["weight"]), tuple(about["columns"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            msg = f"{folder} is no bundle that this songform can read ({error}); train again"
+            raise ModelError(msg) from error
+
+    def _values(self, features: pd.DataFrame) -> NDArray[np.float64]:
+        missing = [column for column in self.columns if column not in features.columns]
+        if missing or features.empty:
+            what = f"lacks the columns {', '.join(missing[:3])}" if missing else "has no row"
+            msg = (
+                f"the feature table {what}; the model reads the {len(self.columns)} columns of songform.frame_features"
+            )
+            raise ModelError(msg)
+        return features[list(self.columns)].to_numpy(np.float64)
+
+    def _sequence_at_units(self, values: NDArray[np.float64]) -> Array | None:
+        """Return what the network says of each unit of the state model."""
+        if self.sequence is None:
+            return None
+        count = n_units(len(values), sr=self.states.sr, hop_length=self.states.hop_length, unit_seconds=UNIT_SECONDS)
+        return self.sequence.at(values, (np.arange(count) + 0.5) * UNIT_SECONDS)
+
+
+def _sequence_model(folder: Path, about: dict[str, Any]) -> SequenceModel:
+    with np.load(folder / "sequence.npz", allow_pickle=False) as arrays:
+        center, scale = arrays["center"], arrays["scale"]
+    network = load_network(folder / "network.keras")
+    return SequenceModel(
+        network, center, scale, WindowShape(**about["shape"]), about["target"], float(about["ahead_seconds"])
+    )

@@ -1,0 +1,224 @@
+"""Context descriptors: what a moment is within its song.
+
+A frame can tell loud from soft; it cannot tell that energy is *rising*, that something *changes*, or that this was
+*heard before*. Six descriptors tell that of every unit of 0.5 s, from the frame features and the overview alone, so
+that they can be made long after the audio is gone.
+
+==============  =============================================================================================
+`energy`        how loud, against the song's own median
+`rise`          loudness, onset rate and brightness climb while the bass recedes, and a louder part follows [1]_
+`novelty`       the sound before differs from the sound after, while each agrees with itself
+`recurrence`    the last seconds were heard before, or will be heard again
+`variance`      how much the features move about
+`abs_slope`     how fast loudness changes, up or down
+==============  =============================================================================================
+
+Conventions
+-----------
+A descriptor is a float64 array of shape (n_units,). `robust_z` is the distance from the track's median in robust
+standard deviations, with floors that keep a constant track near 0. A window that reaches beyond the song is cut, never
+padded; a descriptor with too little song to be computed is 0. Everything is invariant to the track's gain.
+
+References
+----------
+.. [1] Solberg, "Waiting for the bass to drop", Dancecult 6(1), 2014: risers, denser onsets, the bass taken out;
+       Dean, Bailes and Schubert, "Acoustic intensity causes perceived changes in arousal levels in music", PLoS ONE
+       6(4), 2011: loudness drives perceived arousal.
+
+See Also
+--------
+songform.selfsimilarity : novelty and recurrence.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
+
+from songform.errors import ParameterError
+from songform.overview import OVERVIEW_SECONDS, Overview
+from songform.selfsimilarity import DEFAULT_THRESHOLD, novelty, recurrence, similarity_vectors
+from songform.units import frame_units, pooled, smoothed
+
+__all__ = [
+    "CONTEXT_COLUMNS",
+    "UNIT_SECONDS",
+    "VERSION",
+    "context_descriptors",
+    "local_slope",
+    "rise",
+    "robust_z",
+    "song_vectors",
+]
+
+VERSION = 1
+UNIT_SECONDS = 0.5
+CONTEXT_COLUMNS = ("energy", "rise", "novelty", "recurrence", "variance", "abs_slope")
+
+Array = NDArray[np.float64]
+
+
+def context_descriptors(
+    features: pd.DataFrame,
+    overview: Overview,
+    *,
+    sr: float = 22050,
+    hop_length: int = 512,
+    threshold: float = DEFAULT_THRESHOLD,
+) -> pd.DataFrame:
+    """Describe every unit of a song by its context.
+
+    Parameters
+    ----------
+    features : pd.DataFrame
+        Frame features, from `songform.frame_features`.
+    overview : Overview
+        The song's overview, of the same pass.
+    sr, hop_length : float, int
+        The framing of the features.
+    threshold : float in [-1, 1]
+        Path similarity from which two moments count as the same; a state model keeps the corpus's own.
+
+    Returns
+    -------
+    pd.DataFrame, shape=(n_units, 6)
+        The columns of `CONTEXT_COLUMNS`, float64; the index `time_s` is the units' centres in seconds.
+
+    Raises
+    ------
+    ParameterError
+        If features and overview are not of the same song.
+    """
+    mean = _unit_means(features, overview, sr=sr, hop_length=hop_length)
+    loudness = mean["loudness_db"].to_numpy()
+    energy = robust_z(smoothed(loudness, round(1 / UNIT_SECONDS)), floor=1.0)
+    slopes = [local_slope(mean[name].to_numpy()) for name in ("loudness_db", "onset", "centroid_hz", "low_share")]
+    vectors = song_vectors(features, overview, sr=sr, hop_length=hop_length)
+    table = {
+        "energy": energy,
+        "rise": rise(energy, *slopes),
+        "novelty": novelty(vectors, unit_seconds=UNIT_SECONDS),
+        "recurrence": recurrence(vectors, unit_seconds=UNIT_SECONDS, threshold=threshold),
+        "variance": _local_deviation(mean[list(features.columns)].to_numpy()),
+        "abs_slope": np.abs(slopes[0]),
+    }
+    index = pd.Index((np.arange(len(mean)) + 0.5) * UNIT_SECONDS, name="time_s")
+    return pd.DataFrame(table, index=index, columns=list(CONTEXT_COLUMNS))
+
+
+def song_vectors(
+    features: pd.DataFrame, overview: Overview, *, sr: float = 22050, hop_length: int = 512
+) -> NDArray[np.float64]:
+    """Return the units' vectors of timbre and harmony, see `songform.selfsimilarity.similarity_vectors`.
+
+    Parameters
+    ----------
+    features, overview, sr, hop_length
+        As in `context_descriptors`.
+
+    Returns
+    -------
+    np.ndarray, shape=(n_units, n_mfcc + 12)
+    """
+    mfcc = features.filter(regex=r"^mfcc_\d+$").to_numpy()
+    units = frame_units(len(features), sr=sr, hop_length=hop_length, unit_seconds=UNIT_SECONDS)
+    return similarity_vectors(pooled(mfcc, units)[0], _of_overview(overview.chroma, int(units[-1]) + 1))
+
+
+def robust_z(x: Array, *, floor: float = 1e-6) -> Array:
+    """Return the distance from the median in robust standard deviations, clipped to +-3.
+
+    Parameters
+    ----------
+    x : np.ndarray, shape=(n,)
+        Values of one track, in any unit.
+    floor : float > 0
+        The least deviation, in the unit of `x`, that counts as one: 1 for decibels.
+    """
+    deviation = x - np.median(x)
+    scale = max(1.4826 * float(np.median(np.abs(deviation))), 0.1 * float(x.std()), floor)
+    return np.clip(deviation / scale, -3.0, 3.0)
+
+
+def local_slope(x: Array, *, half_seconds: float = 4.0) -> Array:
+    """Return the least-squares slope of the units within +-`half_seconds`.
+
+    Parameters
+    ----------
+    x : np.ndarray, shape=(n_units,)
+        A value a unit.
+    half_seconds : float > 0
+        Half the window, which is cut at the song's ends; inside, this is `scipy.signal.savgol_filter` with
+        polyorder 1 and deriv 1.
+
+    Returns
+    -------
+    np.ndarray, shape=(n_units,)
+        Per second; 0 in a song of one unit.
+    """
+    half = round(half_seconds / UNIT_SECONDS)
+    time = np.arange(len(x)) * UNIT_SECONDS
+    mean_t, mean_x = smoothed(time, 2 * half + 1), smoothed(x, 2 * half + 1)
+    covariance = smoothed(time * x, 2 * half + 1) - mean_t * mean_x
+    variance = smoothed(time * time, 2 * half + 1) - mean_t * mean_t
+    return np.where(variance > 1e-9, covariance / np.maximum(variance, 1e-9), 0.0)
+
+
+def rise(
+    energy: Array,
+    loudness: Array,
+    onset: Array,
+    centroid: Array,
+    bass: Array,
+    *,
+    ahead_seconds: float = 8.0,
+    least: float = 0.5,
+) -> Array:
+    """Return how much each unit is part of a build-up.
+
+    Parameters
+    ----------
+    energy : np.ndarray, shape=(n_units,)
+        Loudness as `robust_z` gives it.
+    loudness, onset, centroid, bass : np.ndarray, shape=(n_units,)
+        Slopes of loudness, onset strength, spectral centroid and the energy share of the bass, which counts against.
+    ahead_seconds, least : float
+        A rise counts only where the energy gets more than `least` higher within the next `ahead_seconds`.
+    """
+    width = round(ahead_seconds / UNIT_SECONDS) + 1
+    # The largest energy of the units u .. u + width - 1; beyond the end the last unit is repeated, which adds nothing.
+    soon = maximum_filter1d(energy, width, mode="nearest", origin=-(width // 2))
+    cues = robust_z(loudness) + robust_z(onset) + robust_z(centroid) - robust_z(bass)
+    return np.where(soon - energy > least, cues / 4, 0.0)
+
+
+def _unit_means(features: pd.DataFrame, overview: Overview, *, sr: float, hop_length: int) -> pd.DataFrame:
+    """Pool the features, and beside them loudness, onset strength and the share of the bass."""
+    if len(overview.onset) != len(features):
+        msg = f"features has {len(features)} frames but the overview {len(overview.onset)}: they are of different songs"
+        raise ParameterError(msg)
+    units = frame_units(len(features), sr=sr, hop_length=hop_length, unit_seconds=UNIT_SECONDS)
+    mean = pd.DataFrame(pooled(features.to_numpy(np.float64), units)[0], columns=features.columns)
+    power = features["rms_mean"].to_numpy(np.float64) ** 2 + features["rms_std"].to_numpy(np.float64) ** 2
+    mean["loudness_db"] = 10 * np.log10(pooled(power, units)[0] + 1e-10)
+    mean["onset"] = pooled(np.asarray(overview.onset, dtype=np.float64), units)[0]
+    mean["low_share"] = _of_overview(overview.low_share, len(mean))
+    return mean
+
+
+def _of_overview(values: NDArray[np.floating], n_units: int) -> Array:
+    """Pool rows of the overview to units."""
+    per_unit = round(UNIT_SECONDS / OVERVIEW_SECONDS)
+    return pooled(values, np.minimum(np.arange(len(values)) // per_unit, n_units - 1))[0]
+
+
+def _local_deviation(columns: Array, *, half_seconds: float = 8.0) -> Array:
+    """Return the mean over the columns, standardised within the song, of their standard deviation nearby."""
+    scaled = (columns - columns.mean(axis=0)) / np.maximum(columns.std(axis=0), 1e-6)
+    width = 2 * round(half_seconds / UNIT_SECONDS) + 1
+    deviations = [
+        np.sqrt(np.maximum(smoothed(column * column, width) - smoothed(column, width) ** 2, 0.0)) for column in scaled.T
+    ]
+    return np.asarray(np.mean(deviations, axis=0))

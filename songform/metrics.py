@@ -1,0 +1,107 @@
+"""Metrics: how often a model names the right state.
+
+Conventions
+-----------
+`truth` has shape (n,) and holds indices of states; `probability` has shape (n, n_states), rows that sum to 1. Its
+largest entry is the answer. Macro-F1 is taken over the states that occur in the truth.
+
+See Also
+--------
+sklearn.metrics.f1_score, sklearn.metrics.log_loss
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songform.errors import ParameterError
+
+__all__ = ["confusion", "hardened", "macro_f1", "precision", "recall", "scores"]
+
+_FLOOR = 1e-6  # under the logarithm: no answer is infinitely wrong
+
+Index = NDArray[np.intp]
+Array = NDArray[np.float64]
+
+
+def scores(truth: Index, probability: Array) -> dict[str, float]:
+    """Return accuracy, macro-F1 and log-loss.
+
+    Parameters
+    ----------
+    truth : np.ndarray of int, shape=(n,)
+        The true states.
+    probability : np.ndarray, shape=(n, n_states)
+        The answers.
+
+    Returns
+    -------
+    dict
+        `accuracy` and `macro_f1` (0 to 1, more is better), `log_loss` (nats, less is better).
+
+    Raises
+    ------
+    ParameterError
+        If there is nothing to judge, or the shapes do not fit each other.
+    """
+    if len(truth) == 0 or probability.shape[:1] != truth.shape:
+        raise ParameterError(
+            f"truth and probability must have a row an answer, not {truth.shape} and {probability.shape}"
+        )
+    answer = probability.argmax(axis=1)
+    likelihood = np.clip(probability[np.arange(len(truth)), truth], _FLOOR, 1.0)
+    return {
+        "accuracy": float((answer == truth).mean()),
+        "macro_f1": macro_f1(truth, answer, probability.shape[1]),
+        "log_loss": float(-np.log(likelihood).mean()),
+    }
+
+
+def confusion(truth: Index, answer: Index, n_states: int) -> NDArray[np.intp]:
+    """Return how often each true state (row) was answered by each state (column)."""
+    return np.bincount(truth * n_states + answer, minlength=n_states * n_states).reshape(n_states, n_states)
+
+
+def macro_f1(truth: Index, answer: Index, n_states: int) -> float:
+    """Return the mean F1 of the states that occur in the truth."""
+    counts = confusion(truth, answer, n_states)
+    present = counts.sum(axis=1) > 0
+    f1 = 2 * counts.diagonal() / np.maximum(counts.sum(axis=0) + counts.sum(axis=1), 1)
+    return float(f1[present].mean())
+
+
+def recall(truth: Index, answer: Index, n_states: int) -> Array:
+    """Return the share of each true state that was found; NaN for a state that does not occur."""
+    counts = confusion(truth, answer, n_states)
+    return np.where(counts.sum(axis=1) > 0, counts.diagonal() / np.maximum(counts.sum(axis=1), 1), np.nan)
+
+
+def precision(truth: Index, answer: Index, n_states: int) -> Array:
+    """Return the share of each answer that was right; 1 / n_states for a state that was never answered."""
+    counts = confusion(truth, answer, n_states)
+    given = counts.sum(axis=0)
+    return np.where(given > 0, counts.diagonal() / np.maximum(given, 1), 1 / n_states)
+
+
+def hardened(answer: Index, training_precision: Array) -> Array:
+    """Return probabilities for a baseline that only names a state.
+
+    Parameters
+    ----------
+    answer : np.ndarray of int, shape=(n,)
+        The named states.
+    training_precision : np.ndarray, shape=(n_states,)
+        How often each name was right in training, from `precision`: the named state gets that, the others share the
+        rest.
+
+    Returns
+    -------
+    np.ndarray, shape=(n, n_states)
+    """
+    n_states = len(training_precision)
+    # Clipped to where the named state stays the answer.
+    trust = np.clip(training_precision, 1 / n_states + _FLOOR, 1 - _FLOOR)[answer]
+    probability = np.repeat(((1 - trust) / max(n_states - 1, 1))[:, None], n_states, axis=1)
+    probability[np.arange(len(answer)), answer] = trust
+    return probability

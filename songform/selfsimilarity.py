@@ -1,0 +1,205 @@
+"""Self-similarity: where a song turns, and what comes round again.
+
+Timbre (MFCC) and harmony (chroma) of every unit of 0.5 s make a vector; the inner products of all pairs would be the
+self-similarity matrix. It is never made whole: novelty needs a band of it, recurrence one diagonal at a time, so
+memory stays linear in the song's length.
+
+Conventions
+-----------
+`vectors` has shape (n_units, n_mfcc + 12) and rows of length 1. Lags are counted in units.
+
+References
+----------
+.. [1] Foote, "Automatic audio segmentation using a measure of audio novelty", ICME 2000.
+.. [2] Mueller, Jiang and Grosche, "A robust fitness measure for capturing repetitions in music recordings",
+       IEEE TASLP 21(3), 2013: path enhancement along diagonals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from songform.units import smoothed
+
+__all__ = [
+    "DEFAULT_THRESHOLD",
+    "cross_path_similarities",
+    "novelty",
+    "path_similarities",
+    "recurrence",
+    "similarity_vectors",
+]
+
+DEFAULT_THRESHOLD = 0.6
+"""Path similarity that counts as `heard before` until a corpus of two tracks gives its own."""
+
+PATH_SECONDS = 4.0
+"""Length of the diagonals over which similarities are averaged."""
+
+_ROWS = 256  # units whose band of the matrix is held at once: 256 x 64 x 64 float64 are 8 MB
+
+Array = NDArray[np.float64]
+
+
+def similarity_vectors(mfcc: Array, chroma: Array) -> Array:
+    """Return the vector of each unit, whose inner products are similarities of timbre and harmony.
+
+    Parameters
+    ----------
+    mfcc : np.ndarray, shape=(n_units, n_mfcc)
+        The units' mean MFCCs.
+    chroma : np.ndarray, shape=(n_units, 12)
+        The units' mean chroma.
+
+    Returns
+    -------
+    np.ndarray of float64, shape=(n_units, n_mfcc + 12)
+        Both parts standardised within the song and weighing alike; rows of length 1, or 0 where a unit is no
+        different from the song's average.
+    """
+    # The floors are the least that one hears: half a unit of an MFCC, a trace of a pitch class.
+    parts = _standardised(mfcc, floor=0.5), _standardised(chroma, floor=0.02)
+    vectors = np.hstack([part / np.sqrt(part.shape[1]) for part in parts])
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+
+def novelty(vectors: Array, *, unit_seconds: float, half_widths: tuple[float, ...] = (4.0, 8.0, 16.0)) -> Array:
+    """Return Foote's novelty [1]_, the mean over several sizes of the checkerboard.
+
+    Parameters
+    ----------
+    vectors : np.ndarray, shape=(n_units, n)
+        From `similarity_vectors`.
+    unit_seconds : float > 0
+        Length of a unit in seconds.
+    half_widths : tuple of float
+        Half the side of each checkerboard, in seconds.
+
+    Returns
+    -------
+    np.ndarray, shape=(n_units,)
+        0 where past and future are alike, and within 2 s of the song's ends; at most 0.5. Never divided by the
+        track's own maximum, so noise has none.
+    """
+    curves = [_checkerboard(vectors, round(width / unit_seconds)) for width in half_widths]
+    curve: Array = np.maximum(np.mean(curves, axis=0), 0.0)
+    margin = min(round(2 / unit_seconds), len(curve))
+    curve[:margin] = curve[len(curve) - margin :] = 0.0
+    return curve
+
+
+def recurrence(vectors: Array, *, unit_seconds: float, threshold: float = DEFAULT_THRESHOLD) -> Array:
+    """Return how much each unit was heard before, or will be heard again.
+
+    The largest path similarity at lags of 1 to 16 s (a loop), joined with the share of the lags beyond 8 s at which
+    the path similarity passes the threshold (a theme).
+
+    Parameters
+    ----------
+    vectors : np.ndarray, shape=(n_units, n)
+        From `similarity_vectors`.
+    unit_seconds : float > 0
+        Length of a unit in seconds.
+    threshold : float
+        Of path similarity, fixed for the corpus: a quantile of the track itself would give noise and an exact loop
+        the same value.
+
+    Returns
+    -------
+    np.ndarray, shape=(n_units,)
+        0 to 1; 0 where the song is too short.
+    """
+    n = len(vectors)
+    near, hits, lags = np.zeros(n), np.zeros(n), np.zeros(n)
+    for lag, similarity in path_similarities(vectors, unit_seconds=unit_seconds):
+        for side in (slice(0, n - lag), slice(lag, n)):
+            if lag * unit_seconds <= 16:
+                near[side] = np.maximum(near[side], similarity)
+            if lag * unit_seconds > 8:
+                hits[side] += similarity > threshold
+                lags[side] += 1
+    return (near + hits / np.maximum(lags, 1)) / 2
+
+
+def path_similarities(vectors: Array, *, unit_seconds: float) -> Iterator[tuple[int, Array]]:
+    """Yield the path similarities [2]_ of a song with itself, a lag at a time.
+
+    Parameters
+    ----------
+    vectors : np.ndarray, shape=(n_units, n)
+        From `similarity_vectors`.
+    unit_seconds : float > 0
+        Length of a unit in seconds.
+
+    Yields
+    ------
+    lag : int
+        From 1 s up, in units.
+    np.ndarray, shape=(n_units - lag,)
+        Element `u` is the mean similarity of the 4 s around unit `u` and around unit `u + lag`.
+    """
+    width = round(PATH_SECONDS / unit_seconds)
+    for lag in range(round(1 / unit_seconds), len(vectors) - width + 1):
+        yield lag, smoothed(np.einsum("ij,ij->i", vectors[:-lag], vectors[lag:]), width)
+
+
+def cross_path_similarities(one: Array, other: Array, *, unit_seconds: float) -> Array:
+    """Return the path similarities between two songs.
+
+    Parameters
+    ----------
+    one, other : np.ndarray, shape=(n_units, n)
+        From `similarity_vectors`, of two songs.
+    unit_seconds : float > 0
+        Length of a unit in seconds.
+
+    Returns
+    -------
+    np.ndarray, shape=(n_pairs,)
+        Of all pairs of paths of 4 s; empty where a song is shorter.
+    """
+    width = round(PATH_SECONDS / unit_seconds)
+    if min(len(one), len(other)) < width:
+        return np.zeros(0)
+    matrix = one @ other.T
+    # The mean along the diagonals, as sums of shifted matrices.
+    rows, columns = len(one) - width + 1, len(other) - width + 1
+    return (sum(matrix[k : k + rows, k : k + columns] for k in range(width)) / width).ravel()
+
+
+def _checkerboard(vectors: Array, half: int) -> Array:
+    """Correlate a Gaussian checkerboard with the self-similarity in [0, 1] around each unit.
+
+    The mean of the two squares on the diagonal less the mean of the two beside it, halved: within the song this is
+    the kernel divided by the sum of its absolute values, and where the song cuts the kernel both means stay means.
+    """
+    n = len(vectors)
+    padded = np.pad(vectors, ((half, half), (0, 0)))
+    inside = np.pad(np.ones(n), half)
+    offset = (np.arange(2 * half) - half + 0.5) / half
+    taper = np.exp(-2.0 * offset * offset)
+    same = np.sign(np.outer(offset, offset)) > 0
+    result = np.zeros(n)
+    for start in range(0, n, _ROWS):
+        stop = min(start + _ROWS, n)
+        windows = sliding_window_view(padded[start : stop + 2 * half - 1], 2 * half, axis=0)  # (rows, n, side)
+        weight = sliding_window_view(inside[start : stop + 2 * half - 1], 2 * half) * taper
+        similarity = (1.0 + windows.transpose(0, 2, 1) @ windows) / 2.0
+        weights = weight[:, :, None] * weight[:, None, :]
+        weighted = similarity * weights
+        result[start:stop] = _share(weighted, weights, same) - _share(weighted, weights, ~same)
+    return result / 2.0
+
+
+def _share(weighted: Array, weights: Array, where: NDArray[np.bool_]) -> Array:
+    total: Array = weights[:, where].sum(axis=1)
+    share: Array = weighted[:, where].sum(axis=1) / np.maximum(total, 1e-9)
+    return share
+
+
+def _standardised(values: Array, *, floor: float) -> Array:
+    return (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), floor)

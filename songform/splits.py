@@ -1,0 +1,205 @@
+"""Splits: which tracks a model learns from, and on which it is judged.
+
+Overlapping windows of one song are near copies, and so are two uploads of one recording. Therefore tracks are first
+grouped by their audio (equal, or nearly so), and whole groups are dealt out. The order of the groups depends on a hash
+of the seed and the group alone, so that a growing corpus moves few tracks.
+
+With fewer than three groups there is no third group to test on: each song is then cut into blocks of time, with a gap
+between them that no window can bridge.
+
+Conventions
+-----------
+A `Split` maps each part (`train`, `validation`, `test`) to the stretches of songs that belong to it, in seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songform.errors import ParameterError
+
+__all__ = ["PARTS", "Signature", "Split", "audio_groups", "blocks_in_time", "split_tracks"]
+
+PARTS = ("train", "validation", "test")
+_GAP_SECONDS = 16.0  # the reach of the widest context descriptor
+
+Spans = dict[str, list[tuple[float, float]]]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What tells whether two tracks are the same recording.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the audio file.
+    duration : float
+        In seconds.
+    spectra : np.ndarray, shape=(n_seconds, n_bands)
+        The log-mel spectrum of every second, in dB.
+    """
+
+    sha256: str
+    duration: float
+    spectra: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who is in which part.
+
+    Attributes
+    ----------
+    train, validation, test : dict of str to list of (float, float)
+        By track key, the stretches of the song in seconds; a whole song is `(0, inf)`.
+    by_track : bool
+        Whether whole tracks were dealt out, rather than blocks of time.
+    """
+
+    train: Spans = field(default_factory=dict)
+    validation: Spans = field(default_factory=dict)
+    test: Spans = field(default_factory=dict)
+    by_track: bool = True
+
+    def part(self, name: str) -> Spans:
+        """Return one of the `PARTS`."""
+        parts: dict[str, Spans] = {"train": self.train, "validation": self.validation, "test": self.test}
+        return parts[name]
+
+
+def audio_groups(signatures: Mapping[str, Signature]) -> list[list[str]]:
+    """Group tracks that are the same recording.
+
+    Parameters
+    ----------
+    signatures : mapping of str to Signature
+        By track key.
+
+    Returns
+    -------
+    list of lists of str
+        Every key once; keys in order, groups in order of their first key. Two tracks are in one group if their files
+        are equal, or their durations are within 3 s and their spectra nearly equal at some shift of up to 3 s.
+    """
+    leader = {key: key for key in signatures}
+    by_duration = sorted(signatures, key=lambda key: (signatures[key].duration, key))
+    for i, key in enumerate(by_duration):
+        for other in by_duration[i + 1 :]:
+            if signatures[other].duration - signatures[key].duration > 3.0:
+                break
+            if _is_same(signatures[key], signatures[other]):
+                _join(leader, key, other)
+    groups: dict[str, list[str]] = {}
+    for key in sorted(signatures):
+        groups.setdefault(_find(leader, key), []).append(key)
+    return sorted(groups.values())
+
+
+def split_tracks(groups: Sequence[Sequence[str]], *, seed: int) -> Split:
+    """Deal out whole groups: a tenth to test, as many to validation, the rest to training.
+
+    Parameters
+    ----------
+    groups : sequence of sequences of str
+        From `audio_groups`, at least three.
+    seed : int
+        Of the order.
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer than three groups.
+    """
+    if len(groups) < len(PARTS):
+        raise ParameterError(f"{len(groups)} groups of tracks cannot be dealt out to {len(PARTS)} parts")
+    order = sorted(groups, key=lambda group: hashlib.sha256(f"{seed}:{min(group)}".encode()).hexdigest())
+    n = max(1, round(0.1 * len(groups)))
+    test, validation, train = order[:n], order[n : 2 * n], order[2 * n :]
+    return Split(*({key: [(0.0, np.inf)] for group in part for key in group} for part in (train, validation, test)))
+
+
+def blocks_in_time(durations: Mapping[str, float], *, window_seconds: float) -> Split:
+    """Cut each song into a block for training, one for validation and one for the test, as far as it is long enough.
+
+    Parameters
+    ----------
+    durations : mapping of str to float
+        By track key, in seconds.
+    window_seconds : float
+        Length of a window; gaps are at least as long, and at least 16 s.
+
+    Returns
+    -------
+    Split
+        A song too short for three blocks gives none to the test, a still shorter one none to validation.
+
+    Raises
+    ------
+    ParameterError
+        If no song is as long as a window.
+    """
+    if max(durations.values(), default=0.0) < window_seconds:
+        longest = max(durations.values(), default=0.0)
+        msg = (
+            f"the longest song has {longest:.1f} s, but a window {window_seconds:g} s; "
+            "add longer songs, or lower sequences.seconds"
+        )
+        raise ParameterError(msg)
+    parts: tuple[Spans, Spans, Spans] = ({}, {}, {})
+    for key, duration in durations.items():
+        for part, span in zip(parts, _blocks(duration, window_seconds), strict=False):
+            part[key] = [span]
+    return Split(*parts, by_track=False)
+
+
+def _blocks(duration: float, window: float) -> list[tuple[float, float]]:
+    """Return as many blocks as fit: training at least two windows long, the others at least one and a half."""
+    gap = max(window, _GAP_SECONDS)
+    for n_held_out in (2, 1):
+        held_out = max(1.5 * window, 0.1 * (duration - n_held_out * gap))
+        train = duration - n_held_out * (gap + held_out)
+        if train >= 2 * window:
+            edges = [train + k * (gap + held_out) for k in range(n_held_out + 1)]
+            return [(0.0, train), *((before + gap, after) for before, after in pairwise(edges))]
+    return [(0.0, duration)]
+
+
+def _is_same(one: Signature, other: Signature) -> bool:
+    if one.sha256 == other.sha256:
+        return True
+    shifts = range(-3, 4)
+    return max(_likeness(one.spectra, other.spectra, shift) for shift in shifts) > 0.97
+
+
+def _likeness(one: NDArray[np.float32], other: NDArray[np.float32], shift: int) -> float:
+    """Return the correlation of two spectrograms, the second one moved by `shift` seconds."""
+    a, b = one[max(shift, 0) :], other[max(-shift, 0) :]
+    n = min(len(a), len(b))
+    if n < 5:
+        return 0.0
+    # Less the mean spectrum: what two songs of one style share proves nothing.
+    a, b = a[:n] - a[:n].mean(axis=0), b[:n] - b[:n].mean(axis=0)
+    energy = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float((a * b).sum()) / energy if energy > 1e-6 else 0.0
+
+
+def _find(leader: dict[str, str], key: str) -> str:
+    while leader[key] != key:
+        key = leader[key]
+    return key
+
+
+def _join(leader: dict[str, str], one: str, other: str) -> None:
+    first, second = sorted((_find(leader, one), _find(leader, other)))
+    leader[second] = first

@@ -1,0 +1,207 @@
+"""What all pictures share: colours, lettering, reduction, clocks, PNG."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from songform.naming import STATES
+from songform.plots.drawing import DPI, WIDTH, clock, clock_axis, paper, save_png
+from songform.plots.lettering import plain_text
+from songform.plots.palette import STATE_COLORS, state_color, state_order
+from songform.plots.reduction import columns
+
+# Machado, Oliveira and Fernandes (2009), severity 1, for linear RGB.
+SIGHT = {
+    "normal": np.eye(3),
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+HOSTILE = {
+    "formula": r"$\frac$ for $5",
+    "escaped": r"a\$b$ \\$",
+    "control": "bell\x07 null\x00 escape\x1b[31m\r\n\ttab",
+    "override": "\u202egnp.exe\u202c \u2066isolate",
+    "right to left": "שלום עולם مرحبا بالعالم",
+    "no glyphs": "夜に駆ける 🎵 \U0010ffff \ue000",
+    "surrogate": "half \ud83c of a pair",
+    "combining": "Z" + "\u0310\u0337" * 200,
+    "wide": "W" * 5000,
+    "blank": " \u3000\u200b ",
+}
+
+
+def linear_rgb(color: str) -> np.ndarray:
+    srgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def cielab(rgb: np.ndarray) -> np.ndarray:
+    to_xyz = np.array([[0.4125, 0.3576, 0.1804], [0.2127, 0.7152, 0.0722], [0.0193, 0.1192, 0.9503]])
+    x, y, z = np.cbrt(to_xyz @ np.clip(rgb, 1e-3, 1) / [0.9505, 1, 1.0891])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def least_distance(states, sight) -> float:
+    seen = [cielab(np.array(SIGHT[sight]) @ linear_rgb(state_color(state))) for state in states]
+    return min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2))
+
+
+@pytest.mark.parametrize(
+    ("sight", "least"), [("normal", 30), ("deuteranopia", 30), ("protanopia", 30), ("tritanopia", 20)]
+)
+def test_the_five_states_differ_clearly_to_every_eye(sight, least):
+    """Any two are further apart than `least` units of CIELAB; 2.3 is a just noticeable difference."""
+    assert least_distance(STATES, sight) > least
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_the_first_nine_states_can_be_told_apart_by_every_eye(sight):
+    assert least_distance(list(STATE_COLORS)[:9], sight) > 15
+
+
+def test_no_state_fades_into_the_paper():
+    """A contrast ratio of 2 to white, as WCAG counts it; the yellow of State 9 alone is paler."""
+    light = {state: linear_rgb(color) @ [0.2126, 0.7152, 0.0722] for state, color in STATE_COLORS.items()}
+    assert [state for state, y in light.items() if 1.05 / (y + 0.05) < 2] == ["State 9"]
+
+
+def test_the_fixed_colours_are_all_different_and_cover_the_named_states():
+    assert len(set(STATE_COLORS.values())) == len(STATE_COLORS)
+    assert set(STATES) < set(STATE_COLORS)
+
+
+def test_an_unknown_state_has_the_same_colour_in_another_process():
+    program = "from songform.plots.palette import state_color; print(state_color('Coda'), state_color('State 99'))"
+    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert other.stdout.split() == [state_color("Coda"), state_color("State 99")]
+
+
+@given(st.text())
+def test_every_name_has_a_colour(state):
+    assert linear_rgb(state_color(state)).shape == (3,)
+    assert len(state_color(state)) == 7
+
+
+def test_states_are_ordered_by_the_palette_and_strangers_come_last():
+    assert state_order(["Coda", "State 6", "Energetic", "Calm", "Coda", "Calm"]) == [
+        "Calm",
+        "Energetic",
+        "State 6",
+        "Coda",
+    ]
+
+
+@pytest.mark.parametrize("title", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_title_is_drawn_on_the_paper_without_a_warning(title):
+    figure, _ = paper(0.5, name="Form", title=title)
+    figure.draw_without_rendering()
+    [heading] = [text for text in figure.findobj(Text) if text.get_text() == figure.get_suptitle()]
+    extent = heading.get_window_extent()
+    assert extent.x0 >= 0
+    assert extent.x1 <= WIDTH * DPI
+    assert extent.height < 0.5 * DPI
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(st.characters(exclude_categories=()), max_size=40))
+def test_any_title_is_drawn_without_a_warning(title):
+    """Of all of Unicode, unpaired surrogates included."""
+    figure = Figure(layout="none")
+    figure.text(0, 0.5, plain_text(title), family="DejaVu Sans")
+    figure.draw_without_rendering()
+
+
+def test_plain_text_keeps_what_can_be_read():
+    assert plain_text("Café \t del\u00a0Mar, Ночь, 𝔉𝔬𝔯𝔪") == "Café del Mar, Ночь, Form"
+    assert plain_text("one\ntwo\tthree") == "one two three"
+    assert plain_text("99 $") == r"99 \$"
+    assert plain_text("夜 x") == "\N{WHITE SQUARE} x"
+
+
+def test_text_is_cut_only_where_it_does_not_fit():
+    assert plain_text("short", width=2) == "short"
+    cut = plain_text("one two three " * 20, width=2)
+    assert cut.endswith("…")
+    assert "one two three one".startswith(cut[:13])
+    assert plain_text("anything", width=0.01) == "…"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "step", "written"),
+    [
+        (0, 1, "0:00"),
+        (61.4, 1, "1:01"),
+        (59.7, 1, "1:00"),
+        (3599, 30, "59:59"),
+        (3600, 60, "1:00:00"),
+        (43261, 1, "12:01:01"),
+        (0.025, 0.005, "0:00.025"),
+        (0.05, 0.01, "0:00.05"),
+        (61.5, 0.5, "1:01.5"),
+    ],
+)
+def test_a_clock_reads(seconds, step, written):
+    assert clock(seconds, step=step) == written
+
+
+@pytest.mark.parametrize("duration", [0.003, 0.05, 1, 9.7, 77, 240, 3600, 43200, 400000])
+def test_a_time_axis_has_a_handful_of_different_marks(duration):
+    _, [ax] = paper(1, name="x")
+    clock_axis([ax], duration)
+    marks = ax.xaxis.get_major_formatter().format_ticks(ax.get_xticks())
+    assert 1 <= len(set(marks)) == len(marks) <= 9
+    assert ax.get_xlabel() in {"time [m:ss]", "time [h:mm:ss]"}
+
+
+@given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=300), st.integers(1, 50))
+def test_columns_lose_no_peak_and_keep_the_mean(values, limit):
+    time = np.arange(len(values)) * 0.5 + 0.25
+    edges, low, mean, high = columns(time, np.array(values, dtype=np.float32), limit=limit)
+    assert len(low) == len(mean) == len(high) == len(edges) - 1 == min(len(values), limit)
+    assert (low.min(), high.max()) == (min(values), max(values))
+    assert np.all((low <= mean) & (mean <= high))
+    assert np.sum(mean * np.diff(edges)) == pytest.approx(0.5 * sum(values), abs=1e-6)
+    assert (edges[0], edges[-1]) == pytest.approx((0, 0.5 * len(values)))
+
+
+def test_columns_of_a_table_are_those_of_its_series():
+    table = np.random.default_rng(0).normal(size=(1001, 3))
+    time = np.arange(1001.0)
+    for i, together in enumerate(columns(time, table, limit=77).mean.T):
+        np.testing.assert_allclose(together, columns(time, table[:, i], limit=77).mean)
+
+
+def test_a_png_holds_its_size_and_nothing_else_that_could_change(tmp_path):
+    """No date and no version of Matplotlib; a path and a buffer get the same bytes."""
+    figure, _ = paper(1, name="x", title="y")
+    buffer = io.BytesIO()
+    save_png(figure, buffer)
+    save_png(figure, tmp_path / "x.png")
+    assert (tmp_path / "x.png").read_bytes() == buffer.getvalue()
+    with Image.open(buffer) as picture:
+        assert picture.size == (WIDTH * DPI, 1.75 * DPI // 1)
+        assert set(picture.info) == {"dpi"}

@@ -24,8 +24,9 @@ from songform.metrics import hardened, precision
 from songform.overview import Overview
 from songform.states import StateModel, state_posterior, unit_vectors
 
-__all__ = ["BASELINES", "causal_states", "centroid", "logistic", "majority", "named"]
+__all__ = ["BASELINES", "VERSION", "causal_states", "centroid", "logistic", "majority", "named"]
 
+VERSION = 1
 BASELINES = ("majority", "persistence", "persistence_oracle", "logistic", "centroid")
 
 Index = NDArray[np.intp]
@@ -100,10 +101,27 @@ def causal_states(model: StateModel, features: pd.DataFrame, overview: Overview,
     -------
     np.ndarray of int, shape=(n,)
     """
-    last = {int(n): _last_state(model, features.iloc[:n], overview.until(int(n))) for n in np.unique(n_known)}
+    last = {int(n): _last_state(model, features.iloc[:n], _first_frames(overview, int(n))) for n in np.unique(n_known)}
     return np.array([last[int(n)] for n in n_known], dtype=np.intp)
 
 
 def _last_state(model: StateModel, features: pd.DataFrame, overview: Overview) -> int:
     units = unit_vectors(features, overview, sr=model.sr, hop_length=model.hop_length, threshold=model.threshold)
     return int(state_posterior(model, units[-1:]).argmax())
+
+
+def _first_frames(overview: Overview, n: int) -> Overview:
+    """Return the overview of a song that ends with its first `n` frames."""
+    before = np.cumsum(overview.frame_counts) - overview.frame_counts
+    cells = int(np.searchsorted(before, n))
+    counts = np.minimum(overview.frame_counts[:cells], n - before[:cells])
+    return Overview(
+        overview.time_s[:cells],
+        overview.wave_min[:cells],
+        overview.wave_max[:cells],
+        overview.logmel[:cells],
+        overview.chroma[:cells],
+        overview.low_share[:cells],
+        overview.onset[:n],
+        counts,
+    )

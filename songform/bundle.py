@@ -231,7 +231,7 @@ class Bundle:
         if self.sequence is None:
             return None
         count = n_units(len(values), sr=self.states.sr, hop_length=self.states.hop_length, unit_seconds=UNIT_SECONDS)
-        return self.sequence.at(values, (np.arange(count) + 0.5) * UNIT_SECONDS)
+        return self.sequence.at(values, np.arange(count, dtype=np.float64) * UNIT_SECONDS + UNIT_SECONDS / 2)
 
 
 def _sequence_model(folder: Path, about: dict[str, Any]) -> SequenceModel:

@@ -159,7 +159,7 @@ def local_slope(x: Array, *, half_seconds: float = 4.0) -> Array:
         Per second; 0 in a song of one unit.
     """
     half = round(half_seconds / UNIT_SECONDS)
-    time = np.arange(len(x)) * UNIT_SECONDS
+    time = np.arange(len(x), dtype=np.float64) * UNIT_SECONDS
     mean_t, mean_x = smoothed(time, 2 * half + 1), smoothed(x, 2 * half + 1)
     covariance = smoothed(time * x, 2 * half + 1) - mean_t * mean_x
     variance = smoothed(time * time, 2 * half + 1) - mean_t * mean_t

@@ -3,10 +3,12 @@
 `Corpus` is the only place that knows a path below the home::
 
     data/tracks/<key>.json                  the record of a track
+    data/incoming/<key>.mp3                 downloaded audio that waits for its features
     data/audio/<key>.mp3                    downloaded audio, if `audio.keep`
     data/features/<config>/<key>.parquet    38 features a frame
     data/overview/<config>/<key>.parquet    all that later steps want of the sound
     data/states/<model>/                    a state model, and each track's states by it
+    data/bundles/<bundle>/                  a trained model, whole
     data/composed/<config>/<name>.*         composed songs with known form, by which models are compared
     data/reports/<model>/<key>.*            segments and pictures
     mlruns/mlflow.db, mlruns/artifacts/     MLflow's store
@@ -21,6 +23,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,9 +79,13 @@ class Corpus:
         """Return where the record of a track lies."""
         return self.data / "tracks" / f"{key}.json"
 
-    def audio_path(self, key: str, suffix: str) -> Path:
+    def incoming_path(self, key: str) -> Path:
+        """Return where downloaded audio waits for its features."""
+        return self.data / "incoming" / f"{key}.mp3"
+
+    def audio_path(self, key: str) -> Path:
         """Return where kept audio lies."""
-        return self.data / "audio" / f"{key}{suffix}"
+        return self.data / "audio" / f"{key}.mp3"
 
     def features_path(self, config: str, key: str) -> Path:
         """Return where a track's features lie; `config` is the digest of all that determines them."""
@@ -91,6 +98,10 @@ class Corpus:
     def states_path(self, model: str, name: str) -> Path:
         """Return where a file of a state model lies: a track's states, or the model's own arrays."""
         return self.data / "states" / model / name
+
+    def bundle_path(self, bundle: str) -> Path:
+        """Return the folder of a trained model."""
+        return self.data / "bundles" / bundle
 
     def composed_path(self, config: str, name: str) -> Path:
         """Return where a file of a composed song lies."""
@@ -140,10 +151,14 @@ class Corpus:
         )
 
     def _sweep(self) -> None:
-        """Remove temporary files of processes that are no more."""
-        for path in self.data.rglob(".*.tmp"):
-            pid = path.suffixes[-3:-2]
-            if not (pid and pid[0][1:].isdigit() and _is_alive(int(pid[0][1:]))):
+        """Remove the temporary files and folders of processes that are no more."""
+        for path in list(self.data.rglob(".*.tmp")):
+            pid = "".join(path.suffixes[-3:-2]).removeprefix(".")
+            if pid.isdigit() and _is_alive(int(pid)):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
                 path.unlink(missing_ok=True)
 
 

@@ -64,7 +64,7 @@ def similarity_vectors(mfcc: Array, chroma: Array) -> Array:
     # The floors are the least that one hears: half a unit of an MFCC, a trace of a pitch class.
     parts = _standardised(mfcc, floor=0.5), _standardised(chroma, floor=0.02)
     vectors = np.hstack([part / np.sqrt(part.shape[1]) for part in parts])
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9))
 
 
 def novelty(vectors: Array, *, unit_seconds: float, half_widths: tuple[float, ...] = (4.0, 8.0, 16.0)) -> Array:
@@ -168,7 +168,8 @@ def cross_path_similarities(one: Array, other: Array, *, unit_seconds: float) ->
     matrix = one @ other.T
     # The mean along the diagonals, as sums of shifted matrices.
     rows, columns = len(one) - width + 1, len(other) - width + 1
-    return (sum(matrix[k : k + rows, k : k + columns] for k in range(width)) / width).ravel()
+    shifted = [matrix[k : k + rows, k : k + columns] for k in range(width)]
+    return np.asarray(np.mean(shifted, axis=0)).ravel()
 
 
 def _checkerboard(vectors: Array, half: int) -> Array:
@@ -202,4 +203,4 @@ def _share(weighted: Array, weights: Array, where: NDArray[np.bool_]) -> Array:
 
 
 def _standardised(values: Array, *, floor: float) -> Array:
-    return (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), floor)
+    return np.asarray((values - values.mean(axis=0)) / np.maximum(values.std(axis=0), floor))

@@ -10,8 +10,8 @@ centres, and their derivatives four frames further.
 
 Conventions
 -----------
-`inputs` has shape (n_units, n_inputs), float32. `ends` holds the index of each window's last unit. States are given as
-`path`, an index a context unit of `songform.context.UNIT_SECONDS`.
+`inputs` has shape (n_units, n_inputs), float32. `ends` holds the index of each window's last unit. `labels` has shape
+(n_frames,) and holds the index of each frame's state.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from songform.context import UNIT_SECONDS
 from songform.errors import ParameterError
 from songform.units import frame_units, pooled
 
@@ -92,9 +91,9 @@ class WindowShape:
             If `target` is neither `current` nor `ahead`.
         """
         if target == "current":
-            return (ends + 0.5) * self.unit_seconds
+            return np.asarray((ends + 0.5) * self.unit_seconds, np.float64)
         if target == "ahead":
-            return (ends + 1) * self.unit_seconds + self.reach_seconds + ahead_seconds
+            return np.asarray((ends + 1) * self.unit_seconds + self.reach_seconds + ahead_seconds, np.float64)
         raise ParameterError(f"target must be 'current' or 'ahead', not {target!r}")
 
 
@@ -120,7 +119,7 @@ class SongWindows:
     def of(
         cls,
         inputs: Inputs,
-        path: Index,
+        labels: Index,
         shape: WindowShape,
         *,
         spans: Sequence[tuple[float, float]] = ((0.0, np.inf),),
@@ -133,8 +132,8 @@ class SongWindows:
         ----------
         inputs : np.ndarray of float32, shape=(n_units, n_inputs)
             From `standard_inputs`.
-        path : np.ndarray of int
-            The state of every context unit.
+        labels : np.ndarray of int, shape=(n_frames,)
+            The state of every frame.
         shape : WindowShape
             Lengths.
         spans : sequence of (start, end)
@@ -144,11 +143,11 @@ class SongWindows:
         """
         ends = np.concatenate([shape.ends(start, end, len(inputs)) for start, end in spans]).astype(np.intp)
         moments = shape.moments(ends, target=target, ahead_seconds=ahead_seconds)
-        units = (moments / UNIT_SECONDS).astype(np.intp)
+        frames = np.floor(moments * shape.sr / shape.hop_length + 0.5).astype(np.intp)
         inside = np.zeros(len(ends), dtype=bool)
         for start, end in spans:
-            inside |= (ends * shape.unit_seconds >= start) & (moments < end) & (units < len(path))
-        return cls(inputs, ends[inside], path[units[inside]])
+            inside |= (ends * shape.unit_seconds >= start) & (moments < end) & (frames < len(labels))
+        return cls(inputs, ends[inside], labels[frames[inside]])
 
     def windows(self, which: Index, n_steps: int) -> Inputs:
         """Return some of the windows, shape (n, n_steps, n_inputs)."""

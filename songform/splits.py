@@ -126,7 +126,7 @@ def split_tracks(groups: Sequence[Sequence[str]], *, seed: int) -> Split:
     order = sorted(groups, key=lambda group: hashlib.sha256(f"{seed}:{min(group)}".encode()).hexdigest())
     n = max(1, round(0.1 * len(groups)))
     test, validation, train = order[:n], order[n : 2 * n], order[2 * n :]
-    return Split(*({key: [(0.0, np.inf)] for group in part for key in group} for part in (train, validation, test)))
+    return Split(_whole(train), _whole(validation), _whole(test))
 
 
 def blocks_in_time(durations: Mapping[str, float], *, window_seconds: float) -> Split:
@@ -161,6 +161,10 @@ def blocks_in_time(durations: Mapping[str, float], *, window_seconds: float) -> 
         for part, span in zip(parts, _blocks(duration, window_seconds), strict=False):
             part[key] = [span]
     return Split(*parts, by_track=False)
+
+
+def _whole(groups: Sequence[Sequence[str]]) -> Spans:
+    return {key: [(0.0, np.inf)] for group in groups for key in group}
 
 
 def _blocks(duration: float, window: float) -> list[tuple[float, float]]:

@@ -88,7 +88,7 @@ class StateModel:
 
     def save(self, path: Path) -> None:
         """Write the model as a `.npz` of plain arrays and JSON, without pickle."""
-        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        arrays: dict[str, Any] = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
         rest = {name: value for name, value in vars(self).items() if name not in arrays}
         with path.open("wb") as file:
             np.savez(file, **arrays, rest=np.array(json.dumps(rest)))

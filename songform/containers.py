@@ -1,0 +1,154 @@
+"""Containers: how long an audio file says it is.
+
+A download or a copy that broke off leaves a file that decodes without complaint, only shorter. Many containers announce
+their length at the start, where it survives the cut:
+
+* WAV: the size of the data chunk. A writer that streams puts 0 or the largest number there, which announces nothing.
+* FLAC: the number of samples; 0 when streamed.
+* MP3: the number of frames in the Xing or Info tag, where there is one. A length guessed from the file's size and bit
+  rate shrinks with the file and is not used.
+* Ogg: nothing; the length is the position of the last page.
+* all others (M4A, WebM, ...): the duration that ffmpeg reads from the header, unless it is guessed.
+
+References
+----------
+RIFF/WAVE and EBU Tech 3306 (RF64); RFC 9639 (FLAC); the Xing/LAME tag of MP3 encoders.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from songform.errors import AudioError
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+__all__ = ["announced_duration", "ffmpeg_banner", "is_cut_short"]
+
+# What writers of WAV put in place of a length that they cannot know: ffmpeg, sox, arecord and others.
+UNKNOWN_SIZES = {0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF}
+
+# An MPEG audio header of four bytes, a checksum or none, side information of one of three sizes, the tag with a count.
+XING = re.compile(
+    rb"(\xff[\xe2-\xff]..)(?:..)?(?:.{32}|.{17}|.{9})(?:Xing|Info)\x00\x00\x00[\x01\x03\x05\x07\x09\x0b\x0d\x0f](.{4})",
+    re.DOTALL,
+)
+
+
+def is_cut_short(decoded: float, announced: float | None) -> bool:
+    """Tell whether so much of an announced duration is missing that it was cut: more than 2 s and more than 2 %.
+
+    Parameters
+    ----------
+    decoded : float
+        Seconds that were decoded.
+    announced : float, optional
+        Seconds that the container or the site announced; None announces nothing.
+    """
+    return announced is not None and announced - decoded > max(2.0, 0.02 * announced)
+
+
+def announced_duration(path: str | Path, *, ffmpeg: str | None = None) -> float | None:
+    """Read how long a file says it is.
+
+    Parameters
+    ----------
+    path : path
+        An audio file.
+    ffmpeg : str, optional
+        Path of the ffmpeg executable, for the containers that need it.
+
+    Returns
+    -------
+    float or None
+        Seconds, or None if the file announces nothing, or nothing that can be read without ffmpeg.
+    """
+    with Path(path).open("rb") as file:
+        _skip_id3(file)
+        start = file.read(8192)
+        if start[8:12] == b"WAVE" and start[:4] in {b"RIFF", b"RF64", b"BW64"}:
+            file.seek(-len(start) + 12, 1)
+            return _wav_seconds(file)
+    if start[:4] == b"fLaC":
+        return _flac_seconds(start)
+    if start[:4] == b"OggS":
+        return None
+    if start[:1] == b"\xff" or XING.search(start):
+        return _mp3_seconds(start)
+    return None if ffmpeg is None else _banner_seconds(ffmpeg_banner(path, ffmpeg))
+
+
+def ffmpeg_banner(path: str | Path, ffmpeg: str) -> str:
+    """Let ffmpeg print its version and what it finds in a file, without decoding it.
+
+    Raises
+    ------
+    AudioError
+        Of the class `environment`, if ffmpeg cannot be started.
+    """
+    # Nothing but this very file is ever opened, whatever a hostile playlist in disguise may name.
+    command = [ffmpeg, "-nostdin", "-protocol_whitelist", "file,pipe", "-i", f"file:{Path(path).absolute()}"]
+    try:
+        run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 - no shell; the caller names the program
+    except OSError as error:
+        raise AudioError(
+            f"ffmpeg cannot be started as {ffmpeg} ({error.strerror}); check that it is an executable file",
+            "environment",
+        ) from error
+    return run.stderr.decode(errors="replace")
+
+
+def _skip_id3(file: BinaryIO) -> None:
+    head = file.read(10)
+    size = 0
+    if head[:3] == b"ID3" and len(head) == 10:
+        for byte in head[6:]:  # seven bits in each byte
+            size = size << 7 | byte & 0x7F
+        size += 10
+    file.seek(size)
+
+
+def _wav_seconds(file: BinaryIO) -> float | None:
+    byte_rate = long_size = 0
+    while len(head := file.read(8)) == 8:
+        name, size = struct.unpack("<4sI", head)
+        if name == b"data":
+            size = long_size if long_size and size == 0xFFFFFFFF else size
+            return size / byte_rate if byte_rate and size not in UNKNOWN_SIZES else None
+        body = file.read(min(size, 64))
+        if name == b"fmt " and len(body) >= 12:
+            (byte_rate,) = struct.unpack_from("<I", body, 8)
+        if name == b"ds64" and len(body) >= 16:
+            (long_size,) = struct.unpack_from("<Q", body, 8)
+        file.seek(size + size % 2 - len(body), 1)
+    return None
+
+
+def _flac_seconds(start: bytes) -> float | None:
+    packed = int.from_bytes(start[18:26], "big")  # 20 bits of sampling rate, 8 of format, 36 of samples
+    sr, n_samples = packed >> 44, packed & (1 << 36) - 1
+    return n_samples / sr if sr and n_samples else None
+
+
+def _mp3_seconds(start: bytes) -> float | None:
+    tag = XING.search(start)
+    if tag is None:
+        return None
+    version, rate = tag[1][1] >> 3 & 3, tag[1][2] >> 2 & 3  # version 3 is MPEG-1, 2 MPEG-2, 0 MPEG-2.5
+    if rate == 3 or version == 1:
+        return None
+    sr = (44100, 48000, 32000)[rate] / {3: 1, 2: 2, 0: 4}[version]
+    n_frames = int.from_bytes(tag[2], "big")
+    return n_frames * (1152 if version == 3 else 576) / sr
+
+
+def _banner_seconds(banner: str) -> float | None:
+    found = re.search(r"Duration: (\d+):(\d+):([\d.]+)", banner)
+    if found is None or "Estimating duration from bitrate" in banner:
+        return None
+    return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])

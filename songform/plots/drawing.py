@@ -1,0 +1,175 @@
+"""What all pictures share: paper, clocks, lines and images, PNG.
+
+Conventions
+-----------
+- Matplotlib's object interface only. `pyplot` and `rcParams` are state that all threads share; a `Figure` is not.
+  Type and colours are therefore given with each call, and the dark style of a caller does not reach them.
+- A picture is `WIDTH` inches wide at `DPI`, with type that can still be read when it is shown at half that size.
+- A picture never holds more points than it has columns of pixels: `songform.plots.reduction`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import FixedLocator, FuncFormatter
+
+from songform.plots.lettering import FONT, INK, TITLE_SIZE, TYPE, plain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+    from numpy.typing import NDArray
+
+    from songform.plots.reduction import Columns
+
+__all__ = [
+    "DPI",
+    "LINE",
+    "SHADE",
+    "WIDTH",
+    "clock",
+    "clock_axis",
+    "color_scale",
+    "curve",
+    "image",
+    "key",
+    "paper",
+    "save_png",
+    "style",
+]
+
+WIDTH = 8.0
+"""Inches; with `DPI` 1200 pixels."""
+DPI = 150
+LINE = "#1F4E79"
+SHADE = "#A9BFD2"
+
+_GRID = "#E4E4E4"
+_CLOCK_STEPS = (
+    *(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 30),
+    *(60 * minutes for minutes in (1, 2, 5, 10, 15, 20, 30, 60, 120, 240, 360, 720, 1440)),
+)
+
+
+def paper(*heights: float, name: str, title: str = "", width: float = WIDTH) -> tuple[Figure, list[Axes]]:
+    """Return a figure with one set of axes above the other.
+
+    Parameters
+    ----------
+    *heights : float > 0
+        The height of each set of axes in inches.
+    name : str
+        What the picture shows.
+    title : str
+        Of what: a song or a model, named by a stranger perhaps.
+    width : float > 0
+        The figure's width in inches.
+
+    Returns
+    -------
+    tuple of Figure and list of Axes
+        From top to bottom.
+    """
+    figure = Figure(figsize=(width, sum(heights) + 0.75), dpi=DPI, layout="constrained", facecolor="white")
+    heading = plain_text(f"{name} \N{MIDDLE DOT} {title}" if title else name, width=width - 0.2)
+    figure.suptitle(heading, x=0.1 / width, ha="left", **TYPE | {"size": TITLE_SIZE})
+    grid = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
+    for ax in grid[:, 0]:
+        style(ax)
+    return figure, list(grid[:, 0])
+
+
+def style(ax: Axes) -> None:
+    """Give axes the type, the ink and the faint grid of all pictures."""
+    ax.set_facecolor("white")
+    ax.tick_params(labelsize=TYPE["size"], labelfontfamily=FONT, colors=INK, direction="out", length=3)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(INK)
+    ax.grid(visible=True, color=_GRID, linewidth=0.6)
+    ax.set_axisbelow(True)
+
+
+def clock(seconds: float, *, step: float = 1.0) -> str:
+    """Time as m:ss, as h:mm:ss from one hour on, with decimals where `step` (in seconds) asks for them."""
+    decimals = next((n for n in range(3) if step >= 10.0**-n), 3)
+    minutes, rest = divmod(round(seconds, decimals), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    tail = f"{rest:0{3 + decimals if decimals else 2}.{decimals}f}"
+    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def clock_axis(axes: Sequence[Axes], duration: float, *, note: str = "") -> None:
+    """Give axes one time axis, from 0 to `duration` seconds, marked under the lowest; `note` stands beside its name."""
+    step = float(_CLOCK_STEPS[min(bisect_left(_CLOCK_STEPS, duration / 8), len(_CLOCK_STEPS) - 1)])
+    marks = np.arange(0, duration + step / 1000, step)
+    for ax in axes:
+        ax.set_xlim(0, duration)
+        ax.xaxis.set_major_locator(FixedLocator(marks.tolist()))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, step=step)))
+        ax.tick_params(labelbottom=ax is axes[-1])
+    axes[-1].set_xlabel(f"time [{'h:mm:ss' if duration >= 3600 else 'm:ss'}]{note}", **TYPE)
+
+
+def curve(ax: Axes, series: Columns, *, name: str, band: str) -> None:
+    """Draw a series' mean as a line in a band from its low to its high; `name` and `band` are for the legend."""
+    middles = (series.edges[1:] + series.edges[:-1]) / 2
+    # Drawn on to both ends, so that even a single column makes a line.
+    time = np.r_[series.edges[0], middles, series.edges[-1]]
+    low, mean, high = (np.pad(values, 1, mode="edge") for values in series[1:])
+    ax.plot(time, mean, color=LINE, linewidth=1.0, label=name)
+    ax.fill_between(time, low, high, color=SHADE, linewidth=0, label=band)
+
+
+def image(ax: Axes, values: NDArray[np.float64], duration: float, *, cmap: str, vmin: float, vmax: float) -> AxesImage:
+    """Draw a table with a row a moment as an image, its first column lowest."""
+    extent = (0.0, duration, 0.0, float(values.shape[1]))
+    ax.grid(visible=False)
+    return ax.imshow(
+        values.T, origin="lower", aspect="auto", interpolation="nearest", extent=extent, cmap=cmap, vmin=vmin, vmax=vmax
+    )
+
+
+def color_scale(ax: Axes, drawn: AxesImage, label: str) -> None:
+    """Set the scale of an image's colours beside its axes."""
+    bar = ax.figure.colorbar(drawn, ax=ax, pad=0.015, fraction=0.05, aspect=25)
+    bar.set_label(label, **TYPE)
+    bar.outline.set_edgecolor(INK)
+    bar.ax.tick_params(labelsize=TYPE["size"], labelfontfamily=FONT, colors=INK, length=3)
+
+
+def key(ax: Axes) -> None:
+    """Set the legend in a line above the axes, at the right, where it hides nothing."""
+    font = FontProperties(family=FONT, size=TYPE["size"])
+    ax.legend(
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        borderaxespad=0.1,
+        ncols=6,
+        frameon=False,
+        prop=font,
+        labelcolor=INK,
+        columnspacing=1.2,
+        handlelength=1.5,
+    )
+
+
+def save_png(figure: Figure, file: str | Path | BinaryIO) -> None:
+    """Write a figure as a PNG whose bytes depend on the picture alone.
+
+    Parameters
+    ----------
+    figure : Figure
+        A picture.
+    file : str, Path or binary file
+        Where to write it.
+    """
+    # Matplotlib would write its own version into the file.
+    figure.savefig(file, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})

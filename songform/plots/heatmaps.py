@@ -1,0 +1,121 @@
+"""Pictures of time by frequency: the log-mel spectrogram, and the MFCCs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from songform.errors import ParameterError
+from songform.plots.drawing import clock_axis, color_scale, image, key, paper
+from songform.plots.lettering import TYPE
+from songform.plots.reduction import IMAGE_COLUMNS, columns, feature_series, overview_middles, require_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from songform.overview import Overview
+
+__all__ = ["mfcc_heatmap", "spectrogram"]
+
+_ROLLOFF = "#7FFFD4"
+_MARKS_HZ = (250, 500, 1000, 2000, 4000, 8000, 16000)
+
+
+def spectrogram(overview: Overview, features: pd.DataFrame, *, sr: float = 22050, title: str = "") -> Figure:
+    """Log-mel spectrogram, with the roll-off frequency on it.
+
+    Parameters
+    ----------
+    overview : Overview
+        The song's overview, whose mel bands reach from 0 to `sr / 2`.
+    features : pd.DataFrame
+        The song's frame features; `rolloff_hz` is used.
+    sr : number > 0
+        The sampling rate of the analysed signal in hertz.
+    title : str
+        The song's title.
+
+    Returns
+    -------
+    Figure
+        Level in decibels, by time and frequency: the loudest 80 dB.
+
+    Raises
+    ------
+    ParameterError
+        If a table holds no row, a column is missing, or `sr` is not positive.
+    """
+    if not sr > 0:
+        raise ParameterError(f"sr must be a positive number of samples a second, not {sr}; songform's usual is 22050")
+    mel = columns(overview_middles(overview), overview.logmel_db, limit=IMAGE_COLUMNS)
+    n_bands = mel.mean.shape[1]
+    figure, [ax] = paper(2.8, name="Log-mel spectrogram", title=title)
+    top = max(float(mel.mean.max()), -20.0)
+    drawn = image(ax, mel.mean, mel.edges[-1], cmap="magma", vmin=top - 80, vmax=top)
+    rolloff = feature_series(features, "rolloff_hz")
+    # Silence has no roll-off.
+    height = np.where(rolloff.high > 0, _mel_row(rolloff.mean, sr=sr, n_bands=n_bands), np.nan)
+    ax.stairs(height, rolloff.edges, baseline=None, color=_ROLLOFF, linewidth=1.0, label="85 % roll-off")
+    marks = [hertz for hertz in _MARKS_HZ if hertz < 0.95 * sr / 2]
+    ax.set_yticks(_mel_row(np.array(marks), sr=sr, n_bands=n_bands), [f"{hertz}" for hertz in marks])
+    ax.set_ylim(0, n_bands)
+    ax.set_ylabel("frequency [Hz], mel scale", **TYPE)
+    key(ax)
+    color_scale(ax, drawn, "level [dB]")
+    clock_axis([ax], mel.edges[-1])
+    return figure
+
+
+def mfcc_heatmap(features: pd.DataFrame, *, title: str = "") -> Figure:
+    """MFCCs over time, each standardised within the song.
+
+    The first coefficient is a hundred times the size of the last: on a common scale nothing else would be seen.
+
+    Parameters
+    ----------
+    features : pd.DataFrame
+        The song's frame features; the columns `mfcc_01`, `mfcc_02`, ... are used.
+    title : str
+        The song's title.
+
+    Returns
+    -------
+    Figure
+        Standard deviations from the coefficient's mean, by time and coefficient.
+
+    Raises
+    ------
+    ParameterError
+        If the table holds no frame, or no MFCC.
+    """
+    require_rows(len(features), "features")
+    names = [name for name in features.columns if name.startswith("mfcc_") and name[5:].isdigit()]
+    if not names:
+        raise ParameterError("features hold no MFCC (columns mfcc_01, mfcc_02, ...); give the table of frame_features")
+    values = features[names].to_numpy(dtype=np.float32)
+    mean, std = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+    mfcc = columns(features.index, values, limit=IMAGE_COLUMNS)
+    standard = (mfcc.mean - mean) / np.where(std > 1e-3, std, np.inf)
+    figure, [ax] = paper(2.4, name="MFCC", title=title)
+    drawn = image(ax, standard, mfcc.edges[-1], cmap="RdBu_r", vmin=-3, vmax=3)
+    ax.set_yticks(np.arange(0, len(names), 2) + 0.5, [str(int(name[5:])) for name in names[::2]])
+    ax.set_ylabel("coefficient [number]", **TYPE)
+    color_scale(ax, drawn, "standard deviations\nfrom the song's mean")
+    clock_axis([ax], mfcc.edges[-1])
+    return figure
+
+
+def _mel_row(hertz: NDArray[np.float64], *, sr: float, n_bands: int) -> NDArray[np.float64]:
+    """Height of a frequency in an image of mel bands."""
+
+    def mel(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
+        # Slaney's scale, librosa's hz_to_mel: linear below 1000 Hz, logarithmic above.
+        above = 15 + 27 * np.log(np.maximum(frequency, 1000) / 1000) / np.log(6.4)
+        return np.where(frequency < 1000, frequency * 3 / 200, above)
+
+    # Band b is drawn from b to b + 1, and peaks at step b + 1 of the n_bands + 1 from 0 to sr / 2.
+    row: NDArray[np.float64] = (n_bands + 1) * mel(hertz) / mel(np.array(sr / 2)) - 0.5
+    return row

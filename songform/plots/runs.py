@@ -1,0 +1,231 @@
+"""Pictures of a training run: how it learned, what it confuses, what its states are, and what it beats.
+
+Conventions
+-----------
+Each function takes plain numbers and returns a `matplotlib.figure.Figure` of its own. States have the colours of
+`songform.plots.palette`, beside their names. `title` names the run or the model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
+
+from songform.errors import ParameterError
+from songform.plots.drawing import LINE, SHADE, WIDTH, color_scale, key, paper
+from songform.plots.lettering import INK, TYPE, plain_text
+from songform.plots.palette import state_color
+from songform.plots.reduction import require_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["cluster_profile", "confusion_matrix", "metric_bars", "training_curves"]
+
+_VALIDATION = "#B84300"
+_SCORES = (("accuracy", "accuracy", LINE), ("macro_f1", "macro-F1", SHADE))
+
+
+def training_curves(history: Mapping[str, Sequence[float]], *, title: str = "") -> Figure:
+    """Loss and accuracy of each epoch, and the best epoch.
+
+    Parameters
+    ----------
+    history : mapping of str to sequence of float
+        A value an epoch of `loss`, and of `accuracy`, `val_loss` and `val_accuracy` as far as they were computed.
+    title : str
+        The run's name.
+
+    Returns
+    -------
+    Figure
+        Loss above, accuracy below. The best epoch is the one with the least validation loss.
+
+    Raises
+    ------
+    ParameterError
+        If there is no loss.
+    """
+    if len(history.get("loss", ())) == 0:
+        raise ParameterError("history holds no loss; was the model trained for at least one epoch?")
+    figure, axes = paper(1.6, 1.6, name="Training", title=title)
+    for ax, metric, label in zip(axes, ("loss", "accuracy"), ("loss [nats]", "accuracy [%]"), strict=True):
+        for name, prefix, color in (("training", "", LINE), ("validation", "val_", _VALIDATION)):
+            values = np.asarray(history.get(prefix + metric, ()), dtype=np.float64) * (100 if metric != "loss" else 1)
+            # With an accuracy or a validation missing, the line is empty and the legend still explains the other.
+            marker = "o" if values.size < 30 else ""
+            ax.plot(np.arange(1, values.size + 1), values, color=color, marker=marker, ms=3, lw=1.3, label=name)
+        ax.set_ylabel(label, **TYPE)
+        ax.set_xlim(0.5, len(history["loss"]) + 0.5)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10, min_n_ticks=1))
+        ax.tick_params(labelbottom=ax is axes[-1])
+    _mark_best(axes, np.asarray(history.get("val_loss", ()), dtype=np.float64))
+    key(axes[0])
+    figure.align_ylabels(axes)
+    axes[-1].set_xlabel("epoch [number]", **TYPE)
+    return figure
+
+
+def confusion_matrix(matrix: ArrayLike, states: Sequence[str], *, title: str = "") -> Figure:
+    """Confusion matrix: which true state was taken for which.
+
+    Parameters
+    ----------
+    matrix : np.ndarray of int, shape=(k, k)
+        Counts; a row a true state, a column a predicted one.
+    states : sequence of str, length k
+        The states' names.
+    title : str
+        The model's name.
+
+    Returns
+    -------
+    Figure
+        Each cell with its share of the row and its count. A state that never occurs has an empty row.
+
+    Raises
+    ------
+    ParameterError
+        If the matrix is empty, or not as wide and as high as there are states.
+    """
+    counts = np.asarray(matrix, dtype=np.float64)
+    require_rows(len(states), "states")
+    if counts.shape != (len(states), len(states)):
+        raise ParameterError(f"matrix must have a row and a column a state, {len(states)} each, not {counts.shape}")
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    figure, [ax] = paper(
+        0.55 * len(states) + 0.5, name="Confusion", title=title, width=max(2.4 + 0.8 * len(states), 5.5)
+    )
+    drawn = ax.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
+    for (true, predicted), share in np.ndenumerate(shares):
+        text = f"{100 * share:.0f} %\n{counts[true, predicted]:.0f}" if totals[true] else "\N{EN DASH}"
+        _write(ax, predicted, true, text, pale=share > 0.55)
+    _name_rows(figure, ax, states)
+    _name_columns(ax, states)
+    ax.set_ylabel("true state [% of its row, count]", **TYPE)
+    ax.set_xlabel("predicted state", **TYPE)
+    color_scale(ax, drawn, "share of the true state [%]")
+    return figure
+
+
+def cluster_profile(profile: pd.DataFrame, *, title: str = "") -> Figure:
+    """Profile of the states: what each one is, measurably.
+
+    Parameters
+    ----------
+    profile : pd.DataFrame
+        A row a state, a column a descriptor, in standard deviations from the mean of all frames.
+    title : str
+        The model's name.
+
+    Returns
+    -------
+    Figure
+        The table with its values, on colours that are white at 0.
+
+    Raises
+    ------
+    ParameterError
+        If the table is empty.
+    """
+    require_rows(profile.size, "profile")
+    values = profile.to_numpy(dtype=np.float64)
+    n_states, n_columns = values.shape
+    limit = float(np.clip(np.abs(np.nan_to_num(values)).max(), 1, 3))
+    width = max(WIDTH, 2.6 + 0.55 * n_columns)
+    figure, [ax] = paper(0.42 * n_states + 0.9, name="What the states are", title=title, width=width)
+    drawn = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+    for (state, column), value in np.ndenumerate(values):
+        # Adding 0 makes a rounded -0.0 positive.
+        text = f"{round(value, 1) + 0:+.1f}".replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else "\N{EN DASH}"
+        _write(ax, column, state, text, pale=abs(value) > 0.65 * limit)
+    _name_rows(figure, ax, [str(state) for state in profile.index])
+    _name_columns(ax, [str(column).replace("_", " ") for column in profile.columns])
+    color_scale(ax, drawn, "standard deviations\nfrom the mean")
+    return figure
+
+
+def metric_bars(metrics: Mapping[str, Mapping[str, float]], *, title: str = "") -> Figure:
+    """Accuracy and macro-F1 of a model beside its baselines.
+
+    Parameters
+    ----------
+    metrics : mapping of str to mapping of str to float
+        The `accuracy` and `macro_f1` on the test tracks, 0 to 1, of each model or baseline in the picture's order.
+    title : str
+        The run's name.
+
+    Returns
+    -------
+    Figure
+        Two bars a model, with their values.
+
+    Raises
+    ------
+    ParameterError
+        If there is no model.
+    """
+    require_rows(len(metrics), "metrics")
+    figure, [ax] = paper(0.5 * len(metrics) + 0.1, name="Test scores", title=title)
+    for offset, (metric, label, color) in zip((-0.19, 0.19), _SCORES, strict=True):
+        scores = [100 * float(of_model.get(metric, np.nan)) for of_model in metrics.values()]
+        places = np.arange(len(scores)) + offset
+        ax.barh(places, np.nan_to_num(scores), height=0.36, color=color, label=label)
+        for place, score in zip(places, scores, strict=True):
+            text = f"{score:.1f} %" if np.isfinite(score) else "not computed"
+            ax.text(np.nan_to_num(score) + 0.8, place, text, va="center", ha="left", **TYPE)
+    names = [plain_text(name.replace("_", " "), width=1.8, size=TYPE["size"]) for name in metrics]
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlim(0, 109)
+    ax.set_xticks(range(0, 101, 20))
+    ax.set_xlabel("score on the test tracks [%]", **TYPE)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(visible=False, axis="y")
+    key(ax)
+    return figure
+
+
+def _mark_best(axes: Sequence[Axes], val_loss: NDArray[np.float64]) -> None:
+    """Mark the epoch of the least validation loss, if there is one."""
+    if not np.isfinite(val_loss).any():
+        return
+    best = int(np.nanargmin(val_loss)) + 1
+    for ax in axes:
+        ax.axvline(best, color=INK, linewidth=0.9, linestyle=":", label=f"best epoch: {best}")
+
+
+def _write(ax: Axes, x: int, y: int, text: str, *, pale: bool) -> None:
+    """Write into the middle of a cell."""
+    ax.text(x, y, text, ha="center", va="center", **TYPE | {"size": 8.0, "color": "white" if pale else INK})
+
+
+def _name_rows(figure: Figure, ax: Axes, states: Sequence[str]) -> None:
+    """Name the rows of a table after states, with a dot in the state's colour."""
+    rows = range(len(states))
+    ax.set_yticks(rows, [plain_text(state, width=1.4, size=TYPE["size"]) for state in states])
+    # Seven points to the left of the table, whatever its size.
+    place = ax.get_yaxis_transform() + ScaledTranslation(-7 / 72, 0, figure.dpi_scale_trans)
+    ax.scatter([0] * len(states), rows, s=36, c=[state_color(s) for s in states], transform=place, clip_on=False)
+    ax.tick_params(axis="y", length=0, pad=14)
+    ax.set_ylim(len(states) - 0.5, -0.5)
+
+
+def _name_columns(ax: Axes, names: Sequence[str]) -> None:
+    """Name the columns of a table; many or long names are slanted."""
+    plain = [plain_text(name, width=1.6, size=TYPE["size"]) for name in names]
+    slanted = len(names) > 6
+    ax.set_xticks(range(len(names)), plain, rotation=35 if slanted else 0, ha="right" if slanted else "center")
+    ax.tick_params(axis="x", length=0)
+    ax.set_xlim(-0.5, len(names) - 0.5)
+    ax.spines[:].set_visible(False)
+    ax.grid(visible=False)

@@ -1,0 +1,143 @@
+"""The picture of a song's form: the waveform in the colours of its states, and a lane for each state.
+
+One lane a state, rather than one ribbon with names in it, because a name then stands beside its lane and is never too
+long for its bar, two hundred segments are as readable as one, and who cannot tell the colours apart can tell the lanes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.collections import PolyCollection
+
+from songform.plots.drawing import clock_axis, paper
+from songform.plots.lettering import TYPE, plain_text
+from songform.plots.palette import state_color, state_order
+from songform.plots.reduction import IMAGE_COLUMNS, Columns, columns, overview_middles, require_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from songform.overview import Overview
+    from songform.segments import Segment
+
+__all__ = ["draw_wave", "envelope", "state_timeline"]
+
+_BAR = 0.84  # of a lane's height
+
+
+def state_timeline(overview: Overview, segments: Sequence[Segment], *, title: str = "") -> Figure:
+    """States over time, with the confidence in them.
+
+    Parameters
+    ----------
+    overview : Overview
+        The song's overview.
+    segments : sequence of Segment
+        The song's segments, in order of time.
+    title : str
+        The song's title.
+
+    Returns
+    -------
+    Figure
+        Above, the waveform in the colours of its states. Below, a lane for each state, with its name and its share of
+        the song; a bar is filled as high as the segment's confidence, and pale above.
+
+    Raises
+    ------
+    ParameterError
+        If the overview holds no row, or there is no segment.
+    """
+    require_rows(len(segments), "segments")
+    states = state_order(segment.state for segment in segments)
+    figure, [top, lanes] = paper(1.3, max(0.26 * len(states), 0.4), name="Form", title=title)
+    wave = envelope(top, overview)
+    state_at = _column_states(wave, segments)
+    for lane, state in enumerate(states):
+        mine = state_at == state
+        high, low = np.where(mine, wave.high, np.nan), np.where(mine, wave.low, np.nan)
+        draw_wave(top, Columns(wave.edges, low, wave.mean, high), state_color(state))
+        _draw_lane(lanes, lane, [segment for segment in segments if segment.state == state])
+    _name_lanes(lanes, states, segments)
+    clock_axis([top, lanes], segments[-1].end, note=" \N{MIDDLE DOT} height of a bar: confidence, 0 to 100 %")
+    return figure
+
+
+def envelope(ax: Axes, overview: Overview) -> Columns:
+    """Reduce the waveform to the picture's columns, and scale the axes to it.
+
+    Parameters
+    ----------
+    ax : Axes
+        Gets the limits, the marks and the label of the amplitude axis.
+    overview : Overview
+        The song's overview.
+
+    Returns
+    -------
+    Columns
+        The least and the greatest sample of each column.
+
+    Raises
+    ------
+    ParameterError
+        If the overview holds no row.
+    """
+    both = np.stack([overview.wave_min, overview.wave_max], axis=1)
+    wave = columns(overview_middles(overview), both, limit=IMAGE_COLUMNS)
+    low, high = wave.low[:, 0], wave.high[:, 1]
+    peak = max(float(high.max()), -float(low.min()))
+    # Silence has no scale of its own.
+    limit = 1.05 * peak if peak > 1e-3 else 1.0
+    ax.set_ylim(-limit, limit)
+    ax.locator_params(axis="y", nbins=5)
+    ax.set_ylabel("amplitude\n[full scale = 1]", **TYPE)
+    return Columns(wave.edges, low, wave.mean.mean(axis=1), high)
+
+
+def draw_wave(ax: Axes, wave: Columns, color: str) -> None:
+    """Fill the waveform from its low to its high, where they are numbers; a hairline around it shows silence too."""
+    ax.stairs(wave.high, wave.edges, baseline=wave.low, fill=True, facecolor=color, edgecolor=color, linewidth=0.4)
+
+
+def _column_states(wave: Columns, segments: Sequence[Segment]) -> NDArray[np.str_]:
+    """Return the state in the middle of each column."""
+    starts = np.array([segment.start for segment in segments])
+    middles = (wave.edges[1:] + wave.edges[:-1]) / 2
+    owner = np.maximum(np.searchsorted(starts, middles, side="right") - 1, 0)
+    return np.array([segment.state for segment in segments])[owner]
+
+
+def _draw_lane(ax: Axes, lane: int, segments: Sequence[Segment]) -> None:
+    """Draw the segments of one state: pale to full height, solid to the height of their confidence."""
+    color = state_color(segments[0].state)
+    confidence = np.clip(np.nan_to_num([segment.confidence for segment in segments]), 0, 1)
+    pale, solid = (_boxes(segments, lane - _BAR / 2, heights) for heights in (np.ones(len(segments)), confidence))
+    ax.add_collection(PolyCollection(pale, facecolors=color, alpha=0.25, linewidths=0))
+    # The hairline keeps a segment visible that is narrower than a pixel.
+    ax.add_collection(PolyCollection(solid, facecolors=color, edgecolors=color, linewidths=0.4))
+
+
+def _boxes(segments: Sequence[Segment], y: float, heights: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return the corners of a box a segment, standing on `y`."""
+    spans = zip(segments, y + _BAR * heights, strict=True)
+    return [np.array([(s.start, y), (s.end, y), (s.end, top), (s.start, top)]) for s, top in spans]
+
+
+def _name_lanes(ax: Axes, states: Sequence[str], segments: Sequence[Segment]) -> None:
+    """Name each lane at its left, with the state's share of the song."""
+    whole = sum(segment.end - segment.start for segment in segments)
+    names = []
+    for state in states:
+        share = sum(segment.end - segment.start for segment in segments if segment.state == state) / whole
+        names.append(f"{plain_text(state, width=1.2, size=TYPE['size'])}  {100 * share:.0f} %")
+    ax.set_yticks(range(len(states)), names)
+    ax.set_ylim(-0.6, len(states) - 0.4)
+    ax.grid(visible=False, axis="y")
+    ax.tick_params(axis="y", length=0)

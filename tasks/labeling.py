@@ -1,0 +1,233 @@
+"""Labelling: which tracks a training takes, the states it discovers in them, and a state for every frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from songform import baselines, context, models, naming, states
+from songform.context import UNIT_SECONDS, song_vectors
+from songform.corpus import Corpus, atomic_path, read_table, write_table
+from songform.errors import CorpusError, ParameterError
+from songform.paths import state_path, transition_matrix
+from songform.selfsimilarity import DEFAULT_THRESHOLD, cross_path_similarities
+from songform.settings import Settings, digest
+from songform.sources import TrackRecord
+from songform.splits import Signature, Split, audio_groups, blocks_in_time, split_tracks
+from songform.states import StateModel, fit_states, state_posterior, unit_vectors
+from songform.units import frame_units
+from tasks.features import features_config, has_features, read_features, read_overview
+from tasks.progress import announce
+
+__all__ = ["Plan", "fit_corpus_states", "label_tracks", "plan_training", "read_labels", "read_state_model"]
+
+_MOST_UNITS = 400_000  # units that KMeans is fitted on: 55 hours of music, 260 MB
+_MOST_PAIRS = 40  # pairs of tracks from which the corpus's threshold of similarity is taken
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one training takes.
+
+    Parameters
+    ----------
+    split : Split
+        Which track is in which part.
+    manifest : str
+        Digest of the tracks and their audio.
+    states_id, bundle_id : str
+        Digests of all that determines the state model, and the whole bundle: they name the folders.
+    """
+
+    split: Split
+    manifest: str
+    states_id: str
+    bundle_id: str
+
+    @property
+    def keys(self) -> list[str]:
+        """All tracks, in order."""
+        return sorted({*self.split.train, *self.split.validation, *self.split.test})
+
+
+@task(cache_policy=NO_CACHE)
+def plan_training(home: Path, settings: Settings) -> Plan:
+    """Take the tracks whose features stand, and deal them out.
+
+    Raises
+    ------
+    CorpusError
+        If there is no track, or none as long as a window.
+    """
+    corpus = Corpus(home)
+    records = [record for record in corpus.records() if has_features(corpus, record, settings)]
+    if not records:
+        msg = f"the corpus in {corpus.data} holds no track with these settings; bring some in with songform ingest"
+        raise CorpusError(msg)
+    split = _split(corpus, records, settings)
+    manifest = digest([[record.key, record.audio_sha256] for record in records], features_config(settings))
+    versions = [context.VERSION, naming.VERSION, states.VERSION]
+    train = [
+        [record.key, record.audio_sha256, split.train[record.key]] for record in records if record.key in split.train
+    ]
+    states_id = digest(features_config(settings), settings.states, versions, _plain(train))
+    bundle_id = digest(states_id, manifest, settings.sequences, settings.model, models.VERSION, baselines.VERSION)
+    return Plan(split, manifest, states_id, bundle_id)
+
+
+@task(cache_policy=NO_CACHE)
+def fit_corpus_states(home: Path, plan: Plan, settings: Settings) -> Path:
+    """Discover the states of the training tracks; return the model's file.
+
+    Raises
+    ------
+    CorpusError
+        If the tracks are too short or too uniform for so many states.
+    """
+    path = Corpus(home).states_path(plan.states_id, "model.npz")
+    if not path.is_file():
+        model = _fit(Corpus(home), plan.split, settings)
+        with atomic_path(path) as temporary:
+            model.save(temporary)
+    return path
+
+
+@task(cache_policy=NO_CACHE)
+def label_tracks(home: Path, plan: Plan, settings: Settings) -> int:
+    """Give every frame of every track its state; return how many tracks were labelled anew."""
+    corpus = Corpus(home)
+    model = read_state_model(corpus, plan)
+    missing = [key for key in plan.keys if not corpus.states_path(plan.states_id, f"{key}.parquet").is_file()]
+    for count, key in enumerate(missing, start=1):
+        _label(corpus, model, plan, key, settings)
+        announce("states", count, len(missing))
+    return len(missing)
+
+
+def read_state_model(corpus: Corpus, plan: Plan) -> StateModel:
+    """Read the state model of a training."""
+    return StateModel.load(corpus.states_path(plan.states_id, "model.npz"))
+
+
+def read_labels(corpus: Corpus, plan: Plan, key: str, model: StateModel) -> NDArray[np.intp]:
+    """Read the state of every frame of a track, as indices into the model's states."""
+    column = read_table(corpus.states_path(plan.states_id, f"{key}.parquet"), ["state"]).column("state")
+    names = column.combine_chunks().dictionary_decode().to_numpy(zero_copy_only=False)
+    place = {name: index for index, name in enumerate(model.states)}
+    return np.array([place[name] for name in names], dtype=np.intp)
+
+
+def _split(corpus: Corpus, records: list[TrackRecord], settings: Settings) -> Split:
+    """Deal out whole tracks, or blocks of time where there are too few."""
+    groups = audio_groups({record.key: _signature(corpus, record, settings) for record in records})
+    durations = {record.key: record.duration or 0.0 for record in records}
+    try:
+        if len(groups) >= 3:
+            blocks_in_time(durations, window_seconds=settings.sequences.seconds)  # refuses songs that are all too short
+            return split_tracks(groups, seed=settings.model.seed)
+        return blocks_in_time(durations, window_seconds=settings.sequences.seconds)
+    except ParameterError as error:
+        raise CorpusError(f"this corpus cannot be learned from: {error}") from error
+
+
+def _signature(corpus: Corpus, record: TrackRecord, settings: Settings) -> Signature:
+    levels = read_overview(corpus, record.key, settings).logmel_db
+    seconds = levels[: len(levels) // 10 * 10].reshape(-1, 10, levels.shape[1]).mean(axis=1)
+    return Signature(record.audio_sha256 or record.key, record.duration or 0.0, seconds)
+
+
+def _fit(corpus: Corpus, split: Split, settings: Settings) -> StateModel:
+    keys = sorted(split.train)
+    threshold = _corpus_threshold(corpus, keys, settings)
+    songs = []
+    for count, key in enumerate(keys, start=1):
+        songs.append(_training_units(corpus, key, split.train[key], threshold, settings))
+        announce("context", count, len(keys))
+    every = -(-sum(map(len, songs)) // _MOST_UNITS)
+    chosen = settings.states
+    try:
+        return fit_states(
+            [song[::every] for song in songs],
+            n_states=chosen.n_states,
+            context_weight=chosen.context_weight,
+            dwell_seconds=chosen.dwell_seconds,
+            transition_dwell_seconds=chosen.transition_dwell_seconds,
+            threshold=threshold,
+            seed=chosen.seed,
+            sr=settings.frames.sr,
+            hop_length=settings.frames.hop_length,
+        )
+    except ParameterError as error:
+        raise CorpusError(f"no states can be discovered in this corpus: {error}") from error
+
+
+def _training_units(
+    corpus: Corpus, key: str, spans: list[tuple[float, float]], threshold: float, settings: Settings
+) -> NDArray[np.float64]:
+    units = _units(corpus, key, threshold, settings)
+    centres = (np.arange(len(units)) + 0.5) * UNIT_SECONDS
+    return units[np.any([(start <= centres) & (centres < end) for start, end in spans], axis=0)]
+
+
+def _units(corpus: Corpus, key: str, threshold: float, settings: Settings) -> NDArray[np.float64]:
+    return unit_vectors(
+        read_features(corpus, key, settings),
+        read_overview(corpus, key, settings),
+        sr=settings.frames.sr,
+        hop_length=settings.frames.hop_length,
+        threshold=threshold,
+    )
+
+
+def _corpus_threshold(corpus: Corpus, keys: list[str], settings: Settings) -> float:
+    """Return the 95th percentile of path similarity between different tracks: what is alike only by chance."""
+    rng = np.random.default_rng(settings.states.seed)
+    firsts = rng.permutation(len(keys))[:_MOST_PAIRS]
+    if len(keys) < 2:
+        return DEFAULT_THRESHOLD
+    values = [_pair(corpus, keys[i], keys[i - 1], settings) for i in firsts]
+    similarities = np.concatenate(values)
+    return float(np.quantile(similarities, 0.95)) if len(similarities) else DEFAULT_THRESHOLD
+
+
+def _pair(corpus: Corpus, one: str, other: str, settings: Settings) -> NDArray[np.float64]:
+    vectors = [
+        song_vectors(
+            read_features(corpus, key, settings),
+            read_overview(corpus, key, settings),
+            sr=settings.frames.sr,
+            hop_length=settings.frames.hop_length,
+        )
+        for key in (one, other)
+    ]
+    return cross_path_similarities(*vectors, unit_seconds=UNIT_SECONDS)[::17]  # neighbours say the same
+
+
+def _label(corpus: Corpus, model: StateModel, plan: Plan, key: str, settings: Settings) -> None:
+    features = read_features(corpus, key, settings)
+    units = _units(corpus, key, model.threshold, settings)
+    posterior = state_posterior(model, units)
+    path = state_path(posterior, transition_matrix(model.dwell, unit_seconds=UNIT_SECONDS))
+    of_unit = frame_units(len(features), sr=model.sr, hop_length=model.hop_length, unit_seconds=UNIT_SECONDS)
+    confidence = posterior[np.arange(len(path)), path].astype(np.float32)
+    table = pa.table(
+        {
+            "time_s": features.index.to_numpy(),
+            "state": pa.DictionaryArray.from_arrays(path[of_unit].astype(np.int8), list(model.states)),
+            "confidence": confidence[of_unit],
+        }
+    )
+    write_table(
+        corpus.states_path(plan.states_id, f"{key}.parquet"), table, about={"key": key, "model": plan.states_id}
+    )
+
+
+def _plain(train: list[list[object]]) -> list[list[object]]:
+    """Spell infinity, which JSON does not know."""
+    return [[key, sha256, str(spans)] for key, sha256, spans in train]

@@ -1,0 +1,80 @@
+"""Records: writing down what became of a track."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from songform.corpus import Corpus
+from songform.errors import TrackError
+from songform.sources import Failure, Track, TrackRecord
+
+__all__ = ["is_settled", "record_done", "record_failure"]
+
+# Failures that no repetition will change; the user may still ask for one with --retry-failed.
+_SETTLED = ("permanent", "needs-you")
+
+
+def record_done(
+    corpus: Corpus, track: Track, *, duration: float, sha256: str, decoder: str, files: list[Path]
+) -> TrackRecord:
+    """Write down that a track's features stand.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Where to.
+    track : Track
+        The track.
+    duration : float
+        As measured, in seconds.
+    sha256, decoder : str
+        Of the audio file, and who decoded it.
+    files : list of Path
+        The files made, under `data/`; those that the record already named stay named.
+    """
+    known = corpus.record(track.key)
+    sizes = {corpus.relative(path): path.stat().st_size for path in files}
+    record = TrackRecord(
+        **{**_plain(track), "duration": duration},
+        status="done",
+        attempts=0,
+        updated_at=_now(),
+        audio_sha256=sha256,
+        decoder=decoder,
+        files={**(known.files if known else {}), **sizes},
+    )
+    corpus.save_record(record)
+    return record
+
+
+def record_failure(corpus: Corpus, track: Track, error: TrackError, *, attempted: bool = True) -> TrackRecord:
+    """Write down that a track failed, and how often it was tried.
+
+    A track whose features stand stays `done`: a failed refresh takes nothing away.
+    """
+    known = corpus.record(track.key)
+    record = TrackRecord(
+        **_plain(track),
+        status="failed",
+        error=Failure(failure=error.failure, message=str(error)),
+        attempts=(known.attempts if known else 0) + int(attempted),
+        updated_at=_now(),
+        files=known.files if known else {},
+    )
+    if known is None or known.status != "done":
+        corpus.save_record(record)
+    return record
+
+
+def is_settled(record: TrackRecord) -> bool:
+    """Return whether a failed track is left alone until the user asks for it."""
+    return record.status == "failed" and record.error is not None and record.error.failure in _SETTLED
+
+
+def _plain(track: Track) -> dict[str, object]:
+    return {name: getattr(track, name) for name in Track.model_fields}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,201 @@
+"""Registry: bundles in MLflow, the champion among them, and how a bundle comes back.
+
+The alias `champion` moves when there is none yet, or when the new bundle names the states of four composed songs
+better (macro-F1). Scores against a model's own pseudo-labels never decide: a degenerate clustering would win.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from songform import plots
+from songform.bundle import Bundle
+from songform.context import CONTEXT_COLUMNS
+from songform.errors import ModelError
+from songform.settings import Settings
+from tasks import pyfunc_bundle
+from tasks.composed import JUDGE_SEEDS, composed_songs, named_f1
+from tasks.evaluation import Judgement
+from tasks.tracking import MODEL_NAME, client, store_uri
+from tasks.training import read_training
+
+__all__ = ["ModelInfo", "champion_version", "judge_champion", "load_bundle", "log_results", "register_bundle"]
+
+CHAMPION = "champion"
+COMPOSED_F1 = "composed_macro_f1"
+_REQUIREMENTS = ("songform", "numpy", "pandas", "keras", "scikit-learn", "scipy", "pyarrow")
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model as people name it.
+
+    Parameters
+    ----------
+    uri : str
+        MLflow's address of the model; empty for states fitted on the song itself.
+    model_id : str
+        Names the folder of its reports.
+    run_id : str or None
+        The run that made it.
+    is_champion : bool
+        Whether it is the champion at this moment.
+    """
+
+    uri: str
+    model_id: str
+    run_id: str | None
+    is_champion: bool
+
+
+@task(cache_policy=NO_CACHE)
+def log_results(home: Path, run_id: str, folder: Path, judgement: Judgement, seconds: float) -> None:
+    """Log metrics, pictures and the bundle of a training."""
+    from mlflow.entities import Metric
+
+    store, bundle, training = client(home), Bundle.load(folder), read_training(folder)
+    values = {
+        **judgement.metrics,
+        "duration_seconds": seconds,
+        "sequence_weight": bundle.weight,
+        **{f"windows_{part}": float(count) for part, count in training.windows.items()},
+    }
+    store.log_batch(run_id, metrics=[Metric(name, float(value), 0, 0) for name, value in values.items()])
+    for name, figure in _figures(bundle, training.history, judgement).items():
+        store.log_figure(run_id, figure, f"plots/{name}.png", save_kwargs={"dpi": 150})
+    weak = {state: reason for state, reason in zip(bundle.states.states, bundle.states.weak, strict=True) if reason}
+    profile = dict(zip(bundle.states.states, bundle.states.profile.round(4).tolist(), strict=True))
+    store.log_dict(run_id, {"weak": weak, "profile": profile, "weights": training.tried_weights}, "states.json")
+
+
+@task(cache_policy=NO_CACHE)
+def register_bundle(home: Path, run_id: str, folder: Path, settings: Settings) -> str:
+    """Log the bundle as a model and register it; return its version, the old one if the run has one already."""
+    import mlflow
+
+    store = client(home)
+    known = store.search_model_versions(f"run_id = '{run_id}'")
+    if known:
+        return str(known[0].version)
+    f1 = named_f1(Bundle.load(folder), composed_songs(home, JUDGE_SEEDS, settings))
+    store.log_metric(run_id, COMPOSED_F1, f1)
+    mlflow.set_registry_uri(store_uri(home))
+    with mlflow.start_run(run_id=run_id):
+        info = mlflow.pyfunc.log_model(
+            name="bundle",
+            python_model=pyfunc_bundle.__file__,
+            artifacts={"bundle": str(folder)},
+            signature=_signature(Bundle.load(folder)),
+            pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
+            registered_model_name=MODEL_NAME,
+        )
+    return str(info.registered_model_version)
+
+
+@task(cache_policy=NO_CACHE)
+def judge_champion(home: Path, model_version: str) -> bool:
+    """Move the alias to a version if it is better; return whether it is the champion now."""
+    store = client(home)
+    reigning = champion_version(home)
+    if reigning is None or _composed_f1(store, model_version) > _composed_f1(store, reigning):
+        store.set_registered_model_alias(MODEL_NAME, CHAMPION, model_version)
+        return True
+    return reigning == model_version
+
+
+def champion_version(home: Path) -> str | None:
+    """Return the champion's version, or None while there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client(home).get_model_version_by_alias(MODEL_NAME, CHAMPION).version)
+    except MlflowException:
+        return None
+
+
+def load_bundle(home: Path, uri: str) -> tuple[Bundle, ModelInfo]:
+    """Load a bundle from MLflow.
+
+    Parameters
+    ----------
+    home : Path
+        Whose store.
+    uri : str
+        `models:/songform@champion`, `models:/songform/3`, `runs:/<run id>/bundle`, or a folder that MLflow wrote.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or it is no bundle of songform.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    store = client(home)
+    mlflow.set_registry_uri(store_uri(home))
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
+            about = mlflow.models.Model.load(str(folder))
+            bundle = Bundle.load(folder / "artifacts" / _bundle_folder(folder))
+    except (MlflowException, OSError, ModelError) as error:
+        reason = str(error).strip().splitlines()[0]
+        msg = f"no model can be loaded from {uri} ({reason}); look at the addresses in songform ui, or train one"
+        raise ModelError(msg) from error
+    run_id = about.run_id
+    reigning = champion_version(home)
+    champion_run = store.get_model_version(MODEL_NAME, reigning).run_id if reigning else None
+    model_id = store.get_run(run_id).data.tags.get("songform.bundle", run_id) if run_id else "unknown"
+    return bundle, ModelInfo(uri, model_id, run_id, run_id is not None and run_id == champion_run)
+
+
+def _bundle_folder(folder: Path) -> str:
+    """Return the name under which MLflow keeps the bundle's folder."""
+    found = sorted(path.parent.name for path in (folder / "artifacts").glob("*/bundle.json"))
+    if not found:
+        raise ModelError("it is no bundle of songform")
+    return found[0]
+
+
+def _composed_f1(store: Any, model_version: str) -> float:
+    run_id = store.get_model_version(MODEL_NAME, model_version).run_id
+    return float(store.get_run(run_id).data.metrics.get(COMPOSED_F1, 0.0))
+
+
+def _signature(bundle: Bundle) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    inputs = Schema([ColSpec(DataType.float, column) for column in bundle.columns])
+    return ModelSignature(inputs, Schema([ColSpec(DataType.string, "state"), ColSpec(DataType.double, "confidence")]))
+
+
+def _figures(bundle: Bundle, history: dict[str, list[float]], judgement: Judgement) -> dict[str, Any]:
+    import pandas as pd
+
+    states = bundle.states
+    profile = pd.DataFrame(states.profile, index=list(states.states), columns=list(CONTEXT_COLUMNS))
+    figures = {
+        "training_curves": plots.training_curves(history, title="LSTM"),
+        "cluster_profile": plots.cluster_profile(profile, title="What each state is"),
+    }
+    if judgement.confusion:
+        figures["confusion_matrix"] = plots.confusion_matrix(
+            judgement.confusion, states.states, title="LSTM on the test tracks"
+        )
+        figures["metrics"] = plots.metric_bars(_scores(judgement.metrics), title="The LSTM beside its baselines")
+    return figures
+
+
+def _scores(metrics: dict[str, float]) -> dict[str, dict[str, float]]:
+    who = {"test": "LSTM"} | {
+        name: name for name in ("majority", "persistence", "persistence_oracle", "logistic", "centroid")
+    }
+    return {label: {key: metrics[f"{name}_{key}"] for key in ("accuracy", "macro_f1")} for name, label in who.items()}

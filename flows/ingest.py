@@ -1,0 +1,130 @@
+"""Ingest: from sources to features, each track once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.futures import wait
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from songform.corpus import Corpus
+from songform.errors import SourceError
+from songform.settings import DownloadSettings, Settings
+from songform.sources import Track
+from tasks.features import extract_tracks
+from tasks.ingestion import audio_at_hand, failed_tracks, fetch_audio, list_source, wanted_tracks
+from tasks.listing import unique_tracks
+
+__all__ = ["IngestReport", "ingest", "ingest_chunk"]
+
+CHUNK = 100  # tracks in a sub-flow: few enough to be seen in Prefect's UI, many enough to fill all cores
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What became of the tracks of some sources.
+
+    Parameters
+    ----------
+    tracks : list of dict
+        A summary a track, in the sources' order.
+    problems : list of str
+        A sentence for each source, or part of one, that could not be listed.
+    """
+
+    tracks: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def done(self) -> list[dict[str, Any]]:
+        """The tracks whose features stand."""
+        return [track for track in self.tracks if track["status"] in ("done", "cached")]
+
+
+@flow(name="ingest", flow_run_name="ingest {sources}", validate_parameters=True)
+def ingest(
+    home: Path,
+    sources: list[str],
+    settings: Settings = Settings(),  # noqa: B008  frozen, and Prefect's UI shows the defaults
+    limit: int | None = None,
+    retry_failed: bool = False,
+) -> IngestReport:
+    """Bring the tracks of some sources into the corpus.
+
+    Parameters
+    ----------
+    home : Path
+        The corpus's home.
+    sources : list of str
+        Addresses, files, folders, lists; none with `retry_failed` means the failed tracks of the corpus.
+    settings : Settings
+        All settings.
+    limit : int, optional
+        Most tracks of each source.
+    retry_failed : bool
+        Try failed tracks again even where nothing is likely to have changed.
+
+    Raises
+    ------
+    SourceError
+        If no source can be listed.
+    """
+    Corpus(home).prepare()
+    tracks, problems = list_sources(sources, settings, limit)
+    if retry_failed and not sources:
+        tracks = list(failed_tracks(home))
+    wanted = wanted_tracks(home, tracks, settings, retry_failed=retry_failed)
+    for first in range(0, len(wanted), CHUNK):
+        ingest_chunk.with_options(task_runner=ThreadPoolTaskRunner(max_workers=settings.download.workers))(
+            home, wanted[first : first + CHUNK], settings
+        )
+    return IngestReport(_summaries(home, tracks, {track.key for track in wanted}), problems)
+
+
+@flow(name="ingest-chunk", flow_run_name="ingest {tracks[0].title} and others", validate_parameters=False)
+def ingest_chunk(home: Path, tracks: list[Track], settings: Settings) -> None:
+    """Fetch what must be fetched, then extract all on all cores."""
+    fetch = fetch_audio.with_options(
+        retries=settings.download.attempts - 1, retry_delay_seconds=_pauses(settings.download), retry_jitter_factor=0.5
+    )
+    wait([fetch.submit(home, track, settings) for track in tracks if audio_at_hand(home, track) is None])
+    jobs = [(track, audio) for track in tracks if (audio := audio_at_hand(home, track)) is not None]
+    if jobs:
+        extract_tracks(home, jobs, settings, len(jobs))
+
+
+def list_sources(sources: list[str], settings: Settings, limit: int | None) -> tuple[list[Track], list[str]]:
+    """List all sources; one that cannot be listed is a problem, and an error only if there is no other."""
+    tracks: list[Track] = []
+    problems: list[str] = []
+    for source in sources:
+        try:
+            listing = list_source(source, settings, limit)
+        except SourceError as error:
+            if len(sources) == 1:
+                raise
+            problems.append(str(error))
+        else:
+            tracks.extend(listing.tracks)
+            problems.extend(listing.problems)
+    if sources and not tracks:
+        raise SourceError(problems[0] if problems else f"there is no track in {', '.join(sources)}")
+    return list(unique_tracks(tracks)), problems
+
+
+def _pauses(settings: DownloadSettings) -> list[float]:
+    return [settings.retry_seconds * 2**attempt for attempt in range(settings.attempts - 1)]
+
+
+def _summaries(home: Path, tracks: list[Track], wanted: set[str]) -> list[dict[str, Any]]:
+    """Summarise each track's record; what was not wanted and stands is `cached`."""
+    corpus = Corpus(home)
+    summaries = []
+    for track in tracks:
+        record = corpus.record(track.key)
+        if record is not None:
+            summaries.append(record.summary("cached" if record.status == "done" and track.key not in wanted else None))
+    return summaries

@@ -1,0 +1,61 @@
+"""What a SOURCE turned out to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from songform.errors import SourceError
+from songform.sources import Track
+
+__all__ = ["Listing", "unique_tracks"]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The tracks of a source, cheaply listed: nothing of them is fetched.
+
+    Parameters
+    ----------
+    title : str
+        The playlist's, feed's or track's title; the name of a folder or list.
+    tracks : tuple of Track
+        In the source's order, each key once.
+    announced : int, optional
+        The number of tracks that the site speaks of. When it is larger than what was listed, the list was cut:
+        a track that is absent from a listing is never to be taken for a deleted one.
+    problems : tuple of str
+        A sentence for each part that could not be listed (a line of a list, a file of a folder, a list within a
+        list) while others could.
+    """
+
+    title: str
+    tracks: tuple[Track, ...]
+    announced: int | None = None
+    problems: tuple[str, ...] = ()
+
+    def found(self, source: str) -> Listing:
+        """Return the listing itself.
+
+        Raises
+        ------
+        SourceError
+            If it is empty: with the first problem, or saying that there is nothing.
+        """
+        if self.tracks:
+            return self
+        if self.problems:
+            more = f" (and {len(self.problems) - 1} more such problems)" if len(self.problems) > 1 else ""
+            raise SourceError(self.problems[0] + more)
+        msg = f"{source} holds no tracks; check that it is what you meant, and that it is not empty"
+        raise SourceError(msg)
+
+
+def unique_tracks(tracks: Iterable[Track], limit: int | None = None) -> tuple[Track, ...]:
+    """Return each track once, where it came first, and no more than `limit`; no more are asked for than needed."""
+    found: dict[str, Track] = {}
+    for track in tracks:
+        found.setdefault(track.key, track)
+        if len(found) == limit:
+            break
+    return tuple(found.values())

@@ -1,0 +1,209 @@
+"""A web of one's own: a server on the loopback that says what a test tells it to, and sites that are played."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+import tasks.web
+from songform.settings import DownloadSettings
+from tasks.ffmpeg import find_ffmpeg
+
+SECONDS = 3.0
+
+
+@dataclass
+class Answer:
+    """What the server says at one address."""
+
+    body: bytes = b""
+    content_type: str = "audio/ogg"
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    announced: int | None = None  # the Content-Length, where it is to be wrong; -1: none is sent
+    pause: float = 0.0  # in s, before the second half of the body
+
+
+@dataclass
+class Site:
+    """A server on the loopback: its address, its answers by path, and the paths it was asked for."""
+
+    url: str
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def put(self, path: str, body: bytes | str = b"", content_type: str = "audio/ogg", **more: Any) -> str:
+        """Say this at `path`, and return the address; several at one path are said in turn, the last for ever."""
+        content = body.encode() if isinstance(body, str) else body
+        self.answers.setdefault(path, []).append(Answer(content, content_type, **more))
+        return self.url + path
+
+    def put_feed(self, path: str, title: str, *items: dict[str, str]) -> str:
+        """Put a podcast's feed there, with items of title, url, and perhaps guid and duration."""
+        body = "".join(_feed_item(**item) for item in items)
+        namespace = 'xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"'
+        head = f'<?xml version="1.0"?><rss version="2.0" {namespace}><channel><title>{title}</title>'
+        return self.put(path, f"{head}{body}</channel></rss>", "application/rss+xml")
+
+    def next_answer(self, path: str) -> Answer:
+        """Return what is to be said now."""
+        self.asked.append(path)
+        waiting = self.answers.get(path, [Answer(b"no", "text/plain", 404)])
+        return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+
+def _feed_item(title: str, url: str, guid: str = "", duration: str = "") -> str:
+    parts = [f"<title>{title}</title>", f'<enclosure url="{url}" type="audio/ogg" length="1"/>']
+    parts += [f"<guid>{guid}</guid>"] if guid else []
+    parts += [f"<itunes:duration>{duration}</itunes:duration>"] if duration else []
+    return f"<item>{''.join(parts)}</item>"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    site: Site
+
+    def do_GET(self) -> None:
+        answer = self.site.next_answer(self.path)
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        if answer.announced != -1:
+            self.send_header("Content-Length", str(len(answer.body) if answer.announced is None else answer.announced))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        half = len(answer.body) // 2
+        self.wfile.write(answer.body[:half])
+        time.sleep(answer.pause)
+        self.wfile.write(answer.body[half:])
+
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002  the base class's name
+
+
+@pytest.fixture(autouse=True)
+def nothing_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy of the environment is asked, no name is looked up, and no retry waits."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *more: Any, **options: Any) -> Any:
+        if host not in {"127.0.0.1", "::1", "localhost", None}:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve(host, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(tasks.web, "backoff", lambda n: 0.0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def swept() -> Iterator[None]:
+    """Collect the connections that yt-dlp left open here, not in the middle of somebody else's test."""
+    yield
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()
+
+
+@pytest.fixture
+def new_site() -> Iterator[Callable[[], Site]]:
+    """Start servers, each with a port of its own."""
+    servers = []
+
+    def start() -> Site:
+        handler = type("Handler", (_Handler,), {})
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server.daemon_threads = True
+        handler.site = Site(f"http://127.0.0.1:{server.server_address[1]}")
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        return handler.site
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def site(new_site: Callable[[], Site]) -> Site:
+    """Return a server without answers: it says 404."""
+    return new_site()
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let yt-dlp ask these extractors first."""
+    plain = tasks.web.youtube_dl
+
+    def start(*extractors: type) -> None:
+        def youtube_dl(params):
+            return plain(params, extractors)
+
+        monkeypatch.setattr("tasks.playlists.youtube_dl", youtube_dl)
+        monkeypatch.setattr("tasks.download.youtube_dl", youtube_dl)
+
+    return start
+
+
+@pytest.fixture
+def patience() -> DownloadSettings:
+    """Return settings for a server that answers at once or never."""
+    return DownloadSettings(timeout_seconds=1.0)
+
+
+@pytest.fixture(scope="session")
+def ogg() -> bytes:
+    """Return three seconds of a tone as Ogg Vorbis."""
+    return _sound("OGG", 440.0)
+
+
+@pytest.fixture(scope="session")
+def flac() -> bytes:
+    """Return three seconds of another tone as FLAC."""
+    return _sound("FLAC", 660.0)
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> str:
+    """Return the ffmpeg of this machine, or of the wheel."""
+    return find_ffmpeg()
+
+
+@pytest.fixture(scope="session")
+def sound() -> Callable[..., bytes]:
+    """Return the maker of tones: container, frequency in Hz, seconds."""
+    return _sound
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Callable[..., Path]:
+    """Write a file of sound."""
+
+    def write(name: str, frequency: float = 440.0) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_sound("FLAC", frequency))
+        return path
+
+    return write
+
+
+def _sound(container: str, frequency: float, seconds: float = SECONDS) -> bytes:
+    """Return a tone as a file."""
+    file = BytesIO()
+    y = 0.3 * np.sin(2 * np.pi * frequency * np.arange(round(22050 * seconds)) / 22050)
+    soundfile.write(file, y, 22050, format=container)
+    return file.getvalue()

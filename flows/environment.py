@@ -24,8 +24,9 @@ def prepare_environment(home: Path) -> None:
         # A Prefect of another version would migrate a database shared between projects out of our reach.
         "PREFECT_HOME": str(home / ".prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_LEVEL": "ERROR",
-        "PREFECT_LOGGING_TO_API_ENABLED": "true",
+        # Prefect's UI has the logs; the terminal is songform's.
+        "PREFECT_LOGGING_LEVEL": "INFO",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "DO_NOT_TRACK": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # Else MLflow records an uv.lock and a pyproject.toml that happen to lie in the current folder.

@@ -128,7 +128,7 @@ def load_network(path: Path) -> Network:
         If the file is missing or is no Keras model.
     """
     try:
-        return _keras().models.load_model(path)
+        return _keras().models.load_model(path, compile=False)  # what trained it is not needed to ask it
     except (OSError, ValueError) as error:
         msg = f"{path} is no network that Keras can read ({str(error).splitlines()[0]}); train again"
         raise ModelError(msg) from error

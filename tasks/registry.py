@@ -6,7 +6,8 @@ better (macro-F1). Scores against a model's own pseudo-labels never decide: a de
 
 from __future__ import annotations
 
-import tempfile
+import os
+import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,7 @@ from prefect.cache_policies import NO_CACHE
 from songform import plots
 from songform.bundle import Bundle
 from songform.context import CONTEXT_COLUMNS
+from songform.corpus import Corpus
 from songform.errors import ModelError
 from songform.settings import Settings
 from tasks import pyfunc_bundle
@@ -26,7 +28,15 @@ from tasks.evaluation import Judgement
 from tasks.tracking import MODEL_NAME, client, store_uri
 from tasks.training import read_training
 
-__all__ = ["ModelInfo", "champion_version", "judge_champion", "load_bundle", "log_results", "register_bundle"]
+__all__ = [
+    "ModelInfo",
+    "champion_version",
+    "fetch_bundle",
+    "judge_champion",
+    "log_results",
+    "model_version",
+    "register_bundle",
+]
 
 CHAMPION = "champion"
 COMPOSED_F1 = "composed_macro_f1"
@@ -77,13 +87,10 @@ def log_results(home: Path, run_id: str, folder: Path, judgement: Judgement, sec
 
 @task(cache_policy=NO_CACHE)
 def register_bundle(home: Path, run_id: str, folder: Path, settings: Settings) -> str:
-    """Log the bundle as a model and register it; return its version, the old one if the run has one already."""
+    """Log the bundle as a model and register it; return its version."""
     import mlflow
 
     store = client(home)
-    known = store.search_model_versions(f"run_id = '{run_id}'")
-    if known:
-        return str(known[0].version)
     f1 = named_f1(Bundle.load(folder), composed_songs(home, JUDGE_SEEDS, settings))
     store.log_metric(run_id, COMPOSED_F1, f1)
     mlflow.set_registry_uri(store_uri(home))
@@ -97,6 +104,12 @@ def register_bundle(home: Path, run_id: str, folder: Path, settings: Settings) -
             registered_model_name=MODEL_NAME,
         )
     return str(info.registered_model_version)
+
+
+def model_version(home: Path, run_id: str) -> str | None:
+    """Return the version under which a run's bundle is registered."""
+    known = client(home).search_model_versions(f"run_id = '{run_id}'")
+    return str(known[0].version) if known else None
 
 
 @task(cache_policy=NO_CACHE)
@@ -120,15 +133,16 @@ def champion_version(home: Path) -> str | None:
         return None
 
 
-def load_bundle(home: Path, uri: str) -> tuple[Bundle, ModelInfo]:
-    """Load a bundle from MLflow.
+@task(cache_policy=NO_CACHE)
+def fetch_bundle(home: Path, uri: str) -> ModelInfo:
+    """See that a bundle lies in the corpus, taking it from MLflow where it does not.
 
     Parameters
     ----------
     home : Path
         Whose store.
     uri : str
-        `models:/songform@champion`, `models:/songform/3`, `runs:/<run id>/bundle`, or a folder that MLflow wrote.
+        `models:/songform@champion`, `models:/songform/3` or `runs:/<run id>/bundle`.
 
     Raises
     ------
@@ -141,27 +155,33 @@ def load_bundle(home: Path, uri: str) -> tuple[Bundle, ModelInfo]:
     store = client(home)
     mlflow.set_registry_uri(store_uri(home))
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
-            about = mlflow.models.Model.load(str(folder))
-            bundle = Bundle.load(folder / "artifacts" / _bundle_folder(folder))
-    except (MlflowException, OSError, ModelError) as error:
+        run_id = mlflow.models.get_model_info(uri).run_id
+        model_id = str(store.get_run(run_id).data.tags["songform.bundle"])
+        folder = Corpus(home).bundle_path(model_id)
+        if not (folder / "bundle.json").is_file():
+            _download(uri, folder)
+    except (MlflowException, OSError, KeyError, ModelError) as error:
         reason = str(error).strip().splitlines()[0]
-        msg = f"no model can be loaded from {uri} ({reason}); look at the addresses in songform ui, or train one"
+        msg = f"no model of songform can be had from {uri} ({reason}); songform ui shows those there are"
         raise ModelError(msg) from error
-    run_id = about.run_id
     reigning = champion_version(home)
-    champion_run = store.get_model_version(MODEL_NAME, reigning).run_id if reigning else None
-    model_id = store.get_run(run_id).data.tags.get("songform.bundle", run_id) if run_id else "unknown"
-    return bundle, ModelInfo(uri, model_id, run_id, run_id is not None and run_id == champion_run)
+    return ModelInfo(uri, model_id, run_id, reigning is not None and reigning == model_version(home, run_id))
 
 
-def _bundle_folder(folder: Path) -> str:
-    """Return the name under which MLflow keeps the bundle's folder."""
-    found = sorted(path.parent.name for path in (folder / "artifacts").glob("*/bundle.json"))
-    if not found:
-        raise ModelError("it is no bundle of songform")
-    return found[0]
+def _download(uri: str, folder: Path) -> None:
+    """Copy a bundle out of MLflow's store, whole or not at all."""
+    import mlflow
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = folder.with_name(f".{folder.name}.{os.getpid()}.download.tmp")
+    try:
+        model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(scratch)))
+        found = sorted(path.parent for path in model.glob("artifacts/*/bundle.json"))
+        if not found:
+            raise ModelError("it is no bundle of songform")
+        found[0].rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _composed_f1(store: Any, model_version: str) -> float:

@@ -1,0 +1,84 @@
+"""Analyze: the form of songs, by a trained model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from flows.ingest import IngestReport, ingest
+from songform.errors import SourceError
+from songform.settings import Settings
+from tasks.registry import ModelInfo, champion_version, fetch_bundle
+from tasks.reporting import OWN_MODEL, report_tracks
+from tasks.tracking import MODEL_NAME
+
+__all__ = ["AnalyzeReport", "analyze"]
+
+
+@dataclass(frozen=True)
+class AnalyzeReport:
+    """The form of some songs.
+
+    Parameters
+    ----------
+    ingested : IngestReport
+        What became of the sources' tracks.
+    reports : list of dict
+        A document a track, as written to `<key>.json`, and its `path`.
+    model : ModelInfo
+        By whose model.
+    """
+
+    ingested: IngestReport
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    model: ModelInfo = OWN_MODEL
+
+
+@flow(name="analyze", flow_run_name="analyze {sources}")
+def analyze(
+    home: Path,
+    sources: list[str],
+    settings: Settings = Settings(),  # noqa: B008  frozen, and Prefect's UI shows the defaults
+    model: str | None = None,
+    out: Path | None = None,
+) -> AnalyzeReport:
+    """Bring the tracks of some sources in, and tell the form of each.
+
+    Parameters
+    ----------
+    home : Path
+        The corpus's home.
+    sources : list of str
+        Addresses, files, folders, lists.
+    settings : Settings
+        All settings.
+    model : str, optional
+        MLflow's address of a bundle; else the champion; else states are fitted on each song itself.
+    out : Path, optional
+        Another folder for the files.
+
+    Raises
+    ------
+    SourceError
+        If there is no track to analyse.
+    ModelError
+        If the model cannot be had.
+    """
+    ingested = ingest(home, sources, settings)
+    if not ingested.done:
+        failures = [track["error"]["message"] for track in ingested.tracks if track["error"]]
+        raise SourceError(failures[0] if failures else f"there is no track in {', '.join(sources)}")
+    chosen = chosen_model(home, model)
+    keys = [track["key"] for track in ingested.done]
+    reports = report_tracks(home, keys, settings, chosen, out=out, n_tracks=len(keys))
+    return AnalyzeReport(ingested, reports, chosen)
+
+
+def chosen_model(home: Path, uri: str | None) -> ModelInfo:
+    """Return the model asked for, else the champion, else the song's own."""
+    if uri is None and champion_version(home) is None:
+        return OWN_MODEL
+    return fetch_bundle(home, uri or f"models:/{MODEL_NAME}@champion")

@@ -1,0 +1,103 @@
+"""Train: from features to a model, with everything that was measured in MLflow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from songform.corpus import Corpus
+from songform.settings import Settings
+from tasks.evaluation import judge_bundle
+from tasks.labeling import fit_corpus_states, label_tracks, plan_training
+from tasks.registry import judge_champion, log_results, model_version, register_bundle
+from tasks.tracking import MODEL_NAME, finish_run, finished_run, prepare_store, run_summary, start_run
+from tasks.training import train_bundle
+
+__all__ = ["TrainReport", "train"]
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What a training came to.
+
+    Parameters
+    ----------
+    run_id, params, metrics
+        Of the MLflow run.
+    model_uri : str
+        Where the bundle is.
+    is_champion : bool
+        Whether it is the champion now.
+    is_new : bool
+        False if the run had been finished before.
+    """
+
+    run_id: str
+    params: dict[str, Any]
+    metrics: dict[str, float]
+    model_uri: str
+    is_champion: bool
+    is_new: bool
+
+
+@flow(name="train", flow_run_name="train for {experiment}")
+def train(
+    home: Path,
+    settings: Settings = Settings(),  # noqa: B008  frozen, and Prefect's UI shows the defaults
+    experiment: str = "songform",
+    again: bool = False,
+) -> TrainReport:
+    """Discover the states of the corpus, teach the network how they follow, and record it all.
+
+    Parameters
+    ----------
+    home : Path
+        The corpus's home.
+    settings : Settings
+        All settings.
+    experiment : str
+        The name under which MLflow groups the run.
+    again : bool
+        Train anew even if the same settings were trained on the same corpus before.
+
+    Raises
+    ------
+    CorpusError
+        If there is nothing to learn from.
+    """
+    Corpus(home).prepare()
+    plan = plan_training(home, settings)
+    experiment_id = prepare_store(home, experiment)
+    run_id = None if again else finished_run(home, experiment_id, plan)
+    is_new = run_id is None
+    if run_id is None:
+        began = time.monotonic()
+        run_id = start_run(home, experiment_id, plan, settings)
+        with _closed_on_failure(home, run_id):
+            fit_corpus_states(home, plan, settings)
+            label_tracks(home, plan, settings)
+            folder = train_bundle(home, plan, settings, run_id, again=again)
+            judgement = judge_bundle(home, plan, settings, folder)
+            log_results(home, run_id, folder, judgement, time.monotonic() - began)
+            register_bundle(home, run_id, folder, settings)
+            finish_run(home, run_id)
+    version = model_version(home, run_id)
+    is_champion = judge_champion(home, version) if version else False
+    uri = f"models:/{MODEL_NAME}/{version}" if version else f"runs:/{run_id}/bundle"
+    return TrainReport(**run_summary(home, run_id), model_uri=uri, is_champion=is_champion, is_new=is_new)
+
+
+@contextmanager
+def _closed_on_failure(home: Path, run_id: str) -> Iterator[None]:
+    """See that a run which fails is not left open."""
+    try:
+        yield
+    except BaseException as error:
+        finish_run.fn(home, run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
+        raise

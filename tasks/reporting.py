@@ -1,0 +1,161 @@
+"""Reporting: a track's form, as JSON and pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from songform import plots
+from songform.bundle import Bundle, Form
+from songform.corpus import Corpus, atomic_path, write_json
+from songform.errors import CorpusError, ModelError, ParameterError
+from songform.overview import Overview
+from songform.settings import Settings
+from songform.sources import TrackRecord
+from songform.states import fit_states, unit_vectors
+from tasks.features import read_features, read_overview
+from tasks.progress import announce
+from tasks.registry import ModelInfo
+
+__all__ = ["OWN_MODEL", "PICTURES", "report_tracks"]
+
+OWN_MODEL = ModelInfo("", "own", None, False)
+"""Stands for states that are fitted on the song itself, where no model was trained yet."""
+
+PICTURES = ("waveform", "rms", "spectrogram", "features", "mfcc", "bandwidth", "states")
+
+
+@task(task_run_name="report {n_tracks} tracks", cache_policy=NO_CACHE)
+def report_tracks(
+    home: Path, keys: Sequence[str], settings: Settings, model: ModelInfo, *, out: Path | None, n_tracks: int
+) -> list[dict[str, Any]]:
+    """Write the report of each track; return them, each with the path of its JSON as `path`.
+
+    Parameters
+    ----------
+    home : Path
+        The corpus's home.
+    keys : sequence of str
+        Tracks whose features stand.
+    settings : Settings
+        All settings.
+    model : ModelInfo
+        Whose bundle lies in the corpus, or `OWN_MODEL`.
+    out : Path, optional
+        Another folder for the files.
+    n_tracks : int
+        Number of keys, for the task run's name.
+    """
+    corpus = Corpus(home)
+    bundle = None if model == OWN_MODEL else Bundle.load(corpus.bundle_path(model.model_id))
+    reports = []
+    for count, key in enumerate(keys, start=1):
+        record = corpus.record(key)
+        if record is None:
+            raise CorpusError(f"the corpus knows no track {key}; bring it in with songform ingest")
+        folder = out or corpus.report_path(model.model_id, "")
+        reports.append(_report(corpus, record, settings, model, bundle, folder))
+        announce("reports", count, n_tracks, record.title)
+    return reports
+
+
+def _report(
+    corpus: Corpus, record: TrackRecord, settings: Settings, model: ModelInfo, bundle: Bundle | None, folder: Path
+) -> dict[str, Any]:
+    """Write one report, unless it stands."""
+    path = folder / f"{record.key}.json"
+    features, overview = read_features(corpus, record.key, settings), read_overview(corpus, record.key, settings)
+    bundle = bundle or _own_bundle(record, features, overview, settings)
+    form = bundle.form(features, overview, record.duration or 0.0)
+    report = _document(record, settings, model, bundle, form)
+    pictures = {name: folder / f"{record.key}.{name}.png" for name in PICTURES}
+    if not (path.is_file() and _read(path) == report and all(picture.is_file() for picture in pictures.values())):
+        _draw(pictures, record, features, overview, form, sr=settings.frames.sr)
+        write_json(path, report)
+    return {**report, "path": str(path)}
+
+
+def _document(record: TrackRecord, settings: Settings, model: ModelInfo, bundle: Bundle, form: Form) -> dict[str, Any]:
+    states = bundle.states
+    return {
+        "track": {
+            "key": record.key,
+            "title": record.title,
+            "source": record.source,
+            "duration": record.duration,
+        },
+        "settings": settings.model_dump(mode="json"),
+        "model": {
+            "uri": model.uri or None,
+            "id": model.model_id,
+            "run_id": model.run_id,
+            "states": list(states.states),
+            "weak": {name: reason for name, reason in zip(states.states, states.weak, strict=True) if reason},
+            "sequence_weight": bundle.weight,
+        },
+        "segments": [{**segment._asdict(), "confidence": round(segment.confidence, 4)} for segment in form.segments],
+    }
+
+
+def _own_bundle(record: TrackRecord, features: pd.DataFrame, overview: Overview, settings: Settings) -> Bundle:
+    """Fit states on the song itself."""
+    frames, chosen = settings.frames, settings.states
+    units = unit_vectors(features, overview, sr=frames.sr, hop_length=frames.hop_length)
+    try:
+        states = fit_states(
+            [units],
+            n_states=chosen.n_states,
+            context_weight=chosen.context_weight,
+            dwell_seconds=chosen.dwell_seconds,
+            transition_dwell_seconds=chosen.transition_dwell_seconds,
+            seed=chosen.seed,
+            sr=frames.sr,
+            hop_length=frames.hop_length,
+        )
+    except ParameterError as error:
+        raise ModelError(f"{record.title} cannot be analysed without a trained model: {error}") from error
+    return Bundle(states, None, 0.0, tuple(features.columns))
+
+
+def _draw(
+    pictures: dict[str, Path],
+    record: TrackRecord,
+    features: pd.DataFrame,
+    overview: Overview,
+    form: Form,
+    *,
+    sr: int,
+) -> None:
+    title = record.title
+    figures = {
+        "waveform": lambda: plots.waveform(overview, title=title),
+        "rms": lambda: plots.rms(features, title=title),
+        "spectrogram": lambda: plots.spectrogram(overview, features, sr=sr, title=title),
+        "features": lambda: plots.feature_curves(features, title=title),
+        "mfcc": lambda: plots.mfcc_heatmap(features, title=title),
+        "bandwidth": lambda: plots.bandwidth(features, title=title),
+        "states": lambda: plots.state_timeline(overview, form.segments, title=title),
+    }
+
+    def save(name: str) -> None:
+        with atomic_path(pictures[name]) as temporary, temporary.open("wb") as file:
+            plots.save_png(figures[name](), file)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(save, PICTURES))
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document

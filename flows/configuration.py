@@ -104,13 +104,13 @@ def _sentence(error: ValidationError, origins: Mapping[str, str]) -> str:
     """Say the first thing that is wrong: where, what, and what would be right."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"][:2])
-    origin = origins.get(name) or next(
-        (o for full, o in origins.items() if full.startswith(name + ".")), "the settings"
-    )
+    of_section = dict.fromkeys(origin for full, origin in origins.items() if full.startswith(f"{name}."))
+    origin = origins.get(name) or ", ".join(of_section)
     if first["type"] == "extra_forbidden":
         known = [*Settings().flat(), *Settings.model_fields]
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]}?" if close else f"the sections are {', '.join(Settings.model_fields)}."
         return f"{origin}: there is no setting {name}; {hint}"
-    reason = first["msg"].removeprefix("Value error, ")
-    return f"{origin}: {name} cannot be {first['input']!r}: {reason[:1].lower()}{reason[1:]}."
+    if first["type"] == "value_error":  # settings that are right one by one, and wrong together
+        return f"{origin}: {name}: {first['ctx']['error']}."
+    return f"{origin}: {name} cannot be {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}."

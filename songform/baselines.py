@@ -112,16 +112,18 @@ def _last_state(model: StateModel, features: pd.DataFrame, overview: Overview) -
 
 def _first_frames(overview: Overview, n: int) -> Overview:
     """Return the overview of a song that ends with its first `n` frames."""
-    before = np.cumsum(overview.frame_counts) - overview.frame_counts
-    cells = int(np.searchsorted(before, n))
-    counts = np.minimum(overview.frame_counts[:cells], n - before[:cells])
+    after = np.cumsum(overview.frame_counts)
+    before = after - overview.frame_counts
+    cells, whole = int(np.searchsorted(before, n)), int(np.searchsorted(after, n, side="right"))
+    # A cell that the cut runs through has heard what follows: the one before it speaks for it.
+    heard = np.minimum(np.arange(cells), max(whole - 1, 0))
     return Overview(
         overview.time_s[:cells],
-        overview.wave_min[:cells],
-        overview.wave_max[:cells],
-        overview.logmel[:cells],
-        overview.chroma[:cells],
-        overview.low_share[:cells],
+        overview.wave_min[heard],
+        overview.wave_max[heard],
+        overview.logmel[heard],
+        overview.chroma[heard],
+        overview.low_share[heard],
         overview.onset[:n],
-        counts,
+        np.minimum(overview.frame_counts[:cells], n - before[:cells]),
     )

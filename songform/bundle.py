@@ -15,6 +15,7 @@ It is saved as plain arrays, JSON and Keras' own format: nothing is pickled.
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -212,7 +213,7 @@ class Bundle:
             states = StateModel.load(folder / "states.npz")
             sequence = _sequence_model(folder, about["sequence"]) if about["sequence"] else None
             return cls(states, sequence, float(about["weight"]), tuple(about["columns"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             msg = f"{folder} is no bundle that this songform can read ({error}); train again"
             raise ModelError(msg) from error
 

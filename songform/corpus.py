@@ -215,7 +215,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """
     try:
         return pq.read_table(path, columns=columns, partitioning=None)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         msg = f"{path} cannot be read ({_first_line(error)}); delete it and ingest the track again"
         raise CorpusError(msg) from error
 
@@ -231,7 +231,7 @@ def _fsync(path: Path) -> None:
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
@@ -239,4 +239,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return ": ".join([".".join(map(str, first["loc"])), first["msg"]]).removeprefix(": ")
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -13,6 +13,7 @@ References
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -129,8 +130,8 @@ def load_network(path: Path) -> Network:
     """
     try:
         return _keras().models.load_model(path, compile=False)  # what trained it is not needed to ask it
-    except (OSError, ValueError) as error:
-        msg = f"{path} is no network that Keras can read ({str(error).splitlines()[0]}); train again"
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        msg = f"{path} is no network that Keras can read ({str(error).partition(chr(10))[0]}); train again"
         raise ModelError(msg) from error
 
 
@@ -148,7 +149,8 @@ def _dataset(windows: Windows, n_inputs: int, n_states: int) -> Any:
             yield inputs, np.eye(n_states, dtype=np.float32)[targets]
 
     signature = (tf.TensorSpec((None, None, n_inputs), tf.float32), tf.TensorSpec((None, n_states), tf.float32))
-    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(1)
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(windows))).prefetch(1)
 
 
 def _keras() -> Any:

@@ -91,7 +91,8 @@ class WindowShape:
             If `target` is neither `current` nor `ahead`.
         """
         if target == "current":
-            return np.asarray((ends + 0.5) * self.unit_seconds, np.float64)
+            middle = 0.5 if self.pool_seconds else 0.0  # a bare frame stands for its centre, where its unit begins
+            return np.asarray((ends + middle) * self.unit_seconds, np.float64)
         if target == "ahead":
             return np.asarray((ends + 1) * self.unit_seconds + self.reach_seconds + ahead_seconds, np.float64)
         raise ParameterError(f"target must be 'current' or 'ahead', not {target!r}")
@@ -167,7 +168,7 @@ class Windows:
     n_steps : int
         Units in a window.
     batch_size : int
-        Windows in a batch; the last of every 64 songs may be smaller.
+        Windows in a batch; the last one of a pass may be smaller.
     seed : int, optional
         Shuffles songs and windows, another way in each pass; None keeps their order.
     """
@@ -189,9 +190,21 @@ class Windows:
         rng = None if self._seed is None else np.random.default_rng([self._seed, self._passes])
         self._passes += 1
         keys = self._keys if rng is None else [self._keys[i] for i in rng.permutation(len(self._keys))]
+        size = self._batch_size
+        rest: tuple[Inputs, Index] | None = None
         for first in range(0, len(keys), _SONGS_AT_ONCE):
             songs = [self._load(key) for key in keys[first : first + _SONGS_AT_ONCE]]
-            yield from _batches(songs, self._n_steps, self._batch_size, rng)
+            for batch in _batches(songs, self._n_steps, size, rng):
+                inputs, targets = batch if rest is None else _joined(rest, batch)
+                if len(targets) >= size:
+                    yield inputs[:size], targets[:size]
+                rest = (inputs[size:], targets[size:]) if len(targets) >= size else (inputs, targets)
+        if rest is not None and len(rest[1]):
+            yield rest
+
+    def __len__(self) -> int:
+        """Return the number of batches in a pass."""
+        return (len(self.targets()) + self._batch_size - 1) // self._batch_size
 
     def targets(self) -> Index:
         """Return the targets of all windows, in the songs' order."""
@@ -254,6 +267,10 @@ def window_probabilities(
     ]
     full = np.concatenate(answers).astype(np.float64)
     return np.concatenate([np.repeat(full[:1], len(inputs) - len(full), axis=0), full])
+
+
+def _joined(one: tuple[Inputs, Index], other: tuple[Inputs, Index]) -> tuple[Inputs, Index]:
+    return np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])
 
 
 def _batches(

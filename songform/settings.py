@@ -30,10 +30,13 @@ __all__ = [
 ]
 
 
-class _Section(BaseModel):
-    """What all sections share: frozen, typo-proof, and strict about types."""
+_MOST_SEED = 2**32 - 1  # scikit-learn and Keras take no larger one
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+class _Section(BaseModel):
+    """What all sections share: frozen, typo-proof, strict about types, and every number finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class AudioSettings(_Section):
@@ -73,21 +76,24 @@ class StatesSettings(_Section):
     )
     dwell_seconds: float = Field(4.0, gt=0.0, description="Expected stay in a state, in s: the prior of the smoothing.")
     transition_dwell_seconds: float = Field(3.0, gt=0.0, description="The same for the state Transition, in s.")
-    seed: int = Field(0, ge=0, description="Seed of KMeans.")
+    seed: int = Field(0, ge=0, le=_MOST_SEED, description="Seed of KMeans.")
 
 
 class SequencesSettings(_Section):
     """What the sequence model sees at once, and what it is asked."""
 
     pool_seconds: float = Field(
-        0.25, ge=0.0, description="Length of a unit (mean and standard deviation of its frames), in s; 0: bare frames."
+        0.25,
+        ge=0.0,
+        le=3600.0,
+        description="Length of a unit (mean and standard deviation of its frames), in s; 0: bare frames.",
     )
-    seconds: float = Field(12.0, gt=0.0, description="Length of a window, in s.")
-    hop_seconds: float = Field(0.5, gt=0.0, description="From one window to the next, in s.")
+    seconds: float = Field(12.0, gt=0.0, le=3600.0, description="Length of a window, in s.")
+    hop_seconds: float = Field(0.5, gt=0.0, le=3600.0, description="From one window to the next, in s.")
     target: Literal["current", "ahead"] = Field(
         "current", description="The state of the window's last unit, or the one ahead_seconds later."
     )
-    ahead_seconds: float = Field(2.0, gt=0.0, description="How far ahead the target `ahead` lies, in s.")
+    ahead_seconds: float = Field(2.0, gt=0.0, le=3600.0, description="How far ahead the target `ahead` lies, in s.")
 
     @model_validator(mode="after")
     def _a_window_holds_two_units(self) -> Self:
@@ -101,7 +107,9 @@ class ModelSettings(_Section):
     """The sequence model and its training."""
 
     name: Literal["lstm"] = Field("lstm", description="Architecture.")
-    seed: int = Field(0, ge=0, description="Seed of the split, the weights and the order of the windows.")
+    seed: int = Field(
+        0, ge=0, le=_MOST_SEED, description="Seed of the split, the weights and the order of the windows."
+    )
     epochs: int = Field(50, ge=1, description="Most passes over the training windows.")
     patience: int = Field(5, ge=1, description="Epochs without a better validation loss before training stops.")
     batch_size: int = Field(256, ge=1, description="Windows in a batch.")

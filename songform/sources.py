@@ -21,7 +21,6 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import Any, Literal
-from urllib.parse import urldefrag
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -111,8 +110,8 @@ def feed_key(feed_title: str, guid: str) -> str:
 
 
 def web_key(url: str) -> str:
-    """Return the key of a page without an id of its own."""
-    return f"web-{_hash(urldefrag(url).url)}"
+    """Return the key of a page without an id of its own; the rest of its URL counts as it is written."""
+    return f"web-{_hash(url.partition('#')[0])}"
 
 
 def file_key(sha256: str) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -89,21 +91,23 @@ def log_results(home: Path, run_id: str, folder: Path, judgement: Judgement, sec
 def register_bundle(home: Path, run_id: str, folder: Path, settings: Settings) -> str:
     """Log the bundle as a model and register it; return its version."""
     import mlflow
+    from mlflow.exceptions import MlflowException
 
-    store = client(home)
-    f1 = named_f1(Bundle.load(folder), composed_songs(home, JUDGE_SEEDS, settings))
-    store.log_metric(run_id, COMPOSED_F1, f1)
+    store, bundle = client(home), Bundle.load(folder)
+    store.log_metric(run_id, COMPOSED_F1, named_f1(bundle, composed_songs(home, JUDGE_SEEDS, settings)))
     mlflow.set_registry_uri(store_uri(home))
-    with mlflow.start_run(run_id=run_id):
+    with warnings.catch_warnings(), mlflow.start_run(run_id=run_id):
+        warnings.filterwarnings("ignore", message=".*input example was not provided")  # the signature is written out
         info = mlflow.pyfunc.log_model(
             name="bundle",
             python_model=pyfunc_bundle.__file__,
             artifacts={"bundle": str(folder)},
-            signature=_signature(Bundle.load(folder)),
+            signature=_signature(bundle),
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
-            registered_model_name=MODEL_NAME,
         )
-    return str(info.registered_model_version)
+    with suppress(MlflowException):  # it exists from the second training on
+        store.create_registered_model(MODEL_NAME)
+    return str(store.create_model_version(MODEL_NAME, info.model_uri, run_id, model_id=info.model_id).version)
 
 
 def model_version(home: Path, run_id: str) -> str | None:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,29 +62,38 @@ def report_tracks(
         record = corpus.record(key)
         if record is None:
             raise CorpusError(f"the corpus knows no track {key}; bring it in with songform ingest")
-        folder = out or corpus.report_path(model.model_id, "")
-        reports.append(_report(corpus, record, settings, model, bundle, folder))
+        song = _Song(record, read_features(corpus, key, settings), read_overview(corpus, key, settings), settings)
+        reports.append(_report(song, model, bundle, out or corpus.report_path(model.model_id, "")))
         announce("reports", count, n_tracks, record.title)
     return reports
 
 
-def _report(
-    corpus: Corpus, record: TrackRecord, settings: Settings, model: ModelInfo, bundle: Bundle | None, folder: Path
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Song:
+    """A track as the report needs it."""
+
+    record: TrackRecord
+    features: pd.DataFrame
+    overview: Overview
+    settings: Settings
+
+
+def _report(song: _Song, model: ModelInfo, bundle: Bundle | None, folder: Path) -> dict[str, Any]:
     """Write one report, unless it stands."""
-    path = folder / f"{record.key}.json"
-    features, overview = read_features(corpus, record.key, settings), read_overview(corpus, record.key, settings)
-    bundle = bundle or _own_bundle(record, features, overview, settings)
-    form = bundle.form(features, overview, record.duration or 0.0)
-    report = _document(record, settings, model, bundle, form)
-    pictures = {name: folder / f"{record.key}.{name}.png" for name in PICTURES}
-    if not (path.is_file() and _read(path) == report and all(picture.is_file() for picture in pictures.values())):
-        _draw(pictures, record, features, overview, form, sr=settings.frames.sr)
+    key = song.record.key
+    bundle = bundle or _own_bundle(song)
+    form = bundle.form(song.features, song.overview, song.record.duration or 0.0)
+    report = _document(song, model, bundle, form)
+    path = folder / f"{key}.json"
+    pictures = {name: folder / f"{key}.{name}.png" for name in PICTURES}
+    if not (_read(path) == report and all(picture.is_file() for picture in pictures.values())):
+        _draw(pictures, song, form)
         write_json(path, report)
     return {**report, "path": str(path)}
 
 
-def _document(record: TrackRecord, settings: Settings, model: ModelInfo, bundle: Bundle, form: Form) -> dict[str, Any]:
+def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form) -> dict[str, Any]:
+    record = song.record
     states = bundle.states
     return {
         "track": {
@@ -92,7 +102,7 @@ def _document(record: TrackRecord, settings: Settings, model: ModelInfo, bundle:
             "source": record.source,
             "duration": record.duration,
         },
-        "settings": settings.model_dump(mode="json"),
+        "settings": song.settings.model_dump(mode="json"),
         "model": {
             "uri": model.uri or None,
             "id": model.model_id,
@@ -105,10 +115,10 @@ def _document(record: TrackRecord, settings: Settings, model: ModelInfo, bundle:
     }
 
 
-def _own_bundle(record: TrackRecord, features: pd.DataFrame, overview: Overview, settings: Settings) -> Bundle:
+def _own_bundle(song: _Song) -> Bundle:
     """Fit states on the song itself."""
-    frames, chosen = settings.frames, settings.states
-    units = unit_vectors(features, overview, sr=frames.sr, hop_length=frames.hop_length)
+    frames, chosen = song.settings.frames, song.settings.states
+    units = unit_vectors(song.features, song.overview, sr=frames.sr, hop_length=frames.hop_length)
     try:
         states = fit_states(
             [units],
@@ -121,20 +131,12 @@ def _own_bundle(record: TrackRecord, features: pd.DataFrame, overview: Overview,
             hop_length=frames.hop_length,
         )
     except ParameterError as error:
-        raise ModelError(f"{record.title} cannot be analysed without a trained model: {error}") from error
-    return Bundle(states, None, 0.0, tuple(features.columns))
+        raise ModelError(f"{song.record.title} cannot be analysed without a trained model: {error}") from error
+    return Bundle(states, None, 0.0, tuple(song.features.columns))
 
 
-def _draw(
-    pictures: dict[str, Path],
-    record: TrackRecord,
-    features: pd.DataFrame,
-    overview: Overview,
-    form: Form,
-    *,
-    sr: int,
-) -> None:
-    title = record.title
+def _draw(pictures: dict[str, Path], song: _Song, form: Form) -> None:
+    title, features, overview, sr = song.record.title, song.features, song.overview, song.settings.frames.sr
     figures = {
         "waveform": lambda: plots.waveform(overview, title=title),
         "rms": lambda: plots.rms(features, title=title),

@@ -15,7 +15,7 @@ from tasks.registry import ModelInfo, champion_version, fetch_bundle
 from tasks.reporting import OWN_MODEL, report_tracks
 from tasks.tracking import MODEL_NAME
 
-__all__ = ["AnalyzeReport", "analyze"]
+__all__ = ["AnalyzeReport", "analyze", "analyze_ingested"]
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,18 @@ def analyze(
     ModelError
         If the model cannot be had.
     """
-    ingested = ingest(home, sources, settings)
-    if not ingested.done:
-        failures = [track["error"]["message"] for track in ingested.tracks if track["error"]]
-        raise SourceError(failures[0] if failures else f"there is no track in {', '.join(sources)}")
-    chosen = chosen_model(home, model)
+    return analyze_ingested(home, ingest(home, sources, settings), settings, model, out)
+
+
+def analyze_ingested(
+    home: Path, ingested: IngestReport, settings: Settings, model: str | None, out: Path | None = None
+) -> AnalyzeReport:
+    """Tell the form of the tracks that an ingest brought in; see `analyze`."""
     keys = [track["key"] for track in ingested.done]
+    if not keys:
+        reasons = [track["error"]["message"] for track in ingested.tracks if track["error"]]
+        raise SourceError(reasons[0] if reasons else "there is no track to analyse; give another SOURCE")
+    chosen = chosen_model(home, model)
     reports = report_tracks(home, keys, settings, chosen, out=out, n_tracks=len(keys))
     return AnalyzeReport(ingested, reports, chosen)
 

@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
@@ -159,11 +160,13 @@ def local_slope(x: Array, *, half_seconds: float = 4.0) -> Array:
         Per second; 0 in a song of one unit.
     """
     half = round(half_seconds / UNIT_SECONDS)
-    time = np.arange(len(x), dtype=np.float64) * UNIT_SECONDS
-    mean_t, mean_x = smoothed(time, 2 * half + 1), smoothed(x, 2 * half + 1)
-    covariance = smoothed(time * x, 2 * half + 1) - mean_t * mean_x
-    variance = smoothed(time * time, 2 * half + 1) - mean_t * mean_t
-    return np.where(variance > 1e-9, covariance / np.maximum(variance, 1e-9), 0.0)
+    inside = sliding_window_view(np.pad(np.ones(len(x)), half), 2 * half + 1)
+    near = sliding_window_view(np.pad(x, half), 2 * half + 1)
+    # Time from the middle of each window: counted from the song's beginning it would cost digits after some hours.
+    time = np.arange(-half, half + 1) * UNIT_SECONDS
+    time = (time - ((inside @ time) / inside.sum(axis=1))[:, None]) * inside
+    spread_t = (time * time).sum(axis=1)
+    return np.asarray((time * near).sum(axis=1) / np.where(spread_t > 0, spread_t, 1.0))
 
 
 def rise(

@@ -70,9 +70,10 @@ def state_segments(
     if not duration > 0:
         raise ParameterError(f"duration must be positive seconds, not {duration}")
     starts = np.flatnonzero(np.r_[True, path[1:] != path[:-1]])
-    starts = starts[starts * unit_seconds < duration]
-    times = np.r_[starts * unit_seconds, duration]
     ends = np.r_[starts[1:], path.size]
+    within = starts * unit_seconds < duration
+    starts, ends = starts[within], ends[within]
+    times = np.r_[starts * unit_seconds, duration]
     return [
         Segment(float(times[i]), float(times[i + 1]), states[path[a]], float(posterior[a:b, path[a]].mean()))
         for i, (a, b) in enumerate(zip(starts, ends, strict=True))

@@ -91,8 +91,7 @@ class WindowShape:
             If `target` is neither `current` nor `ahead`.
         """
         if target == "current":
-            middle = 0.5 if self.pool_seconds else 0.0  # a bare frame stands for its centre, where its unit begins
-            return np.asarray((ends + middle) * self.unit_seconds, np.float64)
+            return np.asarray((ends + 0.5) * self.unit_seconds, np.float64)
         if target == "ahead":
             return np.asarray((ends + 1) * self.unit_seconds + self.reach_seconds + ahead_seconds, np.float64)
         raise ParameterError(f"target must be 'current' or 'ahead', not {target!r}")
@@ -144,7 +143,8 @@ class SongWindows:
         """
         ends = np.concatenate([shape.ends(start, end, len(inputs)) for start, end in spans]).astype(np.intp)
         moments = shape.moments(ends, target=target, ahead_seconds=ahead_seconds)
-        frames = np.floor(moments * shape.sr / shape.hop_length + 0.5).astype(np.intp)
+        # The nearest frame, and midway between two the earlier: the middle of a unit of one frame is such a moment.
+        frames = np.ceil(moments * shape.sr / shape.hop_length - 0.5 - 1e-6).astype(np.intp)
         inside = np.zeros(len(ends), dtype=bool)
         for start, end in spans:
             inside |= (ends * shape.unit_seconds >= start) & (moments < end) & (frames < len(labels))

@@ -18,6 +18,7 @@ sklearn.cluster.KMeans, sklearn.preprocessing.StandardScaler
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 
@@ -107,7 +109,7 @@ class StateModel:
                 fields: dict[str, Any] = {name: archive[name] for name in archive.files}
                 rest = json.loads(str(fields.pop("rest")))
             return cls(**fields, **{**rest, "states": tuple(rest["states"]), "weak": tuple(rest["weak"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             msg = f"{path} is no state model that this songform can read ({error}); train again"
             raise ModelError(msg) from error
 
@@ -236,8 +238,7 @@ def state_posterior(model: StateModel, units: Array) -> Array:
         )
         raise ModelError(msg)
     weighed = (units - model.center) / model.scale * model.weight
-    squares = ((weighed[:, None, :] - model.centroids) ** 2).sum(axis=2)
-    logits = -squares / max(2 * model.variance, 1e-12)
+    logits = -cdist(weighed, model.centroids, "sqeuclidean") / max(2 * model.variance, 1e-12)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     posterior: Array = odds / odds.sum(axis=1, keepdims=True)
     return posterior

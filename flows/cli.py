@@ -1,0 +1,274 @@
+"""The command line: `songform`.
+
+Thin by intent: it reads arguments and settings, starts what a command needs, and says what came of it. Everything dear
+is imported by the command that needs it, so that `songform --help` answers at once.
+
+Exit codes: 0 all done; 3 some tracks failed, the rest done; 4 nothing could be done; 1 a defect; 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.console import Console
+from flows.environment import prepare_environment
+from songform.errors import ParameterError, SettingsError, SongformError
+
+__all__ = ["app", "main"]
+
+DONE, USAGE, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 2, 3, 4, 130
+
+app = typer.Typer(
+    name="songform",
+    help="Find the musical form of songs, albums and playlists.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_HOME = typer.Option("--home", help="Folder of data/, mlruns/ and songform.toml.", show_default=".")
+_JSON = typer.Option("--json", help="Print the result as one JSON document; all else goes to stderr.")
+_SET = typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Change a setting; repeatable.")
+_SOURCES = typer.Argument(metavar="SOURCE...", help="Address of a track, playlist or feed; audio file; folder; list.")
+_RETRY = typer.Option("--retry-failed", help="Try failed tracks again, whatever failed.")
+
+Home = Annotated[Path | None, _HOME]
+Json = Annotated[bool, _JSON]
+Set = Annotated[list[str] | None, _SET]
+Sources = Annotated[list[str], _SOURCES]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Most tracks of each source.")]
+Experiment = Annotated[str, typer.Option("--experiment", help="MLflow's name for a group of runs.")]
+Again = Annotated[bool, typer.Option("--again", help="Train anew even if this very training was done before.")]
+
+
+@app.callback()
+def common(ctx: typer.Context, home: Home = None, json: Json = False) -> None:
+    """Find the musical form of songs, albums and playlists."""
+    ctx.obj = {"home": home, "json": json}
+
+
+@app.command()
+def demo(
+    ctx: typer.Context,
+    *,
+    home: Home = None,
+    json: Json = False,
+    assignments: Set = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed composes another playlist.")] = 0,
+) -> None:
+    """Compose a playlist with known form, run everything on it, and say how well the form was found."""
+
+    def work(call: Call) -> int:
+        from flows.demo import demo
+
+        report = demo(call.home, call.settings(assignments), seed=seed, console=call.console)
+        call.console.demo(report, call.home)
+        return _code(report.run.ingested.tracks, [])
+
+    _run(ctx, home, json, work)
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    *,
+    sources: Sources,
+    home: Home = None,
+    json: Json = False,
+    assignments: Set = None,
+    limit: Limit = None,
+    experiment: Experiment = "songform",
+) -> None:
+    """Ingest, train and analyze in turn."""
+
+    def work(call: Call) -> int:
+        settings = call.settings(assignments)
+        with call.server():
+            from flows.run import run
+
+            report = run(call.home, sources, settings, limit, experiment)
+        call.console.run(report)
+        return _code(report.ingested.tracks, report.ingested.problems)
+
+    _run(ctx, home, json, work)
+
+
+@app.command()
+def ingest(
+    ctx: typer.Context,
+    *,
+    sources: Annotated[list[str] | None, _SOURCES] = None,
+    home: Home = None,
+    json: Json = False,
+    assignments: Set = None,
+    limit: Limit = None,
+    retry_failed: Annotated[bool, _RETRY] = False,
+) -> None:
+    """Bring tracks into the corpus: list, download, extract. What is done already is left alone."""
+
+    def work(call: Call) -> int:
+        if not sources and not retry_failed:
+            raise ParameterError("songform ingest needs a SOURCE, or --retry-failed for the tracks that failed before")
+        settings = call.settings(assignments)
+        with call.server():
+            from flows.ingest import ingest
+
+            report = ingest(call.home, sources or [], settings, limit, retry_failed)
+        call.console.ingest(report)
+        return _code(report.tracks, report.problems)
+
+    _run(ctx, home, json, work)
+
+
+@app.command()
+def train(
+    ctx: typer.Context,
+    *,
+    home: Home = None,
+    json: Json = False,
+    assignments: Set = None,
+    experiment: Experiment = "songform",
+    again: Again = False,
+) -> None:
+    """Discover the states of the corpus, train the network, and record the run in MLflow."""
+
+    def work(call: Call) -> int:
+        settings = call.settings(assignments)
+        with call.server():
+            from flows.train import train
+
+            report = train(call.home, settings, experiment, again)
+        call.console.train(report)
+        return DONE
+
+    _run(ctx, home, json, work)
+
+
+@app.command()
+def analyze(
+    ctx: typer.Context,
+    *,
+    sources: Sources,
+    home: Home = None,
+    json: Json = False,
+    assignments: Set = None,
+    model: Annotated[str | None, typer.Option(help="MLflow's address of a model.", show_default="the champion")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files.", show_default="data/reports/<model>")] = None,
+) -> None:
+    """Tell the form of songs: a timeline here, and JSON and pictures in files."""
+
+    def work(call: Call) -> int:
+        settings = call.settings(assignments)
+        with call.server():
+            from flows.analyze import analyze
+
+            report = analyze(call.home, sources, settings, model, out.absolute() if out else None)
+        call.console.analyze(report)
+        return _code(report.ingested.tracks, report.ingested.problems)
+
+    _run(ctx, home, json, work)
+
+
+@app.command()
+def status(ctx: typer.Context, home: Home = None, json: Json = False) -> None:
+    """Show what the corpus holds, and what failed and why."""
+
+    def work(call: Call) -> int:
+        from flows.status import corpus_status
+
+        call.console.status(corpus_status(call.home), call.home)
+        return DONE
+
+    _run(ctx, home, json, work)
+
+
+@app.command()
+def doctor(ctx: typer.Context, home: Home = None, json: Json = False) -> None:
+    """Check ffmpeg, the JavaScript runtime, versions, stores and disk."""
+
+    def work(call: Call) -> int:
+        from flows.doctor import examine
+
+        checks = examine(call.home, call.settings(None))
+        call.console.doctor(checks)
+        return DONE if all(check.is_well for check in checks) else NOTHING_DONE
+
+    _run(ctx, home, json, work)
+
+
+@app.command()
+def ui(
+    ctx: typer.Context,
+    home: Home = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="MLflow's port; 0 for any free one.")] = 5000,
+    prefect_port: Annotated[int, typer.Option(min=0, max=65535, help="Prefect's port; 0 for any free one.")] = 4200,
+) -> None:
+    """Serve MLflow's and Prefect's pages of this home on 127.0.0.1, until stopped with Ctrl-C."""
+
+    def work(call: Call) -> int:
+        from flows.ui import serve_pages
+
+        serve_pages(call.home, port=port, prefect_port=prefect_port, say=call.console.say)
+        return DONE
+
+    _run(ctx, home, False, work)
+
+
+class Call:
+    """One call of the command line: its home, its settings, its console, its Prefect server."""
+
+    def __init__(self, home: Path, console: Console) -> None:
+        self.home, self.console = home, console
+
+    def settings(self, assignments: list[str] | None) -> Any:
+        """Read the settings that hold for this call."""
+        from flows.configuration import load_settings
+
+        return load_settings(self.home, os.environ, assignments or [])
+
+    def server(self) -> Any:
+        """Have a Prefect server, and show progress, for the length of a `with` block."""
+        from songform.corpus import Corpus
+
+        Corpus(self.home).prepare()  # a home that cannot be written is said before a server tries
+        return self.console.working(self.home)
+
+
+def _run(ctx: typer.Context, home: Path | None, json: bool, work: Callable[[Call], int]) -> None:
+    """Do a command's work, and turn what goes wrong into one sentence and an exit code."""
+    given: dict[str, Any] = ctx.obj or {}
+    console = Console(json=json or bool(given.get("json")))
+    place = (home or given.get("home") or Path()).expanduser().absolute()
+    prepare_environment(place)
+    try:
+        code = work(Call(place, console))
+    except (SettingsError, ParameterError) as error:
+        code = console.fail(error, USAGE)
+    except SongformError as error:
+        code = console.fail(error, NOTHING_DONE)
+    except KeyboardInterrupt:
+        code = console.fail("stopped; the same command goes on where this one left off", INTERRUPTED)
+    raise typer.Exit(code)
+
+
+def _code(tracks: list[dict[str, Any]], problems: list[str]) -> int:
+    failed = [track for track in tracks if track["status"] not in ("done", "cached")]
+    if tracks and len(failed) == len(tracks):
+        return NOTHING_DONE
+    return SOME_FAILED if failed or problems else DONE
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="songform")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

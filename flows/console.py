@@ -1,0 +1,247 @@
+"""Console: what a person reads in the terminal, and what a program reads as JSON.
+
+With `--json` exactly one document goes to standard output; everything else, here and without it, goes to standard
+error or is left out. Titles and messages come from strangers: they are shown without control characters and never
+read as markup.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flows.analyze import AnalyzeReport
+    from flows.demo import DemoReport
+    from flows.doctor import Check
+    from flows.ingest import IngestReport
+    from flows.run import RunReport
+    from flows.train import TrainReport
+
+__all__ = ["Console"]
+
+Announce = Callable[[str, float, float | None, str], None]
+
+_ROWS = 40  # tracks shown one by one; more are counted
+_SEGMENTS_OF = 3  # songs whose segments are listed; of more the bar is enough
+_OUTCOMES = {"done": "green", "cached": "cyan", "failed": "red", "skipped": "yellow"}
+
+
+class Console:
+    """Where results and progress are shown.
+
+    Parameters
+    ----------
+    json : bool
+        Whether results are JSON documents.
+    """
+
+    def __init__(self, *, json: bool) -> None:
+        from rich.console import Console as RichConsole
+
+        self.json = json
+        self._out = RichConsole(highlight=False)
+        self._err = RichConsole(stderr=True, highlight=False)
+
+    def say(self, text: str) -> None:
+        """Say a line of plain text to a person."""
+        (self._err if self.json else self._out).print(_plain(text), markup=False, soft_wrap=True)
+
+    def fail(self, error: Exception | str, code: int) -> int:
+        """Say what went wrong, and return the exit code."""
+        if self.json:
+            self._document({"error": _plain(str(error))})
+        self._err.print(f"songform: {_plain(str(error))}", markup=False, style="red", soft_wrap=True)
+        return code
+
+    @contextmanager
+    def working(self, home: Path) -> Iterator[Announce]:
+        """Have a Prefect server and show progress for the length of a `with` block."""
+        from flows.display import progress_display
+        from flows.server import prefect_server
+
+        with progress_display(self._err) as announce:
+            announce("server", 0, None, "")
+            with prefect_server(home):
+                announce("server", 1, 1, "")
+                yield announce
+
+    def ingest(self, report: IngestReport) -> None:
+        """Show what became of the tracks."""
+        if self.json:
+            self._document({"tracks": report.tracks, "problems": report.problems})
+        else:
+            self._tracks(report.tracks)
+        self._problems(report.problems)
+
+    def train(self, report: TrainReport) -> None:
+        """Show the metrics beside the baselines, and where the run is."""
+        if self.json:
+            self._document(_trained(report))
+            return
+        self._metrics(report)
+
+    def analyze(self, report: AnalyzeReport) -> None:
+        """Show each song's timeline, and where the files are."""
+        if self.json:
+            self._document({"tracks": report.ingested.tracks, "reports": report.reports})
+        else:
+            self._timelines(report)
+        self._problems(report.ingested.problems)
+
+    def run(self, report: RunReport) -> None:
+        """Show all three."""
+        if self.json:
+            fields = {"tracks": report.ingested.tracks, "problems": report.ingested.problems}
+            self._document({**fields, **_trained(report.trained), "reports": report.analyzed.reports})
+        else:
+            self._tracks(report.ingested.tracks)
+            self._metrics(report.trained)
+            self._timelines(report.analyzed)
+        self._problems(report.ingested.problems)
+
+    def demo(self, report: DemoReport, home: Path) -> None:
+        """Show the run, and how much of the form was found."""
+        if self.json:
+            fields = {"tracks": report.run.ingested.tracks, "frames_right": report.frames_right}
+            self._document({**_trained(report.run.trained), **fields})
+            return
+        self.run(report.run)
+        folder = Path(report.run.analyzed.reports[0]["path"]).parent
+        place = "" if home == Path.cwd() else f" --home {home}"
+        self.say("")
+        self.say(f"{report.frames_right:.1%} of the frames carry the right state.")
+        self.say(f"Pictures: {folder}")
+        self.say(f"MLflow:   songform{place} ui")
+
+    def status(self, tracks: list[dict[str, Any]], home: Path) -> None:
+        """Show what the corpus holds."""
+        if self.json:
+            self._document({"tracks": tracks})
+        elif not tracks:
+            self.say(f"The corpus in {home} holds no track yet; bring some in with songform ingest SOURCE.")
+        else:
+            self._tracks(tracks)
+
+    def doctor(self, checks: list[Check]) -> None:
+        """Show what was found, and how to mend it."""
+        if self.json:
+            self._document({"checks": [vars(check) for check in checks]})
+            return
+        from rich.table import Table
+
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for check in checks:
+            finding = check.finding + (f" ({check.mend})" if check.mend else "")
+            mark = _cell("ok", "green") if check.is_well else _cell("!!", "red")
+            table.add_row(mark, check.name, _cell(finding))
+        self._out.print(table)
+
+    def _document(self, document: dict[str, Any]) -> None:
+        json.dump(document, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+        sys.stdout.write("\n")
+
+    def _problems(self, problems: list[str]) -> None:
+        for problem in problems:
+            self._err.print(f"songform: {_plain(problem)}", markup=False, style="yellow", soft_wrap=True)
+
+    def _tracks(self, tracks: list[dict[str, Any]]) -> None:
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("outcome", no_wrap=True)
+        table.add_column("length", justify="right", no_wrap=True)
+        table.add_column("track", overflow="fold")
+        for track in sorted(tracks, key=lambda track: track["status"] != "failed")[:_ROWS]:
+            outcome = _cell(track["status"], _OUTCOMES[track["status"]])
+            words = track["title"] + (f"\n{track['error']['message']}" if track["error"] else "")
+            table.add_row(outcome, _clock(track["duration"]), _cell(words))
+        self._out.print(table)
+        counts = {status: sum(track["status"] == status for track in tracks) for status in _OUTCOMES}
+        rest = f" ({len(tracks) - _ROWS} not shown)" if len(tracks) > _ROWS else ""
+        said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        self.say(f"{len(tracks)} track{'s' if len(tracks) != 1 else ''}: {said}{rest}")
+
+    def _metrics(self, report: TrainReport) -> None:
+        from rich.table import Table
+
+        from songform.baselines import BASELINES
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("on held-out tracks", "accuracy", "macro-F1", "log-loss"):
+            table.add_column(name, justify="left" if name.startswith("on") else "right")
+        for who in ("test", *BASELINES):
+            if f"{who}_accuracy" in report.metrics:
+                values = [f"{report.metrics[f'{who}_{name}']:.3f}" for name in ("accuracy", "macro_f1", "log_loss")]
+                table.add_row("lstm" if who == "test" else who.replace("_", " "), *values)
+        if table.row_count:
+            self._out.print(table)
+        else:
+            self.say("No test metrics: the corpus is too small to hold any sound back for a test.")
+        when = "Trained" if report.is_new else "Trained before"
+        rank = "the champion" if report.is_champion else "not the champion"
+        self.say(f"{when}: MLflow run {report.run_id}; model {report.model_uri} ({rank})")
+
+    def _timelines(self, report: AnalyzeReport) -> None:
+        from flows.timeline import legend, segment_table, timeline
+
+        states = list(dict.fromkeys(state for document in report.reports for state in document["model"]["states"]))
+        for document in report.reports:
+            self._out.print()
+            self._out.print(_cell(f"{document['track']['title']}  {_clock(document['track']['duration'])}", "bold"))
+            self._out.print(timeline(document, width=min(self._out.width, 100)))
+            if len(report.reports) <= _SEGMENTS_OF:
+                self._out.print(segment_table(document))
+        self._out.print()
+        self._out.print(legend(states))
+        self._model(report)
+        self.say(f"Files: {Path(report.reports[0]['path']).parent}")
+
+    def _model(self, report: AnalyzeReport) -> None:
+        """Say by whose model, and which of its names are weak."""
+        if not report.model.uri:
+            self.say("No model was trained yet: states were fitted on each song itself. Train one with songform train.")
+        else:
+            rank = "the champion" if report.model.is_champion else "not the champion"
+            self.say(f"Model: {report.model.uri} ({rank})")
+        weak: dict[str, str] = {}
+        for document in report.reports:
+            weak.update(document["model"]["weak"])
+        for state, reason in weak.items():
+            self.say(f"Weak name: {state} ({reason})")
+
+
+def _trained(report: TrainReport) -> dict[str, Any]:
+    return {
+        "run_id": report.run_id,
+        "params": report.params,
+        "metrics": report.metrics,
+        "model_uri": report.model_uri,
+        "is_champion": report.is_champion,
+        "is_new": report.is_new,
+    }
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def _cell(text: str, style: str = "") -> Any:
+    from rich.text import Text
+
+    return Text(_plain(text), style=style)
+
+
+def _plain(text: str) -> str:
+    """Return a stranger's text without anything that a terminal would obey."""
+    return "".join(letter for letter in text if letter == "\n" or letter.isprintable())

@@ -1,0 +1,138 @@
+"""Demo: the whole pipeline on a playlist that songform composes itself.
+
+The songs' true form is known, so the demo can say how well it was found. They are served on loopback as a podcast feed
+and fetched from there by yt-dlp, as any feed would be.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from songform.settings import Settings
+from songform.sources import feed_key
+
+if TYPE_CHECKING:
+    from flows.console import Console
+    from flows.run import RunReport
+    from songform.synth import Song
+
+__all__ = ["N_SONGS", "DemoReport", "demo", "frames_right", "served_feed"]
+
+N_SONGS = 8
+FEED_TITLE = "songform demo"
+
+_ITUNES = "http://www.itunes.com/dtds/podcast-1.0.dtd"
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """What the demo came to.
+
+    Parameters
+    ----------
+    run : RunReport
+        Of the pipeline.
+    frames_right : float
+        Share of all frames of all songs with the right state.
+    by_track : dict of str to float
+        The same for each song, by key.
+    """
+
+    run: RunReport
+    frames_right: float
+    by_track: dict[str, float]
+
+
+def demo(home: Path, settings: Settings, *, seed: int, console: Console) -> DemoReport:
+    """Compose a playlist, serve it, run the pipeline on it, and compare what was found with what is true."""
+    from songform.corpus import Corpus
+    from songform.synth import playlist
+
+    Corpus(home).prepare()
+    with console.working(home) as announce, tempfile.TemporaryDirectory(prefix="songform-demo-") as folder:
+        songs = []
+        for count, song in enumerate(playlist(N_SONGS, seed), start=1):
+            announce("composing", count, N_SONGS, song.title)
+            songs.append(song)
+        with served_feed(Path(folder), songs, seed) as url:
+            from flows.run import run
+
+            report = run(home, [url], settings, None, "demo")
+    truth = {feed_key(FEED_TITLE, guid(seed, number)): song for number, song in enumerate(songs)}
+    return DemoReport(report, *frames_right(report, truth, settings))
+
+
+def guid(seed: int, number: int) -> str:
+    """Return what identifies a song of the demo for ever."""
+    return f"songform-demo-{seed}-{number}"
+
+
+@contextmanager
+def served_feed(folder: Path, songs: list[Song], seed: int) -> Iterator[str]:
+    """Serve songs as a podcast feed on loopback, for the length of a `with` block; give the feed's address."""
+    import soundfile
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_SilentHandler, directory=str(folder)))
+    address = f"http://127.0.0.1:{server.server_port}"
+    for number, song in enumerate(songs):
+        soundfile.write(folder / f"{number}.flac", song.y, song.sr, subtype="PCM_16")
+    (folder / "feed.rss").write_bytes(_feed(songs, seed, address))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"{address}/feed.rss"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def frames_right(report: RunReport, truth: dict[str, Song], settings: Settings) -> tuple[float, dict[str, float]]:
+    """Return the share of frames with the right state, over all songs and for each."""
+    import numpy as np
+
+    from songform.framing import frame_times, n_frames
+    from songform.synth import Section, states_at
+
+    by_track, counts = {}, {}
+    for document in report.analyzed.reports:
+        key = document["track"]["key"]
+        song, frames = truth[key], settings.frames
+        n_samples = round(document["track"]["duration"] * frames.sr)
+        times = frame_times(n_frames(n_samples, frames.hop_length), sr=frames.sr, hop_length=frames.hop_length)
+        found = [Section(segment["start"], segment["end"], segment["state"]) for segment in document["segments"]]
+        right = states_at(found, times) == states_at(song.sections, times)
+        by_track[key], counts[key] = float(np.mean(right)), len(times)
+    total = sum(counts.values())
+    return sum(by_track[key] * counts[key] for key in by_track) / max(total, 1), by_track
+
+
+def _feed(songs: list[Song], seed: int, address: str) -> bytes:
+    """Write the feed: RSS 2.0 with enclosures."""
+    ET.register_namespace("itunes", _ITUNES)
+    rss = ET.Element("rss", version="2.0")
+    channel = ET.SubElement(rss, "channel")
+    ET.SubElement(channel, "title").text = FEED_TITLE
+    for number, song in enumerate(songs):
+        item = ET.SubElement(channel, "item")
+        ET.SubElement(item, "title").text = song.title
+        ET.SubElement(item, "guid", isPermaLink="false").text = guid(seed, number)
+        ET.SubElement(item, f"{{{_ITUNES}}}duration").text = str(round(len(song.y) / song.sr))
+        ET.SubElement(item, "enclosure", url=f"{address}/{number}.flac", type="audio/flac")
+    return ET.tostring(rss, encoding="utf-8", xml_declaration=True)
+
+
+class _SilentHandler(SimpleHTTPRequestHandler):
+    """Serves a folder and keeps quiet about it."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name that http.server gave it
+        """Say nothing: the terminal is the user's."""

@@ -1,0 +1,80 @@
+"""Display: progress while songform works."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tasks.progress import Event, listening
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["STAGES", "progress_display"]
+
+STAGES = {
+    "server": "Starting Prefect",
+    "composing": "Composing",
+    "download": "Downloading",
+    "features": "Extracting features",
+    "context": "Reading context",
+    "states": "Labelling",
+    "training": "Training",
+    "evaluation": "Evaluating",
+    "reports": "Drawing reports",
+}
+
+Announce = Callable[[str, float, float | None, str], None]
+
+
+@contextmanager
+def progress_display(console: Console) -> Iterator[Announce]:
+    """Show what tasks announce within the block: bars in a terminal, a line a stage elsewhere."""
+    show = _bars if console.is_terminal else _lines
+    with show(console) as listener, listening(listener):
+        yield lambda stage, done, total, detail: listener(Event(stage, done, total, detail))
+
+
+@contextmanager
+def _bars(console: Console) -> Iterator[Callable[[Event], None]]:
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[detail]}", style="dim"),
+    )
+    bars: dict[str, TaskID] = {}
+    lock = threading.Lock()
+    with Progress(*columns, console=console) as progress:
+
+        def listener(event: Event) -> None:
+            # Several downloads run at once: each track has a bar of its own, which goes when it is full.
+            name = f"{event.stage}:{event.detail}" if event.stage == "download" else event.stage
+            detail = escape("".join(c for c in event.detail if c.isprintable()))[:60]
+            with lock:
+                if name not in bars:
+                    stage = STAGES.get(event.stage, event.stage)
+                    bars[name] = progress.add_task(stage, total=event.total, detail=detail)
+                progress.update(bars[name], completed=event.done, total=event.total, detail=detail)
+                if event.stage == "download" and event.total and event.done >= event.total:
+                    progress.remove_task(bars.pop(name))
+
+        yield listener
+
+
+@contextmanager
+def _lines(console: Console) -> Iterator[Callable[[Event], None]]:
+    said: set[str] = set()
+
+    def listener(event: Event) -> None:
+        if event.stage not in said:
+            said.add(event.stage)
+            console.print(f"{STAGES.get(event.stage, event.stage)} ...", markup=False)
+
+    yield listener

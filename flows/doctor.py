@@ -1,0 +1,169 @@
+"""Doctor: what this machine has of what songform needs, and how to mend what it lacks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from songform.corpus import Corpus
+from songform.errors import CorpusError, SongformError
+from songform.settings import Settings
+
+__all__ = ["Check", "examine"]
+
+_PACKAGES = ("prefect", "mlflow", "tensorflow", "keras", "librosa", "scikit-learn", "numpy", "pandas", "pyarrow")
+_OLD_DAYS = 60  # sites change, and an extractor of two months ago no longer reads them
+_LEAST_FREE = 2 * 2**30
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Parameters
+    ----------
+    name : str
+        What.
+    is_well : bool
+        Whether songform can work with it.
+    finding : str
+        What was found.
+    mend : str
+        What to do, where something should be done.
+    """
+
+    name: str
+    is_well: bool
+    finding: str
+    mend: str = ""
+
+
+def examine(home: Path, settings: Settings) -> list[Check]:
+    """Look at everything; a check that fails does not stop the others."""
+    checks: list[tuple[str, Callable[[], Check]]] = [
+        ("Python", _python),
+        ("ffmpeg", _ffmpeg),
+        ("JavaScript runtime", _javascript),
+        ("yt-dlp", _yt_dlp),
+        ("packages", _packages),
+        ("home", lambda: _home(home)),
+        ("corpus", lambda: _corpus(home, settings)),
+        ("MLflow store", lambda: _store(home)),
+        ("disk", lambda: _disk(home)),
+    ]
+    return [_checked(name, check) for name, check in checks]
+
+
+def _checked(name: str, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except SongformError as error:
+        return Check(name, False, str(error))
+    except Exception as error:  # noqa: BLE001  a doctor who faints at one symptom sees none of the others
+        return Check(name, False, f"{type(error).__name__}: {error}", "please report it")
+
+
+def _python() -> Check:
+    found = ".".join(map(str, sys.version_info[:3]))
+    is_well = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Check("Python", is_well, found, "" if is_well else "install Python 3.11 to 3.13")
+
+
+def _ffmpeg() -> Check:
+    from tasks.ffmpeg import ffmpeg_version, find_ffmpeg
+
+    path = find_ffmpeg()
+    return Check("ffmpeg", True, f"{ffmpeg_version(path)} at {path}")
+
+
+def _javascript() -> Check:
+    places = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
+    deno = shutil.which("deno", path=places)
+    if deno is None:
+        return Check("JavaScript runtime", False, "no deno", "pip install deno; without it YouTube serves few formats")
+    found = subprocess.run(  # noqa: S603  a program that was found on the user's own path
+        [deno, "--version"], capture_output=True, text=True, timeout=60, check=True, stdin=subprocess.DEVNULL
+    )
+    return Check("JavaScript runtime", True, f"{found.stdout.splitlines()[0]} at {deno}")
+
+
+def _yt_dlp() -> Check:
+    found = version("yt-dlp")
+    year, month, day = (int(part) for part in found.split(".")[:3])
+    age = (datetime.now(UTC) - datetime(year, month, day, tzinfo=UTC)).days
+    is_well = age <= _OLD_DAYS
+    mend = "" if is_well else "pip install --upgrade yt-dlp yt-dlp-ejs: sites change faster than that"
+    return Check("yt-dlp", is_well, f"{found}, {age} days old", mend)
+
+
+def _packages() -> Check:
+    found, missing = [], []
+    for name in _PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            # TensorFlow has another name where its smaller build exists.
+            (found if name == "tensorflow" and _has("tensorflow-cpu") else missing).append(name)
+    mend = f"make install, or pip install {' '.join(missing)}" if missing else ""
+    return Check("packages", not missing, ", ".join(found), mend)
+
+
+def _has(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
+
+
+def _home(home: Path) -> Check:
+    folder = next(parent for parent in (home, *home.parents) if parent.exists())
+    is_well = os.access(folder, os.W_OK) and folder.is_dir()
+    return Check("home", is_well, str(home), "" if is_well else "choose a folder that can be written with --home")
+
+
+def _corpus(home: Path, settings: Settings) -> Check:
+    from tasks.features import has_features
+
+    corpus = Corpus(home)
+    records = corpus.records()
+    done = [record for record in records if record.status == "done"]
+    lost = [record for record in done if not has_features(corpus, record, settings)]
+    finding = f"{len(records)} tracks, {len(done)} done, {len(records) - len(done)} failed"
+    if lost:
+        return Check("corpus", False, f"{finding}; {len(lost)} lack tables of these settings", "ingest them again")
+    return Check("corpus", True, finding)
+
+
+def _store(home: Path) -> Check:
+    import sqlite3
+
+    database = Corpus(home).mlruns / "mlflow.db"
+    if not database.is_file():
+        return Check("MLflow store", True, "none yet; the first training makes it")
+    try:
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+            runs = connection.execute("select count(*) from runs").fetchone()[0]
+            state = connection.execute("pragma quick_check").fetchone()[0]
+            places = connection.execute("select artifact_location from experiments where name <> 'Default'").fetchall()
+        connection.close()
+    except sqlite3.DatabaseError as error:
+        raise CorpusError(f"{database} is damaged ({error}); restore it from a copy, or move it away") from error
+    moved = [place for (place,) in places if not place.startswith(Corpus(home).mlruns.as_uri())]
+    if moved:
+        return Check("MLflow store", False, f"made in another place: {moved[0]}", "move the home back there")
+    return Check("MLflow store", state == "ok", f"{runs} runs")
+
+
+def _disk(home: Path) -> Check:
+    folder = next(parent for parent in (home, *home.parents) if parent.exists())
+    free = shutil.disk_usage(folder).free
+    is_well = free >= _LEAST_FREE
+    return Check("disk", is_well, f"{free / 2**30:.1f} GiB free", "" if is_well else "make room: 2 GiB are little")

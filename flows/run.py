@@ -1,0 +1,57 @@
+"""Run: ingest, train and analyze in turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import flow
+
+from flows.analyze import AnalyzeReport, analyze_ingested
+from flows.ingest import IngestReport, ingest
+from flows.train import TrainReport, train
+from songform.settings import Settings
+
+__all__ = ["RunReport", "run"]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What came of the three."""
+
+    ingested: IngestReport
+    trained: TrainReport
+    analyzed: AnalyzeReport
+
+
+@flow(name="run", flow_run_name="run {sources}")
+def run(
+    home: Path,
+    sources: list[str],
+    settings: Settings = Settings(),  # noqa: B008  frozen, and Prefect's UI shows the defaults
+    limit: int | None = None,
+    experiment: str = "songform",
+) -> RunReport:
+    """Bring tracks in, train on the whole corpus, and tell the form of each of these tracks by the new model.
+
+    Parameters
+    ----------
+    home : Path
+        The corpus's home.
+    sources : list of str
+        Addresses, files, folders, lists.
+    settings : Settings
+        All settings.
+    limit : int, optional
+        Most tracks of each source.
+    experiment : str
+        The name under which MLflow groups the run.
+
+    Raises
+    ------
+    SourceError, CorpusError
+        If no track can be had, or none that can be learned from.
+    """
+    ingested = ingest(home, sources, settings, limit)
+    trained = train(home, settings, experiment)
+    return RunReport(ingested, trained, analyze_ingested(home, ingested, settings, trained.model_uri))

@@ -1,0 +1,22 @@
+"""Status: what the corpus holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from songform.corpus import Corpus
+
+__all__ = ["corpus_status"]
+
+
+def corpus_status(home: Path) -> list[dict[str, Any]]:
+    """Return a summary of every track's record, in order of the titles.
+
+    Raises
+    ------
+    CorpusError
+        If a record cannot be read.
+    """
+    records = sorted(Corpus(home).records(), key=lambda record: (record.title.casefold(), record.key))
+    return [record.summary() for record in records]

@@ -81,7 +81,7 @@ def served_feed(folder: Path, songs: list[Song], seed: int) -> Iterator[str]:
     """Serve songs as a podcast feed on loopback, for the length of a `with` block; give the feed's address."""
     import soundfile
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_SilentHandler, directory=str(folder)))
+    server = _SilentServer(("127.0.0.1", 0), partial(_SilentHandler, directory=str(folder)))
     address = f"http://127.0.0.1:{server.server_port}"
     for number, song in enumerate(songs):
         soundfile.write(folder / f"{number}.flac", song.y, song.sr, subtype="PCM_16")
@@ -129,6 +129,13 @@ def _feed(songs: list[Song], seed: int, address: str) -> bytes:
         ET.SubElement(item, f"{{{_ITUNES}}}duration").text = str(round(len(song.y) / song.sr))
         ET.SubElement(item, "enclosure", url=f"{address}/{number}.flac", type="audio/flac")
     return ET.tostring(rss, encoding="utf-8", xml_declaration=True)
+
+
+class _SilentServer(ThreadingHTTPServer):
+    """Bears that yt-dlp hangs up once it has seen enough of a file to know what it is."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a request that matters is made again by the one who wants it."""
 
 
 class _SilentHandler(SimpleHTTPRequestHandler):

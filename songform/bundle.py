@@ -72,9 +72,11 @@ class SequenceModel:
     def at(self, features: NDArray[np.floating], times: Array) -> Array:
         """Return the probability of each state at given times in seconds, shape (n_times, n_states).
 
-        Where the target is `ahead`, the window is taken whose target lies at that time.
+        Where the target is `ahead`, the window is taken whose target lies at that time. Before the first full window
+        the network has heard too little to say anything: there all states are equally likely.
         """
         probabilities = self.probabilities(features)
+        probabilities[: self.shape.n_steps - 1] = 1 / probabilities.shape[1]
         told = self.shape.moments(np.arange(len(probabilities)), target=self.target, ahead_seconds=self.ahead_seconds)
         nearest = np.clip(np.searchsorted(told, times - self.shape.unit_seconds / 2), 0, len(probabilities) - 1)
         return probabilities[nearest]
@@ -236,7 +238,8 @@ class Bundle:
 
 
 def _sequence_model(folder: Path, about: dict[str, Any]) -> SequenceModel:
-    with np.load(folder / "sequence.npz", allow_pickle=False) as arrays:
+    # Opened here, as in StateModel.load: of a file that is no archive, numpy would leave its own handle open.
+    with (folder / "sequence.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         center, scale = arrays["center"], arrays["scale"]
     network = load_network(folder / "network.keras")
     return SequenceModel(

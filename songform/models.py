@@ -115,6 +115,7 @@ def fit_network(
         validation_data=_dataset(validation, n_inputs, n_states) if validation else None,
         epochs=epochs,
         callbacks=[stop, report],
+        shuffle=False,  # the windows come shuffled
         verbose=0,
     )
     return network, {name: [float(value) for value in values] for name, values in history.history.items()}

@@ -1,7 +1,7 @@
 """Self-similarity: where a song turns, and what comes round again.
 
 Timbre (MFCC) and harmony (chroma) of every unit of 0.5 s make a vector; the inner products of all pairs would be the
-self-similarity matrix. It is never made whole: novelty needs a band of it, recurrence one diagonal at a time, so
+self-similarity matrix. It is never made: novelty needs sums of vectors alone, recurrence one diagonal at a time, so
 memory stays linear in the song's length.
 
 Conventions
@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.ndimage import correlate1d
 
 from songform.units import smoothed
 
@@ -41,8 +41,6 @@ PATH_SECONDS = 4.0
 """Length of the diagonals over which similarities are averaged."""
 
 _LEAST_NORM = 0.5  # of a row: in a dozen composed songs none lies under 0.68, inside a steady tone none over 0.26
-_ROWS = 256  # units whose band of the matrix is held at once: 256 x 64 x 64 float64 are 8 MB
-
 Array = NDArray[np.float64]
 
 
@@ -174,29 +172,27 @@ def _checkerboard(vectors: Array, half: int) -> Array:
 
     The mean of the two squares on the diagonal less the mean of the two beside it, halved: within the song this is
     the kernel divided by the sum of its absolute values, and where the song cuts the kernel both means stay means.
+
+    The kernel is a product of tapers, and the similarity of two units (1 + their inner product) / 2. So the sum over a
+    square is found from the tapered sums of its sides alone, and no matrix is made:
+    sum_ij w_i w_j (1 + x_i . x_j) / 2 = (W W' + X . X') / 2, with W the sum of the w and X that of the w x.
     """
-    n = len(vectors)
-    padded = np.pad(vectors, ((half, half), (0, 0)))
-    inside = np.pad(np.ones(n), half)
-    offset = (np.arange(2 * half) - half + 0.5) / half
-    taper = np.exp(-2.0 * offset * offset)
-    same = np.sign(np.outer(offset, offset)) > 0
-    result = np.zeros(n)
-    for start in range(0, n, _ROWS):
-        stop = min(start + _ROWS, n)
-        windows = sliding_window_view(padded[start : stop + 2 * half - 1], 2 * half, axis=0)  # (rows, n, side)
-        weight = sliding_window_view(inside[start : stop + 2 * half - 1], 2 * half) * taper
-        similarity = (1.0 + windows.transpose(0, 2, 1) @ windows) / 2.0
-        weights = weight[:, :, None] * weight[:, None, :]
-        weighted = similarity * weights
-        result[start:stop] = _share(weighted, weights, same) - _share(weighted, weights, ~same)
-    return result / 2.0
+    taper = np.exp(-2.0 * ((np.arange(half) + 0.5) / half) ** 2)
+    past, past_weight = _tapered(vectors, np.r_[taper[::-1], np.zeros(half)])
+    future, future_weight = _tapered(vectors, np.r_[np.zeros(half), taper])
+    same = (past**2).sum(axis=1) + (future**2).sum(axis=1)
+    other = (past * future).sum(axis=1)
+    squares, product = past_weight**2 + future_weight**2, past_weight * future_weight
+    # Without any past (at the first unit) there is nothing to compare with.
+    novel = same / np.maximum(squares, 1e-9) - other / np.maximum(product, 1e-9)
+    return np.where(product > 0, novel, 0.0) / 4
 
 
-def _share(weighted: Array, weights: Array, where: NDArray[np.bool_]) -> Array:
-    total: Array = weights[:, where].sum(axis=1)
-    share: Array = weighted[:, where].sum(axis=1) / np.maximum(total, 1e-9)
-    return share
+def _tapered(vectors: Array, weights: Array) -> tuple[Array, Array]:
+    """Return the weighed sum of the units around each one, from half the weights before it, and of the weights."""
+    ones = np.ones(len(vectors))
+    sums = correlate1d(vectors, weights, axis=0, mode="constant")
+    return sums, correlate1d(ones, weights, mode="constant")
 
 
 def _standardised(values: Array, *, floor: float) -> Array:

@@ -105,7 +105,8 @@ class StateModel:
             If the file is missing or is no state model.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            # Opened here: of a file that is no archive, numpy would leave its own handle open.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 fields: dict[str, Any] = {name: archive[name] for name in archive.files}
                 rest = json.loads(str(fields.pop("rest")))
             return cls(**fields, **{**rest, "states": tuple(rest["states"]), "weak": tuple(rest["weak"])})
@@ -142,7 +143,7 @@ def fit_states(
     songs: Sequence[Array],
     *,
     n_states: int = 5,
-    context_weight: float = 0.7,
+    context_weight: float = 0.8,
     dwell_seconds: float = 4.0,
     transition_dwell_seconds: float = 3.0,
     threshold: float = DEFAULT_THRESHOLD,

@@ -45,18 +45,17 @@ def test_a_crescendo_rises_and_a_diminuendo_does_not(rng):
     level[16 * SR : 30 * SR] = ramp
     y = 10 ** (level / 20) * rng.standard_normal(len(level)) + 0.003 * np.sin(2 * np.pi * 60 * np.arange(40 * SR) / SR)
     up, down = context(y), context(y[::-1])
-    inside = up.loc[18:24]
-    assert inside["rise"].min() > 0.5
-    assert inside["rise"].mean() > up["rise"].drop(inside.index).mean() + 0.5
-    assert down["rise"].loc[12:24].max() <= 0
-    assert_allclose(inside["abs_slope"], 25 / 14, rtol=0.1)
-    assert_allclose(down["abs_slope"].loc[16:22], 25 / 14, rtol=0.1)
+    assert up.loc[17:26, "rise"].min() > 0.5
+    assert up.loc[:12, "rise"].max() == up.loc[30:, "rise"].max() == 0
+    assert down["rise"].abs().max() == 0
+    assert_allclose(up.loc[20:26, "abs_slope"], 25 / 14, rtol=0.03)
+    assert_allclose(down.loc[14:20, "abs_slope"], 25 / 14, rtol=0.03)
 
 
 def test_a_loop_recurs_and_a_tune_that_never_returns_does_not(rng):
     loop, free = context(np.tile(tune(rng, 8), 8)), context(tune(rng, 64))
     assert loop["recurrence"].min() > 0.5
-    assert free["recurrence"].max() < 0.3
+    assert free["recurrence"].max() < loop["recurrence"].min() - 0.1
     assert loop["novelty"].max() < 0.05
 
 
@@ -75,12 +74,18 @@ def test_noise_has_almost_no_novelty_recurrence_or_rise(rng):
     assert table["variance"].min() > 0.8
 
 
-@pytest.mark.parametrize("hz", [0, 110, 440])
-def test_a_constant_sound_is_near_zero_in_everything(hz):
-    """Silence wholly so; a tone where its own beginning and end are far, for they are changes."""
-    inside = context(tone(hz, 40)).loc[10:30]
+@pytest.mark.parametrize(
+    ("wave", "hz"), [(np.sin, 440), (np.sin, 1000), (lambda phase: np.sign(np.sin(phase + 1)), 110)]
+)
+def test_a_constant_sound_is_near_zero_in_everything(wave, hz):
+    """Where its own beginning and end are far: they are changes."""
+    inside = context(0.3 * wave(2 * np.pi * hz * np.arange(40 * SR) / SR)).loc[10:30]
     assert inside["variance"].max() < 0.25
-    assert inside.drop(columns="variance").abs().to_numpy().max() < (0.07 if hz else 1e-9)
+    assert inside.drop(columns="variance").abs().to_numpy().max() < 0.1
+
+
+def test_silence_is_zero_in_everything():
+    assert_array_equal(context(np.zeros(10 * SR)), np.zeros((20, 6)))
 
 
 def test_gain_leaves_the_context_unchanged(rng):
@@ -107,7 +112,7 @@ def test_features_and_overview_of_different_songs_are_refused(rng):
 def test_song_vectors_hold_cepstra_and_chroma_alone(song):
     features, overview, _ = describe_audio([song])
     vectors = song_vectors(features, overview)
-    assert vectors.shape == (8, 13 + 12) or vectors.shape == (9, 13 + 12)
+    assert vectors.shape == (8, 13 + 12)
     disturbed = features.assign(mfcc_delta_01=0.0, rms_mean=1.0)
     assert_array_equal(song_vectors(disturbed, overview), vectors)
 

@@ -125,12 +125,12 @@ def test_paths_are_yielded_lag_by_lag_from_one_second_up(rng):
         assert_allclose(similarity, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 7, 8, 9])
+@pytest.mark.parametrize("n", [1, 2, 5, 7, 8])
 def test_a_short_song_gives_finite_values(rng, n):
     for vectors in (unit_rows(rng, n), similarity_vectors(rng.standard_normal((n, 13)), rng.uniform(0, 1, (n, 12)))):
         curves = novelty(vectors, unit_seconds=0.5), recurrence(vectors, unit_seconds=0.5)
         assert all(curve.shape == (n,) and np.isfinite(curve).all() for curve in curves)
-        assert_array_equal(curves[0], 0)  # all of it lies within 2 s of an end, or before a ninth unit
+        assert_array_equal(curves[0], 0)  # all of it lies within 2 s of an end
 
 
 def test_paths_between_songs_agree_with_a_loop_over_pairs(rng):

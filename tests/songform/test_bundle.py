@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from songform.bundle import Bundle, SequenceModel
+from songform.errors import ModelError
+from songform.extraction import describe_audio
+from songform.features import FEATURE_COLUMNS
+from songform.paths import joint_posterior
+from songform.sequences import WindowShape, standard_inputs
+from songform.states import fit_states, state_posterior, unit_vectors
+
+SR, HOP, SECONDS = 22050, 512, 20.3
+
+
+class Ear:
+    """Stands for a trained network: answers by the last unit of a window and by the first, without TensorFlow."""
+
+    def predict_on_batch(self, windows):
+        """Return probabilities of three states, shape (n, 3)."""
+        scores = np.stack([windows[:, -1, 0], windows[:, 0, 1], windows[:, -1, 2] - windows[:, 0, 3]], axis=1)
+        odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def song():
+    """Give the features, the overview and the duration of 20 s that grow louder and turn to noise."""
+    rng = np.random.default_rng(5)
+    t = np.arange(round(SECONDS * SR)) / SR
+    tone = np.sin(2 * np.pi * 220 * 2 ** (np.floor(2 * t) % 4 / 12) * t)
+    y = (0.01 + 0.02 * t) * np.where(t % 10 < 5, tone, rng.standard_normal(len(t)))
+    features, overview, n_samples = describe_audio([y.astype(np.float32)])
+    return features, overview, n_samples / SR
+
+
+@pytest.fixture(scope="module")
+def bundle(song):
+    features, overview, _ = song
+    states = fit_states([unit_vectors(features, overview, threshold=0.5)], n_states=3, threshold=0.5)
+    center, scale = features.mean().to_numpy(np.float64), features.std().to_numpy(np.float64)
+    shape = WindowShape(seconds=2.0)
+    return Bundle(states, SequenceModel(Ear(), center, scale, shape), 0.5, tuple(features.columns))
+
+
+def with_sequence(bundle, **changes):
+    return replace(bundle, sequence=replace(bundle.sequence, **changes))
+
+
+def plain_answers(bundle, features):
+    """Ask the network for each frame, window by window."""
+    shape = bundle.sequence.shape
+    inputs = standard_inputs(features.to_numpy(np.float64), bundle.sequence.center, bundle.sequence.scale, shape)
+    unit_of_frame = [int(i * HOP / SR / shape.unit_seconds + 1e-9) for i in range(len(features))]
+    rows = []
+    for unit in unit_of_frame:
+        end = max(unit, min(shape.n_steps, len(inputs)) - 1) + 1
+        window = inputs[max(0, end - shape.n_steps) : end]
+        window = np.concatenate([np.repeat(inputs[:1], shape.n_steps - len(window), axis=0), window])
+        rows.append(bundle.sequence.network.predict_on_batch(window[None])[0])
+    return np.array(rows, dtype=np.float64)
+
+
+@pytest.mark.parametrize("pool_seconds", [0.25, 0.0])
+def test_predict_is_the_networks_answer_frame_by_frame(bundle, song, pool_seconds):
+    bundle = with_sequence(bundle, shape=WindowShape(pool_seconds, seconds=2.0))
+    features, _, _ = song
+    told = bundle.predict(features)
+    rows = plain_answers(bundle, features)
+    assert list(told.columns) == ["state", "confidence"]
+    assert told.index.equals(features.index)
+    assert told["state"].tolist() == [bundle.states.states[k] for k in rows.argmax(axis=1)]
+    assert np.allclose(told["confidence"], rows.max(axis=1), atol=1e-6)
+    assert told["confidence"].dtype == np.float64
+    assert told["state"].nunique() == 3
+
+
+def test_frames_before_the_first_full_window_take_its_answer(bundle, song):
+    features, _, _ = song
+    told = bundle.predict(features)
+    first = told[features.index < 2.0]  # the window's two seconds
+    assert (first == first.iloc[-1]).all(axis=None)
+    assert told["confidence"].iloc[len(first)] != first["confidence"].iloc[-1]
+
+
+@settings(deadline=None, max_examples=20)
+@given(n=st.integers(1, 90))
+def test_a_table_shorter_than_a_window_has_an_answer_for_each_frame(bundle, song, n):
+    features = song[0].iloc[300 : 300 + n]
+    told = bundle.predict(features)
+    assert told.index.equals(features.index)
+    assert np.allclose(told["confidence"], plain_answers(bundle, features).max(axis=1), atol=1e-6)
+    assert told["confidence"].between(1 / 3, 1).all()
+    assert set(told["state"]) <= set(bundle.states.states)
+
+
+def test_any_index_any_order_of_columns_and_further_columns_change_nothing(bundle, song):
+    features, _, _ = song
+    other = features[list(features.columns[::-1])].astype(np.float64).assign(tempo="fast")
+    other.index = pd.Index(["same"] * len(other), name="label")
+    told = bundle.predict(other)
+    assert told.index.equals(other.index)
+    assert told.reset_index(drop=True).equals(bundle.predict(features).reset_index(drop=True))
+
+
+def test_predict_leaves_the_table_as_it_was(bundle, song):
+    features, _, _ = song
+    before = features.copy()
+    bundle.predict(features)
+    pd.testing.assert_frame_equal(features, before)
+
+
+@pytest.mark.parametrize("ask", ["predict", "form"])
+def test_a_table_that_cannot_be_read_is_one_sentence(bundle, song, ask):
+    features, overview, duration = song
+    more = (overview, duration) if ask == "form" else ()
+    missing = features.drop(columns=["mfcc_01", "rms_mean"])
+    with pytest.raises(
+        ModelError, match=r"^the feature table lacks the columns rms_mean, mfcc_01; the model reads the 38"
+    ):
+        getattr(bundle, ask)(missing, *more)
+    with pytest.raises(ModelError, match=r"^the feature table has no row; the model reads the 38"):
+        getattr(bundle, ask)(features.iloc[:0], *more)
+
+
+def test_a_bundle_without_a_network_cannot_predict_and_says_so(bundle, song):
+    with pytest.raises(ModelError, match="no network; train one"):
+        replace(bundle, sequence=None).predict(song[0])
+
+
+@settings(deadline=None, max_examples=15)
+@given(seconds=st.floats(0.01, 20.0), weight=st.sampled_from([0.0, 1.0]), ear=st.booleans(), ahead=st.booleans())
+def test_the_segments_of_a_form_partition_the_song(bundle, seconds, weight, ear, ahead):
+    t = np.arange(max(1, round(seconds * SR))) / SR
+    features, overview, n_samples = describe_audio([np.sin(2 * np.pi * 300 * t * (1 + t % 3)) * (t % 4)])
+    duration = n_samples / SR
+    bundle = with_sequence(bundle, target="ahead" if ahead else "current").with_weight(weight)
+    form = (bundle if ear else replace(bundle, sequence=None)).form(features, overview, duration)
+    assert form.segments[0].start == 0
+    assert form.segments[-1].end == duration
+    assert all(
+        one.end == other.start and one.state != other.state
+        for one, other in zip(form.segments, form.segments[1:], strict=False)
+    )
+    assert all(segment.start < segment.end and 0 < segment.confidence <= 1 for segment in form.segments)
+    n_units = int((len(features) - 1) * HOP / SR / 0.5 + 1e-9) + 1
+    assert len(form.path) == n_units
+    for part in (form.clusters, form.joint, *([form.sequence] if ear else [])):
+        assert part.shape == (n_units, 3)
+        assert np.allclose(part.sum(axis=1), 1, atol=1e-6)
+    assert (form.sequence is None) == (not ear)
+
+
+def test_a_form_joins_what_the_clusters_and_the_network_say(bundle, song):
+    features, overview, duration = song
+    form = bundle.form(features, overview, duration)
+    vectors = unit_vectors(features, overview, threshold=bundle.states.threshold)
+    assert np.allclose(form.clusters, state_posterior(bundle.states, vectors))
+    assert np.allclose(form.joint, joint_posterior(form.clusters, form.sequence, 0.5))
+    assert np.allclose(bundle.with_weight(0.0).form(features, overview, duration).joint, form.clusters, atol=1e-9)
+    assert form.segments[0].state == bundle.states.states[form.path[0]]
+
+
+def test_further_columns_do_not_disturb_a_form(bundle, song):
+    features, overview, duration = song
+    assert bundle.form(features.assign(tempo=1.0), overview, duration).segments == bundle.form(*song).segments
+
+
+def test_the_answer_for_a_moment_is_that_of_the_window_whose_target_lies_there(bundle, song):
+    """Where no window is full, all states are equally likely."""
+    values = song[0].to_numpy(np.float64)
+    current, ahead = bundle.sequence, replace(bundle.sequence, target="ahead", ahead_seconds=1.5)
+    rows = current.probabilities(values)
+    rows[: current.shape.n_steps - 1] = 1 / 3
+    unit, reach = 0.25, current.shape.reach_seconds
+    assert np.array_equal(current.at(values, (np.arange(len(rows)) + 0.5) * unit), rows)
+    told = (np.arange(len(rows)) + 1) * unit + reach + 1.5
+    assert np.array_equal(ahead.at(values, told), rows)
+    assert np.array_equal(ahead.at(values, told - 0.12)[5], rows[5])
+    assert np.array_equal(ahead.at(values, told + 0.12)[5], rows[5])
+    assert np.array_equal(ahead.at(values, np.array([0.0, 1e3])), rows[[0, -1]])
+
+
+@pytest.fixture(scope="module")
+def saved(bundle, tmp_path_factory):
+    """Give a bundle with a real network, and the folder in which it was saved."""
+    from songform.models import lstm_network
+
+    folder = tmp_path_factory.mktemp("bundle")
+    trained = with_sequence(bundle, network=lstm_network(76, 3), target="ahead", ahead_seconds=1.5)
+    trained.save(folder)
+    return trained, folder
+
+
+def test_a_saved_bundle_gives_the_same_answers(saved, song):
+    trained, folder = saved
+    loaded = Bundle.load(folder)
+    pd.testing.assert_frame_equal(loaded.predict(song[0]), trained.predict(song[0]))
+    one, other = trained.form(*song), loaded.form(*song)
+    assert one.segments == other.segments
+    assert np.array_equal(one.joint, other.joint)
+    assert (loaded.weight, loaded.columns) == (0.5, FEATURE_COLUMNS)
+    assert replace(loaded.sequence, network=None, center=None, scale=None) == replace(
+        trained.sequence, network=None, center=None, scale=None
+    )
+
+
+def test_a_bundle_of_clusters_alone_is_saved_without_a_network(bundle, song, tmp_path):
+    alone = replace(bundle, sequence=None)
+    alone.save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle.json", "states.npz"]
+    loaded = Bundle.load(tmp_path)
+    assert loaded.sequence is None
+    assert loaded.form(*song).segments == alone.form(*song).segments
+
+
+def test_nothing_in_a_bundle_is_pickled(saved):
+    _, folder = saved
+    for name in ("states.npz", "sequence.npz"):
+        with np.load(folder / name, allow_pickle=False) as arrays:
+            assert all(arrays[key].dtype != object for key in arrays.files)
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "states.npz", "sequence.npz", "network.keras"])
+@pytest.mark.parametrize("content", [None, b"", b"garbage", b"PK\x03\x04 garbage", "half"])
+def test_a_broken_bundle_is_one_sentence(saved, tmp_path, name, content):
+    _, folder = saved
+    for path in folder.iterdir():
+        whole = path.read_bytes()
+        (tmp_path / path.name).write_bytes(whole if path.name != name else whole[: len(whole) // 2])
+    if content is None:
+        (tmp_path / name).unlink()
+    elif content != "half":
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ModelError, match="train again") as caught:
+        Bundle.load(tmp_path)
+    assert str(caught.value).startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [[], {"weight": 1}, {"weight": None, "columns": [], "sequence": None}, {"sequence": {"shape": {"days": 1}}}],
+)
+def test_a_bundle_that_says_too_little_of_itself_is_one_sentence(saved, tmp_path, wrong):
+    saved[0].states.save(tmp_path / "states.npz")
+    (tmp_path / "bundle.json").write_text(json.dumps(wrong))
+    with pytest.raises(ModelError, match=r"is no bundle that this songform can read \(.+\); train again"):
+        Bundle.load(tmp_path)

@@ -1,1 +1,63 @@
-"""songform: the musical form of songs, albums and playlists."""
+"""songform: the musical form of songs, albums and playlists.
+
+The science, usable alone in a notebook::
+
+    import songform
+
+    y, sr = songform.load("song.mp3")
+    features = songform.frame_features(y, sr)
+
+Names are imported when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+__all__ = [
+    "Bundle",
+    "FrameExtractor",
+    "Overview",
+    "Segment",
+    "StateModel",
+    "compose",
+    "context_descriptors",
+    "describe_audio",
+    "fit_states",
+    "frame_features",
+    "load",
+    "unit_vectors",
+]
+
+try:
+    __version__ = version("songform")
+except PackageNotFoundError:  # a bare checkout on the path
+    __version__ = "0+unknown"
+
+_ROOMS = {
+    "Bundle": "songform.bundle",
+    "FrameExtractor": "songform.features",
+    "Overview": "songform.overview",
+    "Segment": "songform.segments",
+    "StateModel": "songform.states",
+    "compose": "songform.synth",
+    "context_descriptors": "songform.context",
+    "describe_audio": "songform.extraction",
+    "fit_states": "songform.states",
+    "frame_features": "songform.features",
+    "load": "songform.audio",
+    "unit_vectors": "songform.states",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        msg = f"module 'songform' has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(_ROOMS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

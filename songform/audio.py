@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["AudioStream", "announced_duration", "audio_blocks", "is_cut_short", "open_audio", "resampled"]
+__all__ = ["AudioStream", "announced_duration", "audio_blocks", "is_cut_short", "load", "open_audio", "resampled"]
 
 LOUDEST = 1e6  # times full scale: integers in a float file stay far below it, a damaged file does not
 
@@ -203,3 +203,26 @@ def _mean_of_channels(block: NDArray[np.float32]) -> NDArray[np.float32]:
         total += channel
     total /= block.shape[1]
     return total
+
+
+def load(path: str | Path, *, sr: int = 22050, ffmpeg: str | None = None) -> tuple[NDArray[np.float32], int]:
+    """Read a whole file as mono samples: `librosa.load`, for the formats and with the checks of this module.
+
+    Parameters
+    ----------
+    path, sr, ffmpeg
+        As in `audio_blocks`.
+
+    Returns
+    -------
+    y : np.ndarray of float32, shape=(n_samples,)
+        The signal.
+    sr : int
+        Its sampling rate, as asked for.
+
+    Raises
+    ------
+    AudioError
+        As `open_audio`, or while reading.
+    """
+    return np.concatenate(list(audio_blocks(path, sr=sr, ffmpeg=ffmpeg))), sr

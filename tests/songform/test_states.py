@@ -164,7 +164,7 @@ def test_a_song_of_a_few_units_is_followed(song, units, seconds):
 
 
 def test_the_states_of_composed_songs_are_found_by_their_names():
-    """More than half of all units of three songs, five times what chance would give beside five names."""
+    """Three units in four, though nothing but the archetypes says which cluster is which."""
     songs = [compose(seed, sr=22050, duration=60) for seed in (1, 2, 3)]
     vectors = [unit_vectors(*describe_audio([each.y])[:2]) for each in songs]
     model = fit_states(vectors)
@@ -172,5 +172,4 @@ def test_the_states_of_composed_songs_are_found_by_their_names():
     for each, units in zip(songs, vectors, strict=True):
         found = np.array(model.states)[state_posterior(model, units).argmax(axis=1)]
         right.append(found == states_at(each.sections, (np.arange(len(units)) + 0.5) * 0.5))
-    print(np.concatenate(right).mean())
-    assert np.concatenate(right).mean() > 0.55
+    assert np.concatenate(right).mean() > 0.75

@@ -72,7 +72,7 @@ class StatesSettings(_Section):
 
     n_states: int = Field(5, ge=2, le=12, description="Number of clusters.")
     context_weight: float = Field(
-        0.8, ge=0.0, le=100.0, description="Weight of the context descriptors as a group; the frame features have 1."
+        1.0, ge=0.0, le=100.0, description="Weight of the context descriptors as a group; the frame features have 1."
     )
     dwell_seconds: float = Field(4.0, gt=0.0, description="Expected stay in a state, in s: the prior of the smoothing.")
     transition_dwell_seconds: float = Field(3.0, gt=0.0, description="The same for the state Transition, in s.")

@@ -7,7 +7,7 @@ clusters their names. `songform.paths` then finds the sequence of states that a 
 Conventions
 -----------
 - `units` is a table of unit vectors, shape (n_units, n_dimensions): first the features' means, then their standard
-  deviations, then the context descriptors.
+  deviations, both less their mean over the song, then the context descriptors.
 - `posterior` has shape (n_units, n_states), rows that sum to 1, columns in the order of `StateModel.states`.
 
 See Also
@@ -136,14 +136,16 @@ def unit_vectors(
     """
     context = context_descriptors(features, overview, sr=sr, hop_length=hop_length, threshold=threshold)
     units = frame_units(len(features), sr=sr, hop_length=hop_length, unit_seconds=UNIT_SECONDS)
-    return np.hstack([*pooled(features.to_numpy(np.float64), units), context.to_numpy()])
+    described = np.hstack(pooled(features.to_numpy(np.float64), units))
+    # Against the song's own mean: otherwise recordings and instruments are clustered, and a song has one state.
+    return np.hstack([described - described.mean(axis=0), context.to_numpy()])
 
 
 def fit_states(
     songs: Sequence[Array],
     *,
     n_states: int = 5,
-    context_weight: float = 0.8,
+    context_weight: float = 1.0,
     dwell_seconds: float = 4.0,
     transition_dwell_seconds: float = 3.0,
     threshold: float = DEFAULT_THRESHOLD,

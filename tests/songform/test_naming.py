@@ -90,7 +90,7 @@ def test_every_cluster_has_one_name_and_every_name_one_cluster(profile):
 
 
 def test_beyond_five_the_rest_is_numbered_by_energy():
-    profile = np.vstack([ARCHETYPES, [[0.9, 0.9, -1, -1, 1, 1], [-0.9, 0.9, -1, -1, 1, 1]]])
+    profile = np.vstack([ARCHETYPES, [[0.9, 0.9, -1, -1, 1, 0.9], [-0.9, 0.9, -1, -1, 1, 1]]])
     named = name_clusters(profile)
     assert named.names == (*STATES, "State 7", "State 6")
     assert_array_equal(named.scores[5:], 0)

@@ -48,6 +48,7 @@ COPIES = {
     "a second later": lambda y: later(y, 1.0),
     "half a second later": lambda y: later(y, 0.5),
     "without its beginning": lambda y: y[round(2.7 * SR) :],
+    "with a longer end": lambda y: np.r_[y[2 * SR :], np.zeros(3 * SR, np.float32)],
     "all of it": lambda y: encoded(later(0.4 * y, 1.3)),
 }
 

@@ -55,11 +55,11 @@ def test_the_model_is_what_sklearn_makes_of_the_weighed_units(units, truth):
 
 
 def test_the_posterior_is_a_softmax_of_distances_to_the_centroids(rng, units):
-    model = fit_states([units])
-    others = units[rng.permutation(300)[:40]] + 30 * rng.standard_normal((40, N_FEATURES + 6)) * model.scale / 100
+    model = replace(fit_states([units]), variance=0.3)
+    others = (units[rng.permutation(300)[:40]] + units[rng.permutation(300)[:40]]) / 2
     weighed = (others - model.center) / model.scale * model.weight
     squares = np.array([[np.sum((row - centroid) ** 2) for centroid in model.centroids] for row in weighed])
-    odds = np.exp(-(squares - squares.min(axis=1, keepdims=True)) / (2 * model.variance))
+    odds = np.exp(-squares / (2 * 0.3))
     assert_allclose(state_posterior(model, others), odds / odds.sum(axis=1, keepdims=True), atol=1e-9)
     assert_allclose(state_posterior(replace(model, variance=1e9), others), 0.2, atol=1e-6)
 
@@ -77,6 +77,8 @@ def test_any_number_of_states_is_named_and_kept_in_order(rng, n_states):
     assert list(model.states) == [state for state in allowed if state in model.states]
     assert len(set(model.states)) == n_states
     assert set(allowed[:5]) <= set(model.states) or n_states < 5
+    named = name_clusters(model.profile)
+    assert (named.names, named.weak) == (model.states, model.weak)
     assert model.centroids.shape == (n_states, N_FEATURES + 6)
     assert_allclose(state_posterior(model, units).sum(axis=1), 1)
     assert_array_equal(model.dwell, [3.0 if state == "Transition" else 4.0 for state in model.states])

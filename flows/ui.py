@@ -31,12 +31,14 @@ def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str]
     try:
         say("Starting; this takes up to a minute.")
         wait_until_healthy(f"http://127.0.0.1:{port}/health", mlflow, log=corpus.mlruns / "server.log")
-        say(f"MLflow:  http://127.0.0.1:{port}  (experiments, runs, models)")
+        say(f"MLflow:  http://127.0.0.1:{port}/#/experiments  (choose Model training; experiments, runs, models)")
         wait_until_healthy(f"http://127.0.0.1:{prefect_port}/api/health", prefect, log=home / ".prefect" / "server.log")
         say(f"Prefect: http://127.0.0.1:{prefect_port}  (flow runs, tasks, logs)")
         say("Ctrl-C stops both.")
         while mlflow.poll() is None and prefect.poll() is None:
             time.sleep(0.5)
+    except KeyboardInterrupt:
+        say("Stopped.")
     finally:
         registered.unlink(missing_ok=True)
         stop_server(prefect)

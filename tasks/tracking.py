@@ -86,8 +86,15 @@ def start_run(home: Path, experiment_id: str, plan: Plan, settings: Settings) ->
     same = f"tags.`songform.bundle` = '{plan.bundle_id}' and attributes.status = 'RUNNING'"
     for run in store.search_runs([experiment_id], same):
         store.set_terminated(run.info.run_id, "KILLED")
-    tags = {"songform.bundle": plan.bundle_id, "songform.states": plan.states_id, **git_state(home)}
-    run_id = str(store.create_run(experiment_id, tags=tags).info.run_id)
+    tags = {
+        "songform.bundle": plan.bundle_id,
+        "songform.states": plan.states_id,
+        "mlflow.source.name": "songform train",
+        "mlflow.source.type": "LOCAL",
+        **git_state(home),
+    }
+    name = f"{settings.model.name}-{settings.sequences.target}-{settings.sequences.seconds:g}s-{plan.bundle_id[:4]}"
+    run_id = str(store.create_run(experiment_id, tags=tags, run_name=name).info.run_id)
     facts = {
         "corpus.manifest": plan.manifest,
         "corpus.tracks": len(plan.keys),

@@ -120,11 +120,12 @@ def _pauses(settings: DownloadSettings) -> list[float]:
 
 
 def _summaries(home: Path, tracks: list[Track], wanted: set[str]) -> list[dict[str, Any]]:
-    """Summarise each track's record; what was not wanted and stands is `cached`."""
+    """Summarise each track's record: what was wanted and has an error failed, what was not wanted is `cached`."""
     corpus = Corpus(home)
     summaries = []
     for track in tracks:
         record = corpus.record(track.key)
         if record is not None:
-            summaries.append(record.summary("cached" if record.status == "done" and track.key not in wanted else None))
+            outcome = "failed" if record.error else "done" if track.key in wanted else "cached"
+            summaries.append(record.summary(outcome))
     return summaries

@@ -67,7 +67,8 @@ class SequenceModel:
     def probabilities(self, features: NDArray[np.floating]) -> Array:
         """Return the probability of each state at each of the song's units, shape (n_units, n_states)."""
         inputs = standard_inputs(features, self.center, self.scale, self.shape)
-        return window_probabilities(predictor(self.network), inputs, self.shape.n_steps)
+        first_row = standard_inputs(features[:1], self.center, self.scale, self.shape)
+        return window_probabilities(predictor(self.network), inputs, self.shape.n_steps, padding=first_row)
 
     def at(self, features: NDArray[np.floating], times: Array) -> Array:
         """Return the probability of each state at given times in seconds, shape (n_times, n_states).

@@ -177,7 +177,7 @@ def rise(
     bass: Array,
     *,
     ahead_seconds: float = 8.0,
-    least: float = 0.1,
+    least: float = 0.5,
 ) -> Array:
     """Return how much each unit is part of a build-up.
 

@@ -107,12 +107,12 @@ def fit_network(
     keras.utils.set_random_seed(seed)
     network = lstm_network(n_inputs, n_states, learning_rate=learning_rate)
     stop = keras.callbacks.EarlyStopping(
-        monitor="val_loss" if validation else "loss", patience=patience, restore_best_weights=True
+        monitor="val_loss" if validation is not None else "loss", patience=patience, restore_best_weights=True
     )
     report = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, dict(logs)))
     history = network.fit(
         _dataset(train, n_inputs, n_states),
-        validation_data=_dataset(validation, n_inputs, n_states) if validation else None,
+        validation_data=_dataset(validation, n_inputs, n_states) if validation is not None else None,
         epochs=epochs,
         callbacks=[stop, report],
         shuffle=False,  # the windows come shuffled

@@ -41,6 +41,7 @@ PATH_SECONDS = 4.0
 """Length of the diagonals over which similarities are averaged."""
 
 _LEAST_NORM = 0.5  # of a row: in a dozen composed songs none lies under 0.68, inside a steady tone none over 0.26
+
 Array = NDArray[np.float64]
 
 

@@ -237,7 +237,12 @@ def standard_inputs(
 
 
 def window_probabilities(
-    predict: Callable[[Inputs], NDArray[np.floating]], inputs: Inputs, n_steps: int, *, batch_size: int = 256
+    predict: Callable[[Inputs], NDArray[np.floating]],
+    inputs: Inputs,
+    n_steps: int,
+    *,
+    padding: Inputs | None = None,
+    batch_size: int = 256,
 ) -> NDArray[np.float64]:
     """Return what a sequence model says at every unit of a song.
 
@@ -249,6 +254,8 @@ def window_probabilities(
         From `standard_inputs`.
     n_steps : int
         Units in a window.
+    padding : np.ndarray of float32, shape=(1, n_inputs), optional
+        The unit that a song shorter than a window is padded with; its first one if there is none.
     batch_size : int
         Windows predicted at once.
 
@@ -256,10 +263,10 @@ def window_probabilities(
     -------
     np.ndarray of float64, shape=(n_units, n_states)
         Row `u` is the answer of the window that ends with unit `u`. Units before the first full window take its
-        answer; a song shorter than a window is padded in front with its first unit.
+        answer; a song shorter than a window is padded in front.
     """
     missing = max(0, n_steps - len(inputs))
-    padded = np.concatenate([np.repeat(inputs[:1], missing, axis=0), inputs])
+    padded = np.concatenate([np.repeat(inputs[:1] if padding is None else padding, missing, axis=0), inputs])
     song = SongWindows(padded, np.arange(n_steps - 1, len(padded)), np.zeros(0, np.intp))
     answers = [
         predict(song.windows(np.arange(first, min(first + batch_size, len(song.ends))), n_steps))

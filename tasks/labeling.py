@@ -206,7 +206,7 @@ def _pair(corpus: Corpus, one: str, other: str, settings: Settings) -> NDArray[n
         )
         for key in (one, other)
     ]
-    return cross_path_similarities(*vectors, unit_seconds=UNIT_SECONDS)[::17]  # neighbours say the same
+    return cross_path_similarities(*vectors, unit_seconds=UNIT_SECONDS)
 
 
 def _label(corpus: Corpus, model: StateModel, plan: Plan, key: str, settings: Settings) -> None:

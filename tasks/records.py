@@ -51,19 +51,19 @@ def record_done(
 def record_failure(corpus: Corpus, track: Track, error: TrackError, *, attempted: bool = True) -> TrackRecord:
     """Write down that a track failed, and how often it was tried.
 
-    A track whose features stand stays `done`: a failed refresh takes nothing away.
+    A track that has features, by other settings, stays `done` beside its error: a failed refresh takes nothing away.
     """
     known = corpus.record(track.key)
-    record = TrackRecord(
-        **_plain(track),
-        status="failed",
-        error=Failure(failure=error.failure, message=str(error)),
-        attempts=(known.attempts if known else 0) + int(attempted),
-        updated_at=_now(),
-        files=known.files if known else {},
-    )
-    if known is None or known.status != "done":
-        corpus.save_record(record)
+    news = {
+        "error": Failure(failure=error.failure, message=str(error)),
+        "attempts": (known.attempts if known else 0) + int(attempted),
+        "updated_at": _now(),
+    }
+    if known is not None and known.status == "done":
+        record = known.model_copy(update=news)
+    else:
+        record = TrackRecord(**{**_plain(track), **news}, status="failed", files=known.files if known else {})
+    corpus.save_record(record)
     return record
 
 

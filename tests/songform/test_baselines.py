@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from songform import baselines
 from songform.extraction import describe_audio
 from songform.metrics import scores
+from songform.overview import Overview
 from songform.states import fit_states, state_posterior, unit_vectors
 
 SR, HOP = 22050, 512
@@ -75,7 +76,12 @@ def test_the_nearest_centroid_is_the_one_a_plain_loop_finds(rng):
     test = rng.standard_normal((30, 3)).astype(np.float32)
     means = [inputs[states == state].mean(axis=0) for state in range(4)]
     expected = [np.argmin([np.linalg.norm(mean - row) for mean in means]) for row in test]
-    assert baselines.centroid(inputs, states, test, 4).argmax(axis=1).tolist() == expected
+    table = baselines.centroid(inputs, states, test, 4)
+    assert table.argmax(axis=1).tolist() == expected
+    # It is trusted as far as its answers in training were right.
+    trained = np.array([np.argmin([np.linalg.norm(mean - row) for mean in means]) for row in inputs])
+    precision = [(states[trained == state] == state).mean() for state in range(4)]
+    assert np.allclose(table.max(axis=1), [max(precision[state], 1 / 4) for state in expected], atol=2e-6)
 
 
 @pytest.mark.parametrize("baseline", [baselines.logistic, baselines.centroid])
@@ -126,6 +132,20 @@ def test_a_causal_state_is_that_of_a_song_that_ends_there(heard, described, mode
     # The order of the questions, and asking twice, change nothing.
     again = baselines.causal_states(model, *described, np.array([*known[::-1], known[0]]))
     assert again.tolist() == [*expected[::-1], expected[0]]
+
+
+def test_causal_states_are_those_of_tables_cut_by_hand(described, model):
+    """Where a cell of the overview ends, cutting is taking the first rows of everything."""
+    features, overview = described
+    cells = range(12, len(overview), 5)
+    known = np.cumsum(overview.frame_counts)[np.array(cells) - 1]
+    expected = []
+    for n_cells, n in zip(cells, known, strict=True):
+        rows = {name: value[: n if name == "onset" else n_cells] for name, value in vars(overview).items()}
+        vectors = unit_vectors(features.iloc[:n], Overview(**rows), threshold=model.threshold)
+        expected.append(state_posterior(model, vectors)[-1].argmax())
+    assert baselines.causal_states(model, features, overview, known).tolist() == expected
+    assert len(set(expected)) == 4
 
 
 @settings(deadline=None, max_examples=30)

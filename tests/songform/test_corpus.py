@@ -254,12 +254,6 @@ def test_a_table_comes_back_as_it_was_and_says_what_it_is(tmp_path):
     assert pq.ParquetFile(path).metadata.row_group(0).column(0).compression == "ZSTD"
 
 
-def test_a_table_in_a_folder_named_like_a_partition_gains_no_column(tmp_path):
-    path = tmp_path / "year=1959" / "t.parquet"
-    write_table(path, TABLE)
-    assert read_table(path).column_names == TABLE.column_names
-
-
 @pytest.fixture(scope="module")
 def parquet(tmp_path_factory):
     path = tmp_path_factory.mktemp("table") / "t.parquet"

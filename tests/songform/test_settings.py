@@ -105,7 +105,8 @@ def test_a_whole_number_of_seconds_is_the_same_setting_with_and_without_a_point(
         (FeaturesSettings, {"n_mfcc": 41}),
         (StatesSettings, {"n_states": 1}),
         (StatesSettings, {"dwell_seconds": 0.0}),
-        (StatesSettings, {"context_weight": float("inf")}),
+        (StatesSettings, {"dwell_seconds": float("inf")}),
+        (ModelSettings, {"learning_rate": float("inf")}),
         (StatesSettings, {"seed": 2**32}),  # more than scikit-learn takes
         (ModelSettings, {"seed": -1}),
         (ModelSettings, {"name": "transformer"}),

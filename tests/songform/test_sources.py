@@ -40,6 +40,7 @@ def test_every_key_is_a_plain_file_name_that_a_track_accepts(one, other):
 
 @given(hostile, hostile)
 @example("Ab", "aB")
+@example("\ud800", "\ud801")
 @example("a b", "a_b")
 @example("a/b", "a-b")
 def test_different_tracks_have_different_keys(one, other):

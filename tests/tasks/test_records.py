@@ -82,8 +82,11 @@ def test_a_failed_track_still_knows_its_files_and_how_to_be_tried_again(corpus):
 def test_a_failed_refresh_takes_nothing_away_but_is_told(corpus):
     record = done(corpus)
     failure = record_failure(corpus, TRACK, TrackError("offline", "transient"))
-    assert (failure.status, failure.error.message) == ("failed", "offline")
-    assert corpus.record(TRACK.key) == record
+    assert (failure.error.message, failure.attempts) == ("offline", 1)
+    assert corpus.record(TRACK.key) == failure
+    kept = {name: getattr(failure, name) for name in ("status", "files", "duration", "audio_sha256")}
+    assert kept == {name: getattr(record, name) for name in kept}
+    assert done(corpus).error is None
 
 
 def test_a_failure_upon_a_record_that_cannot_be_read_says_so(corpus):

@@ -130,10 +130,20 @@ def load_network(path: Path) -> Network:
         If the file is missing or is no Keras model.
     """
     try:
+        _check_whole(path)
         return _keras().models.load_model(path, compile=False)  # what trained it is not needed to ask it
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         msg = f"{path} is no network that Keras can read ({str(error).partition(chr(10))[0]}); train again"
         raise ModelError(msg) from error
+
+
+def _check_whole(path: Path) -> None:
+    """Compare the archive's checksums: Keras does not always, and would answer with damaged weights."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        msg = f"its part {damaged} is damaged"
+        raise zipfile.BadZipFile(msg)
 
 
 def predictor(network: Network) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:

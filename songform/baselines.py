@@ -22,7 +22,8 @@ from sklearn.neighbors import NearestCentroid
 
 from songform.metrics import hardened, precision
 from songform.overview import Overview
-from songform.states import StateModel, state_posterior, unit_vectors
+from songform.songunits import KnownUnits
+from songform.states import StateModel, last_unit_vector, state_posterior
 
 __all__ = ["BASELINES", "VERSION", "causal_states", "centroid", "logistic", "majority", "named"]
 
@@ -101,29 +102,9 @@ def causal_states(model: StateModel, features: pd.DataFrame, overview: Overview,
     -------
     np.ndarray of int, shape=(n,)
     """
-    last = {int(n): _last_state(model, features.iloc[:n], _first_frames(overview, int(n))) for n in np.unique(n_known)}
-    return np.array([last[int(n)] for n in n_known], dtype=np.intp)
-
-
-def _last_state(model: StateModel, features: pd.DataFrame, overview: Overview) -> int:
-    units = unit_vectors(features, overview, sr=model.sr, hop_length=model.hop_length, threshold=model.threshold)
-    return int(state_posterior(model, units[-1:]).argmax())
-
-
-def _first_frames(overview: Overview, n: int) -> Overview:
-    """Return the overview of a song that ends with its first `n` frames."""
-    after = np.cumsum(overview.frame_counts)
-    before = after - overview.frame_counts
-    cells, whole = int(np.searchsorted(before, n)), int(np.searchsorted(after, n, side="right"))
-    # A cell that the cut runs through has heard what follows: the one before it speaks for it.
-    heard = np.minimum(np.arange(cells), max(whole - 1, 0))
-    return Overview(
-        overview.time_s[:cells],
-        overview.wave_min[heard],
-        overview.wave_max[heard],
-        overview.logmel[heard],
-        overview.chroma[heard],
-        overview.low_share[heard],
-        overview.onset[:n],
-        np.minimum(overview.frame_counts[:cells], n - before[:cells]),
-    )
+    song = KnownUnits(features, overview, sr=model.sr, hop_length=model.hop_length)
+    distinct, which = np.unique(n_known, return_inverse=True)
+    if not len(distinct):
+        return np.zeros(0, np.intp)
+    vectors = [last_unit_vector(song.until(int(n)), threshold=model.threshold) for n in distinct]
+    return np.asarray(state_posterior(model, np.stack(vectors)).argmax(axis=1)[which], np.intp)

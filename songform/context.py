@@ -38,24 +38,27 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
-from songform.errors import ParameterError
-from songform.overview import OVERVIEW_SECONDS, Overview
-from songform.selfsimilarity import DEFAULT_THRESHOLD, novelty, recurrence, similarity_vectors
-from songform.units import frame_units, pooled, smoothed
+from songform.overview import Overview
+from songform.selfsimilarity import DEFAULT_THRESHOLD, last_recurrence, novelty, recurrence
+from songform.songunits import UNIT_SECONDS, SongUnits, song_units
+from songform.units import smoothed
 
 __all__ = [
     "CONTEXT_COLUMNS",
     "UNIT_SECONDS",
     "VERSION",
     "context_descriptors",
+    "energy",
+    "last_context",
     "local_slope",
     "rise",
     "robust_z",
-    "song_vectors",
+    "slopes",
+    "units_context",
+    "variance",
 ]
 
 VERSION = 1
-UNIT_SECONDS = 0.5
 CONTEXT_COLUMNS = ("energy", "rise", "novelty", "recurrence", "variance", "abs_slope")
 
 Array = NDArray[np.float64]
@@ -92,40 +95,51 @@ def context_descriptors(
     ParameterError
         If features and overview are not of the same song.
     """
-    mean = _unit_means(features, overview, sr=sr, hop_length=hop_length)
-    loudness = mean["loudness_db"].to_numpy()
-    energy = robust_z(smoothed(loudness, round(1 / UNIT_SECONDS)), floor=1.0)
-    slopes = [local_slope(mean[name].to_numpy()) for name in ("loudness_db", "onset", "centroid_hz", "low_share")]
-    vectors = song_vectors(features, overview, sr=sr, hop_length=hop_length)
-    table = {
-        "energy": energy,
-        "rise": rise(energy, *slopes),
-        "novelty": novelty(vectors, unit_seconds=UNIT_SECONDS),
-        "recurrence": recurrence(vectors, unit_seconds=UNIT_SECONDS, threshold=threshold),
-        "variance": _local_deviation(mean[list(features.columns)].to_numpy()),
-        "abs_slope": np.abs(slopes[0]),
-    }
-    index = pd.Index((np.arange(len(mean)) + 0.5) * UNIT_SECONDS, name="time_s")
-    return pd.DataFrame(table, index=index, columns=list(CONTEXT_COLUMNS))
+    context = units_context(song_units(features, overview, sr=sr, hop_length=hop_length), threshold=threshold)
+    index = pd.Index((np.arange(len(context)) + 0.5) * UNIT_SECONDS, name="time_s")
+    return pd.DataFrame(context, index=index, columns=list(CONTEXT_COLUMNS))
 
 
-def song_vectors(
-    features: pd.DataFrame, overview: Overview, *, sr: float = 22050, hop_length: int = 512
-) -> NDArray[np.float64]:
-    """Return the units' vectors of timbre and harmony, see `songform.selfsimilarity.similarity_vectors`.
+def units_context(units: SongUnits, *, threshold: float = DEFAULT_THRESHOLD) -> Array:
+    """Return the context of units that are pooled already: shape (n_units, 6), in the order of `CONTEXT_COLUMNS`."""
+    vectors, level = units.vectors, energy(units)
+    descriptors = (
+        level,
+        rise(level, *slopes(units)),
+        novelty(vectors, unit_seconds=UNIT_SECONDS),
+        recurrence(vectors, unit_seconds=UNIT_SECONDS, threshold=threshold),
+        variance(units),
+        np.abs(local_slope(units.loudness_db)),
+    )
+    return np.stack(descriptors, axis=1)
 
-    Parameters
-    ----------
-    features, overview, sr, hop_length
-        As in `context_descriptors`.
 
-    Returns
-    -------
-    np.ndarray, shape=(n_units, n_mfcc + 12)
+def last_context(units: SongUnits, *, threshold: float = DEFAULT_THRESHOLD) -> Array:
+    """Return the context of the last unit alone, the last row of `units_context`: shape (6,).
+
+    Rise and novelty look ahead, so they are 0 where nothing is known of what follows.
     """
-    mfcc = features.filter(regex=r"^mfcc_\d+$").to_numpy()
-    units = frame_units(len(features), sr=sr, hop_length=hop_length, unit_seconds=UNIT_SECONDS)
-    return similarity_vectors(pooled(mfcc, units)[0], _of_overview(overview.chroma, int(units[-1]) + 1))
+    last = last_recurrence(units.vectors, unit_seconds=UNIT_SECONDS, threshold=threshold)
+    slope = local_slope(units.loudness_db)[-1]
+    return np.array([energy(units)[-1], 0.0, 0.0, last, variance(units)[-1], abs(slope)])
+
+
+def energy(units: SongUnits) -> Array:
+    """Return the loudness of each unit, smoothed over 1 s, against the song's own median."""
+    return robust_z(smoothed(units.loudness_db, round(1 / UNIT_SECONDS)), floor=1.0)
+
+
+def slopes(units: SongUnits) -> list[Array]:
+    """Return the slopes of loudness, onset strength, spectral centroid and bass share, as `rise` reads them."""
+    return [local_slope(x) for x in (units.loudness_db, units.onset, units.column("centroid_hz"), units.low_share)]
+
+
+def variance(units: SongUnits, *, half_seconds: float = 8.0) -> Array:
+    """Return the mean over the columns, standardised within the song, of their standard deviation nearby."""
+    scaled = (units.mean - units.mean.mean(axis=0)) / np.maximum(units.mean.std(axis=0), 1e-6)
+    width = 2 * round(half_seconds / UNIT_SECONDS) + 1
+    deviations = np.sqrt(np.maximum(smoothed(scaled * scaled, width) - smoothed(scaled, width) ** 2, 0.0))
+    return np.asarray(deviations.mean(axis=1))
 
 
 def robust_z(x: Array, *, floor: float = 1e-6) -> Array:
@@ -195,33 +209,3 @@ def rise(
     soon = maximum_filter1d(energy, width, mode="nearest", origin=-(width // 2))
     cues = robust_z(loudness) + robust_z(onset) + robust_z(centroid) - robust_z(bass)
     return np.where(soon - energy > least, cues / 4, 0.0)
-
-
-def _unit_means(features: pd.DataFrame, overview: Overview, *, sr: float, hop_length: int) -> pd.DataFrame:
-    """Pool the features, and beside them loudness, onset strength and the share of the bass."""
-    if len(overview.onset) != len(features):
-        msg = f"features has {len(features)} frames but the overview {len(overview.onset)}: they are of different songs"
-        raise ParameterError(msg)
-    units = frame_units(len(features), sr=sr, hop_length=hop_length, unit_seconds=UNIT_SECONDS)
-    mean = pd.DataFrame(pooled(features.to_numpy(np.float64), units)[0], columns=features.columns)
-    power = features["rms_mean"].to_numpy(np.float64) ** 2 + features["rms_std"].to_numpy(np.float64) ** 2
-    mean["loudness_db"] = 10 * np.log10(pooled(power, units)[0] + 1e-10)
-    mean["onset"] = pooled(np.asarray(overview.onset, dtype=np.float64), units)[0]
-    mean["low_share"] = _of_overview(overview.low_share, len(mean))
-    return mean
-
-
-def _of_overview(values: NDArray[np.floating], n_units: int) -> Array:
-    """Pool rows of the overview to units."""
-    per_unit = round(UNIT_SECONDS / OVERVIEW_SECONDS)
-    return pooled(values, np.minimum(np.arange(len(values)) // per_unit, n_units - 1))[0]
-
-
-def _local_deviation(columns: Array, *, half_seconds: float = 8.0) -> Array:
-    """Return the mean over the columns, standardised within the song, of their standard deviation nearby."""
-    scaled = (columns - columns.mean(axis=0)) / np.maximum(columns.std(axis=0), 1e-6)
-    width = 2 * round(half_seconds / UNIT_SECONDS) + 1
-    deviations = [
-        np.sqrt(np.maximum(smoothed(column * column, width) - smoothed(column, width) ** 2, 0.0)) for column in scaled.T
-    ]
-    return np.asarray(np.mean(deviations, axis=0))

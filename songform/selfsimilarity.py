@@ -28,6 +28,7 @@ from songform.units import smoothed
 __all__ = [
     "DEFAULT_THRESHOLD",
     "cross_path_similarities",
+    "last_recurrence",
     "novelty",
     "path_similarities",
     "recurrence",
@@ -123,6 +124,27 @@ def recurrence(vectors: Array, *, unit_seconds: float, threshold: float = DEFAUL
                 hits[side] += similarity > threshold
                 lags[side] += 1
     return (near + hits / np.maximum(lags, 1)) / 2
+
+
+def last_recurrence(vectors: Array, *, unit_seconds: float, threshold: float = DEFAULT_THRESHOLD) -> float:
+    """Return the recurrence of a song's last unit alone: `recurrence(vectors, ...)[-1]`.
+
+    Parameters
+    ----------
+    vectors, unit_seconds, threshold
+        As in `recurrence`.
+    """
+    width, n = round(PATH_SECONDS / unit_seconds), len(vectors)
+    lags = np.arange(round(1 / unit_seconds), n - width + 1)
+    if not len(lags):
+        return 0.0
+    # The path ends with the song: of the 4 s around its last unit only the first half is there.
+    back = np.arange(width // 2 + 1)[:, None]
+    inner = vectors[n - 1 - back.ravel()] @ vectors.T
+    similarity = inner[back, n - 1 - lags - back].mean(axis=0)
+    near = similarity[lags * unit_seconds <= 16].max(initial=0.0)
+    far = similarity[lags * unit_seconds > 8]
+    return float(near + (far > threshold).sum() / max(len(far), 1)) / 2
 
 
 def path_similarities(vectors: Array, *, unit_seconds: float) -> Iterator[tuple[int, Array]]:

@@ -32,13 +32,13 @@ from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 
 from songform import naming
-from songform.context import CONTEXT_COLUMNS, UNIT_SECONDS, context_descriptors
+from songform.context import CONTEXT_COLUMNS, last_context, units_context
 from songform.errors import ModelError, ParameterError
 from songform.overview import Overview
 from songform.selfsimilarity import DEFAULT_THRESHOLD
-from songform.units import frame_units, pooled
+from songform.songunits import UNIT_SECONDS, SongUnits, song_units
 
-__all__ = ["VERSION", "StateModel", "fit_states", "state_posterior", "unit_vectors"]
+__all__ = ["VERSION", "StateModel", "fit_states", "last_unit_vector", "state_posterior", "unit_vectors"]
 
 VERSION = 1
 
@@ -134,11 +134,22 @@ def unit_vectors(
     -------
     np.ndarray of float64, shape=(n_units, 2 * n_columns + 6)
     """
-    context = context_descriptors(features, overview, sr=sr, hop_length=hop_length, threshold=threshold)
-    units = frame_units(len(features), sr=sr, hop_length=hop_length, unit_seconds=UNIT_SECONDS)
-    described = np.hstack(pooled(features.to_numpy(np.float64), units))
+    units = song_units(features, overview, sr=sr, hop_length=hop_length)
     # Against the song's own mean: otherwise recordings and instruments are clustered, and a song has one state.
-    return np.hstack([described - described.mean(axis=0), context.to_numpy()])
+    return np.hstack([units.described, units_context(units, threshold=threshold)])
+
+
+def last_unit_vector(units: SongUnits, *, threshold: float = DEFAULT_THRESHOLD) -> Array:
+    """Return the vector of the last unit alone: the last row of `unit_vectors`, shape (n_dimensions,).
+
+    Parameters
+    ----------
+    units : SongUnits
+        Of a song, or of its beginning: nothing else is known.
+    threshold : float
+        As in `unit_vectors`.
+    """
+    return np.concatenate([units.described[-1], last_context(units, threshold=threshold)])
 
 
 def fit_states(

@@ -117,13 +117,15 @@ def smoothed(x: NDArray[np.float64], width: int) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    x : np.ndarray, shape=(n_units,)
-        A value a unit.
+    x : np.ndarray, shape=(n_units, ...)
+        A row a unit.
     width : int > 0
         Units in the window; an even window reaches one unit further back than ahead.
     """
-    sums = np.r_[0.0, np.cumsum(x)]
+    sums = np.zeros((len(x) + 1, *x.shape[1:]))
+    np.cumsum(x, axis=0, out=sums[1:])
     first = np.maximum(np.arange(len(x)) - width // 2, 0)
     last = np.minimum(np.arange(len(x)) - width // 2 + width, len(x))
-    means: NDArray[np.float64] = (sums[last] - sums[first]) / (last - first)
+    counts = (last - first).reshape(-1, *[1] * (x.ndim - 1))
+    means: NDArray[np.float64] = (sums[last] - sums[first]) / counts
     return means

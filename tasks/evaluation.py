@@ -27,7 +27,7 @@ from tasks.training import Material
 __all__ = ["Judgement", "judge_bundle"]
 
 _BASELINE_SONGS = 200  # training songs from which logistic regression and the centroids learn
-_PERSISTENCE_SONGS = 3  # training songs on which persistence's precision is measured: a context a moment is dear
+_PERSISTENCE_SONGS = 20  # training songs on which the precision of persistence is measured
 
 
 @dataclass(frozen=True)

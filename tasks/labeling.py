@@ -12,12 +12,13 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from songform import baselines, context, models, naming, states
-from songform.context import UNIT_SECONDS, song_vectors
+from songform.context import UNIT_SECONDS
 from songform.corpus import Corpus, atomic_path, read_table, write_table
 from songform.errors import CorpusError, ParameterError
 from songform.paths import state_path, transition_matrix
 from songform.selfsimilarity import DEFAULT_THRESHOLD, cross_path_similarities
 from songform.settings import Settings, digest
+from songform.songunits import song_vectors
 from songform.sources import TrackRecord
 from songform.splits import Signature, Split, audio_groups, blocks_in_time, split_tracks
 from songform.states import StateModel, fit_states, state_posterior, unit_vectors

@@ -8,10 +8,19 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import savgol_filter
 
-from songform.context import CONTEXT_COLUMNS, context_descriptors, local_slope, rise, robust_z, song_vectors
+from songform.context import (
+    CONTEXT_COLUMNS,
+    context_descriptors,
+    last_context,
+    local_slope,
+    rise,
+    robust_z,
+    units_context,
+)
 from songform.errors import ParameterError
 from songform.extraction import describe_audio
 from songform.selfsimilarity import recurrence
+from songform.songunits import KnownUnits, song_vectors
 
 SR = 22050
 
@@ -172,3 +181,17 @@ def test_a_rise_counts_only_before_more_energy(rng, ahead_seconds, least):
     found = rise(energy, *slopes, ahead_seconds=ahead_seconds, least=least)
     assert_allclose(found, np.where(louder, cues, 0))
     assert 0 < np.count_nonzero(found) < 60
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.6, 1.3, 4.2, 9.0, 11.9])
+def test_the_last_units_context_alone_is_the_last_of_all(song, seconds):
+    features, overview, _ = describe_audio([song])
+    known = KnownUnits(features, overview).until(min(len(features), 1 + int(seconds * 22050 / 512)))
+    assert_allclose(last_context(known, threshold=0.4), units_context(known, threshold=0.4)[-1], atol=1e-12)
+
+
+def test_all_frames_known_are_the_whole_song(song):
+    features, overview, _ = describe_audio([song])
+    units = KnownUnits(features, overview)
+    for name, value in vars(units.until(len(features))).items():
+        assert_array_equal(value, vars(units.whole)[name], err_msg=name)

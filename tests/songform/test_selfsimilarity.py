@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from songform.selfsimilarity import (
     cross_path_similarities,
+    last_recurrence,
     novelty,
     path_similarities,
     recurrence,
@@ -121,6 +122,14 @@ def test_paths_are_yielded_lag_by_lag_from_one_second_up(rng):
     for lag, similarity in found.items():
         expected = [brute_path_similarity(vectors, u, lag, 8) for u in range(30 - lag)]
         assert_allclose(similarity, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 10, 11, 17, 40, 41, 90])
+def test_the_last_units_recurrence_alone_is_the_last_of_all(rng, n):
+    vectors = np.tile(unit_rows(rng, 9), (10, 1))[:n] + 0.3 * unit_rows(rng, n)
+    for threshold in (0.2, 0.6, 0.9):
+        expected = recurrence(vectors, unit_seconds=0.5, threshold=threshold)[-1]
+        assert last_recurrence(vectors, unit_seconds=0.5, threshold=threshold) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 7, 8])

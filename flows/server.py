@@ -64,6 +64,7 @@ def prefect_server(home: Path) -> Iterator[str]:
         wait_until_healthy(f"{url}/health", process, log=home / ".prefect" / "server.log")
         began = datetime.now(UTC)
         yield url
+        _send_logs()
         _drain(url, since=began)
     finally:
         os.environ.pop("PREFECT_API_URL", None)
@@ -163,6 +164,13 @@ def serve(port: int) -> None:
     threading.Thread(target=stop_with_parent, daemon=True).start()
     server.run()
     os._exit(0)
+
+
+def _send_logs() -> None:
+    """Send what Prefect's log handler still holds; when the program ends it would find no server."""
+    from prefect.logging.handlers import APILogHandler
+
+    APILogHandler().flush()
 
 
 def _drain(url: str, *, since: datetime) -> None:

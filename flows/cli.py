@@ -8,6 +8,7 @@ Exit codes: 0 all done; 3 some tracks failed, the rest done; 4 nothing could be 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -23,6 +24,9 @@ from songform.errors import ParameterError, SettingsError, SongformError
 __all__ = ["app", "main"]
 
 DONE, USAGE, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 2, 3, 4, 130
+
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # what no program can mend
+_GOES_ON = "the same command goes on where this one left off"
 
 app = typer.Typer(
     name="songform",
@@ -253,8 +257,13 @@ def _run(ctx: typer.Context, home: Path | None, json: bool, work: Callable[[Call
         code = console.fail(error, USAGE)
     except SongformError as error:
         code = console.fail(error, NOTHING_DONE)
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        code = console.fail(f"this machine refuses: {error.strerror}{where}; make room, then {_GOES_ON}", NOTHING_DONE)
     except KeyboardInterrupt:
-        code = console.fail("stopped; the same command goes on where this one left off", INTERRUPTED)
+        code = console.fail(f"stopped; {_GOES_ON}", INTERRUPTED)
     raise typer.Exit(code)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.futures import wait
+from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from songform.corpus import Corpus
-from songform.errors import SourceError
+from songform.errors import SourceError, TrackError
 from songform.settings import DownloadSettings, Settings
 from songform.sources import Track
 from tasks.features import extract_tracks
@@ -90,7 +91,8 @@ def ingest_chunk(home: Path, tracks: list[Track], settings: Settings) -> None:
     fetch = fetch_audio.with_options(
         retries=settings.download.attempts - 1, retry_delay_seconds=_pauses(settings.download), retry_jitter_factor=0.5
     )
-    wait([fetch.submit(home, track, settings) for track in tracks if audio_at_hand(home, track) is None])
+    fetching = [fetch.submit(home, track, settings) for track in tracks if audio_at_hand(home, track) is None]
+    _raise_what_is_no_tracks_fault(wait(fetching).done)
     jobs = [(track, audio) for track in tracks if (audio := audio_at_hand(home, track)) is not None]
     if jobs:
         extract_tracks(home, jobs, settings, len(jobs))
@@ -113,6 +115,14 @@ def list_sources(sources: list[str], settings: Settings, limit: int | None) -> t
     if sources and not tracks:
         raise SourceError(problems[0] if problems else f"there is no track in {', '.join(sources)}")
     return list(unique_tracks(tracks)), problems
+
+
+def _raise_what_is_no_tracks_fault(fetched: Iterable[PrefectFuture[Path]]) -> None:
+    """Raise the first error that is not in a track's record: most often, records cannot be written at all."""
+    for future in fetched:
+        error = future.state.result(raise_on_failure=False)
+        if isinstance(error, Exception) and not isinstance(error, TrackError):
+            raise error
 
 
 def _pauses(settings: DownloadSettings) -> list[float]:

@@ -135,7 +135,7 @@ def running_server(home: Path) -> str | None:
         session = requests.Session()
         session.trust_env = False
         return url if session.get(f"{url}/health", timeout=2).ok else None
-    except (OSError, ValueError, KeyError, requests.RequestException):
+    except (OSError, ValueError, KeyError, TypeError, requests.RequestException):
         return None
 
 
@@ -156,7 +156,8 @@ def serve(port: int) -> None:
     server = uvicorn.Server(config)
 
     def stop_with_parent() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1024):  # not sys.stdin: its lock, held by this thread, would break a server that cannot start
+            pass
         server.should_exit = True
         # A shutdown that hangs must not outlive the program that wanted it.
         threading.Timer(8.0, os._exit, (0,)).start()

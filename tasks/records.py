@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from songform.corpus import Corpus
-from songform.errors import TrackError
+from songform.errors import CorpusError, TrackError
 from songform.sources import Failure, Track, TrackRecord
 
 __all__ = ["is_settled", "record_done", "record_failure"]
@@ -52,6 +52,11 @@ def record_failure(corpus: Corpus, track: Track, error: TrackError, *, attempted
     """Write down that a track failed, and how often it was tried.
 
     A track that has features, by other settings, stays `done` beside its error: a failed refresh takes nothing away.
+
+    Raises
+    ------
+    CorpusError
+        If not even that can be written: then no track's outcome can.
     """
     known = corpus.record(track.key)
     news = {
@@ -63,13 +68,21 @@ def record_failure(corpus: Corpus, track: Track, error: TrackError, *, attempted
         record = known.model_copy(update=news)
     else:
         record = TrackRecord(**{**_plain(track), **news}, status="failed", files=known.files if known else {})
-    corpus.save_record(record)
+    _save(corpus, record)
     return record
 
 
 def is_settled(record: TrackRecord) -> bool:
     """Return whether a failed track is left alone until the user asks for it."""
     return record.status == "failed" and record.error is not None and record.error.failure in _SETTLED
+
+
+def _save(corpus: Corpus, record: TrackRecord) -> None:
+    try:
+        corpus.save_record(record)
+    except OSError as error:
+        msg = f"{corpus.data} cannot be written ({error.strerror or error}); make room or mend the permissions"
+        raise CorpusError(msg) from error
 
 
 def _plain(track: Track) -> dict[str, object]:

@@ -27,7 +27,7 @@ from songform.settings import Settings
 from tasks import pyfunc_bundle
 from tasks.composed import JUDGE_SEEDS, composed_songs, named_f1
 from tasks.evaluation import Judgement
-from tasks.tracking import MODEL_NAME, client, store_uri
+from tasks.tracking import MODEL_NAME, client
 from tasks.training import read_training
 
 __all__ = [
@@ -95,7 +95,6 @@ def register_bundle(home: Path, run_id: str, folder: Path, settings: Settings) -
 
     store, bundle = client(home), Bundle.load(folder)
     store.log_metric(run_id, COMPOSED_F1, named_f1(bundle, composed_songs(home, JUDGE_SEEDS, settings)))
-    mlflow.set_registry_uri(store_uri(home))
     with warnings.catch_warnings(), mlflow.start_run(run_id=run_id):
         warnings.filterwarnings("ignore", message=".*input example was not provided")  # the signature is written out
         info = mlflow.pyfunc.log_model(
@@ -157,7 +156,6 @@ def fetch_bundle(home: Path, uri: str) -> ModelInfo:
     from mlflow.exceptions import MlflowException
 
     store = client(home)
-    mlflow.set_registry_uri(store_uri(home))
     try:
         run_id = mlflow.models.get_model_info(uri).run_id
         model_id = str(store.get_run(run_id).data.tags["songform.bundle"])

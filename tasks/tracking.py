@@ -46,8 +46,10 @@ def client(home: Path) -> Any:
     """Return an `mlflow.MlflowClient` on the home's store."""
     import mlflow
 
+    # The registry is named too: else it would be that of the home which this process asked before.
     mlflow.set_tracking_uri(store_uri(home))
-    return mlflow.MlflowClient(store_uri(home))
+    mlflow.set_registry_uri(store_uri(home))
+    return mlflow.MlflowClient(store_uri(home), store_uri(home))
 
 
 @task(cache_policy=NO_CACHE)

@@ -193,15 +193,18 @@ def _write(bundle: Bundle, training: Training, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.bundle.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    bundle.save(temporary)
-    (temporary / "training.json").write_text(json.dumps(asdict(training), indent=2), encoding="utf-8")
-    for path in [*temporary.iterdir(), temporary]:
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+    try:
+        temporary.mkdir()
+        bundle.save(temporary)
+        (temporary / "training.json").write_text(json.dumps(asdict(training), indent=2), encoding="utf-8")
+        for path in [*temporary.iterdir(), temporary]:
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _epochs(history: dict[str, list[float]]) -> list[dict[str, float]]:

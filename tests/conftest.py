@@ -1,0 +1,122 @@
+"""A small corpus that several floors test with; and nothing of the user's own is read or written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from flows.environment import prepare_environment
+
+# Prefect and MLflow read the environment when they are imported, which collecting the tests does: so it is set here.
+_SCRATCH = Path(tempfile.mkdtemp(prefix="songform-tests-"))
+for _name in list(os.environ):
+    if _name.startswith(("SONGFORM_", "PREFECT_", "MLFLOW_")) or _name.lower().endswith("_proxy"):
+        del os.environ[_name]
+prepare_environment(_SCRATCH)
+
+SECONDS = 20.0
+N_SONGS = 6
+
+
+def pytest_unconfigure() -> None:
+    """Remove what Prefect kept outside the tests' own folders."""
+    shutil.rmtree(_SCRATCH, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def songs():
+    """Compose six songs of some 20 s."""
+    from songform.synth import compose
+
+    return [compose(seed, duration=SECONDS) for seed in range(N_SONGS)]
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """Return settings with which everything is quick."""
+    from songform.settings import Settings
+
+    return Settings.model_validate(
+        {
+            "sequences": {"seconds": 4.0},
+            "model": {"epochs": 2, "batch_size": 32},
+            "download": {"attempts": 2, "retry_seconds": 0.0},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def audio_files(songs, tmp_path_factory) -> list[Path]:
+    """Write the songs to FLAC files."""
+    import soundfile
+
+    folder = tmp_path_factory.mktemp("songs")
+    paths = [folder / f"{song.title}.flac" for song in songs]
+    for path, song in zip(paths, songs, strict=True):
+        soundfile.write(path, song.y, song.sr, subtype="PCM_16")
+    return paths
+
+
+@pytest.fixture(scope="session")
+def extracted(audio_files, quick, tmp_path_factory) -> Path:
+    """Make a home that holds the songs' features, and short composed songs to judge models with."""
+    import tasks.composed
+    from songform.corpus import Corpus
+    from tasks.composed import JUDGE_SEEDS, TUNING_SEEDS, composed_songs
+    from tasks.features import extract_tracks
+    from tasks.localfiles import local_listing
+
+    home = tmp_path_factory.mktemp("extracted")
+    Corpus(home).prepare()
+    tracks = local_listing(audio_files[0].parent).tracks
+    extract_tracks.fn(home, [(track, Path(track.path)) for track in tracks], quick, len(tracks))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks.composed.synth, "compose", partial(tasks.composed.synth.compose, duration=SECONDS))
+        composed_songs(home, (*JUDGE_SEEDS, *TUNING_SEEDS), quick)
+    return home
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that is finished: where, what, and by which run."""
+
+    home: Path
+    settings: object
+    plan: object
+    experiment_id: str
+    run_id: str
+    folder: Path
+    judgement: object
+    version: str
+
+
+@pytest.fixture(scope="session")
+def trained(extracted, quick, tmp_path_factory) -> Iterator[Trained]:
+    """Train once, task by task and without a Prefect server, in a home of its own."""
+    from tasks.evaluation import judge_bundle
+    from tasks.labeling import fit_corpus_states, label_tracks, plan_training
+    from tasks.registry import judge_champion, log_results, register_bundle
+    from tasks.tracking import finish_run, prepare_store, start_run
+    from tasks.training import train_bundle
+
+    home = tmp_path_factory.mktemp("trained")
+    shutil.copytree(extracted, home, dirs_exist_ok=True)
+    plan = plan_training.fn(home, quick)
+    experiment_id = prepare_store.fn(home, "test")
+    run_id = start_run.fn(home, experiment_id, plan, quick)
+    fit_corpus_states.fn(home, plan, quick)
+    label_tracks.fn(home, plan, quick)
+    folder = train_bundle.fn(home, plan, quick, run_id)
+    judgement = judge_bundle.fn(home, plan, quick, folder)
+    log_results.fn(home, run_id, folder, judgement, 1.0)
+    version = register_bundle.fn(home, run_id, folder, quick)
+    judge_champion.fn(home, version)
+    finish_run.fn(home, run_id)
+    return Trained(home, quick, plan, experiment_id, run_id, folder, judgement, version)

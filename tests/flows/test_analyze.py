@@ -1,0 +1,66 @@
+"""Analyze: by the champion, by a model that is asked for, or by the song itself."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from flows.analyze import analyze
+
+pytestmark = pytest.mark.usefixtures("api")
+
+
+def test_without_a_model_states_are_fitted_on_the_song_itself_and_it_says_so(
+    songform, document, audio_files, extracted, tmp_path
+):
+    shutil.copytree(extracted / "data", tmp_path / "data")
+    result = songform("--home", tmp_path, "analyze", audio_files[0], "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    assert "No model was trained yet: states were fitted on each song itself." in result.stdout
+    assert f"Files: {tmp_path / 'out'}" in result.stdout
+    assert len(list((tmp_path / "out").iterdir())) == 8
+    assert not (tmp_path / "mlruns" / "mlflow.db").exists()  # a question leaves no store behind
+
+
+def test_by_default_the_champion_is_asked(songform, document, audio_files, trained):
+    result = songform("--home", trained.home, "--json", "analyze", audio_files[1])
+    assert result.exit_code == 0
+    (report,) = document(result)["reports"]
+    assert report["model"]["uri"] == "models:/songform@champion"
+    assert report["model"]["run_id"] == trained.run_id
+    (track,) = document(result)["tracks"]
+    assert (track["status"], track["title"]) == ("cached", audio_files[1].stem)
+
+
+def test_the_terminal_shows_timelines_a_legend_and_the_model(songform, audio_files, trained):
+    result = songform(
+        "--home", trained.home, "analyze", audio_files[0], audio_files[1], "--model", "models:/songform/1"
+    )
+    assert result.exit_code == 0
+    for path in audio_files[:2]:
+        assert path.stem in result.stdout
+    assert "Model: models:/songform/1 (the champion)" in result.stdout
+    assert f"Files: {trained.home / 'data' / 'reports' / trained.plan.bundle_id}" in result.stdout
+
+
+def test_a_track_that_failed_is_told_beside_the_others(songform, document, audio_files, trained, tmp_path):
+    (tmp_path / "noise.mp3").write_bytes(b"no audio at all" * 100)
+    result = songform("--home", trained.home, "--json", "analyze", tmp_path / "noise.mp3", audio_files[0])
+    assert result.exit_code == 3
+    assert [track["status"] for track in document(result)["tracks"]] == ["failed", "cached"]
+    assert [report["track"]["title"] for report in document(result)["reports"]] == [audio_files[0].stem]
+
+
+def test_nothing_but_failures_is_their_reason(songform, document, trained, tmp_path):
+    (tmp_path / "noise.mp3").write_bytes(b"no audio at all, either" * 100)
+    result = songform("--home", trained.home, "--json", "analyze", tmp_path / "noise.mp3")
+    assert result.exit_code == 4
+    assert "noise.mp3" in document(result)["error"]
+
+
+def test_a_song_is_analysed_by_settings_of_its_own(api, audio_files, trained, quick, tmp_path):
+    """The report says with which."""
+    report = analyze(trained.home, [str(audio_files[0])], quick, "models:/songform/1", tmp_path)
+    assert report.reports[0]["settings"] == quick.model_dump(mode="json")
+    assert report.model.is_champion

@@ -1,0 +1,136 @@
+"""Ingest: each track once, and a track that fails fails alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from flows.demo import served_feed
+from flows.ingest import ingest
+from songform.corpus import Corpus
+from songform.errors import SourceError
+from tasks.features import has_features
+
+HTML = b"<!DOCTYPE html><html><body><h1>Sorry, this episode has moved.</h1></body></html>"
+QUICK = ["--set", "download.attempts=2", "--set", "download.retry_seconds=0"]
+
+
+@pytest.fixture
+def broken(songs, tmp_path):
+    """Serve the songs, but the first is gone, the second a page, the third cut in half, the fourth empty."""
+    folder = tmp_path / "feed"
+    folder.mkdir()
+    with served_feed(folder, songs, 0) as url:
+        whole = {number: (folder / f"{number}.flac").read_bytes() for number in range(4)}
+        (folder / "0.flac").unlink()
+        (folder / "1.flac").write_bytes(HTML)
+        (folder / "2.flac").write_bytes(whole[2][: len(whole[2]) // 2])
+        (folder / "3.flac").write_bytes(b"")
+        yield url, folder, whole
+
+
+def outcomes(document):
+    """Return (status, attempts, class of the failure) of each track."""
+    return [(t["status"], t["attempts"], t["error"] and t["error"]["class"]) for t in document["tracks"]]
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+@pytest.mark.usefixtures("api", "no_pauses")
+def test_each_bad_enclosure_fails_alone_and_gets_a_second_chance(songform, document, broken, home):
+    """The 404 is settled until the user asks for it; the others are tried again by the next ingest."""
+    url, folder, whole = broken
+    result = songform("--home", home, "--json", "ingest", url, *QUICK)
+    assert result.exit_code == 3
+    tracks = document(result)["tracks"]
+    assert outcomes(document(result)) == [
+        ("failed", 1, "permanent"),
+        ("failed", 2, "transient"),
+        ("failed", 2, "transient"),
+        ("failed", 2, "transient"),
+        ("done", 0, None),
+        ("done", 0, None),
+    ]
+    said = [track["error"]["message"] for track in tracks[:4]]
+    causes = ["the server answers 404 Not Found", "ffmpeg cannot convert it", "is cut short: 1", "sends an empty file"]
+    for number, (message, cause) in enumerate(zip(said, causes, strict=True)):
+        assert message.startswith(f"{tracks[number]['title']} ({url.replace('feed.rss', f'{number}.flac')}) ")
+        assert cause in message
+        assert "; " in message  # then comes the mend
+    assert [path for path in (home / "data").rglob("*") if path.suffix in {".mp3", ".tmp", ".flac"}] == []
+
+    for number, content in whole.items():
+        (folder / f"{number}.flac").write_bytes(content)
+    result = songform("--home", home, "--json", "ingest", url, *QUICK)
+    assert result.exit_code == 3
+    assert outcomes(document(result)) == [
+        ("failed", 1, "permanent"),
+        *[("done", 0, None)] * 3,
+        *[("cached", 0, None)] * 2,
+    ]
+    assert not list((home / "data" / "incoming").iterdir())
+
+    result = songform("--home", home, "--json", "ingest", "--retry-failed")
+    assert result.exit_code == 0
+    assert outcomes(document(result)) == [("done", 0, None)]
+    assert [record.status for record in Corpus(home).records()] == ["done"] * 6
+
+
+def test_a_feed_of_nothing_but_failures_is_a_run_in_which_nothing_was_done(songform, document, broken, home, api):
+    url, folder, _ = broken
+    for path in folder.glob("*.flac"):
+        path.unlink()
+    result = songform("--home", home, "--json", "ingest", url, *QUICK)
+    assert result.exit_code == 4
+    assert outcomes(document(result)) == [("failed", 1, "permanent")] * 6
+
+
+def test_local_files_are_read_where_they_lie_and_never_touched(api, audio_files, quick, home):
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_mode) for path in audio_files}
+    report = ingest(home, [str(audio_files[0].parent)], quick)
+    assert {track["status"] for track in report.tracks} == {"done"}
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_mode) for path in audio_files} == before
+    assert sorted(audio_files[0].parent.iterdir()) == sorted(audio_files)
+    assert not (home / "data" / "incoming").exists()
+    again = ingest(home, [str(audio_files[0].parent)], quick)
+    assert {track["status"] for track in again.tracks} == {"cached"}
+
+
+def test_a_limit_holds_for_each_source_and_a_track_named_twice_is_one(api, audio_files, quick, home):
+    folder, first = str(audio_files[0].parent), str(min(audio_files))
+    report = ingest(home, [folder, first, folder], quick, limit=2)
+    assert [track["title"] for track in report.tracks] == [path.stem for path in sorted(audio_files)[:2]]
+
+
+def test_a_source_that_cannot_be_listed_is_a_problem_beside_others_and_an_error_alone(api, audio_files, quick, home):
+    nowhere = str(home / "nowhere")
+    report = ingest(home, [nowhere, str(audio_files[0])], quick)
+    assert [track["status"] for track in report.tracks] == ["done"]
+    (problem,) = report.problems
+    assert nowhere in problem
+    with pytest.raises(SourceError, match="does not exist"):
+        ingest(home, [nowhere], quick)
+    with pytest.raises(SourceError, match="does not exist"):
+        ingest(home, [nowhere, nowhere], quick)
+
+
+def test_a_problem_beside_tracks_that_are_done_gives_exit_code_3(songform, document, audio_files, home, api):
+    result = songform("--home", home, "--json", "ingest", home / "nowhere", audio_files[0])
+    assert result.exit_code == 3
+    assert [track["status"] for track in document(result)["tracks"]] == ["done"]
+    assert "nowhere" in document(result)["problems"][0]
+    assert "nowhere" in result.stderr
+
+
+def test_other_settings_are_extracted_beside_the_first_ones(api, audio_files, quick, home):
+    finer = quick.model_copy(update={"features": quick.features.model_copy(update={"n_mfcc": 20})})
+    for settings in (quick, finer, quick, finer):
+        report = ingest(home, [str(audio_files[0])], settings)
+    assert [track["status"] for track in report.tracks] == ["cached"]
+    corpus = Corpus(home)
+    (record,) = corpus.records()
+    assert len(record.files) == 4
+    assert has_features(corpus, record, quick)
+    assert has_features(corpus, record, finer)

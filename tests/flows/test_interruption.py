@@ -1,0 +1,251 @@
+"""Processes killed with SIGKILL at their work: nothing is broken, and the same command finishes it.
+
+The server's process is looked for in /proc, so these tests run on Linux.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+
+import flows.demo
+from songform.corpus import Corpus
+from tasks.tracking import client
+
+PATIENCE = 120.0
+QUICK = ["--set", "sequences.seconds=4", "--set", "model.batch_size=32", "--set", "model.patience=30"]
+
+
+@contextmanager
+def command(home, *words, own_server=False):
+    """Start the command line in a process of its own, and see that it does not outlive the block."""
+    environment = dict(os.environ)
+    for name in ("PREFECT_HOME", *(["PREFECT_API_URL"] if own_server else [])):
+        environment.pop(name, None)
+    line = [sys.executable, "-m", "flows.cli", "--home", str(home), "--json", *map(str, words)]
+    with (home / "stderr.txt").open("wb") as stderr, (home / "stdout.txt").open("wb") as stdout:
+        process = subprocess.Popen(line, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until(happens, process=None):
+    """Wait for something to happen while a process lives; return what it is."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := happens()):
+        assert time.monotonic() < deadline, "it never happened"
+        assert process is None or process.poll() is None, "the process ended before it happened"
+        time.sleep(0.01)
+    return found
+
+
+def kill(process):
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def finish(home, *words, own_server=False):
+    """Let a command come to its end, reading the corpus all the while; return its JSON document."""
+    with command(home, *words, own_server=own_server) as process:
+        while process.poll() is None:
+            read_everything(home)
+            time.sleep(0.25)
+        assert process.returncode == 0, (home / "stderr.txt").read_text()
+    assert list((home / "data").rglob(".*.tmp")) == []
+    assert read_everything(home) > 0
+    return json.loads((home / "stdout.txt").read_text())
+
+
+def read_everything(home):
+    """Read each Parquet and JSON file of a corpus whole; return how many there are."""
+    found = 0
+    for path in list((home / "data").rglob("*")):
+        if ".tmp" in str(path.relative_to(home)) or path.suffix not in {".parquet", ".json"}:
+            continue
+        try:
+            pq.read_table(path) if path.suffix == ".parquet" else json.loads(path.read_bytes())
+        except FileNotFoundError:  # a whole folder was put in the place of an older one
+            continue
+        found += 1
+    return found
+
+
+def servers(home):
+    """Return the Prefect servers that run for a home."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            variables = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"flows.server" in words and f"PREFECT_HOME={home / '.prefect'}".encode() in variables:
+            found.append(int(process.name))
+    return found
+
+
+def done(home):
+    return [record for record in Corpus(home).records() if record.status == "done"]
+
+
+def recorded(home, since):
+    """Count the final states of the task runs that Prefect recorded."""
+    with sqlite3.connect(home / ".prefect" / "prefect.db") as database:
+        rows = database.execute("select name, state_type from task_run where expected_start_time > ?", [since])
+        found = Counter((name.split()[0], state) for name, state in rows)
+    database.close()
+    return found
+
+
+@pytest.fixture
+def home(tmp_path):
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+class Gate(flows.demo._SilentHandler):
+    """Sends the beginning of most songs, and the rest when the gate is opened."""
+
+    opened = threading.Event()
+    asked: list[str] = []  # noqa: RUF012  cleared by the fixture
+
+    def copyfile(self, source, outputfile):
+        """Stop in the middle."""
+        self.asked.append(self.path)
+        if self.path.endswith(("2.flac", "3.flac")):
+            outputfile.write(source.read(100_000))
+            outputfile.flush()
+            self.opened.wait(PATIENCE)
+        super().copyfile(source, outputfile)
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    monkeypatch.setattr(flows.demo, "_SilentHandler", Gate)
+    Gate.opened.clear()
+    Gate.asked.clear()
+    yield Gate
+    Gate.opened.set()
+
+
+def test_an_ingest_killed_while_it_downloads_goes_on_where_it_was(gate, songs, home, tmp_path):
+    """What was fetched is not fetched again, and the killed process leaves no server behind."""
+    data = home / "data"
+    with flows.demo.served_feed(tmp_path, songs[:4], 0) as url:
+        with command(home, "ingest", url, own_server=True) as process:
+            wait_until(lambda: len(list(data.glob("incoming/*.mp3"))) == 2, process)
+            wait_until(lambda: any(p.stat().st_size for p in data.glob("incoming/.*.tmp/*/audio*")), process)
+            orphans = servers(home)
+            assert len(orphans) == 1
+            kill(process)
+        assert done(home) == []
+        wait_until(lambda: not servers(home))
+        gate.opened.set()
+        gate.asked.clear()
+        since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        document = finish(home, "ingest", url, own_server=True)
+        assert set(gate.asked) == {"/feed.rss", "/2.flac", "/3.flac"}
+    assert [track["status"] for track in document["tracks"]] == ["done"] * 4
+    assert list((data / "incoming").iterdir()) == []
+    assert servers(home) == []
+    found = recorded(home, since)
+    assert {state for _, state in found} == {"COMPLETED"}
+    assert (found["download", "COMPLETED"], found["extract", "COMPLETED"], found["list", "COMPLETED"]) == (2, 1, 1)
+
+
+@pytest.mark.usefixtures("api")
+def test_an_ingest_killed_while_it_extracts_keeps_what_was_extracted(songs, home, tmp_path):
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    for number, song in enumerate(songs[:3]):
+        soundfile.write(folder / f"{number}.flac", song.y, song.sr)
+    soundfile.write(folder / "3 the long one.flac", np.tile(songs[3].y, 30), songs[3].sr)
+    with command(home, "ingest", folder, "--set", "run.workers=1") as process:
+        wait_until(lambda: len(list(home.glob("data/tracks/*.json"))) == 3, process)
+        time.sleep(0.1)
+        kill(process)
+    read_everything(home)
+    first = {record.key: record for record in done(home)}
+    assert len(first) == 3
+    document = finish(home, "ingest", folder)
+    assert [track["status"] for track in document["tracks"]] == ["cached"] * 3 + ["done"]
+    assert {record.key: record for record in done(home) if record.key in first} == first
+
+
+def epochs(home):
+    """Count the epochs that MLflow knows of."""
+    database = home / "mlruns" / "mlflow.db"
+    if not database.is_file():
+        return 0
+    try:
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+            return connection.execute("select count(*) from metrics where key = 'train_loss'").fetchone()[0]
+    except sqlite3.OperationalError:  # the tables are not made yet
+        return 0
+    finally:
+        connection.close()
+
+
+@pytest.mark.usefixtures("api")
+def test_a_training_killed_between_epochs_is_closed_and_done_by_the_next(extracted, home):
+    shutil.copytree(extracted / "data", home / "data")
+    words = ["train", *QUICK, "--set", "model.epochs=12"]
+    with command(home, *words) as process:
+        wait_until(lambda: epochs(home) >= 2, process)
+        kill(process)
+    assert epochs(home) < 12
+    read_everything(home)
+    assert not (home / "data" / "bundles").is_dir() or list((home / "data" / "bundles").iterdir()) == []
+    (model,) = home.glob("data/states/*/model.npz")
+    made = model.stat().st_mtime_ns
+    document = finish(home, *words)
+    assert model.stat().st_mtime_ns == made  # the states were discovered; only the network was lost
+    store = client(home)
+    (experiment,) = [e for e in store.search_experiments() if e.name == "songform"]
+    runs = {run.info.run_id: run.info.status for run in store.search_runs([experiment.experiment_id])}
+    assert sorted(runs.values()) == ["FINISHED", "KILLED"]
+    assert runs[document["run_id"]] == "FINISHED"
+    assert document["is_champion"]
+
+
+STAGES = {
+    "train": ["Reading context", "Labelling", "Training", "Evaluating"],
+    "analyze": ["Extracting features", "Drawing reports"],
+}
+
+
+@pytest.mark.system  # six starts of TensorFlow: a minute or two
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("words", STAGES)
+def test_a_command_killed_at_any_stage_finishes_in_the_end(extracted, audio_files, home, words):
+    shutil.copytree(extracted / "data", home / "data")
+    if words == "analyze":
+        shutil.rmtree(home / "data" / "features")
+    line = [words, *QUICK, "--set", "model.epochs=2"]
+    line += [audio_files[0].parent] if words == "analyze" else []
+    for stage in STAGES[words]:
+        with command(home, *line) as process:
+            wait_until(lambda stage=stage: f"{stage} ..." in (home / "stderr.txt").read_text(), process)
+            kill(process)
+        read_everything(home)
+    finish(home, *line)

@@ -1,0 +1,196 @@
+"""Extraction: whole tables or none, and a track that fails alone."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import songform.corpus
+import tasks.features
+from songform.corpus import Corpus
+from songform.errors import CorpusError
+from songform.settings import Settings
+from tasks.features import extract_tracks, features_config, has_features, read_features, read_overview
+from tasks.ingestion import wanted_tracks
+from tasks.localfiles import local_listing
+from tasks.progress import listening
+
+
+@pytest.fixture
+def tracks(song):
+    """Give three short songs as tracks."""
+    for name, frequency in (("a", 220.0), ("b", 330.0), ("c", 440.0)):
+        path = song(f"songs/{name}.flac", frequency)
+    return local_listing(path.parent).tracks
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    corpus = Corpus(tmp_path / "home")
+    corpus.prepare()
+    return corpus
+
+
+def extract(corpus, tracks, settings=Settings(), audio=None):  # noqa: B008  frozen
+    jobs = [(track, audio or Path(track.path)) for track in tracks]
+    return extract_tracks.fn(corpus.home, jobs, settings, len(jobs))
+
+
+def tables(corpus):
+    return {path.relative_to(corpus.home): path.read_bytes() for path in corpus.data.rglob("*.parquet")}
+
+
+def downloaded(corpus, track, content):
+    path = corpus.incoming_path(track.key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def fail_writing(monkeypatch, match, error=errno.ENOSPC):
+    """Let the disk be full as soon as some bytes of a file whose path holds `match` are written."""
+    replace = os.replace
+
+    def full(source, target):
+        if match in str(target):
+            raise OSError(error, os.strerror(error), str(source))
+        replace(source, target)
+
+    monkeypatch.setattr(songform.corpus.os, "replace", full)
+
+
+def test_a_second_extraction_makes_the_same_bytes(corpus, tracks, tmp_path):
+    other = Corpus(tmp_path / "other")
+    other.prepare()
+    extract(corpus, tracks)
+    extract(other, tracks)
+    assert len(tables(corpus)) == 6
+    assert tables(other) == tables(corpus)
+
+
+def test_files_of_this_machine_are_never_touched(corpus, tracks):
+    before = {track.path: (Path(track.path).read_bytes(), Path(track.path).stat().st_mtime_ns) for track in tracks}
+    extract(corpus, tracks, Settings.model_validate({"audio": {"keep": True}}))
+    after = {track.path: (Path(track.path).read_bytes(), Path(track.path).stat().st_mtime_ns) for track in tracks}
+    assert after == before
+    assert not (corpus.data / "audio").exists()
+
+
+def test_what_stands_is_not_wanted_and_what_does_not_stand_as_recorded_is(corpus, tracks):
+    settings, config = Settings(), features_config(Settings())
+    records = extract(corpus, tracks)
+    assert wanted_tracks(corpus.home, tracks, settings) == []
+    whole = tables(corpus)
+    path = corpus.features_path(config, tracks[0].key)
+    path.write_bytes(path.read_bytes()[:-1])
+    corpus.overview_path(config, tracks[1].key).unlink()
+    assert [has_features(corpus, record, settings) for record in records] == [False, False, True]
+    wanted = wanted_tracks(corpus.home, tracks, settings)
+    assert wanted == list(tracks[:2])
+    extract(corpus, wanted)
+    assert tables(corpus) == whole
+    assert wanted_tracks(corpus.home, tracks, settings) == []
+
+
+def test_only_what_determines_the_features_names_their_folder(corpus, tracks):
+    base = features_config(Settings())
+    for section in ({"frames": {"hop_length": 256}}, {"features": {"n_mfcc": 20}}, {"audio": {"bitrate": 128}}):
+        assert features_config(Settings.model_validate(section)) != base
+    for section in (
+        {"audio": {"keep": True}},
+        {"states": {"seed": 1}},
+        {"model": {"seed": 1}},
+        {"run": {"workers": 1}},
+    ):
+        assert features_config(Settings.model_validate(section)) == base
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(corpus, tracks, monkeypatch):
+    fail_writing(monkeypatch, f"overview/{features_config(Settings())}/{tracks[1].key}")
+    records = extract(corpus, tracks)
+    assert [record.status for record in records] == ["done", "failed", "done"]
+    error = corpus.record(tracks[1].key).error
+    assert error.failure == "environment"
+    said = "b cannot be written down (No space left on device); make room or mend the permissions"
+    assert error.message == said
+    assert [path for path in corpus.data.rglob("*") if ".tmp" in path.name] == []
+    assert not has_features(corpus, corpus.record(tracks[1].key), Settings())
+    monkeypatch.undo()
+    assert wanted_tracks(corpus.home, tracks, Settings()) == [tracks[1]]
+    assert extract(corpus, tracks[1:2])[0].status == "done"
+
+
+def test_a_disk_on_which_not_even_the_failure_can_be_written_stops_everything(corpus, tracks, monkeypatch):
+    fail_writing(monkeypatch, str(corpus.data))
+    with pytest.raises(CorpusError, match=r"cannot be written \(No space left on device\); make room"):
+        extract(corpus, tracks)
+    assert [path for path in corpus.data.rglob("*") if path.is_file()] == []
+
+
+def test_a_full_disk_does_not_lose_a_download(corpus, tracks, monkeypatch):
+    path = downloaded(corpus, tracks[0], Path(tracks[0].path).read_bytes())
+    fail_writing(monkeypatch, "features/")
+    extract(corpus, tracks[:1], audio=path)
+    assert path.is_file()
+
+
+def test_a_download_goes_when_its_features_stand_unless_it_is_to_be_kept(corpus, tracks):
+    content = Path(tracks[0].path).read_bytes()
+    path = downloaded(corpus, tracks[0], content)
+    (record,) = extract(corpus, tracks[:1], audio=path)
+    assert not path.exists()
+    assert not (corpus.data / "audio").exists()
+    assert len(record.files) == 2
+    path = downloaded(corpus, tracks[1], content)
+    (record,) = extract(corpus, tracks[1:2], Settings.model_validate({"audio": {"keep": True}}), audio=path)
+    assert not path.exists()
+    kept = corpus.audio_path(tracks[1].key)
+    assert kept.read_bytes() == content
+    assert record.files[corpus.relative(kept)] == len(content)
+
+
+def test_a_broken_download_fails_alone_and_is_not_used_again(corpus, tracks):
+    content = Path(tracks[0].path).read_bytes()
+    path = downloaded(corpus, tracks[0], content[: len(content) // 5])
+    (record,) = extract(corpus, tracks[:1], audio=path)
+    assert record.status == "failed"
+    assert record.error.failure == "transient"
+    assert not path.exists()
+    assert tables(corpus) == {}
+
+
+def test_a_defect_takes_its_own_track_alone_and_asks_to_be_reported(corpus, tracks, monkeypatch):
+    describe, stumbled = tasks.features.describe_audio, []
+
+    def stumble(blocks, **more):
+        if not stumbled:
+            stumbled.append(True)
+            raise ZeroDivisionError("division by zero")
+        return describe(blocks, **more)
+
+    monkeypatch.setattr(tasks.features, "describe_audio", stumble)
+    records = extract(corpus, tracks, Settings.model_validate({"run": {"workers": 1}}))
+    assert [record.status for record in records] == ["failed", "done", "done"]
+    assert records[0].error.failure == "bug"
+    assert "ZeroDivisionError: division by zero" in records[0].error.message
+    assert "please report" in records[0].error.message
+
+
+def test_every_track_is_announced_once(corpus, tracks):
+    heard = []
+    with listening(heard.append):
+        extract(corpus, tracks)
+    assert [(event.stage, event.done, event.total) for event in heard] == [("features", n, 3) for n in (1, 2, 3)]
+    assert {event.detail for event in heard} == {"a", "b", "c"}
+
+
+def test_what_was_written_is_read_again(corpus, tracks):
+    (record,) = extract(corpus, tracks[:1])
+    features, overview = (read(corpus, record.key, Settings()) for read in (read_features, read_overview))
+    assert features.index.name == "time_s"
+    assert len(features) == len(overview.onset) == 1 + round(record.duration * 22050) // 512
+    assert json.loads(corpus.record_path(record.key).read_bytes())["status"] == "done"

@@ -79,6 +79,7 @@ def start_server(home: Path, port: int, *, ui: bool = False) -> subprocess.Popen
         **os.environ,
         "PREFECT_HOME": os.environ.get("PREFECT_HOME", str(folder)),
         "PREFECT_UI_ENABLED": str(ui).lower(),
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",  # its console is the log that a failure names
         "PREFECT_UI_API_URL": f"http://127.0.0.1:{port}/api",
     }
     command = [sys.executable, "-m", "flows.server", str(port)]

@@ -60,5 +60,5 @@ def _style(state: str) -> str:
 
 
 def _clock(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
+    minutes, rest = divmod(round(seconds, 1), 60)  # rounded first, or 59.96 s would be 0:60.0
     return f"{int(minutes)}:{rest:04.1f}"

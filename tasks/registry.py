@@ -27,7 +27,7 @@ from songform.settings import Settings
 from tasks import pyfunc_bundle
 from tasks.composed import JUDGE_SEEDS, composed_songs, named_f1
 from tasks.evaluation import Judgement
-from tasks.tracking import MODEL_NAME, client
+from tasks.tracking import MODEL_NAME, client, has_store
 from tasks.training import read_training
 
 __all__ = [
@@ -130,6 +130,8 @@ def champion_version(home: Path) -> str | None:
     """Return the champion's version, or None while there is none."""
     from mlflow.exceptions import MlflowException
 
+    if not has_store(home):
+        return None
     try:
         return str(client(home).get_model_version_by_alias(MODEL_NAME, CHAMPION).version)
     except MlflowException:
@@ -155,6 +157,8 @@ def fetch_bundle(home: Path, uri: str) -> ModelInfo:
     import mlflow
     from mlflow.exceptions import MlflowException
 
+    if not has_store(home):
+        raise ModelError(f"there is no model {uri}: no training was done in {home} yet; train one with songform train")
     store = client(home)
     try:
         run_id = mlflow.models.get_model_info(uri).run_id

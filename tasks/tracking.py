@@ -28,6 +28,7 @@ __all__ = [
     "epoch_logger",
     "finish_run",
     "finished_run",
+    "has_store",
     "prepare_store",
     "run_summary",
     "start_run",
@@ -40,6 +41,11 @@ MODEL_NAME = "songform"
 def store_uri(home: Path) -> str:
     """Return the address of the home's MLflow database."""
     return f"sqlite:///{Corpus(home).mlruns / 'mlflow.db'}"
+
+
+def has_store(home: Path) -> bool:
+    """Return whether a training has made the home's store; merely asking a client would make it."""
+    return (Corpus(home).mlruns / "mlflow.db").is_file()
 
 
 def client(home: Path) -> Any:

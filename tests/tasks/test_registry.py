@@ -97,6 +97,22 @@ def test_an_address_without_a_model_is_one_sentence(trained, uri):
     assert "\n" not in str(caught.value)
 
 
+def test_before_any_training_nothing_is_found_and_no_store_is_made(tmp_path):
+    """MLflow would make one, and two at the same time would make it badly."""
+    assert champion_version(tmp_path) is None
+    with pytest.raises(ModelError, match="no training was done in"):
+        fetch_bundle.fn(tmp_path, "models:/songform@champion")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_homes_in_one_process_have_champions_of_their_own(trained, store_home, contender):
+    version = contender(0.3)
+    judge_champion.fn(store_home, version)
+    assert champion_version(trained.home) == trained.version != version
+    assert champion_version(store_home) == version
+    assert fetch_bundle.fn(trained.home, "models:/songform@champion").run_id == trained.run_id
+
+
 def test_a_model_of_somebody_else_is_no_bundle(trained, tmp_path):
     """It stands in the same store, but its run is not a training of songform."""
     import mlflow

@@ -1,0 +1,151 @@
+"""The console: one JSON document for programs, plain words for people, and nothing that a stranger may command."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flows.analyze import AnalyzeReport
+from flows.console import Console
+from flows.demo import DemoReport
+from flows.doctor import Check
+from flows.ingest import IngestReport
+from flows.run import RunReport
+from flows.train import TrainReport
+from tasks.registry import ModelInfo
+
+NASTY = "\x1b[2J[red]So\x07 What[/red]\u202e"
+TRACK = {"key": "feed-0", "title": NASTY, "source": "https://a.example/1.mp3", "status": "done", "duration": 65.4}
+TRACK |= {"attempts": 0, "next_retry_at": None, "error": None}
+FAILED = {**TRACK, "key": "feed-1", "status": "failed", "duration": None}
+FAILED |= {"error": {"class": "permanent", "message": f"{NASTY} is gone"}}
+INGESTED = IngestReport([TRACK, FAILED], [f"{NASTY} cannot be listed"])
+METRICS = {f"{who}_{name}": 0.5 for who in ("test", "majority") for name in ("accuracy", "macro_f1", "log_loss")}
+TRAINED = TrainReport("0" * 32, {"model.seed": "0"}, METRICS, "models:/songform/1", is_champion=True, is_new=True)
+REPORT = {
+    "track": {"key": "feed-0", "title": NASTY, "source": "", "duration": 65.4},
+    "model": {"states": ["Calm", "Energetic"], "weak": {"Calm": "its margin is 0.05"}},
+    "segments": [
+        {"start": 0.0, "end": 30.0, "state": "Calm", "confidence": 0.9},
+        {"start": 30.0, "end": 65.4, "state": "Energetic", "confidence": 0.8},
+    ],
+    "path": "/home/data/reports/0/feed-0.json",
+}
+ANALYZED = AnalyzeReport(INGESTED, [REPORT], ModelInfo("models:/songform/1", "0", "0" * 32, True))
+RUN = RunReport(INGESTED, TRAINED, ANALYZED)
+TRAIN_FIELDS = {"run_id", "params", "metrics", "model_uri", "is_champion", "is_new"}
+CALLS = {
+    "ingest": (lambda console: console.ingest(INGESTED), {"tracks", "problems"}),
+    "train": (lambda console: console.train(TRAINED), TRAIN_FIELDS),
+    "analyze": (lambda console: console.analyze(ANALYZED), {"tracks", "reports"}),
+    "run": (lambda console: console.run(RUN), {"tracks", "problems", "reports", *TRAIN_FIELDS}),
+    "demo": (
+        lambda console: console.demo(DemoReport(RUN, 0.875, {"feed-0": 0.875}), Path("/home")),
+        {"tracks", "frames_right", *TRAIN_FIELDS},
+    ),
+    "status": (lambda console: console.status([TRACK, FAILED], Path("/home")), {"tracks"}),
+    "doctor": (lambda console: console.doctor([Check("ffmpeg", True, NASTY)]), {"checks"}),
+    "fail": (lambda console: console.fail(ValueError(NASTY), 4), {"error"}),
+}
+
+
+@pytest.fixture
+def shown(monkeypatch, capsys):
+    """Return what a call shows on standard output and standard error, 100 columns wide."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def show(call, *, json):
+        call(Console(json=json))
+        return capsys.readouterr()
+
+    return show
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_with_json_there_is_one_document_with_the_promised_fields(shown, name):
+    call, fields = CALLS[name]
+    document = json.loads(shown(call, json=True).out)
+    assert set(document) == fields
+    for track in document.get("tracks", ()):
+        assert set(track) == set(TRACK)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_nothing_that_a_stranger_wrote_commands_the_terminal(shown, name, as_json):
+    said = shown(CALLS[name][0], json=as_json)
+    people = said.err if as_json else said.out + said.err
+    assert not {"\x1b", "\x07", "\u202e"} & set(people)
+    if "So What" in people:
+        assert "[red]So What[/red]" in people  # as it is written, not as markup
+
+
+def test_people_see_outcomes_lengths_reasons_and_counts(shown):
+    said = shown(CALLS["ingest"][0], json=False)
+    lines = [line.strip() for line in said.out.splitlines()]
+    assert lines[1].startswith("failed")  # what needs attention comes first
+    assert " ? " in lines[1]
+    assert "is gone" in lines[2]
+    assert lines[3].split()[:2] == ["done", "1:05"]
+    assert lines[4] == "2 tracks: 1 done, 1 failed"
+    assert "cannot be listed" in said.err
+
+
+def test_many_tracks_are_counted_not_shown(shown):
+    report = IngestReport([{**TRACK, "key": f"feed-{n}"} for n in range(100)])
+    lines = shown(lambda console: console.ingest(report), json=False).out.splitlines()
+    assert len(lines) == 1 + 40 + 1
+    assert lines[-1] == "100 tracks: 100 done (60 not shown)"
+
+
+def test_metrics_stand_beside_the_baselines(shown):
+    out = shown(CALLS["train"][0], json=False).out
+    assert "lstm" in out
+    assert "majority" in out
+    assert "centroid" not in out  # it was not measured
+    assert "Trained: MLflow run 00000000000000000000000000000000; model models:/songform/1 (the champion)" in out
+    old = replace(TRAINED, is_new=False, is_champion=False, metrics={})
+    out = shown(lambda console: console.train(old), json=False).out
+    assert "No test metrics" in out
+    assert "Trained before: " in out
+    assert "(not the champion)" in out
+
+
+def test_a_song_is_shown_as_a_timeline_with_its_model_and_what_is_weak(shown):
+    out = shown(CALLS["analyze"][0], json=False).out
+    assert "1:05" in out
+    assert "Model: models:/songform/1 (the champion)" in out
+    assert "Weak name: Calm (its margin is 0.05)" in out
+    assert "Files: /home/data/reports/0" in out
+    assert "0:30.0" in out
+
+
+def test_segments_of_many_songs_are_not_listed(shown):
+    many = AnalyzeReport(INGESTED, [REPORT] * 4, ANALYZED.model)
+    assert "0:30.0" not in shown(lambda console: console.analyze(many), json=False).out
+
+
+def test_the_demo_ends_with_where_to_look(shown, monkeypatch, tmp_path):
+    out = shown(CALLS["demo"][0], json=False).out
+    assert out.splitlines()[-3:] == [
+        "87.5% of the frames carry the right state.",
+        "Pictures: /home/data/reports/0",
+        "MLflow:   songform --home /home ui",
+    ]
+    monkeypatch.chdir(tmp_path)
+    report = DemoReport(RUN, 0.875, {})
+    assert shown(lambda console: console.demo(report, tmp_path), json=False).out.endswith("MLflow:   songform ui\n")
+
+
+def test_an_empty_corpus_says_how_to_fill_it(shown):
+    out = shown(lambda console: console.status([], Path("/home")), json=False).out
+    assert out == "The corpus in /home holds no track yet; bring some in with songform ingest SOURCE.\n"
+
+
+def test_a_failure_is_one_sentence_and_gives_its_code(shown):
+    codes = []
+    said = shown(lambda console: codes.append(console.fail("it is broken", 4)), json=False)
+    assert (said.out, said.err, codes) == ("", "songform: it is broken\n", [4])

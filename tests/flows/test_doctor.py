@@ -1,0 +1,132 @@
+"""Doctor: it finds what is broken, says how to mend it, and never faints."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import flows.doctor
+from flows.doctor import Check, examine
+from songform.corpus import Corpus
+from songform.errors import TrackError
+from songform.settings import Settings
+
+
+def found(home, name, settings=Settings()):  # noqa: B008  frozen
+    return {check.name: check for check in examine(home, settings)}[name]
+
+
+@pytest.fixture
+def home(extracted, tmp_path):
+    shutil.copytree(extracted, tmp_path / "home")
+    return tmp_path / "home"
+
+
+def test_a_home_in_order_is_well(trained, quick):
+    checks = examine(trained.home, quick)
+    names = ["Python", "ffmpeg", "JavaScript runtime", "yt-dlp", "packages", "home", "corpus", "MLflow store", "disk"]
+    assert [check.name for check in checks] == names
+    # How old yt-dlp is, and what room there is, depends on the day and the machine.
+    ill = [check for check in checks if not check.is_well and check.name not in {"yt-dlp", "disk"}]
+    assert ill == []
+    assert "6 tracks, 6 done, 0 failed" in [check.finding for check in checks][6]
+
+
+def test_looking_leaves_no_trace(tmp_path):
+    examine(tmp_path / "new", Settings())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_that_are_lost_or_of_other_settings_are_missed(home, quick):
+    corpus = Corpus(home)
+    assert found(home, "corpus", quick).is_well
+    next((corpus.data / "features").rglob("*.parquet")).unlink()
+    check = found(home, "corpus", quick)
+    assert (check.is_well, check.mend) == (False, "ingest them again")
+    assert check.finding.endswith("; 1 lack tables of these settings")
+    other = Settings.model_validate({"features": {"n_mfcc": 20}})
+    assert found(home, "corpus", other).finding.endswith("; 6 lack tables of these settings")
+
+
+def test_a_record_that_cannot_be_read_is_named(home):
+    path = Corpus(home).record_path(Corpus(home).records()[0].key)
+    path.write_text("{")
+    check = found(home, "corpus")
+    assert not check.is_well
+    assert str(path) in check.finding
+
+
+def test_a_damaged_store_is_told(home):
+    (home / "mlruns" / "mlflow.db").write_bytes(b"SQLite format 3\0" + b"broken" * 1000)
+    check = found(home, "MLflow store")
+    assert not check.is_well
+    assert "is damaged" in check.finding
+    assert "restore it from a copy" in check.finding
+
+
+def test_a_home_that_was_moved_is_told_where_it_was(trained, tmp_path):
+    (tmp_path / "mlruns").mkdir()
+    with (
+        sqlite3.connect(trained.home / "mlruns" / "mlflow.db") as one,
+        sqlite3.connect(tmp_path / "mlruns" / "mlflow.db") as other,
+    ):
+        one.backup(other)
+    one.close()
+    other.close()
+    check = found(tmp_path, "MLflow store")
+    assert not check.is_well
+    assert str(trained.home) in check.finding
+    assert "move the home back" in check.mend
+    assert found(trained.home, "MLflow store").is_well
+
+
+def test_a_home_that_is_a_file_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    assert not found(tmp_path / "file", "home").is_well
+    assert not found(tmp_path / "file" / "home", "home").is_well
+    assert found(tmp_path / "new" / "home", "home").is_well
+
+
+@pytest.mark.parametrize(("days", "is_well"), [(1, True), (60, True), (61, False)])
+def test_an_old_yt_dlp_is_no_longer_well(tmp_path, monkeypatch, days, is_well):
+    day = datetime.now(UTC) - timedelta(days=days)
+    monkeypatch.setattr(flows.doctor, "version", lambda name: f"{day.year}.{day.month}.{day.day}")
+    check = found(tmp_path, "yt-dlp")
+    assert check.is_well == is_well
+    assert ("pip install --upgrade yt-dlp" in check.mend) != is_well
+
+
+def test_little_room_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(flows.doctor.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 9, 2**30))
+    check = found(tmp_path, "disk")
+    assert (check.is_well, check.finding) == (False, "1.0 GiB free")
+
+
+def test_a_machine_without_ffmpeg_or_deno_is_told_how_to_get_them(tmp_path, monkeypatch):
+    def none():
+        raise TrackError("no ffmpeg was found; install ffmpeg", "environment")
+
+    monkeypatch.setattr("tasks.ffmpeg.find_ffmpeg", none)
+    monkeypatch.setattr(flows.doctor.shutil, "which", lambda name, path=None: None)
+    assert found(tmp_path, "ffmpeg") == Check("ffmpeg", False, "no ffmpeg was found; install ffmpeg")
+    assert "pip install deno" in found(tmp_path, "JavaScript runtime").mend
+
+
+def test_a_check_that_breaks_does_not_stop_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(flows.doctor, "_disk", lambda home: 1 / 0)
+    checks = examine(tmp_path, Settings())
+    assert checks[-1] == Check("disk", False, "ZeroDivisionError: division by zero", "please report it")
+    assert len(checks) == 9
+
+
+def test_the_command_ends_with_4_if_something_is_wrong(songform, document, tmp_path, monkeypatch):
+    for is_well, code in ((True, 0), (False, 4)):
+        monkeypatch.setattr(flows.doctor, "examine", lambda home, settings, w=is_well: [Check("x", w, "[b]y", "mend")])
+        result = songform("--home", tmp_path, "--json", "doctor")
+        assert result.exit_code == code
+        expected = {"name": "x", "is_well": is_well, "finding": "[b]y", "mend": "mend"}
+        assert document(result) == {"checks": [expected]}
+    assert "[b]y (mend)" in songform("--home", tmp_path, "doctor").stdout

@@ -1,0 +1,121 @@
+"""MLflow's pages and Prefect's, as `songform ui` serves them, in a real browser.
+
+These tests need Chromium (Debian: apt-get install chromium).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from flows.server import free_port
+from songform.settings import Settings
+
+pytestmark = pytest.mark.system
+
+PATIENCE = 30_000  # ms
+TRAININGS = (["--set", "model.seed=0"], ["--set", "model.seed=1", "--set", "sequences.hop_seconds=1"])
+QUICK = ["--set", "sequences.seconds=4", "--set", "model.epochs=2", "--set", "model.batch_size=32"]
+
+
+def command(home, *words):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return [sys.executable, "-m", "flows.cli", "--home", str(home), *words], environment
+
+
+@pytest.fixture(scope="module")
+def home(extracted, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    shutil.copytree(extracted / "data", home / "data")
+    return home
+
+
+@pytest.fixture(scope="module")
+def trainings(home):
+    """Train twice, with other settings."""
+    documents = []
+    for settings in TRAININGS:
+        line, environment = command(home, "--json", "train", *QUICK, *settings)
+        run = subprocess.run(line, env=environment, capture_output=True, text=True, check=True)
+        documents.append(json.loads(run.stdout))
+    return documents
+
+
+@pytest.fixture(scope="module")
+def addresses(home, trainings):
+    """Run `songform ui`, and return where it says that the pages are."""
+    line, environment = command(home, "ui", "--port", str(free_port()), "--prefect-port", str(free_port()))
+    found = {}
+    with subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            for text in process.stdout:
+                name, _, rest = text.partition(": ")
+                found[name] = rest.split()[0].partition("/#")[0] if rest else ""
+                if text.startswith("Ctrl-C"):
+                    break
+            assert {"MLflow", "Prefect"} <= set(found), found
+            yield found
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+
+
+@contextmanager
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.fail("this test needs Chromium; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@pytest.fixture
+def page():
+    with browser() as opened:
+        page = opened.new_page(viewport={"width": 1600, "height": 2400})
+        page.set_default_timeout(PATIENCE)
+        yield page
+
+
+def test_two_trainings_stand_side_by_side_with_parameters_and_metrics(addresses, trainings, page):
+    one, other = trainings
+    runs = json.dumps([one["run_id"], other["run_id"]])
+    page.goto(f'{addresses["MLflow"]}/#/compare-runs?runs={runs}&experiments=["1"]')
+    page.get_by_text("Comparing 2 Runs").first.wait_for()
+    page.get_by_text("test_macro_f1").first.wait_for()
+    page.screenshot(path="/tmp/b/upper/compare.png")
+    text = page.inner_text("body")
+    for name in Settings().flat():
+        assert name in text
+    for who in ("test", "majority", "persistence", "logistic", "centroid"):
+        assert f"{who}_accuracy" in text
+    print(text[:6000])
+
+
+def test_a_run_shows_its_curves_and_pictures(addresses, trainings, page):
+    run_id = trainings[0]["run_id"]
+    page.goto(f"{addresses['MLflow']}/#/experiments/1/runs/{run_id}/artifacts/plots/training_curves.png")
+    page.wait_for_timeout(5000)
+    page.screenshot(path="/tmp/b/upper/run.png")
+    print(page.inner_text("body")[:3000])
+
+
+def test_prefect(addresses, page):
+    page.goto(f"{addresses['Prefect']}/runs")
+    page.wait_for_timeout(5000)
+    page.screenshot(path="/tmp/b/upper/prefect.png")
+    print(page.inner_text("body")[:3000])
+    assert 0

@@ -9,7 +9,7 @@ from typing import Any
 from prefect import flow
 
 from flows.ingest import IngestReport, ingest
-from songform.errors import SourceError
+from songform.errors import ModelError, SourceError
 from songform.settings import Settings
 from tasks.registry import ModelInfo, champion_version, fetch_bundle
 from tasks.reporting import OWN_MODEL, report_tracks
@@ -30,11 +30,14 @@ class AnalyzeReport:
         A document a track, as written to `<key>.json`, and its `path`.
     model : ModelInfo
         By whose model.
+    problems : list of str
+        A sentence for each song that could not be analysed while others could.
     """
 
     ingested: IngestReport
     reports: list[dict[str, Any]] = field(default_factory=list)
     model: ModelInfo = OWN_MODEL
+    problems: list[str] = field(default_factory=list)
 
 
 @flow(name="analyze", flow_run_name="analyze {sources}")
@@ -79,8 +82,12 @@ def analyze_ingested(
         reasons = [track["error"]["message"] for track in ingested.tracks if track["error"]]
         raise SourceError(reasons[0] if reasons else "there is no track to analyse; give another SOURCE")
     chosen = chosen_model(home, model)
-    reports = report_tracks(home, keys, settings, chosen, out=out, n_tracks=len(keys))
-    return AnalyzeReport(ingested, reports, chosen)
+    documents = report_tracks(home, keys, settings, chosen, out=out, n_tracks=len(keys))
+    problems = [document["error"] for document in documents if "error" in document]
+    reports = [document for document in documents if "error" not in document]
+    if not reports:
+        raise ModelError(problems[0])
+    return AnalyzeReport(ingested, reports, chosen, problems)
 
 
 def chosen_model(home: Path, uri: str | None) -> ModelInfo:

@@ -37,18 +37,28 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _named(value: str) -> str:
+    """Refuse a name that MLflow cannot show."""
+    if not value.strip():
+        msg = "a name is needed"
+        raise typer.BadParameter(msg)
+    return value
+
+
 _HOME = typer.Option("--home", help="Folder of data/, mlruns/ and songform.toml.", show_default=".")
 _JSON = typer.Option("--json", help="Print the result as one JSON document; all else goes to stderr.")
 _SET = typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Change a setting; repeatable.")
 _SOURCES = typer.Argument(metavar="SOURCE...", help="Address of a track, playlist or feed; audio file; folder; list.")
 _RETRY = typer.Option("--retry-failed", help="Try failed tracks again, whatever failed.")
+_EXPERIMENT = typer.Option("--experiment", callback=_named, help="MLflow's name for a group of runs.")
 
 Home = Annotated[Path | None, _HOME]
 Json = Annotated[bool, _JSON]
 Set = Annotated[list[str] | None, _SET]
 Sources = Annotated[list[str], _SOURCES]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Most tracks of each source.")]
-Experiment = Annotated[str, typer.Option("--experiment", help="MLflow's name for a group of runs.")]
+Experiment = Annotated[str, _EXPERIMENT]
 Again = Annotated[bool, typer.Option("--again", help="Train anew even if this very training was done before.")]
 
 
@@ -170,12 +180,14 @@ def analyze(
 
     def work(call: Call) -> int:
         settings = call.settings(assignments)
+        if out is not None and out.exists() and not out.is_dir():
+            raise ParameterError(f"--out {out} is a file; name a folder, which is made if it is missing")
         with call.server():
             from flows.analyze import analyze
 
             report = analyze(call.home, sources, settings, model, out.absolute() if out else None)
         call.console.analyze(report)
-        return _code(report.ingested.tracks, report.ingested.problems)
+        return _code(report.ingested.tracks, [*report.ingested.problems, *report.problems])
 
     _run(ctx, home, json, work)
 

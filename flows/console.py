@@ -44,8 +44,8 @@ class Console:
         from rich.console import Console as RichConsole
 
         self.json = json
-        self._out = RichConsole(highlight=False)
-        self._err = RichConsole(stderr=True, highlight=False)
+        self._out = RichConsole(highlight=False, emoji=False)
+        self._err = RichConsole(stderr=True, highlight=False, emoji=False)
 
     def say(self, text: str) -> None:
         """Say a line of plain text to a person."""
@@ -91,7 +91,7 @@ class Console:
             self._document({"tracks": report.ingested.tracks, "reports": report.reports})
         else:
             self._timelines(report)
-        self._problems(report.ingested.problems)
+        self._problems([*report.ingested.problems, *report.problems])
 
     def run(self, report: RunReport) -> None:
         """Show all three."""

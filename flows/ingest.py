@@ -14,10 +14,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from songform.corpus import Corpus
 from songform.errors import SourceError, TrackError
 from songform.settings import DownloadSettings, Settings
-from songform.sources import Track
+from songform.sources import Track, TrackRecord
 from tasks.features import extract_tracks
 from tasks.ingestion import audio_at_hand, failed_tracks, fetch_audio, list_source, wanted_tracks
 from tasks.listing import unique_tracks
+from tasks.records import unwritten_record
 
 __all__ = ["IngestReport", "ingest", "ingest_chunk"]
 
@@ -130,12 +131,18 @@ def _pauses(settings: DownloadSettings) -> list[float]:
 
 
 def _summaries(home: Path, tracks: list[Track], wanted: set[str]) -> list[dict[str, Any]]:
-    """Summarise each track's record: what was wanted and has an error failed, what was not wanted is `cached`."""
+    """Summarise what became of each track, wanted or left alone."""
     corpus = Corpus(home)
-    summaries = []
-    for track in tracks:
-        record = corpus.record(track.key)
-        if record is not None:
-            outcome = "failed" if record.error else "done" if track.key in wanted else "cached"
-            summaries.append(record.summary(outcome))
-    return summaries
+    return [_summary(track, corpus.record(track.key), wanted=track.key in wanted) for track in tracks]
+
+
+def _summary(track: Track, record: TrackRecord | None, *, wanted: bool) -> dict[str, Any]:
+    if record is None:
+        message = f"nothing could be written down of {track.title}; make room on the disk, or mend its permissions"
+        record = unwritten_record(track, TrackError(message, "environment"))
+    if record.status == "failed" or (wanted and record.error):
+        return record.summary("failed")
+    if wanted:
+        return record.summary("done")
+    # An older refresh by other settings may have failed; that says nothing of the tables that stand.
+    return record.model_copy(update={"error": None}).summary("cached")

@@ -25,6 +25,7 @@ from songform.errors import SongformError
 
 __all__ = [
     "free_port",
+    "is_taken",
     "prefect_server",
     "register_server",
     "running_server",
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 _START_SECONDS = 180.0  # a first start under load was seen to take 40 s
-_DRAIN_SECONDS = 30.0
+_DRAIN_SECONDS = 20.0
 _QUIET_SECONDS = 1.5
 
 
@@ -55,20 +56,35 @@ def prefect_server(home: Path) -> Iterator[str]:
         os.environ["PREFECT_API_URL"] = known
         yield known
         return
-    port = free_port()
-    process = start_server(home, port)
-    url = os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    process, url = _own_server(home)
+    began = datetime.now(UTC)
     try:
-        import prefect  # noqa: F401  imported while the server starts: both take seconds
-
-        wait_until_healthy(f"{url}/health", process, log=home / ".prefect" / "server.log")
-        began = datetime.now(UTC)
         yield url
+    finally:
         _send_logs()
         _drain(url, since=began)
-    finally:
         os.environ.pop("PREFECT_API_URL", None)
         stop_server(process)
+
+
+def _own_server(home: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a server and wait for it; one at a time in a home, since each makes or migrates the same database."""
+    from filelock import FileLock
+
+    port = free_port()
+    (home / ".prefect").mkdir(parents=True, exist_ok=True)
+    with FileLock(home / ".prefect" / ".lock"):
+        process = start_server(home, port)
+        url = os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+        try:
+            import prefect  # noqa: F401  imported while the server starts: both take seconds
+
+            wait_until_healthy(f"{url}/health", process, log=home / ".prefect" / "server.log")
+        except BaseException:
+            os.environ.pop("PREFECT_API_URL", None)
+            stop_server(process)
+            raise
+    return process, url
 
 
 def start_server(home: Path, port: int, *, ui: bool = False) -> subprocess.Popen[bytes]:
@@ -147,12 +163,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_taken(port: int) -> bool:
+    """Return whether another program listens on a port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def serve(port: int) -> None:
     """Run the server in this process until standard input ends."""
     import uvicorn
 
     config = uvicorn.Config(
-        "prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="error"
+        "prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="warning"
     )
     server = uvicorn.Server(config)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from songform.corpus import Corpus
+from songform.errors import CorpusError
 
 __all__ = ["corpus_status"]
 
@@ -18,5 +19,7 @@ def corpus_status(home: Path) -> list[dict[str, Any]]:
     CorpusError
         If a record cannot be read.
     """
+    if not home.is_dir():
+        raise CorpusError(f"there is no home {home}; check the name, or make it by songform ingest SOURCE")
     records = sorted(Corpus(home).records(), key=lambda record: (record.title.casefold(), record.key))
     return [record.summary() for record in records]

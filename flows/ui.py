@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from flows.server import free_port, register_server, start_server, stop_server, wait_until_healthy
+from flows.server import free_port, is_taken, register_server, start_server, stop_server, wait_until_healthy
 from songform.corpus import Corpus
+from songform.errors import SongformError
 
 __all__ = ["serve_pages"]
 
@@ -26,6 +28,13 @@ def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str]
     corpus = Corpus(home)
     corpus.prepare()
     port, prefect_port = port or free_port(), prefect_port or free_port()
+    for wanted, option in ((port, "--port"), (prefect_port, "--prefect-port")):
+        if is_taken(wanted):  # else whoever answers there would be taken for this home's server
+            raise SongformError(
+                f"port {wanted} is taken by another program; choose another with {option}, or 0 for any"
+            )
+    # A polite end by another program, such as a service manager, ends both servers too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     mlflow, prefect = _start_mlflow(corpus, port), start_server(home, prefect_port, ui=True)
     registered = register_server(home, f"http://127.0.0.1:{prefect_port}/api")
     try:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,12 +118,15 @@ class Bundle:
         The power to which the sequence model's probability is raised when both are joined.
     columns : tuple of str
         The feature columns that both read, in order.
+    settings : dict
+        The settings it was trained with, a dict a section; for the record.
     """
 
     states: StateModel
     sequence: SequenceModel | None
     weight: float
     columns: tuple[str, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """Return the network's answer for each frame.
@@ -192,6 +195,7 @@ class Bundle:
         """Write the bundle into a folder that exists."""
         self.states.save(folder / "states.npz")
         about: dict[str, Any] = {"weight": self.weight, "columns": list(self.columns), "sequence": None}
+        about["settings"] = self.settings
         if self.sequence:
             np.savez(folder / "sequence.npz", center=self.sequence.center, scale=self.sequence.scale)
             self.sequence.network.save(folder / "network.keras")
@@ -215,7 +219,7 @@ class Bundle:
             about = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
             states = StateModel.load(folder / "states.npz")
             sequence = _sequence_model(folder, about["sequence"]) if about["sequence"] else None
-            return cls(states, sequence, float(about["weight"]), tuple(about["columns"]))
+            return cls(states, sequence, float(about["weight"]), tuple(about["columns"]), about["settings"])
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             msg = f"{folder} is no bundle that this songform can read ({error}); train again"
             raise ModelError(msg) from error

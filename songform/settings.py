@@ -55,6 +55,9 @@ class FramesSettings(_Section):
 
     @model_validator(mode="after")
     def _overview_has_a_frame_in_every_cell(self) -> Self:
+        if self.hop_length > self.frame_length:
+            msg = f"hop_length ({self.hop_length}) must not be longer than frame_length ({self.frame_length})"
+            raise ValueError(msg)
         if self.hop_length * 10 > self.sr:
             msg = "hop_length must not be longer than 0.1 s, the step of the overview"
             raise ValueError(msg)
@@ -142,6 +145,14 @@ class Settings(_Section):
     model: ModelSettings = ModelSettings()
     download: DownloadSettings = DownloadSettings()
     run: RunSettings = RunSettings()
+
+    @model_validator(mode="after")
+    def _a_unit_holds_a_frame(self) -> Self:
+        step = self.frames.hop_length / self.frames.sr
+        if 0 < self.sequences.pool_seconds < step:
+            msg = f"sequences.pool_seconds must be 0 or at least {step:.4f} s, the step from one frame to the next"
+            raise ValueError(msg)
+        return self
 
     def flat(self) -> dict[str, Any]:
         """Return every setting as `section.name`, in the order of the sections."""

@@ -97,7 +97,11 @@ def extract_tracks(
     with ThreadPoolExecutor(settings.run.workers or os.cpu_count()) as pool:
         # The context holds the listener to whom progress is announced.
         futures = [pool.submit(copy_context().run, extract, job) for job in jobs]
-        return [future.result() for future in futures]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C: what has not begun does not begin
+            raise
 
 
 def _extract_or_record(
@@ -106,7 +110,8 @@ def _extract_or_record(
     try:
         return _extract(corpus, track, audio, settings, ffmpeg)
     except TrackError as error:
-        corpus.incoming_path(track.key).unlink(missing_ok=True)  # the next attempt must fetch it anew
+        if audio in (corpus.incoming_path(track.key), corpus.audio_path(track.key)):
+            audio.unlink(missing_ok=True)  # the next attempt must fetch it anew
         return record_failure(corpus, track, error, attempted=False)
     except OSError as error:
         msg = f"{track.title} cannot be written down ({error.strerror or error}); make room or mend the permissions"

@@ -44,7 +44,10 @@ def local_path(source: str, folder: Path | None = None) -> Path:
     SourceError
         If there is nothing, or nothing that this user may see.
     """
-    path = Path(os.path.abspath((folder or Path()) / Path(source).expanduser()))  # noqa: PTH100  resolve() would follow links
+    try:
+        path = Path(os.path.abspath((folder or Path()) / Path(source).expanduser()))  # noqa: PTH100  resolve() would follow links
+    except RuntimeError as error:
+        raise SourceError(f"{plain_text(source)} names the home of a user whom this machine does not know") from error
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -97,7 +100,14 @@ def _audio_files(folder: Path, problems: list[str]) -> list[Path]:
     for parent, folders, names in walk:
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in names if not name.startswith(".")]
-    return sorted(path for path in found if path.suffix.lower() in AUDIO_SUFFIXES)
+    audio = sorted(path for path in found if path.suffix.lower() in AUDIO_SUFFIXES)
+    # What is neither a file nor missing is a pipe or a device: opening it would wait for ever.
+    problems += [f"{_shown(path)} is no file but a pipe or device; remove it" for path in audio if _is_special(path)]
+    return [path for path in audio if not _is_special(path)]
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file()
 
 
 def _track(path: Path) -> Track:

@@ -9,7 +9,7 @@ from songform.corpus import Corpus
 from songform.errors import CorpusError, TrackError
 from songform.sources import Failure, Track, TrackRecord
 
-__all__ = ["is_settled", "record_done", "record_failure"]
+__all__ = ["is_settled", "record_done", "record_failure", "unwritten_record"]
 
 # Failures that no repetition will change; the user may still ask for one with --retry-failed.
 _SETTLED = ("permanent", "needs-you")
@@ -70,6 +70,12 @@ def record_failure(corpus: Corpus, track: Track, error: TrackError, *, attempted
         record = TrackRecord(**{**_plain(track), **news}, status="failed", files=known.files if known else {})
     _save(corpus, record)
     return record
+
+
+def unwritten_record(track: Track, error: TrackError) -> TrackRecord:
+    """Return the record of a failure that could not be written down."""
+    failure = Failure(failure=error.failure, message=str(error))
+    return TrackRecord(**_plain(track), status="failed", error=failure, updated_at=_now())
 
 
 def is_settled(record: TrackRecord) -> bool:

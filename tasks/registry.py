@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
@@ -79,7 +80,9 @@ def log_results(home: Path, run_id: str, folder: Path, judgement: Judgement, sec
         "sequence_weight": bundle.weight,
         **{f"windows_{part}": float(count) for part, count in training.windows.items()},
     }
-    store.log_batch(run_id, metrics=[Metric(name, float(value), 0, 0) for name, value in values.items()])
+    store.log_batch(
+        run_id, metrics=[Metric(name, float(value), round(time.time() * 1000), 0) for name, value in values.items()]
+    )
     for name, figure in _figures(bundle, training.history, judgement).items():
         store.log_figure(run_id, figure, f"plots/{name}.png", save_kwargs={"dpi": 150})
     weak = {state: reason for state, reason in zip(bundle.states.states, bundle.states.weak, strict=True) if reason}

@@ -40,6 +40,8 @@ def report_tracks(
 ) -> list[dict[str, Any]]:
     """Write the report of each track; return them, each with the path of its JSON as `path`.
 
+    A song of several that is too short for states of its own has only its key and an `error`.
+
     Parameters
     ----------
     home : Path
@@ -57,13 +59,20 @@ def report_tracks(
     """
     corpus = Corpus(home)
     bundle = None if model == OWN_MODEL else Bundle.load(corpus.bundle_path(model.model_id))
-    reports = []
+    if bundle is not None:
+        _check_settings(bundle, settings)
+    reports: list[dict[str, Any]] = []
     for count, key in enumerate(keys, start=1):
         record = corpus.record(key)
         if record is None:
             raise CorpusError(f"the corpus knows no track {key}; bring it in with songform ingest")
         song = _Song(record, read_features(corpus, key, settings), read_overview(corpus, key, settings), settings)
-        reports.append(_report(song, model, bundle, out or corpus.report_path(model.model_id, "")))
+        try:
+            reports.append(_report(song, model, bundle, out or corpus.report_path(model.model_id, "")))
+        except ModelError as error:
+            if n_tracks == 1:
+                raise
+            reports.append({"track": {"key": key}, "error": str(error)})
         announce("reports", count, n_tracks, record.title)
     return reports
 
@@ -102,7 +111,7 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form) -> dict
             "source": record.source,
             "duration": record.duration,
         },
-        "settings": song.settings.model_dump(mode="json"),
+        "settings": bundle.settings or song.settings.model_dump(mode="json"),
         "model": {
             "uri": model.uri or None,
             "id": model.model_id,
@@ -113,6 +122,19 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form) -> dict
         },
         "segments": [{**segment._asdict(), "confidence": round(segment.confidence, 4)} for segment in form.segments],
     }
+
+
+def _check_settings(bundle: Bundle, settings: Settings) -> None:
+    """See that the features are made as those that the model was trained on."""
+    for section in ("frames", "features"):
+        for name, value in settings.model_dump(mode="json")[section].items():
+            trained = bundle.settings.get(section, {}).get(name, value)
+            if trained != value:
+                msg = (
+                    f"the model was trained with {section}.{name} = {trained}, but this call has {value}; "
+                    "set it so, or train a model with this one"
+                )
+                raise ModelError(msg)
 
 
 def _own_bundle(song: _Song) -> Bundle:

@@ -17,7 +17,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from songform.corpus import Corpus
-from songform.errors import ModelError
+from songform.errors import CorpusError, ModelError
 from songform.settings import Settings
 from tasks.labeling import Plan
 from tasks.provenance import git_state
@@ -70,6 +70,12 @@ def prepare_store(home: Path, experiment: str) -> str:
         if known is None:
             location = corpus.mlruns / "artifacts" / _folder_name(experiment)
             return str(store.create_experiment(experiment, artifact_location=location.as_uri()))
+        if not known.artifact_location.startswith(corpus.mlruns.as_uri() + "/"):
+            msg = (
+                f"the experiment {experiment} keeps its files in {known.artifact_location}, outside {corpus.mlruns}: "
+                "it is MLflow's own, or the home was copied or moved; name another with --experiment"
+            )
+            raise CorpusError(msg)
         if known.lifecycle_stage == "deleted":
             store.restore_experiment(known.experiment_id)
         return str(known.experiment_id)

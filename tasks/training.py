@@ -148,7 +148,12 @@ def _trained(corpus: Corpus, plan: Plan, settings: Settings, on_epoch: EpochList
     }
     counts = {part: len(stream.targets()) for part, stream in windows.items()}
     if not counts["train"]:
-        msg = f"the training tracks have no window of {settings.sequences.seconds:g} s; lower sequences.seconds"
+        ahead = f" with a target {settings.sequences.ahead_seconds:g} s ahead" if _looks_ahead(settings) else ""
+        lower = " or sequences.ahead_seconds" if ahead else ""
+        msg = (
+            f"the training tracks have no window of {settings.sequences.seconds:g} s{ahead}; "
+            f"lower sequences.seconds{lower}, or add longer songs"
+        )
         raise CorpusError(msg)
 
     def report(epoch: int, logs: Mapping[str, float]) -> None:
@@ -169,7 +174,7 @@ def _trained(corpus: Corpus, plan: Plan, settings: Settings, on_epoch: EpochList
     )
     target, ahead = settings.sequences.target, settings.sequences.ahead_seconds
     sequence = SequenceModel(network, center, scale, shape, target, ahead)
-    bundle = Bundle(states, sequence, 1.0, columns)
+    bundle = Bundle(states, sequence, 1.0, columns, settings.model_dump(mode="json"))
     weight, tried = best_weight(bundle, composed_songs(corpus.home, TUNING_SEEDS, settings))
     tried_weights = {f"{value:g}": score for value, score in tried.items()}
     return bundle.with_weight(weight), Training(history, tried_weights, counts)
@@ -188,6 +193,10 @@ def _frame_scaler(
     return scaler.mean_, scaler.scale_, tuple(features.columns)
 
 
+def _looks_ahead(settings: Settings) -> bool:
+    return settings.sequences.target == "ahead"
+
+
 def _write(bundle: Bundle, training: Training, folder: Path) -> None:
     """Write the bundle's folder whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -201,7 +210,8 @@ def _write(bundle: Bundle, training: Training, folder: Path) -> None:
             descriptor = os.open(path, os.O_RDONLY)
             os.fsync(descriptor)
             os.close(descriptor)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():  # aside first: a folder that is half removed would count as whole
+            shutil.rmtree(folder.rename(temporary.with_suffix(".old.tmp")), ignore_errors=True)
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -1,7 +1,7 @@
 """What songform wants of the libraries it starts, said before they are imported.
 
 Prefect, MLflow, yt-dlp and TensorFlow read the environment when they are imported, so this module imports none of
-them. What the user has set stays as it is.
+them. What the user has set stays as it is; only loopback is added to the hosts that are asked without a proxy.
 """
 
 from __future__ import annotations
@@ -40,3 +40,13 @@ def prepare_environment(home: Path) -> None:
     }
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
+    _spare_loopback()
+
+
+def _spare_loopback() -> None:
+    """Keep a proxy, where there is one, out of talks within this machine: Prefect's server would never be reached."""
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    hosts = [host.strip() for host in known.split(",") if host.strip()]
+    if "*" not in hosts:
+        every = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = every

@@ -19,7 +19,7 @@ def corpus_status(home: Path) -> list[dict[str, Any]]:
     CorpusError
         If a record cannot be read.
     """
-    if not home.is_dir():
-        raise CorpusError(f"there is no home {home}; check the name, or make it by songform ingest SOURCE")
+    if home.exists() and not home.is_dir():
+        raise CorpusError(f"the home {home} is no folder; name the folder that holds data/ with --home")
     records = sorted(Corpus(home).records(), key=lambda record: (record.title.casefold(), record.key))
     return [record.summary() for record in records]

@@ -25,6 +25,7 @@ def api(tmp_path_factory) -> Iterator[str]:
 
     Prefect reads its address when it is imported, and other tests have imported it by now: so it is told, too.
     """
+    from prefect.logging.handlers import APILogHandler
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     home, port = tmp_path_factory.mktemp("server"), free_port()
@@ -33,6 +34,7 @@ def api(tmp_path_factory) -> Iterator[str]:
     with temporary_settings({PREFECT_API_URL: url}), pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_API_URL", url)
         yield url
+        APILogHandler().flush()  # or they are tried to be sent when the server is gone
     stop_server(process)
 
 

@@ -44,17 +44,17 @@ def test_the_terminal_shows_timelines_a_legend_and_the_model(songform, audio_fil
     assert f"Files: {trained.home / 'data' / 'reports' / trained.plan.bundle_id}" in result.stdout
 
 
-def test_a_track_that_failed_is_told_beside_the_others(songform, document, audio_files, trained, tmp_path):
+def test_a_track_that_failed_is_told_beside_the_others_and_alone_it_is_the_reason(
+    songform, document, audio_files, extracted, tmp_path
+):
+    shutil.copytree(extracted / "data", tmp_path / "data")
     (tmp_path / "noise.mp3").write_bytes(b"no audio at all" * 100)
-    result = songform("--home", trained.home, "--json", "analyze", tmp_path / "noise.mp3", audio_files[0])
+    result = songform("--home", tmp_path, "--json", "analyze", tmp_path / "noise.mp3", audio_files[0])
     assert result.exit_code == 3
     assert [track["status"] for track in document(result)["tracks"]] == ["failed", "cached"]
-    assert [report["track"]["title"] for report in document(result)["reports"]] == [audio_files[0].stem]
-
-
-def test_nothing_but_failures_is_their_reason(songform, document, trained, tmp_path):
-    (tmp_path / "noise.mp3").write_bytes(b"no audio at all, either" * 100)
-    result = songform("--home", trained.home, "--json", "analyze", tmp_path / "noise.mp3")
+    (report,) = document(result)["reports"]
+    assert (report["track"]["title"], report["model"]["uri"]) == (audio_files[0].stem, None)
+    result = songform("--home", tmp_path, "--json", "analyze", tmp_path / "noise.mp3")
     assert result.exit_code == 4
     assert "noise.mp3" in document(result)["error"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -210,3 +211,19 @@ def test_an_interrupted_command_says_how_to_go_on(songform, home, monkeypatch):
     result = songform("--home", home, "status")
     assert result.exit_code == 130
     assert "goes on where this one left off" in said(result)
+
+
+def test_a_full_disk_is_one_sentence_but_a_defect_is_none(songform, home, monkeypatch):
+    def fail(error):
+        def command(home):
+            raise error
+
+        monkeypatch.setattr("flows.status.corpus_status", command)
+
+    fail(OSError(errno.ENOSPC, "No space left on device", "/home/data/x"))
+    result = songform("--home", home, "status")
+    assert result.exit_code == NOTHING_DONE
+    assert said(result).startswith("this machine refuses: No space left on device (/home/data/x); make room, then ")
+    fail(OSError(errno.EBADF, "Bad file descriptor"))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        songform("--home", home, "status")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
+import songform.corpus as songform_corpus
 from flows.demo import served_feed
 from flows.ingest import ingest
 from songform.corpus import Corpus
@@ -85,6 +90,27 @@ def test_a_feed_of_nothing_but_failures_is_a_run_in_which_nothing_was_done(songf
     result = songform("--home", home, "--json", "ingest", url, *QUICK)
     assert result.exit_code == 4
     assert outcomes(document(result)) == [("failed", 1, "permanent")] * 6
+
+
+@pytest.mark.usefixtures("api")
+def test_a_disk_on_which_no_outcome_can_be_written_is_an_error_not_an_empty_success(
+    songform, document, broken, home, monkeypatch
+):
+    url, folder, _ = broken
+    for path in folder.glob("*.flac"):
+        path.unlink()
+    replace = os.replace
+
+    def full(source, target):
+        if "tracks" in Path(target).parts:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(songform_corpus.os, "replace", full)
+    result = songform("--home", home, "--json", "ingest", url, *QUICK)
+    assert result.exit_code == 4
+    said = f"{home / 'data'} cannot be written (No space left on device); make room or mend the permissions"
+    assert document(result) == {"error": said}
 
 
 def test_local_files_are_read_where_they_lie_and_never_touched(api, audio_files, quick, home):

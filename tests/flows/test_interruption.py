@@ -36,8 +36,10 @@ QUICK = ["--set", "sequences.seconds=4", "--set", "model.batch_size=32", "--set"
 def command(home, *words, own_server=False):
     """Start the command line in a process of its own, and see that it does not outlive the block."""
     environment = dict(os.environ)
-    for name in ("PREFECT_HOME", *(["PREFECT_API_URL"] if own_server else [])):
+    for name in ("PREFECT_HOME", *(["PREFECT_API_URL", "no_proxy", "NO_PROXY"] if own_server else [])):
         environment.pop(name, None)
+    if own_server:  # and it is reached on this machine, whatever stands between the machine and the world
+        environment["http_proxy"] = "http://127.0.0.1:9"
     line = [sys.executable, "-m", "flows.cli", "--home", str(home), "--json", *map(str, words)]
     with (home / "stderr.txt").open("wb") as stderr, (home / "stdout.txt").open("wb") as stdout:
         process = subprocess.Popen(line, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)

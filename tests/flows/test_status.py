@@ -37,6 +37,12 @@ def test_a_folder_that_is_no_home_yet_holds_nothing_and_stays_as_it_is(songform,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_home_that_is_a_file_is_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(CorpusError, match="file is no folder; name the folder that holds data/ with --home"):
+        corpus_status(tmp_path / "file")
+
+
 def test_a_record_that_cannot_be_read_is_one_sentence(songform, home):
     (home / "data" / "tracks" / "web-1.json").write_text("{}")
     with pytest.raises(CorpusError, match=r"web-1\.json cannot be read"):

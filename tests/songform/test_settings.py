@@ -138,3 +138,15 @@ def test_every_setting_is_described_and_every_length_of_time_has_its_unit():
     }
     assert all(described.values())
     assert all("in s" in text for name, text in described.items() if name.endswith("seconds") and "pause" not in text)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"frames": {"frame_length": 512, "hop_length": 1024}}, "must not be longer than frame_length"),
+        ({"sequences": {"pool_seconds": 0.01}}, "sequences.pool_seconds must be 0 or at least 0.0232 s"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused_at_once(values, said):
+    with pytest.raises(ValidationError, match=said):
+        Settings.model_validate(values)

@@ -126,6 +126,7 @@ def new_site() -> Iterator[Callable[[], Site]]:
         handler = type("Handler", (_Handler,), {})
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         server.daemon_threads = True
+        server.handle_error = lambda *_: None  # yt-dlp hangs up once it has seen enough of a file to know what it is
         handler.site = Site(f"http://127.0.0.1:{server.server_address[1]}")
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)

@@ -192,3 +192,16 @@ def test_what_is_dear_to_import_is_not_imported_before_it_is_needed():
     dear = "{'yt_dlp', 'prefect', 'mlflow', 'librosa'} & set(sys.modules)"
     command = [sys.executable, "-c", f"import sys, {modules}; print({dear})"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_a_pipe_in_a_folder_is_a_problem_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "song.wav").write_bytes(b"RIFF")
+    listing = list_tracks(str(tmp_path), settings=DownloadSettings())
+    assert [track.title for track in listing.tracks] == ["song"]
+    assert "pipe.wav is no file but a pipe or device" in listing.problems[0]
+
+
+def test_the_home_of_nobody_is_one_sentence():
+    with pytest.raises(SourceError, match="names the home of a user whom this machine does not know"):
+        list_tracks("~nobody-of-that-name/x.wav", settings=DownloadSettings())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from songform.corpus import Corpus
 from songform.errors import CorpusError, ModelError
 from songform.settings import Settings
 from tasks.features import extract_tracks
@@ -89,3 +91,23 @@ def test_a_song_too_short_for_states_of_its_own_is_one_sentence(tmp_path, quick,
 def test_a_bundle_that_is_not_there_is_one_sentence(trained, model):
     with pytest.raises(ModelError, match="is no bundle that this songform can read"):
         report(trained, replace(model, model_id="0123456789ab"))
+
+
+def test_features_made_otherwise_than_the_models_are_one_sentence(trained, model):
+    frames = trained.settings.frames.model_copy(update={"hop_length": 256})
+    other = trained.settings.model_copy(update={"frames": frames})
+    with pytest.raises(ModelError, match=r"frames\.hop_length = 512, but this call has 256; set"):
+        report_tracks.fn(trained.home, trained.plan.keys[:1], other, model, out=None, n_tracks=1)
+
+
+def test_a_song_too_short_does_not_take_the_others_with_it(extracted, tmp_path, quick, sound):
+    shutil.copytree(extracted / "data", tmp_path / "data")
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "songs" / "short.flac").write_bytes(sound("FLAC", 440.0, 1.0))
+    (track,) = local_listing(tmp_path / "songs").tracks
+    extract_tracks.fn(tmp_path, [(track, Path(track.path))], quick, 1)
+    good = next(record.key for record in Corpus(tmp_path).records() if record.key != track.key)
+    short, whole = report_tracks.fn(tmp_path, [track.key, good], quick, OWN_MODEL, out=tmp_path / "out", n_tracks=2)
+    assert short["error"].startswith("short cannot be analysed")
+    assert whole["track"]["key"] == good
+    assert (tmp_path / "out" / f"{good}.json").is_file()

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from songform.errors import ModelError
+from songform.errors import CorpusError, ModelError
 from songform.settings import Settings
 from songform.splits import Split
 from tasks.labeling import Plan
@@ -134,3 +134,10 @@ def test_epochs_become_curves(home, experiment):
 def test_a_run_that_nobody_knows_is_one_sentence(home):
     with pytest.raises(ModelError, match=f"the store {store_uri(home)} knows no run 123$"):
         run_summary(home, "123")
+
+
+def test_an_experiment_that_keeps_its_files_outside_the_home_is_refused(tmp_path):
+    """MLflow's own experiment does, and so does every one of a home that was copied."""
+    prepare_store.fn(tmp_path, "test")
+    with pytest.raises(CorpusError, match=r"the experiment Default keeps its files in .* name another"):
+        prepare_store.fn(tmp_path, "Default")

@@ -1,0 +1,46 @@
+"""A refresh by other settings that fails takes nothing from what stands."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from flows.ingest import ingest
+from songform.corpus import Corpus
+from songform.errors import TrackError
+from songform.sources import Track
+from tasks.records import record_failure
+
+
+@pytest.fixture
+def home(extracted, tmp_path):
+    for name in ("tracks", "features", "overview"):
+        shutil.copytree(extracted / "data" / name, tmp_path / "data" / name)
+    return tmp_path
+
+
+def test_a_track_whose_tables_stand_is_cached_after_a_failed_refresh(api, home, audio_files, quick):
+    corpus = Corpus(home)
+    (key,) = (record.key for record in corpus.records() if record.title == audio_files[0].stem)
+    record_failure(corpus, corpus.record(key), TrackError("offline", "transient"))
+    (track,) = ingest(home, [str(audio_files[0])], quick).tracks
+    assert (track["status"], track["error"]) == ("cached", None)
+
+
+def test_a_refresh_that_fails_is_told(api, home, audio_files, quick, monkeypatch):
+    def refuse(corpus, track, audio, settings, ffmpeg):
+        raise TrackError("it cannot be described so", "permanent")
+
+    monkeypatch.setattr("tasks.features._extract", refuse)
+    other = quick.model_copy(update={"features": quick.features.model_copy(update={"n_mfcc": 12})})
+    (track,) = ingest(home, [str(audio_files[0])], other).tracks
+    assert (track["status"], track["error"]["message"]) == ("failed", "it cannot be described so")
+
+
+def test_a_track_of_which_nothing_could_be_written_down_is_not_lost_from_the_report():
+    from flows.ingest import _summary
+
+    track = Track(key="web-0", title="a song", source="https://a.example/x.mp3")
+    told = _summary(track, None, wanted=True)
+    assert (told["status"], told["error"]["class"]) == ("failed", "environment")

@@ -261,7 +261,7 @@ def _run(ctx: typer.Context, home: Path | None, json: bool, work: Callable[[Call
     """Do a command's work, and turn what goes wrong into one sentence and an exit code."""
     given: dict[str, Any] = ctx.obj or {}
     console = Console(json=json or bool(given.get("json")))
-    place = (home or given.get("home") or Path()).expanduser().absolute()
+    place = Path(os.path.abspath((home or given.get("home") or Path()).expanduser()))  # noqa: PTH100  without .. in it
     prepare_environment(place)
     try:
         code = work(Call(place, console))

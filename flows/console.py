@@ -185,9 +185,15 @@ class Console:
             self._out.print(table)
         else:
             self.say("No test metrics: the corpus is too small to hold any sound back for a test.")
+        self._caution(report.metrics)
         when = "Trained" if report.is_new else "Trained before"
         rank = "the champion" if report.is_champion else "not the champion"
         self.say(f"{when}: MLflow run {report.run_id}; model {report.model_uri} ({rank})")
+
+    def _caution(self, metrics: dict[str, float]) -> None:
+        """Say so when a model has learned nothing that can be relied on."""
+        if metrics.get("test_accuracy", 1.0) < metrics.get("majority_accuracy", 0.0):
+            self.say("Caution: on held-out tracks the LSTM is worse than the most frequent state alone; add songs.")
 
     def _timelines(self, report: AnalyzeReport) -> None:
         from flows.timeline import legend, segment_table, timeline

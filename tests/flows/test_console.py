@@ -114,6 +114,12 @@ def test_metrics_stand_beside_the_baselines(shown):
     assert "(not the champion)" in out
 
 
+@pytest.mark.parametrize(("accuracy", "is_cautioned"), [(0.4, True), (0.5, False), (0.6, False)])
+def test_a_model_worse_than_the_most_frequent_state_comes_with_a_caution(shown, accuracy, is_cautioned):
+    report = replace(TRAINED, metrics={**METRICS, "test_accuracy": accuracy})
+    assert ("Caution: " in shown(lambda console: console.train(report), json=False).out) == is_cautioned
+
+
 def test_a_song_is_shown_as_a_timeline_with_its_model_and_what_is_weak(shown):
     out = shown(CALLS["analyze"][0], json=False).out
     assert "1:05" in out

@@ -26,7 +26,15 @@ from songform.units import frame_units
 from tasks.features import features_config, has_features, read_features, read_overview
 from tasks.progress import announce
 
-__all__ = ["Plan", "fit_corpus_states", "label_tracks", "plan_training", "read_labels", "read_state_model"]
+__all__ = [
+    "Plan",
+    "fit_corpus_states",
+    "label_tracks",
+    "plan_training",
+    "read_labels",
+    "read_state_model",
+    "states_by_settings",
+]
 
 _MOST_UNITS = 400_000  # units that KMeans is fitted on: 55 hours of music, 260 MB
 _MOST_PAIRS = 40  # pairs of tracks from which the corpus's threshold of similarity is taken
@@ -111,6 +119,15 @@ def label_tracks(home: Path, plan: Plan, settings: Settings) -> int:
     return len(missing)
 
 
+def states_by_settings(
+    songs: list[NDArray[np.float64]], settings: Settings, threshold: float = DEFAULT_THRESHOLD
+) -> StateModel:
+    """Fit states as the settings say; see `songform.states.fit_states`."""
+    frames = settings.frames
+    chosen = settings.states.model_dump()
+    return fit_states(songs, **chosen, threshold=threshold, sr=frames.sr, hop_length=frames.hop_length)
+
+
 def read_state_model(corpus: Corpus, plan: Plan) -> StateModel:
     """Read the state model of a training."""
     return StateModel.load(corpus.states_path(plan.states_id, "model.npz"))
@@ -151,19 +168,8 @@ def _fit(corpus: Corpus, split: Split, settings: Settings) -> StateModel:
         songs.append(_training_units(corpus, key, split.train[key], threshold, settings))
         announce("context", count, len(keys))
     every = -(-sum(map(len, songs)) // _MOST_UNITS)
-    chosen = settings.states
     try:
-        return fit_states(
-            [song[::every] for song in songs],
-            n_states=chosen.n_states,
-            context_weight=chosen.context_weight,
-            dwell_seconds=chosen.dwell_seconds,
-            transition_dwell_seconds=chosen.transition_dwell_seconds,
-            threshold=threshold,
-            seed=chosen.seed,
-            sr=settings.frames.sr,
-            hop_length=settings.frames.hop_length,
-        )
+        return states_by_settings([song[::every] for song in songs], settings, threshold)
     except ParameterError as error:
         raise CorpusError(f"no states can be discovered in this corpus: {error}") from error
 

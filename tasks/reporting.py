@@ -21,8 +21,9 @@ from songform.errors import CorpusError, ModelError, ParameterError
 from songform.overview import Overview
 from songform.settings import Settings
 from songform.sources import TrackRecord
-from songform.states import fit_states, unit_vectors
+from songform.states import unit_vectors
 from tasks.features import read_features, read_overview
+from tasks.labeling import states_by_settings
 from tasks.progress import announce
 from tasks.registry import ModelInfo
 
@@ -139,19 +140,10 @@ def _check_settings(bundle: Bundle, settings: Settings) -> None:
 
 def _own_bundle(song: _Song) -> Bundle:
     """Fit states on the song itself."""
-    frames, chosen = song.settings.frames, song.settings.states
+    frames = song.settings.frames
     units = unit_vectors(song.features, song.overview, sr=frames.sr, hop_length=frames.hop_length)
     try:
-        states = fit_states(
-            [units],
-            n_states=chosen.n_states,
-            context_weight=chosen.context_weight,
-            dwell_seconds=chosen.dwell_seconds,
-            transition_dwell_seconds=chosen.transition_dwell_seconds,
-            seed=chosen.seed,
-            sr=frames.sr,
-            hop_length=frames.hop_length,
-        )
+        states = states_by_settings([units], song.settings)
     except ParameterError as error:
         raise ModelError(f"{song.record.title} cannot be analysed without a trained model: {error}") from error
     return Bundle(states, None, 0.0, tuple(song.features.columns))

@@ -3,8 +3,8 @@
 `Corpus` is the only place that knows a path below the home::
 
     data/tracks/<key>.json                  the record of a track
-    data/incoming/<key>.mp3                 downloaded audio that waits for its features
-    data/audio/<key>.mp3                    downloaded audio, if `audio.keep`
+    data/incoming/<encoding>/<key>.*        downloaded audio that waits for its features, e.g. mp3-192/<key>.mp3
+    data/audio/<encoding>/<key>.*           downloaded audio, if `audio.keep`
     data/features/<config>/<key>.parquet    38 features a frame
     data/overview/<config>/<key>.parquet    all that later steps want of the sound
     data/states/<model>/                    a state model, and each track's states by it
@@ -24,7 +24,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,19 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from songform.errors import CorpusError
+from songform.settings import AudioSettings
 from songform.sources import TrackRecord
 
-__all__ = ["Corpus", "atomic_path", "read_table", "write_json", "write_table"]
+__all__ = ["AUDIO_SUFFIXES", "Corpus", "atomic_path", "read_table", "table_writer", "write_json", "write_table"]
+
+# The only suffixes of downloads that reach a path: a site may call its files what it likes.
+AUDIO_SUFFIXES = (
+    *(".mp3", ".m4a", ".webm", ".opus", ".ogg", ".flac", ".wav"),
+    *(".aac", ".mp4", ".mka", ".oga", ".aif", ".aiff", ".wma"),
+)
+DEFAULT_ENCODING = AudioSettings().encoding
+
+_SUFFIXES = (*AUDIO_SUFFIXES, ".audio")
 
 
 class Corpus:
@@ -79,13 +89,31 @@ class Corpus:
         """Return where the record of a track lies."""
         return self.data / "tracks" / f"{key}.json"
 
-    def incoming_path(self, key: str) -> Path:
-        """Return where downloaded audio waits for its features."""
-        return self.data / "incoming" / f"{key}.mp3"
+    def incoming_path(self, key: str, encoding: str = DEFAULT_ENCODING, suffix: str = ".mp3") -> Path:
+        """Return where downloaded audio waits for its features.
 
-    def audio_path(self, key: str) -> Path:
-        """Return where kept audio lies."""
-        return self.data / "audio" / f"{key}.mp3"
+        Parameters
+        ----------
+        key : str
+            The track's key.
+        encoding : str
+            What determines the file beside the track: `AudioSettings.encoding`.
+        suffix : str
+            The file's own; one that is not in `AUDIO_SUFFIXES` becomes `.audio`.
+        """
+        return self.data / "incoming" / encoding / f"{key}{_safe_suffix(suffix)}"
+
+    def audio_path(self, key: str, encoding: str = DEFAULT_ENCODING, suffix: str = ".mp3") -> Path:
+        """Return where kept audio lies; the parameters are those of `incoming_path`."""
+        return self.data / "audio" / encoding / f"{key}{_safe_suffix(suffix)}"
+
+    def incoming_audio(self, key: str, encoding: str) -> Path | None:
+        """Return the downloaded audio that waits, whatever its suffix, or None if there is none of this encoding."""
+        return _first_file(self.incoming_path(key, encoding, suffix) for suffix in _SUFFIXES)
+
+    def kept_audio(self, key: str, encoding: str) -> Path | None:
+        """Return the kept audio, whatever its suffix, or None if there is none of this encoding."""
+        return _first_file(self.audio_path(key, encoding, suffix) for suffix in _SUFFIXES)
 
     def features_path(self, config: str, key: str) -> Path:
         """Return where a track's features lie; `config` is the digest of all that determines them."""
@@ -198,11 +226,43 @@ def write_table(path: Path, table: pa.Table, *, about: dict[str, Any] | None = N
         What the file should say of itself; kept as JSON under the metadata key `songform`.
     """
     if about is not None:
-        table = table.replace_schema_metadata(
-            {**(table.schema.metadata or {}), b"songform": json.dumps(about).encode()}
-        )
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **_metadata(about)})
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, **_encoding(table.schema))
+
+
+class TableWriter:
+    """Writes a Parquet file piece by piece; `table_writer` opens one."""
+
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self._writer = writer
+
+    def write(self, table: pa.Table) -> None:
+        """Write rows, as a row group of their own: some 10,000 to 100,000 are best."""
+        self._writer.write_table(table)
+
+    def describe(self, about: dict[str, Any]) -> None:
+        """Let the file say of itself what may be known only at its end, as `write_table` does."""
+        self._writer.add_key_value_metadata(_metadata(about))
+
+
+@contextmanager
+def table_writer(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
+    """Write a Parquet file that memory need not hold, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The target; it stands when the `with` block has ended well.
+    schema : pa.Schema
+        The columns. Parquet's own types only: what Arrow adds to them (dictionaries, lists of fixed size) is not kept.
+    """
+    # Arrow's schema stands at the beginning of the metadata, and would hide from its readers what is added at the end.
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema, store_schema=False, **_encoding(schema)) as writer,
+    ):
+        yield TableWriter(writer)
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -218,6 +278,36 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     except (OSError, pa.ArrowException) as error:
         msg = f"{path} cannot be read ({_first_line(error)}); delete it and ingest the track again"
         raise CorpusError(msg) from error
+
+
+def _safe_suffix(suffix: str) -> str:
+    return suffix.lower() if suffix.lower() in AUDIO_SUFFIXES else ".audio"
+
+
+def _first_file(paths: Iterable[Path]) -> Path | None:
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _metadata(about: dict[str, Any]) -> dict[bytes, bytes]:
+    return {b"songform": json.dumps(about).encode()}
+
+
+def _encoding(schema: pa.Schema) -> dict[str, Any]:
+    # Measured numbers hardly repeat, so a dictionary only costs: with their bytes sorted by significance instead,
+    # features take two thirds of the space and a quarter of the time. Parquet knows that for numbers alone.
+    numbers = all(map(_is_number, schema.types))
+    return {
+        "compression": "zstd",
+        "compression_level": 1,
+        "use_dictionary": not numbers,
+        "use_byte_stream_split": numbers,
+    }
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _is_number(kind.value_type)
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _fsync(path: Path) -> None:

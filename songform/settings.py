@@ -43,7 +43,19 @@ class AudioSettings(_Section):
     """How downloaded audio is encoded, and whether it stays."""
 
     keep: bool = Field(False, description="Keep the downloaded audio under data/audio instead of deleting it.")
-    bitrate: int = Field(192, ge=32, le=320, description="Bit rate of the MP3 that downloads become, in kbit/s.")
+    codec: Literal["mp3", "native"] = Field(
+        "mp3",
+        description="mp3: downloads become MP3 at audio.bitrate; native: they stay as the site serves them "
+        "(no second loss, no time for encoding), needs ffmpeg for M4A and WebM.",
+    )
+    bitrate: int = Field(
+        192, ge=32, le=320, description="Bit rate of the MP3 that downloads become, in kbit/s; not of native ones."
+    )
+
+    @property
+    def encoding(self) -> str:
+        """What these settings make of a download, as folders are named: `mp3-192`, or `native` at any bit rate."""
+        return self.codec if self.codec == "native" else f"{self.codec}-{self.bitrate}"
 
 
 class FramesSettings(_Section):

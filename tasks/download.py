@@ -1,15 +1,17 @@
 """A track's audio, fetched: one attempt.
 
-yt-dlp fetches the best audio that there is, and ffmpeg makes an MP3 of it; a source that is MP3 already stays as it
-is. Nothing here retries a whole attempt: what an error's class asks for is done by the flow, with a new call.
+yt-dlp fetches the best audio that there is. Then, as `audio.codec` says, ffmpeg makes an MP3 of it, or it stays as it
+was served; a source that is MP3 already stays as it is either way, and a film is never kept, only its sound. Nothing
+here retries a whole attempt: what an error's class asks for is done by the flow, with a new call.
 
 Three of yt-dlp's ways are guarded against. It reports success for what it chose not to fetch, so success is a file
 with something in it. It takes whatever lies in its folder for an earlier part of the same file, so each attempt works
 in an empty one. And it never tires of a stream without an end, so there is a limit of bytes.
 
 Whether the file is sound from beginning to end is known when it is decoded, which the next step does anyway. What can
-be known without decoding is looked at here, where another attempt costs least: the MP3 is compared with what the site
-announced, and with what the fetched file announced before it was converted, for its header does not survive that.
+be known without decoding is looked at here, where another attempt costs least: the length of the packets that came is
+compared with what the site announced, and with what the fetched file announced before it was converted, for its header
+does not survive that.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from songform.errors import AudioError, ParameterError, TrackError
 from songform.settings import AudioSettings, DownloadSettings
 from songform.sources import Track
 from tasks.failures import named, track_error
+from tasks.soundtracks import packet_seconds, sound_alone
 from tasks.web import plain_text, youtube_dl
 
 __all__ = ["Download", "Progress", "download_track"]
@@ -73,7 +76,7 @@ def download_track(
     folder : Path
         Where the file goes: into a new folder below this one, which is removed again if the attempt fails.
     audio, download : settings
-        The bit rate; the patience.
+        The codec and its bit rate; the patience.
     ffmpeg : str
         The program, as `find_ffmpeg` gives it.
     progress : callable, optional
@@ -97,7 +100,7 @@ def download_track(
         raise track_error(error, track) from error
     try:
         fetched = _fetched(track, {**params, "paths": {"home": str(attempt)}, "progress_hooks": [watch]})
-        _check_length(track, fetched, watch.announced)
+        fetched = _checked(track, fetched, audio=audio, announced_by_file=watch.announced, ffmpeg=ffmpeg)
     except BaseException:
         shutil.rmtree(attempt, ignore_errors=True)
         raise
@@ -127,7 +130,7 @@ class _Watch:
 def _params(
     entry: Mapping[str, Any], *, audio: AudioSettings, download: DownloadSettings, ffmpeg: str
 ) -> dict[str, Any]:
-    encode = {"key": "FFmpegExtractAudio", "preferredcodec": "mp3", "preferredquality": str(audio.bitrate)}
+    to_mp3 = {"key": "FFmpegExtractAudio", "preferredcodec": "mp3", "preferredquality": str(audio.bitrate)}
     return {
         "format": "bestaudio/best",
         "outtmpl": "audio.%(ext)s",  # no stranger's word in a file name
@@ -138,7 +141,7 @@ def _params(
         "socket_timeout": download.timeout_seconds,
         "match_filter": _wanted(entry),
         "playlistend": None if _is_part(entry) else 2,
-        "postprocessors": [encode],
+        "postprocessors": [to_mp3] if audio.codec == "mp3" else [],
         "ffmpeg_location": ffmpeg,
     }
 
@@ -167,15 +170,25 @@ def _file(info: Mapping[str, Any]) -> Path | None:
     return path if path.is_file() and path.stat().st_size else None
 
 
-def _check_length(track: Track, fetched: Download, announced_by_file: float | None) -> None:
-    seconds = announced_duration(fetched.path)
+def _checked(
+    track: Track, fetched: Download, *, audio: AudioSettings, announced_by_file: float | None, ffmpeg: str
+) -> Download:
+    """Return what was fetched as it is to be kept, if it is sound and as long as it should be."""
+    try:
+        path = sound_alone(fetched.path, ffmpeg=ffmpeg) if audio.codec == "native" else fetched.path
+        seconds = packet_seconds(path, ffmpeg=ffmpeg)
+    except AudioError as error:
+        raise AudioError(f"{named(track)} cannot be fetched: {error}", error.failure) from None
+    except OSError as error:
+        raise track_error(error, track) from None
     for who, announced in (("its source", fetched.duration), ("the file itself", announced_by_file)):
-        if seconds is not None and is_cut_short(seconds, announced):
+        if is_cut_short(seconds, announced):
             msg = (
                 f"{named(track)} is cut short: {seconds:.1f} s came, but {who} announced "
                 f"{announced:.1f} s; try again later"
             )
             raise AudioError(msg, "transient")
+    return replace(fetched, path=path)
 
 
 def _is_part(entry: Mapping[str, Any]) -> bool:

@@ -52,14 +52,15 @@ def wanted_tracks(
     return wanted
 
 
-def audio_at_hand(home: Path, track: Track) -> Path | None:
-    """Return a track's audio file if it needs no download: a local one, a kept one, one that an earlier run fetched."""
+def audio_at_hand(home: Path, track: Track, settings: Settings = Settings()) -> Path | None:  # noqa: B008  frozen
+    """Return a track's audio file if it needs no download: a local one, a kept one, one that an earlier run fetched.
+
+    A download counts only if the same `audio.codec`, and for MP3 the same `audio.bitrate`, made it.
+    """
     if track.path is not None:
         return Path(track.path)
-    corpus = Corpus(home)
-    return next(
-        (path for path in (corpus.incoming_path(track.key), corpus.audio_path(track.key)) if path.is_file()), None
-    )
+    corpus, encoding = Corpus(home), settings.audio.encoding
+    return corpus.incoming_audio(track.key, encoding) or corpus.kept_audio(track.key, encoding)
 
 
 def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
@@ -77,9 +78,8 @@ def fetch_audio(home: Path, track: Track, settings: Settings) -> Path:
     TrackError
         With the failure's class; the track's record already says the same.
     """
-    corpus = Corpus(home)
-    target = corpus.incoming_path(track.key)
-    attempt = target.with_name(f".{track.key}.{os.getpid()}.attempt.tmp")
+    corpus, encoding = Corpus(home), settings.audio.encoding
+    attempt = corpus.incoming_path(track.key, encoding).with_name(f".{track.key}.{os.getpid()}.attempt.tmp")
     try:
         fetched = download_track(
             track,
@@ -91,7 +91,7 @@ def fetch_audio(home: Path, track: Track, settings: Settings) -> Path:
         )
         with fetched.path.open("rb") as file:
             os.fsync(file.fileno())
-        return fetched.path.replace(target)
+        return fetched.path.replace(corpus.incoming_path(track.key, encoding, fetched.path.suffix))
     except Exception as error:
         failure = error if isinstance(error, TrackError) else track_error(error, track)
         record_failure(corpus, track, failure)

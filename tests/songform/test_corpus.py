@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from songform.corpus import Corpus, atomic_path, read_table, write_json, write_table
+from songform.corpus import AUDIO_SUFFIXES, Corpus, atomic_path, read_table, write_json, write_table
 from songform.errors import CorpusError
 from songform.sources import TrackRecord
 
@@ -46,7 +46,10 @@ def test_every_path_lies_below_the_home_and_no_two_are_equal(corpus):
     paths = [
         corpus.record_path("k"),
         corpus.incoming_path("k"),
+        corpus.incoming_path("k", "mp3-64"),
+        corpus.incoming_path("k", "mp3-64", ".m4a"),
         corpus.audio_path("k"),
+        corpus.audio_path("k", "native", ".m4a"),
         corpus.features_path("c", "k"),
         corpus.overview_path("c", "k"),
         corpus.states_path("c", "k.parquet"),
@@ -57,6 +60,26 @@ def test_every_path_lies_below_the_home_and_no_two_are_equal(corpus):
     assert len(set(paths)) == len(paths)
     assert corpus.relative(corpus.features_path("c", "k")) == "features/c/k.parquet"
     assert all(corpus.data / corpus.relative(path) == path for path in paths)
+
+
+@pytest.mark.parametrize("suffix", ["", ".raw", ".unknown_video", "..", "/../x", ".mp3/", ".m*", "mp3"])
+def test_no_suffix_but_a_known_one_reaches_a_path(corpus, suffix):
+    """What libsndfile would take for samples without a header is not among them."""
+    for path_of in (corpus.incoming_path, corpus.audio_path):
+        assert path_of("k", "native", suffix) == path_of("k", "native").with_name("k.audio")
+        assert path_of("k", "native", ".MP3").name == "k.mp3"
+
+
+def test_a_download_is_found_by_its_key_and_encoding_whatever_its_suffix(corpus):
+    for path_of, found in ((corpus.incoming_path, corpus.incoming_audio), (corpus.audio_path, corpus.kept_audio)):
+        for suffix in (*AUDIO_SUFFIXES, ".audio"):
+            path = path_of("k", "native", suffix)
+            assert found("k", "native") is None
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            assert found("k", "native") == path
+            assert [found("k", "mp3-192"), found("K", "native"), found("k.x", "native")] == [None] * 3
+            path.unlink()
 
 
 def test_a_relative_home_stays_where_it_was(tmp_path, monkeypatch):

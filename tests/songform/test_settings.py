@@ -21,6 +21,7 @@ from songform.settings import (
 # Two values that each setting may have whatever the others are, beside its default.
 ALLOWED = {
     "audio.keep": [True],
+    "audio.codec": ["native"],
     "audio.bitrate": [64, 320],
     "frames.sr": [44100, 48000],
     "frames.frame_length": [1024, 4096],
@@ -99,6 +100,7 @@ def test_a_whole_number_of_seconds_is_the_same_setting_with_and_without_a_point(
         (FramesSettings, {"sr": "22050"}),  # text for a number
         (FramesSettings, {"sr": 22050.0}),  # a fraction for a whole number
         (AudioSettings, {"keep": 1}),  # a number for a yes or no
+        (AudioSettings, {"codec": "opus"}),
         (ModelSettings, {"epochs": True}),
         (FramesSettings, {"frame_length": 2050}),  # no four quarters
         (FramesSettings, {"hop_length": 2206}),  # a cell of the overview without a frame
@@ -121,6 +123,12 @@ def test_a_value_that_makes_no_sense_is_refused(section, wrong):
     with pytest.raises(ValidationError) as caught:
         section(**wrong)
     assert caught.value.error_count() == 1
+
+
+def test_an_encoding_changes_with_the_codec_and_with_the_bit_rate_only_where_there_is_one():
+    assert AudioSettings().encoding == "mp3-192"
+    assert AudioSettings(bitrate=64, keep=True).encoding == "mp3-64"
+    assert AudioSettings(codec="native").encoding == AudioSettings(codec="native", bitrate=64).encoding == "native"
 
 
 def test_settings_are_frozen_and_can_be_hashed():

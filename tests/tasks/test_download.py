@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from yt_dlp.extractor.common import InfoExtractor
 
 import tasks.download
+import tasks.soundtracks
 from songform.audio import open_audio
+from songform.containers import ffmpeg_banner
 from songform.errors import ParameterError, TrackError
 from songform.settings import AudioSettings
 from songform.sources import Track
@@ -29,8 +34,41 @@ def fetch(tmp_path, ffmpeg, patience):
     return fetch
 
 
+@pytest.fixture
+def encoded(tmp_path, ffmpeg, sound):
+    """Let ffmpeg make a file of a tone, as a site would."""
+
+    def encoded(name, *options, seconds=3.0):
+        tone, path = tmp_path / "tone.wav", tmp_path / name
+        tone.write_bytes(sound("WAV", 440.0, seconds))
+        subprocess.run([ffmpeg, "-v", "error", "-y", "-i", str(tone), *options, str(path)], check=True)
+        return path.read_bytes()
+
+    return encoded
+
+
+@pytest.fixture
+def film(encoded):
+    """Let ffmpeg make moving pictures with the tone."""
+    return lambda name, *options: encoded(name, "-filter_complex", "testsrc=size=64x64:rate=5:duration=3", *options)
+
+
 def a_track(url, **more):
     return Track(key="web-0", title="Song", source=url, entry={"_type": "url", "url": url}, **more)
+
+
+def heard(path, ffmpeg):
+    """Return how many seconds a file holds when it is decoded, which refuses one that is cut short."""
+    with open_audio(path, ffmpeg=ffmpeg) as audio:
+        return sum(map(len, audio)) / audio.sr
+
+
+def packets(path, ffmpeg, content=None):
+    """Return the hash of the sound's packets, in whatever container they are."""
+    if content is not None:
+        path.write_bytes(content)
+    command = [ffmpeg, "-v", "error", "-i", str(path), "-map", "0:a", "-c", "copy", "-f", "streamhash", "-"]
+    return subprocess.run(command, capture_output=True, check=True).stdout
 
 
 def remains(tmp_path):
@@ -54,6 +92,77 @@ def test_an_mp3_is_not_encoded_again(site, sound, fetch):
     original = sound("MP3", 440.0)
     found = fetch(a_track(site.put("/a.mp3", original, "audio/mpeg")))
     assert found.path.read_bytes() == original
+
+
+NATIVE = AudioSettings(codec="native")
+FILMS = {"film.mp4": ("aac", ".m4a"), "film.webm": ("libopus", ".webm"), "film.mkv": ("ac3", ".mka")}
+
+
+@pytest.mark.parametrize("name", ["a.m4a", "a.webm", "a.opus", "a.ogg", "a.wav", "a.flac", "a.mp3"])
+def test_a_native_file_is_what_the_site_serves_byte_for_byte(name, site, encoded, ffmpeg, fetch):
+    served = encoded(name)
+    found = fetch(a_track(site.put(f"/{name}", served, "audio/x"), duration=3.0), audio=NATIVE)
+    assert found.path.suffix == name[1:]
+    assert found.path.read_bytes() == served
+    assert heard(found.path, ffmpeg) == pytest.approx(3.0, abs=0.05)
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_of_a_film_its_sound_alone_is_fetched_packet_by_packet(name, site, film, ffmpeg, fetch):
+    codec, suffix = FILMS[name]
+    served = film(name, "-c:a", codec)
+    found = fetch(a_track(site.put(f"/{name}", served, "video/x")), audio=NATIVE)
+    assert found.path.suffix == suffix
+    assert [path.name for path in found.path.parent.iterdir()] == [found.path.name]
+    assert packets(found.path, ffmpeg) == packets(found.path.with_name("served"), ffmpeg, served)
+    assert "Video:" not in ffmpeg_banner(found.path, ffmpeg)
+    assert heard(found.path, ffmpeg) == pytest.approx(3.0, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["a.m4a", "a.webm", "a.wav"])
+def test_a_native_file_that_ends_too_early_is_noticed_though_its_header_is_whole(name, site, encoded, fetch, tmp_path):
+    served = encoded(name, *(["-movflags", "+faststart"] if name == "a.m4a" else []), seconds=20.0)
+    url = site.put(f"/{name}", served[: len(served) // 2], "audio/x", announced=-1)
+    for announced, who in ((20.0, "its source"), (None, "the file itself")):
+        said = rf"is cut short: (9|10)\.\d s came, but {who} announced 20\.0 s"
+        with pytest.raises(TrackError, match=said) as caught:
+            fetch(a_track(url, duration=announced), audio=NATIVE)
+        assert caught.value.failure == "transient"
+    assert remains(tmp_path) == []
+
+
+@pytest.mark.parametrize("audio", [AudioSettings(), NATIVE])
+@pytest.mark.parametrize("body", [b"<html>Who are you?</html>", b"ID3", bytes(range(256)) * 20])
+def test_what_is_no_audio_is_noticed_even_where_nothing_has_to_be_converted(audio, body, site, fetch, tmp_path):
+    url = site.put("/a.mp3", body, "audio/mpeg")
+    with pytest.raises(TrackError, match=r"Song \(http.*\) cannot be fetched: .* is no audio, perhaps an") as caught:
+        fetch(a_track(url), audio=audio)
+    assert caught.value.failure == "transient"
+    assert remains(tmp_path) == []
+
+
+def test_a_film_without_sound_is_no_audio(site, film, fetch):
+    with pytest.raises(TrackError, match="is no audio"):
+        fetch(a_track(site.put("/film.mp4", film("film.mp4", "-an"), "video/mp4")), audio=NATIVE)
+
+
+def test_a_cover_makes_no_film_of_a_song(site, encoded, fetch):
+    picture = ["-filter_complex", "testsrc=size=64x64:rate=1:duration=1", "-c:v", "mjpeg"]
+    served = encoded("a.m4a", *picture, "-disposition:v", "attached_pic")
+    found = fetch(a_track(site.put("/a.m4a", served, "audio/mp4")), audio=NATIVE)
+    assert b"\xff\xd8\xff" in served  # the beginning of a JPEG
+    assert found.path.read_bytes() == served
+
+
+def test_a_disk_that_is_full_when_the_sound_is_taken_out_is_this_machines_trouble(site, film, fetch, monkeypatch):
+    def full(command, **_):
+        return subprocess.CompletedProcess(command, 228, "", "Error writing trailer: No space left on device\n")
+
+    url = site.put("/film.mp4", film("film.mp4"), "video/mp4")
+    monkeypatch.setattr(tasks.soundtracks, "subprocess", SimpleNamespace(run=full, DEVNULL=None))
+    with pytest.raises(TrackError, match="this machine refuses: No space left on device") as caught:
+        fetch(a_track(url), audio=NATIVE)
+    assert caught.value.failure == "environment"
 
 
 def test_progress_is_told_in_bytes(site, flac, fetch):
@@ -166,9 +275,10 @@ def test_a_folder_that_cannot_be_made_is_this_machines_trouble(site, ogg, fetch,
 
 def test_a_missing_ffmpeg_is_this_machines_trouble(site, ogg, fetch, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(TrackError, match="ffmpeg") as caught:
-        fetch(a_track(site.put("/a.ogg", ogg)), ffmpeg=str(tmp_path / "no" / "ffmpeg"))
-    assert caught.value.failure == "environment"
+    for audio in (AudioSettings(), NATIVE):
+        with pytest.raises(TrackError, match="ffmpeg") as caught:
+            fetch(a_track(site.put("/a.ogg", ogg)), audio=audio, ffmpeg=str(tmp_path / "no" / "ffmpeg"))
+        assert caught.value.failure == "environment"
 
 
 def test_a_file_of_this_machine_is_not_fetched(fetch):

@@ -19,23 +19,28 @@ References
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from songform.errors import ParameterError
 from songform.filters import Filterbank, dct_basis, fft_frequencies
-from songform.framing import sliding_frames
+from songform.framing import BLOCK_FRAMES, sliding_frames
+from songform.spectra import GROUP
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     from songform.spectra import SpectrumBlock
 
 __all__ = ["Descriptors", "descriptor_names"]
 
 ZERO = 1e-10  # librosa's threshold: a sample this near to 0 is 0, and 0 counts as positive
-GROUP = 32  # bins whose sum the roll-off looks at before it looks at each
+FLOOR = 1e-5  # the least magnitude, -100 dB
+# A variance is the mean square less the square of the mean. Where it is less than this share of the mean square,
+# float32 would lose it in the difference: those few frames are computed again, from their deviations.
+NARROW = 1e-2
 
 
 def descriptor_names(n_mfcc: int = 13) -> tuple[str, ...]:
@@ -58,6 +63,8 @@ class Descriptors:
         Number of cepstral coefficients kept, and of the mel bands they are made from.
     roll_percent : float
         Share of S below the roll-off frequency, between 0 and 1.
+    dtype : dtype
+        Precision of the spectra, and of the computation.
     """
 
     def __init__(
@@ -68,6 +75,7 @@ class Descriptors:
         n_mfcc: int = 13,
         n_mels: int = 128,
         roll_percent: float = 0.85,
+        dtype: DTypeLike = np.float32,
     ) -> None:
         if not 1 <= n_mfcc <= n_mels:
             raise ParameterError(f"n_mfcc must be from 1 to n_mels ({n_mels}), not {n_mfcc}; the usual value is 13")
@@ -76,76 +84,92 @@ class Descriptors:
                 f"roll_percent must lie between 0 and 1, not be {roll_percent}; the usual value is 0.85"
             )
         self.roll_percent = roll_percent
-        self._frequency = fft_frequencies(sr, frame_length)
-        self._groups = np.arange(0, len(self._frequency), GROUP)
+        self._frequency = fft_frequencies(sr, frame_length).astype(dtype)
+        self._frequency_squared = self._frequency**2
+        self._floor = np.full(len(self._frequency), FLOOR, dtype)
+        self._ones = np.ones(len(self._frequency), dtype)
+        self._levels = np.empty((BLOCK_FRAMES, len(self._frequency)), dtype)  # used again and again
+        self._sum_groups = _cumulative_sum(-(-len(self._frequency) // GROUP), dtype)
+        self._sum_bins = _cumulative_sum(GROUP, dtype)
         self._cepstrum = Filterbank(dct_basis(n_mels, n_mfcc), dtype=np.float64)
 
     def __call__(self, block: SpectrumBlock) -> NDArray[Any]:
         """Describe each frame of a block: a float64 array of shape (n, len(descriptor_names(n_mfcc)))."""
-        magnitude = np.sqrt(block.power)
-        parts = (
-            *_mean_and_std(_quarter_rms(block)),
-            *_mean_and_std(_quarter_zcr(block)),
-            *self._centroid_and_bandwidth(magnitude),
-            self._rolloff(magnitude),
-            *_level_statistics(block.power),
-            *self._cepstrum(block.mel_db).T,
+        values = (
+            *_quarter_statistics(block),
+            *self._centroid_and_bandwidth(block.magnitude),
+            self._rolloff(block.magnitude),
+            *self._level_statistics(block.magnitude),
         )
-        return np.stack(parts, axis=1, dtype=np.float64)
+        return np.concatenate([np.stack(values, axis=1), self._cepstrum(block.mel_db)], axis=1)
 
-    def _centroid_and_bandwidth(self, magnitude: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        # A pure tone's variance is the small difference of two large numbers: float32 would lose it.
-        weights = magnitude.astype(np.float64)
-        total, first, second = (np.einsum("nb,b->n", weights, self._frequency**p) for p in range(3))
-        total = np.where(total > 0, total, 1)
-        centroid = first / total
-        return centroid, np.sqrt(np.maximum(second / total - centroid**2, 0))
+    def _centroid_and_bandwidth(self, magnitude: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        weights, frequency = magnitude[:, : len(self._frequency)], self._frequency
+        total = np.vecdot(weights, self._ones)
+        total[total == 0] = 1
+        centroid = np.vecdot(weights, frequency) / total
+        square = np.vecdot(weights, self._frequency_squared) / total
+        variance = square - centroid**2
+        narrow = variance < NARROW * square
+        if narrow.any():
+            deviation = frequency - centroid[narrow, None]
+            variance[narrow] = np.vecdot(weights[narrow], deviation * deviation) / total[narrow]
+        return centroid, np.sqrt(variance)
 
-    def _rolloff(self, magnitude: NDArray[Any]) -> NDArray[np.float64]:
-        # First the group of bins in which the threshold is passed, then the bin: a cumulative sum over
-        # all bins of all frames would cost more than the FFT.
-        below = np.cumsum(np.add.reduceat(magnitude, self._groups, axis=1), axis=1)
+    def _rolloff(self, magnitude: NDArray[Any]) -> NDArray[Any]:
+        # First the group of bins in which the threshold is passed, then the bin: a cumulative sum over all bins of
+        # all frames would cost more than the FFT.
+        groups = magnitude.reshape(len(magnitude), -1, GROUP)
+        below = self._sum_groups(groups @ self._ones[:GROUP])
         threshold = self.roll_percent * below[:, -1:]
-        group = (below < threshold).sum(axis=1, keepdims=True)
-        before = np.where(group > 0, np.take_along_axis(below, np.maximum(group - 1, 0), axis=1), 0)
-        bins = np.minimum(group * GROUP + np.arange(GROUP), magnitude.shape[1] - 1)
-        within = before + np.cumsum(np.take_along_axis(magnitude, bins, axis=1), axis=1)
-        at = group[:, 0] * GROUP + (within < threshold).sum(axis=1)
-        frequency: NDArray[np.float64] = self._frequency[np.minimum(at, len(self._frequency) - 1)]
+        frames, group = np.arange(len(groups)), (below >= threshold).argmax(axis=1)
+        before = np.where(group > 0, below[frames, group - 1], 0)
+        within = before[:, None] + self._sum_bins(groups[frames, group])
+        at = group * GROUP + np.minimum((within < threshold).sum(axis=1), GROUP - 1)
+        frequency: NDArray[Any] = self._frequency[np.minimum(at, len(self._frequency) - 1)]
         return frequency
 
-
-def _quarter_rms(block: SpectrumBlock) -> NDArray[Any]:
-    quarters = _quarters(block.frames)
-    rms: NDArray[Any] = np.sqrt(np.einsum("nqs,nqs->nq", quarters, quarters) / quarters.shape[2])
-    return rms
-
-
-def _quarter_zcr(block: SpectrumBlock) -> NDArray[Any]:
-    # Frames overlap: the crossings since the block's start are counted once, and a quarter's are a difference.
-    negative = block.samples < -ZERO
-    count = np.zeros(len(negative), np.int32)
-    np.cumsum(negative[1:] != negative[:-1], out=count[1:])
-    counts = _quarters(sliding_frames(count, block.frame_length, block.hop_length))
-    rate: NDArray[Any] = (counts[..., -1] - counts[..., 0]) / counts.shape[2]
-    return rate
+    def _level_statistics(self, magnitude: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        maximum = np.log(np.maximum(magnitude.max(axis=1), FLOOR))
+        levels = np.maximum(magnitude[:, : len(self._floor)], self._floor, out=self._levels[: len(magnitude)])
+        np.log(levels, out=levels)
+        n_bins = levels.shape[1]
+        mean, square = np.vecdot(levels, self._ones) / n_bins, np.vecdot(levels, levels) / n_bins
+        variance = square - mean**2
+        narrow = variance < NARROW * square
+        if narrow.any():
+            mean[narrow], variance[narrow] = levels[narrow].mean(axis=1), levels[narrow].var(axis=1)
+        return tuple(20 / np.log(10) * value for value in (mean, np.sqrt(variance), maximum))
 
 
-def _quarters(frames: NDArray[Any]) -> NDArray[Any]:
-    # A view, not a copy: overlapping frames share their memory, and reshape would write each of them out.
-    n, frame_length = frames.shape
-    per_frame, per_sample = frames.strides
-    shape, strides = (n, 4, frame_length // 4), (per_frame, frame_length // 4 * per_sample, per_sample)
-    return np.lib.stride_tricks.as_strided(frames, shape, strides, writeable=False)
+def _cumulative_sum(n: int, dtype: DTypeLike) -> Filterbank:
+    """Sum up rows of n values from the left, as a product with a triangle of ones: quicker than `numpy.cumsum`."""
+    return Filterbank(np.tril(np.ones((n, n))), dtype=dtype, group=n)
 
 
-def _mean_and_std(quarters: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    return quarters.mean(axis=1), quarters.std(axis=1)
+def _quarter_statistics(block: SpectrumBlock) -> NDArray[Any]:
+    """Mean and standard deviation over a frame's quarters of the RMS, then of the zero-crossing rate: (4, n)."""
+    # Quarters of overlapping frames share their samples: each consists of whole pieces, and a piece is summed once.
+    length = block.frame_length // 4
+    piece = math.gcd(block.hop_length, length)
+    samples, crossed = block.samples.reshape(-1, piece), _crossings(block.samples).reshape(-1, piece)
+    # The energy of ones and zeros is their number.
+    sums = np.stack([np.vecdot(samples, samples), np.vecdot(crossed, crossed), crossed[:, 0]])
+    frames = sliding_frames(sums, 4 * length // piece, block.hop_length // piece)
+    quarters = frames.reshape(3, -1, 4, length // piece)
+    energy, crossings = quarters[:2].sum(axis=3) / length
+    # A crossing into a quarter's first sample is not one within the quarter.
+    values = np.stack([np.sqrt(energy), crossings - quarters[2, :, :, 0] / length])
+    mean = values.sum(axis=2) / 4
+    values -= mean[:, :, None]
+    std = np.sqrt(np.vecdot(values, values) / 4)
+    return np.stack([mean, std], axis=1).reshape(4, -1)
 
 
-def _level_statistics(power: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    levels = np.log(np.maximum(power, 1e-10))
-    mean, maximum = levels.mean(axis=1), levels.max(axis=1)
-    levels -= mean[:, None]
-    std = np.sqrt(np.einsum("nb,nb->n", levels, levels) / levels.shape[1])
-    return tuple(10 / np.log(10) * value for value in (mean, std, maximum))
+def _crossings(y: NDArray[Any]) -> NDArray[Any]:
+    """1 where the sign differs from that of the sample before, else 0."""
+    negative = y < -ZERO
+    crossed = np.empty_like(y)
+    crossed[0] = 0
+    np.not_equal(negative[1:], negative[:-1], out=crossed[1:])
+    return crossed

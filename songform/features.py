@@ -16,6 +16,7 @@ References
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,7 +77,8 @@ def frame_features(
     if not y.size:
         raise ParameterError("y must hold at least one sample; the file or the slice it comes from is empty")
     extractor = FrameExtractor(sr, frame_length=frame_length, hop_length=hop_length, n_mfcc=n_mfcc)
-    return pd.concat([extractor.push(y), extractor.flush()])
+    rows = [extractor.add(block) for block in chain(extractor.spectra.push(y), extractor.spectra.flush())]
+    return feature_table([*rows, extractor.finish()], extractor.columns, sr=sr, hop_length=hop_length)
 
 
 class FrameExtractor:
@@ -123,15 +125,19 @@ class FrameExtractor:
         self.sr, self.hop_length, self.columns = sr, hop_length, feature_columns(n_mfcc)
         self.spectra = SpectrumStream(sr, frame_length=frame_length, hop_length=hop_length, n_mels=n_mels, dtype=dtype)
         self._describe = Descriptors(
-            sr, frame_length=frame_length, n_mfcc=n_mfcc, n_mels=n_mels, roll_percent=roll_percent
+            sr, frame_length=frame_length, n_mfcc=n_mfcc, n_mels=n_mels, roll_percent=roll_percent, dtype=dtype
         )
         names, deltas = descriptor_names(n_mfcc), _delta_names(n_mfcc)
         self._deltas = DeltaStream([names.index(name) for name in deltas])
         self._order = [(*names, *deltas.values()).index(column) for column in self.columns]
         self._n_rows, self._dtype = 0, np.dtype(dtype)
+        self._nothing = feature_table([np.empty((0, len(self.columns)), dtype)], self.columns)
 
     def push(self, y: NDArray[Any]) -> pd.DataFrame:
-        """Take in a chunk, of shape (n_samples,) or (channels, n_samples); give the rows that it finishes."""
+        """Take in a chunk, of shape (n_samples,) or (channels, n_samples); give the rows that it finishes.
+
+        Rows are finished a block of frames at a time. A chunk that finishes none gives always the same empty table.
+        """
         return self._table([self.add(block) for block in self.spectra.push(y)])
 
     def flush(self) -> pd.DataFrame:
@@ -151,10 +157,10 @@ class FrameExtractor:
         return rows[:, self._order].astype(self._dtype)
 
     def _table(self, rows: Sequence[NDArray[Any]]) -> pd.DataFrame:
-        nothing = np.empty((0, len(self.columns)), self._dtype)
-        table = feature_table(
-            [nothing, *rows], self.columns, sr=self.sr, hop_length=self.hop_length, start=self._n_rows
-        )
+        # Live sound comes in chunks of which most finish no block, and a new table costs more than the chunk.
+        if not rows:
+            return self._nothing
+        table = feature_table(rows, self.columns, sr=self.sr, hop_length=self.hop_length, start=self._n_rows)
         self._n_rows += len(table)
         return table
 
@@ -182,7 +188,7 @@ def feature_table(
     """
     values = np.empty((sum(map(len, rows)), len(columns)), rows[0].dtype, order="F")
     np.concatenate(rows, out=values)
-    time_s = frame_times(start + len(values), sr=sr, hop_length=hop_length)[start:]
+    time_s = frame_times(len(values), sr=sr, hop_length=hop_length, first_frame=start)
     return pd.DataFrame(values, index=pd.Index(time_s, name="time_s"), columns=list(columns), copy=False)
 
 

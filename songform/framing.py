@@ -39,9 +39,11 @@ def n_frames(n_samples: int, hop_length: int) -> int:
     return 1 + n_samples // hop_length
 
 
-def frame_times(n_frames: int, *, sr: float = 22050, hop_length: int = 512) -> NDArray[np.float64]:
-    """Give the centre of each frame in seconds, of shape (n_frames,), like `librosa.times_like`."""
-    return np.arange(n_frames, dtype=np.float64) * hop_length / sr
+def frame_times(
+    n_frames: int, *, sr: float = 22050, hop_length: int = 512, first_frame: int = 0
+) -> NDArray[np.float64]:
+    """Give the centres of consecutive frames in seconds, of shape (n_frames,), like `librosa.times_like`."""
+    return np.arange(first_frame, first_frame + n_frames, dtype=np.float64) * hop_length / sr
 
 
 def frames_of(y: NDArray[Any], *, frame_length: int = 2048, hop_length: int = 512) -> NDArray[Any]:
@@ -64,8 +66,11 @@ def frames_of(y: NDArray[Any], *, frame_length: int = 2048, hop_length: int = 51
 
 
 def sliding_frames(y: NDArray[Any], frame_length: int, hop_length: int) -> NDArray[Any]:
-    """View the frames that lie wholly in `y`, from its first sample: `librosa.util.frame(..., axis=0)`."""
-    return np.lib.stride_tricks.sliding_window_view(y, frame_length)[::hop_length]
+    """View the frames that lie wholly in the last axis of `y`: `sliding_window_view`, with less ado a call."""
+    step = y.strides[-1]
+    shape = (*y.shape[:-1], 1 + (y.shape[-1] - frame_length) // hop_length, frame_length)
+    strides = (*y.strides[:-1], hop_length * step, step)
+    return np.lib.stride_tricks.as_strided(y, shape, strides, writeable=False)
 
 
 @dataclass(frozen=True)
@@ -182,7 +187,7 @@ class Framer:
     def _advance(self) -> None:
         # A fresh buffer, so that a block already handed on is never written to again.
         block, overlap = self._buffer, self.frame_length - self.hop_length
-        self._buffer = np.zeros_like(block)
+        self._buffer = np.empty_like(block)
         self._buffer[:overlap] = block[len(block) - overlap :]
         self._filled = overlap
         self.first_frame += self.block_frames

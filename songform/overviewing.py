@@ -28,6 +28,7 @@ __all__ = ["LOW_HZ", "OverviewBuilder"]
 
 LOW_HZ = 150.0  # below it lie the bass and the bass drum
 CELLS_PER_SECOND = round(1 / OVERVIEW_SECONDS)  # whole numbers, so that a cell's first sample is exact
+HELD_FRAMES = 1024  # are held back at most, and a block: many cells at once cost less than a few at a time
 
 
 class OverviewBuilder:
@@ -45,8 +46,8 @@ class OverviewBuilder:
         self._waveform = _Waveform(sr)
         self._means = _CellMeans(sr, hop_length)
         self._logmel = Filterbank(mel_filters(sr, frame_length, LOGMEL_BANDS))
-        self._chroma = Filterbank(chroma_filters(sr, frame_length))
-        self._n_low = int((fft_frequencies(sr, frame_length) < LOW_HZ).sum())
+        self._chroma = Filterbank(chroma_filters(sr, frame_length), group=12)  # every filter needs every bin
+        self._is_low = (fft_frequencies(sr, frame_length) < LOW_HZ).astype(np.float32)
         self._onset: list[NDArray[np.float32]] = []
         self._last_mel_db: NDArray[Any] | None = None
 
@@ -56,8 +57,9 @@ class OverviewBuilder:
 
     def add_spectra(self, block: SpectrumBlock) -> None:
         """Take in the next block of spectra."""
-        power = block.power
-        self._means.add(decibels(self._logmel(power)), _unit_maximum(self._chroma(power)), self._low_share(power))
+        power = block.power[:, : len(self._is_low)]
+        logmel, chroma = decibels(self._logmel(power)), _unit_maximum(self._chroma(power))
+        self._means.add(np.concatenate([logmel, chroma, self._low_share(power)], axis=1))
         before = block.mel_db[:1] if self._last_mel_db is None else self._last_mel_db
         rises = np.diff(block.mel_db, axis=0, prepend=before)
         self._onset.append(np.maximum(rises, 0).mean(axis=1, dtype=np.float32))
@@ -79,13 +81,13 @@ class OverviewBuilder:
         )
 
     def _low_share(self, power: NDArray[Any]) -> NDArray[Any]:
-        low, total = power[:, : self._n_low].sum(axis=1), power.sum(axis=1)
+        low, total = np.vecdot(power, self._is_low), np.vecdot(power, np.ones_like(self._is_low))
         share: NDArray[Any] = low / np.where(total > 0, total, 1)
-        return share
+        return share[:, None]
 
 
 class _CellMeans:
-    """Means over the frames of each cell; the frames of the cell that is still open are held back."""
+    """Means over the frames of each cell, a few hundred frames at a time."""
 
     def __init__(self, sr: int, hop_length: int) -> None:
         self._sr, self._hop_length = sr, hop_length
@@ -93,17 +95,20 @@ class _CellMeans:
         self._held: list[NDArray[Any]] = []
         self._cells: list[tuple[NDArray[Any], ...]] = []
 
-    def add(self, *values: NDArray[Any]) -> None:
-        if self._held:
-            values = tuple(np.concatenate(pair) for pair in zip(self._held, values, strict=True))
-        cells = self._cells_of(len(values[0]))
-        n_closed = int(np.searchsorted(cells, cells[-1]))
-        self._close(cells[:n_closed], *(value[:n_closed] for value in values))
-        self._held = [value[n_closed:] for value in values]
-        self._first_frame += n_closed
+    def add(self, values: NDArray[Any]) -> None:
+        """Take in the log-mel, the chroma and the low share of the next frames, side by side."""
+        self._held.append(values)
+        if sum(map(len, self._held)) >= HELD_FRAMES:
+            held = np.concatenate(self._held)
+            cells = self._cells_of(len(held))
+            n_closed = int(np.searchsorted(cells, cells[-1]))  # the last cell may get more frames
+            self._close(cells[:n_closed], held[:n_closed])
+            self._held = [held[n_closed:]]
+            self._first_frame += n_closed
 
     def finish(self) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
-        self._close(self._cells_of(len(self._held[0])), *self._held)
+        held = np.concatenate(self._held)
+        self._close(self._cells_of(len(held)), held)
         cells, counts, logmel, chroma, low_share = (np.concatenate(parts) for parts in zip(*self._cells, strict=True))
         # With hops of more than 0.1 s some cells have no frame: they keep the values of the cell before.
         every = np.arange(cells[-1] + 1)
@@ -115,15 +120,16 @@ class _CellMeans:
         centres = np.arange(self._first_frame, self._first_frame + n) * self._hop_length
         return centres * CELLS_PER_SECOND // self._sr
 
-    def _close(
-        self, cells: NDArray[np.int64], logmel: NDArray[Any], chroma: NDArray[Any], low_share: NDArray[Any]
-    ) -> None:
+    def _close(self, cells: NDArray[np.int64], values: NDArray[Any]) -> None:
         if not len(cells):
             return
         starts = np.flatnonzero(np.diff(cells, prepend=-1))
         counts = np.diff(starts, append=len(cells))
-        means = [np.add.reduceat(value, starts, axis=0).T / counts for value in (logmel, chroma, low_share)]
-        self._cells.append((cells[starts], counts, quantised(means[0].T), *(m.T.astype(np.float32) for m in means[1:])))
+        means = np.add.reduceat(values, starts, axis=0) / counts[:, None]
+        logmel, chroma, low_share = np.split(means, [LOGMEL_BANDS, LOGMEL_BANDS + 12], axis=1)
+        self._cells.append(
+            (cells[starts], counts, quantised(logmel), chroma.astype(np.float32), low_share[:, 0].astype(np.float32))
+        )
 
 
 class _Waveform:

@@ -28,14 +28,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["SpectrumBlock", "SpectrumStream", "decibels", "mono_signal"]
+__all__ = ["GROUP", "SpectrumBlock", "SpectrumStream", "decibels", "mono_signal"]
 
+GROUP = 32  # bins; spectra are stored in whole groups, zeros after the last bin, so that groups can be summed
 MAX_CHANNELS = 32  # more "channels" than this are samples: the array is transposed
 
 
 @dataclass(frozen=True, slots=True)
 class SpectrumBlock:
     """A block of consecutive frames.
+
+    The spectra stand in the stream's own memory, and the next block overwrites them: copy what is to last.
 
     Attributes
     ----------
@@ -45,8 +48,10 @@ class SpectrumBlock:
         The samples under the frames, zeros where the signal has none.
     frame_length, hop_length : int
         Samples in a frame, and from one frame's centre to the next.
-    power : np.ndarray, shape (n, 1 + frame_length // 2)
-        Squared magnitude of the windowed frames' spectra.
+    magnitude : np.ndarray, shape (n, n_columns)
+        Magnitude of the windowed frames' spectra: ``1 + frame_length // 2`` bins, then zeros to a whole `GROUP`.
+    power : np.ndarray, shape (n, n_columns)
+        Squared magnitude.
     mel_db : np.ndarray, shape (n, n_mels)
         Mel bands of `power`, in dB.
     """
@@ -55,6 +60,7 @@ class SpectrumBlock:
     samples: NDArray[Any]
     frame_length: int
     hop_length: int
+    magnitude: NDArray[Any]
     power: NDArray[Any]
     mel_db: NDArray[Any]
 
@@ -93,6 +99,11 @@ class SpectrumStream:
         self._framer = Framer(frame_length=frame_length, hop_length=hop_length, dtype=dtype)
         self._window = hann_window(frame_length).astype(dtype)
         self._mel = Filterbank(mel_filters(sr, frame_length, n_mels), dtype=dtype)
+        # Memory that is used again and again stays in the cache; fresh memory has to be fetched from the system.
+        n_bins, n_frames = 1 + frame_length // 2, self._framer.block_frames
+        self._windowed = np.empty((n_frames, frame_length), dtype)
+        self._magnitude = np.zeros((n_frames, -(-n_bins // GROUP) * GROUP), dtype)
+        self._power = np.zeros_like(self._magnitude)
 
     @property
     def n_samples(self) -> int:
@@ -111,16 +122,28 @@ class SpectrumStream:
         framer = self._framer
         for samples in stretches:
             frames = sliding_frames(samples, framer.frame_length, framer.hop_length)
-            spectra = scipy.fft.rfft(frames * self._window, axis=1, overwrite_x=True)
-            power = spectra.real**2 + spectra.imag**2
+            magnitude, power = self._spectra(frames)
             mel_db = decibels(self._mel(power))
-            yield SpectrumBlock(framer.first_frame, samples, framer.frame_length, framer.hop_length, power, mel_db)
+            yield SpectrumBlock(
+                framer.first_frame, samples, framer.frame_length, framer.hop_length, magnitude, power, mel_db
+            )
+
+    def _spectra(self, frames: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        n = len(frames)
+        windowed = np.multiply(frames, self._window, out=self._windowed[:n])
+        spectra = scipy.fft.rfft(windowed, axis=1, overwrite_x=True)
+        magnitude, power = self._magnitude[:n], self._power[:n]
+        # The magnitude first, and its square: NumPy's abs costs less than the squares of two parts and a root.
+        np.abs(spectra, out=magnitude[:, : spectra.shape[1]])
+        np.multiply(magnitude, magnitude, out=power)
+        return magnitude, power
 
 
 def decibels(power: NDArray[Any]) -> NDArray[Any]:
     """Power in dB, not below -100 dB: ``10 log10(max(power, 1e-10))``."""
     # NumPy vectorises the natural logarithm on every processor, log10 on some only.
-    levels: NDArray[Any] = np.log(np.maximum(power, 1e-10))
+    levels: NDArray[Any] = np.maximum(power, 1e-10)
+    np.log(levels, out=levels)
     levels *= 10 / np.log(10)
     return levels
 

@@ -150,6 +150,8 @@ def test_in_float64_music_is_librosas_to_a_ten_thousandth(song):
         {"frame_length": 1024, "hop_length": 1024},
         {"frame_length": 4096, "hop_length": 512, "n_mfcc": 20},
         {"frame_length": 1020, "hop_length": 100, "n_mfcc": 5},
+        {"frame_length": 256, "hop_length": 64},
+        {"frame_length": 16384, "hop_length": 2048},
     ],
     ids=str,
 )
@@ -176,12 +178,30 @@ def test_silence_is_finite_and_says_what_silence_is():
     np.testing.assert_allclose(table.drop(columns=["db_mean", "db_max", "mfcc_01"]), 0, atol=5e-5)
 
 
+def test_silence_is_the_same_in_every_frame():
+    """In a whole block and in the last, shorter one, to the bit: what is computed from it may rely on no change."""
+    table = frame_features(np.zeros(300 * 512, np.float32), SR)
+    assert (table == table.iloc[0]).all(axis=None)
+
+
 def test_silence_after_a_loud_moment_is_silence():
     """Nothing of the moment before may leak into a frame, not even by rounding."""
     y = np.zeros(2 * SR, np.float32)
     y[: SR // 2] = 1
     last = frame_features(y, SR).iloc[-20:]
     assert (last[["rms_mean", "rms_std", "zcr_mean", "centroid_hz", "bandwidth_hz", "rolloff_hz"]] == 0).all(axis=None)
+
+
+def test_narrow_frames_are_as_exact_beside_broad_ones():
+    """Of a block's frames, only those whose variance float32 would lose are computed in the longer way."""
+    y = np.concatenate([BROADBAND["noise"], NARROW["pure tone"], impulse()]).astype(np.float32)
+    table, exact = frame_features(y, SR), in_precision(y.astype(np.float64), np.float64)
+    within = exact.iloc[np.r_[5:80, 95:205]]  # frames that hold noise alone or the tone alone
+    flat = exact[exact["db_std"] < 1e-9]
+    assert len(flat) >= 4
+    np.testing.assert_allclose(table.loc[flat.index, "db_std"], 0, atol=5e-5)
+    np.testing.assert_allclose(table.loc[within.index, "bandwidth_hz"], within["bandwidth_hz"], rtol=3e-3, atol=3)
+    np.testing.assert_allclose(table.loc[within.index, "centroid_hz"], within["centroid_hz"], rtol=1e-4)
 
 
 def test_a_sample_next_to_zero_counts_as_positive():
@@ -198,6 +218,15 @@ def test_any_chunking_gives_the_same_table_bit_for_bit(n_samples, cuts, hop_leng
     tables = [extractor.push(chunk) for chunk in np.split(y, sorted(min(cut, n_samples) for cut in cuts))]
     table = pd.concat([*tables, extractor.flush()])
     pd.testing.assert_frame_equal(table, frame_features(y, SR, hop_length=hop_length), check_exact=True)
+
+
+def test_a_chunk_that_finishes_no_block_gives_no_rows_but_all_columns():
+    extractor = FrameExtractor(SR)
+    nothing = extractor.push(np.zeros(512, np.float32))
+    assert nothing.shape == (0, 38)
+    assert (nothing.dtypes == np.float32).all()
+    assert nothing.index.name == "time_s"
+    assert nothing.index.dtype == np.float64
 
 
 def test_samples_may_come_one_at_a_time():

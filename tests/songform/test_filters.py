@@ -53,3 +53,13 @@ def test_a_filterbank_is_the_product_with_all_its_filters(filters, rng):
     """The second bank has empty filters: with so few bins some mel bands hold none."""
     power = rng.random((5, filters.shape[1]))
     np.testing.assert_allclose(Filterbank(filters, dtype=np.float64)(power), power @ filters.T, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [0, 1, 127, 128, 129, 300])
+def test_a_filterbank_takes_any_number_of_rows(n, rng):
+    """Products are cut into pieces of so many rows that BLAS computes each in one thread."""
+    filters = mel_filters(22050, 2048, 128)
+    power = rng.random((n, filters.shape[1]))
+    for group in (1, 8, 128):
+        found = Filterbank(filters, dtype=np.float64, group=group)(power)
+        np.testing.assert_allclose(found, power @ filters.T, rtol=1e-12)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from songform.errors import ParameterError
-from songform.framing import Framer, Framing, frame_times, frames_of, n_frames
+from songform.framing import Framer, Framing, frame_times, frames_of, n_frames, sliding_frames
 
 quarters = st.integers(1, 16)
 
@@ -67,6 +67,17 @@ def test_times_are_the_centres_of_the_frames_even_after_twelve_hours():
     times = frame_times(n)
     assert times.dtype == np.float64
     assert times[[0, 1, -1]].tolist() == [0, 512 / 22050, 512 * (n - 1) / 22050]
+
+
+def test_times_may_begin_at_any_frame():
+    np.testing.assert_array_equal(frame_times(7, first_frame=100), frame_times(107)[100:])
+
+
+def test_frames_slide_over_the_last_axis_and_cannot_be_written_to(rng):
+    y = rng.standard_normal((3, 50))
+    frames = sliding_frames(y, 8, 5)
+    np.testing.assert_array_equal(frames, np.lib.stride_tricks.sliding_window_view(y, 8, axis=-1)[:, ::5])
+    assert not frames.flags.writeable
 
 
 def test_the_number_of_frames_is_librosas():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from songform import overviewing
 from songform.errors import ParameterError
 from songform.extraction import describe_audio
 from songform.features import frame_features
@@ -131,6 +132,13 @@ def test_any_chunking_gives_the_same_overview_and_the_same_features(n_samples, c
     assert counted == n_samples
     assert_same(overview, overview_of(y))
     pd.testing.assert_frame_equal(features, frame_features(y, SR), check_exact=True)
+
+
+def test_it_does_not_matter_how_many_frames_are_held_back_for_their_cell(monkeypatch, rng):
+    y = rng.standard_normal(300_000).astype(np.float32)
+    whole = overview_of(y)
+    monkeypatch.setattr(overviewing, "HELD_FRAMES", 1)
+    assert_same(overview_of(y), whole)
 
 
 def test_channels_are_averaged_in_the_one_pass_too(rng):

@@ -1,0 +1,135 @@
+"""The frame features, against the FFT that they share and against librosa called once a feature.
+
+Run it with ``python -m benchmarks.features [SONG]``. One process, one thread, samples in memory; medians of interleaved
+pairs. The bare FFT is a float32 `scipy.fft.rfft` of the same frames, windowed beforehand and contiguous, as many at a
+time as songform takes; its results are thrown away. librosa is called as in a notebook: each function gets `y` where it
+takes it, and so makes its own STFT.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import librosa
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from benchmarks.measuring import Result, compared, markdown
+from benchmarks.songs import default_song
+from songform.audio import load
+from songform.extraction import describe_audio
+from songform.features import FEATURE_COLUMNS, FrameExtractor, frame_features
+from songform.filters import hann_window
+from songform.framing import BLOCK_FRAMES, frames_of
+from tasks.ffmpeg import find_ffmpeg
+
+__all__ = ["measure"]
+
+MOST_FFTS = 4.0
+LEAST_LIBROSA = 8.0
+CHUNKS = (512, 4096, 65536)  # samples
+
+Signal = NDArray[np.float32]
+
+
+def measure(song: Path) -> list[Result]:
+    """Measure the features of one song.
+
+    Parameters
+    ----------
+    song : Path
+        An audio file.
+    """
+    y, sr = load(song, ffmpeg=find_ffmpeg())
+    blocks = windowed_blocks(y)
+    with threadpool_limits(1):
+        ffts = compared(lambda: frame_features(y, sr), lambda: bare_fft(blocks))
+        both = compared(lambda: describe_audio([y], sr=sr), lambda: bare_fft(blocks))
+        by_librosa = compared(lambda: librosa_features(y, sr), lambda: frame_features(y, sr))
+        chunked = [compared(pushed(y, sr, n), lambda: frame_features(y, sr)) for n in CHUNKS]
+    return [
+        Result("features / bare FFT", f"{ffts:.2f}", f"at most {MOST_FFTS}", ffts.median <= MOST_FFTS),
+        Result("features and overview / bare FFT", f"{both:.2f}"),
+        Result(
+            "librosa, once a feature / features",
+            f"{by_librosa:.1f}",
+            f"at least {LEAST_LIBROSA:.0f}",
+            by_librosa.median >= LEAST_LIBROSA,
+        ),
+        *(
+            Result(f"features in chunks of {n} samples / in one", f"{ratio:.2f}")
+            for n, ratio in zip(CHUNKS, chunked, strict=True)
+        ),
+    ]
+
+
+def windowed_blocks(y: Signal) -> list[Signal]:
+    """Cut a signal into windowed frames, and these into blocks that fit into a cache."""
+    frames, window = frames_of(y), hann_window(2048).astype(np.float32)
+    return [frames[i : i + BLOCK_FRAMES] * window for i in range(0, len(frames), BLOCK_FRAMES)]
+
+
+def bare_fft(blocks: list[Signal]) -> None:
+    """Transform each block, and keep nothing."""
+    for block in blocks:
+        scipy.fft.rfft(block, axis=1)
+
+
+def pushed(y: Signal, sr: int, n: int) -> Callable[[], object]:
+    """Describe a signal that comes in chunks of `n` samples, as live sound does."""
+    chunks = [y[i : i + n] for i in range(0, len(y), n)]
+
+    def push() -> None:
+        extractor = FrameExtractor(sr)
+        for chunk in chunks:
+            extractor.push(chunk)
+        extractor.flush()
+
+    return push
+
+
+def librosa_features(y: Signal, sr: int) -> NDArray[np.float64]:
+    """Make the 38 columns with librosa, each feature by a call of its own."""
+    feature, padded = librosa.feature, np.pad(y, 1024)
+    rms = _over_quarters(feature.rms(y=padded, frame_length=512, hop_length=512, center=False)[0])
+    zcr = _over_quarters(feature.zero_crossing_rate(padded, frame_length=512, hop_length=512, center=False)[0])
+    db = librosa.amplitude_to_db(np.abs(librosa.stft(y)), ref=1, amin=1e-5, top_db=None)
+    mel_db = librosa.power_to_db(feature.melspectrogram(y=y, sr=sr), ref=1, amin=1e-10, top_db=None)
+    mfcc = feature.mfcc(S=mel_db, n_mfcc=13)
+    columns = [
+        *rms,
+        *zcr,
+        feature.delta(rms[0]),
+        feature.delta(zcr[0]),
+        *feature.spectral_centroid(y=y, sr=sr),
+        *feature.spectral_bandwidth(y=y, sr=sr),
+        *feature.spectral_rolloff(y=y, sr=sr),
+        *(db.mean(axis=0), db.std(axis=0), db.max(axis=0)),
+        *mfcc,
+        *feature.delta(mfcc),
+    ]
+    if len(columns) != len(FEATURE_COLUMNS):
+        raise AssertionError(f"librosa made {len(columns)} columns, not {len(FEATURE_COLUMNS)}")
+    return np.stack(columns, axis=1)
+
+
+def _over_quarters(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation over the four quarters of each frame."""
+    quarters = np.lib.stride_tricks.sliding_window_view(values, 4)
+    return quarters.mean(axis=1), quarters.std(axis=1)
+
+
+def main() -> None:
+    """Print the table, for a composed song or for the file named on the command line."""
+    with tempfile.TemporaryDirectory() as folder:
+        song = Path(sys.argv[1]) if len(sys.argv) > 1 else default_song(Path(folder))
+        print(markdown(measure(song)))
+
+
+if __name__ == "__main__":
+    main()

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr
 
-from songform.containers import announced_duration, is_cut_short
+from songform.containers import announced_duration, banner_duration, is_cut_short
 from songform.decoders import Decoder, DecodingError, open_decoder
 from songform.errors import AudioError, ParameterError
 
@@ -67,7 +67,15 @@ class AudioStream:
         self.path, self.duration, self.announced = path, duration, announced
         self.sr, self.channels, self.decoder = source.sr, source.channels, source.name
         self.n_samples = 0
-        self._blocks = source.blocks
+        self._blocks, self._sha256 = source.blocks, source.sha256
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the file in hex digits; costs next to nothing when the sound has been read, while it is open.
+
+        libsndfile's bytes are hashed as they pass; a file that ffmpeg reads is read once more.
+        """
+        return self._sha256()
 
     @property
     def seconds(self) -> float:
@@ -149,7 +157,8 @@ def open_audio(path: str | Path, *, ffmpeg: str | None = None, announced: float 
     if not path.stat().st_size:
         raise AudioError(f"{path.name} is empty (0 bytes); fetch it again", "transient")
     with open_decoder(path, ffmpeg=ffmpeg) as source:
-        yield AudioStream(path, source, duration=announced_duration(path, ffmpeg=ffmpeg), announced=announced)
+        duration = announced_duration(path) or banner_duration(source.banner)
+        yield AudioStream(path, source, duration=duration, announced=announced)
 
 
 def resampled(
@@ -197,9 +206,11 @@ def audio_blocks(
 
 
 def _mean_of_channels(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    if block.shape[1] == 1:
+        return block[:, 0]
     # Channel by channel: thirty times as fast as a mean over an axis of two.
-    total = block[:, 0].copy()
-    for channel in block.T[1:]:
+    total: NDArray[np.float32] = block[:, 0] + block[:, 1]
+    for channel in block.T[2:]:
         total += channel
     total /= block.shape[1]
     return total

@@ -28,7 +28,7 @@ from songform.errors import AudioError
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-__all__ = ["announced_duration", "ffmpeg_banner", "is_cut_short"]
+__all__ = ["announced_duration", "banner_duration", "ffmpeg_banner", "is_cut_short"]
 
 # What writers of WAV put in place of a length that they cannot know: ffmpeg, sox, arecord and others.
 UNKNOWN_SIZES = {0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF}
@@ -80,7 +80,7 @@ def announced_duration(path: str | Path, *, ffmpeg: str | None = None) -> float 
         return None
     if start[:1] == b"\xff" or XING.search(start):
         return _mp3_seconds(start)
-    return None if ffmpeg is None else _banner_seconds(ffmpeg_banner(path, ffmpeg))
+    return None if ffmpeg is None else banner_duration(ffmpeg_banner(path, ffmpeg))
 
 
 def ffmpeg_banner(path: str | Path, ffmpeg: str) -> str:
@@ -101,6 +101,20 @@ def ffmpeg_banner(path: str | Path, ffmpeg: str) -> str:
             "environment",
         ) from error
     return run.stderr.decode(errors="replace")
+
+
+def banner_duration(banner: str) -> float | None:
+    """Return the seconds that ffmpeg found in a file's header, or None if it found nothing or guessed.
+
+    Parameters
+    ----------
+    banner : str
+        As `ffmpeg_banner` gives it.
+    """
+    found = re.search(r"Duration: (\d+):(\d+):([\d.]+)", banner)
+    if found is None or "Estimating duration from bitrate" in banner:
+        return None
+    return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])
 
 
 def _skip_id3(file: BinaryIO) -> None:
@@ -145,10 +159,3 @@ def _mp3_seconds(start: bytes) -> float | None:
     sr = (44100, 48000, 32000)[rate] / {3: 1, 2: 2, 0: 4}[version]
     n_frames = int.from_bytes(tag[2], "big")
     return n_frames * (1152 if version == 3 else 576) / sr
-
-
-def _banner_seconds(banner: str) -> float | None:
-    found = re.search(r"Duration: (\d+):(\d+):([\d.]+)", banner)
-    if found is None or "Estimating duration from bitrate" in banner:
-        return None
-    return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])

@@ -45,6 +45,7 @@ AUDIO_SUFFIXES = (
     *(".aac", ".mp4", ".mka", ".oga", ".aif", ".aiff", ".wma"),
 )
 DEFAULT_ENCODING = AudioSettings().encoding
+ROW_GROUP = 16_384  # rows: the writer holds a group in memory several times over
 
 _SUFFIXES = (*AUDIO_SUFFIXES, ".audio")
 
@@ -139,6 +140,16 @@ class Corpus:
         """Return where a file of a report lies."""
         return self.data / "reports" / model / name
 
+    @property
+    def claims(self) -> Path:
+        """The folder of locks by which processes share out the tracks."""
+        return self.data / "claims"
+
+    @property
+    def hosts(self) -> Path:
+        """The folder of what is known of the hosts that audio comes from."""
+        return self.data / "hosts"
+
     def relative(self, path: Path) -> str:
         """Return a path under `data/` as records name it."""
         return path.relative_to(self.data).as_posix()
@@ -228,7 +239,7 @@ def write_table(path: Path, table: pa.Table, *, about: dict[str, Any] | None = N
     if about is not None:
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **_metadata(about)})
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, **_encoding(table.schema))
+        pq.write_table(table, temporary, row_group_size=ROW_GROUP, **_encoding(table.schema))
 
 
 class TableWriter:
@@ -238,7 +249,7 @@ class TableWriter:
         self._writer = writer
 
     def write(self, table: pa.Table) -> None:
-        """Write rows, as a row group of their own: some 10,000 to 100,000 are best."""
+        """Write rows, as a row group of their own: some 10,000 are best."""
         self._writer.write_table(table)
 
     def describe(self, about: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """Decoders: an audio file as a stream of blocks, by libsndfile or by ffmpeg.
 
 Both give the file's own sampling rate and all its channels, float32, in blocks of 65,536 sample times. libsndfile reads
-WAV, FLAC, Ogg (Vorbis and Opus), MP3 and more inside this process. Everything else (M4A, WebM, ...), and FLAC that was
-streamed and does not know its length, goes through a pipe from ffmpeg.
+WAV, FLAC, Ogg (Vorbis and Opus), MP3 and more inside this process, and its bytes are hashed on their way to it.
+Everything else (M4A, WebM, ...), and FLAC or WAV that was streamed and does not know its length, goes through a pipe
+from ffmpeg. ffmpeg opens the file itself, as it must jump about in it, so there the hash is a reading of its own.
 
 ffmpeg is not asked to mix the channels: its `-ac 1` keeps the power, not the mean, and is up to 3 dB louder.
 
@@ -27,9 +28,10 @@ import soundfile
 
 from songform.containers import ffmpeg_banner
 from songform.errors import AudioError
+from songform.hashing import HashingFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -51,12 +53,18 @@ class Decoder:
         The file's own sampling rate, in Hz, and number of channels.
     blocks : iterator of np.ndarray, shape (n, channels)
         The samples, float32. Raises `DecodingError` where the decoder gives up.
+    sha256 : callable
+        Gives the hash of the file, quickest when the blocks are read.
+    banner : str
+        What ffmpeg says of the file; empty if it was not asked.
     """
 
     name: str
     sr: int
     channels: int
     blocks: Iterator[NDArray[np.float32]]
+    sha256: Callable[[], str]
+    banner: str = ""
 
 
 class DecodingError(Exception):
@@ -79,36 +87,35 @@ def open_decoder(path: Path, *, ffmpeg: str | None = None) -> Iterator[Decoder]:
     AudioError
         If there is no sound in the file, or ffmpeg is needed and was not given.
     """
-    file = _sound_file(path)
-    if file is not None:
+    with HashingFile(path) as bytes_of_file:
+        file = _sound_file(bytes_of_file)
+        if file is None:
+            with _ffmpeg_decoder(path, bytes_of_file, ffmpeg) as decoder:
+                yield decoder
+            return
         with file:
-            yield Decoder(f"libsndfile {_LIBSNDFILE}", file.samplerate, file.channels, _sound_file_blocks(file))
-        return
-    if ffmpeg is None:
-        raise AudioError(
-            f"{path.name} cannot be read by libsndfile and needs ffmpeg, which was not found; "
-            "install the Python package imageio-ffmpeg, or ffmpeg itself",
-            "environment",
-        )
-    version = re.match(r"ffmpeg version (n?[\d.]+|\S+)", ffmpeg_banner(path, ffmpeg))
-    with _ffmpeg_pipe(path, ffmpeg) as (stdout, errors, process):
-        sr, channels = _wav_format(stdout, path, errors)
-        blocks = _pipe_blocks(stdout, channels, errors, process)
-        yield Decoder(f"ffmpeg {version[1] if version else 'of unknown version'}", sr, channels, blocks)
+            name = f"libsndfile {soundfile.__libsndfile_version__}"
+            yield Decoder(name, file.samplerate, file.channels, _sound_file_blocks(file), bytes_of_file.sha256)
 
 
-_LIBSNDFILE = soundfile.__libsndfile_version__
+class _SoundStream(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A sound file that is read from its beginning to its end."""
+
+    def seekable(self) -> bool:
+        # soundfile would seek, after each block, to where it is already: an MP3 decoder starts anew each time.
+        return False
 
 
-def _sound_file(path: Path) -> soundfile.SoundFile | None:
+def _sound_file(bytes_of_file: HashingFile) -> soundfile.SoundFile | None:
     try:
-        file = soundfile.SoundFile(path)
-    except (soundfile.SoundFileError, TypeError):  # TypeError: a name that ends in .raw
+        file = _SoundStream(bytes_of_file)
+    except soundfile.SoundFileError:
         return None
-    if file.frames < ENDLESS:
-        return file
-    file.close()
-    return None
+    # A length that its writer could not know: the largest one in FLAC; none in WAV, which may be an empty song, too.
+    if file.frames >= ENDLESS or (file.frames == 0 and file.format in {"WAV", "WAVEX"}):
+        file.close()
+        return None
+    return file
 
 
 def _sound_file_blocks(file: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
@@ -117,6 +124,23 @@ def _sound_file_blocks(file: soundfile.SoundFile) -> Iterator[NDArray[np.float32
             yield block
     except soundfile.SoundFileError as error:
         raise DecodingError(f"libsndfile: {error}") from error
+
+
+@contextmanager
+def _ffmpeg_decoder(path: Path, bytes_of_file: HashingFile, ffmpeg: str | None) -> Iterator[Decoder]:
+    if ffmpeg is None:
+        raise AudioError(
+            f"{path.name} cannot be read by libsndfile and needs ffmpeg, which was not found; "
+            "install the Python package imageio-ffmpeg, or ffmpeg itself",
+            "environment",
+        )
+    banner = ffmpeg_banner(path, ffmpeg)
+    version = re.match(r"ffmpeg version (n?[\d.]+|\S+)", banner)
+    name = f"ffmpeg {version[1] if version else 'of unknown version'}"
+    with _ffmpeg_pipe(path, ffmpeg) as (stdout, errors, process):
+        sr, channels = _wav_format(stdout, path, errors)
+        blocks = _pipe_blocks(stdout, channels, errors, process)
+        yield Decoder(name, sr, channels, blocks, bytes_of_file.sha256, banner)
 
 
 @contextmanager

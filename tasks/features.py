@@ -1,46 +1,32 @@
 """Features: from audio files to Parquet, on all cores.
 
-A track's audio is decoded once, in a stream: checked, described frame by frame, and forgotten. The two tables say in
-their metadata what they were made of and with what.
+Worker processes read, describe and write (`tasks.extraction`); this process writes down what became of each track, as
+soon as it is known. A worker that dies takes its own track with it, and no other.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
+import signal
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from importlib.metadata import version
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from songform import features as frame_features
-from songform import overview as overviews
-from songform.audio import open_audio, resampled
-from songform.corpus import Corpus, read_table, write_table
-from songform.errors import TrackError
-from songform.extraction import describe_audio
+from songform.corpus import Corpus, read_table
+from songform.errors import AudioError, TrackError
 from songform.overview import Overview
-from songform.settings import Settings, digest
+from songform.settings import Settings
 from songform.sources import Track, TrackRecord
+from tasks.extraction import Extracted, Extraction, extract_track, features_config
 from tasks.ffmpeg import find_ffmpeg
 from tasks.progress import announce
 from tasks.records import record_done, record_failure
+from tasks.workers import WorkerLostError, outcomes, usable_cores
 
 __all__ = ["extract_tracks", "features_config", "has_features", "read_features", "read_overview"]
-
-_LIBRARIES = ("songform", "numpy", "scipy", "soundfile", "soxr")
-
-
-def features_config(settings: Settings) -> str:
-    """Return what names the folder of the features: the digest of all that determines them."""
-    return digest(settings.frames, settings.features, settings.audio.bitrate, frame_features.VERSION, overviews.VERSION)
 
 
 def has_features(corpus: Corpus, record: TrackRecord | None, settings: Settings) -> bool:
@@ -83,84 +69,72 @@ def extract_tracks(
     list of TrackRecord
         In the order of the jobs.
     """
-    corpus = Corpus(home)
-    ffmpeg = _ffmpeg_or_none()
-    done = 0
-
-    def extract(job: tuple[Track, Path]) -> TrackRecord:
-        nonlocal done
-        record = _extract_or_record(corpus, *job, settings, ffmpeg)
-        done += 1
-        announce("features", done, n_tracks, job[0].title)
-        return record
-
-    with ThreadPoolExecutor(settings.run.workers or os.cpu_count()) as pool:
-        # The context holds the listener to whom progress is announced.
-        futures = [pool.submit(copy_context().run, extract, job) for job in jobs]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C: what has not begun does not begin
-            raise
+    corpus, ffmpeg = Corpus(home), _ffmpeg_or_none()
+    extractions = [Extraction(corpus.home, track, audio, settings, ffmpeg) for track, audio in jobs]
+    records: dict[int, TrackRecord] = {}
+    workers = settings.run.workers or usable_cores()
+    with closing(outcomes(extract_track, extractions, workers=workers)) as arriving:
+        for number, outcome in arriving:
+            records[number] = _recorded(corpus, extractions[number], outcome)
+            announce("features", len(records), n_tracks, extractions[number].track.title)
+    return [records[number] for number in range(len(jobs))]
 
 
-def _extract_or_record(
-    corpus: Corpus, track: Track, audio: Path, settings: Settings, ffmpeg: str | None
-) -> TrackRecord:
+def _recorded(corpus: Corpus, job: Extraction, outcome: Extracted | Exception) -> TrackRecord:
+    """Write down what became of a track; keep or remove its download."""
     try:
-        return _extract(corpus, track, audio, settings, ffmpeg)
-    except TrackError as error:
-        if audio in (corpus.incoming_path(track.key), corpus.audio_path(track.key)):
-            audio.unlink(missing_ok=True)  # the next attempt must fetch it anew
-        return record_failure(corpus, track, error, attempted=False)
-    except OSError as error:
-        msg = f"{track.title} cannot be written down ({error.strerror or error}); make room or mend the permissions"
-        return record_failure(corpus, track, TrackError(msg, "environment"), attempted=False)
-    except Exception as error:  # noqa: BLE001  a defect that one track uncovers must not take the others with it
-        msg = f"songform failed on {track.title}: {type(error).__name__}: {error}; please report it with the file"
-        return record_failure(corpus, track, TrackError(msg, "bug"), attempted=False)
+        if isinstance(outcome, Extracted):
+            return _done(corpus, job, outcome)
+    except OSError as full:
+        msg = f"{job.track.title} cannot be written down ({full.strerror or full}); make room or mend the permissions"
+        outcome = TrackError(msg, "environment")
+    error = _track_error(job, outcome)
+    if _is_unsound(error) and job.audio in _downloads(corpus, job):
+        job.audio.unlink(missing_ok=True)  # the next attempt must fetch it anew
+    return record_failure(corpus, job.track, error, attempted=False)
 
 
-def _extract(corpus: Corpus, track: Track, audio: Path, settings: Settings, ffmpeg: str | None) -> TrackRecord:
-    """Decode, describe and write one track; keep or remove its download."""
-    frames = settings.frames
-    with open_audio(audio, ffmpeg=ffmpeg, announced=track.duration) as stream:
-        features, overview, n_samples = describe_audio(
-            resampled(stream, orig_sr=stream.sr, target_sr=frames.sr),
-            sr=frames.sr,
-            frame_length=frames.frame_length,
-            hop_length=frames.hop_length,
-            n_mfcc=settings.features.n_mfcc,
-        )
-        decoder = stream.decoder
-    with audio.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    about = _about(track, settings, sha256=sha256, decoder=decoder)
-    config = features_config(settings)
-    files = [corpus.features_path(config, track.key), corpus.overview_path(config, track.key)]
-    write_table(files[0], pa.Table.from_pandas(features.reset_index(), preserve_index=False), about=about)
-    write_table(files[1], overview.to_table(), about=about)
-    incoming, kept = corpus.incoming_path(track.key), corpus.audio_path(track.key)
-    if audio == incoming and settings.audio.keep:
+def _done(corpus: Corpus, job: Extraction, made: Extracted) -> TrackRecord:
+    incoming, kept = _downloads(corpus, job)
+    files = list(made.files)
+    if job.audio == incoming and job.settings.audio.keep:
         kept.parent.mkdir(parents=True, exist_ok=True)
         files.append(incoming.replace(kept))
-    record = record_done(corpus, track, duration=n_samples / frames.sr, sha256=sha256, decoder=decoder, files=files)
+    record = record_done(
+        corpus, job.track, duration=made.duration, sha256=made.sha256, decoder=made.decoder, files=files
+    )
     incoming.unlink(missing_ok=True)
     return record
 
 
-def _about(track: Track, settings: Settings, *, sha256: str, decoder: str) -> dict[str, Any]:
-    """Return what a table says of itself."""
-    return {
-        "key": track.key,
-        "title": track.title,
-        "audio_sha256": sha256,
-        "decoder": decoder,
-        "frames": settings.frames.model_dump(),
-        "features": settings.features.model_dump(),
-        "versions": {"features": frame_features.VERSION, "overview": overviews.VERSION},
-        "libraries": {name: version(name) for name in _LIBRARIES},
-    }
+def _downloads(corpus: Corpus, job: Extraction) -> tuple[Path, Path]:
+    """Return where a download of this track waits, and where it is kept."""
+    key, encoding, suffix = job.track.key, job.settings.audio.encoding, job.audio.suffix
+    return corpus.incoming_path(key, encoding, suffix), corpus.audio_path(key, encoding, suffix)
+
+
+def _is_unsound(error: TrackError) -> bool:
+    """Return whether the audio file itself is to blame."""
+    return isinstance(error, AudioError) and error.failure != "environment"
+
+
+def _track_error(job: Extraction, outcome: object) -> TrackError:
+    if isinstance(outcome, TrackError):
+        return outcome
+    if isinstance(outcome, WorkerLostError) and outcome.signal == signal.SIGKILL:
+        return TrackError(
+            f"the process that extracted {job.track.title} was killed, most often because memory ran out; "
+            "extract fewer tracks at a time: --set run.workers=1",
+            "environment",
+        )
+    if isinstance(outcome, WorkerLostError):
+        return AudioError(
+            f"the decoder crashed ({outcome}) on {job.audio.name}; the file is damaged or the decoder has a defect; "
+            "fetch the file again, and if it happens again, please report it with the file",
+            "bug",
+        )
+    msg = f"songform failed on {job.track.title}: {type(outcome).__name__}: {outcome}; please report it with the file"
+    return TrackError(msg, "bug")
 
 
 def _ffmpeg_or_none() -> str | None:

@@ -29,10 +29,10 @@ def test_a_track_whose_tables_stand_is_cached_after_a_failed_refresh(api, home, 
 
 
 def test_a_refresh_that_fails_is_told(api, home, audio_files, quick, monkeypatch):
-    def refuse(corpus, track, audio, settings, ffmpeg):
-        raise TrackError("it cannot be described so", "permanent")
+    def refuse(function, jobs, *, workers):
+        yield from ((number, TrackError("it cannot be described so", "permanent")) for number in range(len(jobs)))
 
-    monkeypatch.setattr("tasks.features._extract", refuse)
+    monkeypatch.setattr("tasks.features.outcomes", refuse)
     other = quick.model_copy(update={"features": quick.features.model_copy(update={"n_mfcc": 12})})
     (track,) = ingest(home, [str(audio_files[0])], other).tracks
     assert (track["status"], track["error"]["message"]) == ("failed", "it cannot be described so")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import tracemalloc
 
@@ -8,7 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+import songform.decoders
 from songform.audio import audio_blocks, open_audio, resampled
 from songform.errors import AudioError, ParameterError
 
@@ -97,6 +101,36 @@ def test_resampling_in_blocks_is_resampling_the_whole(rng, orig_sr, block):
     found = np.concatenate(list(resampled(blocks, orig_sr=orig_sr, target_sr=22050)))
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, soxr.resample(y, orig_sr, 22050, quality="HQ"))
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.opus", "a.mp3", "a.webm"])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(block=st.integers(1000, 500_000))
+def test_decoding_and_resampling_in_blocks_of_any_size_is_that_of_the_whole(folder, monkeypatch, name, block):
+    """To the last bit: the joints do not show."""
+    with monkeypatch.context() as patch:
+        patch.setattr(songform.decoders, "BLOCK", 10 * SECONDS * SR)
+        expected = soxr.resample(whole(folder / name), SR, 22050, quality="HQ")
+        patch.setattr(songform.decoders, "BLOCK", block)
+        found = np.concatenate(list(audio_blocks(folder / name, ffmpeg=FFMPEG)))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_hash_of_the_file_is_known_when_its_sound_is(folder, name):
+    with open_audio(folder / name, ffmpeg=FFMPEG) as audio:
+        assert sum(map(len, audio))
+        assert audio.sha256 == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+
+
+def test_a_picture_before_the_music_is_hashed_and_does_not_sound(folder, tmp_path):
+    """An ID3 tag of 3 MB, as shops write them."""
+    size = 3_000_000
+    tag = b"ID3\x04\x00\x00" + bytes(size >> 7 * k & 0x7F for k in (3, 2, 1, 0)) + bytes(size)
+    (tmp_path / "tagged.mp3").write_bytes(tag + (folder / "a.mp3").read_bytes())
+    with open_audio(tmp_path / "tagged.mp3") as audio:
+        np.testing.assert_array_equal(np.concatenate(list(audio)), whole(folder / "a.mp3"))
+        assert audio.sha256 == hashlib.sha256((tmp_path / "tagged.mp3").read_bytes()).hexdigest()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa.load looks for decoders of old
@@ -198,6 +232,38 @@ def test_a_sample_that_is_no_sound_is_reported_with_its_time(tmp_path, value, sh
     soundfile.write(tmp_path / "damaged.wav", y, SR, subtype="FLOAT")
     with pytest.raises(AudioError, match=rf"damaged.wav holds a sample that is no sound \({shown}\) at 3.000 s"):
         whole(tmp_path / "damaged.wav")
+
+
+def test_a_sample_that_is_no_sound_is_found_late_in_the_song(tmp_path):
+    """In a block after many others, and by the other decoder."""
+    y = np.zeros(12 * SR, np.float32)
+    y[11 * SR] = np.nan
+    soundfile.write(tmp_path / "late.wav", y, SR, subtype="FLOAT")
+    command = [FFMPEG, "-nostdin", "-v", "error", "-i", tmp_path / "late.wav", "-c", "copy", tmp_path / "late.mka"]
+    subprocess.run(command, check=True)
+    for name in ("late.wav", "late.mka"):
+        with pytest.raises(AudioError, match=rf"{name} holds a sample that is no sound \(nan\) at 11.000 s"):
+            whole(tmp_path / name)
+
+
+def with_data_size(path, folder, size):
+    """Copy a WAV file and let its header announce another size."""
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data") + 4
+    content[4:8] = content[at : at + 4] = size.to_bytes(4, "little")
+    (folder / "header.wav").write_bytes(content)
+    return folder / "header.wav"
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
+def test_a_wav_that_was_streamed_is_whole(folder, tmp_path, size):
+    np.testing.assert_array_equal(whole(with_data_size(folder / "a.wav", tmp_path, size)), whole(folder / "a.wav"))
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFE, 3_000_000_000, 20_000_000])
+def test_a_wav_that_announces_more_than_it_holds_is_cut_short(folder, tmp_path, size):
+    with pytest.raises(AudioError, match=r"header.wav is cut short: it holds 10.0 s of sound"):
+        whole(with_data_size(folder / "a.wav", tmp_path, size))
 
 
 def test_a_decoder_that_gives_up_says_where(folder, tmp_path):

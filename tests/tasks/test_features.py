@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 import songform.corpus
+import tasks.extraction
 import tasks.features
 from songform.corpus import Corpus
-from songform.errors import CorpusError
+from songform.errors import CorpusError, TrackError
 from songform.settings import Settings
 from tasks.features import extract_tracks, features_config, has_features, read_features, read_overview
 from tasks.ingestion import wanted_tracks
@@ -33,6 +36,21 @@ def corpus(tmp_path):
     corpus = Corpus(tmp_path / "home")
     corpus.prepare()
     return corpus
+
+
+def in_turn(function, jobs, *, workers):
+    """Do the jobs in this process, as `tasks.workers.outcomes` does them in others."""
+    for number, job in enumerate(jobs):
+        try:
+            yield number, function(job)
+        except Exception as error:  # noqa: BLE001  whatever it is
+            yield number, error
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Extract in this process, which a test can lead astray, and which need not be started."""
+    monkeypatch.setattr(tasks.features, "outcomes", in_turn)
 
 
 def extract(corpus, tracks, settings=Settings(), audio=None):  # noqa: B008  frozen
@@ -72,6 +90,7 @@ def test_a_second_extraction_makes_the_same_bytes(corpus, tracks, tmp_path):
     assert tables(other) == tables(corpus)
 
 
+@pytest.mark.usefixtures("here")
 def test_files_of_this_machine_are_never_touched(corpus, tracks):
     before = {track.path: (Path(track.path).read_bytes(), Path(track.path).stat().st_mtime_ns) for track in tracks}
     extract(corpus, tracks, Settings.model_validate({"audio": {"keep": True}}))
@@ -80,6 +99,7 @@ def test_files_of_this_machine_are_never_touched(corpus, tracks):
     assert not (corpus.data / "audio").exists()
 
 
+@pytest.mark.usefixtures("here")
 def test_what_stands_is_not_wanted_and_what_does_not_stand_as_recorded_is(corpus, tracks):
     settings, config = Settings(), features_config(Settings())
     records = extract(corpus, tracks)
@@ -109,6 +129,7 @@ def test_only_what_determines_the_features_names_their_folder(corpus, tracks):
         assert features_config(Settings.model_validate(section)) == base
 
 
+@pytest.mark.usefixtures("here")
 def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(corpus, tracks, monkeypatch):
     fail_writing(monkeypatch, f"overview/{features_config(Settings())}/{tracks[1].key}")
     records = extract(corpus, tracks)
@@ -124,6 +145,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(corpus, tra
     assert extract(corpus, tracks[1:2])[0].status == "done"
 
 
+@pytest.mark.usefixtures("here")
 def test_a_disk_on_which_not_even_the_failure_can_be_written_stops_everything(corpus, tracks, monkeypatch):
     fail_writing(monkeypatch, str(corpus.data))
     with pytest.raises(CorpusError, match=r"cannot be written \(No space left on device\); make room"):
@@ -131,6 +153,7 @@ def test_a_disk_on_which_not_even_the_failure_can_be_written_stops_everything(co
     assert [path for path in corpus.data.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.usefixtures("here")
 def test_a_full_disk_does_not_lose_a_download(corpus, tracks, monkeypatch):
     path = downloaded(corpus, tracks[0], Path(tracks[0].path).read_bytes())
     fail_writing(monkeypatch, "features/")
@@ -138,6 +161,7 @@ def test_a_full_disk_does_not_lose_a_download(corpus, tracks, monkeypatch):
     assert path.is_file()
 
 
+@pytest.mark.usefixtures("here")
 def test_a_download_goes_when_its_features_stand_unless_it_is_to_be_kept(corpus, tracks):
     content = Path(tracks[0].path).read_bytes()
     path = downloaded(corpus, tracks[0], content)
@@ -153,6 +177,7 @@ def test_a_download_goes_when_its_features_stand_unless_it_is_to_be_kept(corpus,
     assert record.files[corpus.relative(kept)] == len(content)
 
 
+@pytest.mark.usefixtures("here")
 def test_a_broken_download_fails_alone_and_is_not_used_again(corpus, tracks):
     content = Path(tracks[0].path).read_bytes()
     path = downloaded(corpus, tracks[0], content[: len(content) // 5])
@@ -163,17 +188,18 @@ def test_a_broken_download_fails_alone_and_is_not_used_again(corpus, tracks):
     assert tables(corpus) == {}
 
 
+@pytest.mark.usefixtures("here")
 def test_a_defect_takes_its_own_track_alone_and_asks_to_be_reported(corpus, tracks, monkeypatch):
-    describe, stumbled = tasks.features.describe_audio, []
+    groups, stumbled = tasks.extraction.feature_groups, []
 
-    def stumble(blocks, **more):
+    def stumble(*what):
         if not stumbled:
             stumbled.append(True)
             raise ZeroDivisionError("division by zero")
-        return describe(blocks, **more)
+        return groups(*what)
 
-    monkeypatch.setattr(tasks.features, "describe_audio", stumble)
-    records = extract(corpus, tracks, Settings.model_validate({"run": {"workers": 1}}))
+    monkeypatch.setattr(tasks.extraction, "feature_groups", stumble)
+    records = extract(corpus, tracks)
     assert [record.status for record in records] == ["failed", "done", "done"]
     assert records[0].error.failure == "bug"
     assert "ZeroDivisionError: division by zero" in records[0].error.message
@@ -188,9 +214,82 @@ def test_every_track_is_announced_once(corpus, tracks):
     assert {event.detail for event in heard} == {"a", "b", "c"}
 
 
+@pytest.mark.usefixtures("here")
 def test_what_was_written_is_read_again(corpus, tracks):
     (record,) = extract(corpus, tracks[:1])
     features, overview = (read(corpus, record.key, Settings()) for read in (read_features, read_overview))
     assert features.index.name == "time_s"
     assert len(features) == len(overview.onset) == 1 + round(record.duration * 22050) // 512
     assert json.loads(corpus.record_path(record.key).read_bytes())["status"] == "done"
+
+
+@pytest.mark.usefixtures("here")
+def test_both_tables_say_what_they_were_made_of(corpus, tracks):
+    (record,) = extract(corpus, tracks[:1])
+    sha256 = hashlib.sha256(Path(tracks[0].path).read_bytes()).hexdigest()
+    assert record.audio_sha256 == sha256
+    assert len(tables(corpus)) == 2
+    for path in tables(corpus):
+        about = json.loads(pq.read_schema(corpus.home / path).metadata[b"songform"])
+        assert (about["key"], about["title"], about["audio_sha256"]) == (record.key, "a", sha256)
+        assert about["decoder"] == record.decoder
+        assert about["frames"]["hop_length"] == 512
+
+
+@pytest.mark.usefixtures("here")
+def test_memory_that_runs_out_is_the_machines_fault(corpus, tracks, monkeypatch):
+    def run_out(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(tasks.extraction, "feature_groups", run_out)
+    path = downloaded(corpus, tracks[0], Path(tracks[0].path).read_bytes())
+    (record,) = extract(corpus, tracks[:1], audio=path)
+    assert record.error.failure == "environment"
+    assert record.error.message == "memory ran out over a; extract fewer tracks at a time: --set run.workers=1"
+    assert path.is_file()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_download_that_wants_an_ffmpeg_waits_for_one(corpus, tracks, monkeypatch):
+    """It is sound as far as anyone knows, and need not be fetched again."""
+    monkeypatch.setattr(tasks.features, "find_ffmpeg", no_ffmpeg)
+    path = downloaded(corpus, tracks[0], b"not for libsndfile")
+    (record,) = extract(corpus, tracks[:1], audio=path)
+    assert record.error.failure == "environment"
+    assert path.is_file()
+
+
+def no_ffmpeg():
+    raise TrackError("no ffmpeg", "environment")
+
+
+KILLED = (
+    "the process that extracted b was killed, most often because memory ran out; "
+    "extract fewer tracks at a time: --set run.workers=1"
+)
+CRASHED = (
+    "the decoder crashed (signal 11) on b.flac; the file is damaged or the decoder has a defect; "
+    "fetch the file again, and if it happens again, please report it with the file"
+)
+
+
+@pytest.fixture(params=["KILL", "SEGV"])
+def deadly(request, tmp_path, monkeypatch):
+    """Let ffmpeg take along the process by which it was started; return the signal."""
+    stub = tmp_path / "ffmpeg"
+    stub.write_text(f"#!/bin/sh\nkill -{request.param} $PPID\n")
+    stub.chmod(0o755)
+    monkeypatch.setattr(tasks.features, "find_ffmpeg", lambda: str(stub))
+    return request.param
+
+
+def test_a_worker_that_dies_loses_its_own_track_alone(corpus, tracks, deadly):
+    Path(tracks[1].path).write_bytes(b"not for libsndfile")
+    records = extract(corpus, tracks)
+    assert [record.status for record in records] == ["done", "failed", "done"]
+    assert (records[1].error.failure, records[1].error.message) == {
+        "KILL": ("environment", KILLED),
+        "SEGV": ("bug", CRASHED),
+    }[deadly]
+    assert corpus.record(tracks[1].key) == records[1]
+    assert len(tables(corpus)) == 4

@@ -1,0 +1,91 @@
+"""How much more memory a song of three hours takes than one of three minutes.
+
+Run it with ``python -m benchmarks.memory [SONG]``. Each is extracted in a fresh process, which tells the most memory
+that it ever held. The files are made here, FLAC of 44,100 Hz in stereo, from the song's first half minute again and
+again: the length is what counts.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import resource
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from benchmarks.measuring import Result, markdown
+from benchmarks.songs import SR, default_song
+from songform.audio import load
+from songform.settings import Settings
+from songform.sources import Track
+from tasks.extraction import Extraction, extract_track
+from tasks.ffmpeg import find_ffmpeg
+
+__all__ = ["measure", "peak_megabytes", "write_long_song"]
+
+BOUND = 150
+SHORT, LONG = 180.0, 3 * 3600.0  # in s
+
+
+def measure(song: Path) -> list[Result]:
+    """Measure the most memory of both lengths.
+
+    Parameters
+    ----------
+    song : Path
+        An audio file of any format.
+    """
+    peaks = []
+    for seconds in (SHORT, LONG):
+        with tempfile.TemporaryDirectory() as folder:
+            path = write_long_song(song, Path(folder), seconds)
+            peaks.append(_in_a_fresh_process(path))
+    more = peaks[1] - peaks[0]
+    what = f"peak memory of a song of {LONG / 3600:g} h above one of {SHORT / 60:g} min"
+    detail = f"{more:.0f} MB ({peaks[0]:.0f} to {peaks[1]:.0f})"
+    return [Result(what, detail, f"at most {BOUND} MB", more <= BOUND)]
+
+
+def write_long_song(song: Path, folder: Path, seconds: float, suffix: str = ".flac") -> Path:
+    """Write the first half minute of a song again and again, as a stereo file of this length; return its path."""
+    y, _ = load(song, sr=SR, ffmpeg=find_ffmpeg())
+    part = np.repeat(y[: 30 * SR, np.newaxis], 2, axis=1)
+    path = folder / f"long{suffix}"
+    container = {"format": "RF64"} if suffix == ".wav" else {}
+    with soundfile.SoundFile(path, "w", SR, 2, "PCM_16", **container) as file:
+        left = round(seconds * SR)
+        while left:
+            file.write(part[:left])
+            left -= min(left, len(part))
+    return path
+
+
+def peak_megabytes(path: Path) -> float:
+    """Extract a file in this process, and return the most memory that it ever held, in MB."""
+    with tempfile.TemporaryDirectory() as home:
+        extract_track(Extraction(Path(home), Track(key="file-0", title=path.stem, source=str(path)), path, Settings()))
+    status = Path("/proc/self/status")
+    if status.is_file():  # the kernel counts a parent's memory into its children's ru_maxrss, but not into this
+        return int(re.findall(r"VmHWM:\s*(\d+)", status.read_text())[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # in bytes where there is no /proc: macOS
+
+
+def _in_a_fresh_process(path: Path) -> float:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(peak_megabytes, path).result()
+
+
+def main() -> None:
+    """Measure with the song that is given, or one composed for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        song = Path(sys.argv[1]) if sys.argv[1:] else default_song(Path(folder))
+        print(markdown(measure(song)))
+
+
+if __name__ == "__main__":
+    main()

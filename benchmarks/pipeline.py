@@ -1,0 +1,110 @@
+"""From an MP3 on disk to Parquet on disk, against what cannot be avoided: decoding, resampling, one bare FFT.
+
+Run it with ``python -m benchmarks.pipeline [SONG]``. One process, one thread. The way to Parquet is that of the worker
+processes, with both tables, the hash of the file and the flushes to disk. The other side decodes and resamples with the
+same code and throws away a float32 FFT of each frame, a cache's worth of frames at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import scipy.fft
+from threadpoolctl import threadpool_limits
+
+from benchmarks.measuring import Result, compared, markdown, timed
+from benchmarks.songs import default_song
+from songform.audio import audio_blocks, open_audio, resampled
+from songform.corpus import table_writer, write_table
+from songform.extraction import SongExtractor, feature_groups, feature_schema
+from songform.framing import Framer, sliding_frames
+from songform.settings import Settings
+from songform.sources import Track
+from tasks.extraction import Extraction, extract_track
+from tasks.ffmpeg import find_ffmpeg
+
+__all__ = ["measure"]
+
+BOUND = 2.0
+FRAMES = Settings().frames
+
+
+def measure(song: Path) -> list[Result]:
+    """Measure the hop for one song, and where its time goes.
+
+    Parameters
+    ----------
+    song : Path
+        An audio file that libsndfile reads.
+    """
+    ffmpeg = find_ffmpeg()
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
+        job = Extraction(Path(folder), Track(key="file-0", title=song.stem, source=str(song)), song, Settings(), ffmpeg)
+        ratio = compared(lambda: extract_track(job), lambda: bare(song, ffmpeg))
+        steps = [
+            Result(f"hop: {name}", f"{1000 * timed(step).median:.0f} ms")
+            for name, step in _steps(song, folder, ffmpeg).items()
+        ]
+    what = "MP3 on disk to Parquet on disk / (decode + resample + bare FFT)"
+    return [Result(what, f"{ratio:.2f}", f"at most {BOUND}", ratio.median <= BOUND), *steps]
+
+
+def bare(song: Path, ffmpeg: str) -> None:
+    """Decode, resample, transform; keep nothing."""
+    framer = Framer(frame_length=FRAMES.frame_length, hop_length=FRAMES.hop_length)
+    for block in audio_blocks(song, sr=FRAMES.sr, ffmpeg=ffmpeg):
+        for samples in framer.push(block):
+            scipy.fft.rfft(sliding_frames(samples, FRAMES.frame_length, FRAMES.hop_length), axis=1)
+
+
+def _steps(song: Path, folder: str, ffmpeg: str) -> dict[str, Callable[[], object]]:
+    """Return the steps of the hop, each alone, on what the one before gave."""
+    with open_audio(song, ffmpeg=ffmpeg) as audio:
+        sr, decoded = audio.sr, list(audio)
+    blocks = list(resampled(decoded, orig_sr=sr, target_sr=FRAMES.sr))
+    extractor = SongExtractor(FRAMES.sr)
+    groups, overview = list(feature_groups(extractor, blocks)), extractor.overview()
+
+    def decode() -> None:
+        with open_audio(song, ffmpeg=ffmpeg) as audio:
+            for _ in audio:
+                pass
+
+    def digest() -> None:
+        with song.open("rb") as file:
+            hashlib.file_digest(file, "sha256")
+
+    def describe() -> None:
+        extractor = SongExtractor(FRAMES.sr)
+        for _ in feature_groups(extractor, blocks):
+            pass
+        extractor.overview()
+
+    def write() -> None:
+        with table_writer(Path(folder, "features.parquet"), feature_schema(extractor.columns)) as writer:
+            for group in groups:
+                writer.write(group)
+        write_table(Path(folder, "overview.parquet"), overview.to_table())
+
+    return {
+        "decode and average the channels, with the hash": decode,
+        "the hash alone": digest,
+        "resample": lambda: list(resampled(decoded, orig_sr=sr, target_sr=FRAMES.sr)),
+        "features and overview": describe,
+        "Parquet, with the flushes to disk": write,
+    }
+
+
+def main() -> None:
+    """Measure the song that is given, or one composed for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        song = Path(sys.argv[1]) if sys.argv[1:] else default_song(Path(folder))
+        print(markdown(measure(song)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""How many more songs two workers extract than one in the same time: as processes, and as threads.
+
+Run it with ``python -m benchmarks.throughput [SONG]``. Twelve tracks of one audio file go from disk to Parquet, with
+the code of an ingest. The processes stand and have imported everything before the clock starts; what that takes is told
+by itself, as what a fresh process needs for one song more than one that stands.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from pebble import ProcessPool
+from threadpoolctl import threadpool_limits
+
+from benchmarks.measuring import Result, compared, markdown, timed
+from benchmarks.songs import default_song
+from songform.settings import Settings
+from songform.sources import Track
+from tasks.extraction import Extraction, extract_track
+from tasks.ffmpeg import find_ffmpeg
+from tasks.workers import outcomes, worker_pool
+
+__all__ = ["measure"]
+
+BOUND = 1.7
+N_SONGS = 12
+RUNS = 5
+
+
+def measure(song: Path) -> list[Result]:
+    """Measure two workers against one.
+
+    Parameters
+    ----------
+    song : Path
+        An audio file of any format.
+    """
+    with tempfile.TemporaryDirectory() as home, ExitStack() as stack:
+        jobs = _jobs(song, Path(home))
+        one, two = (stack.enter_context(worker_pool(extract_track, workers=n)) for n in (1, 2))
+        processes = compared(partial(_by_processes, one, jobs), partial(_by_processes, two, jobs), runs=RUNS)
+        warm = timed(partial(_by_processes, one, jobs[:1]), runs=RUNS).median
+        cold = timed(lambda: list(outcomes(extract_track, jobs[:1], workers=1)), runs=RUNS).median
+        stack.enter_context(threadpool_limits(1))
+        single, double = (stack.enter_context(ThreadPoolExecutor(n)) for n in (1, 2))
+        threads = compared(partial(_by_threads, single, jobs), partial(_by_threads, double, jobs), runs=1)
+    return [
+        Result(
+            f"{N_SONGS} songs by 2 worker processes / 1, in songs a second",
+            f"{processes:.2f}",
+            f"at least {BOUND}",
+            processes.median >= BOUND,
+        ),
+        Result("the same by threads of one process", f"{threads:.2f}"),
+        Result("one song by a fresh process above one that stands", f"{cold - warm:.2f} s"),
+    ]
+
+
+def _jobs(song: Path, home: Path) -> list[Extraction]:
+    tracks = [Track(key=f"file-{n}", title=song.stem, source=str(song)) for n in range(N_SONGS)]
+    ffmpeg = find_ffmpeg()
+    return [Extraction(home, track, song, Settings(), ffmpeg) for track in tracks]
+
+
+def _by_processes(pool: ProcessPool, jobs: list[Extraction]) -> None:
+    for future in as_completed([pool.schedule(extract_track, args=(job,)) for job in jobs]):
+        future.result()
+
+
+def _by_threads(pool: Executor, jobs: list[Extraction]) -> None:
+    list(pool.map(extract_track, jobs))
+
+
+def main() -> None:
+    """Measure with the song that is given, or one composed for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        song = Path(sys.argv[1]) if sys.argv[1:] else default_song(Path(folder))
+        print(markdown(measure(song)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Extraction: one audio file becomes two tables on disk. This is what a worker process does.
+
+The file is read once: hashed, decoded, checked, described and written down in one stream, so that memory holds some
+10,000 rows and the overview, however long the song is. Worker processes import this module and must not wait long for
+it: it knows nothing of Prefect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from songform import features as frame_features
+from songform import overview as overviews
+from songform.audio import open_audio, resampled
+from songform.corpus import Corpus, table_writer, write_table
+from songform.errors import TrackError
+from songform.extraction import SongExtractor, feature_groups, feature_schema
+from songform.settings import Settings, digest
+from songform.sources import Track
+
+__all__ = ["Extracted", "Extraction", "extract_track", "features_config"]
+
+_LIBRARIES = ("songform", "numpy", "scipy", "soundfile", "soxr")
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What is to be done.
+
+    Parameters
+    ----------
+    home : Path
+        The corpus's home.
+    track : Track
+        The track.
+    audio : Path
+        Its audio file; it is only read.
+    settings : Settings
+        All settings.
+    ffmpeg : str, optional
+        Path of the ffmpeg executable.
+    """
+
+    home: Path
+    track: Track
+    audio: Path
+    settings: Settings
+    ffmpeg: str | None = None
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What was done.
+
+    Parameters
+    ----------
+    duration : float
+        Length of the song, in seconds.
+    sha256 : str
+        Of the audio file.
+    decoder : str
+        Who decoded it, with the version.
+    files : tuple of Path
+        The tables.
+    """
+
+    duration: float
+    sha256: str
+    decoder: str
+    files: tuple[Path, Path]
+
+
+def features_config(settings: Settings) -> str:
+    """Return what names the folder of the features: the digest of all that determines them."""
+    audio = settings.audio
+    encoding = audio.bitrate if audio.codec == "mp3" else audio.codec
+    return digest(settings.frames, settings.features, encoding, frame_features.VERSION, overviews.VERSION)
+
+
+def extract_track(job: Extraction) -> Extracted:
+    """Describe a track's audio; both tables stand afterwards, or the failure says why not.
+
+    Raises
+    ------
+    TrackError
+        Whatever happens, with the failure's class: no other exception has to find its way out of a process.
+    """
+    title = job.track.title
+    try:
+        return _extract(job)
+    except TrackError:
+        raise
+    except OSError as error:
+        done = "read" if error.filename == str(job.audio) else "written down"
+        msg = f"{title} cannot be {done} ({error.strerror or error}); make room or mend the permissions"
+        raise TrackError(msg, "environment") from error
+    except MemoryError as error:
+        msg = f"memory ran out over {title}; extract fewer tracks at a time: --set run.workers=1"
+        raise TrackError(msg, "environment") from error
+    except Exception as error:
+        msg = f"songform failed on {title}: {type(error).__name__}: {error}; please report it with the file"
+        raise TrackError(msg, "bug") from error
+
+
+def _extract(job: Extraction) -> Extracted:
+    corpus, config, frames = Corpus(job.home), features_config(job.settings), job.settings.frames
+    features, overview = (find(config, job.track.key) for find in (corpus.features_path, corpus.overview_path))
+    extractor = SongExtractor(
+        frames.sr,
+        frame_length=frames.frame_length,
+        hop_length=frames.hop_length,
+        n_mfcc=job.settings.features.n_mfcc,
+    )
+    with (
+        open_audio(job.audio, ffmpeg=job.ffmpeg, announced=job.track.duration) as audio,
+        table_writer(features, feature_schema(extractor.columns)) as table,
+    ):
+        for group in feature_groups(extractor, resampled(audio, orig_sr=audio.sr, target_sr=frames.sr)):
+            table.write(group)
+        about = _about(job, sha256=audio.sha256, decoder=audio.decoder)
+        table.describe(about)
+    write_table(overview, extractor.overview().to_table(), about=about)
+    return Extracted(extractor.n_samples / frames.sr, about["audio_sha256"], about["decoder"], (features, overview))
+
+
+def _about(job: Extraction, *, sha256: str, decoder: str) -> dict[str, Any]:
+    """Return what a table says of itself."""
+    return {
+        "key": job.track.key,
+        "title": job.track.title,
+        "audio_sha256": sha256,
+        "decoder": decoder,
+        "frames": job.settings.frames.model_dump(),
+        "features": job.settings.features.model_dump(),
+        "versions": {"features": frame_features.VERSION, "overview": overviews.VERSION},
+        "libraries": {name: version(name) for name in _LIBRARIES},
+    }

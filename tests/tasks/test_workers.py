@@ -1,0 +1,103 @@
+"""Workers that die: their own job is lost, and no other. The jobs are functions of Python's own, known everywhere."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+
+import tasks.workers
+from tasks.workers import WorkerLostError, outcomes, usable_cores
+
+ALIVE = 0  # as a signal: none
+
+
+def sorted_outcomes(function, jobs, workers=2):
+    found = sorted(outcomes(function, jobs, workers=workers), key=lambda pair: pair[0])
+    assert [number for number, _ in found] == list(range(len(jobs)))
+    return [outcome for _, outcome in found]
+
+
+def test_results_and_errors_come_back():
+    found = sorted_outcomes(math.sqrt, [4.0, -1.0, 9.0])
+    assert found[::2] == [2.0, 3.0]
+    assert isinstance(found[1], ValueError)
+
+
+def test_a_worker_that_is_killed_takes_its_own_job_alone():
+    jobs = [ALIVE, signal.SIGKILL, ALIVE, signal.SIGSEGV, signal.SIGABRT, ALIVE, ALIVE]
+    found = sorted_outcomes(signal.raise_signal, jobs)
+    assert [getattr(outcome, "signal", outcome) for outcome in found] == [None, 9, None, 11, 6, None, None]
+    assert str(found[3]) == "signal 11"
+
+
+def test_the_only_worker_is_replaced_when_it_dies():
+    found = sorted_outcomes(signal.raise_signal, [signal.SIGKILL, ALIVE, signal.SIGKILL, ALIVE], workers=1)
+    assert [type(outcome) for outcome in found] == [WorkerLostError, type(None)] * 2
+
+
+@pytest.mark.parametrize(("leave", "status"), [(os._exit, 3), (sys.exit, 1)])
+def test_a_worker_that_leaves_by_itself_is_lost_too(leave, status):
+    (lost,) = sorted_outcomes(leave, [3])
+    assert (lost.signal, lost.status) == (0, status)
+    assert str(lost) == f"exit status {status}"
+
+
+def test_no_more_workers_are_started_than_there_are_jobs(monkeypatch):
+    started, pool = [], tasks.workers.ProcessPool
+
+    def recorded(workers, **how):
+        started.append(workers)
+        return pool(workers, **how)
+
+    monkeypatch.setattr(tasks.workers, "ProcessPool", recorded)
+    sorted_outcomes(math.sqrt, [4.0, 9.0], workers=64)
+    sorted_outcomes(math.sqrt, [], workers=64)
+    assert started == [2]
+
+
+def test_ctrl_c_ends_all_workers_at_once():
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        list(outcomes(time.sleep, [600.0] * 300, workers=2))
+    assert multiprocessing.active_children() == []
+
+
+def test_whoever_stops_listening_leaves_no_worker_behind():
+    listening = outcomes(time.sleep, [0.0, 600.0, 600.0], workers=2)
+    assert next(listening) == (0, None)
+    listening.close()
+    assert multiprocessing.active_children() == []
+
+
+def test_a_script_without_a_guard_is_told_so_and_starts_no_swarm(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("from tasks.workers import outcomes\nprint(list(outcomes(abs, [-1, -2], workers=2)))\n")
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "the worker processes end before they begin; a script that starts them" in ended.stderr.splitlines()[-1]
+
+
+def test_a_worker_has_one_thread(monkeypatch):
+    """BLAS would start one a core in each worker; the function's own libraries are limited, too."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    asked = "{pool['num_threads'] for pool in __import__('threadpoolctl').threadpool_info()}"
+    assert sorted_outcomes(partial(eval, asked, {"inv": np.linalg.inv}), [{}]) == [{1}]
+
+
+def test_what_a_worker_prints_of_a_damaged_file_is_not_seen(capfd):
+    assert sorted_outcomes(partial(os.write, 2), [b"a note"]) == [6]
+    assert capfd.readouterr().err == ""
+
+
+def test_the_cores_are_those_that_this_process_may_use():
+    assert 1 <= usable_cores() <= os.cpu_count()

@@ -45,8 +45,8 @@ format: install ## Put the code in form
 lock: install ## Compile requirements.lock anew from pyproject.toml
 	$(LOCK_COMMAND)
 
-bench: install ## Measure speed and memory as ratios
-	$(BIN)/python -m benchmarks
+bench: install ## Measure speed and memory as ratios; on another song: make bench SONG=FILE
+	$(BIN)/python -m benchmarks $(if $(SONG),"$(SONG)")
 
 clean: ## Remove .venv and what the tools left behind
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -1,34 +1,66 @@
-"""Run the benchmarks and print a table.
+"""Run all benchmarks on one song and print their tables: ``python -m benchmarks [SONG]``, or ``make bench SONG=...``.
 
-Each is a ratio or a wall time with its load, the median of several runs in this process or of whole processes.
+Without a file the song is composed. What is long, and tells about the corpus rather than about speed, stands apart:
+`benchmarks.states`.
 """
 
 from __future__ import annotations
 
 import os
-import statistics
-import subprocess
+import platform
 import sys
+import tempfile
 import time
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
 
-RUNS = 7
+from benchmarks import codecs, features, memory, pipeline, startup, throughput
+from benchmarks.measuring import markdown
+from benchmarks.songs import default_song
+
+PARTS = {
+    "Features": features,
+    "From file to Parquet": pipeline,
+    "Workers": throughput,
+    "Memory": memory,
+    "Codecs": codecs,
+    "Whole programs": startup,
+}
+LIBRARIES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "pyarrow", "prefect")
 
 
 def main() -> None:
-    """Print the table: for now, how long the command line takes to answer."""
-    seconds = [help_seconds() for _ in range(RUNS)]
-    print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; median of {RUNS} (min to max)")
-    print(
-        f"songform --help: {statistics.median(seconds):.2f} s "
-        f"({min(seconds):.2f} to {max(seconds):.2f}); the bound is 1 s"
+    """Measure one part after the other, each with the load that it met."""
+    print(machine(), flush=True)
+    with tempfile.TemporaryDirectory(prefix="songform-bench-") as folder:
+        song = Path(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] else default_song(Path(folder))
+        for title, part in PARTS.items():
+            before, began = os.getloadavg()[0], time.monotonic()
+            table = markdown(part.measure(song))
+            spent = timedelta(seconds=round(time.monotonic() - began))
+            print(
+                f"\n## {title}\n\n{table}\n\nLoad {before:.1f} before, {os.getloadavg()[0]:.1f} after; {spent}.",
+                flush=True,
+            )
+
+
+def machine() -> str:
+    """Return what the numbers were measured on."""
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return (
+        f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}\n"
+        f"Python {platform.python_version()}, {libraries}"
     )
 
 
-def help_seconds() -> float:
-    """Return the wall time of `songform --help`, as a whole process."""
-    began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "flows.cli", "--help"], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+def processor() -> str:
+    """Return the processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 A download or a copy that broke off leaves a file that decodes without complaint, only shorter. Many containers announce
 their length at the start, where it survives the cut:
 
-* WAV: the size of the data chunk. A writer that streams puts 0 or the largest number there, which announces nothing.
+* WAV: the size of the data chunk. A writer that streams puts 0 or all ones there, which announces nothing.
 * FLAC: the number of samples; 0 when streamed.
 * MP3: the number of frames in the Xing or Info tag, where there is one. A length guessed from the file's size and bit
   rate shrinks with the file and is not used.
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["announced_duration", "banner_duration", "ffmpeg_banner", "is_cut_short"]
 
-# What writers of WAV put in place of a length that they cannot know: ffmpeg, sox, arecord and others.
-UNKNOWN_SIZES = {0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF}
+# What writers of WAV put in place of a length that they cannot know. Some programs put other numbers there, near 2 GB;
+# but a number that might be a length is taken for one, or a file that was cut would pass for whole.
+UNKNOWN_SIZES = {0, 0xFFFFFFFF}
 
 # An MPEG audio header of four bytes, a checksum or none, side information of one of three sizes, the tag with a count.
 XING = re.compile(

@@ -47,6 +47,8 @@ def analyze(
     settings: Settings = Settings(),  # noqa: B008  frozen, and Prefect's UI shows the defaults
     model: str | None = None,
     out: Path | None = None,
+    *,
+    limit: int | None = None,
 ) -> AnalyzeReport:
     """Bring the tracks of some sources in, and tell the form of each.
 
@@ -62,6 +64,8 @@ def analyze(
         MLflow's address of a bundle; else the champion; else states are fitted on each song itself.
     out : Path, optional
         Another folder for the files.
+    limit : int, optional
+        Most tracks of each source.
 
     Raises
     ------
@@ -70,7 +74,7 @@ def analyze(
     ModelError
         If the model cannot be had.
     """
-    return analyze_ingested(home, ingest(home, sources, settings), settings, model, out)
+    return analyze_ingested(home, ingest(home, sources, settings, limit), settings, model, out)
 
 
 def analyze_ingested(

@@ -9,6 +9,7 @@ Exit codes: 0 all done; 3 some tracks failed, the rest done; 4 nothing could be 
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ import typer
 
 from flows.console import Console
 from flows.environment import prepare_environment
-from songform.errors import ParameterError, SettingsError, SongformError
+from songform.errors import ParameterError, SettingsError, SongformError, SourceError
 
 __all__ = ["app", "main"]
 
@@ -104,7 +105,7 @@ def run(
 
     def work(call: Call) -> int:
         settings = call.settings(assignments)
-        with call.server():
+        with call.server("flows.run", sources):
             from flows.run import run
 
             report = run(call.home, sources, settings, limit, experiment)
@@ -131,7 +132,7 @@ def ingest(
         if not sources and not retry_failed:
             raise ParameterError("songform ingest needs a SOURCE, or --retry-failed for the tracks that failed before")
         settings = call.settings(assignments)
-        with call.server():
+        with call.server("flows.ingest", sources):
             from flows.ingest import ingest
 
             report = ingest(call.home, sources or [], settings, limit, retry_failed)
@@ -155,7 +156,7 @@ def train(
 
     def work(call: Call) -> int:
         settings = call.settings(assignments)
-        with call.server():
+        with call.server("flows.train"):
             from flows.train import train
 
             report = train(call.home, settings, experiment, again)
@@ -173,6 +174,7 @@ def analyze(
     home: Home = None,
     json: Json = False,
     assignments: Set = None,
+    limit: Limit = None,
     model: Annotated[str | None, typer.Option(help="MLflow's address of a model.", show_default="the champion")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the files.", show_default="data/reports/<model>")] = None,
 ) -> None:
@@ -182,10 +184,11 @@ def analyze(
         settings = call.settings(assignments)
         if out is not None and out.exists() and not out.is_dir():
             raise ParameterError(f"--out {out} is a file; name a folder, which is made if it is missing")
-        with call.server():
+        with call.server("flows.analyze", sources):
             from flows.analyze import analyze
 
-            report = analyze(call.home, sources, settings, model, out.absolute() if out else None)
+            folder = out.absolute() if out else None
+            report = analyze(call.home, sources, settings, model, folder, limit=limit)
         call.console.analyze(report)
         return _code(report.ingested.tracks, [*report.ingested.problems, *report.problems])
 
@@ -199,7 +202,12 @@ def status(ctx: typer.Context, home: Home = None, json: Json = False) -> None:
     def work(call: Call) -> int:
         from flows.status import corpus_status
 
-        call.console.status(corpus_status(call.home), call.home)
+        problems = []
+        try:
+            call.settings(None)
+        except SettingsError as error:  # not needed to look, but every other command will stop at it
+            problems.append(str(error))
+        call.console.status(corpus_status(call.home), problems, call.home)
         return DONE
 
     _run(ctx, home, json, work)
@@ -212,7 +220,7 @@ def doctor(ctx: typer.Context, home: Home = None, json: Json = False) -> None:
     def work(call: Call) -> int:
         from flows.doctor import examine
 
-        checks = examine(call.home, call.settings(None))
+        checks = examine(call.home, lambda: call.settings(None))
         call.console.doctor(checks)
         return DONE if all(check.is_well for check in checks) else NOTHING_DONE
 
@@ -249,12 +257,16 @@ class Call:
 
         return load_settings(self.home, os.environ, assignments or [])
 
-    def server(self) -> Any:
-        """Have a Prefect server, and show progress, for the length of a `with` block."""
+    def server(self, module: str, sources: list[str] | None = None) -> Any:
+        """Have a Prefect server, and show progress, for the length of a `with` block that imports a module of flows.
+
+        What is wrong with the home or with all the sources is said before a server is started, which takes seconds.
+        """
         from songform.corpus import Corpus
 
-        Corpus(self.home).prepare()  # a home that cannot be written is said before a server tries
-        return self.console.working(self.home)
+        Corpus(self.home).prepare()
+        _refuse_missing(sources or [])
+        return self.console.working(self.home, module)
 
 
 def _run(ctx: typer.Context, home: Path | None, json: bool, work: Callable[[Call], int]) -> None:
@@ -279,6 +291,28 @@ def _run(ctx: typer.Context, home: Path | None, json: bool, work: Callable[[Call
     raise typer.Exit(code)
 
 
+def _refuse_missing(sources: list[str]) -> None:
+    """Say at once that no source is there; one that is missing beside others is a problem of the report.
+
+    Raises
+    ------
+    SourceError
+        If every source is the path of nothing; of the first.
+    """
+    from tasks.localfiles import local_path
+
+    missing = []
+    for source in sources:
+        if "://" in source:
+            return
+        try:
+            local_path(source.strip())
+        except SourceError as error:
+            missing.append(error)
+    if missing and len(missing) == len(sources):
+        raise missing[0]
+
+
 def _code(tracks: list[dict[str, Any]], problems: list[str]) -> int:
     failed = [track for track in tracks if track["status"] not in ("done", "cached")]
     if tracks and len(failed) == len(tracks):
@@ -288,7 +322,10 @@ def _code(tracks: list[dict[str, Any]], problems: list[str]) -> int:
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="songform")
+    try:
+        app(prog_name="songform")
+    finally:
+        gc.freeze()  # half a second: Python would look for cycles in all that was imported before it ends
 
 
 if __name__ == "__main__":

@@ -59,14 +59,14 @@ class Console:
         return code
 
     @contextmanager
-    def working(self, home: Path) -> Iterator[Announce]:
-        """Have a Prefect server and show progress for the length of a `with` block."""
+    def working(self, home: Path, *modules: str) -> Iterator[Announce]:
+        """Have a Prefect server and show progress for the length of a `with` block; see `prefect_server`."""
         from flows.display import progress_display
         from flows.server import prefect_server
 
         with progress_display(self._err) as announce:
             announce("server", 0, None, "")
-            with prefect_server(home):
+            with prefect_server(home, *modules):
                 announce("server", 1, 1, "")
                 yield announce
 
@@ -118,14 +118,15 @@ class Console:
         self.say(f"Pictures: {folder}")
         self.say(f"MLflow:   songform{place} ui")
 
-    def status(self, tracks: list[dict[str, Any]], home: Path) -> None:
-        """Show what the corpus holds."""
+    def status(self, tracks: list[dict[str, Any]], problems: list[str], home: Path) -> None:
+        """Show what the corpus holds, and what stands in the way of doing anything with it."""
         if self.json:
-            self._document({"tracks": tracks})
+            self._document({"tracks": tracks, "problems": problems})
         elif not tracks:
             self.say(f"The corpus in {home} holds no track yet; bring some in with songform ingest SOURCE.")
         else:
             self._tracks(tracks)
+        self._problems(problems)
 
     def doctor(self, checks: list[Check]) -> None:
         """Show what was found, and how to mend it."""

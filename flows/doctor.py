@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from songform.corpus import Corpus
-from songform.errors import CorpusError, SongformError
+from songform.errors import CorpusError, SettingsError, SongformError
 from songform.settings import Settings
 
 __all__ = ["Check", "examine"]
@@ -46,8 +46,20 @@ class Check:
     mend: str = ""
 
 
-def examine(home: Path, settings: Settings) -> list[Check]:
-    """Look at everything; a check that fails does not stop the others."""
+def examine(home: Path, read_settings: Callable[[], Settings]) -> list[Check]:
+    """Look at everything; a check that fails does not stop the others.
+
+    Parameters
+    ----------
+    home : Path
+        Where the corpus is.
+    read_settings : callable
+        Reads the settings that hold for it; where it fails, the corpus is looked at with the defaults.
+    """
+    try:
+        settings, problem = read_settings(), ""
+    except SettingsError as error:
+        settings, problem = Settings(), str(error)
     checks: list[tuple[str, Callable[[], Check]]] = [
         ("Python", _python),
         ("ffmpeg", _ffmpeg),
@@ -55,6 +67,7 @@ def examine(home: Path, settings: Settings) -> list[Check]:
         ("yt-dlp", _yt_dlp),
         ("packages", _packages),
         ("home", lambda: _home(home)),
+        ("settings", lambda: Check("settings", not problem, problem or "all can be used")),
         ("corpus", lambda: _corpus(home, settings)),
         ("MLflow store", lambda: _store(home)),
         ("disk", lambda: _disk(home)),
@@ -105,22 +118,20 @@ def _yt_dlp() -> Check:
 
 
 def _packages() -> Check:
-    found, missing = [], []
-    for name in _PACKAGES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            # TensorFlow has another name where its smaller build exists.
-            (found if name == "tensorflow" and _has("tensorflow-cpu") else missing).append(name)
+    versions = {name: _version(name) for name in _PACKAGES}
+    # TensorFlow has another name where its smaller build exists.
+    versions["tensorflow"] = versions["tensorflow"] or _version("tensorflow-cpu")
+    missing = [name for name, found in versions.items() if found is None]
     mend = f"make install, or pip install {' '.join(missing)}" if missing else ""
-    return Check("packages", not missing, ", ".join(found), mend)
+    finding = ", ".join(f"{name} {found}" for name, found in versions.items() if found)
+    return Check("packages", not missing, finding, mend)
 
 
-def _has(name: str) -> bool:
+def _version(name: str) -> str | None:
     try:
-        return bool(version(name))
+        return version(name)
     except PackageNotFoundError:
-        return False
+        return None
 
 
 def _home(home: Path) -> Check:

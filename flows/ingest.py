@@ -22,7 +22,7 @@ from tasks.records import unwritten_record
 
 __all__ = ["IngestReport", "ingest", "ingest_chunk"]
 
-CHUNK = 100  # tracks in a sub-flow: few enough to be seen in Prefect's UI, many enough to fill all cores
+CHUNK = 100  # tracks at a time: few enough to be seen in Prefect's UI, many enough to fill all cores
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ def ingest(
     if retry_failed and not sources:
         tracks = list(failed_tracks(home))
     wanted = wanted_tracks(home, tracks, settings, retry_failed=retry_failed)
+    # A single chunk is no flow of its own: that would only be one more thing to click on, and cost a second.
+    bring_in = ingest_chunk if len(wanted) > CHUNK else ingest_chunk.fn
     for first in range(0, len(wanted), CHUNK):
-        ingest_chunk.with_options(task_runner=ThreadPoolTaskRunner(max_workers=settings.download.workers))(
-            home, wanted[first : first + CHUNK], settings
-        )
+        bring_in(home, wanted[first : first + CHUNK], settings)
     return IngestReport(_summaries(home, tracks, {track.key for track in wanted}), problems)
 
 
@@ -92,9 +92,11 @@ def ingest_chunk(home: Path, tracks: list[Track], settings: Settings) -> None:
     fetch = fetch_audio.with_options(
         retries=settings.download.attempts - 1, retry_delay_seconds=_pauses(settings.download), retry_jitter_factor=0.5
     )
-    fetching = [fetch.submit(home, track, settings) for track in tracks if audio_at_hand(home, track) is None]
-    _raise_what_is_no_tracks_fault(wait(fetching).done)
-    jobs = [(track, audio) for track in tracks if (audio := audio_at_hand(home, track)) is not None]
+    with ThreadPoolTaskRunner(max_workers=settings.download.workers) as runner:
+        missing = [track for track in tracks if audio_at_hand(home, track, settings) is None]
+        fetching = [runner.submit(fetch, {"home": home, "track": track, "settings": settings}) for track in missing]
+        _raise_what_is_no_tracks_fault(wait(fetching).done)
+    jobs = [(track, audio) for track in tracks if (audio := audio_at_hand(home, track, settings)) is not None]
     if jobs:
         extract_tracks(home, jobs, settings, len(jobs))
 

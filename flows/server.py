@@ -1,8 +1,7 @@
 """The Prefect server behind a run: the user's, this home's, or one of our own.
 
 Prefect's ephemeral server drops the records of quick tasks when a program ends, so songform starts a server process
-itself. It serves 127.0.0.1 alone, ends when the process that started it ends, however that happens, and is stopped
-only after every task run has reached its final state.
+itself (`flows.serving`), which stops only after it has recorded every task run that it was told of.
 """
 
 from __future__ import annotations
@@ -12,15 +11,14 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from songform.corpus import write_json
+from flows.environment import unwatched_imports
+from flows.serving import ONE_RUN
 from songform.errors import SongformError
 
 __all__ = [
@@ -29,62 +27,95 @@ __all__ = [
     "prefect_server",
     "register_server",
     "running_server",
-    "serve",
     "start_server",
+    "stop_server",
     "wait_until_healthy",
 ]
 
 _START_SECONDS = 180.0  # a first start under load was seen to take 40 s
-_DRAIN_SECONDS = 20.0
-_QUIET_SECONDS = 1.5
+_STOP_SECONDS = 30.0  # what a server may take to write down its last records, and to close
 
 
 @contextmanager
-def prefect_server(home: Path) -> Iterator[str]:
+def prefect_server(home: Path, *modules: str) -> Iterator[str]:
     """Give the address of a Prefect API for the length of a `with` block, and set `PREFECT_API_URL` to it.
 
     `PREFECT_API_URL` wins; then the server that `songform ui` runs for this home; else one is started. Prefect must
     not have been imported before.
+
+    Parameters
+    ----------
+    home : Path
+        Whose server.
+    *modules : str
+        What the block will import: it is imported while a server of our own starts, for both take seconds.
 
     Raises
     ------
     SongformError
         If the server does not start.
     """
-    known = os.environ.get("PREFECT_API_URL") or running_server(home)
-    if known:
-        os.environ["PREFECT_API_URL"] = known
-        yield known
-        return
-    process, url = _own_server(home)
-    began = datetime.now(UTC)
-    try:
+    if url := os.environ.get("PREFECT_API_URL"):
+        _import(modules)
         yield url
-    finally:
-        _send_logs()
-        _drain(url, since=began)
-        os.environ.pop("PREFECT_API_URL", None)
-        stop_server(process)
+    elif url := running_server(home):
+        os.environ["PREFECT_API_URL"] = url
+        _import(modules)
+        with _without_heartbeats():
+            yield url
+    else:
+        with _own_server(home, modules) as url, _without_heartbeats():
+            try:
+                yield url
+            finally:
+                _say_all()
 
 
-def _own_server(home: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start a server and wait for it; one at a time in a home, since each makes or migrates the same database."""
+@contextmanager
+def _own_server(home: Path, modules: tuple[str, ...]) -> Iterator[str]:
+    """Have a server of our own; one starts at a time in a home, since each makes or migrates the same database."""
     from filelock import FileLock
 
-    port = free_port()
-    (home / ".prefect").mkdir(parents=True, exist_ok=True)
-    with FileLock(home / ".prefect" / ".lock"):
-        process = start_server(home, port)
-        url = os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-        try:
-            import prefect  # noqa: F401  imported while the server starts: both take seconds
+    folder, port = home / ".prefect", free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        with FileLock(folder / ".lock"):
+            stack.callback(stop_server, process := start_server(home, port))
+            url = os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+            stack.callback(os.environ.pop, "PREFECT_API_URL", None)
+            _import(modules)
+            wait_until_healthy(f"{url}/health", process, log=folder / "server.log")
+        yield url
 
-            wait_until_healthy(f"{url}/health", process, log=home / ".prefect" / "server.log")
-        except BaseException:
-            os.environ.pop("PREFECT_API_URL", None)
-            stop_server(process)
-            raise
-    return process, url
+
+def _say_all() -> None:
+    """Send what Prefect still holds back of logs and events; when the program ends they would find no server."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogHandler
+
+    APILogHandler().flush()
+    EventsWorker.drain_all(timeout=_STOP_SECONDS)
+
+
+def _import(modules: tuple[str, ...]) -> None:
+    with unwatched_imports():
+        for module in ("prefect", *modules):
+            import_module(module)
+
+
+@contextmanager
+def _without_heartbeats() -> Iterator[None]:
+    """Let flows end at once: the thread that beats for a flow sleeps a second at a time, and nothing listens to it.
+
+    The environment cannot say so: it takes only numbers of seconds. Who set one there keeps it.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    if "PREFECT_FLOWS_HEARTBEAT_FREQUENCY" in os.environ:
+        yield
+        return
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
 
 
 def start_server(home: Path, port: int, *, ui: bool = False) -> subprocess.Popen[bytes]:
@@ -94,13 +125,20 @@ def start_server(home: Path, port: int, *, ui: bool = False) -> subprocess.Popen
     environment = {
         **os.environ,
         "PREFECT_HOME": os.environ.get("PREFECT_HOME", str(folder)),
-        "PREFECT_UI_ENABLED": str(ui).lower(),
+        **({"PREFECT_SERVER_UI_ENABLED": "true"} if ui else ONE_RUN),
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",  # its console is the log that a failure names
         "PREFECT_UI_API_URL": f"http://127.0.0.1:{port}/api",
     }
-    command = [sys.executable, "-m", "flows.server", str(port)]
+    command = [sys.executable, "-m", "flows.serving", str(port)]
     with (folder / "server.log").open("ab") as log:
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)  # noqa: S603
+        return subprocess.Popen(  # noqa: S603  our own interpreter, no shell
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for this process, which stops the server after the last record
+        )
 
 
 def stop_server(process: subprocess.Popen[bytes]) -> None:
@@ -108,7 +146,7 @@ def stop_server(process: subprocess.Popen[bytes]) -> None:
     if process.stdin:
         process.stdin.close()  # its end is what the server waits for
     try:
-        process.wait(10)
+        process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(10)
@@ -131,13 +169,15 @@ def wait_until_healthy(url: str, process: subprocess.Popen[bytes], *, log: Path)
         with suppress(requests.RequestException):
             if session.get(url, timeout=5).ok:
                 return
-        time.sleep(0.2)
+        time.sleep(0.05)
     ended = f"ended with code {process.returncode}" if process.poll() is not None else "did not answer in time"
     raise SongformError(f"the server behind {url} {ended}; {log} says why (is another program using its files?)")
 
 
 def register_server(home: Path, url: str) -> Path:
     """Let other songform processes of this home find a server; return the file to remove when it ends."""
+    from songform.corpus import write_json
+
     path = home / ".prefect" / "songform-server.json"
     write_json(path, {"url": url, "pid": os.getpid()})
     return path
@@ -167,62 +207,3 @@ def is_taken(port: int) -> bool:
     """Return whether another program listens on a port of 127.0.0.1."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def serve(port: int) -> None:
-    """Run the server in this process until standard input ends."""
-    import uvicorn
-
-    config = uvicorn.Config(
-        "prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="warning"
-    )
-    server = uvicorn.Server(config)
-
-    def stop_with_parent() -> None:
-        while os.read(0, 1024):  # not sys.stdin: its lock, held by this thread, would break a server that cannot start
-            pass
-        server.should_exit = True
-        # A shutdown that hangs must not outlive the program that wanted it.
-        threading.Timer(8.0, os._exit, (0,)).start()
-
-    threading.Thread(target=stop_with_parent, daemon=True).start()
-    server.run()
-    os._exit(0)
-
-
-def _send_logs() -> None:
-    """Send what Prefect's log handler still holds; when the program ends it would find no server."""
-    from prefect.logging.handlers import APILogHandler
-
-    APILogHandler().flush()
-
-
-def _drain(url: str, *, since: datetime) -> None:
-    """Wait until the server has recorded the final state of every task run that began since.
-
-    Task runs are recorded from a stream of events, after the fact: all is said when none is unfinished and nothing
-    new has come for a while.
-    """
-    import requests
-
-    session = requests.Session()
-    session.trust_env = False
-    deadline, quiet_since, seen = time.monotonic() + _DRAIN_SECONDS, time.monotonic(), -1
-    while time.monotonic() < deadline:
-        with suppress(requests.RequestException):
-            total = _count(session, url, since, {})
-            final = _count(session, url, since, {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}})
-            if total != seen or final != total:
-                seen, quiet_since = total, time.monotonic()
-            elif time.monotonic() - quiet_since > _QUIET_SECONDS:
-                return
-        time.sleep(0.25)
-
-
-def _count(session: Any, url: str, since: datetime, state: dict[str, Any]) -> int:
-    body = {"task_runs": {"expected_start_time": {"after_": since.isoformat()}, **({"state": state} if state else {})}}
-    return int(session.post(f"{url}/task_runs/count", json=body, timeout=5).json())
-
-
-if __name__ == "__main__":
-    serve(int(sys.argv[1]))

@@ -33,6 +33,14 @@ def test_by_default_the_champion_is_asked(songform, document, audio_files, train
     assert (track["status"], track["title"]) == ("cached", audio_files[1].stem)
 
 
+def test_a_limit_holds_for_each_source(songform, document, audio_files, trained):
+    result = songform("--home", trained.home, "--json", "analyze", audio_files[0].parent, "--limit", 2)
+    assert result.exit_code == 0
+    assert [report["track"]["title"] for report in document(result)["reports"]] == [
+        path.stem for path in sorted(audio_files)[:2]
+    ]
+
+
 def test_the_terminal_shows_timelines_a_legend_and_the_model(songform, audio_files, trained):
     result = songform(
         "--home", trained.home, "analyze", audio_files[0], audio_files[1], "--model", "models:/songform/1"

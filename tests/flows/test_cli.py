@@ -98,6 +98,17 @@ def test_a_home_that_cannot_be_written_is_said_before_anything_starts(songform, 
         assert "--home" in sentence
 
 
+@pytest.mark.parametrize("command", ["ingest", "run", "analyze"])
+def test_paths_that_are_not_there_are_told_before_a_server_is_started(songform, home, monkeypatch, command):
+    monkeypatch.setattr("flows.console.Console.working", None)  # to call it is a defect
+    result = songform("--home", home, command, home / "one", home / "two")
+    assert result.exit_code == NOTHING_DONE
+    assert said(result).startswith(f"{home / 'one'} does not exist; ")
+    for other in ("http://a.example/feed", home):  # of which more can only be known by asking
+        with pytest.raises(TypeError):
+            songform("--home", home, command, home / "one", other)
+
+
 SETTINGS = {
     "an unknown key": (
         "[sequences]\nsecond = 3",

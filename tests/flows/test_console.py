@@ -46,7 +46,7 @@ CALLS = {
         lambda console: console.demo(DemoReport(RUN, 0.875, {"feed-0": 0.875}), Path("/home")),
         {"tracks", "frames_right", *TRAIN_FIELDS},
     ),
-    "status": (lambda console: console.status([TRACK, FAILED], Path("/home")), {"tracks"}),
+    "status": (lambda console: console.status([TRACK, FAILED], ["x"], Path("/home")), {"tracks", "problems"}),
     "doctor": (lambda console: console.doctor([Check("ffmpeg", True, NASTY)]), {"checks"}),
     "fail": (lambda console: console.fail(ValueError(NASTY), 4), {"error"}),
 }
@@ -147,7 +147,7 @@ def test_the_demo_ends_with_where_to_look(shown, monkeypatch, tmp_path):
 
 
 def test_an_empty_corpus_says_how_to_fill_it(shown):
-    out = shown(lambda console: console.status([], Path("/home")), json=False).out
+    out = shown(lambda console: console.status([], [], Path("/home")), json=False).out
     assert out == "The corpus in /home holds no track yet; bring some in with songform ingest SOURCE.\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 
@@ -16,7 +17,7 @@ from songform.settings import Settings
 
 
 def found(home, name, settings=Settings()):  # noqa: B008  frozen
-    return {check.name: check for check in examine(home, settings)}[name]
+    return {check.name: check for check in examine(home, lambda: settings)}[name]
 
 
 @pytest.fixture
@@ -26,17 +27,17 @@ def home(extracted, tmp_path):
 
 
 def test_a_home_in_order_is_well(trained, quick):
-    checks = examine(trained.home, quick)
-    names = ["Python", "ffmpeg", "JavaScript runtime", "yt-dlp", "packages", "home", "corpus", "MLflow store", "disk"]
-    assert [check.name for check in checks] == names
+    checks = examine(trained.home, lambda: quick)
+    names = ["Python", "ffmpeg", "JavaScript runtime", "yt-dlp", "packages", "home", "settings", "corpus"]
+    assert [check.name for check in checks] == [*names, "MLflow store", "disk"]
     # How old yt-dlp is, and what room there is, depends on the day and the machine.
     ill = [check for check in checks if not check.is_well and check.name not in {"yt-dlp", "disk"}]
     assert ill == []
-    assert "6 tracks, 6 done, 0 failed" in [check.finding for check in checks][6]
+    assert "6 tracks, 6 done, 0 failed" in [check.finding for check in checks][7]
 
 
 def test_looking_leaves_no_trace(tmp_path):
-    examine(tmp_path / "new", Settings())
+    examine(tmp_path / "new", Settings)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -117,9 +118,37 @@ def test_a_machine_without_ffmpeg_or_deno_is_told_how_to_get_them(tmp_path, monk
 
 def test_a_check_that_breaks_does_not_stop_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(flows.doctor, "_disk", lambda home: 1 / 0)
-    checks = examine(tmp_path, Settings())
+    checks = examine(tmp_path, Settings)
     assert checks[-1] == Check("disk", False, "ZeroDivisionError: division by zero", "please report it")
-    assert len(checks) == 9
+    assert len(checks) == 10
+
+
+@pytest.mark.parametrize("name", ["tensorflow", "tensorflow-cpu"])
+def test_every_package_is_shown_with_its_version_whatever_tensorflow_is_called(tmp_path, monkeypatch, name):
+    other = {"tensorflow": "tensorflow-cpu", "tensorflow-cpu": "tensorflow"}[name]
+
+    def version(package):
+        if package in {other, "keras"}:
+            raise PackageNotFoundError(package)
+        return "1.2.3"
+
+    monkeypatch.setattr(flows.doctor, "version", version)
+    check = found(tmp_path, "packages")
+    assert "tensorflow 1.2.3, librosa 1.2.3" in check.finding
+    assert (check.is_well, check.mend) == (False, "make install, or pip install keras")
+
+
+def test_settings_that_cannot_be_read_are_one_line_and_the_rest_is_still_looked_at(songform, document, home):
+    (home / "songform.toml").write_text("[model")
+    result = songform("--home", home, "--json", "doctor")
+    assert result.exit_code == 4
+    checks = {check["name"]: check for check in document(result)["checks"]}
+    assert "songform.toml cannot be read as TOML" in checks["settings"]["finding"]
+    assert not checks["settings"]["is_well"]
+    assert checks["corpus"]["is_well"]
+    assert len(checks) == 10
+    (home / "songform.toml").unlink()
+    assert found(home, "settings").is_well
 
 
 def test_the_command_ends_with_4_if_something_is_wrong(songform, document, tmp_path, monkeypatch):

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import gc
 import os
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from flows.environment import prepare_environment
+from flows.environment import prepare_environment, unwatched_imports
 
 
 @pytest.fixture
@@ -49,3 +51,12 @@ def test_no_proxy_for_anything_stays_no_proxy_for_anything(environment):
     environment["no_proxy"] = "*"
     prepare_environment(Path("/home"))
     assert environment["no_proxy"] == "*"
+
+
+def test_garbage_is_collected_again_after_the_imports_even_if_one_fails():
+    with unwatched_imports():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with pytest.raises(ModuleNotFoundError), unwatched_imports():
+        import_module("nowhere")
+    assert gc.isenabled()

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
+import requests
 
+import flows.ingest
 import songform.corpus as songform_corpus
 from flows.demo import served_feed
 from flows.ingest import ingest
@@ -75,7 +77,7 @@ def test_each_bad_enclosure_fails_alone_and_gets_a_second_chance(songform, docum
         *[("done", 0, None)] * 3,
         *[("cached", 0, None)] * 2,
     ]
-    assert not list((home / "data" / "incoming").iterdir())
+    assert [path for path in (home / "data" / "incoming").rglob("*") if path.is_file()] == []
 
     result = songform("--home", home, "--json", "ingest", "--retry-failed")
     assert result.exit_code == 0
@@ -128,6 +130,22 @@ def test_a_limit_holds_for_each_source_and_a_track_named_twice_is_one(api, audio
     folder, first = str(audio_files[0].parent), str(min(audio_files))
     report = ingest(home, [folder, first, folder], quick, limit=2)
     assert [track["title"] for track in report.tracks] == [path.stem for path in sorted(audio_files)[:2]]
+
+
+def flow_runs(api, home):
+    """Ask Prefect what the flow runs of a home are called."""
+    runs = requests.post(f"{api}/flow_runs/filter", json={"limit": 200}, timeout=30).json()
+    return sorted(run["name"] for run in runs if run["parameters"]["home"] == str(home))
+
+
+def test_many_tracks_are_brought_in_by_sub_flows_and_few_without(api, audio_files, quick, home, monkeypatch):
+    paths = [str(path) for path in audio_files[:3]]
+    subflows = [f"ingest {audio_files[first].stem} and others" for first in (0, 2)]
+    for chunk, expected in ((3, []), (2, subflows)):
+        monkeypatch.setattr(flows.ingest, "CHUNK", chunk)
+        report = ingest(home / str(chunk), paths, quick)
+        assert [track["status"] for track in report.tracks] == ["done"] * 3
+        assert flow_runs(api, home / str(chunk)) == sorted([f"ingest {paths}", *expected])
 
 
 def test_a_source_that_cannot_be_listed_is_a_problem_beside_others_and_an_error_alone(api, audio_files, quick, home):

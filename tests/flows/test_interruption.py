@@ -42,7 +42,9 @@ def command(home, *words, own_server=False):
         environment["http_proxy"] = "http://127.0.0.1:9"
     line = [sys.executable, "-m", "flows.cli", "--home", str(home), "--json", *map(str, words)]
     with (home / "stderr.txt").open("wb") as stderr, (home / "stdout.txt").open("wb") as stdout:
-        process = subprocess.Popen(line, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+        process = subprocess.Popen(
+            line, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+        )
     try:
         yield process
     finally:
@@ -100,7 +102,7 @@ def servers(home):
             variables = (process / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"flows.server" in words and f"PREFECT_HOME={home / '.prefect'}".encode() in variables:
+        if b"flows.serving" in words and f"PREFECT_HOME={home / '.prefect'}".encode() in variables:
             found.append(int(process.name))
     return found
 
@@ -155,8 +157,8 @@ def test_an_ingest_killed_while_it_downloads_goes_on_where_it_was(gate, songs, h
     data = home / "data"
     with flows.demo.served_feed(tmp_path, songs[:4], 0) as url:
         with command(home, "ingest", url, own_server=True) as process:
-            wait_until(lambda: len(list(data.glob("incoming/*.mp3"))) == 2, process)
-            wait_until(lambda: any(p.stat().st_size for p in data.glob("incoming/.*.tmp/*/audio*")), process)
+            wait_until(lambda: len(list(data.glob("incoming/*/*.mp3"))) == 2, process)
+            wait_until(lambda: any(p.stat().st_size for p in data.glob("incoming/*/.*.tmp/*/audio*")), process)
             orphans = servers(home)
             assert len(orphans) == 1
             kill(process)
@@ -168,7 +170,7 @@ def test_an_ingest_killed_while_it_downloads_goes_on_where_it_was(gate, songs, h
         document = finish(home, "ingest", url, own_server=True)
         assert set(gate.asked) == {"/feed.rss", "/2.flac", "/3.flac"}
     assert [track["status"] for track in document["tracks"]] == ["done"] * 4
-    assert list((data / "incoming").iterdir()) == []
+    assert [path for path in (data / "incoming").rglob("*") if path.is_file()] == []
     assert servers(home) == []
     found = recorded(home, since)
     assert {state for _, state in found} == {"COMPLETED"}
@@ -192,6 +194,29 @@ def test_an_ingest_killed_while_it_extracts_keeps_what_was_extracted(songs, home
     document = finish(home, "ingest", folder)
     assert [track["status"] for track in document["tracks"]] == ["cached"] * 3 + ["done"]
     assert {record.key: record for record in done(home) if record.key in first} == first
+
+
+def running(home):
+    """Return the first words of the task runs of which Prefect knows that they run."""
+    try:
+        with sqlite3.connect(f"file:{home / '.prefect' / 'prefect.db'}?mode=ro", uri=True) as database:
+            rows = database.execute("select name from task_run where state_type = 'RUNNING'").fetchall()
+        database.close()
+    except sqlite3.OperationalError:  # the tables are not made yet
+        return set()
+    return {name.split()[0] for (name,) in rows}
+
+
+def test_ctrl_c_ends_the_command_and_its_server_after_the_last_record(songs, home, tmp_path):
+    """A terminal sends it to all processes of a command; the server is not to hear it."""
+    soundfile.write(tmp_path / "long.flac", np.tile(songs[0].y, 120), songs[0].sr)
+    with command(home, "ingest", tmp_path / "long.flac", own_server=True) as process:
+        wait_until(lambda: "extract" in running(home), process)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+    assert "songform: stopped; the same command goes on" in (home / "stderr.txt").read_text()
+    assert servers(home) == []
+    assert recorded(home, "") == {("list", "COMPLETED"): 1, ("extract", "CRASHED"): 1}
 
 
 def epochs(home):

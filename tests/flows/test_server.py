@@ -12,6 +12,7 @@ import time
 
 import pytest
 import requests
+from prefect.settings import get_current_settings
 
 from flows.server import (
     free_port,
@@ -22,8 +23,14 @@ from flows.server import (
     stop_server,
     wait_until_healthy,
 )
+from flows.serving import ONE_RUN
 from songform.errors import SongformError
 
+HEARTBEAT = 180  # seconds, Prefect's default
+# Says which of Prefect's settings the environment has changed.
+CHANGED = (
+    "from prefect.settings import get_current_settings as s; print(*s().to_environment_variables(exclude_unset=True))"
+)
 # Starts a server and lives on; the test ends it as hard as can be.
 PARENT = """
 import sys, time
@@ -87,15 +94,22 @@ def test_an_address_in_the_environment_is_the_users_choice(tmp_path, monkeypatch
     monkeypatch.setenv("PREFECT_API_URL", "http://a.example/api")
     with prefect_server(tmp_path) as url:
         assert url == "http://a.example/api"
+        assert get_current_settings().flows.heartbeat_frequency == HEARTBEAT
     assert os.environ["PREFECT_API_URL"] == "http://a.example/api"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_homes_running_server_is_used(tmp_path, healthy, no_address):
+def test_the_homes_running_server_is_used(tmp_path, healthy, no_address, monkeypatch):
     registered = register_server(tmp_path, healthy)
     assert running_server(tmp_path) == healthy
-    with prefect_server(tmp_path) as url:
+    with prefect_server(tmp_path, "songform.sources") as url:
         assert url == healthy
+        assert get_current_settings().flows.heartbeat_frequency is None
+    assert get_current_settings().flows.heartbeat_frequency == HEARTBEAT
+    monkeypatch.setenv("PREFECT_API_URL", "")
+    monkeypatch.setenv("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "60")
+    with prefect_server(tmp_path):
+        assert get_current_settings().flows.heartbeat_frequency == HEARTBEAT  # as it was when Prefect was imported
     registered.unlink()
     assert running_server(tmp_path) is None
 
@@ -153,6 +167,13 @@ def test_no_record_of_a_burst_of_quick_tasks_is_lost(tmp_path):
     assert states == [("COMPLETED", 100)]
     assert flows == [("COMPLETED", 1)]
     assert not (tmp_path / ".prefect" / "songform-server.json").exists()
+
+
+def test_what_a_server_of_one_run_leaves_out_has_the_names_that_prefect_knows(tmp_path):
+    environment = {"PATH": os.environ["PATH"], "PREFECT_HOME": str(tmp_path), **ONE_RUN}
+    run = subprocess.run([sys.executable, "-c", CHANGED], env=environment, capture_output=True, text=True, check=True)
+    assert set(ONE_RUN) <= set(run.stdout.split())
+    assert len(ONE_RUN) > 5
 
 
 def test_a_registered_server_is_json_that_anybody_can_read(tmp_path):

@@ -32,7 +32,7 @@ def test_tracks_come_in_order_of_their_titles_with_what_failed_and_why(home, aud
 def test_a_folder_that_is_no_home_yet_holds_nothing_and_stays_as_it_is(songform, document, tmp_path):
     assert corpus_status(tmp_path / "new") == []
     result = songform("--home", tmp_path / "new", "--json", "status")
-    assert (result.exit_code, document(result)) == (0, {"tracks": []})
+    assert (result.exit_code, document(result)) == (0, {"tracks": [], "problems": []})
     assert "bring some in with songform ingest" in songform("--home", tmp_path / "new", "status").stdout
     assert list(tmp_path.iterdir()) == []
 
@@ -50,3 +50,13 @@ def test_a_record_that_cannot_be_read_is_one_sentence(songform, home):
     result = songform("--home", home, "status")
     assert result.exit_code == 4
     assert "delete it, and the next ingest makes it anew" in result.stderr
+
+
+def test_settings_that_will_stop_every_other_command_are_told_beside_the_tracks(songform, document, home):
+    (home / "songform.toml").write_text("[model]\nepoch = 3")
+    result = songform("--home", home, "--json", "status")
+    assert result.exit_code == 0
+    sentence = f"{home / 'songform.toml'}: there is no setting model.epoch; did you mean model.epochs?"
+    assert document(result)["problems"] == [sentence]
+    assert len(document(result)["tracks"]) == 7
+    assert result.stderr == f"songform: {sentence}\n"

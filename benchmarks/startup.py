@@ -1,0 +1,191 @@
+"""Whole programs, from the prompt to the end: what a person waits for.
+
+Run it with ``python -m benchmarks.startup [SONG]``. Every run is a process of its own, with imports and all; only what
+the operating system keeps of files is warm. One song is ingested beside a server that runs already, as after
+`songform ui`, each time into a home without data; and by a program that must start a server itself: in a home that
+never had one, whose database must be made first, and in one that had. Below stands what each part of it costs, measured
+by itself: parts run side by side, so they do not add up to the whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+from benchmarks.measuring import Result, Spread, markdown, seconds, timed
+from benchmarks.songs import default_song
+from flows.environment import prepare_environment
+from flows.server import free_port, register_server, start_server, stop_server, wait_until_healthy
+
+__all__ = ["measure"]
+
+MOST_HELP = 1.0  # s
+MOST_BESIDE = 8.0
+RUNS_BESIDE, RUNS_OWN = 5, 3
+
+# What the program does beside a server, piece by piece; each piece is timed when it is done for the first time.
+PIECES = """
+import json, os, sys, time
+from pathlib import Path
+
+spent, began = {}, time.perf_counter()
+
+def lap(what):
+    global began
+    now = time.perf_counter()
+    spent[what], began = now - began, now
+
+home, song = map(Path, sys.argv[1:])
+from flows.environment import prepare_environment, unwatched_imports
+from flows.server import prefect_server
+prepare_environment(home)
+with unwatched_imports():
+    import prefect
+    lap("import Prefect")
+    import flows.ingest
+    lap("import the rest of what ingest needs")
+from songform.corpus import Corpus
+from songform.settings import Settings
+from tasks.extraction import Extraction, extract_track
+from tasks.localfiles import local_listing
+from tasks.workers import outcomes
+
+@prefect.flow
+def nothing():
+    pass
+
+del os.environ["PREFECT_API_URL"]  # the home's server it is, and not the user's own
+with prefect_server(home):
+    lap("find the server")
+    nothing()
+lap("Prefect: the first flow of a program, of nothing")
+(track,) = local_listing(song).tracks
+Corpus(home).prepare()
+lap("list one file (its hash)")
+job = Extraction(home, track, song, Settings(), None)
+list(outcomes(extract_track, [job], workers=1))
+lap("a fresh worker: start, extract, write, end")
+extract_track(job)
+lap("decode, extract and write alone")
+print(json.dumps(spent))
+"""
+
+
+def measure(song: Path) -> list[Result]:
+    """Measure whole programs that ingest a song.
+
+    Parameters
+    ----------
+    song : Path
+        An audio file.
+    """
+    with tempfile.TemporaryDirectory(prefix="songform-bench-") as folder:
+        home = Path(folder, "home")
+        says_help = timed(lambda: songform("--help"))
+        starts, stops = server_seconds(home)
+        with running_server(home) as url:
+            beside = spread([ingest_seconds(home, song) for _ in range(RUNS_BESIDE)])
+            pieces = [piece_seconds(home, song, url) for _ in range(RUNS_OWN)]
+        fresh = spread([ingest_seconds(Path(folder, str(run)), song) for run in range(RUNS_OWN)])
+        again = spread([ingest_seconds(Path(folder, "0"), song) for _ in range(RUNS_OWN)])
+    return [
+        bounded("songform --help", says_help, MOST_HELP),
+        bounded("songform ingest FILE beside a running Prefect server", beside, MOST_BESIDE),
+        Result("songform ingest FILE with a server of its own, in a fresh home", f"{fresh:.1f} s"),
+        Result("songform ingest FILE with a server of its own, the next time", f"{again:.1f} s"),
+        *(Result(f"- {what}", f"{spread([each[what] for each in pieces]):.2f} s") for what in pieces[0]),
+        Result("- server: from its start until it answers, in a fresh home", f"{starts[0]:.2f} s"),
+        Result("- server: the same, the next time", f"{spread(starts[1:]):.2f} s"),
+        Result("- server: its end", f"{spread(stops):.2f} s"),
+    ]
+
+
+def bounded(what: str, measured: Spread, most: float) -> Result:
+    """Return a line with an upper bound."""
+    return Result(what, f"{measured:.2f} s", f"at most {most:g} s", measured.median <= most)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Return the median, the least and the most."""
+    return Spread(statistics.median(values), min(values), max(values))
+
+
+def songform(*words: object) -> None:
+    """Run the command line in a process of its own, in an environment that says nothing of Prefect."""
+    command = [sys.executable, "-m", "flows.cli", *map(str, words)]
+    subprocess.run(command, env=environment(), check=True, capture_output=True, stdin=subprocess.DEVNULL)
+
+
+def environment() -> dict[str, str]:
+    """Return the environment without what leads to a Prefect server."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+
+
+def ingest_seconds(home: Path, song: Path) -> float:
+    """Return how long an ingest of one song takes into a home whose data are removed first."""
+    shutil.rmtree(home / "data", ignore_errors=True)
+    return seconds(lambda: songform("--home", home, "ingest", song))
+
+
+def piece_seconds(home: Path, song: Path, url: str) -> dict[str, float]:
+    """Return how long each piece of such an ingest takes."""
+    shutil.rmtree(home / "data", ignore_errors=True)
+    command = [sys.executable, "-c", PIECES, str(home), str(song)]
+    run = subprocess.run(
+        command, env={**environment(), "PREFECT_API_URL": url}, check=True, capture_output=True, text=True
+    )
+    return dict(json.loads(run.stdout))
+
+
+def server_seconds(home: Path) -> tuple[list[float], list[float]]:
+    """Return how long a server of one run takes to start, the first time in a fresh home, and to end."""
+    starts, stops = [], []
+    for _ in range(1 + RUNS_OWN):
+        servers: list[subprocess.Popen[bytes]] = []
+        starts.append(seconds(lambda servers=servers: servers.append(started(home, free_port()))))
+        stops.append(seconds(lambda servers=servers: stop_server(servers[0])))
+    return starts, stops
+
+
+@contextmanager
+def running_server(home: Path) -> Iterator[str]:
+    """Have a Prefect server that other processes of this home find, as `songform ui` does."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    process = started(home, port, ui=True)
+    registered = register_server(home, url)
+    try:
+        yield url
+    finally:
+        registered.unlink()
+        stop_server(process)
+
+
+def started(home: Path, port: int, *, ui: bool = False) -> subprocess.Popen[bytes]:
+    """Start a server and wait until it answers."""
+    with patch.dict(os.environ, environment(), clear=True):
+        prepare_environment(home)
+        process = start_server(home, port, ui=ui)
+    wait_until_healthy(f"http://127.0.0.1:{port}/api/health", process, log=home / ".prefect" / "server.log")
+    return process
+
+
+def main() -> None:
+    """Print the table for the song that is named, or for a composed one."""
+    with tempfile.TemporaryDirectory(prefix="songform-bench-") as folder:
+        song = Path(sys.argv[1]) if len(sys.argv) > 1 else default_song(Path(folder))
+        print(markdown(measure(song)))
+        print(f"\nload {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()

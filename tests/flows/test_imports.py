@@ -1,0 +1,76 @@
+"""An ingest imports nothing that takes seconds and that it does not need: neither the program nor its workers do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+DEAR = {"librosa", "numba", "tensorflow", "keras", "sklearn", "matplotlib", "mlflow", "torch", "IPython"}
+PARENT = """
+import sys
+from flows.cli import main
+sys.argv = ["songform", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print("loaded:", *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+# Does in a worker process what an ingest has done there, and tells what the process has loaded then.
+WORKER = """
+import sys
+from tasks.extraction import extract_track
+
+def loaded(job):
+    made = extract_track(job)
+    return [made.decoder, *sorted({name.partition(".")[0] for name in sys.modules})]
+"""
+ASKING = """
+import sys
+from pathlib import Path
+from songform.settings import Settings
+from tasks.extraction import Extraction
+from tasks.localfiles import local_listing
+from tasks.workers import outcomes
+from worker import loaded
+
+home, audio = map(Path, sys.argv[1:])
+(track,) = local_listing(audio).tracks
+((_, found),) = outcomes(loaded, [Extraction(home, track, audio, Settings(), None)], workers=1)
+print("loaded:", *found)
+"""
+
+
+@pytest.fixture
+def audio(tmp_path):
+    path = tmp_path / "tiny.flac"
+    soundfile.write(path, 0.1 * np.sin(np.arange(22050) / 10), 22050)
+    return path
+
+
+def loaded(program, *words, path):
+    """Return what a program of its own, with this folder on its path, says it has loaded."""
+    environment = {**os.environ, "PYTHONPATH": str(path)}
+    command = [sys.executable, "-c", program, *map(str, words)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return set(run.stdout.rpartition("loaded:")[2].split())
+
+
+@pytest.mark.usefixtures("api")
+def test_an_ingest_of_a_file_loads_nothing_dear(audio, tmp_path):
+    found = loaded(PARENT, "--home", tmp_path / "home", "ingest", audio, path=tmp_path)
+    assert len(list((tmp_path / "home").rglob("*.parquet"))) == 2
+    assert {"flows", "prefect", "pyarrow"} <= found
+    assert found & DEAR == set()
+
+
+def test_a_worker_that_extracts_a_file_loads_neither_that_nor_what_only_the_program_needs(audio, tmp_path):
+    (tmp_path / "worker.py").write_text(WORKER)
+    found = loaded(ASKING, tmp_path / "home", audio, path=tmp_path)
+    assert {"songform", "scipy", "soundfile"} <= found
+    assert found & (DEAR | {"prefect", "typer", "flows", "sqlalchemy", "yt_dlp"}) == set()

@@ -45,8 +45,8 @@ class Ledger:
         self._open = 0  # websockets through which events may still come
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
-        """Serve a request, or a websocket and note what comes through it."""
-        if scope["type"] != "websocket":
+        """Serve a request; of the websocket through which clients send events, note what comes."""
+        if scope["type"] != "websocket" or not scope["path"].endswith("/events/in"):
             await self._app(scope, receive, send)
             return
 

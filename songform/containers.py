@@ -28,11 +28,11 @@ from songform.errors import AudioError
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-__all__ = ["announced_duration", "banner_duration", "ffmpeg_banner", "is_cut_short"]
+__all__ = ["announced_duration", "banner_duration", "ffmpeg_banner", "ffmpeg_input", "is_cut_short"]
 
 # What writers of WAV put in place of a length that they cannot know. Some programs put other numbers there, near 2 GB;
 # but a number that might be a length is taken for one, or a file that was cut would pass for whole.
-UNKNOWN_SIZES = {0, 0xFFFFFFFF}
+UNKNOWN_SIZES = {0, 2**32 - 1, 2**64 - 1}  # the last one in RF64
 
 # An MPEG audio header of four bytes, a checksum or none, side information of one of three sizes, the tag with a count.
 XING = re.compile(
@@ -68,13 +68,18 @@ def announced_duration(path: str | Path, *, ffmpeg: str | None = None) -> float 
     -------
     float or None
         Seconds, or None if the file announces nothing, or nothing that can be read without ffmpeg.
+
+    Raises
+    ------
+    AudioError
+        If a WAV file announces less than it holds.
     """
     with Path(path).open("rb") as file:
         _skip_id3(file)
         start = file.read(8192)
         if start[8:12] == b"WAVE" and start[:4] in {b"RIFF", b"RF64", b"BW64"}:
             file.seek(-len(start) + 12, 1)
-            return _wav_seconds(file)
+            return _wav_seconds(file, Path(path))
     if start[:4] == b"fLaC":
         return _flac_seconds(start)
     if start[:4] == b"OggS":
@@ -92,16 +97,19 @@ def ffmpeg_banner(path: str | Path, ffmpeg: str) -> str:
     AudioError
         Of the class `environment`, if ffmpeg cannot be started.
     """
-    # Nothing but this very file is ever opened, whatever a hostile playlist in disguise may name.
-    command = [ffmpeg, "-nostdin", "-protocol_whitelist", "file,pipe", "-i", f"file:{Path(path).absolute()}"]
     try:
-        run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 - no shell; the caller names the program
+        run = subprocess.run([ffmpeg, *ffmpeg_input(path)], stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 - no shell; the caller names the program
     except OSError as error:
         raise AudioError(
             f"ffmpeg cannot be started as {ffmpeg} ({error.strerror}); check that it is an executable file",
             "environment",
         ) from error
     return run.stderr.decode(errors="replace")
+
+
+def ffmpeg_input(path: str | Path) -> list[str]:
+    """Return ffmpeg's arguments to read a file, and nothing but this file, whatever a playlist in disguise may name."""
+    return ["-nostdin", "-protocol_whitelist", "file,pipe", "-i", f"file:{Path(path).absolute()}"]
 
 
 def banner_duration(banner: str) -> float | None:
@@ -128,13 +136,16 @@ def _skip_id3(file: BinaryIO) -> None:
     file.seek(size)
 
 
-def _wav_seconds(file: BinaryIO) -> float | None:
+def _wav_seconds(file: BinaryIO, path: Path) -> float | None:
     byte_rate = long_size = 0
     while len(head := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", head)
         if name == b"data":
-            size = long_size if long_size and size == 0xFFFFFFFF else size
-            return size / byte_rate if byte_rate and size not in UNKNOWN_SIZES else None
+            size = long_size if size == 0xFFFFFFFF else size
+            if not byte_rate or size in UNKNOWN_SIZES:
+                return None
+            _refuse_overrun(file, path, size, byte_rate)
+            return size / byte_rate
         body = file.read(min(size, 64))
         if name == b"fmt " and len(body) >= 12:
             (byte_rate,) = struct.unpack_from("<I", body, 8)
@@ -142,6 +153,21 @@ def _wav_seconds(file: BinaryIO) -> float | None:
             (long_size,) = struct.unpack_from("<Q", body, 8)
         file.seek(size + size % 2 - len(body), 1)
     return None
+
+
+def _refuse_overrun(file: BinaryIO, path: Path, size: int, byte_rate: int) -> None:
+    """Refuse a WAV file with sound behind the announced end: beyond 4 GB its size is a small number again."""
+    file.seek(size + size % 2, 1)
+    here, end = file.tell(), file.seek(0, 2)
+    file.seek(min(here, end))
+    head = file.read(8)
+    is_chunk = len(head) == 8 and head[:4].isascii() and head[:4].decode().isprintable()
+    announced, more = size / byte_rate, (end - here) / byte_rate
+    if is_cut_short(announced, announced + more) and not is_chunk:
+        raise AudioError(
+            f"{path.name} announces {announced:.1f} s, but {more:.1f} s more follow; a WAV file cannot be longer than "
+            "4 GB: write it as RF64 or FLAC"
+        )
 
 
 def _flac_seconds(start: bytes) -> float | None:

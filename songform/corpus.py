@@ -11,6 +11,10 @@
     data/bundles/<bundle>/                  a trained model, whole
     data/composed/<config>/<name>.*         composed songs with known form, by which models are compared
     data/reports/<model>/<key>.*            segments and pictures
+    data/claims/<key>.lock                  which process works on a track
+    data/hosts/<host>.*                     what is known of the hosts that audio comes from
+    data/alarms.json                        what somebody was told of
+    data/local-files.json                   the hashes of files outside the home
     mlruns/mlflow.db, mlruns/artifacts/     MLflow's store
 
 The file is the cache: a path is made of all that determines the content, so a file that stands is right. Files are
@@ -37,7 +41,16 @@ from songform.errors import CorpusError
 from songform.settings import AudioSettings
 from songform.sources import TrackRecord
 
-__all__ = ["AUDIO_SUFFIXES", "Corpus", "atomic_path", "read_table", "table_writer", "write_json", "write_table"]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "ROW_GROUP",
+    "Corpus",
+    "atomic_path",
+    "read_table",
+    "table_writer",
+    "write_json",
+    "write_table",
+]
 
 # The only suffixes of downloads that reach a path: a site may call its files what it likes.
 AUDIO_SUFFIXES = (
@@ -45,7 +58,7 @@ AUDIO_SUFFIXES = (
     *(".aac", ".mp4", ".mka", ".oga", ".aif", ".aiff", ".wma"),
 )
 DEFAULT_ENCODING = AudioSettings().encoding
-ROW_GROUP = 16_384  # rows: the writer holds a group in memory several times over
+ROW_GROUP = 16_384  # six minutes of frames: most songs are one group, of which the writer holds several copies
 
 _SUFFIXES = (*AUDIO_SUFFIXES, ".audio")
 

@@ -26,7 +26,7 @@ from typing import IO, TYPE_CHECKING, cast
 import numpy as np
 import soundfile
 
-from songform.containers import ffmpeg_banner
+from songform.containers import ffmpeg_banner, ffmpeg_input
 from songform.errors import AudioError
 from songform.hashing import HashingFile
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Decoder", "open_decoder"]
 
 BLOCK = 65_536  # sample times in a block: a quarter of a megabyte a channel
+MOST_UNREAD = 2**18  # bytes behind the last frame of FLAC: there may be a tag, but no music
 ENDLESS = 2**62  # libsndfile's length of a FLAC that was streamed is about 2**63 samples
 
 
@@ -95,7 +96,9 @@ def open_decoder(path: Path, *, ffmpeg: str | None = None) -> Iterator[Decoder]:
             return
         with file:
             name = f"libsndfile {soundfile.__libsndfile_version__}"
-            yield Decoder(name, file.samplerate, file.channels, _sound_file_blocks(file), bytes_of_file.sha256)
+            yield Decoder(
+                name, file.samplerate, file.channels, _sound_file_blocks(file, bytes_of_file), bytes_of_file.sha256
+            )
 
 
 class _SoundStream(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
@@ -112,18 +115,22 @@ def _sound_file(bytes_of_file: HashingFile) -> soundfile.SoundFile | None:
     except soundfile.SoundFileError:
         return None
     # A length that its writer could not know: the largest one in FLAC; none in WAV, which may be an empty song, too.
-    if file.frames >= ENDLESS or (file.frames == 0 and file.format in {"WAV", "WAVEX"}):
+    if file.frames >= ENDLESS or (file.frames == 0 and file.format in {"WAV", "WAVEX", "RF64"}):
         file.close()
         return None
     return file
 
 
-def _sound_file_blocks(file: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
+def _sound_file_blocks(file: soundfile.SoundFile, bytes_of_file: HashingFile) -> Iterator[NDArray[np.float32]]:
     try:
         while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
             yield block
     except soundfile.SoundFileError as error:
-        raise DecodingError(f"libsndfile: {error}") from error
+        raise bytes_of_file.error or DecodingError(f"libsndfile: {error}") from error
+    if bytes_of_file.error:
+        raise bytes_of_file.error
+    if file.format == "FLAC" and bytes_of_file.n_unread() > MOST_UNREAD:
+        raise DecodingError(f"its header ends it there, but {bytes_of_file.n_unread()} bytes follow")
 
 
 @contextmanager
@@ -145,8 +152,7 @@ def _ffmpeg_decoder(path: Path, bytes_of_file: HashingFile, ffmpeg: str | None) 
 
 @contextmanager
 def _ffmpeg_pipe(path: Path, ffmpeg: str) -> Iterator[tuple[IO[bytes], IO[bytes], subprocess.Popen[bytes]]]:
-    command = [ffmpeg, "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-i", f"file:{path.absolute()}"]
-    command += ["-vn", "-f", "wav", "-c:a", "pcm_f32le", "pipe:1"]
+    command = [ffmpeg, "-v", "error", *ffmpeg_input(path), "-vn", "-f", "wav", "-c:a", "pcm_f32le", "pipe:1"]
     # The messages go to a file: a full pipe that nobody reads would stop ffmpeg.
     with (
         tempfile.TemporaryFile() as errors,
@@ -179,7 +185,8 @@ def _pipe_blocks(
 ) -> Iterator[NDArray[np.float32]]:
     width = 4 * channels
     while data := stdout.read(BLOCK * width):
-        yield np.frombuffer(data, "<f4", len(data) // width * channels).reshape(-1, channels)
+        if whole := len(data) // width:  # ffmpeg may die in the middle of a sample
+            yield np.frombuffer(data, "<f4", whole * channels).reshape(-1, channels)
     if process.wait():
         raise DecodingError(f"ffmpeg: {_last_line(errors)}")
 
@@ -187,4 +194,5 @@ def _pipe_blocks(
 def _last_line(errors: IO[bytes]) -> str:
     errors.seek(0)
     lines = errors.read().decode(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "no message")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "no message")
+    return re.sub(r"\[[^]]* @ 0x[0-9a-f]+\] ", "", last)  # an address in memory helps nobody

@@ -89,6 +89,7 @@ class Descriptors:
         self._floor = np.full(len(self._frequency), FLOOR, dtype)
         self._ones = np.ones(len(self._frequency), dtype)
         self._levels = np.empty((BLOCK_FRAMES, len(self._frequency)), dtype)  # used again and again
+        self._group = np.ones(GROUP, dtype)
         self._sum_groups = _cumulative_sum(-(-len(self._frequency) // GROUP), dtype)
         self._sum_bins = _cumulative_sum(GROUP, dtype)
         self._cepstrum = Filterbank(dct_basis(n_mels, n_mfcc), dtype=np.float64)
@@ -120,7 +121,7 @@ class Descriptors:
         # First the group of bins in which the threshold is passed, then the bin: a cumulative sum over all bins of
         # all frames would cost more than the FFT.
         groups = magnitude.reshape(len(magnitude), -1, GROUP)
-        below = self._sum_groups(groups @ self._ones[:GROUP])
+        below = self._sum_groups(groups @ self._group)
         threshold = self.roll_percent * below[:, -1:]
         frames, group = np.arange(len(groups)), (below >= threshold).argmax(axis=1)
         before = np.where(group > 0, below[frames, group - 1], 0)

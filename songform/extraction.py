@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from songform.overview import Overview
     from songform.spectra import SpectrumBlock
 
-__all__ = ["ROW_GROUP", "SongExtractor", "describe_audio", "feature_groups", "feature_schema"]
-
-ROW_GROUP = 16_384  # rows that are written at a time: six minutes, 2.5 MB; most songs are one group
+__all__ = ["SongExtractor", "describe_audio", "feature_groups", "feature_schema"]
 
 
 class SongExtractor:
@@ -153,9 +151,7 @@ def feature_schema(columns: Sequence[str]) -> pa.Schema:
     return pa.schema([("time_s", pa.float64()), *((column, pa.float32()) for column in columns)])
 
 
-def feature_groups(
-    extractor: SongExtractor, blocks: Iterable[NDArray[Any]], *, n_rows: int = ROW_GROUP
-) -> Iterator[pa.Table]:
+def feature_groups(extractor: SongExtractor, blocks: Iterable[NDArray[Any]], *, n_rows: int) -> Iterator[pa.Table]:
     """Describe a signal, and give its features in groups of rows as soon as each is full.
 
     Parameters

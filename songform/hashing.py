@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,10 +47,24 @@ class HashingFile(io.BufferedReader):
         self._bytes = _HashedBytes(path)
         super().__init__(self._bytes, BUFFER)
 
+    @property
+    def error(self) -> OSError | None:
+        """What the disk refused, if it did: nothing can be raised through libsndfile, so it sees the file's end."""
+        return self._bytes.error
+
+    def n_unread(self) -> int:
+        """Return how many bytes lie behind those that were read from the beginning on, without a gap."""
+        return os.fstat(self.fileno()).st_size - self._bytes.n_hashed
+
     def sha256(self) -> str:
         """Return the hash of the whole file in hex digits; what nobody has read so far is read now.
 
         Whoever reads the file goes on where he was.
+
+        Raises
+        ------
+        OSError
+            If the disk refused any of it.
         """
         return self._bytes.sha256()
 
@@ -58,22 +73,30 @@ class _HashedBytes(io.FileIO):
     """The file under the buffer."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "rb")
+        super().__init__(str(path), "rb")  # the name that an error tells
+        self.error: OSError | None = None
+        self.n_hashed = 0  # the file's first bytes that were hashed
         self._hash = hashlib.sha256()
-        self._n_hashed = 0  # the file's first bytes that were hashed
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         start = self.tell()
-        n_bytes = super().readinto(buffer) or 0
-        if start <= self._n_hashed < start + n_bytes:
-            self._hash.update(memoryview(buffer).cast("B")[self._n_hashed - start : n_bytes])
-            self._n_hashed = start + n_bytes
+        try:
+            n_bytes = super().readinto(buffer) or 0
+        except OSError as error:
+            error.filename = self.name
+            self.error = error
+            return 0
+        if start <= self.n_hashed < start + n_bytes:
+            self._hash.update(memoryview(buffer).cast("B")[self.n_hashed - start : n_bytes])
+            self.n_hashed = start + n_bytes
         return n_bytes
 
     def sha256(self) -> str:
         position, buffer = self.tell(), bytearray(BUFFER)
-        self.seek(self._n_hashed)
+        self.seek(self.n_hashed)
         while self.readinto(buffer):
             pass
+        if self.error:
+            raise self.error
         self.seek(position)
         return self._hash.hexdigest()

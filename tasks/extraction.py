@@ -15,7 +15,7 @@ from typing import Any
 from songform import features as frame_features
 from songform import overview as overviews
 from songform.audio import open_audio, resampled
-from songform.corpus import Corpus, table_writer, write_table
+from songform.corpus import ROW_GROUP, Corpus, table_writer, write_table
 from songform.errors import TrackError
 from songform.extraction import SongExtractor, feature_groups, feature_schema
 from songform.settings import Settings, digest
@@ -75,9 +75,8 @@ class Extracted:
 
 def features_config(settings: Settings) -> str:
     """Return what names the folder of the features: the digest of all that determines them."""
-    audio = settings.audio
-    encoding = audio.bitrate if audio.codec == "mp3" else audio.codec
-    return digest(settings.frames, settings.features, encoding, frame_features.VERSION, overviews.VERSION)
+    encoding, versions = settings.audio.encoding, (frame_features.VERSION, overviews.VERSION)
+    return digest(settings.frames, settings.features, encoding, *versions)
 
 
 def extract_track(job: Extraction) -> Extracted:
@@ -118,7 +117,8 @@ def _extract(job: Extraction) -> Extracted:
         open_audio(job.audio, ffmpeg=job.ffmpeg, announced=job.track.duration) as audio,
         table_writer(features, feature_schema(extractor.columns)) as table,
     ):
-        for group in feature_groups(extractor, resampled(audio, orig_sr=audio.sr, target_sr=frames.sr)):
+        blocks = resampled(audio, orig_sr=audio.sr, target_sr=frames.sr)
+        for group in feature_groups(extractor, blocks, n_rows=ROW_GROUP):
             table.write(group)
         about = _about(job, sha256=audio.sha256, decoder=audio.decoder)
         table.describe(about)

@@ -15,7 +15,7 @@ def test_the_page_on_librosa_runs_from_top_to_bottom() -> None:
     mpl.use("Agg")
     names: dict[str, object] = {}
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
-        exec(block, names)  # noqa: S102  our own page
+        exec(block, names)
     _, end = names["below"].get_xlim()
     assert abs(end - len(names["y"]) / names["sr"]) < 1
     assert 40 < float(names["tempo"][0]) < 240

@@ -99,11 +99,26 @@ def test_many_task_runs_are_asked_for_in_portions(server, monkeypatch):
     assert {tuple(asked) for asked in server.asked} == {("0", "1"), ("2", "3"), ("4",)}
 
 
-def test_a_server_that_never_knows_is_not_waited_for_for_ever(monkeypatch):
-    monkeypatch.setattr(flows.recording, "_SECONDS", 0.2)
+def test_a_server_that_never_knows_is_asked_and_not_waited_for_for_ever(server, monkeypatch):
+    monkeypatch.setattr(flows.recording, "_SECONDS", 0.5)
+    server.known = -(10**9)
     ledger = Ledger(None)
     ledger.note(event(1))
-    ledger.wait_until_written("http://127.0.0.1:9/api")
+    ledger.wait_until_written(server.url)
+    assert server.asked
+    assert {tuple(asked) for asked in server.asked} == {("1",)}
+
+
+def test_who_only_listens_to_events_holds_nothing_up(server):
+    """The pages of Prefect keep a websocket open for as long as they are looked at."""
+    ledger = Ledger(None)
+
+    async def page(scope, receive, send):
+        ledger.wait_until_written(server.url)  # while this websocket is open
+
+    ledger._app = page
+    asyncio.run(ledger({"type": "websocket", "path": "/api/events/out"}, None, None))
+    assert server.asked == []
 
 
 @given(st.text())
@@ -130,7 +145,7 @@ def test_what_comes_through_a_websocket_is_noted_and_passed_on_and_waited_for(se
 
     ledger = Ledger(app)
     waiting = threading.Thread(target=ledger.wait_until_written, args=(server.url,))
-    asyncio.run(ledger({"type": "websocket"}, receive, None))
+    asyncio.run(ledger({"type": "websocket", "path": "/api/events/in"}, receive, None))
     waiting.join()
     assert passed == messages
     assert server.asked[0] == ["1"]

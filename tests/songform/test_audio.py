@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import subprocess
 import tracemalloc
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 
 import songform.decoders
 from songform.audio import audio_blocks, open_audio, resampled
+from songform.decoders import BLOCK
 from songform.errors import AudioError, ParameterError
+from songform.hashing import _HashedBytes
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 SR = 48000
@@ -266,14 +269,51 @@ def test_a_wav_that_announces_more_than_it_holds_is_cut_short(folder, tmp_path, 
         whole(with_data_size(folder / "a.wav", tmp_path, size))
 
 
-def test_a_decoder_that_gives_up_says_where(folder, tmp_path):
-    """An ffmpeg that dies half-way, here for want of the end of its own output."""
+def test_a_wav_that_announces_less_than_it_holds_is_refused(folder, tmp_path):
+    """As one of more than 4 GB does: its size is a small number again."""
+    with pytest.raises(AudioError, match=r"header.wav announces 1.0 s, but 9.0 s more follow"):
+        whole(with_data_size(folder / "a.wav", tmp_path, len((folder / "a.wav").read_bytes()) // 10))
+
+
+def test_what_follows_the_sound_of_a_wav_may_be_a_chunk(folder, tmp_path):
+    path = tmp_path / "chunk.wav"
+    path.write_bytes((folder / "a.wav").read_bytes() + b"PAD " + (3_000_000).to_bytes(4, "little") + bytes(3_000_000))
+    np.testing.assert_array_equal(whole(path), whole(folder / "a.wav"))
+
+
+def test_a_flac_that_announces_less_than_it_holds_is_refused(folder, tmp_path):
+    content = bytearray((folder / "a.flac").read_bytes())
+    packed = int.from_bytes(content[18:26], "big")
+    content[18:26] = (packed >> 36 << 36 | SR).to_bytes(8, "big")
+    (tmp_path / "short.flac").write_bytes(content)
+    with pytest.raises(AudioError, match=r"its header ends it there, but \d+ bytes follow"):
+        whole(tmp_path / "short.flac")
+
+
+@pytest.mark.parametrize("suffix", ["ogg", "wav"])
+def test_an_error_of_the_disk_is_no_end_of_the_song(folder, monkeypatch, suffix):
+    read = _HashedBytes.readinto
+
+    def refuse(file, buffer):
+        if file.tell() > 60_000:
+            file.error = OSError(errno.EIO, "Input/output error")
+            return 0
+        return read(file, buffer)
+
+    monkeypatch.setattr(_HashedBytes, "readinto", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        whole(folder / f"a.{suffix}")
+
+
+@pytest.mark.parametrize("n_bytes", [2_000_000, BLOCK * 4 * 2 * 3 + 46])
+def test_a_decoder_that_gives_up_says_where(folder, tmp_path, n_bytes):
+    """An ffmpeg that dies half-way, here for want of the end of its own output, once in the middle of a sample."""
     stub = tmp_path / "ffmpeg"
-    dying = f'{FFMPEG} "$@" | head -c 2000000; echo "out of luck" >&2; exit 9'
+    dying = f'{FFMPEG} "$@" | head -c {n_bytes}; echo "out of luck" >&2; exit 9'
     stub.write_text(f'#!/bin/sh\ncase "$*" in *pipe:1) {dying};; *) exec {FFMPEG} "$@";; esac\n')
     stub.chmod(0o755)
     with pytest.raises(
-        AudioError, match=r"a.webm cannot be decoded beyond 5.2 s of the announced 10.0 s \(ffmpeg: out of luck\)"
+        AudioError, match=r"a.webm cannot be decoded beyond \d.\d s of the announced 10.0 s \(ffmpeg: out of luck\)"
     ):
         list(audio_blocks(folder / "a.webm", ffmpeg=str(stub)))
 

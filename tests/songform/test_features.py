@@ -145,6 +145,7 @@ def test_in_float64_music_is_librosas_to_a_ten_thousandth(song):
 @pytest.mark.parametrize(
     "how",
     [
+        {"frame_length": 32, "hop_length": 8, "n_mfcc": 5},
         {"frame_length": 1024, "hop_length": 256},
         {"frame_length": 2048, "hop_length": 441},
         {"frame_length": 1024, "hop_length": 1024},

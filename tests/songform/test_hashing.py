@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,3 +63,13 @@ def test_an_empty_file_has_a_hash(tmp_path):
     (tmp_path / "empty").touch()
     with HashingFile(tmp_path / "empty") as file:
         assert file.sha256() == hashlib.sha256().hexdigest()
+
+
+def test_an_error_of_the_disk_is_kept_for_those_whose_reader_cannot_raise():
+    """Libsndfile calls the file from C, where nothing can be raised. Linux has a file that cannot be read at 0."""
+    with HashingFile(Path("/proc/self/mem")) as file:
+        assert file.read(10) == b""
+        assert file.error is not None
+        assert file.error.filename == "/proc/self/mem"
+        with pytest.raises(OSError, match="Input/output error"):
+            file.sha256()

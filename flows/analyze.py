@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.ingest import IngestReport, ingest
+from flows.ingest import IngestReport, ingest, report_of
 from songform.errors import ModelError, SourceError
 from songform.settings import Settings
 from tasks.registry import ModelInfo, champion_version, fetch_bundle
@@ -74,7 +74,8 @@ def analyze(
     ModelError
         If the model cannot be had.
     """
-    return analyze_ingested(home, ingest(home, sources, settings, limit), settings, model, out)
+    ingested = report_of(ingest(home, sources, settings, limit, return_state=True))
+    return analyze_ingested(home, ingested, settings, model, out)
 
 
 def analyze_ingested(

@@ -60,6 +60,8 @@ Set = Annotated[list[str] | None, _SET]
 Sources = Annotated[list[str], _SOURCES]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Most tracks of each source.")]
 Experiment = Annotated[str, _EXPERIMENT]
+PrefectPort = Annotated[int, typer.Option(min=0, max=65535, help="Prefect's port; 0 for any free one.")]
+Failed = Annotated[bool, typer.Option("--failed", help="Only what failed: by class, and what can be done about it.")]
 Again = Annotated[bool, typer.Option("--again", help="Train anew even if this very training was done before.")]
 
 
@@ -133,9 +135,9 @@ def ingest(
             raise ParameterError("songform ingest needs a SOURCE, or --retry-failed for the tracks that failed before")
         settings = call.settings(assignments)
         with call.server("flows.ingest", sources):
-            from flows.ingest import ingest
+            from flows.ingest import ingest, report_of
 
-            report = ingest(call.home, sources or [], settings, limit, retry_failed)
+            report = report_of(ingest(call.home, sources or [], settings, limit, retry_failed, return_state=True))
         call.console.ingest(report)
         return _code(report.tracks, report.problems)
 
@@ -196,18 +198,22 @@ def analyze(
 
 
 @app.command()
-def status(ctx: typer.Context, home: Home = None, json: Json = False) -> None:
+def status(ctx: typer.Context, home: Home = None, json: Json = False, failed: Failed = False) -> None:
     """Show what the corpus holds, and what failed and why."""
 
     def work(call: Call) -> int:
-        from flows.status import corpus_status
+        from flows.status import corpus_status, failures_by_class
 
         problems = []
         try:
             call.settings(None)
         except SettingsError as error:  # not needed to look, but every other command will stop at it
             problems.append(str(error))
-        call.console.status(corpus_status(call.home), problems, call.home)
+        tracks = corpus_status(call.home)
+        if failed:
+            call.console.failures(failures_by_class(tracks), problems)
+        else:
+            call.console.status(tracks, problems, call.home)
         return DONE
 
     _run(ctx, home, json, work)
@@ -232,7 +238,7 @@ def ui(
     ctx: typer.Context,
     home: Home = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="MLflow's port; 0 for any free one.")] = 5000,
-    prefect_port: Annotated[int, typer.Option(min=0, max=65535, help="Prefect's port; 0 for any free one.")] = 4200,
+    prefect_port: PrefectPort = 4200,
 ) -> None:
     """Serve MLflow's and Prefect's pages of this home on 127.0.0.1, until stopped with Ctrl-C."""
 
@@ -240,6 +246,19 @@ def ui(
         from flows.ui import serve_pages
 
         serve_pages(call.home, port=port, prefect_port=prefect_port, say=call.console.say)
+        return DONE
+
+    _run(ctx, home, False, work)
+
+
+@app.command()
+def schedule(ctx: typer.Context, home: Home = None, prefect_port: PrefectPort = 4200) -> None:
+    """Keep the playlists of songform.toml ingested, retry what failed, train weekly; until stopped with Ctrl-C."""
+
+    def work(call: Call) -> int:
+        from flows.keeper import keep_schedule
+
+        keep_schedule(call.home, call.settings(None), prefect_port=prefect_port, say=call.console.say)
         return DONE
 
     _run(ctx, home, False, work)

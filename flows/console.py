@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from flows.doctor import Check
     from flows.ingest import IngestReport
     from flows.run import RunReport
+    from flows.status import FailureGroup
     from flows.train import TrainReport
 
 __all__ = ["Console"]
@@ -29,6 +31,7 @@ Announce = Callable[[str, float, float | None, str], None]
 _ROWS = 40  # tracks shown one by one; more are counted
 _SEGMENTS_OF = 3  # songs whose segments are listed; of more the bar is enough
 _OUTCOMES = {"done": "green", "cached": "cyan", "failed": "red", "skipped": "yellow"}
+_URGENCY = ("failed", "skipped", "done", "cached")  # what needs attention comes first
 
 
 class Console:
@@ -73,10 +76,10 @@ class Console:
     def ingest(self, report: IngestReport) -> None:
         """Show what became of the tracks."""
         if self.json:
-            self._document({"tracks": report.tracks, "problems": report.problems})
+            self._document({"tracks": report.tracks, "problems": report.problems, "notes": report.notes})
         else:
             self._tracks(report.tracks)
-        self._problems(report.problems)
+        self._remarks(report)
 
     def train(self, report: TrainReport) -> None:
         """Show the metrics beside the baselines, and where the run is."""
@@ -88,21 +91,23 @@ class Console:
     def analyze(self, report: AnalyzeReport) -> None:
         """Show each song's timeline, and where the files are."""
         if self.json:
-            self._document({"tracks": report.ingested.tracks, "reports": report.reports})
+            fields = {"tracks": report.ingested.tracks, "notes": report.ingested.notes}
+            self._document({**fields, "reports": report.reports})
         else:
             self._timelines(report)
-        self._problems([*report.ingested.problems, *report.problems])
+        self._remarks(report.ingested)
+        self._problems(report.problems)
 
     def run(self, report: RunReport) -> None:
         """Show all three."""
         if self.json:
-            fields = {"tracks": report.ingested.tracks, "problems": report.ingested.problems}
+            fields = {name: getattr(report.ingested, name) for name in ("tracks", "problems", "notes")}
             self._document({**fields, **_trained(report.trained), "reports": report.analyzed.reports})
         else:
             self._tracks(report.ingested.tracks)
             self._metrics(report.trained)
             self._timelines(report.analyzed)
-        self._problems(report.ingested.problems)
+        self._remarks(report.ingested)
 
     def demo(self, report: DemoReport, home: Path) -> None:
         """Show the run, and how much of the form was found."""
@@ -149,6 +154,36 @@ class Console:
         json.dump(document, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
         sys.stdout.write("\n")
 
+    def failures(self, groups: list[FailureGroup], problems: list[str]) -> None:
+        """Show what failed by class, with what the user can do about it."""
+        if self.json:
+            self._document({"tracks": [track for group in groups for track in group.tracks], "problems": problems})
+        elif not groups:
+            self.say("Nothing failed.")
+        else:
+            for group in groups:
+                self._failures(group)
+        self._problems(problems)
+
+    def _failures(self, group: FailureGroup) -> None:
+        from rich.padding import Padding
+
+        self._out.print(_cell(f"{group.failure}: {_counted(len(group.tracks), 'track')}", "bold red"))
+        self._out.print(Padding(_cell(_sentence(group.what_helps)), (0, 0, 0, 2), expand=False))
+        for track in group.tracks[:_ROWS]:
+            words = _cell(track["title"], "bold").append(f"\n{_plain(_reason(track))}", "not bold")
+            if track["next_retry_at"]:  # what lasts is said of the whole class
+                words.append(f"\n{_next_try(track)}", "not bold dim")
+            self._out.print(Padding(words, (0, 0, 0, 4), expand=False))
+        if len(group.tracks) > _ROWS:
+            self.say(f"    ({len(group.tracks) - _ROWS} more: --json shows all)")
+
+    def _remarks(self, report: IngestReport) -> None:
+        """Say what is odd about an ingest, and then what is wrong."""
+        for note in report.notes:
+            self._err.print(f"note: {_plain(note)}", markup=False, style="dim", soft_wrap=True)
+        self._problems(report.problems)
+
     def _problems(self, problems: list[str]) -> None:
         for problem in problems:
             self._err.print(f"songform: {_plain(problem)}", markup=False, style="yellow", soft_wrap=True)
@@ -160,15 +195,17 @@ class Console:
         table.add_column("outcome", no_wrap=True)
         table.add_column("length", justify="right", no_wrap=True)
         table.add_column("track", overflow="fold")
-        for track in sorted(tracks, key=lambda track: track["status"] != "failed")[:_ROWS]:
+        for track in sorted(tracks, key=lambda track: _URGENCY.index(track["status"]))[:_ROWS]:
             outcome = _cell(track["status"], _OUTCOMES[track["status"]])
-            words = track["title"] + (f"\n{track['error']['message']}" if track["error"] else "")
-            table.add_row(outcome, _clock(track["duration"]), _cell(words))
+            words = _cell(track["title"])
+            if track["error"]:
+                words.append(f"\n{_plain(_reason(track))}").append(f"\n{_next_try(track)}", "dim")
+            table.add_row(outcome, _clock(track["duration"]), words)
         self._out.print(table)
         counts = {status: sum(track["status"] == status for track in tracks) for status in _OUTCOMES}
         rest = f" ({len(tracks) - _ROWS} not shown)" if len(tracks) > _ROWS else ""
         said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-        self.say(f"{len(tracks)} track{'s' if len(tracks) != 1 else ''}: {said}{rest}")
+        self.say(f"{_counted(len(tracks), 'track')}: {said}{rest}")
 
     def _metrics(self, report: TrainReport) -> None:
         from rich.table import Table
@@ -234,6 +271,33 @@ def _trained(report: TrainReport) -> dict[str, Any]:
         "is_champion": report.is_champion,
         "is_new": report.is_new,
     }
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _reason(track: dict[str, Any]) -> str:
+    """Return why a track failed, without the title that stands above it."""
+    message: str = track["error"]["message"]
+    return message.removeprefix(track["title"]).strip()
+
+
+def _next_try(track: dict[str, Any]) -> str:
+    """Say when a track is asked for again."""
+    at = track["next_retry_at"]
+    if at is None:
+        return "left alone: only --retry-failed asks for it again"
+    return f"next try: {at.replace('T', ' ')[:16]} UTC" if at > _now() else "next try: with the next ingest"
+
+
+def _now() -> str:
+    """Return the time as records write it, so that the two can be compared."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _clock(seconds: float | None) -> str:

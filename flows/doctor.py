@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from songform.corpus import Corpus
 from songform.errors import CorpusError, SettingsError, SongformError
@@ -20,7 +21,6 @@ from songform.settings import Settings
 __all__ = ["Check", "examine"]
 
 _PACKAGES = ("prefect", "mlflow", "tensorflow", "keras", "librosa", "scikit-learn", "numpy", "pandas", "pyarrow")
-_OLD_DAYS = 60  # sites change, and an extractor of two months ago no longer reads them
 _LEAST_FREE = 2 * 2**30
 
 
@@ -64,12 +64,14 @@ def examine(home: Path, read_settings: Callable[[], Settings]) -> list[Check]:
         ("Python", _python),
         ("ffmpeg", _ffmpeg),
         ("JavaScript runtime", _javascript),
-        ("yt-dlp", _yt_dlp),
+        ("yt-dlp", lambda: _yt_dlp(settings.notify.yt_dlp_days)),
         ("packages", _packages),
         ("home", lambda: _home(home)),
         ("settings", lambda: Check("settings", not problem, problem or "all can be used")),
         ("corpus", lambda: _corpus(home, settings)),
         ("MLflow store", lambda: _store(home)),
+        ("schedule", lambda: _schedule(home, settings)),
+        ("alarms", lambda: _alarms(settings)),
         ("disk", lambda: _disk(home)),
     ]
     return [_checked(name, check) for name, check in checks]
@@ -108,11 +110,11 @@ def _javascript() -> Check:
     return Check("JavaScript runtime", True, f"{found.stdout.splitlines()[0]} at {deno}")
 
 
-def _yt_dlp() -> Check:
+def _yt_dlp(most_days: int) -> Check:
     found = version("yt-dlp")
     year, month, day = (int(part) for part in found.split(".")[:3])
     age = (datetime.now(UTC) - datetime(year, month, day, tzinfo=UTC)).days
-    is_well = age <= _OLD_DAYS
+    is_well = age <= most_days
     mend = "" if is_well else "pip install --upgrade yt-dlp yt-dlp-ejs: sites change faster than that"
     return Check("yt-dlp", is_well, f"{found}, {age} days old", mend)
 
@@ -171,6 +173,30 @@ def _store(home: Path) -> Check:
     if moved:
         return Check("MLflow store", False, f"made in another place: {moved[0]}", "move the home back there")
     return Check("MLflow store", state == "ok", f"{runs} runs")
+
+
+def _schedule(home: Path, settings: Settings) -> Check:
+    from flows.keeper import is_kept
+
+    if not settings.playlists:
+        return Check("schedule", True, "songform.toml lists no playlist")
+    n_playlists = len(settings.playlists)
+    kept = "is running" if is_kept(home) else "does not run"
+    finding = f"{n_playlists} playlist{'s' if n_playlists > 1 else ''}; songform schedule {kept}"
+    return Check("schedule", True, finding)
+
+
+def _alarms(settings: Settings) -> Check:
+    notify = settings.notify
+    ways = [f"command {notify.command[0]}"] if notify.command else []
+    if notify.webhook:
+        ways.append(f"webhook at {urlsplit(notify.webhook).hostname}")  # the rest of the address is a secret
+    if notify.command and shutil.which(notify.command[0]) is None:
+        finding = f"notify.command: there is no program {notify.command[0]}"
+        return Check("alarms", False, finding, "give its whole path")
+    if settings.playlists and not ways:
+        return Check("alarms", True, "nobody is told when something fails", "set notify.command or notify.webhook")
+    return Check("alarms", True, ", ".join(ways) or "none")
 
 
 def _disk(home: Path) -> Check:

@@ -36,8 +36,6 @@ def prepare_environment(home: Path) -> None:
         # Else MLflow records an uv.lock and a pyproject.toml that happen to lie in the current folder.
         "MLFLOW_UV_AUTO_DETECT": "false",
         "MLFLOW_LOG_UV_FILES": "false",
-        # Python files in the current folder would otherwise be loaded as yt-dlp plugins.
-        "YTDLP_NO_PLUGINS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_ENABLE_ONEDNN_OPTS": "0",
     }

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.futures import PrefectFuture, wait
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed, State
 
+from flows.chunks import CHUNK, ingest_chunk
+from flows.runners import cluster_settings
+from flows.watching import Watch
 from songform.corpus import Corpus
-from songform.errors import SourceError, TrackError
-from songform.settings import DownloadSettings, Settings
-from songform.sources import Track, TrackRecord
-from tasks.features import extract_tracks
-from tasks.ingestion import audio_at_hand, failed_tracks, fetch_audio, list_source, wanted_tracks
+from songform.errors import SongformError, SourceError
+from songform.settings import Settings
+from songform.sources import Track
+from tasks.artifacts import outcome_counts, publish_links, publish_progress, publish_tracks
+from tasks.hosts import interleaved
+from tasks.ingestion import list_source
 from tasks.listing import unique_tracks
-from tasks.records import unwritten_record
+from tasks.retries import retry_pauses
+from tasks.surveys import Survey, survey
 
-__all__ = ["IngestReport", "ingest", "ingest_chunk"]
+__all__ = ["WITH_FAILURES", "IngestReport", "NothingDoneError", "ingest", "report_of"]
 
-CHUNK = 100  # tracks at a time: few enough to be seen in Prefect's UI, many enough to fill all cores
+WITH_FAILURES = "Completed with failures"  # the name of the state in Prefect's UI
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,13 @@ class IngestReport:
         A summary a track, in the sources' order.
     problems : list of str
         A sentence for each source, or part of one, that could not be listed.
+    notes : list of str
+        A sentence for whatever is odd, and no failure.
     """
 
     tracks: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def done(self) -> list[dict[str, Any]]:
@@ -46,14 +54,44 @@ class IngestReport:
         return [track for track in self.tracks if track["status"] in ("done", "cached")]
 
 
-@flow(name="ingest", flow_run_name="ingest {sources}", validate_parameters=True)
+class NothingDoneError(SongformError):
+    """An ingest after which not one of its tracks stands.
+
+    Attributes
+    ----------
+    report : IngestReport
+        What became of each.
+    """
+
+    def __init__(self, message: str, report: IngestReport) -> None:
+        super().__init__(message, report)
+        self.message, self.report = message, report
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What some sources hold, and what is to be said of that."""
+
+    tracks: tuple[Track, ...]
+    problems: list[str]
+    notes: list[str]
+
+
+def _run_name() -> str:
+    return f"ingest {flow_run.parameters['sources'] or 'what is due'}"
+
+
+@flow(name="ingest", flow_run_name=_run_name, validate_parameters=True)
 def ingest(
     home: Path,
     sources: list[str],
     settings: Settings = Settings(),  # noqa: B008  frozen, and Prefect's UI shows the defaults
     limit: int | None = None,
     retry_failed: bool = False,
-) -> IngestReport:
+) -> State[IngestReport]:
     """Bring the tracks of some sources into the corpus.
 
     Parameters
@@ -61,90 +99,98 @@ def ingest(
     home : Path
         The corpus's home.
     sources : list of str
-        Addresses, files, folders, lists; none with `retry_failed` means the failed tracks of the corpus.
+        Addresses, files, folders, lists; none means the tracks of the corpus that failed and are due.
     settings : Settings
         All settings.
     limit : int, optional
         Most tracks of each source.
     retry_failed : bool
-        Try failed tracks again even where nothing is likely to have changed.
+        Try again even what failed for good.
+
+    Returns
+    -------
+    State
+        Completed; Completed with failures, under that name; Failed, if no track stands. Its result is the
+        `IngestReport`; see `report_of`.
 
     Raises
     ------
     SourceError
         If no source can be listed.
+    NothingDoneError
+        If not one track stands.
     """
     Corpus(home).prepare()
-    tracks, problems = list_sources(sources, settings, limit)
-    if retry_failed and not sources:
-        tracks = list(failed_tracks(home))
-    wanted = wanted_tracks(home, tracks, settings, retry_failed=retry_failed)
-    # A single chunk is no flow of its own: that would only be one more thing to click on, and cost a second.
-    bring_in = ingest_chunk if len(wanted) > CHUNK else ingest_chunk.fn
-    for first in range(0, len(wanted), CHUNK):
-        bring_in(home, wanted[first : first + CHUNK], settings)
-    return IngestReport(_summaries(home, tracks, {track.key for track in wanted}), problems)
+    watch = Watch(Corpus(home), settings)
+    try:
+        listed = list_sources(home, sources, settings, limit, watch)
+        tracks = listed.tracks if sources else None
+        found = survey(home, tracks, settings, retry_failed=retry_failed, now=datetime.now(UTC))
+        notes = bring_in(home, found, settings, retry_failed=retry_failed)
+        summaries = found.summaries(home, settings)
+        watch.count(found, summaries)
+    except Exception:
+        watch.tell()
+        raise
+    report = IngestReport(summaries, listed.problems, [*listed.notes, *notes, *watch.tell()])
+    publish_tracks(report.tracks)
+    publish_links(sources)
+    return final_state(report)
 
 
-@flow(name="ingest-chunk", flow_run_name="ingest {tracks[0].title} and others", validate_parameters=False)
-def ingest_chunk(home: Path, tracks: list[Track], settings: Settings) -> None:
-    """Fetch what must be fetched, then extract all on all cores."""
-    fetch = fetch_audio.with_options(
-        retries=settings.download.attempts - 1, retry_delay_seconds=_pauses(settings.download), retry_jitter_factor=0.5
-    )
-    with ThreadPoolTaskRunner(max_workers=settings.download.workers) as runner:
-        missing = [track for track in tracks if audio_at_hand(home, track, settings) is None]
-        fetching = [runner.submit(fetch, {"home": home, "track": track, "settings": settings}) for track in missing]
-        _raise_what_is_no_tracks_fault(wait(fetching).done)
-    jobs = [(track, audio) for track in tracks if (audio := audio_at_hand(home, track, settings)) is not None]
-    if jobs:
-        extract_tracks(home, jobs, settings, len(jobs))
-
-
-def list_sources(sources: list[str], settings: Settings, limit: int | None) -> tuple[list[Track], list[str]]:
+def list_sources(home: Path, sources: list[str], settings: Settings, limit: int | None, watch: Watch) -> Listed:
     """List all sources; one that cannot be listed is a problem, and an error only if there is no other."""
+    listing = list_source.with_options(**retry_pauses(settings.download))
     tracks: list[Track] = []
     problems: list[str] = []
+    notes: list[str] = []
     for source in sources:
         try:
-            listing = list_source(source, settings, limit)
+            found = listing(home, source, settings, limit)
         except SourceError as error:
+            watch.listed[source] = str(error)
             if len(sources) == 1:
                 raise
             problems.append(str(error))
         else:
-            tracks.extend(listing.tracks)
-            problems.extend(listing.problems)
+            watch.listed[source] = None
+            tracks.extend(found.tracks)
+            problems.extend(found.problems)
+            notes.extend(found.notes)
     if sources and not tracks:
         raise SourceError(problems[0] if problems else f"there is no track in {', '.join(sources)}")
-    return list(unique_tracks(tracks)), problems
+    return Listed(unique_tracks(tracks), problems, notes)
 
 
-def _raise_what_is_no_tracks_fault(fetched: Iterable[PrefectFuture[Path]]) -> None:
-    """Raise the first error that is not in a track's record: most often, records cannot be written at all."""
-    for future in fetched:
-        error = future.state.result(raise_on_failure=False)
-        if isinstance(error, Exception) and not isinstance(error, TrackError):
-            raise error
+def bring_in(home: Path, found: Survey, settings: Settings, *, retry_failed: bool) -> list[str]:
+    """Bring in what is wanted, a chunk after the other; return what is odd."""
+    wanted, notes = interleaved(found.wanted), []
+    # A single chunk is no flow of its own: that would only be one more thing to click on, and cost a second.
+    work = ingest_chunk if len(wanted) > CHUNK else ingest_chunk.fn
+    progress = publish_progress(0, len(wanted))
+    with cluster_settings(settings) as placed:
+        for first in range(0, len(wanted), CHUNK):
+            notes += work(home, wanted[first : first + CHUNK], placed, retry_failed)
+            publish_progress(min(first + CHUNK, len(wanted)), len(wanted), progress)
+    return notes
 
 
-def _pauses(settings: DownloadSettings) -> list[float]:
-    return [settings.retry_seconds * 2**attempt for attempt in range(settings.attempts - 1)]
+def final_state(report: IngestReport) -> State[IngestReport]:
+    """Return the truth about an ingest."""
+    message = outcome_counts(report.tracks)
+    if report.tracks and not report.done:
+        first = next((track["error"]["message"] for track in report.tracks if track["error"]), "")
+        return Failed(message=message, data=NothingDoneError(f"no track stands ({message}): {first}", report))
+    if len(report.done) < len(report.tracks) or report.problems:
+        return Completed(name=WITH_FAILURES, message=message, data=report)
+    return Completed(message=message, data=report)
 
 
-def _summaries(home: Path, tracks: list[Track], wanted: set[str]) -> list[dict[str, Any]]:
-    """Summarise what became of each track, wanted or left alone."""
-    corpus = Corpus(home)
-    return [_summary(track, corpus.record(track.key), wanted=track.key in wanted) for track in tracks]
-
-
-def _summary(track: Track, record: TrackRecord | None, *, wanted: bool) -> dict[str, Any]:
-    if record is None:
-        message = f"nothing could be written down of {track.title}; make room on the disk, or mend its permissions"
-        record = unwritten_record(track, TrackError(message, "environment"))
-    if record.status == "failed" or (wanted and record.error):
-        return record.summary("failed")
-    if wanted:
-        return record.summary("done")
-    # An older refresh by other settings may have failed; that says nothing of the tables that stand.
-    return record.model_copy(update={"error": None}).summary("cached")
+def report_of(state: State[IngestReport]) -> IngestReport:
+    """Return the report of an ingest, whatever state it ended in; raise what stopped it."""
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, NothingDoneError):
+        return result.report
+    if isinstance(result, Exception):
+        raise result
+    return result

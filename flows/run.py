@@ -8,7 +8,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.analyze import AnalyzeReport, analyze_ingested
-from flows.ingest import IngestReport, ingest
+from flows.ingest import IngestReport, ingest, report_of
 from flows.train import TrainReport, train
 from songform.settings import Settings
 
@@ -52,6 +52,6 @@ def run(
     SourceError, CorpusError
         If no track can be had, or none that can be learned from.
     """
-    ingested = ingest(home, sources, settings, limit)
+    ingested = report_of(ingest(home, sources, settings, limit, return_state=True))
     trained = train(home, settings, experiment)
     return RunReport(ingested, trained, analyze_ingested(home, ingested, settings, trained.model_uri))

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 
 from flows.environment import unwatched_imports
-from flows.serving import ONE_RUN
+from flows.serving import ONE_RUN, STANDING
 from songform.errors import SongformError
 
 __all__ = [
@@ -125,7 +125,7 @@ def start_server(home: Path, port: int, *, ui: bool = False) -> subprocess.Popen
     environment = {
         **os.environ,
         "PREFECT_HOME": os.environ.get("PREFECT_HOME", str(folder)),
-        **({"PREFECT_SERVER_UI_ENABLED": "true"} if ui else ONE_RUN),
+        **(STANDING if ui else ONE_RUN),
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",  # its console is the log that a failure names
         "PREFECT_UI_API_URL": f"http://127.0.0.1:{port}/api",
     }
@@ -184,15 +184,20 @@ def register_server(home: Path, url: str) -> Path:
 
 
 def running_server(home: Path) -> str | None:
-    """Return the address of the server that another songform process runs for this home, if it answers."""
+    """Return the address of the server that another songform process runs for this home, if it answers.
+
+    The server of a process that was killed answers for some seconds still, while it writes down its last records.
+    """
     import requests
 
     try:
-        url = str(json.loads((home / ".prefect" / "songform-server.json").read_text())["url"])
+        known = json.loads((home / ".prefect" / "songform-server.json").read_text())
+        url = str(known["url"])
+        os.kill(int(known["pid"]), 0)  # whether there is such a process: nothing is sent
         session = requests.Session()
         session.trust_env = False
         return url if session.get(f"{url}/health", timeout=2).ok else None
-    except (OSError, ValueError, KeyError, TypeError, requests.RequestException):
+    except (OSError, OverflowError, ValueError, KeyError, TypeError, requests.RequestException):
         return None
 
 

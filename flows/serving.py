@@ -16,7 +16,7 @@ from typing import Any
 from flows.environment import unwatched_imports
 from flows.recording import Ledger
 
-__all__ = ["ONE_RUN", "serve"]
+__all__ = ["ONE_RUN", "STANDING", "serve"]
 
 # What a server leaves out that lives as long as one command: the loops that look after schedules, late runs, work
 # pools and pauses have nobody to look after, and `songform ui` registers the types of blocks when it first starts.
@@ -32,6 +32,13 @@ ONE_RUN = {
     "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
     "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
     "PREFECT_SERVER_UI_ENABLED": "false",
+}
+
+# What a server needs that lives as long as it can. The places of deployments are leased; a lease that is kept in memory
+# alone is lost with the server, and its place is never free again.
+STANDING = {
+    "PREFECT_SERVER_UI_ENABLED": "true",
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
 }
 
 

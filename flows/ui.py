@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from flows.server import free_port, is_taken, register_server, start_server, stop_server, wait_until_healthy
+from flows.server import wait_until_healthy
+from flows.standing import standing_server, wanted_port
 from songform.corpus import Corpus
-from songform.errors import SongformError
 
 __all__ = ["serve_pages"]
 
@@ -27,32 +26,27 @@ def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str]
     """
     corpus = Corpus(home)
     corpus.prepare()
-    port, prefect_port = port or free_port(), prefect_port or free_port()
-    for wanted, option in ((port, "--port"), (prefect_port, "--prefect-port")):
-        if is_taken(wanted):  # else whoever answers there would be taken for this home's server
-            raise SongformError(
-                f"port {wanted} is taken by another program; choose another with {option}, or 0 for any"
+    port = wanted_port(port, "--port")
+    with standing_server(home, prefect_port) as prefect:
+        mlflow = _start_mlflow(corpus, port)
+        try:
+            say("Starting; this takes up to a minute.")
+            wait_until_healthy(f"http://127.0.0.1:{port}/health", mlflow, log=corpus.mlruns / "server.log")
+            say(f"MLflow:  http://127.0.0.1:{port}/#/experiments  (choose Model training; experiments, runs, models)")
+            prefect.wait()
+            say(f"Prefect: {prefect.pages}  (flow runs, tasks, logs)")
+            say(
+                "Ctrl-C stops both."
+                if prefect.process
+                else "Ctrl-C stops MLflow's; songform schedule serves Prefect's."
             )
-    # A polite end by another program, such as a service manager, ends both servers too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    mlflow, prefect = _start_mlflow(corpus, port), start_server(home, prefect_port, ui=True)
-    registered = register_server(home, f"http://127.0.0.1:{prefect_port}/api")
-    try:
-        say("Starting; this takes up to a minute.")
-        wait_until_healthy(f"http://127.0.0.1:{port}/health", mlflow, log=corpus.mlruns / "server.log")
-        say(f"MLflow:  http://127.0.0.1:{port}/#/experiments  (choose Model training; experiments, runs, models)")
-        wait_until_healthy(f"http://127.0.0.1:{prefect_port}/api/health", prefect, log=home / ".prefect" / "server.log")
-        say(f"Prefect: http://127.0.0.1:{prefect_port}  (flow runs, tasks, logs)")
-        say("Ctrl-C stops both.")
-        while mlflow.poll() is None and prefect.poll() is None:
-            time.sleep(0.5)
-    except KeyboardInterrupt:
-        say("Stopped.")
-    finally:
-        registered.unlink(missing_ok=True)
-        stop_server(prefect)
-        mlflow.terminate()
-        mlflow.wait(20)
+            while mlflow.poll() is None and prefect.is_up:
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            say("Stopped.")
+        finally:
+            mlflow.terminate()
+            mlflow.wait(20)
 
 
 def _start_mlflow(corpus: Corpus, port: int) -> subprocess.Popen[bytes]:

@@ -122,6 +122,7 @@ class AudioStream:
                     f"{self.path.name} is cut short: it holds {self.seconds:.1f} s of sound, but {who} announced "
                     f"{seconds:.1f} s; fetch it again",
                     "transient",
+                    measured=self.seconds,
                 )
 
     def _of_announced(self) -> str:

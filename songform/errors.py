@@ -8,7 +8,7 @@ The tree::
     SongformError
     ├── ParameterError      an argument that makes no sense (also a ValueError)
     ├── SettingsError       a songform.toml, an environment variable or a --set that cannot be used
-    ├── SourceError         a SOURCE in which there is nothing to find
+    ├── SourceError         a SOURCE in which there is nothing to find; knows its failure class if a site said why
     ├── CorpusError         a home or a corpus that cannot serve the request
     ├── ModelError          a model that is missing or cannot be used here
     └── TrackError          one track fails, the others go on; carries its failure class
@@ -17,7 +17,7 @@ The tree::
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 __all__ = [
     "FAILURE_CLASSES",
@@ -49,7 +49,19 @@ class SettingsError(SongformError):
 
 
 class SourceError(SongformError):
-    """A SOURCE names nothing that songform can read."""
+    """A SOURCE names nothing that songform can read.
+
+    Parameters
+    ----------
+    message : str
+        The sentence for the user.
+    failure : FailureClass, optional
+        What may be done about it, where a site's answer tells; None for what the user gave.
+    """
+
+    def __init__(self, message: str, failure: FailureClass | None = None) -> None:
+        super().__init__(message)
+        self.failure: FailureClass | None = failure
 
 
 class CorpusError(SongformError):
@@ -69,16 +81,45 @@ class TrackError(SongformError):
         What happened, with the value, the likely cause and the mend.
     failure : FailureClass
         What may be done about it: `transient` failures are worth another attempt, `permanent` ones are not.
+    retry_after : float, optional
+        Seconds for which the site wants to be left alone, or after which the reason is gone.
+    robot : bool
+        Whether the site takes songform for a robot: it is then left alone for long.
+    repeated : FailureClass, optional
+        What the same failure is when the track meets it again. A refusal may be an address that expired: once.
     """
 
-    def __init__(self, message: str, failure: FailureClass = "permanent") -> None:
+    def __init__(
+        self,
+        message: str,
+        failure: FailureClass = "permanent",
+        *,
+        retry_after: float | None = None,
+        robot: bool = False,
+        repeated: FailureClass | None = None,
+    ) -> None:
         super().__init__(message)
         self.failure: FailureClass = failure
+        self.retry_after, self.robot, self.repeated = retry_after, robot, repeated
 
-    def __reduce__(self) -> tuple[type[TrackError], tuple[str, FailureClass]]:
-        # An exception with a second argument does not survive the way back from a worker process without this.
-        return type(self), (str(self), self.failure)
+    def __reduce__(self) -> tuple[type[TrackError], tuple[str, FailureClass], dict[str, Any]]:
+        # What comes back from a worker process is this much, whatever else was tied to the error on its way.
+        known = ("retry_after", "robot", "repeated", "measured")
+        return type(self), (str(self), self.failure), {name: vars(self)[name] for name in known if name in vars(self)}
 
 
 class AudioError(TrackError):
-    """A file or stream is no audio, holds no sound, or is shorter than announced."""
+    """A file or stream is no audio, holds no sound, or is shorter than announced.
+
+    Parameters
+    ----------
+    message, failure
+        As for every `TrackError`.
+    measured : float, optional
+        Seconds of sound that there are, where more were announced. A file that comes as short on a later ingest is
+        not cut short: it is that long, and its announcement wrong.
+    """
+
+    def __init__(self, message: str, failure: FailureClass = "permanent", *, measured: float | None = None) -> None:
+        super().__init__(message, failure, repeated=None if measured is None else "permanent")
+        self.measured = measured

@@ -22,7 +22,10 @@ __all__ = [
     "FeaturesSettings",
     "FramesSettings",
     "ModelSettings",
+    "NotifySettings",
+    "Playlist",
     "RunSettings",
+    "ScheduleSettings",
     "SequencesSettings",
     "Settings",
     "StatesSettings",
@@ -132,18 +135,71 @@ class ModelSettings(_Section):
 
 
 class DownloadSettings(_Section):
-    """How politely and how stubbornly audio is fetched."""
+    """How politely and how stubbornly audio is fetched, and how much of it."""
 
     attempts: int = Field(3, ge=1, le=10, description="Attempts a track in one ingest.")
-    retry_seconds: float = Field(5.0, ge=0.0, description="Pause before the second attempt, in s; it doubles.")
-    workers: int = Field(2, ge=1, le=16, description="Downloads at the same time.")
+    retry_seconds: float = Field(5.0, ge=0.0, le=3600.0, description="Pause before the second attempt, in s; doubles.")
     timeout_seconds: float = Field(20.0, gt=0.0, description="Silence after which a connection counts as dead, in s.")
+    workers: int = Field(8, ge=1, le=64, description="Downloads at the same time, from all hosts together.")
+    host_workers: int = Field(2, ge=1, le=16, description="Downloads at the same time from one host.")
+    host_seconds: float = Field(1.0, ge=0.0, le=3600.0, description="Between two starts at one host, in s.")
+    youtube_workers: int = Field(1, ge=1, le=16, description="The same for YouTube: downloads at the same time.")
+    youtube_seconds: float = Field(
+        5.0, ge=0.0, le=3600.0, description="The same for YouTube: between two starts, in s."
+    )
+    throttle_seconds: float = Field(
+        60.0, ge=0.0, description="Pause of a host that answers 429 without naming one, in s; doubles."
+    )
+    throttle_most_seconds: float = Field(900.0, ge=0.0, description="The longest such pause, in s.")
+    circuit_seconds: float = Field(3600.0, ge=0.0, description="Pause of a host that takes songform for a robot, in s.")
+    patience_seconds: float = Field(
+        900.0, ge=0.0, description="The longest pause of a host that an ingest waits for, in s."
+    )
+    max_megabytes: float = Field(500.0, gt=0.0, description="Most bytes a track, in MB.")
+    max_hours: float = Field(3.0, gt=0.0, description="Longest track that is fetched, in hours of sound.")
+    max_minutes: float = Field(30.0, gt=0.0, description="Longest time that one attempt may take, in minutes.")
+    allow_private: bool = Field(False, description="Fetch from this machine and from private networks, too.")
+    allow_plugins: bool = Field(False, description="Let yt-dlp run the plugins that it finds on this machine.")
+    # Not part of any dump: neither Prefect's parameters nor MLflow's nor a model's settings shall speak of it.
+    cookies: str | None = Field(
+        None, exclude=True, description="A cookies.txt (Netscape's format) with which sites are visited."
+    )
 
 
 class RunSettings(_Section):
-    """How much of the machine is used."""
+    """Where the work is done, and how much of the machine is used."""
 
     workers: int = Field(0, ge=0, description="Tracks extracted at the same time; 0: one a core.")
+    task_runner: Literal["threads", "dask"] = Field("threads", description="This machine, or a Dask cluster.")
+    dask_address: str | None = Field(None, description="The cluster's scheduler; none: a cluster on this machine.")
+
+
+class ScheduleSettings(_Section):
+    """What `songform schedule` does beside the playlists; a schedule is a cron expression, empty for never."""
+
+    timezone: str = Field("UTC", description="Time zone of the schedules that name none.")
+    retry: str = Field("30 * * * *", description="When failed tracks that are due are tried again.")
+    train: str = Field("0 4 * * 1", description="When the model is trained anew.")
+
+
+class NotifySettings(_Section):
+    """Who is told when nobody watches, and of what."""
+
+    command: tuple[str, ...] = Field((), strict=False, description="Program and arguments; the event is its input.")
+    webhook: str | None = Field(None, description="Address to which events are posted as JSON.")
+    failing_days: int = Field(3, ge=1, description="Days after which a playlist that cannot be listed is an event.")
+    least_success: float = Field(0.8, ge=0.0, le=1.0, description="Share of an ingest's tracks that should succeed.")
+    yt_dlp_days: int = Field(60, ge=1, description="Age at which yt-dlp is too old, in days.")
+    disk_gigabytes: float = Field(5.0, ge=0.0, description="Free space under which the disk is nearly full, in GB.")
+
+
+class Playlist(_Section):
+    """A playlist that is ingested on a schedule: a `[[playlists]]` of songform.toml."""
+
+    url: str = Field(min_length=1, description="Its address; or a folder, or a list.")
+    every: str = Field("0 6 * * *", description="When, as a cron expression.")
+    timezone: str | None = Field(None, description="Time zone of `every`; none: that of the schedule.")
+    limit: int | None = Field(None, ge=1, description="Most tracks to list.")
 
 
 class Settings(_Section):
@@ -157,6 +213,12 @@ class Settings(_Section):
     model: ModelSettings = ModelSettings()
     download: DownloadSettings = DownloadSettings()
     run: RunSettings = RunSettings()
+    # Read where they are used, from songform.toml, and part of no dump: a webhook's address is a secret.
+    schedule: ScheduleSettings = Field(ScheduleSettings(), exclude=True)
+    notify: NotifySettings = Field(NotifySettings(), exclude=True)
+    playlists: tuple[Playlist, ...] = Field(
+        (), strict=False, exclude=True, description="What `songform schedule` keeps ingested."
+    )
 
     @model_validator(mode="after")
     def _a_unit_holds_a_frame(self) -> Self:
@@ -167,7 +229,7 @@ class Settings(_Section):
         return self
 
     def flat(self) -> dict[str, Any]:
-        """Return every setting as `section.name`, in the order of the sections."""
+        """Return every setting that work depends on as `section.name`, in the order of the sections."""
         sections: dict[str, dict[str, Any]] = self.model_dump()
         return {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
 

@@ -70,8 +70,9 @@ class TrackRecord(Track):
     status: Status
     error: Failure | None = None
     attempts: int = Field(0, description="Downloads tried since the last success.")
-    next_retry_at: str | None = Field(None, description="UTC, ISO 8601.")
+    next_retry_at: str | None = Field(None, description="UTC, ISO 8601; null: not by itself.")
     updated_at: str = Field(description="UTC, ISO 8601.")
+    measured: float | None = Field(None, description="Seconds of sound that came, fewer than announced.")
     audio_sha256: str | None = Field(None, description="Of the audio file as it was analysed.")
     decoder: str | None = None
     files: dict[str, int] = Field(default_factory=dict, description="Bytes of each file made, by its path under data/.")

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from songform.errors import ParameterError, SourceError
 from songform.settings import DownloadSettings
 from songform.sources import Track
+from tasks.hashes import KnownFiles
 from tasks.listing import Listing, unique_tracks
 from tasks.localfiles import local_listing, local_path
 from tasks.playlists import web_listing
@@ -29,7 +31,9 @@ LIST_SUFFIXES = frozenset({".txt", ".list", ".m3u", ".m3u8"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
-def list_tracks(source: str, *, limit: int | None = None, settings: DownloadSettings) -> Listing:
+def list_tracks(
+    source: str, *, limit: int | None = None, settings: DownloadSettings, known: KnownFiles | None = None
+) -> Listing:
     """List the tracks of a SOURCE.
 
     Parameters
@@ -40,6 +44,8 @@ def list_tracks(source: str, *, limit: int | None = None, settings: DownloadSett
         Most tracks to list.
     settings : DownloadSettings
         How patient to be with sites.
+    known : KnownFiles, optional
+        Local files that were hashed before; without it, each is hashed.
 
     Returns
     -------
@@ -55,46 +61,54 @@ def list_tracks(source: str, *, limit: int | None = None, settings: DownloadSett
     """
     if limit is not None and limit < 1:
         raise ParameterError(f"limit must be a positive number of tracks, not {limit}; leave it out to list all")
-    return _listing(source, None, limit, settings, set())
+    return _Lister(limit, settings, known).listing(source)
 
 
-def _listing(
-    source: str, folder: Path | None, limit: int | None, settings: DownloadSettings, lists: set[Path]
-) -> Listing:
-    source = source.strip()
-    if not source:
-        raise SourceError("the source is empty; give an address, an audio file, a folder or a list")
-    scheme = _SCHEME.match(source)
-    if scheme and scheme[1].lower() in ("http", "https"):
-        return web_listing(source, limit=limit, settings=settings)
-    if scheme:
-        raise SourceError(
-            f"{plain_text(source, 400)} begins with {scheme[1]}://, which songform does not read; "
-            "give an http or https address, or a path"
-        )
-    path = local_path(source, folder)
-    if path.suffix.lower() in LIST_SUFFIXES and path.is_file():
-        return _list_file(path, limit, settings, lists) if path.resolve() not in lists else Listing(path.stem, ())
-    return local_listing(path, limit)
+@dataclass(frozen=True)
+class _Lister:
+    """Lists a source and all that it names, and reads no list twice."""
 
+    limit: int | None
+    settings: DownloadSettings
+    known: KnownFiles | None
+    lists: set[Path] = field(default_factory=set)
 
-def _list_file(path: Path, limit: int | None, settings: DownloadSettings, lists: set[Path]) -> Listing:
-    """List what a list's lines name; a line that fails is a problem of its own and leaves the others alone."""
-    problems: list[str] = []
-    lists.add(path.resolve())
+    def listing(self, source: str, folder: Path | None = None) -> Listing:
+        source = source.strip()
+        if not source:
+            raise SourceError("the source is empty; give an address, an audio file, a folder or a list")
+        scheme = _SCHEME.match(source)
+        if scheme and scheme[1].lower() in ("http", "https"):
+            return web_listing(source, limit=self.limit, settings=self.settings)
+        if scheme:
+            raise SourceError(
+                f"{plain_text(source, 400)} begins with {scheme[1]}://, which songform does not read; "
+                "give an http or https address, or a path"
+            )
+        path = local_path(source, folder)
+        if path.suffix.lower() in LIST_SUFFIXES and path.is_file():
+            return self._list_file(path) if path.resolve() not in self.lists else Listing(path.stem, ())
+        return local_listing(path, self.limit, self.known)
 
-    def tracks() -> Iterator[Track]:
-        for number, line in _lines(path):
-            try:
-                listing = _listing(line, path.parent, limit, settings, lists)
-            except SourceError as error:
-                problems.append(f"{path}, line {number}: {error}")
-            else:
-                problems.extend(listing.problems)
-                yield from listing.tracks
+    def _list_file(self, path: Path) -> Listing:
+        """List what a list's lines name; a line that fails is a problem of its own and leaves the others alone."""
+        problems: list[str] = []
+        notes: list[str] = []
+        self.lists.add(path.resolve())
 
-    found = unique_tracks(tracks(), limit)
-    return Listing(plain_text(path.stem), found, problems=tuple(problems)).found(str(path))
+        def tracks() -> Iterator[Track]:
+            for number, line in _lines(path):
+                try:
+                    listing = self.listing(line, path.parent)
+                except SourceError as error:
+                    problems.append(f"{path}, line {number}: {error}")
+                else:
+                    problems.extend(listing.problems)
+                    notes.extend(listing.notes)
+                    yield from listing.tracks
+
+        found = unique_tracks(tracks(), self.limit)
+        return Listing(plain_text(path.stem), found, problems=tuple(problems), notes=tuple(notes)).found(str(path))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

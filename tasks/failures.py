@@ -1,67 +1,39 @@
 """Why a track failed, and what may be done about it: yt-dlp's errors, sorted into the failure classes.
 
-=============  ======================================================  =====================================
+=============  ======================================================  ==============================================
 class          examples                                                what may be done
-=============  ======================================================  =====================================
+=============  ======================================================  ==============================================
 transient      server error, dead connection, a body cut short         another attempt, soon
-throttled      HTTP 429, "confirm you're not a bot"                    nothing from that site for an hour
+throttled      HTTP 429, "confirm you're not a bot"                    nothing from that host while it wants to rest
 permanent      HTTP 404, removed, DRM, no audio on the page            nothing; a person may try again
 needs-you      private, login, age, country                            something only a person can do
-later          a premiere, a live stream                               another attempt, another day
+later          a premiere, a live stream                               another attempt, when it is out
 environment    no ffmpeg, disk full                                    mend this machine, then go on
 bug            yt-dlp no longer understands the site                   upgrade yt-dlp
-=============  ======================================================  =====================================
+=============  ======================================================  ==============================================
 
-Where an error's truth lies (yt-dlp 2026.10.26, seen on a loopback server and in its source):
+Two transient failures are so only once: a refusal (403), which may be an address that expired, and a file that no
+decoder knows. They name the class that they have when the track meets them again (`TrackError.repeated`).
 
-1. While the media is fetched, and the retries are used up, there is only the text of the `DownloadError`. Worse, when
-   the caller is itself handling an exception, that one is given out as the cause. So this text is read first.
-2. While a page is read, `DownloadError.exc_info[1]` is the innermost error, often an `HTTPError`; the `ExtractorError`
-   that explains it may be in `__context__` only. So the whole chain is walked.
-3. What an extractor says in its own words outweighs the status that it met on the way: a 403 that an extractor
-   translates to "this video is private" is no longer a riddle.
-4. `ExtractorError.expected` is False when the extractor itself broke; some defects arrive bare, as a `TypeError`.
-
-The tables are in `tasks.reasons`. Words change, and sites translate them: a reason that nobody knows counts as
-permanent, in the site's own words.
+`tasks.explanations` says what an error means; here its meaning becomes a sentence for people, with a class.
 """
 
 from __future__ import annotations
 
-import errno
-import re
-import socket
-from collections.abc import Iterator
-from http import HTTPStatus
-from typing import TypeVar
+import time
+from collections.abc import Mapping
+from typing import Any
 
-from songform.errors import SongformError, TrackError
+from songform.errors import TrackError
 from songform.sources import Track
-from tasks.reasons import (
-    AGAIN,
-    BODY_TEXTS,
-    BODY_WORDS,
-    ELSEWHERE,
-    NO_ROOM,
-    OTHER_COPY,
-    REFUSED,
-    SITE_WORDS,
-    STATUSES,
-    UPGRADE,
-    Explanation,
-)
+from tasks.explanations import explanation
+from tasks.reasons import Explanation
 from tasks.web import plain_text
 
-__all__ = ["explanation", "named", "source_failure", "track_error"]
-
-_Chain = list[BaseException]
-_E = TypeVar("_E", bound=BaseException)
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-_ADVICE = r"[;,.]?\s*(Use --|See\s+http|For more information|please report|It is recommended|Confirm you are on).*"
+__all__ = ["named", "source_failure", "track_error"]
 
 
-def track_error(error: BaseException, track: Track) -> TrackError:
+def track_error(error: BaseException, track: Track, *, now: float | None = None) -> TrackError:
     """Return the `TrackError` for an error that yt-dlp raised over a track.
 
     Parameters
@@ -69,7 +41,9 @@ def track_error(error: BaseException, track: Track) -> TrackError:
     error : BaseException
         What was caught. A `TrackError` is returned as it is.
     track : Track
-        Named in the message.
+        Named in the message; its entry may know when it will be published.
+    now : float, optional
+        Seconds since 1970, the clock's if left out.
 
     Returns
     -------
@@ -77,12 +51,20 @@ def track_error(error: BaseException, track: Track) -> TrackError:
         Without the error as its cause, unless that is a defect: errors hold the frames that they passed, and with
         them yt-dlp's objects and connections, for as long as the failure is remembered.
     """
-    return error if isinstance(error, TrackError) else _failure(error, f"{named(track)} cannot be fetched")
+    if isinstance(error, TrackError):
+        return error
+    reason = explanation(error)
+    if reason.failure == "later":
+        published = _seconds_until_release(track.entry or {}, time.time() if now is None else now)
+        reason = reason._replace(retry_after=published or reason.retry_after)
+    return _failure(error, reason, f"{named(track)} cannot be fetched")
 
 
 def source_failure(error: BaseException, url: str) -> TrackError:
     """Return the same for an error that yt-dlp raised while it listed an address."""
-    return error if isinstance(error, TrackError) else _failure(error, f"{plain_text(url, 400)} cannot be listed")
+    if isinstance(error, TrackError):
+        return error
+    return _failure(error, explanation(error), f"{plain_text(url, 400)} cannot be listed")
 
 
 def named(track: Track) -> str:
@@ -90,157 +72,21 @@ def named(track: Track) -> str:
     return f"{plain_text(track.title)} ({plain_text(track.source, 400)})"
 
 
-def explanation(error: BaseException) -> Explanation:
-    """Return what an error of yt-dlp means: the answer of the first reader that has one."""
-    chain = list(_chain(error))
-    readers = (_of_body, _of_machine, _of_extractor, _of_status, _of_request, _of_conversion, _of_unknown_words)
-    answers = (reader(chain) for reader in readers)
-    return next((answer for answer in answers if answer is not None), None) or _broken(chain)
-
-
-def _failure(error: BaseException, what: str) -> TrackError:
-    reason = explanation(error)
-    failure = TrackError(f"{what}: {reason.cause}; {reason.mend}", reason.failure)
+def _failure(error: BaseException, reason: Explanation, what: str) -> TrackError:
+    failure = TrackError(
+        f"{what}: {reason.cause}; {reason.mend}",
+        reason.failure,
+        retry_after=reason.retry_after,
+        robot=reason.robot,
+        repeated=reason.repeated,
+    )
     if reason.failure == "bug":
         failure.__cause__ = error
     return failure
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and all it came from, the nearest first, each once; not what an earlier attempt came from."""
-    waiting: list[object] = [error]
-    seen: set[int] = set()
-    while waiting:
-        link = waiting.pop(0)
-        if not isinstance(link, BaseException) or isinstance(link, SongformError) or id(link) in seen:
-            continue
-        seen.add(id(link))
-        yield link
-        given = getattr(link, "exc_info", None) or (None, None, None)
-        waiting += [given[1], getattr(link, "cause", None), link.__cause__, link.__context__]
-
-
-def _nearest(chain: _Chain, kind: type[_E]) -> _E | None:
-    return next((link for link in chain if isinstance(link, kind)), None)
-
-
-def _of_body(chain: _Chain) -> Explanation | None:
-    """Read what the downloader said when it gave up on the media itself."""
-    from yt_dlp.utils import DownloadError
-
-    text = str(chain[0])
-    if not isinstance(chain[0], DownloadError) or not re.search(BODY_TEXTS, text, re.IGNORECASE):
+def _seconds_until_release(entry: Mapping[str, Any], now: float) -> float | None:
+    released = entry.get("release_timestamp")
+    if isinstance(released, bool) or not isinstance(released, int | float):
         return None
-    text = plain_text(re.sub(r"ERROR:|\[download\] Got error:", "", text)).rstrip(". ")
-    found = next(meaning for pattern, meaning in BODY_WORDS if re.search(pattern, text, re.IGNORECASE))
-    return found._replace(cause=found.cause.replace("{text}", text))
-
-
-def _of_machine(chain: _Chain) -> Explanation | None:
-    """Read what this machine refuses; errors of connections are OSErrors too, but name no file."""
-    for link in chain:
-        if isinstance(link, OSError) and (link.errno in _FULL or (link.errno and link.filename)):
-            where = f" ({plain_text(link.filename)})" if link.filename else ""
-            return Explanation("environment", f"this machine refuses: {link.strerror}{where}", NO_ROOM)
-    return None
-
-
-def _of_extractor(chain: _Chain) -> Explanation | None:
-    """Read what the site says through its extractor, if that is more than a wrapped error of the network."""
-    from yt_dlp.networking.exceptions import RequestError
-    from yt_dlp.utils import ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
-
-    said = _nearest(chain, ExtractorError)
-    if said is None or not said.expected or isinstance(said.cause, RequestError):
-        return None
-    if isinstance(said, UnsupportedError):
-        mend = "give the address of a track, a playlist or a podcast's RSS feed"
-        return Explanation("permanent", "yt-dlp finds no audio on this page", mend)
-    words = _site_words(said.orig_msg)
-    if isinstance(said, UserNotLive):
-        return Explanation("later", words, "ingest it again when there is something")
-    if isinstance(said, GeoRestrictedError):
-        return Explanation("needs-you", words, ELSEWHERE)
-    rows = (row for row in SITE_WORDS if re.search(row[0], words, re.IGNORECASE))
-    return next((Explanation(failure, words, mend) for _, failure, mend in rows), None)
-
-
-def _of_status(chain: _Chain) -> Explanation | None:
-    from yt_dlp.networking.exceptions import HTTPError
-
-    answer = _nearest(chain, HTTPError)
-    if answer is None:
-        return None
-    phrase = {status.value: status.phrase for status in HTTPStatus}.get(answer.status, "")
-    said = f"the server answers {answer.status} {phrase}".rstrip()
-    if answer.redirect_loop:
-        return Explanation("permanent", "the server redirects in circles", "check the address in a browser")
-    if answer.status == HTTPStatus.FORBIDDEN and "unable to download video data" in str(chain[0]):
-        return Explanation("transient", f"{said} to the media's address, which may have expired", AGAIN)
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Explanation("transient", f"{said}, a failure of its own", AGAIN)
-    failure, meaning, mend = STATUSES.get(answer.status, REFUSED)
-    pause = str(answer.response.headers.get("Retry-After") or "")
-    if failure == "throttled" and pause.isdigit():
-        meaning += f", and it asks for a pause of {pause} s"
-    return Explanation(failure, f"{said}: {meaning}", mend)
-
-
-def _of_request(chain: _Chain) -> Explanation | None:
-    from yt_dlp.networking.exceptions import CertificateVerifyError, ProxyError, RequestError, TransportError
-
-    request = _nearest(chain, RequestError)
-    if request is None:
-        return None
-    if isinstance(request, CertificateVerifyError):
-        mend = "check this machine's clock, or report it to the site"
-        return Explanation("needs-you", "the server's certificate cannot be verified", mend)
-    if isinstance(request, ProxyError):
-        mend = "check the proxy in the environment (https_proxy)"
-        return Explanation("environment", "the proxy does not answer", mend)
-    if not isinstance(request, TransportError):
-        return Explanation("permanent", f"it cannot be asked for ({plain_text(request)})", "check the address")
-    if _nearest(chain, socket.gaierror):
-        mend = "check the address for a typing error and this machine's connection, or try again later"
-        return Explanation("transient", "its host is not found", mend)
-    silent = _nearest(chain, TimeoutError) is not None
-    cause = "the server does not answer" if silent else "the connection fails or breaks off; the server may be down"
-    return Explanation("transient", cause, AGAIN)
-
-
-def _of_conversion(chain: _Chain) -> Explanation | None:
-    from yt_dlp.utils import PostProcessingError
-
-    conversion = _nearest(chain, PostProcessingError)
-    if conversion is None:
-        return None
-    words = plain_text(conversion)
-    if re.search(r"ff(mpeg|probe) not found", words):
-        return Explanation("environment", "ffmpeg is missing", "install ffmpeg, or run `pip install imageio-ffmpeg`")
-    if re.search(r"No space left|Disk quota", words):
-        return Explanation("environment", "the disk is full", NO_ROOM)
-    if "unable to obtain file audio codec" in words:
-        # An error page that calls itself audio, more often than a broken file: worth the attempts there are.
-        return Explanation("transient", "what the server sent is no audio, perhaps an error page", AGAIN)
-    return Explanation("transient", f"ffmpeg cannot convert it ({words})", AGAIN)
-
-
-def _of_unknown_words(chain: _Chain) -> Explanation | None:
-    from yt_dlp.utils import ExtractorError
-
-    said = _nearest(chain, ExtractorError)
-    return Explanation("permanent", _site_words(said.orig_msg), OTHER_COPY) if said and said.expected else None
-
-
-def _broken(chain: _Chain) -> Explanation:
-    from yt_dlp.utils import DownloadError
-
-    defect = next((link for link in chain if not isinstance(link, DownloadError)), chain[0])
-    words = plain_text(re.sub(_ADVICE, "", str(defect), flags=re.DOTALL)) or "no reason given"
-    return Explanation("bug", f"yt-dlp stumbles over it ({type(defect).__name__}: {words})", UPGRADE)
-
-
-def _site_words(message: str) -> str:
-    """Quote the site without addresses, and without yt-dlp's advice to users of its own command line."""
-    words = re.sub(r"https?://\S+", "", re.sub(_ADVICE, "", message, flags=re.DOTALL))
-    return f'the site says "{plain_text(words).rstrip(". ")}"'
+    return released - now if released > now else None

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import task_run
 
 from songform.corpus import Corpus, read_table
 from songform.errors import AudioError, TrackError
@@ -47,11 +48,18 @@ def read_overview(corpus: Corpus, key: str, settings: Settings) -> Overview:
     return Overview.from_table(read_table(corpus.overview_path(features_config(settings), key)))
 
 
-@task(task_run_name="extract {n_tracks} tracks", cache_policy=NO_CACHE)
+def _run_name() -> str:
+    jobs = task_run.parameters["jobs"]
+    return f"extract {jobs[0][0].title}" if len(jobs) == 1 else f"extract {len(jobs)} tracks"
+
+
+@task(task_run_name=_run_name, cache_policy=NO_CACHE)
 def extract_tracks(
     home: Path, jobs: Sequence[tuple[Track, Path]], settings: Settings, n_tracks: int
 ) -> list[TrackRecord]:
     """Extract the features of several tracks on all cores; one that fails does not touch the others.
+
+    What stands is left alone: a cluster may do a task again whose worker died after its last line.
 
     Parameters
     ----------
@@ -62,7 +70,7 @@ def extract_tracks(
     settings : Settings
         All settings.
     n_tracks : int
-        Number of jobs, for the task run's name.
+        Number of jobs, which is what progress is told of.
 
     Returns
     -------
@@ -70,14 +78,20 @@ def extract_tracks(
         In the order of the jobs.
     """
     corpus, ffmpeg = Corpus(home), _ffmpeg_or_none()
-    extractions = [Extraction(corpus.home, track, audio, settings, ffmpeg) for track, audio in jobs]
-    records: dict[int, TrackRecord] = {}
+    records = {track.key: record for track, _ in jobs if (record := _standing(corpus, track, settings)) is not None}
+    wanted = [Extraction(corpus.home, *job, settings, ffmpeg) for job in jobs if job[0].key not in records]
     workers = settings.run.workers or usable_cores()
-    with closing(outcomes(extract_track, extractions, workers=workers)) as arriving:
+    with closing(outcomes(extract_track, wanted, workers=workers)) as arriving:
         for number, outcome in arriving:
-            records[number] = _recorded(corpus, extractions[number], outcome)
-            announce("features", len(records), n_tracks, extractions[number].track.title)
-    return [records[number] for number in range(len(jobs))]
+            track = wanted[number].track
+            records[track.key] = _recorded(corpus, wanted[number], outcome)
+            announce("features", len(records), n_tracks, track.title)
+    return [records[track.key] for track, _ in jobs]
+
+
+def _standing(corpus: Corpus, track: Track, settings: Settings) -> TrackRecord | None:
+    record = corpus.record(track.key)
+    return record if has_features(corpus, record, settings) else None
 
 
 def _recorded(corpus: Corpus, job: Extraction, outcome: Extracted | Exception) -> TrackRecord:
@@ -91,7 +105,7 @@ def _recorded(corpus: Corpus, job: Extraction, outcome: Extracted | Exception) -
     error = _track_error(job, outcome)
     if _is_unsound(error) and job.audio in _downloads(corpus, job):
         job.audio.unlink(missing_ok=True)  # the next attempt must fetch it anew
-    return record_failure(corpus, job.track, error, attempted=False)
+    return record_failure(corpus, job.track, error, settings=job.settings.download, attempted=False)
 
 
 def _done(corpus: Corpus, job: Extraction, made: Extracted) -> TrackRecord:

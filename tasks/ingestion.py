@@ -1,58 +1,64 @@
-"""Ingestion: which tracks there are, which of them are wanted, and their audio."""
+"""Ingestion: listing the sources, and fetching one track's audio, each as a task of Prefect's.
+
+Prefect repeats a download whose failure may pass within this ingest. The gate before the track's host (`tasks.hosts`)
+makes it wait for its turn, and is closed here when the host asks for a pause. A track whose host wants to be left alone
+for longer than the ingest waits is skipped: its task run is Completed, and named so.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import task_run
+from prefect.states import Completed, State
 
 from songform.corpus import Corpus
-from songform.errors import TrackError
+from songform.errors import SourceError, TrackError
 from songform.settings import Settings
-from songform.sources import Track
+from songform.sources import Track, TrackRecord
+from tasks.attempts import Download
 from tasks.download import download_track
 from tasks.enumeration import list_tracks
-from tasks.failures import track_error
-from tasks.features import has_features
+from tasks.failures import named, track_error
 from tasks.ffmpeg import find_ffmpeg
-from tasks.listing import Listing, unique_tracks
+from tasks.hashes import KnownFiles
+from tasks.hosts import HostPaused, gate_of
+from tasks.listing import Listing
 from tasks.progress import announce
-from tasks.records import is_settled, record_failure
+from tasks.records import record_failure, record_skipped
 
-__all__ = ["audio_at_hand", "failed_tracks", "fetch_audio", "list_source", "wanted_tracks"]
-
-
-@task(task_run_name="list {source}", cache_policy=NO_CACHE)
-def list_source(source: str, settings: Settings, limit: int | None = None) -> Listing:
-    """List the tracks of a SOURCE, without fetching any."""
-    return list_tracks(source, limit=limit, settings=settings.download)
+__all__ = ["audio_at_hand", "fetch_audio", "list_source"]
 
 
-def failed_tracks(home: Path) -> tuple[Track, ...]:
-    """Return the corpus's failed tracks, which their records describe well enough to try them again."""
-    return tuple(record for record in Corpus(home).records() if record.status == "failed")
+def _is_worth_another(_task: Any, _run: Any, state: Any) -> bool:
+    """Tell Prefect whether another attempt is worth it within this ingest."""
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, SourceError):
+        return error.failure == "transient"
+    if not isinstance(error, TrackError) or error.failure not in ("transient", "throttled"):
+        return False
+    patience: float = task_run.parameters["settings"].download.patience_seconds
+    return (error.retry_after or 0.0) <= patience
 
 
-def wanted_tracks(
-    home: Path, tracks: Sequence[Track], settings: Settings, *, retry_failed: bool = False
-) -> list[Track]:
-    """Return the tracks whose features are missing, but for those whose failure is known to last."""
-    corpus = Corpus(home)
-    wanted = []
-    for track in unique_tracks(tracks):
-        record = corpus.record(track.key)
-        settled = record is not None and is_settled(record) and not retry_failed
-        if not settled and not has_features(corpus, record, settings):
-            wanted.append(track)
-    return wanted
+@task(task_run_name="list {source}", retry_condition_fn=_is_worth_another, cache_policy=NO_CACHE)
+def list_source(home: Path, source: str, settings: Settings, limit: int | None = None) -> Listing:
+    """List the tracks of a SOURCE, without fetching any; local files that the home knows are not read again."""
+    known = KnownFiles(Corpus(home))
+    listing = list_tracks(source, limit=limit, settings=settings.download, known=known)
+    known.save()
+    return listing
 
 
-def audio_at_hand(home: Path, track: Track, settings: Settings = Settings()) -> Path | None:  # noqa: B008  frozen
+def audio_at_hand(home: Path, track: Track, settings: Settings) -> Path | None:
     """Return a track's audio file if it needs no download: a local one, a kept one, one that an earlier run fetched.
 
     A download counts only if the same `audio.codec`, and for MP3 the same `audio.bitrate`, made it.
@@ -63,22 +69,39 @@ def audio_at_hand(home: Path, track: Track, settings: Settings = Settings()) -> 
     return corpus.incoming_audio(track.key, encoding) or corpus.kept_audio(track.key, encoding)
 
 
-def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
-    """Tell Prefect whether another attempt is worth it."""
-    error = state.result(raise_on_failure=False)
-    return not isinstance(error, TrackError) or error.failure == "transient"
-
-
-@task(task_run_name="download {track.title}", retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
-def fetch_audio(home: Path, track: Track, settings: Settings) -> Path:
+@task(task_run_name="download {track.title}", retry_condition_fn=_is_worth_another, cache_policy=NO_CACHE)
+def fetch_audio(home: Path, track: Track, settings: Settings) -> Download | State[Any]:
     """Download a track once, into a fresh folder, and move it to where it waits for its features.
+
+    Returns
+    -------
+    Download or State
+        The file and what is odd about it; or the state Skipped, if its host wants a longer rest than this ingest waits.
 
     Raises
     ------
     TrackError
         With the failure's class; the track's record already says the same.
     """
-    corpus, encoding = Corpus(home), settings.audio.encoding
+    corpus, is_first = Corpus(home), task_run.run_count <= 1
+    try:
+        gate = gate_of(corpus, track, settings.download)
+        ffmpeg = find_ffmpeg()  # without it, the host need not be troubled
+        with gate.entered():
+            fetched = _fetched(corpus, track, settings, ffmpeg)
+        gate.serve()
+    except HostPaused as pause:
+        return _skipped(corpus, track, pause, is_first=is_first)
+    except Exception as error:  # noqa: BLE001  whatever it was, it is this track's alone
+        failure = _rested(corpus, track, settings, track_error(error, track))
+    else:
+        return fetched
+    record = record_failure(corpus, track, failure, settings=settings.download, first_attempt=is_first)
+    raise _as_recorded(record, failure) from failure.__cause__
+
+
+def _fetched(corpus: Corpus, track: Track, settings: Settings, ffmpeg: str) -> Download:
+    encoding = settings.audio.encoding
     attempt = corpus.incoming_path(track.key, encoding).with_name(f".{track.key}.{os.getpid()}.attempt.tmp")
     try:
         fetched = download_track(
@@ -86,15 +109,48 @@ def fetch_audio(home: Path, track: Track, settings: Settings) -> Path:
             attempt,
             audio=settings.audio,
             download=settings.download,
-            ffmpeg=find_ffmpeg(),
+            ffmpeg=ffmpeg,
             progress=lambda done, total: announce("download", done, total, track.title),
         )
         with fetched.path.open("rb") as file:
             os.fsync(file.fileno())
-        return fetched.path.replace(corpus.incoming_path(track.key, encoding, fetched.path.suffix))
-    except Exception as error:
-        failure = error if isinstance(error, TrackError) else track_error(error, track)
-        record_failure(corpus, track, failure)
-        raise failure from error
+        target = corpus.incoming_path(track.key, encoding, fetched.path.suffix)
+        return replace(fetched, path=fetched.path.replace(target))
     finally:
         shutil.rmtree(attempt, ignore_errors=True)
+
+
+def _rested(corpus: Corpus, track: Track, settings: Settings, failure: TrackError) -> TrackError:
+    """Close the host's gate if the host asks for it; the failure then knows for how long."""
+    asked = failure.retry_after if failure.failure in ("throttled", "transient") else None
+    if failure.failure == "throttled" or asked is not None:
+        reason = "it takes songform for a robot" if failure.robot else "it wants fewer requests"
+        try:
+            until = gate_of(corpus, track, settings.download).throttle(asked, robot=failure.robot, reason=reason)
+        except OSError:
+            return failure  # nothing can be written here, which is said when the record cannot be written either
+        failure.retry_after = max(0.0, until - time.time())
+    return failure
+
+
+def _skipped(corpus: Corpus, track: Track, pause: HostPaused, *, is_first: bool) -> State[Any]:
+    """Write down that a track was not asked for; one that was asked for in this ingest has failed before."""
+    until = datetime.fromtimestamp(pause.until, UTC)
+    reason = (
+        f"{named(track)} was not asked for: {pause.host} is left alone until {until:%Y-%m-%d %H:%M} UTC "
+        f"({pause.reason}); it is asked for by itself after that"
+    )
+    record = record_skipped(corpus, track, until=until, reason=reason)
+    if is_first or record.error is None:
+        return Completed(name="Skipped", message=reason)
+    raise TrackError(record.error.message, record.error.failure, retry_after=float("inf"))
+
+
+def _as_recorded(record: TrackRecord, failure: TrackError) -> TrackError:
+    """Return a failure with the words and the class of the record: what repeats itself lasts.
+
+    It is a new one. Prefect remembers it, and with the old one all that lives in the frames which that one passed.
+    """
+    if record.error is None:
+        return failure
+    return TrackError(record.error.message, record.error.failure, retry_after=failure.retry_after, robot=failure.robot)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from songform.errors import SourceError
 from songform.sources import Track
 
 __all__ = ["Listing", "unique_tracks"]
+
+USUALLY_HIDDEN = 0.1  # sites count private and withdrawn tracks, but do not list them: up to this share is no alarm
 
 
 @dataclass(frozen=True)
@@ -22,17 +24,20 @@ class Listing:
     tracks : tuple of Track
         In the source's order, each key once.
     announced : int, optional
-        The number of tracks that the site speaks of. When it is larger than what was listed, the list was cut:
-        a track that is absent from a listing is never to be taken for a deleted one.
+        The number of tracks that the site speaks of. When it is larger than what was listed, the list was cut
+        (`counted` says so): a track that is absent from a listing is never to be taken for a deleted one.
     problems : tuple of str
         A sentence for each part that could not be listed (a line of a list, a file of a folder, a list within a
         list) while others could.
+    notes : tuple of str
+        A sentence for what is worth telling, but usual.
     """
 
     title: str
     tracks: tuple[Track, ...]
     announced: int | None = None
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def found(self, source: str) -> Listing:
         """Return the listing itself.
@@ -49,6 +54,28 @@ class Listing:
             raise SourceError(self.problems[0] + more)
         msg = f"{source} holds no tracks; check that it is what you meant, and that it is not empty"
         raise SourceError(msg)
+
+    def counted(self, source: str, listed: int, limit: int | None = None) -> Listing:
+        """Return the listing with a word on what the site announced and did not list.
+
+        Parameters
+        ----------
+        source : str
+            Named in the sentence.
+        listed : int
+            Entries that were listed, twins and lists within the list included.
+        limit : int, optional
+            Most entries that were asked for.
+        """
+        wanted = min(self.announced or 0, limit or self.announced or 0)
+        if listed >= wanted:
+            return self
+        said = f"{source}: the site speaks of {self.announced} tracks, but"
+        if wanted - listed <= USUALLY_HIDDEN * wanted:
+            note = f"{said} {listed} were listed; the others are probably hidden, which is usual"
+            return replace(self, notes=(*self.notes, note))
+        problem = f"{said} only {listed} were listed; nothing is removed, the rest comes with a later ingest"
+        return replace(self, problems=(*self.problems, problem))
 
 
 def unique_tracks(tracks: Iterable[Track], limit: int | None = None) -> tuple[Track, ...]:

@@ -2,7 +2,7 @@
 
 A local file's key is the SHA-256 of its content: it may be renamed and moved, and a copy of it is the same track.
 Hidden files and folders are left alone, links to folders are not followed, and in a folder only files that are
-named like audio are taken.
+named like audio are taken. What was hashed before is not read again (`tasks.hashes`).
 """
 
 from __future__ import annotations
@@ -14,19 +14,14 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from songform.corpus import AUDIO_SUFFIXES
 from songform.errors import SourceError
 from songform.sources import Track, file_key
+from tasks.hashes import KnownFiles
 from tasks.listing import Listing, unique_tracks
 from tasks.web import plain_text
 
-__all__ = ["AUDIO_SUFFIXES", "local_listing", "local_path"]
-
-AUDIO_SUFFIXES = frozenset(
-    {
-        *(".mp3", ".m4a", ".aac", ".mp4", ".webm", ".opus", ".ogg"),
-        *(".oga", ".flac", ".wav", ".aif", ".aiff", ".wma", ".mka"),
-    }
-)
+__all__ = ["local_listing", "local_path"]
 
 
 def local_path(source: str, folder: Path | None = None) -> Path:
@@ -57,7 +52,7 @@ def local_path(source: str, folder: Path | None = None) -> Path:
     return path
 
 
-def local_listing(path: Path, limit: int | None = None) -> Listing:
+def local_listing(path: Path, limit: int | None = None, known: KnownFiles | None = None) -> Listing:
     """List an audio file, or the audio files of a folder, sorted by their paths.
 
     Parameters
@@ -66,6 +61,8 @@ def local_listing(path: Path, limit: int | None = None) -> Listing:
         Absolute, as `local_path` returns it.
     limit : int, optional
         Most tracks to list: of further files not even the content is read.
+    known : KnownFiles, optional
+        What was hashed before, and will be remembered once it is saved; default: every file is read.
 
     Raises
     ------
@@ -74,7 +71,7 @@ def local_listing(path: Path, limit: int | None = None) -> Listing:
     """
     problems: list[str] = []
     if path.is_dir():
-        tracks = unique_tracks(_tracks(path, problems), limit)
+        tracks = unique_tracks(_tracks(path, known, problems), limit)
         return Listing(plain_text(path.name) or str(path), tracks, problems=tuple(problems)).found(_shown(path))
     if not stat.S_ISREG(path.stat().st_mode) or path.suffix.lower() not in AUDIO_SUFFIXES:
         known = ", ".join(sorted(suffix[1:] for suffix in AUDIO_SUFFIXES))
@@ -82,14 +79,14 @@ def local_listing(path: Path, limit: int | None = None) -> Listing:
             f"{_shown(path)} is neither a folder, a list (txt, list, m3u, m3u8) nor a file with a suffix of audio "
             f"({known}); rename it if it is audio, or convert it"
         )
-    track = _track(path)
+    track = _track(path, known)
     return Listing(track.title, (track,))
 
 
-def _tracks(folder: Path, problems: list[str]) -> Iterator[Track]:
+def _tracks(folder: Path, known: KnownFiles | None, problems: list[str]) -> Iterator[Track]:
     for path in _audio_files(folder, problems):
         try:
-            yield _track(path)
+            yield _track(path, known)
         except SourceError as error:
             problems.append(str(error))
 
@@ -102,24 +99,29 @@ def _audio_files(folder: Path, problems: list[str]) -> list[Path]:
         found += [Path(parent, name) for name in names if not name.startswith(".")]
     audio = sorted(path for path in found if path.suffix.lower() in AUDIO_SUFFIXES)
     # What is neither a file nor missing is a pipe or a device: opening it would wait for ever.
-    problems += [f"{_shown(path)} is no file but a pipe or device; remove it" for path in audio if _is_special(path)]
-    return [path for path in audio if not _is_special(path)]
+    special = {path for path in audio if _is_special(path)}
+    problems += [f"{_shown(path)} is no file but a pipe or device; remove it" for path in audio if path in special]
+    return [path for path in audio if path not in special]
 
 
 def _is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def _track(path: Path) -> Track:
+def _track(path: Path, known: KnownFiles | None) -> Track:
     try:
         str(path).encode()
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = known.sha256(path) if known is not None else _sha256(path)
     except UnicodeEncodeError as error:
         raise SourceError(f"the name of {_shown(path)} is not valid UTF-8 text; rename the file") from error
     except OSError as error:
         raise SourceError(_unreadable(path, error)) from error
     return Track(key=file_key(sha256), title=plain_text(path.stem) or path.name, source=str(path), path=str(path))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unreadable(path: Path, error: Exception) -> str:

@@ -60,12 +60,12 @@ def web_listing(url: str, *, limit: int | None = None, settings: DownloadSetting
     limit : int > 0, optional
         Most entries to list.
     settings : DownloadSettings
-        Gives the time after which a silent connection counts as dead.
+        The patience with silent connections, the limits, and what may be asked.
 
     Raises
     ------
     SourceError
-        If nothing can be listed; its cause is a `TrackError`, whose class says whether another attempt is worth it.
+        If nothing can be listed; its class says whether another attempt is worth it, its cause is a `TrackError`.
     """
     params = {
         "extract_flat": "in_playlist",
@@ -73,14 +73,20 @@ def web_listing(url: str, *, limit: int | None = None, settings: DownloadSetting
         "ignore_no_formats_error": True,  # a private or coming track is listed all the same; its download says why
         "socket_timeout": settings.timeout_seconds,
     }
-    with youtube_dl(params) as ydl:
+    try:
+        careful = youtube_dl(params, settings=settings)
+    except TrackError as error:  # a cookies.txt that cannot be used
+        raise SourceError(str(error), error.failure) from error
+    with careful as ydl:
         info = _extracted(ydl, url)
         title = plain_text(info.get("title") or info.get("id")) or url
         if info.get("_type") not in _LISTS:
             return Listing(title, (_track({**info, "url": url}, None),))
+        info["entries"] = [entry for entry in info.get("entries") or () if entry]
         problems: list[str] = []
         tracks = unique_tracks((_track(entry, page) for page, entry in _entries(ydl, info, problems)), limit)
-    return Listing(title, tracks, _count(info.get("playlist_count")), tuple(problems)).found(url)
+    listing = Listing(title, tracks, _count(info.get("playlist_count")), tuple(problems)).found(url)
+    return listing.counted(plain_text(url, 400), len(info["entries"]), limit)
 
 
 def _extracted(ydl: YoutubeDL, url: str, extractor: str | None = None) -> dict[str, Any]:
@@ -92,7 +98,7 @@ def _extracted(ydl: YoutubeDL, url: str, extractor: str | None = None) -> dict[s
         if info:
             return info
         failure = TrackError(f"{plain_text(url, 400)} holds no tracks; check the address in a browser", "permanent")
-    raise SourceError(str(failure)) from failure
+    raise SourceError(str(failure), failure.failure) from failure
 
 
 def _entries(
@@ -137,7 +143,9 @@ def _track(entry: Mapping[str, Any], page: Mapping[str, Any] | None) -> Track:
     else:
         key = web_key(address)
     title = plain_text(entry.get("title")) or plain_text(entry.get("id")) or _stem(address)
-    return Track(key=key, title=title, source=address, duration=_seconds(entry.get("duration")), entry=kept)
+    return Track(
+        key=key, title=title, source=plain_text(address, 2000), duration=_seconds(entry.get("duration")), entry=kept
+    )
 
 
 def _kept(info: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,7 +185,11 @@ def _durable(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stem(address: str) -> str:
-    return plain_text(PurePosixPath(unquote(urlsplit(address).path)).stem) or address
+    try:
+        path = urlsplit(address).path
+    except ValueError:  # no address at all; its download says so
+        path = ""
+    return plain_text(PurePosixPath(unquote(path)).stem) or plain_text(address)
 
 
 def _seconds(value: object) -> float | None:
@@ -187,4 +199,4 @@ def _seconds(value: object) -> float | None:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,18 +1,20 @@
-"""Records: writing down what became of a track."""
+"""Records: writing down what became of a track. `tasks.retries` says when it is asked for again."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from songform.corpus import Corpus
-from songform.errors import CorpusError, TrackError
+from songform.errors import AudioError, CorpusError, TrackError
+from songform.settings import DownloadSettings
 from songform.sources import Failure, Track, TrackRecord
+from tasks.retries import seconds_to_wait
 
-__all__ = ["is_settled", "record_done", "record_failure", "unwritten_record"]
+__all__ = ["record_done", "record_failure", "record_skipped", "unwritten_record"]
 
-# Failures that no repetition will change; the user may still ask for one with --retry-failed.
-_SETTLED = ("permanent", "needs-you")
+_SAME_SECONDS = 0.05
+_AGAIN = " It was so before: only --retry-failed asks for it again."
 
 
 def record_done(
@@ -39,7 +41,7 @@ def record_done(
         **{**_plain(track), "duration": duration},
         status="done",
         attempts=0,
-        updated_at=_now(),
+        updated_at=_written(_now()),
         audio_sha256=sha256,
         decoder=decoder,
         files={**(known.files if known else {}), **sizes},
@@ -48,21 +50,57 @@ def record_done(
     return record
 
 
-def record_failure(corpus: Corpus, track: Track, error: TrackError, *, attempted: bool = True) -> TrackRecord:
-    """Write down that a track failed, and how often it was tried.
+def record_failure(
+    corpus: Corpus,
+    track: Track,
+    error: TrackError,
+    *,
+    settings: DownloadSettings = DownloadSettings(),  # noqa: B008  frozen
+    attempted: bool = True,
+    first_attempt: bool = True,
+    now: datetime | None = None,
+) -> TrackRecord:
+    """Write down that a track failed, how often it was tried, and when it is tried again.
 
     A track that has features, by other settings, stays `done` beside its error: a failed refresh takes nothing away.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Where to.
+    track : Track
+        The track.
+    error : TrackError
+        Why.
+    settings : DownloadSettings
+        How long to wait.
+    attempted : bool
+        Whether it counts as a download that was tried.
+    first_attempt : bool
+        Whether it is the first of this ingest: a file that is as short as it was on an earlier ingest is that long.
+    now : datetime, optional
+        The time, with its zone; the clock's if left out.
+
+    Returns
+    -------
+    TrackRecord
+        Its error may have another class than the one given: what repeats itself lasts.
 
     Raises
     ------
     CorpusError
         If not even that can be written: then no track's outcome can.
     """
-    known = corpus.record(track.key)
+    known, now = corpus.record(track.key), now or _now()
+    attempts = (known.attempts if known else 0) + int(attempted)
+    failure = _judged(known, error, first_attempt=first_attempt)
+    wait = seconds_to_wait(failure.failure, error, attempts=attempts, settings=settings)
     news = {
-        "error": Failure(failure=error.failure, message=str(error)),
-        "attempts": (known.attempts if known else 0) + int(attempted),
-        "updated_at": _now(),
+        "error": failure,
+        "attempts": attempts,
+        "next_retry_at": None if wait is None else _written(now + timedelta(seconds=wait)),
+        "updated_at": _written(now),
+        "measured": _measured(error) or (known.measured if known else None),
     }
     if known is not None and known.status == "done":
         record = known.model_copy(update=news)
@@ -72,15 +110,60 @@ def record_failure(corpus: Corpus, track: Track, error: TrackError, *, attempted
     return record
 
 
+def record_skipped(
+    corpus: Corpus, track: Track, *, until: datetime, reason: str, now: datetime | None = None
+) -> TrackRecord:
+    """Write down that a track was never asked for, because its host is left alone.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Where to.
+    track : Track
+        The track. If it was ever asked for, its record says more than this one would, and stays.
+    until : datetime
+        The end of the host's pause, with its zone.
+    reason : str
+        A sentence.
+    now : datetime, optional
+        The time, with its zone; the clock's if left out.
+    """
+    known = corpus.record(track.key)
+    if known is not None and known.status != "skipped":
+        return known
+    record = TrackRecord(
+        **_plain(track),
+        status="skipped",
+        error=Failure(failure="throttled", message=reason),
+        next_retry_at=_written(until),
+        updated_at=_written(now or _now()),
+    )
+    _save(corpus, record)
+    return record
+
+
 def unwritten_record(track: Track, error: TrackError) -> TrackRecord:
     """Return the record of a failure that could not be written down."""
     failure = Failure(failure=error.failure, message=str(error))
-    return TrackRecord(**_plain(track), status="failed", error=failure, updated_at=_now())
+    return TrackRecord(**_plain(track), status="failed", error=failure, updated_at=_written(_now()))
 
 
-def is_settled(record: TrackRecord) -> bool:
-    """Return whether a failed track is left alone until the user asks for it."""
-    return record.status == "failed" and record.error is not None and record.error.failure in _SETTLED
+def _judged(known: TrackRecord | None, error: TrackError, *, first_attempt: bool) -> Failure:
+    """Return the failure, with the class that it has when it is met again."""
+    if error.repeated is None or known is None or not _is_same(known, error, first_attempt=first_attempt):
+        return Failure(failure=error.failure, message=str(error))
+    return Failure(failure=error.repeated, message=f"{str(error).rstrip('.')}.{_AGAIN}")
+
+
+def _is_same(known: TrackRecord, error: TrackError, *, first_attempt: bool) -> bool:
+    measured = _measured(error)
+    if measured is not None:
+        return first_attempt and known.measured is not None and abs(known.measured - measured) <= _SAME_SECONDS
+    return known.error is not None and known.error.message.removesuffix(_AGAIN).rstrip(".") == str(error).rstrip(".")
+
+
+def _measured(error: TrackError) -> float | None:
+    return error.measured if isinstance(error, AudioError) else None
 
 
 def _save(corpus: Corpus, record: TrackRecord) -> None:
@@ -95,5 +178,9 @@ def _plain(track: Track) -> dict[str, object]:
     return {name: getattr(track, name) for name in Track.model_fields}
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _written(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="seconds")

@@ -1,9 +1,9 @@
 """yt-dlp, embedded with care; and what strangers wrote, made safe to show.
 
 yt-dlp is made to be a program. As a library it has other defaults: it never retries, it prints, it keeps a cache, it
-loads plugins from the working folder, and it skips missing fragments without a word. `youtube_dl` puts all that
-right, once, for listing and for fetching alike. Every call makes a new `YoutubeDL`: an object holds the state of its
-run and is not made to be shared between threads.
+loads plugins from the working folder, it goes wherever a playlist sends it and it lets ffmpeg fetch what it cannot
+fetch itself. `youtube_dl` puts all that right, once, for listing and for fetching alike. Every call makes a new
+`YoutubeDL`: an object holds the state of its run and is not made to be shared between threads.
 
 yt-dlp costs two seconds to import, so it is imported where it is used.
 """
@@ -14,6 +14,10 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from songform.settings import DownloadSettings
+from tasks.cookies import private_cookies
+from tasks.deadline import Deadline
 
 if TYPE_CHECKING:
     from yt_dlp import YoutubeDL
@@ -28,7 +32,13 @@ _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _DIRECTION = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
-def youtube_dl(params: Mapping[str, Any], extractors: Sequence[type[InfoExtractor]] = ()) -> YoutubeDL:
+def youtube_dl(
+    params: Mapping[str, Any],
+    extractors: Sequence[type[InfoExtractor]] = (),
+    *,
+    settings: DownloadSettings = DownloadSettings(),  # noqa: B008  frozen
+    deadline: Deadline | None = None,
+) -> YoutubeDL:
     """Make a careful YoutubeDL for one run.
 
     Parameters
@@ -37,20 +47,37 @@ def youtube_dl(params: Mapping[str, Any], extractors: Sequence[type[InfoExtracto
         yt-dlp's parameters beside the careful ones, or instead of them.
     extractors : sequence of InfoExtractor classes
         Asked before yt-dlp's own; tests play sites with them.
+    settings : DownloadSettings
+        Whether private addresses and plugins are allowed, the cookies, the limits. As they are, they are strict.
+    deadline : Deadline, optional
+        When the run ends; `download.max_minutes` from now if left out.
 
     Returns
     -------
     YoutubeDL
         A context manager: it closes its connections.
+
+    Raises
+    ------
+    TrackError
+        Of the class `environment`, if the cookies cannot be read.
     """
-    import yt_dlp
     from yt_dlp.globals import plugin_dirs
 
-    plugin_dirs.value = []  # or any `yt_dlp_plugins/` in the working folder would be run
-    ydl = yt_dlp.YoutubeDL({**_careful_params(), **params}, auto_init=False)
+    from tasks.embedded import EmbeddedYoutubeDL
+    from tasks.guard import Guard
+
+    # yt-dlp would run any `yt_dlp_plugins/` that lies in the working folder.
+    plugin_dirs.value = ["default"] if settings.allow_plugins else []
+    cookies = {"cookiefile": private_cookies(settings.cookies)} if settings.cookies else {}
+    end = Deadline(settings.max_minutes) if deadline is None else deadline
+    ydl = EmbeddedYoutubeDL({**_careful_params(), **cookies, **params}, guard=Guard(settings.allow_private, end))
     for extractor in extractors:
         ydl.add_info_extractor(extractor(ydl))
     ydl.add_default_info_extractors()
+    if deadline is None:
+        end.start()
+        ydl.add_close_hook(end.cancel)
     return ydl
 
 
@@ -96,6 +123,7 @@ def _careful_params() -> dict[str, Any]:
         "cachedir": False,
         "noplaylist": True,  # an address of a track within a list means the track
         "geo_bypass": False,  # no pretending to be elsewhere
+        "fixup": "never",  # `tasks.soundtracks` mends containers
         "retries": RETRIES,
         "fragment_retries": RETRIES,
         "extractor_retries": RETRIES,

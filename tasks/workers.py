@@ -6,6 +6,9 @@ Processes and not threads, because what a job does between its C calls holds Pyt
 
 The processes are spawned, not forked: they inherit no lock, no connection and no thread. They import the module of the
 function that they are given, and nothing else of the program; that module should be quick to import.
+
+A process that is daemonic may have no children. Dask's workers are, so they do the jobs themselves: each of them is a
+process that may die already, and Dask starts another.
 """
 
 from __future__ import annotations
@@ -35,10 +38,10 @@ class WorkerLostError(Exception):
     signal : int
         The signal that killed it: 9 as a rule when memory ran out, 6 or 11 from a defect in C; 0 if it left by itself.
     status : int
-        The exit status with which it left by itself.
+        The exit status with which it left by itself; 0 also where nobody knows how it ended.
     """
 
-    def __init__(self, exitcode: int) -> None:
+    def __init__(self, exitcode: int = 0) -> None:
         super().__init__(exitcode)
         self.signal, self.status = max(-exitcode, 0), max(exitcode, 0)
 
@@ -81,6 +84,9 @@ def outcomes(
     RuntimeError
         If no process lives long enough to begin a job.
     """
+    if multiprocessing.current_process().daemon:
+        yield from _done_here(function, jobs)
+        return
     left = list(range(len(jobs)))
     while left:
         n_left = len(left)
@@ -112,6 +118,18 @@ def worker_pool(function: Callable[..., object], *, workers: int) -> Iterator[Pr
     finally:
         pool.stop()
         pool.join()
+
+
+def _done_here(
+    function: Callable[[Job], Result], jobs: Sequence[Job]
+) -> Generator[tuple[int, Result | Exception], None, None]:
+    """Do jobs in this very process, one after the other."""
+    for number, job in enumerate(jobs):
+        try:
+            outcome: Result | Exception = function(job)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is this job's alone
+            outcome = error
+        yield number, outcome
 
 
 def _settle_in(_function: Callable[..., object]) -> None:

@@ -47,7 +47,7 @@ def quick():
         {
             "sequences": {"seconds": 4.0},
             "model": {"epochs": 2, "batch_size": 32},
-            "download": {"attempts": 2, "retry_seconds": 0.0},
+            "download": {"attempts": 2, "retry_seconds": 0.0, "host_seconds": 0.0, "allow_private": True},
         }
     )
 

@@ -19,6 +19,15 @@ from flows.demo import served_feed
 from flows.server import free_port, start_server, stop_server, wait_until_healthy
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_servers() -> Iterator[None]:
+    """Let every command line fetch from the tests' own servers on loopback, without pauses."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SONGFORM_DOWNLOAD__ALLOW_PRIVATE", "true")
+        patch.setenv("SONGFORM_DOWNLOAD__HOST_SECONDS", "0")
+        yield
+
+
 @pytest.fixture(scope="session")
 def api(tmp_path_factory) -> Iterator[str]:
     """Start a Prefect server; subprocesses find it in the environment.

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import contextlib
 import re
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from flows.configuration import load_settings
 from songform.errors import SettingsError
-from songform.settings import Settings
+from songform.settings import NotifySettings, Playlist, ScheduleSettings, Settings
 
 
 def write_toml(home, text):
@@ -64,7 +66,7 @@ def test_sources_are_joined_setting_by_setting_and_the_last_set_wins(tmp_path):
     assert settings.flat() == Settings().flat() | changed
 
 
-@given(st.sampled_from(sorted(Settings().flat())))
+@given(st.sampled_from(sorted(name for name, value in Settings().flat().items() if value is not None)))
 def test_every_setting_can_be_set_to_its_default_from_everywhere(tmp_path_factory, name):
     section, _, key = name.partition(".")
     default = Settings().flat()[name]
@@ -181,3 +183,172 @@ def test_no_value_of_a_setting_does_either(tmp_path_factory, name, value):
     except SettingsError:
         return
     assert {key for key, given in settings.flat().items() if given != Settings().flat()[key]} <= {name}
+
+
+PLAYLISTS = """
+[[playlists]]
+url = "https://a.org/feed.xml"
+
+[[playlists]]
+url = "lists/mine.txt"
+every = "*/15 6-22 * * mon-fri"
+timezone = "Europe/Berlin"
+limit = 100
+"""
+
+
+def test_playlists_are_read_in_their_order_with_defaults(tmp_path):
+    write_toml(tmp_path, PLAYLISTS)
+    assert load_settings(tmp_path, {}).playlists == (
+        Playlist(url="https://a.org/feed.xml", every="0 6 * * *", timezone=None, limit=None),
+        Playlist(url="lists/mine.txt", every="*/15 6-22 * * mon-fri", timezone="Europe/Berlin", limit=100),
+    )
+
+
+def test_a_file_may_hold_no_playlists(tmp_path):
+    write_toml(tmp_path, "playlists = []")
+    assert load_settings(tmp_path, {}) == Settings()
+
+
+def test_schedule_and_notify_are_sections_like_others(tmp_path):
+    write_toml(
+        tmp_path,
+        "[schedule]\ntimezone = 'America/New_York'\nretry = ''\n"
+        "[notify]\ncommand = ['/bin/tell', '-s', 'a b']\nfailing_days = 5",
+    )
+    environment = {
+        "SONGFORM_NOTIFY__WEBHOOK": "https://a.org/hook",
+        "SONGFORM_DOWNLOAD__COOKIES": "/c.txt",
+        "SONGFORM_NOTIFY__COMMAND": "['/bin/other']",
+    }
+    settings = load_settings(tmp_path, environment, ["schedule.train=30 4 1 * *", 'notify.command=["/bin/last", "x"]'])
+    assert settings.schedule == ScheduleSettings(timezone="America/New_York", retry="", train="30 4 1 * *")
+    assert settings.notify == NotifySettings(command=("/bin/last", "x"), webhook="https://a.org/hook", failing_days=5)
+    assert settings.download.cookies == "/c.txt"
+    assert settings.flat() == Settings().flat()  # secrets, and what no result depends on, are in no dump
+
+
+ENTRY = "[[playlists]]\nurl = 'a'\n"
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("url = 'a'\nlimit = 5", "url 'a' stands in entry 1 already; remove one of the two."),
+        ("urll = 'b'", "there is no setting urll; did you mean url?"),
+        ("url = 'b'\nzzz = 1", "there is no setting zzz; a playlist has url, every, timezone, limit."),
+        ("every = '0 6 * * *'", "url is missing; a playlist has url, every, timezone, limit."),
+        ("", "url is missing; a playlist has url, every, timezone, limit."),
+        ("url = ''", "url cannot be '': string should have at least 1 character."),
+        ("url = 7", "url cannot be 7: input should be a valid string."),
+        ("url = 'b'\nlimit = 0", "limit cannot be 0: input should be greater than or equal to 1."),
+        ("url = 'b'\nlimit = 2.5", "limit cannot be 2.5: input should be a valid integer."),
+        (
+            "url = 'b'\nevery = 'daily'",
+            "every cannot be 'daily': five fields are wanted, not 1; write minute, hour, day, ",
+        ),
+        (
+            "url = 'b'\nevery = ''",
+            "every cannot be '': five fields are wanted, not 0; write minute, hour, day, month and",
+        ),
+        ("url = 'b'\nevery = '0 25 * * *'", "every cannot be '0 25 * * *': bad hour; write minute, hour, day, month "),
+        (
+            "url = 'b'\ntimezone = 'europe/berlln'",
+            "timezone cannot be 'europe/berlln': there is no such time zone; did ",
+        ),
+    ],
+)
+def test_a_wrong_playlist_is_one_sentence_that_names_the_file_and_the_entry(tmp_path, entry, message):
+    path = write_toml(tmp_path, f"{ENTRY}\n[[playlists]]\n{entry}")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path, {"SONGFORM_MODEL__SEED": "1"})
+    assert str(caught.value).startswith(f"{path}: playlists, entry 2: {message}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "[playlists]\nurl = 'a'",
+            "playlists are no section and no value; write each under a heading [[playlists]], with",
+        ),
+        ("playlists = 'a'", "playlists are no section and no value; write each under a heading [[playlists]], with"),
+        ("playlists = ['a', 'b']", "playlists are no section and no value; write each under a heading [[playlists]]"),
+        ("[[playlist]]\nurl = 'a'", "there is no [[playlist]]; did you mean [[playlists]]?"),
+        ("[playlist]\nurl = 'a'", "there is no setting playlist; did you mean playlists?"),
+        (
+            "[notify]\ncommand = '/bin/tell me'",
+            "notify.command cannot be '/bin/tell me': input should be a list such as [",
+        ),
+        ("[notify]\ncommand = [1]", "notify.command cannot be 1: input should be a valid string."),
+        ("[notify]\nwebhok = 'http://a'", "there is no setting notify.webhok; did you mean notify.webhook?"),
+        ("[notify]\nwebhook = 'ftp://s3cret'", "notify.webhook has to begin with http:// or https://."),
+        ("[download]\ncokies = 'a'", "there is no setting download.cokies; did you mean download.cookies?"),
+        ("[schedule]\nretri = 'a'", "there is no setting schedule.retri; did you mean schedule.retry?"),
+        ("[schedule]\nretry = '60 * * * *'", "schedule.retry cannot be '60 * * * *': bad minute; write minute, hour,"),
+        (
+            "[schedule]\ntrain = 'x'",
+            "schedule.train cannot be 'x': five fields are wanted, not 1; write minute, hour, day,",
+        ),
+        ("[schedule]\ntimezone = 'CE'", "schedule.timezone cannot be 'CE': there is no such time zone; did you mean "),
+    ],
+)
+def test_a_file_that_speaks_wrongly_of_schedules_is_told_what_would_be_right(tmp_path, text, message):
+    path = write_toml(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path, {})
+    assert str(caught.value).startswith(f"{path}: {message}")
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "assignments"),
+    [
+        ({}, ["playlists.url=a"]),
+        ({}, ["playlists=[]"]),
+        ({}, ["playlists"]),
+        ({"SONGFORM_PLAYLISTS": "a"}, []),
+        ({"SONGFORM_PLAYLISTS__URL": "a"}, []),
+    ],
+)
+def test_playlists_are_set_in_the_file_alone(tmp_path, environment, assignments):
+    [origin] = environment or [f"--set {assignments[0]}"]
+    message = f"{origin}: playlists stand in {tmp_path / 'songform.toml'} alone, each under a heading [[playlists]]"
+    with pytest.raises(SettingsError, match=f"^{re.escape(message)}$"):
+        load_settings(tmp_path, environment, assignments)
+
+
+def test_the_origin_of_a_wrong_timetable_is_named_wherever_it_stands(tmp_path):
+    with pytest.raises(SettingsError, match=r"^SONGFORM_SCHEDULE__RETRY: schedule\.retry cannot be '99 \* \* \* \*': "):
+        load_settings(tmp_path, {"SONGFORM_SCHEDULE__RETRY": "99 * * * *"})
+    with pytest.raises(SettingsError, match=r"^--set schedule\.timezone=X/Y: schedule\.timezone cannot be 'X/Y'"):
+        load_settings(tmp_path, {}, ["schedule.timezone=X/Y"])
+
+
+def test_sections_that_contradict_each_other_name_their_sources(tmp_path):
+    path = write_toml(tmp_path, "[frames]\nhop_length = 2048\n" + ENTRY)
+    message = f"{path}, --set sequences.pool_seconds=0.05: sequences.pool_seconds must be 0 or at least 0.0929 s"
+    with pytest.raises(SettingsError, match=f"^{re.escape(message)}"):
+        load_settings(tmp_path, {}, ["sequences.pool_seconds=0.05"])
+
+
+def test_every_default_of_a_schedule_is_one_that_could_be_set(tmp_path):
+    defaults = ScheduleSettings()
+    names = {name: f"schedule.{name}={getattr(defaults, name)}" for name in ScheduleSettings.model_fields}
+    write_toml(tmp_path, ENTRY + f"every = '{Playlist(url='a').every}'")
+    assert load_settings(tmp_path, {}, names.values()).schedule == defaults
+
+
+def test_reading_playlists_does_not_import_prefect(tmp_path):
+    """It reads its server's address when it is imported, and the server is started later."""
+    write_toml(tmp_path, PLAYLISTS)
+    program = f"""
+import sys
+from pathlib import Path
+from flows.configuration import load_settings
+assert len(load_settings(Path({str(tmp_path)!r}), {{}}).playlists) == 2
+print(*sorted({{"prefect", "requests", "yt_dlp", "mlflow"}} & set(sys.modules)))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout == "\n"

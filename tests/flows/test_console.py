@@ -14,6 +14,7 @@ from flows.demo import DemoReport
 from flows.doctor import Check
 from flows.ingest import IngestReport
 from flows.run import RunReport
+from flows.status import FailureGroup
 from flows.train import TrainReport
 from tasks.registry import ModelInfo
 
@@ -22,7 +23,7 @@ TRACK = {"key": "feed-0", "title": NASTY, "source": "https://a.example/1.mp3", "
 TRACK |= {"attempts": 0, "next_retry_at": None, "error": None}
 FAILED = {**TRACK, "key": "feed-1", "status": "failed", "duration": None}
 FAILED |= {"error": {"class": "permanent", "message": f"{NASTY} is gone"}}
-INGESTED = IngestReport([TRACK, FAILED], [f"{NASTY} cannot be listed"])
+INGESTED = IngestReport([TRACK, FAILED], [f"{NASTY} cannot be listed"], [f"{NASTY} is longer than announced"])
 METRICS = {f"{who}_{name}": 0.5 for who in ("test", "majority") for name in ("accuracy", "macro_f1", "log_loss")}
 TRAINED = TrainReport("0" * 32, {"model.seed": "0"}, METRICS, "models:/songform/1", is_champion=True, is_new=True)
 REPORT = {
@@ -38,15 +39,19 @@ ANALYZED = AnalyzeReport(INGESTED, [REPORT], ModelInfo("models:/songform/1", "0"
 RUN = RunReport(INGESTED, TRAINED, ANALYZED)
 TRAIN_FIELDS = {"run_id", "params", "metrics", "model_uri", "is_champion", "is_new"}
 CALLS = {
-    "ingest": (lambda console: console.ingest(INGESTED), {"tracks", "problems"}),
+    "ingest": (lambda console: console.ingest(INGESTED), {"tracks", "problems", "notes"}),
     "train": (lambda console: console.train(TRAINED), TRAIN_FIELDS),
-    "analyze": (lambda console: console.analyze(ANALYZED), {"tracks", "reports"}),
-    "run": (lambda console: console.run(RUN), {"tracks", "problems", "reports", *TRAIN_FIELDS}),
+    "analyze": (lambda console: console.analyze(ANALYZED), {"tracks", "reports", "notes"}),
+    "run": (lambda console: console.run(RUN), {"tracks", "problems", "notes", "reports", *TRAIN_FIELDS}),
     "demo": (
         lambda console: console.demo(DemoReport(RUN, 0.875, {"feed-0": 0.875}), Path("/home")),
         {"tracks", "frames_right", *TRAIN_FIELDS},
     ),
     "status": (lambda console: console.status([TRACK, FAILED], ["x"], Path("/home")), {"tracks", "problems"}),
+    "failures": (
+        lambda console: console.failures([FailureGroup("permanent", "take it out", [FAILED])], ["x"]),
+        {"tracks", "problems"},
+    ),
     "doctor": (lambda console: console.doctor([Check("ffmpeg", True, NASTY)]), {"checks"}),
     "fail": (lambda console: console.fail(ValueError(NASTY), 4), {"error"}),
 }
@@ -89,9 +94,21 @@ def test_people_see_outcomes_lengths_reasons_and_counts(shown):
     assert lines[1].startswith("failed")  # what needs attention comes first
     assert " ? " in lines[1]
     assert "is gone" in lines[2]
-    assert lines[3].split()[:2] == ["done", "1:05"]
-    assert lines[4] == "2 tracks: 1 done, 1 failed"
+    assert lines[3] == "left alone: only --retry-failed asks for it again"
+    assert lines[4].split()[:2] == ["done", "1:05"]
+    assert lines[5] == "2 tracks: 1 done, 1 failed"
+    assert "is longer than announced" not in said.out
+    assert said.err.startswith("note: ")
     assert "cannot be listed" in said.err
+
+
+def test_many_failures_of_a_class_are_counted_not_shown(shown):
+    group = FailureGroup("permanent", "take it out", [FAILED] * 100)
+    lines = shown(lambda console: console.failures([group], []), json=False).out.splitlines()
+    assert lines[0] == "permanent: 100 tracks"
+    assert lines[1] == "  Take it out."
+    assert len(lines) == 2 + 2 * 40 + 1
+    assert "60 more" in lines[-1]
 
 
 def test_many_tracks_are_counted_not_shown(shown):

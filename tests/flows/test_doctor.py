@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import sys
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError
 
@@ -29,7 +30,7 @@ def home(extracted, tmp_path):
 def test_a_home_in_order_is_well(trained, quick):
     checks = examine(trained.home, lambda: quick)
     names = ["Python", "ffmpeg", "JavaScript runtime", "yt-dlp", "packages", "home", "settings", "corpus"]
-    assert [check.name for check in checks] == [*names, "MLflow store", "disk"]
+    assert [check.name for check in checks] == [*names, "MLflow store", "schedule", "alarms", "disk"]
     # How old yt-dlp is, and what room there is, depends on the day and the machine.
     ill = [check for check in checks if not check.is_well and check.name not in {"yt-dlp", "disk"}]
     assert ill == []
@@ -100,6 +101,33 @@ def test_an_old_yt_dlp_is_no_longer_well(tmp_path, monkeypatch, days, is_well):
     assert ("pip install --upgrade yt-dlp" in check.mend) != is_well
 
 
+def test_the_age_at_which_yt_dlp_is_old_is_a_setting(tmp_path, monkeypatch):
+    day = datetime.now(UTC) - timedelta(days=5)
+    monkeypatch.setattr(flows.doctor, "version", lambda name: f"{day.year}.{day.month}.{day.day}.2359")
+    for days, is_well in ((4, False), (5, True)):
+        assert found(tmp_path, "yt-dlp", Settings.model_validate({"notify": {"yt_dlp_days": days}})).is_well == is_well
+
+
+def watched(**notify):
+    """Return settings with a playlist, and who is told."""
+    return Settings.model_validate({"playlists": [{"url": "https://a.example/feed"}], "notify": notify})
+
+
+def test_the_schedule_is_told_with_whether_anybody_keeps_it(tmp_path):
+    assert found(tmp_path, "schedule").finding == "songform.toml lists no playlist"
+    check = found(tmp_path, "schedule", watched())
+    assert (check.is_well, check.finding) == (True, "1 playlist; songform schedule does not run")
+
+
+def test_alarms_that_would_reach_nobody_are_told_and_the_webhook_stays_a_secret(tmp_path):
+    assert found(tmp_path, "alarms") == Check("alarms", True, "none")
+    assert found(tmp_path, "alarms", watched()).mend == "set notify.command or notify.webhook"
+    both = watched(command=[sys.executable, "-c", ""], webhook="https://b.example/services/secret")
+    assert found(tmp_path, "alarms", both).finding == f"command {sys.executable}, webhook at b.example"
+    check = found(tmp_path, "alarms", watched(command=["no-such-program"]))
+    assert (check.is_well, check.finding) == (False, "notify.command: there is no program no-such-program")
+
+
 def test_little_room_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(flows.doctor.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 9, 2**30))
     check = found(tmp_path, "disk")
@@ -120,7 +148,7 @@ def test_a_check_that_breaks_does_not_stop_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(flows.doctor, "_disk", lambda home: 1 / 0)
     checks = examine(tmp_path, Settings)
     assert checks[-1] == Check("disk", False, "ZeroDivisionError: division by zero", "please report it")
-    assert len(checks) == 10
+    assert len(checks) == 12
 
 
 @pytest.mark.parametrize("name", ["tensorflow", "tensorflow-cpu"])
@@ -146,7 +174,7 @@ def test_settings_that_cannot_be_read_are_one_line_and_the_rest_is_still_looked_
     assert "songform.toml cannot be read as TOML" in checks["settings"]["finding"]
     assert not checks["settings"]["is_well"]
     assert checks["corpus"]["is_well"]
-    assert len(checks) == 10
+    assert len(checks) == 12
     (home / "songform.toml").unlink()
     assert found(home, "settings").is_well
 

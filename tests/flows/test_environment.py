@@ -22,7 +22,6 @@ def test_every_library_keeps_to_the_home_and_to_itself(environment):
     assert environment["PREFECT_HOME"] == "/home/.prefect"
     assert environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
     assert (environment["DO_NOT_TRACK"], environment["MLFLOW_DISABLE_TELEMETRY"]) == ("1", "true")
-    assert environment["YTDLP_NO_PLUGINS"] == "1"
 
 
 def test_what_the_user_has_set_stays_as_it_is(environment):

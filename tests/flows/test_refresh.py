@@ -6,10 +6,9 @@ import shutil
 
 import pytest
 
-from flows.ingest import ingest
+from flows.ingest import NothingDoneError, ingest
 from songform.corpus import Corpus
 from songform.errors import TrackError
-from songform.sources import Track
 from tasks.records import record_failure
 
 
@@ -34,13 +33,7 @@ def test_a_refresh_that_fails_is_told(api, home, audio_files, quick, monkeypatch
 
     monkeypatch.setattr("tasks.features.outcomes", refuse)
     other = quick.model_copy(update={"features": quick.features.model_copy(update={"n_mfcc": 12})})
-    (track,) = ingest(home, [str(audio_files[0])], other).tracks
+    with pytest.raises(NothingDoneError, match="no track stands \\(1 failed\\): it cannot be described so") as caught:
+        ingest(home, [str(audio_files[0])], other)
+    (track,) = caught.value.report.tracks
     assert (track["status"], track["error"]["message"]) == ("failed", "it cannot be described so")
-
-
-def test_a_track_of_which_nothing_could_be_written_down_is_not_lost_from_the_report():
-    from flows.ingest import _summary
-
-    track = Track(key="web-0", title="a song", source="https://a.example/x.mp3")
-    told = _summary(track, None, wanted=True)
-    assert (told["status"], told["error"]["class"]) == ("failed", "environment")

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flows.status import corpus_status
+from flows.status import corpus_status, failures_by_class
 from songform.corpus import Corpus
-from songform.errors import CorpusError, TrackError
+from songform.errors import FAILURE_CLASSES, CorpusError, TrackError
+from songform.settings import DownloadSettings
 from songform.sources import Track
-from tasks.records import record_failure
+from tasks.reasons import WHAT_HELPS
+from tasks.records import record_failure, record_skipped
 
 
 @pytest.fixture
@@ -60,3 +63,63 @@ def test_settings_that_will_stop_every_other_command_are_told_beside_the_tracks(
     assert document(result)["problems"] == [sentence]
     assert len(document(result)["tracks"]) == 7
     assert result.stderr == f"songform: {sentence}\n"
+
+
+@pytest.fixture
+def unlucky(home):
+    """Add a track that failed in each class, one more of the first, and one that was skipped."""
+    corpus, slow = Corpus(home), DownloadSettings(retry_seconds=3600.0)
+    for number, failure in enumerate((*FAILURE_CLASSES, FAILURE_CLASSES[0])):
+        track = Track(key=f"web-1{number}", title=f"song {number}", source=f"https://a.example/{number}.mp3")
+        record_failure(corpus, track, TrackError(f"song {number} is not to be had", failure), settings=slow)
+    track = Track(key="web-2", title="a patient song", source="https://a.example/2.mp3")
+    record_skipped(corpus, track, until=datetime.now(UTC) + timedelta(hours=2), reason="a.example wants a rest")
+    return home
+
+
+def test_failures_are_grouped_by_class_with_what_can_be_done(unlucky):
+    groups = failures_by_class(corpus_status(unlucky))
+    assert [(group.failure, len(group.tracks)) for group in groups] == [
+        *(("transient", 2), ("throttled", 2), ("permanent", 2), ("needs-you", 1), ("later", 1)),
+        *(("environment", 1), ("bug", 1)),
+    ]
+    assert [group.what_helps for group in groups] == [WHAT_HELPS[failure] for failure in FAILURE_CLASSES]
+    assert {track["status"] for group in groups for track in group.tracks} == {"failed", "skipped"}
+    assert failures_by_class([]) == []
+
+
+def test_what_failed_is_shown_with_the_time_of_its_next_try(songform, document, unlucky):
+    shown = " ".join(songform("--home", unlucky, "status", "--failed").stdout.split())
+    for group in failures_by_class(corpus_status(unlucky)):
+        plural = "s" if len(group.tracks) > 1 else ""
+        assert f"{group.failure}: {len(group.tracks)} track{plural}" in shown
+    assert shown.count("next try: 20") == 6  # twice transient, throttled and skipped, later, bug
+    assert shown.count("next try: with the next ingest") == 1  # environment
+    assert shown.count("next try: ") == 7  # what lasts has none
+    assert "a lost song" in shown
+    assert "it is gone; check the address" in shown
+    result = songform("--home", unlucky, "--json", "status", "--failed")
+    assert set(document(result)) == {"tracks", "problems"}
+    assert len(document(result)["tracks"]) == 10
+
+
+def test_a_track_that_stands_with_other_settings_may_be_among_the_failures(home):
+    corpus = Corpus(home)
+    record = next(record for record in corpus.records() if record.status == "done")
+    record_failure(corpus, record, TrackError("the disk is full", "environment"))
+    groups = failures_by_class(corpus_status(home))
+    assert [group.failure for group in groups] == ["permanent", "environment"]
+    assert groups[1].tracks[0]["status"] == "done"
+
+
+def test_a_corpus_without_failures_says_so(songform, tmp_path):
+    assert songform("--home", tmp_path, "status", "--failed").stdout == "Nothing failed.\n"
+
+
+def test_plain_status_shows_what_was_skipped_and_when_each_is_tried_again(songform, unlucky):
+    shown = songform("--home", unlucky, "status").stdout
+    assert "16 tracks: 6 done, 9 failed, 1 skipped" in shown
+    lines = [line.strip() for line in shown.splitlines()]
+    outcomes = [line.split()[0] for line in lines if line.startswith(("done", "failed", "skipped"))]
+    assert outcomes == ["failed"] * 9 + ["skipped"] + ["done"] * 6
+    assert sum(line.startswith(("next try: ", "left alone: ")) for line in lines) == 10

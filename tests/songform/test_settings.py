@@ -12,6 +12,7 @@ from songform.settings import (
     FeaturesSettings,
     FramesSettings,
     ModelSettings,
+    Playlist,
     SequencesSettings,
     Settings,
     StatesSettings,
@@ -45,9 +46,24 @@ ALLOWED = {
     "model.learning_rate": [0.1, 0.0001],
     "download.attempts": [1, 10],
     "download.retry_seconds": [0.0, 60.0],
-    "download.workers": [1, 16],
     "download.timeout_seconds": [0.5, 60.0],
+    "download.workers": [1, 16],
+    "download.host_workers": [1, 16],
+    "download.host_seconds": [0.0, 60.0],
+    "download.youtube_workers": [2, 16],
+    "download.youtube_seconds": [0.0, 60.0],
+    "download.throttle_seconds": [0.0, 600.0],
+    "download.throttle_most_seconds": [0.0, 6000.0],
+    "download.circuit_seconds": [0.0, 9000.0],
+    "download.patience_seconds": [0.0, 9000.0],
+    "download.max_megabytes": [0.5, 9000.0],
+    "download.max_hours": [0.5, 24.0],
+    "download.max_minutes": [0.5, 600.0],
+    "download.allow_private": [True],
+    "download.allow_plugins": [True],
     "run.workers": [1, 64],
+    "run.task_runner": ["dask"],
+    "run.dask_address": ["tcp://127.0.0.1:8786"],
 }
 choices = st.fixed_dictionaries(
     {}, optional={name: st.sampled_from(values) for name, values in ALLOWED.items() if values}
@@ -131,6 +147,15 @@ def test_an_encoding_changes_with_the_codec_and_with_the_bit_rate_only_where_the
     assert AudioSettings(codec="native").encoding == AudioSettings(codec="native", bitrate=64).encoding == "native"
 
 
+def test_what_is_secret_or_read_elsewhere_is_part_of_no_dump():
+    """Dumps become Prefect's parameters, MLflow's parameters and a model's settings."""
+    secret = {"download": {"cookies": "my-cookies.txt"}, "notify": {"webhook": "https://example.org/my-token"}}
+    settings = Settings.model_validate(secret | {"playlists": [{"url": "https://example.org/my-list"}]})
+    assert settings.download.cookies == "my-cookies.txt"
+    assert settings.playlists[0].every == "0 6 * * *"
+    assert "my-" not in settings.model_dump_json() + str(settings.flat())
+
+
 def test_settings_are_frozen_and_can_be_hashed():
     settings = Settings()
     with pytest.raises(ValidationError, match="frozen"):
@@ -139,9 +164,10 @@ def test_settings_are_frozen_and_can_be_hashed():
 
 
 def test_every_setting_is_described_and_every_length_of_time_has_its_unit():
+    sections = {name: values for name, values in Settings() if name != "playlists"} | {"playlists": Playlist(url="u")}
     described = {
         f"{section}.{name}": field.description
-        for section, values in Settings()
+        for section, values in sections.items()
         for name, field in type(values).model_fields.items()
     }
     assert all(described.values())

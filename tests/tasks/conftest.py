@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import urllib3.util.connection
 
 import tasks.web
 from songform.settings import DownloadSettings
@@ -39,11 +40,12 @@ class Answer:
 
 @dataclass
 class Site:
-    """A server on the loopback: its address, its answers by path, and the paths it was asked for."""
+    """A server on the loopback: its address, its answers by path, and what it was asked for, with which headers."""
 
     url: str
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
 
     def put(self, path: str, body: bytes | str = b"", content_type: str = "audio/ogg", **more: Any) -> str:
         """Say this at `path`, and return the address; several at one path are said in turn, the last for ever."""
@@ -76,6 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
     site: Site
 
     def do_GET(self) -> None:
+        self.site.headers.append(dict(self.headers.items()))
         answer = self.site.next_answer(self.path)
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
@@ -144,25 +147,56 @@ def site(new_site: Callable[[], Site]) -> Site:
     return new_site()
 
 
+@pytest.fixture(scope="session")
+def public() -> str:
+    """Return an address that is public for all that the guard can see; `internet` keeps it on this machine."""
+    return "93.184.215.14"
+
+
+@pytest.fixture
+def internet(monkeypatch: pytest.MonkeyPatch, public: str) -> Callable[..., list[str]]:
+    """Play the internet: names lead to addresses, and the public address leads to the loopback, port by port."""
+    connect = urllib3.util.connection.create_connection
+
+    def create_connection(address: tuple[str, int], *more: Any, **options: Any) -> Any:
+        host, port = address
+        return connect(("127.0.0.1" if host == public else host, port), *more, **options)
+
+    def play(**names: list[list[str]]) -> list[str]:
+        looked_up: list[str] = []
+
+        def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> Any:
+            looked_up.append(host)
+            answers = names.get(host.partition(".")[0], [[host]])
+            found = answers.pop(0) if len(answers) > 1 else answers[0]
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        monkeypatch.setattr(urllib3.util.connection, "create_connection", create_connection)
+        return looked_up
+
+    return play
+
+
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let yt-dlp ask these extractors first."""
     plain = tasks.web.youtube_dl
 
     def start(*extractors: type) -> None:
-        def youtube_dl(params):
-            return plain(params, extractors)
+        def youtube_dl(params, **options):
+            return plain(params, extractors, **options)
 
         monkeypatch.setattr("tasks.playlists.youtube_dl", youtube_dl)
-        monkeypatch.setattr("tasks.download.youtube_dl", youtube_dl)
+        monkeypatch.setattr("tasks.attempts.youtube_dl", youtube_dl)
 
     return start
 
 
 @pytest.fixture
 def patience() -> DownloadSettings:
-    """Return settings for a server that answers at once or never."""
-    return DownloadSettings(timeout_seconds=1.0)
+    """Return settings for a server of one's own that answers at once or never."""
+    return DownloadSettings(timeout_seconds=1.0, allow_private=True)
 
 
 @pytest.fixture(scope="session")

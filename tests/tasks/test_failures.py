@@ -12,12 +12,15 @@ from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, Prox
 from yt_dlp.utils import DownloadError, ExtractorError, PostProcessingError, UserNotLive
 
 from songform.errors import TrackError
+from songform.settings import DownloadSettings
 from songform.sources import Track
-from tasks.failures import explanation, source_failure, track_error
+from tasks.explanations import explanation
+from tasks.failures import source_failure, track_error
 from tasks.web import youtube_dl
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
+HERE = DownloadSettings(allow_private=True)
 TRACK = Track(key="web-0", title="So\x1b[31m What", source="https://a.example/so\nwhat")
 # An address and an id full of words that mean something elsewhere.
 ADDRESS = "https://trouble.example/private-DRM-removed-captcha-premieres"
@@ -32,7 +35,7 @@ def raised(trouble):
         def _real_extract(self, url):
             trouble(self)
 
-    with youtube_dl({}, [TroubleIE]) as ydl, pytest.raises(Exception) as caught:  # noqa: PT011  that is the question
+    with youtube_dl({}, [TroubleIE], settings=HERE) as ydl, pytest.raises(Exception) as caught:  # noqa: PT011  that is the question
         ydl.extract_info(ADDRESS, download=False)
     return caught.value
 
@@ -130,8 +133,8 @@ def test_a_refusal_that_the_extractor_explains_is_what_it_explains(site):
     ("status", "failure"),
     [
         *[(status, "permanent") for status in (400, 404, 405, 410, 418)],
-        *[(status, "needs-you") for status in (401, 402, 403, 407, 451)],
-        *[(status, "transient") for status in (408, 416, 425, 500, 502, 503, 504, 599)],
+        *[(status, "needs-you") for status in (401, 402, 407, 451)],
+        *[(status, "transient") for status in (403, 408, 416, 425, 500, 502, 503, 504, 599)],
         (429, "throttled"),
     ],
 )
@@ -154,7 +157,7 @@ def test_redirects_in_circles_are_permanent(site):
 
 
 def fetching(url, **params):
-    with youtube_dl({"socket_timeout": 0.2, **params}) as ydl, pytest.raises(Exception) as caught:  # noqa: PT011
+    with youtube_dl({"socket_timeout": 0.2, **params}, settings=HERE) as ydl, pytest.raises(Exception) as caught:  # noqa: PT011
         ydl.extract_info(url, download=True)
     return caught.value
 

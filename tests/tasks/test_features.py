@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -18,9 +19,9 @@ from songform.corpus import Corpus
 from songform.errors import CorpusError, TrackError
 from songform.settings import Settings
 from tasks.features import extract_tracks, features_config, has_features, read_features, read_overview
-from tasks.ingestion import wanted_tracks
 from tasks.localfiles import local_listing
 from tasks.progress import listening
+from tasks.surveys import survey
 
 
 @pytest.fixture
@@ -99,21 +100,25 @@ def test_files_of_this_machine_are_never_touched(corpus, tracks):
     assert not (corpus.data / "audio").exists()
 
 
+def wanted(corpus, tracks, settings):
+    return list(survey(corpus.home, tracks, settings, now=datetime.now(UTC)).wanted)
+
+
 @pytest.mark.usefixtures("here")
 def test_what_stands_is_not_wanted_and_what_does_not_stand_as_recorded_is(corpus, tracks):
     settings, config = Settings(), features_config(Settings())
     records = extract(corpus, tracks)
-    assert wanted_tracks(corpus.home, tracks, settings) == []
+    assert wanted(corpus, tracks, settings) == []
     whole = tables(corpus)
     path = corpus.features_path(config, tracks[0].key)
     path.write_bytes(path.read_bytes()[:-1])
     corpus.overview_path(config, tracks[1].key).unlink()
     assert [has_features(corpus, record, settings) for record in records] == [False, False, True]
-    wanted = wanted_tracks(corpus.home, tracks, settings)
-    assert wanted == list(tracks[:2])
-    extract(corpus, wanted)
+    again = wanted(corpus, tracks, settings)
+    assert again == list(tracks[:2])
+    extract(corpus, again)
     assert tables(corpus) == whole
-    assert wanted_tracks(corpus.home, tracks, settings) == []
+    assert wanted(corpus, tracks, settings) == []
 
 
 def test_only_what_determines_the_features_names_their_folder(corpus, tracks):
@@ -141,7 +146,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(corpus, tra
     assert [path for path in corpus.data.rglob("*") if ".tmp" in path.name] == []
     assert not has_features(corpus, corpus.record(tracks[1].key), Settings())
     monkeypatch.undo()
-    assert wanted_tracks(corpus.home, tracks, Settings()) == [tracks[1]]
+    assert wanted(corpus, tracks, Settings()) == [tracks[1]]
     assert extract(corpus, tracks[1:2])[0].status == "done"
 
 
@@ -192,11 +197,11 @@ def test_a_broken_download_fails_alone_and_is_not_used_again(corpus, tracks):
 def test_a_defect_takes_its_own_track_alone_and_asks_to_be_reported(corpus, tracks, monkeypatch):
     groups, stumbled = tasks.extraction.feature_groups, []
 
-    def stumble(*what):
+    def stumble(*what, **how):
         if not stumbled:
             stumbled.append(True)
             raise ZeroDivisionError("division by zero")
-        return groups(*what)
+        return groups(*what, **how)
 
     monkeypatch.setattr(tasks.extraction, "feature_groups", stumble)
     records = extract(corpus, tracks)
@@ -238,7 +243,7 @@ def test_both_tables_say_what_they_were_made_of(corpus, tracks):
 
 @pytest.mark.usefixtures("here")
 def test_memory_that_runs_out_is_the_machines_fault(corpus, tracks, monkeypatch):
-    def run_out(*_):
+    def run_out(*_, **__):
         raise MemoryError
 
     monkeypatch.setattr(tasks.extraction, "feature_groups", run_out)
@@ -293,3 +298,15 @@ def test_a_worker_that_dies_loses_its_own_track_alone(corpus, tracks, deadly):
     }[deadly]
     assert corpus.record(tracks[1].key) == records[1]
     assert len(tables(corpus)) == 4
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_done_is_not_done_again_by_a_task_that_is(corpus, tracks):
+    """A cluster repeats a task whose worker died after its last line; its download is gone by then."""
+    path = downloaded(corpus, tracks[0], Path(tracks[0].path).read_bytes())
+    (first,) = extract(corpus, tracks[:1], audio=path)
+    made = {path: (corpus.home / path).stat().st_mtime_ns for path in tables(corpus)}
+    assert not path.exists()
+    assert extract(corpus, tracks[:1], audio=path) == [first]
+    assert corpus.record(tracks[0].key) == first
+    assert {path: (corpus.home / path).stat().st_mtime_ns for path in tables(corpus)} == made

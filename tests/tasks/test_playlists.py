@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime
 
 import pytest
 from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.utils import ExtractorError
 
+from songform.corpus import Corpus
 from songform.errors import SourceError
 from songform.sources import Track, feed_key, site_key, web_key
 from tasks.enumeration import list_tracks
+from tasks.failures import named, track_error
+from tasks.records import record_failure, record_skipped
 
 
 def page(*names: str) -> str:
@@ -78,6 +82,25 @@ class RadioAlbumIE(InfoExtractor):
         return self.playlist_result(entries, name, name.title())
 
 
+class RadioCutIE(InfoExtractor):
+    """A list that announces more than it lists."""
+
+    _VALID_URL = r"https?://radio\.example/cut"
+    _RETURN_TYPE = "playlist"
+    announced, listed, name = 0, 0, None  # set by the test
+
+    def _real_extract(self, url):
+        names = [self.name or str(number) for number in range(self.listed)]
+        entries = [self.url_result(f"https://radio.example/track/{name}", RadioIE, name, name) for name in names]
+        return self.playlist_result(entries, "cut", "Cut", playlist_count=self.announced)
+
+
+@pytest.fixture(autouse=True)
+def _whole():
+    yield
+    RadioCutIE.name = None
+
+
 @pytest.fixture
 def radio(play):
     RadioListIE.pages.clear()
@@ -141,8 +164,8 @@ def test_addresses_stand_in_lists_beside_files(site, ogg, song, tmp_path, patien
     ("answer", "words", "failure"),
     [
         ({"status": 404}, "404 Not Found: it was removed, or the address is mistyped; check", "permanent"),
-        ({"status": 503}, "503 Service Unavailable, a failure of its own; try again later", "transient"),
-        ({"status": 429, "headers": {"Retry-After": "120"}}, "a pause of 120 s; wait an hour", "throttled"),
+        ({"status": 503}, "503 Service Unavailable: a failure of its own; try again later", "transient"),
+        ({"status": 429, "headers": {"Retry-After": "120"}}, "a pause of 120 s; it is left alone", "throttled"),
         ({"body": "<html>hello</html>", "content_type": "text/html"}, "finds no audio on this page; give", "permanent"),
         ({"status": 302, "headers": {"Location": "file:///etc/passwd"}}, "cannot be asked for", "permanent"),
     ],
@@ -152,7 +175,7 @@ def test_an_address_that_cannot_be_listed_says_why(answer, words, failure, site,
     with pytest.raises(SourceError, match=words) as caught:
         list_tracks(url, settings=patience)
     assert str(caught.value).startswith(url)
-    assert caught.value.__cause__.failure == failure
+    assert caught.value.failure == caught.value.__cause__.failure == failure
 
 
 def test_a_feed_without_items_is_an_error(site, patience):
@@ -165,6 +188,42 @@ def test_five_thousand_tracks_are_listed_page_by_page(radio, patience):
     assert (len(listing.tracks), listing.announced, listing.title) == (5000, 5000, "All songs")
     assert listing.tracks[4999].key == site_key("Radio", "4999")
     assert RadioListIE.pages == list(range(50))
+
+
+@pytest.mark.parametrize(
+    ("announced", "listed", "problem"),
+    [(250, 100, True), (3, 2, True), (110, 100, False), (5000, 4999, False)],
+)
+def test_a_list_that_is_shorter_than_the_site_says_is_told_and_a_few_hidden_tracks_are_no_alarm(
+    announced, listed, problem, play, patience
+):
+    RadioCutIE.announced, RadioCutIE.listed = announced, listed
+    play(RadioIE, RadioCutIE)
+    listing = list_tracks("https://radio.example/cut", settings=patience)
+    assert (len(listing.tracks), listing.announced) == (listed, announced)
+    (said,) = listing.problems if problem else listing.notes
+    assert f"https://radio.example/cut: the site speaks of {announced} tracks, but " in said
+    assert ("nothing is removed, the rest comes with a later ingest" in said) == problem
+    assert (listing.problems == ()) != problem
+
+
+def test_a_limit_or_a_track_that_stands_twice_makes_no_list_short(play, patience):
+    RadioCutIE.announced, RadioCutIE.listed = 250, 100
+    play(RadioIE, RadioCutIE)
+    listing = list_tracks("https://radio.example/cut", limit=100, settings=patience)
+    assert (listing.problems, listing.notes) == ((), ())
+    assert "only 100 were listed" in list_tracks("https://radio.example/cut", limit=200, settings=patience).problems[0]
+    RadioCutIE.announced = RadioCutIE.listed = 3
+    RadioCutIE.name = "same"
+    listing = list_tracks("https://radio.example/cut", settings=patience)
+    assert (len(listing.tracks), listing.problems, listing.notes) == (1, (), ())
+
+
+def test_what_is_told_of_a_list_is_told_of_the_list_that_names_it(play, patience, tmp_path):
+    RadioCutIE.announced, RadioCutIE.listed = 11, 10
+    play(RadioIE, RadioCutIE)
+    (tmp_path / "names.txt").write_text("https://radio.example/cut\n")
+    assert "probably hidden" in list_tracks(str(tmp_path / "names.txt"), settings=patience).notes[0]
 
 
 def test_a_limit_reads_no_page_beyond_it(radio, patience):
@@ -208,3 +267,17 @@ def test_strangers_words_and_numbers_fit_into_a_record(radio, patience):
     again = Track.model_validate_json(json.dumps(track.model_dump(), allow_nan=False))
     assert again == track
     track.model_dump_json().encode()
+
+
+def test_a_hostile_title_is_plain_in_the_record_in_its_failure_and_in_the_summary(radio, patience, tmp_path):
+    (track,) = list_tracks("https://radio.example/odd", settings=patience).tracks
+    error = track_error(ExtractorError("\x1b[2Jgone\u202e\n", expected=True), track)
+    corpus = Corpus(tmp_path)
+    record_failure(corpus, track, error)
+    summary = corpus.record(track.key).summary()
+    assert summary["title"] == track.title
+    for said in (summary["title"], summary["source"], summary["error"]["message"]):
+        assert said.isprintable()
+        assert "\u202e" not in said
+    skipped = record_skipped(Corpus(tmp_path / "b"), track, until=datetime.now(UTC), reason=f"{named(track)} waits")
+    assert skipped.error.message.isprintable()

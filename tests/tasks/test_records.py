@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from songform.corpus import Corpus
-from songform.errors import FAILURE_CLASSES, AudioError, CorpusError, TrackError
+from songform.errors import AudioError, CorpusError, TrackError
+from songform.settings import DownloadSettings
 from songform.sources import Track
 from tasks.progress import Event, announce, listening
-from tasks.records import is_settled, record_done, record_failure
+from tasks.records import record_done, record_failure, record_skipped, unwritten_record
 
 TRACK = Track(
     key="feed-0", title="Là-bas", source="https://a.example/1.mp3", duration=180.0, entry={"url": "https://a.example"}
@@ -95,14 +96,88 @@ def test_a_failure_upon_a_record_that_cannot_be_read_says_so(corpus):
         record_failure(corpus, TRACK, TrackError("offline", "transient"))
 
 
-@pytest.mark.parametrize("failure", FAILURE_CLASSES)
-def test_only_failures_that_no_repetition_changes_are_settled(corpus, failure):
-    record = record_failure(corpus, TRACK, TrackError("it failed", failure))
-    assert is_settled(record) == (failure in {"permanent", "needs-you"})
+NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+SETTINGS = DownloadSettings(retry_seconds=5.0)
 
 
-def test_a_done_track_is_not_settled(corpus):
-    assert not is_settled(done(corpus))
+def cut(measured):
+    return AudioError(f"So What is cut short: {measured:.1f} s came", "transient", measured=measured)
+
+
+def test_the_next_attempt_is_written_down_and_forgotten_by_a_success(corpus):
+    waits = []
+    for _ in range(3):
+        record = record_failure(corpus, TRACK, TrackError("a reset", "transient"), settings=SETTINGS, now=NOW)
+        assert record.updated_at == "2026-11-22T12:00:00+00:00"
+        waits.append((datetime.fromisoformat(record.next_retry_at) - NOW).total_seconds())
+    assert waits == [10.0, 20.0, 40.0]
+    assert done(corpus).next_retry_at is None
+    record_failure(corpus, TRACK, TrackError("a reset", "transient"), now=NOW)
+    record = record_failure(corpus, TRACK, TrackError("gone", "permanent"), now=NOW)
+    assert (record.attempts, record.next_retry_at) == (2, None)
+
+
+def test_times_are_written_in_utc_wherever_the_clock_hangs(corpus):
+    now = NOW.astimezone(timezone(timedelta(hours=5)))
+    record = record_failure(corpus, TRACK, TrackError("broken", "bug"), now=now)
+    assert record.next_retry_at == "2026-11-23T12:00:00+00:00"
+
+
+def test_the_same_shorter_file_on_two_ingests_is_as_long_as_it_is(corpus):
+    for first_attempt in (True, False, False):  # the attempts of one ingest
+        record = record_failure(corpus, TRACK, cut(9.5), first_attempt=first_attempt)
+        assert (record.error.failure, record.measured) == ("transient", 9.5)
+    record = record_failure(corpus, TRACK, TrackError("offline", "transient"))  # says nothing of the file
+    assert (record.error.failure, record.measured) == ("transient", 9.5)
+    record = record_failure(corpus, TRACK, cut(9.53))
+    assert (record.error.failure, record.next_retry_at) == ("permanent", None)
+    assert record.error.message.endswith("It was so before: only --retry-failed asks for it again.")
+    assert record_failure(corpus, TRACK, cut(9.5)).error.failure == "permanent"
+
+
+def test_a_file_that_comes_shorter_or_longer_every_time_is_tried_on(corpus):
+    for measured in (9.5, 9.6, 9.5):
+        record = record_failure(corpus, TRACK, cut(measured))
+        assert (record.error.failure, record.measured) == ("transient", measured)
+    done(corpus)
+    assert record_failure(corpus, TRACK, cut(9.5)).error.failure == "transient"
+
+
+def test_what_repeats_itself_gets_the_class_that_it_has_then_and_nothing_else_does(corpus):
+    refusal, reset = TrackError("403.", "transient", repeated="needs-you"), TrackError("403.", "transient")
+    assert record_failure(corpus, TRACK, refusal, first_attempt=True).error.failure == "transient"
+    assert record_failure(corpus, TRACK, TrackError("404"), first_attempt=False).error.failure == "permanent"
+    assert record_failure(corpus, TRACK, refusal, first_attempt=False).error.failure == "transient"
+    for first_attempt in (False, True):  # and so does a person's own attempt
+        record = record_failure(corpus, TRACK, refusal, first_attempt=first_attempt)
+        assert (record.error.failure, record.next_retry_at) == ("needs-you", None)
+        assert record.error.message == "403. It was so before: only --retry-failed asks for it again."
+    assert record_failure(corpus, TRACK, reset).error.failure == "transient"
+    assert record_failure(corpus, TRACK, reset).error.failure == "transient"
+
+
+def test_a_track_that_was_never_asked_for_is_skipped_until_its_hosts_pause_is_over(corpus):
+    until = NOW + timedelta(hours=1)
+    record = record_skipped(corpus, TRACK, until=until, reason="a.example rests", now=NOW)
+    assert corpus.record(TRACK.key) == record
+    assert (record.status, record.attempts, record.next_retry_at) == ("skipped", 0, "2026-11-22T13:00:00+00:00")
+    assert record.summary()["error"] == {"class": "throttled", "message": "a.example rests"}
+    assert Track.model_validate(record.model_dump()) == TRACK
+    later = record_skipped(corpus, TRACK, until=until + timedelta(hours=1), reason="a.example rests", now=NOW)
+    assert later.next_retry_at == "2026-11-22T14:00:00+00:00"
+    assert record_failure(corpus, TRACK, TrackError("gone")).status == "failed"
+
+
+def test_a_track_that_was_asked_for_before_keeps_its_record_when_its_host_is_paused(corpus):
+    for bring_about in (lambda: record_failure(corpus, TRACK, TrackError("gone")), lambda: done(corpus)):
+        known = bring_about()
+        assert record_skipped(corpus, TRACK, until=NOW, reason="a.example rests") == known
+        assert corpus.record(TRACK.key) == known
+
+
+def test_a_failure_that_could_not_be_written_down_is_still_a_record():
+    record = unwritten_record(TRACK, TrackError("the disk is full", "environment"))
+    assert (record.key, record.status, record.error.failure) == (TRACK.key, "failed", "environment")
 
 
 def test_events_reach_the_innermost_listener_and_none_after_the_block():

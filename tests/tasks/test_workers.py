@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import multiprocessing
 import os
@@ -101,3 +102,28 @@ def test_what_a_worker_prints_of_a_damaged_file_is_not_seen(capfd):
 
 def test_the_cores_are_those_that_this_process_may_use():
     assert 1 <= usable_cores() <= os.cpu_count()
+
+
+IN_A_DAEMON = """
+import math
+import multiprocessing
+from tasks.workers import outcomes
+
+def work():
+    print([repr(outcome) for _, outcome in outcomes(math.sqrt, [4.0, -1.0, 9.0], workers=2)])
+
+if __name__ == "__main__":
+    daemon = multiprocessing.get_context("spawn").Process(target=work, daemon=True)
+    daemon.start()
+    daemon.join()
+"""
+
+
+def test_a_process_that_may_have_no_children_does_the_jobs_itself(tmp_path):
+    """Such are Dask's workers."""
+    script = tmp_path / "script.py"
+    script.write_text(IN_A_DAEMON)
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
+    first, second, third = ast.literal_eval(ended.stdout)
+    assert (first, third) == ("2.0", "3.0")
+    assert second.startswith("ValueError")

@@ -1,0 +1,182 @@
+"""A large playlist that is wholly done: what a daily ingest costs when nothing is new.
+
+Run it with ``python -m benchmarks.large``. A feed of 5,000 items is served on loopback and listed by yt-dlp; the corpus
+has a record and two tables for each of them. The flow runs in a fresh process beside a Prefect server, after all that
+it needs was imported. Beside the seconds it is counted how often the network was asked, and whether a table was opened:
+the tables are no Parquet at all, so reading one would end the run.
+"""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+from benchmarks.feeds import Item, feed, served
+from benchmarks.measuring import Result, markdown
+from benchmarks.overhead import prefect_running
+from flows.console import Console
+from songform.corpus import Corpus
+from songform.settings import DownloadSettings, Settings
+from songform.sources import TrackRecord, feed_key
+
+__all__ = ["measure"]
+
+TRACKS = 5000
+TITLE = "a large playlist"
+MOST_SECONDS = 5.0
+MOST_WITHOUT_LISTING = 1.5
+
+
+class Cost(NamedTuple):
+    """What an ingest cost: seconds in all, in yt-dlp's listing, for the table in the terminal; and what it opened."""
+
+    seconds: float
+    listing: float
+    table: float
+    lines: int
+    tables_opened: int
+
+
+def measure(song: Path | None = None) -> list[Result]:  # noqa: ARG001  all benchmarks are called with one
+    """Measure an ingest of a large playlist of which nothing is wanted.
+
+    Parameters
+    ----------
+    song : Path, optional
+        Not used: no sound is read.
+    """
+    asked: list[str] = []
+    items = [
+        Item(f"Track {n}", f"http://127.0.0.1:9/{n}.mp3", f"https://a.example/{n}", 200.0 + n) for n in range(TRACKS)
+    ]
+    document = feed(TITLE, items)
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        asked.append(request.path)
+        request.send_response(200)
+        request.send_header("Content-Type", "application/rss+xml")
+        request.send_header("Content-Length", str(len(document)))
+        request.end_headers()
+        request.wfile.write(document)
+
+    with tempfile.TemporaryDirectory(prefix="songform-bench-") as folder, served(answer) as url:
+        home = Path(folder)
+        write_corpus(home, items)
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            cost = pool.submit(_cost, home, f"{url}/feed.rss").result()
+    return _results(cost, len(asked))
+
+
+def _results(cost: Cost, n_asked: int) -> list[Result]:
+    whole, rest = cost.seconds + cost.table, cost.seconds + cost.table - cost.listing
+    return [
+        Result(
+            f"a playlist of {TRACKS:,} tracks, all done, after start-up",
+            f"{whole:.2f} s",
+            f"at most {MOST_SECONDS:g} s",
+            whole <= MOST_SECONDS,
+        ),
+        Result("- of that, yt-dlp's listing with its import", f"{cost.listing:.2f} s"),
+        Result("- all else", f"{rest:.2f} s", f"at most {MOST_WITHOUT_LISTING:g} s", rest <= MOST_WITHOUT_LISTING),
+        Result(f"- of that, the table in the terminal ({cost.lines} lines)", f"{cost.table:.2f} s"),
+        Result("requests to the network", str(n_asked), "exactly 1", n_asked == 1),
+        Result("tables opened", str(cost.tables_opened), "none", cost.tables_opened == 0),
+    ]
+
+
+def write_corpus(home: Path, items: list[Item]) -> None:
+    """Write the records of tracks that are done, and in the place of their tables files that nobody can read."""
+    corpus, settings = Corpus(home), Settings()
+    corpus.prepare()
+
+    def write(item: Item) -> None:
+        from tasks.extraction import features_config  # noqa: PLC0415  the fresh process must not have it yet
+
+        key, config = feed_key(TITLE, item.guid), features_config(settings)
+        paths = corpus.features_path(config, key), corpus.overview_path(config, key)
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"no table")
+        corpus.save_record(
+            TrackRecord(
+                key=key,
+                title=item.title,
+                source=item.url,
+                duration=item.seconds,
+                entry={"_type": "url", "url": item.url, "title": item.title, "ie_key": None},
+                status="done",
+                updated_at="2026-01-01T00:00:00+00:00",
+                audio_sha256="0" * 64,
+                decoder="none",
+                files={corpus.relative(path): len(b"no table") for path in paths},
+            )
+        )
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(write, items))
+
+
+def _cost(home: Path, url: str) -> Cost:
+    """Ingest, in this process."""
+    with prefect_running(home):
+        import tasks.enumeration  # noqa: PLC0415  Prefect reads the environment when it is imported
+        from flows.ingest import ingest  # noqa: PLC0415
+
+        spent: list[float] = []
+        opened = _tables_opened()
+        timed = _timed(tasks.enumeration.web_listing, spent)
+        with patch.object(tasks.enumeration, "web_listing", timed):
+            began = time.perf_counter()
+            report = ingest(home, [url], Settings(download=DownloadSettings(allow_private=True)))
+            seconds = time.perf_counter() - began
+    if {track["status"] for track in report.tracks} != {"cached"} or len(report.tracks) != TRACKS:
+        raise AssertionError("not all tracks were found done")
+    said = io.StringIO()
+    with patch.object(sys, "stdout", said):
+        began = time.perf_counter()
+        Console(json=False).ingest(report)
+        table = time.perf_counter() - began
+    return Cost(seconds, sum(spent), table, len(said.getvalue().splitlines()), len(opened))
+
+
+def _timed(function: Callable[..., Any], spent: list[float]) -> Callable[..., Any]:
+    def timed(*words: Any, **options: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return function(*words, **options)
+        finally:
+            spent.append(time.perf_counter() - began)
+
+    return timed
+
+
+def _tables_opened() -> list[str]:
+    """Note from now on every Parquet file that Python opens; Arrow's own opening cannot be heard, but it would fail."""
+    opened: list[str] = []
+
+    def hear(event: str, words: tuple[Any, ...]) -> None:
+        if event == "open" and str(words[0]).endswith(".parquet"):
+            opened.append(str(words[0]))
+
+    sys.addaudithook(hear)
+    return opened
+
+
+def main() -> None:
+    """Print the table."""
+    print(markdown(measure()))
+    print(f"\nload {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()

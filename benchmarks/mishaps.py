@@ -1,0 +1,217 @@
+"""Mishaps: a host on loopback that gives each of its sounds, or fails to in a way of its own.
+
+``EXPECTED`` says of each way what must be known of its tracks in the end: the failure's class, or `done`.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+
+import numpy as np
+import soundfile
+
+from songform.synth import compose
+
+__all__ = ["EXPECTED", "MISHAPS", "Host", "Sound", "sounds"]
+
+SR = 22050
+LIVE = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n1.ts\n"  # without an end
+
+EXPECTED: dict[str, tuple[str, ...]] = {
+    "": ("done",),
+    "404": ("permanent",),
+    "410": ("permanent",),
+    "401": ("needs-you",),
+    "402": ("needs-you",),
+    "451": ("needs-you",),
+    "403": ("needs-you",),  # a refusal may be an address that expired: once
+    "429 once": ("done",),
+    "429 always": ("throttled",),
+    "503 once": ("done",),
+    "503 always": ("transient",),
+    "503 of the media": ("transient",),
+    "reset": ("transient",),
+    "reset once": ("done",),
+    "stall": ("transient",),
+    "drip": ("permanent",),  # download.max_minutes
+    "cut with a length": ("transient",),
+    # Of the same length on two ingests: it is that long.
+    "cut without a length": ("permanent",),
+    "page": ("permanent",),
+    "page called audio": ("transient",),
+    "noise": ("permanent",),  # bytes that no decoder knows, twice
+    "empty": ("transient",),
+    "live stream": ("later",),
+}
+MISHAPS = tuple(kind for kind in EXPECTED if kind)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A sound of some seconds as a file, and what happens to those who ask for it; nothing if `kind` is empty."""
+
+    body: bytes
+    content_type: str
+    seconds: float
+    kind: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing at all happens."""
+        return not self.kind
+
+
+@dataclass
+class Host:
+    """A host: its sounds by key, what it was asked for, and what it gave whole."""
+
+    sounds: dict[str, Sound] = field(default_factory=dict)
+    document: bytes = b""
+    asked: list[str] = field(default_factory=list)
+    given: list[str] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
+
+    def put(self, key: str, sound: Sound, kind: str) -> Sound:
+        """Have a sound, and a mishap with it."""
+        self.sounds[key] = Sound(sound.body, sound.content_type, sound.seconds, kind)
+        return self.sounds[key]
+
+    def forget(self) -> None:
+        """Forget what was asked and given."""
+        self.asked, self.given = [], []
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Answer a request."""
+        key = request.path.lstrip("/")
+        if key == "feed.rss":
+            _send(request, self.document, "application/rss+xml")
+            return
+        self.asked.append(key)
+        sound = self.sounds[key]
+        once = sound.kind.endswith(" once")
+        if sound.kind and not (once and key in self.failed):
+            self.failed.add(key)
+            _mishap(request, sound)
+        elif _send(request, sound.body, sound.content_type):
+            self.given.append(key)
+
+
+def sounds(n: int, rng: random.Random) -> list[Sound]:
+    """Return sounds that differ, of 5 to 7 s, cut out of composed songs; FLAC and Ogg Vorbis in turn."""
+    songs = [compose(rng.randrange(1000), sr=SR, duration=60.0).y for _ in range(3)]
+    made = []
+    for number in range(n):
+        y, seconds = rng.choice(songs), rng.uniform(5.0, 7.0)
+        start = rng.randrange(len(y) - round(7.0 * SR))
+        container, content_type = (("FLAC", "audio/flac"), ("OGG", "audio/ogg"))[number % 2]
+        file = io.BytesIO()
+        part = np.asarray(y[start : start + round(seconds * SR)])
+        soundfile.write(file, part * rng.uniform(0.5, 0.9), SR, format=container)
+        made.append(Sound(file.getvalue(), content_type, seconds))
+    return made
+
+
+def _mishap(request: BaseHTTPRequestHandler, sound: Sound) -> None:
+    word = sound.kind.removesuffix(" once").removesuffix(" always")
+    if word.isdigit():
+        headers = {"Retry-After": "1"} if word == "429" else {}
+        _send(request, b"no", "text/plain", status=int(word), headers=headers)
+    else:
+        _WAYS[word](request, sound)
+
+
+def _send(
+    request: BaseHTTPRequestHandler,
+    body: bytes,
+    content_type: str,
+    *,
+    status: int = 200,
+    length: int | None = None,
+    headers: dict[str, str] | None = None,
+) -> bool:
+    """Answer, and return whether all of it was taken. A length of -1 is not said."""
+    try:
+        request.send_response(status)
+        request.send_header("Content-Type", content_type)
+        if length != -1:
+            request.send_header("Content-Length", str(len(body) if length is None else length))
+        for name, value in (headers or {}).items():
+            request.send_header(name, value)
+        request.end_headers()
+        request.wfile.write(body)
+        return _is_read(request)
+    except OSError:
+        return False
+
+
+def _is_read(request: BaseHTTPRequestHandler) -> bool:
+    """Close our side, and return whether the other side closes in peace, not with bytes unread."""
+    request.connection.shutdown(socket.SHUT_WR)
+    request.connection.settimeout(5.0)
+    return request.connection.recv(1) == b""
+
+
+def _reset(request: BaseHTTPRequestHandler, _sound: Sound) -> None:
+    request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    request.connection.close()
+
+
+def _stall(request: BaseHTTPRequestHandler, sound: Sound) -> None:
+    _send_head(request, sound)
+    request.wfile.write(sound.body[: len(sound.body) // 2])
+    request.connection.settimeout(60.0)
+    request.connection.recv(1)  # until the client has had enough
+
+
+def _drip(request: BaseHTTPRequestHandler, sound: Sound) -> None:
+    _send_head(request, sound)
+    request.wfile.write(sound.body[:2000])
+    gone = threading.Event()
+    for byte in sound.body[2000:]:
+        request.wfile.write(bytes([byte]))
+        if gone.wait(0.5):
+            return
+
+
+def _media_fails(request: BaseHTTPRequestHandler, sound: Sound) -> None:
+    """Give the first look at it, by which yt-dlp sees what it is, and fail after that."""
+    if request.server.__dict__.setdefault("looked", set()) >= {request.path}:
+        _send(request, b"no", "text/plain", status=503)
+        request.server.__dict__["looked"].discard(request.path)
+        return
+    request.server.__dict__["looked"].add(request.path)
+    _send(request, sound.body, sound.content_type)
+
+
+def _send_head(request: BaseHTTPRequestHandler, sound: Sound) -> None:
+    request.send_response(200)
+    request.send_header("Content-Type", sound.content_type)
+    request.send_header("Content-Length", str(len(sound.body)))
+    request.end_headers()
+
+
+def _cut(request: BaseHTTPRequestHandler, sound: Sound, *, with_length: bool) -> None:
+    part = sound.body[: len(sound.body) * 2 // 5]
+    _send(request, part, sound.content_type, length=len(sound.body) if with_length else -1)
+
+
+_WAYS: dict[str, Callable[[BaseHTTPRequestHandler, Sound], object]] = {
+    "503 of the media": _media_fails,
+    "reset": _reset,
+    "stall": _stall,
+    "drip": _drip,
+    "cut with a length": lambda request, sound: _cut(request, sound, with_length=True),
+    "cut without a length": lambda request, sound: _cut(request, sound, with_length=False),
+    "page": lambda request, _: _send(request, b"<html><title>Gone</title>It was here.</html>", "text/html"),
+    "page called audio": lambda request, sound: _send(request, b"<html>Are you human?</html>", sound.content_type),
+    "noise": lambda request, sound: _send(request, random.Random(7).randbytes(20_000), sound.content_type),
+    "empty": lambda request, sound: _send(request, b"", sound.content_type),
+    "live stream": lambda request, _: _send(request, LIVE, "application/vnd.apple.mpegurl"),
+}

@@ -1,0 +1,250 @@
+"""What songform and Prefect themselves cost a track, when download and extraction cost nothing.
+
+Run it with ``python -m benchmarks.overhead``. A thousand tracks of a listing that needs no network are ingested beside
+a real Prefect server, in a fresh process. Where a track is fetched, a few bytes are written; where it is extracted, two
+tiny tables are. All else is as ever: surveys, claims, the host's gate, task runs, records that are flushed to disk, the
+table of the run.
+
+Two more runs say where the time goes: one in which nothing is flushed to disk, and one of as many Prefect tasks, in as
+many sub-flows, that do nothing at all.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+from benchmarks.measuring import Result, markdown
+from flows.environment import prepare_environment
+
+__all__ = ["Cost", "measure", "prefect_running"]
+
+TRACKS = 1000
+CHUNK = 100
+MOST_MILLISECONDS = 20.0
+MOST_MEGABYTES = 20.0
+FLOW_SECONDS = "the first flow of a program, of nothing"
+
+
+class Cost(NamedTuple):
+    """What a run cost.
+
+    Parameters
+    ----------
+    seconds : float
+        Of the flow, from its call to its return.
+    megabytes : list of float
+        The memory of the process when each sub-flow had ended.
+    """
+
+    seconds: float
+    megabytes: list[float]
+
+    @property
+    def milliseconds(self) -> float:
+        """The cost a track."""
+        return 1000.0 * self.seconds / TRACKS
+
+    @property
+    def growth(self) -> float:
+        """Megabytes a thousand tracks, between the end of the second sub-flow and that of the last."""
+        return (self.megabytes[-1] - self.megabytes[1]) * 1000.0 / (CHUNK * (len(self.megabytes) - 2))
+
+
+def measure(song: Path | None = None) -> list[Result]:  # noqa: ARG001  all benchmarks are called with one
+    """Measure the cost of a track.
+
+    Parameters
+    ----------
+    song : Path, optional
+        Not used: no sound is read.
+    """
+    ours = _in_a_fresh_process("ingest")
+    unflushed = _in_a_fresh_process("unflushed")
+    bare = _in_a_fresh_process("bare")
+    each, growth = ours.milliseconds, ours.growth
+    at_least = f"at most {MOST_MILLISECONDS:g} ms"
+    return [
+        Result(f"a track of {TRACKS:,}, without download and extraction", f"{each:.1f} ms", at_least, each <= 20.0),
+        Result("- of that, flushing to disk", f"{each - unflushed.milliseconds:.1f} ms"),
+        Result("- of that, Prefect: as many tasks that do nothing", f"{bare.milliseconds:.1f} ms"),
+        Result(
+            f"memory, from the end of the second sub-flow to the last ({ours.megabytes[-1]:.0f} MB), per 1,000 tracks",
+            f"{growth:.1f} MB",
+            f"at most {MOST_MEGABYTES:g} MB",
+            growth <= MOST_MEGABYTES,
+        ),
+        Result("- the same of Prefect's tasks alone", f"{bare.growth:.1f} MB"),
+    ]
+
+
+@contextmanager
+def prefect_running(home: Path) -> Iterator[None]:
+    """Have a Prefect server of this home's own, and an environment that names it; Prefect must not be imported yet."""
+    from flows.server import free_port, start_server, stop_server, wait_until_healthy  # noqa: PLC0415
+
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
+    prepare_environment(home)
+    port = free_port()
+    process = start_server(home, port)
+    try:
+        url = os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+        wait_until_healthy(f"{url}/health", process, log=home / ".prefect" / "server.log")
+        yield
+    finally:
+        stop_server(process)
+
+
+def _in_a_fresh_process(what: str) -> Cost:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_cost, what).result()
+
+
+def _cost(what: str) -> Cost:
+    """Measure one run, in this process."""
+    with tempfile.TemporaryDirectory(prefix="songform-bench-") as folder, prefect_running(Path(folder)):
+        if what == "bare":
+            return _bare_cost()
+        with ExitStack() as stack:
+            if what == "unflushed":
+                stack.enter_context(patch("os.fsync", lambda _: None))
+            return _ingest_cost(Path(folder))
+
+
+def _ingest_cost(home: Path) -> Cost:
+    """Ingest tracks of which nothing is fetched and nothing extracted."""
+    import flows.ingest as ingesting  # noqa: PLC0415  Prefect reads the environment when it is imported
+    from songform.settings import DownloadSettings, Settings  # noqa: PLC0415
+
+    settings = Settings(download=DownloadSettings(host_seconds=0.0, host_workers=8))
+    megabytes: list[float] = []
+    publish = ingesting.publish_progress
+
+    def published(done: int, total: int, artifact: Any = None) -> Any:
+        if done:
+            megabytes.append(_megabytes())
+        return publish(done, total, artifact)
+
+    _nothing()
+    with (
+        patch("tasks.ingestion.list_tracks", _listed),
+        patch("tasks.ingestion.download_track", _fetched),
+        patch("tasks.features.outcomes", _extracted),
+        patch.object(ingesting, "publish_progress", published),
+    ):
+        began = time.perf_counter()
+        report = ingesting.ingest(home, ["a listing"], settings)
+        seconds = time.perf_counter() - began
+    if len(report.done) != TRACKS:
+        raise AssertionError(f"only {len(report.done)} of {TRACKS} tracks are done")
+    return Cost(seconds, megabytes)
+
+
+def _bare_cost() -> Cost:
+    """Run as many tasks of nothing, in threads and sub-flows as an ingest has them."""
+    from prefect import flow, task  # noqa: PLC0415
+    from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
+    from prefect.futures import wait  # noqa: PLC0415
+    from prefect.task_runners import ThreadPoolTaskRunner  # noqa: PLC0415
+
+    @task(cache_policy=NO_CACHE)
+    def nothing(_number: int) -> None: ...
+
+    @flow(validate_parameters=False)
+    def chunk(numbers: Sequence[int]) -> None:
+        with ThreadPoolTaskRunner(max_workers=8) as runner:
+            wait([runner.submit(nothing, {"_number": number}) for number in numbers])
+
+    @flow
+    def whole() -> None:
+        for first in range(0, TRACKS, CHUNK):
+            chunk(range(first, first + CHUNK))
+            megabytes.append(_megabytes())
+
+    megabytes: list[float] = []
+    _nothing()
+    began = time.perf_counter()
+    whole()
+    return Cost(time.perf_counter() - began, megabytes)
+
+
+def _nothing() -> None:
+    """Run a first flow, so that what Prefect does once a program is no track's."""
+    from prefect import flow  # noqa: PLC0415
+
+    flow(lambda: None, name="nothing")()
+
+
+def _listed(source: str, **_: Any) -> Any:
+    """Stand in for `tasks.enumeration.list_tracks`."""
+    from songform.sources import Track, feed_key  # noqa: PLC0415
+    from tasks.listing import Listing  # noqa: PLC0415
+
+    return Listing(
+        source,
+        tuple(
+            Track(
+                key=feed_key(source, str(number)),
+                title=f"Track {number}",
+                source=f"https://a.example/{number}.mp3",
+                duration=200.0,
+                entry={"_type": "url", "url": f"https://a.example/{number}.mp3", "title": f"Track {number}"},
+            )
+            for number in range(TRACKS)
+        ),
+    )
+
+
+def _fetched(track: Any, folder: Path, **_: Any) -> Any:
+    """Stand in for `tasks.download.download_track`."""
+    from tasks.download import Download  # noqa: PLC0415
+
+    folder.mkdir(parents=True)
+    path = folder / "audio.mp3"
+    path.write_bytes(b"some bytes")
+    return Download(path, track.title, track.duration)
+
+
+def _extracted(_function: Any, jobs: Sequence[Any], *, workers: int) -> Generator[tuple[int, Any]]:  # noqa: ARG001
+    """Stand in for `tasks.workers.outcomes`."""
+    from songform.corpus import Corpus  # noqa: PLC0415
+    from tasks.extraction import Extracted, features_config  # noqa: PLC0415
+
+    for number, job in enumerate(jobs):
+        corpus, config = Corpus(job.home), features_config(job.settings)
+        files = corpus.features_path(config, job.track.key), corpus.overview_path(config, job.track.key)
+        for path in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"a table")
+        yield number, Extracted(200.0, "0" * 64, "none", files)
+
+
+def _megabytes() -> float:
+    """Return the memory that this process holds."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return int(re.findall(r"VmRSS:\s*(\d+)", status.read_text())[0]) / 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (2**20 if sys.platform == "darwin" else 1024)
+
+
+def main() -> None:
+    """Print the table."""
+    print(markdown(measure()))
+    print(f"\nload {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()

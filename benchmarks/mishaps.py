@@ -36,7 +36,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "429 always": ("throttled",),
     "503 once": ("done",),
     "503 always": ("transient",),
-    "503 of the media": ("transient",),
+    "503 of the media": ("done",),  # every second time: yt-dlp asks again within an attempt
     "reset": ("transient",),
     "reset once": ("done",),
     "stall": ("transient",),
@@ -181,13 +181,14 @@ def _drip(request: BaseHTTPRequestHandler, sound: Sound) -> None:
 
 
 def _media_fails(request: BaseHTTPRequestHandler, sound: Sound) -> None:
-    """Give the first look at it, by which yt-dlp sees what it is, and fail after that."""
-    if request.server.__dict__.setdefault("looked", set()) >= {request.path}:
+    """Give the first look at it, by which yt-dlp sees what it is, and fail after that, in turn."""
+    looked = request.server.__dict__.setdefault("looked", set())
+    if request.path in looked:
+        looked.discard(request.path)
         _send(request, b"no", "text/plain", status=503)
-        request.server.__dict__["looked"].discard(request.path)
-        return
-    request.server.__dict__["looked"].add(request.path)
-    _send(request, sound.body, sound.content_type)
+    else:
+        looked.add(request.path)
+        _send(request, sound.body, sound.content_type)
 
 
 def _send_head(request: BaseHTTPRequestHandler, sound: Sound) -> None:

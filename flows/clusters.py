@@ -103,9 +103,9 @@ def outcomes_on(client: Client, futures: list[Future]) -> list[State[Any]]:
             future = left.pop(number)
             found[number] = _outcome(future)
             future.release()
-        if not left or _has_workers(client):
+        if client.scheduler_info()["workers"]:
             worked = time.monotonic()
-        elif time.monotonic() - worked > _WORKER_SECONDS:
+        elif left and time.monotonic() - worked > _WORKER_SECONDS:
             minutes = f"{_WORKER_SECONDS / 60:.0f} minutes"
             raise SongformError(f"the Dask cluster has had no worker for {minutes}; start some, and ingest again")
     return [found[number] for number in range(len(futures))]
@@ -149,10 +149,6 @@ def _record_crash(future: Future, state: State[Any]) -> None:
         client.set_task_run_state(future.task_run_id, state, force=True)
 
 
-def _has_workers(client: Client) -> bool:
-    return bool(client.scheduler_info()["workers"])
-
-
 def _client(address: str) -> Client:
     from distributed import Client
 
@@ -173,15 +169,12 @@ def _tell_all(client: Client, seconds: float) -> None:
 
 
 async def _told(seconds: float) -> None:
-    await asyncio.to_thread(_send, seconds)  # not in the thread in which a worker hears its scheduler
-
-
-def _send(seconds: float) -> None:
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 
-    APILogWorker.drain_all(timeout=seconds)
-    EventsWorker.drain_all(timeout=seconds)
+    for sender in (APILogWorker, EventsWorker):
+        # Not in the thread in which a worker hears its scheduler.
+        await asyncio.to_thread(sender.drain_all, timeout=seconds)
 
 
 def _prefect_dask() -> Any:

@@ -158,14 +158,15 @@ def markdown_text(text: object, length: int = 200) -> str:
 
 
 def _row(track: Mapping[str, Any]) -> dict[str, str]:
-    error = track.get("error") or {}
+    error, title, source = track.get("error") or {}, track.get("title"), track.get("source")
+    reason = str(error.get("message") or "").removeprefix(f"{title} ({source}) ")  # both have columns of their own
     return {
         "outcome": markdown_text(track.get("status")),
-        "title": markdown_text(track.get("title")),
         "class": markdown_text(error.get("class")),
-        "reason": markdown_text(error.get("message"), 400),
         "next_try": markdown_text(track.get("next_retry_at")),
-        "source": markdown_text(track.get("source")),
+        "title": markdown_text(title, 60),
+        "reason": markdown_text(reason, 400),
+        "source": markdown_text(source),
     }
 
 

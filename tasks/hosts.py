@@ -181,9 +181,11 @@ class HostGate:
             self._sleep(_POLL_SECONDS)
 
     def _wait_for_turn(self) -> None:
-        with self._changing() as state:
-            start = max(self._now(), state.next_start)
-            self._save(replace(state, next_start=start + self.seconds))
+        start = self._now()
+        if self.seconds:  # else each may start at once, and nothing need be written down
+            with self._changing() as state:
+                start = max(start, state.next_start)
+                self._save(replace(state, next_start=start + self.seconds))
         while (left := max(start, self.paused_until()) - self._now()) > 0:
             self._refuse_long_pause()
             self._sleep(min(left, 1.0))  # another download may meet the host's displeasure meanwhile

@@ -27,7 +27,7 @@ demo: install ## Compose, download, analyse and judge a small playlist, all on t
 	$(BIN)/songform demo
 
 test: install ## Run the tests that need nothing but the lock
-	$(BIN)/python -m pytest -m "not system"
+	$(BIN)/python -m pytest -m "not system" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-system: install ## Run the tests that need Debian's packages, minutes or a cluster (each says what)
 	$(BIN)/python -m pytest -m system -rs

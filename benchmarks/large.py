@@ -130,15 +130,16 @@ def _cost(home: Path, url: str) -> Cost:
     """Ingest, in this process."""
     with prefect_running(home):
         import tasks.enumeration  # noqa: PLC0415  Prefect reads the environment when it is imported
-        from flows.ingest import ingest  # noqa: PLC0415
+        from flows.ingest import ingest, report_of  # noqa: PLC0415
 
         spent: list[float] = []
         opened = _tables_opened()
         timed = _timed(tasks.enumeration.web_listing, spent)
         with patch.object(tasks.enumeration, "web_listing", timed):
             began = time.perf_counter()
-            report = ingest(home, [url], Settings(download=DownloadSettings(allow_private=True)))
+            state = ingest(home, [url], Settings(download=DownloadSettings(allow_private=True)), return_state=True)
             seconds = time.perf_counter() - began
+        report = report_of(state)
     if {track["status"] for track in report.tracks} != {"cached"} or len(report.tracks) != TRACKS:
         raise AssertionError("not all tracks were found done")
     said = io.StringIO()

@@ -11,7 +11,7 @@ import requests
 import soundfile
 
 from flows.demo import FEED_TITLE, N_SONGS, frames_right, guid, served_feed
-from songform.settings import Settings
+from songform.settings import DownloadSettings, Settings
 from songform.sources import feed_key
 from songform.synth import Section, Song
 from tasks.playlists import web_listing
@@ -96,7 +96,7 @@ def test_yt_dlp_lists_the_feed_with_the_keys_by_which_the_truth_is_known(tmp_pat
     for seed, folder in ((0, tmp_path / "a"), (0, tmp_path / "b"), (1, tmp_path / "c")):
         folder.mkdir()
         with served_feed(folder, songs, seed) as url:
-            tracks = web_listing(url, settings=Settings().download).tracks
+            tracks = web_listing(url, settings=DownloadSettings(allow_private=True)).tracks
         assert [track.key for track in tracks] == [feed_key(FEED_TITLE, guid(seed, n)) for n in range(2)]
         assert [track.title for track in tracks] == ["Song 0", "Song 1"]
     assert N_SONGS >= 6

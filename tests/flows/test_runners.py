@@ -75,7 +75,7 @@ def test_without_the_extra_the_way_to_install_it_is_said(missing, monkeypatch):
         pass
 
 
-@pytest.mark.parametrize("address", [f"tcp://127.0.0.1:{free_port()}", "nonsense://here"])
+@pytest.mark.parametrize("address", [f"tcp://127.0.0.1:{free_port()}", "nonsense://here"], ids=["silent", "nonsense"])
 def test_an_address_at_which_nobody_answers_is_named(address, monkeypatch):
     monkeypatch.setattr(flows.clusters, "_ANSWER_SECONDS", 1.0)
     run = DASK.run.model_copy(update={"dask_address": address})

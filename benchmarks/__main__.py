@@ -1,7 +1,7 @@
 """Run all benchmarks on one song and print their tables: ``python -m benchmarks [SONG]``, or ``make bench SONG=...``.
 
 Without a file the song is composed. What is long, and tells about the corpus rather than about speed, stands apart:
-`benchmarks.states`.
+`benchmarks.states`, and `benchmarks.soak` (``make soak``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import codecs, features, memory, pipeline, startup, throughput
+from benchmarks import codecs, features, large, memory, overhead, pipeline, startup, throughput
 from benchmarks.measuring import markdown
 from benchmarks.songs import default_song
 
@@ -26,6 +26,8 @@ PARTS = {
     "Memory": memory,
     "Codecs": codecs,
     "Whole programs": startup,
+    "A thousand tracks": overhead,
+    "Five thousand tracks that stand": large,
 }
 LIBRARIES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "pyarrow", "prefect")
 

@@ -20,7 +20,7 @@ from songform.settings import Settings
 from songform.sources import Track
 from tasks.artifacts import outcome_counts, publish_links, publish_progress, publish_tracks
 from tasks.hosts import interleaved
-from tasks.ingestion import list_source
+from tasks.ingestion import list_source, remove_leftovers
 from tasks.listing import unique_tracks
 from tasks.retries import retry_pauses
 from tasks.surveys import Survey, survey
@@ -164,6 +164,9 @@ def list_sources(home: Path, sources: list[str], settings: Settings, limit: int 
 
 def bring_in(home: Path, found: Survey, settings: Settings, *, retry_failed: bool) -> list[str]:
     """Bring in what is wanted, a chunk after the other; return what is odd."""
+    remove_leftovers(home, found.cached, settings)
+    if not found.wanted:
+        return []
     wanted, notes = interleaved(found.wanted), []
     # A single chunk is no flow of its own: that would only be one more thing to click on, and cost a second.
     work = ingest_chunk if len(wanted) > CHUNK else ingest_chunk.fn

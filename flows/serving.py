@@ -18,10 +18,17 @@ from flows.recording import Ledger
 
 __all__ = ["ONE_RUN", "STANDING", "serve"]
 
+# Events of task runs are written down many at a time: one by one, each in a transaction of its own, they cost more than
+# all that songform does itself for a track.
+_TOGETHER = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+}
+
 # What a server leaves out that lives as long as one command: the loops that look after schedules, late runs, work
 # pools and pauses have nobody to look after, and `songform ui` registers the types of blocks when it first starts.
 # Without the memo it would never know that nobody has done so.
-ONE_RUN = {
+ONE_RUN = _TOGETHER | {
     **{
         f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false"
         for service in (
@@ -36,7 +43,7 @@ ONE_RUN = {
 
 # What a server needs that lives as long as it can. The places of deployments are leased; a lease that is kept in memory
 # alone is lost with the server, and its place is never free again.
-STANDING = {
+STANDING = _TOGETHER | {
     "PREFECT_SERVER_UI_ENABLED": "true",
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
 }

@@ -125,6 +125,11 @@ class Corpus:
         """Return the downloaded audio that waits, whatever its suffix, or None if there is none of this encoding."""
         return _first_file(self.incoming_path(key, encoding, suffix) for suffix in _SUFFIXES)
 
+    def waiting_audio(self, encoding: str) -> list[Path]:
+        """Return all downloads of an encoding that wait for their features."""
+        folder = self.data / "incoming" / encoding
+        return [path for path in folder.glob("*") if not path.name.startswith(".") and path.is_file()]
+
     def kept_audio(self, key: str, encoding: str) -> Path | None:
         """Return the kept audio, whatever its suffix, or None if there is none of this encoding."""
         return _first_file(self.audio_path(key, encoding, suffix) for suffix in _SUFFIXES)

@@ -54,6 +54,9 @@ class EmbeddedYoutubeDL(YoutubeDL):
         """Build yt-dlp's director of requests, with the one handler that is guarded."""
         return super().build_request_director([functools.partial(GuardedRH, guard=self._guard)], preferences)
 
+    def _forceprint(self, key: str, info_dict: dict[str, Any]) -> None:
+        """Print nothing: for that, yt-dlp would prepare every entry of a list, which is most of the time it takes."""
+
     def process_info(self, info_dict: dict[str, Any]) -> Any:
         """Fetch an item, whatever extension a site gives it; yt-dlp stumbles over those that it does not know."""
         info_dict["ext"] = "mka"

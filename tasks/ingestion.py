@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from songform.errors import SourceError, TrackError
 from songform.settings import Settings
 from songform.sources import Track, TrackRecord
 from tasks.attempts import Download
+from tasks.claims import claimed
 from tasks.download import download_track
 from tasks.enumeration import list_tracks
 from tasks.failures import named, track_error
@@ -35,7 +37,7 @@ from tasks.listing import Listing
 from tasks.progress import announce
 from tasks.records import record_failure, record_skipped
 
-__all__ = ["audio_at_hand", "fetch_audio", "list_source"]
+__all__ = ["audio_at_hand", "fetch_audio", "list_source", "remove_leftovers"]
 
 
 def _is_worth_another(_task: Any, _run: Any, state: Any) -> bool:
@@ -67,6 +69,21 @@ def audio_at_hand(home: Path, track: Track, settings: Settings) -> Path | None:
         return Path(track.path)
     corpus, encoding = Corpus(home), settings.audio.encoding
     return corpus.incoming_audio(track.key, encoding) or corpus.kept_audio(track.key, encoding)
+
+
+def remove_leftovers(home: Path, tracks: Sequence[Track], settings: Settings) -> None:
+    """Remove the downloads of tracks that stand.
+
+    A process that is killed between writing a track's record and removing its download leaves one behind.
+    """
+    corpus, stand = Corpus(home), {track.key for track in tracks}
+    left = [path for path in corpus.waiting_audio(settings.audio.encoding) if path.stem in stand]
+    if not left:
+        return
+    with claimed(corpus, [path.stem for path in left]) as ours:  # with other settings, somebody may wait for it
+        for path in left:
+            if path.stem in ours:
+                path.unlink(missing_ok=True)
 
 
 @task(task_run_name="download {track.title}", retry_condition_fn=_is_worth_another, cache_policy=NO_CACHE)

@@ -15,8 +15,9 @@ from songform.corpus import Corpus
 from songform.errors import FAILURE_CLASSES, CorpusError, SourceError, TrackError
 from songform.settings import Settings
 from songform.sources import Track
+from tasks.claims import claimed
 from tasks.hosts import gate_of
-from tasks.ingestion import audio_at_hand, fetch_audio
+from tasks.ingestion import audio_at_hand, fetch_audio, remove_leftovers
 from tasks.localfiles import local_listing
 
 # yt-dlp leaves connections that broke off to the garbage collector.
@@ -231,3 +232,17 @@ def worth_another(error, monkeypatch):
 )
 def test_another_attempt_is_worth_it_where_the_reason_may_pass_within_this_ingest(error, worth, monkeypatch):
     assert worth_another(error, monkeypatch) == worth
+
+
+def test_a_download_of_a_track_that_stands_is_removed_and_no_other(home):
+    """A kill between a track's record and the end of its download leaves one."""
+    corpus, stands = Corpus(home), a_track("http://a.example/a.flac")
+    paths = [corpus.incoming_path(key, NATIVE.audio.encoding, ".flac") for key in (stands.key, "web-other")]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with claimed(corpus, [stands.key]):
+        remove_leftovers(home, [stands], NATIVE)
+        assert [path.exists() for path in paths] == [True, True]
+    remove_leftovers(home, [stands], NATIVE)
+    assert [path.exists() for path in paths] == [False, True]

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.measuring import Result, compared, markdown, timed
 from benchmarks.songs import default_song
 from songform.audio import audio_blocks, open_audio, resampled
-from songform.corpus import table_writer, write_table
+from songform.corpus import ROW_GROUP, table_writer, write_table
 from songform.extraction import SongExtractor, feature_groups, feature_schema
 from songform.framing import Framer, sliding_frames
 from songform.settings import Settings
@@ -67,7 +67,7 @@ def _steps(song: Path, folder: str, ffmpeg: str) -> dict[str, Callable[[], objec
         sr, decoded = audio.sr, list(audio)
     blocks = list(resampled(decoded, orig_sr=sr, target_sr=FRAMES.sr))
     extractor = SongExtractor(FRAMES.sr)
-    groups, overview = list(feature_groups(extractor, blocks)), extractor.overview()
+    groups, overview = list(feature_groups(extractor, blocks, n_rows=ROW_GROUP)), extractor.overview()
 
     def decode() -> None:
         with open_audio(song, ffmpeg=ffmpeg) as audio:
@@ -80,7 +80,7 @@ def _steps(song: Path, folder: str, ffmpeg: str) -> dict[str, Callable[[], objec
 
     def describe() -> None:
         extractor = SongExtractor(FRAMES.sr)
-        for _ in feature_groups(extractor, blocks):
+        for _ in feature_groups(extractor, blocks, n_rows=ROW_GROUP):
             pass
         extractor.overview()
 

@@ -135,7 +135,7 @@ def ingest(
     report = IngestReport(summaries, listed.problems, [*listed.notes, *notes, *watch.tell()])
     publish_tracks(report.tracks)
     publish_links(sources)
-    return final_state(report)
+    return final_state(report, is_asked=bool(sources or found.wanted))
 
 
 def list_sources(home: Path, sources: list[str], settings: Settings, limit: int | None, watch: Watch) -> Listed:
@@ -178,8 +178,10 @@ def bring_in(home: Path, found: Survey, settings: Settings, *, retry_failed: boo
     return notes
 
 
-def final_state(report: IngestReport) -> State[IngestReport]:
-    """Return the truth about an ingest."""
+def final_state(report: IngestReport, *, is_asked: bool = True) -> State[IngestReport]:
+    """Return the truth about an ingest; where nothing was asked for and nothing was due, that is no failure."""
+    if not is_asked:
+        return Completed(message="nothing is due", data=report)
     message = outcome_counts(report.tracks)
     if report.tracks and not report.done:
         first = next((track["error"]["message"] for track in report.tracks if track["error"]), "")

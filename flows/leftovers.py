@@ -48,7 +48,9 @@ def clear_leftovers(home: Path, served: Collection[str]) -> None:
     with get_client(sync_client=True) as client:
         tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
         found = [
-            one for one in client.read_deployments(deployment_filter=tagged) if one.parameters["home"] == str(home)
+            one
+            for one in client.read_deployments(deployment_filter=tagged)
+            if (one.parameters or {}).get("home") == str(home)
         ]
         _end_runs(client, [deployment.id for deployment in found])
         for deployment in found:

@@ -11,6 +11,7 @@ from prefect.states import State
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.clusters import cluster_address, dask_runner, outcomes_on
+from songform.errors import SongformError
 from songform.settings import Settings
 from tasks.workers import WorkerLostError
 
@@ -93,6 +94,8 @@ def _round(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Sett
         with ThreadPoolTaskRunner(max_workers=settings.download.workers) as runner:
             futures = [runner.submit(task, call) for call in calls]
             states = [future.wrapped_future.result() for future in futures]
+    if settings.run.task_runner == "threads" and (crashed := [state for state in states if state.is_crashed()]):
+        raise SongformError(f"Prefect gave up a task ({crashed[0].message}); the same command goes on from there")
     return [_result(state) for state in states]
 
 

@@ -96,11 +96,13 @@ class AudioStream:
                 self.n_samples += len(block)
                 yield _mean_of_channels(block)
         except DecodingError as error:
-            raise AudioError(
+            failure = AudioError(
                 f"{self.path.name} cannot be decoded beyond {self.seconds:.1f} s{self._of_announced()} ({error}); "
                 "it is damaged or cut short, fetch it again",
                 "transient",
-            ) from error
+            )
+            failure.repeated = "permanent"  # fetched anew and no better: it is damaged where it comes from
+            raise failure from error
         self._check_length()
 
     def _check_samples(self, block: NDArray[np.float32]) -> None:

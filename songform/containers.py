@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = ["announced_duration", "banner_duration", "ffmpeg_banner", "ffmpeg_input", "is_cut_short"]
 
+# As ffmpeg calls them. None of them names other files or addresses, as hls, dash, concat and sdp do.
+CONTAINERS = (
+    "aa,aac,aax,ac3,ac4,aiff,amr,ape,apm,asf,au,avi,caf,dff,dsf,dts,dtshd,eac3,flac,flv,loas,matroska,webm,mlp,mov,mp4,"
+    "m4a,mp3,mpc,mpc8,mpeg,mpegts,nut,ogg,oma,qcp,rm,rso,shn,sox,swf,tak,truehd,tta,voc,vqf,w64,wav,wtv,wv,xwma"
+)
+
 # What writers of WAV put in place of a length that they cannot know. Some programs put other numbers there, near 2 GB;
 # but a number that might be a length is taken for one, or a file that was cut would pass for whole.
 UNKNOWN_SIZES = {0, 2**32 - 1, 2**64 - 1}  # the last one in RF64
@@ -109,7 +115,8 @@ def ffmpeg_banner(path: str | Path, ffmpeg: str) -> str:
 
 def ffmpeg_input(path: str | Path) -> list[str]:
     """Return ffmpeg's arguments to read a file, and nothing but this file, whatever a playlist in disguise may name."""
-    return ["-nostdin", "-protocol_whitelist", "file,pipe", "-i", f"file:{Path(path).absolute()}"]
+    bounds = ["-protocol_whitelist", "file,pipe", "-format_whitelist", CONTAINERS]
+    return ["-nostdin", *bounds, "-i", f"file:{Path(path).absolute()}"]
 
 
 def banner_duration(banner: str) -> float | None:

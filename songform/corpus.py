@@ -46,6 +46,7 @@ __all__ = [
     "ROW_GROUP",
     "Corpus",
     "atomic_path",
+    "moved",
     "read_table",
     "table_writer",
     "write_json",
@@ -234,6 +235,15 @@ def atomic_path(target: Path) -> Iterator[Path]:
         _fsync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def moved(source: Path, target: Path) -> Path:
+    """Move a file within one disk so that it is there even after a power cut; return the target."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _fsync(source)
+    os.replace(source, target)  # noqa: PTH105  as above
+    _fsync(target.parent)
+    return target
 
 
 def write_json(path: Path, value: Any) -> None:

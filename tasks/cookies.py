@@ -43,11 +43,11 @@ def private_cookies(path: str) -> io.StringIO:
             continue
         cookie = _COOKIE.fullmatch(line.removeprefix(_HTTP_ONLY))
         if cookie is None:
-            raise _unusable(path, f"whose line {number} is no cookie in Netscape's format")
+            raise _unusable(f"whose line {number} is no cookie in Netscape's format")
         # Some exporters contradict themselves on whether subdomains are meant, which Python's reader does not bear.
         cookies.append(f"{cookie[1]}\t{'TRUE' if cookie[1].startswith('.') else 'FALSE'}{cookie[2]}\n")
     if len(cookies) == 1:
-        raise _unusable(path, "in which there are no cookies")
+        raise _unusable("in which there are no cookies")
     return io.StringIO("".join(cookies))
 
 
@@ -56,11 +56,12 @@ def _lines(path: str) -> list[str]:
         text = Path(path).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise _unusable(path, f"which cannot be read ({reason})") from None
+        raise _unusable(f"which cannot be read ({reason})") from None
     except UnicodeDecodeError:
-        raise _unusable(path, "which is no text") from None
+        raise _unusable("which is no text") from None
     return [line.rstrip("\r") for line in text.split("\n")]
 
 
-def _unusable(path: str, why: str) -> TrackError:
-    return TrackError(f"download.cookies names {path}, {why}; {_MEND}", "environment")
+def _unusable(why: str) -> TrackError:
+    # Not even its name: the message goes to Prefect and into records, and the user knows which file it is.
+    return TrackError(f"download.cookies names a file {why}; {_MEND}", "environment")

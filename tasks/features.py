@@ -16,7 +16,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
-from songform.corpus import Corpus, read_table
+from songform.corpus import Corpus, moved, read_table
 from songform.errors import AudioError, TrackError
 from songform.overview import Overview
 from songform.settings import Settings
@@ -103,17 +103,16 @@ def _recorded(corpus: Corpus, job: Extraction, outcome: Extracted | Exception) -
         msg = f"{job.track.title} cannot be written down ({full.strerror or full}); make room or mend the permissions"
         outcome = TrackError(msg, "environment")
     error = _track_error(job, outcome)
-    if _is_unsound(error) and job.audio in _downloads(corpus, job):
+    if is_wasted := _is_unsound(error) and job.audio in _downloads(corpus, job):
         job.audio.unlink(missing_ok=True)  # the next attempt must fetch it anew
-    return record_failure(corpus, job.track, error, settings=job.settings.download, attempted=False)
+    return record_failure(corpus, job.track, error, settings=job.settings.download, attempted=is_wasted)
 
 
 def _done(corpus: Corpus, job: Extraction, made: Extracted) -> TrackRecord:
     incoming, kept = _downloads(corpus, job)
     files = list(made.files)
     if job.audio == incoming and job.settings.audio.keep:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        files.append(incoming.replace(kept))
+        files.append(moved(incoming, kept))
     record = record_done(
         corpus, job.track, duration=made.duration, sha256=made.sha256, decoder=made.decoder, files=files
     )

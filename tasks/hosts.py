@@ -18,7 +18,6 @@ clock that was set back cannot close a gate for longer than a day.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from collections import Counter
@@ -29,12 +28,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
+from pydantic import TypeAdapter
 
 from songform.corpus import Corpus, write_json
 from songform.settings import DownloadSettings
 from songform.sources import Track
 
-__all__ = ["DAY", "HostGate", "HostPaused", "gate_of", "host_of", "interleaved", "pauses"]
+__all__ = ["DAY", "HostGate", "HostPaused", "gate_of", "host_of", "host_of_address", "interleaved", "pauses"]
 
 DAY = 86_400.0
 _POLL_SECONDS = 0.2
@@ -77,6 +77,9 @@ class _State:
             next_start=min(self.next_start, now + wait),
             paused_until=self.paused_until if self.paused_until <= now + DAY else now,
         )
+
+
+_STATES = TypeAdapter(_State)
 
 
 class HostGate:
@@ -145,11 +148,13 @@ class HostGate:
             Why, in a few words.
         """
         with self._changing() as state:
-            pause = self._pause(state.throttled, retry_after, robot=robot)
             now = self._now()
+            # Nobody was let in since the gate was closed: what still arrives belongs to the same displeasure.
+            in_row = state.throttled - 1 if state.paused_until > now and state.throttled else state.throttled
+            pause = self._pause(in_row, retry_after, robot=robot)
             since = state.paused_since if state.paused_until > now else now
             until = max(state.paused_until, now + min(pause, DAY))
-            news = {"paused_since": since, "paused_until": until, "reason": reason, "throttled": state.throttled + 1}
+            news = {"paused_since": since, "paused_until": until, "reason": reason, "throttled": in_row + 1}
             self._save(replace(state, **news))
         return until
 
@@ -186,9 +191,12 @@ class HostGate:
             with self._changing() as state:
                 start = max(start, state.next_start)
                 self._save(replace(state, next_start=start + self.seconds))
-        while (left := max(start, self.paused_until()) - self._now()) > 0:
+        wait = start - self._now()  # counted down: a clock that is set back meanwhile changes nothing
+        while (left := max(wait, self.paused_until() - self._now())) > 0:
             self._refuse_long_pause()
-            self._sleep(min(left, 1.0))  # another download may meet the host's displeasure meanwhile
+            nap = min(left, 1.0)  # another download may meet the host's displeasure meanwhile
+            self._sleep(nap)
+            wait -= nap
 
     def _refuse_long_pause(self) -> None:
         state = self._state()
@@ -211,15 +219,15 @@ class HostGate:
 
 def pauses(corpus: Corpus) -> list[tuple[str, float, float, str]]:
     """Return what is known of the hosts' pauses: the host, the latest one's begin and end in s since 1970, and why."""
-    states = (_read(path) for path in sorted(corpus.hosts.glob("*.json")))
+    states = (_read(path).sane(time.time(), wait=DAY) for path in sorted(corpus.hosts.glob("*.json")))
     return [(state.host, state.paused_since, state.paused_until, state.reason) for state in states if state.host]
 
 
 def _read(path: Path) -> _State:
     """Read what a gate knows; a file that nobody can read knows nothing."""
     try:
-        return _State(**json.loads(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
+        return _STATES.validate_json(path.read_bytes())
+    except (FileNotFoundError, ValueError):
         return _State()
 
 
@@ -242,11 +250,17 @@ def interleaved(tracks: Iterable[Track]) -> list[Track]:
 def host_of(track: Track) -> str:
     """Return the name of the host that a track comes from: all of YouTube is one."""
     entry = track.entry or {}
+    if str(entry.get("ie_key") or "").lower().startswith("youtube"):
+        return "youtube"
+    return host_of_address(str(entry.get("url") or track.source))
+
+
+def host_of_address(address: str) -> str:
+    """Return the name of the host of an address, with its port if it has one."""
     try:
-        address = urlsplit(str(entry.get("url") or track.source))
+        parts = urlsplit(address)
     except ValueError:  # a bracket that is never closed
         return "unknown"
-    host = (address.hostname or "").lower()
-    if _YOUTUBE.search(host) or str(entry.get("ie_key") or "").lower().startswith("youtube"):
+    if _YOUTUBE.search((parts.hostname or "").lower()):
         return "youtube"
-    return address.netloc.rpartition("@")[2].lower() or "unknown"
+    return parts.netloc.rpartition("@")[2].lower() or "unknown"

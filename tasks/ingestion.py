@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 from prefect.states import Completed, State
 
-from songform.corpus import Corpus
+from songform.corpus import Corpus, moved
 from songform.errors import SourceError, TrackError
 from songform.settings import Settings
 from songform.sources import Track, TrackRecord
@@ -32,10 +33,11 @@ from tasks.enumeration import list_tracks
 from tasks.failures import named, track_error
 from tasks.ffmpeg import find_ffmpeg
 from tasks.hashes import KnownFiles
-from tasks.hosts import HostPaused, gate_of
+from tasks.hosts import HostGate, HostPaused, gate_of, host_of_address
 from tasks.listing import Listing
 from tasks.progress import announce
 from tasks.records import record_failure, record_skipped
+from tasks.web import plain_text
 
 __all__ = ["audio_at_hand", "fetch_audio", "list_source", "remove_leftovers"]
 
@@ -44,7 +46,7 @@ def _is_worth_another(_task: Any, _run: Any, state: Any) -> bool:
     """Tell Prefect whether another attempt is worth it within this ingest."""
     error = state.result(raise_on_failure=False)
     if isinstance(error, SourceError):
-        return error.failure == "transient"
+        return error.failure in ("transient", "throttled") and not isinstance(error.__cause__, HostPaused)
     if not isinstance(error, TrackError) or error.failure not in ("transient", "throttled"):
         return False
     patience: float = task_run.parameters["settings"].download.patience_seconds
@@ -55,9 +57,33 @@ def _is_worth_another(_task: Any, _run: Any, state: Any) -> bool:
 def list_source(home: Path, source: str, settings: Settings, limit: int | None = None) -> Listing:
     """List the tracks of a SOURCE, without fetching any; local files that the home knows are not read again."""
     known = KnownFiles(Corpus(home))
-    listing = list_tracks(source, limit=limit, settings=settings.download, known=known)
+    with _admitted(home, source, settings):
+        listing = list_tracks(source, limit=limit, settings=settings.download, known=known)
     known.save()
     return listing
+
+
+@contextmanager
+def _admitted(home: Path, source: str, settings: Settings) -> Iterator[None]:
+    """Ask the host of an address as politely for its list as for its tracks."""
+    if "://" not in source:
+        yield
+        return
+    gate = HostGate(Corpus(home).hosts, host_of_address(source), settings.download)
+    try:
+        with gate.entered():
+            yield
+    except HostPaused as pause:
+        until = datetime.fromtimestamp(pause.until, UTC)
+        msg = (
+            f"{plain_text(source, 400)} was not asked for: {pause.host} is left alone until {until:%Y-%m-%d %H:%M} UTC"
+        )
+        raise SourceError(f"{msg} ({pause.reason}); ingest it again after that", "throttled") from pause
+    except SourceError as error:
+        cause = error.__cause__
+        if isinstance(cause, TrackError) and cause.failure == "throttled":
+            gate.throttle(cause.retry_after, robot=cause.robot, reason=_reason(cause))
+        raise
 
 
 def audio_at_hand(home: Path, track: Track, settings: Settings) -> Path | None:
@@ -129,10 +155,8 @@ def _fetched(corpus: Corpus, track: Track, settings: Settings, ffmpeg: str) -> D
             ffmpeg=ffmpeg,
             progress=lambda done, total: announce("download", done, total, track.title),
         )
-        with fetched.path.open("rb") as file:
-            os.fsync(file.fileno())
         target = corpus.incoming_path(track.key, encoding, fetched.path.suffix)
-        return replace(fetched, path=fetched.path.replace(target))
+        return replace(fetched, path=moved(fetched.path, target))
     finally:
         shutil.rmtree(attempt, ignore_errors=True)
 
@@ -141,13 +165,17 @@ def _rested(corpus: Corpus, track: Track, settings: Settings, failure: TrackErro
     """Close the host's gate if the host asks for it; the failure then knows for how long."""
     asked = failure.retry_after if failure.failure in ("throttled", "transient") else None
     if failure.failure == "throttled" or asked is not None:
-        reason = "it takes songform for a robot" if failure.robot else "it wants fewer requests"
+        gate = gate_of(corpus, track, settings.download)
         try:
-            until = gate_of(corpus, track, settings.download).throttle(asked, robot=failure.robot, reason=reason)
+            until = gate.throttle(asked, robot=failure.robot, reason=_reason(failure))
         except OSError:
             return failure  # nothing can be written here, which is said when the record cannot be written either
         failure.retry_after = max(0.0, until - time.time())
     return failure
+
+
+def _reason(failure: TrackError) -> str:
+    return "it takes songform for a robot" if failure.robot else "it wants fewer requests"
 
 
 def _skipped(corpus: Corpus, track: Track, pause: HostPaused, *, is_first: bool) -> State[Any]:

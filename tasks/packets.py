@@ -18,16 +18,11 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
+from songform.containers import ffmpeg_input
 from songform.errors import AudioError
 from tasks.reasons import DAMAGED, NO_AUDIO
 
-__all__ = ["first_soundtrack", "input_file", "no_audio", "packet_seconds"]
-
-# As ffmpeg calls them. None of them names other files or addresses, as hls, dash, concat and sdp do.
-CONTAINERS = (
-    "aa,aac,aax,ac3,ac4,aiff,amr,ape,apm,asf,au,avi,caf,dff,dsf,dts,dtshd,eac3,flac,flv,loas,matroska,webm,mlp,mov,mp4,"
-    "m4a,mp3,mpc,mpc8,mpeg,mpegts,nut,ogg,oma,qcp,rm,rso,shn,sox,swf,tak,truehd,tta,voc,vqf,w64,wav,wtv,wv,xwma"
-)
+__all__ = ["first_soundtrack", "no_audio", "packet_seconds"]
 
 
 def packet_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) -> float:
@@ -68,15 +63,9 @@ def packet_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) -> 
     return float(end * tick)
 
 
-def input_file(path: Path) -> list[str]:
-    """Return ffmpeg's arguments to read a file, and nothing but this file."""
-    bounds = ["-protocol_whitelist", "file,pipe", "-format_whitelist", CONTAINERS]
-    return ["-nostdin", *bounds, "-i", f"file:{path.absolute()}"]
-
-
 def first_soundtrack(path: Path, output: list[str], ffmpeg: str) -> list[str]:
     """Return ffmpeg's command to write the first soundtrack of a file to an output."""
-    return [ffmpeg, "-v", "error", *input_file(path), "-map", "0:a:0", *output]
+    return [ffmpeg, "-v", "error", *ffmpeg_input(path), "-map", "0:a:0", *output]
 
 
 def no_audio(path: Path) -> AudioError:

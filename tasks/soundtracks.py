@@ -16,9 +16,9 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-from songform.containers import announced_duration, banner_duration
+from songform.containers import announced_duration, banner_duration, ffmpeg_input
 from songform.errors import AudioError
-from tasks.packets import first_soundtrack, input_file, no_audio
+from tasks.packets import first_soundtrack, no_audio
 from tasks.reasons import AGAIN
 
 __all__ = ["announced_seconds", "as_mp3", "sound_alone"]
@@ -131,7 +131,7 @@ def as_mp3(path: Path, *, bitrate: int, seconds: float, ffmpeg: str, timeout: fl
 
 
 def _inside(path: Path, ffmpeg: str, timeout: float | None) -> _Inside:
-    command = [ffmpeg, "-hide_banner", *input_file(path)]
+    command = [ffmpeg, "-hide_banner", *ffmpeg_input(path)]
     run = subprocess.run(  # noqa: S603  no shell; `find_ffmpeg` names the program
         command,
         stdin=subprocess.DEVNULL,

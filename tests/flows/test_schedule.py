@@ -19,8 +19,10 @@ from flows.schedule import (
     together,
 )
 from songform.corpus import Corpus
-from songform.errors import SettingsError
+from songform.errors import SettingsError, TrackError
 from songform.settings import Settings
+from songform.sources import Track
+from tasks.records import record_failure
 
 URL = "https://a.example/podcast/feed.xml"
 
@@ -120,8 +122,15 @@ def test_a_playlist_that_the_file_does_not_list_is_one_sentence(api, home):
 
 def test_a_retry_with_nothing_due_is_completed(api, home):
     state = retry_due(home, return_state=True)
-    assert (state.name, state.message) == ("Completed", "no tracks")
+    assert (state.name, state.message) == ("Completed", "nothing is due")
     assert Corpus(home).records() == []
+
+
+def test_a_retry_of_nothing_but_lasting_failures_is_no_failure(api, home):
+    gone = Track(key="web-0", title="Gone", source="https://a.example/gone.mp3")
+    record_failure(Corpus(home), gone, TrackError("it was removed", "permanent"))
+    state = retry_due(home, return_state=True)
+    assert (state.name, state.message) == ("Completed", "nothing is due")
 
 
 @pytest.mark.parametrize(

@@ -331,3 +331,11 @@ def test_whoever_stops_reading_early_leaves_no_process_behind(folder, monkeypatc
         assert len(next(iter(audio)))
     assert started
     assert all(process.returncode is not None for process in started)
+
+
+def test_ffmpeg_opens_no_other_file_that_a_list_in_disguise_names(folder, tmp_path):
+    soundfile.write(tmp_path / "secret.wav", np.ones(SR, np.float32), SR)
+    disguised = tmp_path / "song.m4a"
+    disguised.write_text("ffconcat version 1.0\nfile 'secret.wav'\n")
+    with pytest.raises(AudioError, match=r"song.m4a holds no audio that ffmpeg can read"):
+        whole(disguised)

@@ -167,3 +167,33 @@ def test_hosts_take_turns_and_each_keeps_its_order() -> None:
     urls = ("a1", "a2", "a3", "b1")
     tracks = [Track(key=f"web-{url}", title=url, source=f"https://{url[0]}.org/{url}") for url in urls]
     assert [track.title for track in interleaved(tracks)] == ["a1", "b1", "a2", "a3"]
+
+
+def test_a_burst_of_answers_is_one_displeasure(gate, clock) -> None:
+    """What was under way when the gate was closed may still come back with the same answer."""
+    pauses = [gate().throttle() - clock.time for _ in range(4)]
+    assert pauses == [60, 60, 60, 60]
+
+
+def test_a_clock_set_back_while_one_waits_keeps_nobody_waiting(gate, clock) -> None:
+    with gate(host_seconds=5).entered():
+        pass
+    slept = []
+
+    def sleep(seconds: float) -> None:
+        if not slept:
+            clock.time -= 10_000
+        slept.append(seconds)
+        clock.sleep(seconds)
+
+    second = gate(host_seconds=5)
+    second._sleep = sleep
+    with second.entered():
+        assert sum(slept) == 5
+
+
+def test_a_state_of_the_wrong_kind_is_as_good_as_none(gate, tmp_path) -> None:
+    gate().throttle(500.0)
+    [path] = tmp_path.glob("example.org*.json")
+    path.write_text('{"paused_until": "for ever"}')
+    assert gate().paused_until() == 0

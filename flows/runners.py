@@ -13,6 +13,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.clusters import cluster_address, dask_runner, outcomes_on
 from songform.errors import SongformError
 from songform.settings import Settings
+from tasks.stopping import stoppable
 from tasks.workers import WorkerLostError
 
 __all__ = ["batches", "cluster_settings", "results"]
@@ -91,7 +92,7 @@ def _round(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Sett
     elif len(calls) == 1:
         states = [task(**calls[0], return_state=True)]  # in this thread, where Ctrl-C reaches it
     else:
-        with ThreadPoolTaskRunner(max_workers=settings.download.workers) as runner:
+        with ThreadPoolTaskRunner(max_workers=settings.download.workers) as runner, stoppable():
             futures = [runner.submit(task, call) for call in calls]
             states = [future.wrapped_future.result() for future in futures]
     if settings.run.task_runner == "threads" and (crashed := [state for state in states if state.is_crashed()]):

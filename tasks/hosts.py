@@ -33,6 +33,7 @@ from pydantic import TypeAdapter
 from songform.corpus import Corpus, write_json
 from songform.settings import DownloadSettings
 from songform.sources import Track
+from tasks.stopping import end_if_stopped
 
 __all__ = ["DAY", "HostGate", "HostPaused", "gate_of", "host_of", "host_of_address", "interleaved", "pauses"]
 
@@ -199,6 +200,7 @@ class HostGate:
             wait -= nap
 
     def _refuse_long_pause(self) -> None:
+        end_if_stopped()
         state = self._state()
         if state.paused_until - self._now() > self.settings.patience_seconds:
             raise HostPaused(self.host, state.paused_until, state.reason)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from tasks.hosts import HostGate, HostPaused, gate_of, host_of_address
 from tasks.listing import Listing
 from tasks.progress import announce
 from tasks.records import record_failure, record_skipped
+from tasks.stopping import end_if_stopped
 from tasks.web import plain_text
 
 __all__ = ["audio_at_hand", "fetch_audio", "list_source", "remove_leftovers"]
@@ -153,12 +155,17 @@ def _fetched(corpus: Corpus, track: Track, settings: Settings, ffmpeg: str) -> D
             audio=settings.audio,
             download=settings.download,
             ffmpeg=ffmpeg,
-            progress=lambda done, total: announce("download", done, total, track.title),
+            progress=partial(_tell, track.title),
         )
         target = corpus.incoming_path(track.key, encoding, fetched.path.suffix)
         return replace(fetched, path=moved(fetched.path, target))
     finally:
         shutil.rmtree(attempt, ignore_errors=True)
+
+
+def _tell(title: str, done: int, total: int | None) -> None:
+    end_if_stopped()
+    announce("download", done, total, title)
 
 
 def _rested(corpus: Corpus, track: Track, settings: Settings, failure: TrackError) -> TrackError:

@@ -179,9 +179,19 @@ def _durable(entry: Mapping[str, Any]) -> dict[str, Any]:
 
     plain = YoutubeDL.sanitize_info(dict(entry), remove_private_keys=True)
     wanted = {name: value for name, value in plain.items() if name not in _EXPIRES}
+    if isinstance(wanted.get("url"), str):
+        wanted["url"] = _trimmed(wanted["url"])
     # A stranger's number may be NaN and his text half a character: neither can be written to a file.
     text = json.dumps(wanted, ensure_ascii=False).encode("utf-8", "replace")
     return dict(json.loads(text, parse_constant=lambda _: None))
+
+
+def _trimmed(url: str) -> str:
+    """Return an address without the blanks around it, which some feeds have and no server knows."""
+    from yt_dlp.utils import smuggle_url, unsmuggle_url
+
+    address, smuggled = unsmuggle_url(url, {})
+    return smuggle_url(address.strip(), smuggled) if smuggled else address.strip()
 
 
 def _stem(address: str) -> str:

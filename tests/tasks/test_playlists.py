@@ -107,6 +107,13 @@ def radio(play):
     play(RadioIE, RadioListIE, RadioAlbumIE)
 
 
+def test_blanks_around_an_address_are_no_part_of_it(site, patience):
+    one = {"title": "One", "url": f" {site.url}/a.ogg ", "guid": "g1"}
+    (track,) = list_tracks(site.put_feed("/feed.xml", "My Feed", one), settings=patience).tracks
+    assert track.source == f"{site.url}/a.ogg"
+    assert track.entry["url"].startswith(f"{site.url}/a.ogg#__youtubedl_smuggle")
+
+
 def test_a_feed_lists_its_items_with_titles_durations_and_keys_of_guids(site, patience):
     one = {"title": "One", "url": site.url + "/a.ogg", "guid": "g1", "duration": "0:03"}
     two = {"title": "Two", "url": site.url + "/b.ogg"}

@@ -51,7 +51,7 @@ _HOME = typer.Option("--home", help="Folder of data/, mlruns/ and songform.toml.
 _JSON = typer.Option("--json", help="Print the result as one JSON document; all else goes to stderr.")
 _SET = typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Change a setting; repeatable.")
 _SOURCES = typer.Argument(metavar="SOURCE...", help="Address of a track, playlist or feed; audio file; folder; list.")
-_RETRY = typer.Option("--retry-failed", help="Try failed tracks again, whatever failed.")
+_RETRY = typer.Option("--retry-failed", help="Try again even what failed for good; what is not due yet waits.")
 _EXPERIMENT = typer.Option("--experiment", callback=_named, help="MLflow's name for a group of runs.")
 
 Home = Annotated[Path | None, _HOME]

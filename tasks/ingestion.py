@@ -68,10 +68,10 @@ def list_source(home: Path, source: str, settings: Settings, limit: int | None =
 @contextmanager
 def _admitted(home: Path, source: str, settings: Settings) -> Iterator[None]:
     """Ask the host of an address as politely for its list as for its tracks."""
-    if "://" not in source:
+    if not source.strip().lower().startswith(("http://", "https://")):
         yield
         return
-    gate = HostGate(Corpus(home).hosts, host_of_address(source), settings.download)
+    gate = HostGate(Corpus(home).hosts, host_of_address(source.strip()), settings.download)
     try:
         with gate.entered():
             yield

@@ -17,7 +17,7 @@ from songform.settings import Settings
 from songform.sources import Track
 from tasks.claims import claimed
 from tasks.hosts import gate_of
-from tasks.ingestion import audio_at_hand, fetch_audio, remove_leftovers
+from tasks.ingestion import audio_at_hand, fetch_audio, list_source, remove_leftovers
 from tasks.localfiles import local_listing
 
 # yt-dlp leaves connections that broke off to the garbage collector.
@@ -246,3 +246,14 @@ def test_a_download_of_a_track_that_stands_is_removed_and_no_other(home):
         assert [path.exists() for path in paths] == [True, True]
     remove_leftovers(home, [stands], NATIVE)
     assert [path.exists() for path in paths] == [False, True]
+
+
+def test_a_list_that_is_throttled_closes_its_hosts_gate(home, site):
+    url = site.put("/feed.xml", status=429, headers={"Retry-After": "30"})
+    with pytest.raises(SourceError) as caught:
+        list_source.fn(home, url, NATIVE)
+    assert caught.value.failure == "throttled"
+    download = NATIVE.download.model_copy(update={"patience_seconds": 1.0})
+    with pytest.raises(SourceError, match=r"was not asked for: .* is left alone until .* \(it wants fewer requests\)"):
+        list_source.fn(home, url, NATIVE.model_copy(update={"download": download}))
+    assert len(site.asked) == 1

@@ -25,7 +25,7 @@ from songform.corpus import Corpus
 
 pytestmark = pytest.mark.system
 
-PATIENCE = 150.0  # seconds: a start under load, the rest of a minute, a run
+PATIENCE = 300.0  # seconds: two starts under load, the rest of a minute, a run
 TOML = """
 [download]
 allow_private = true

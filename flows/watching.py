@@ -46,6 +46,8 @@ class Watch:
         By source, why it could not be listed; None: it could.
     n_done, n_tried : int
         Tracks that were brought in, and those that this ingest may be judged by.
+    began : datetime
+        When the ingest began, with its zone.
     """
 
     corpus: Corpus
@@ -53,6 +55,7 @@ class Watch:
     listed: dict[str, str | None] = field(default_factory=dict)
     n_done: int = 0
     n_tried: int = 0
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def count(self, found: Survey, tracks: Iterable[Mapping[str, Any]]) -> None:
         """Count the tracks by what was known of them before and what became of them.
@@ -85,7 +88,8 @@ class Watch:
         if self.listed:  # a retry of what is due is made of failures
             yield from success_conditions(", ".join(self.listed), self.n_done, self.n_tried, notify)
         for host, since, until, reason in pauses(self.corpus):
-            yield circuit_condition(host, since, until, reason, now)
+            # A pause that began and ended within a long ingest is worth telling, too.
+            yield circuit_condition(host, since, until, reason, self.began)
         yield version_condition(version("yt-dlp"), notify, now)
         yield disk_condition(folder, shutil.disk_usage(folder).free, notify)
 

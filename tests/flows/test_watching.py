@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import flows.watching
 from flows.demo import served_feed
 from flows.ingest import ingest, report_of
+from flows.watching import Watch
 from songform.corpus import Corpus
 from songform.errors import SourceError
 
@@ -90,6 +92,20 @@ def test_a_host_that_wants_to_be_left_alone_for_long_is_told_of(home, listening,
     Corpus(home).prepare()
     HostGate(Corpus(home).hosts, "a.example", settings().download).throttle(robot=True, reason="a check for robots")
     ingest(home, [str(audio_files[0])], settings())
+    assert told() == [("circuit-open", "a.example")]
+
+
+def test_a_long_pause_that_ended_within_the_ingest_is_told_of_and_an_older_one_is_not(home, listening):
+    from tasks.hosts import HostGate
+
+    settings, told = listening
+    corpus, now = Corpus(home), datetime.now(UTC)
+    corpus.prepare()
+    began = now.timestamp() - 5000.0
+    HostGate(corpus.hosts, "a.example", settings().download, now=lambda: began).throttle(robot=True)
+    Watch(corpus, settings(), began=now - timedelta(seconds=60)).tell()
+    assert told() == []
+    Watch(corpus, settings(), began=now - timedelta(seconds=6000)).tell()
     assert told() == [("circuit-open", "a.example")]
 
 

@@ -129,13 +129,13 @@ def write_corpus(home: Path, items: list[Item]) -> None:
 def _cost(home: Path, url: str) -> Cost:
     """Ingest, in this process."""
     with prefect_running(home):
-        import tasks.enumeration  # noqa: PLC0415  Prefect reads the environment when it is imported
+        import tasks.sourcing.enumeration  # noqa: PLC0415  Prefect reads the environment when it is imported
         from flows.ingest import ingest, report_of  # noqa: PLC0415
 
         spent: list[float] = []
         opened = _tables_opened()
-        timed = _timed(tasks.enumeration.web_listing, spent)
-        with patch.object(tasks.enumeration, "web_listing", timed):
+        timed = _timed(tasks.sourcing.enumeration.web_listing, spent)
+        with patch.object(tasks.sourcing.enumeration, "web_listing", timed):
             began = time.perf_counter()
             state = ingest(home, [url], Settings(download=DownloadSettings(allow_private=True)), return_state=True)
             seconds = time.perf_counter() - began

@@ -215,9 +215,9 @@ def _first_flow() -> None:
 
 
 def _listed(source: str, **_: Any) -> Any:
-    """Stand in for `tasks.enumeration.list_tracks`."""
+    """Stand in for `tasks.sourcing.enumeration.list_tracks`."""
     from songform.sources import Track, feed_key  # noqa: PLC0415
-    from tasks.listing import Listing  # noqa: PLC0415
+    from tasks.sourcing.listing import Listing  # noqa: PLC0415
 
     return Listing(
         source,
@@ -235,8 +235,8 @@ def _listed(source: str, **_: Any) -> Any:
 
 
 def _fetched(track: Any, folder: Path, **_: Any) -> Any:
-    """Stand in for `tasks.download.download_track`."""
-    from tasks.download import Download  # noqa: PLC0415
+    """Stand in for `tasks.fetching.download.download_track`."""
+    from tasks.fetching.download import Download  # noqa: PLC0415
 
     folder.mkdir(parents=True)
     path = folder / "audio.mp3"

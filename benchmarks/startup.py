@@ -56,7 +56,7 @@ with unwatched_imports():
 from songform.corpus import Corpus
 from songform.settings import Settings
 from tasks.extraction import Extraction, extract_track
-from tasks.localfiles import local_listing
+from tasks.sourcing.localfiles import local_listing
 from tasks.workers import outcomes
 
 @prefect.flow

@@ -17,12 +17,12 @@ from songform.corpus import Corpus
 from songform.errors import TrackError
 from songform.settings import Settings
 from songform.sources import Track
-from tasks.attempts import Download
 from tasks.claims import claimed
+from tasks.failing.retries import retry_pauses
 from tasks.features import extract_tracks
+from tasks.fetching.attempts import Download
 from tasks.ingestion import audio_at_hand, fetch_audio
 from tasks.records import record_failure
-from tasks.retries import retry_pauses
 from tasks.surveys import survey
 from tasks.workers import WorkerLostError
 

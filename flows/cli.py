@@ -318,7 +318,7 @@ def _refuse_missing(sources: list[str]) -> None:
     SourceError
         If every source is the path of nothing; of the first.
     """
-    from tasks.localfiles import local_path
+    from tasks.sourcing.localfiles import local_path
 
     missing = []
     for source in sources:

@@ -19,10 +19,10 @@ from songform.errors import SongformError, SourceError
 from songform.settings import Settings
 from songform.sources import Track
 from tasks.artifacts import outcome_counts, publish_links, publish_progress, publish_tracks
-from tasks.hosts import interleaved
+from tasks.failing.retries import retry_pauses
+from tasks.fetching.hosts import interleaved
 from tasks.ingestion import list_source, remove_leftovers
-from tasks.listing import unique_tracks
-from tasks.retries import retry_pauses
+from tasks.sourcing.listing import unique_tracks
 from tasks.surveys import Survey, survey
 
 __all__ = ["WITH_FAILURES", "IngestReport", "NothingDoneError", "ingest", "report_of"]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from songform.corpus import Corpus
 from songform.errors import FAILURE_CLASSES, CorpusError
-from tasks.reasons import WHAT_HELPS
+from tasks.failing.reasons import WHAT_HELPS
 
 __all__ = ["FailureGroup", "corpus_status", "failures_by_class"]
 

@@ -1,7 +1,7 @@
 """Watching: what an ingest sees on its way of which somebody may want to hear, and telling it at the end.
 
-`tasks.conditions` judges, `tasks.alarms` tells each thing once. Without `notify.command` and `notify.webhook` nothing
-is looked at; and whatever goes wrong here, it breaks no ingest.
+`tasks.notifying.conditions` judges, `tasks.notifying.alarms` tells each thing once. Without `notify.command` and
+`notify.webhook` nothing is looked at; and whatever goes wrong here, it breaks no ingest.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from prefect.logging import get_run_logger
 
 from songform.corpus import Corpus
 from songform.settings import Settings
-from tasks.alarms import raise_alarms
-from tasks.conditions import (
+from tasks.fetching.hosts import pauses
+from tasks.notifying.alarms import raise_alarms
+from tasks.notifying.conditions import (
     Condition,
     circuit_condition,
     disk_condition,
@@ -26,7 +27,6 @@ from tasks.conditions import (
     success_conditions,
     version_condition,
 )
-from tasks.hosts import pauses
 from tasks.surveys import Survey
 
 __all__ = ["Watch"]

@@ -26,7 +26,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
-from tasks.web import plain_text
+from tasks.strangers import plain_text
 
 __all__ = [
     "link_list",

@@ -1,8 +1,8 @@
 """Ingestion: listing the sources, and fetching one track's audio, each as a task of Prefect's.
 
-Prefect repeats a download whose failure may pass within this ingest. The gate before the track's host (`tasks.hosts`)
-makes it wait for its turn, and is closed here when the host asks for a pause. A track whose host wants to be left alone
-for longer than the ingest waits is skipped: its task run is Completed, and named so.
+Prefect repeats a download whose failure may pass within this ingest. The gate before the track's host
+(`tasks.fetching.hosts`) makes it wait for its turn, and is closed here when the host asks for a pause. A track whose
+host wants to be left alone for longer than the ingest waits is skipped: its task run is Completed, and named so.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from songform.corpus import Corpus, moved
 from songform.errors import SourceError, TrackError
 from songform.settings import Settings
 from songform.sources import Track, TrackRecord
-from tasks.attempts import Download
 from tasks.claims import claimed
-from tasks.download import download_track
-from tasks.enumeration import list_tracks
-from tasks.failures import named, track_error
+from tasks.failing.failures import named, track_error
+from tasks.fetching.attempts import Download
+from tasks.fetching.download import download_track
+from tasks.fetching.hosts import HostGate, HostPaused, gate_of, host_of_address
 from tasks.ffmpeg import find_ffmpeg
-from tasks.hashes import KnownFiles
-from tasks.hosts import HostGate, HostPaused, gate_of, host_of_address
-from tasks.listing import Listing
 from tasks.progress import announce
 from tasks.records import record_failure, record_skipped
+from tasks.sourcing.enumeration import list_tracks
+from tasks.sourcing.hashes import KnownFiles
+from tasks.sourcing.listing import Listing
 from tasks.stopping import end_if_stopped
-from tasks.web import plain_text
+from tasks.strangers import plain_text
 
 __all__ = ["audio_at_hand", "fetch_audio", "list_source", "remove_leftovers"]
 

@@ -1,4 +1,4 @@
-"""Records: writing down what became of a track. `tasks.retries` says when it is asked for again."""
+"""Records: writing down what became of a track. `tasks.failing.retries` says when it is asked for again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from songform.corpus import Corpus
 from songform.errors import AudioError, CorpusError, TrackError
 from songform.settings import DownloadSettings
 from songform.sources import Failure, Track, TrackRecord
-from tasks.retries import seconds_to_wait
+from tasks.failing.retries import seconds_to_wait
 
 __all__ = ["record_done", "record_failure", "record_skipped", "unwritten_record"]
 

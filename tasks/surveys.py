@@ -1,7 +1,8 @@
 """The survey before an ingest: of the tracks there are, which stand, which are left alone, which are wanted.
 
-A track is wanted if its tables do not stand, unless it failed, or was skipped, and is not due (`tasks.retries`). What
-is found in the records is kept: 5,000 tracks that stand are told of without a second look at anything.
+A track is wanted if its tables do not stand, unless it failed, or was skipped, and is not due
+(`tasks.failing.retries`). What is found in the records is kept: 5,000 tracks that stand are told of without a second
+look at anything.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from songform.corpus import Corpus
 from songform.errors import TrackError
 from songform.settings import Settings
 from songform.sources import Track, TrackRecord
+from tasks.failing.retries import is_due, is_lasting
 from tasks.features import has_features
-from tasks.listing import unique_tracks
 from tasks.records import unwritten_record
-from tasks.retries import is_due, is_lasting
+from tasks.sourcing.listing import unique_tracks
 
 __all__ = ["Survey", "is_wanted", "survey"]
 

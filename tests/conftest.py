@@ -71,7 +71,7 @@ def extracted(audio_files, quick, tmp_path_factory) -> Path:
     from songform.corpus import Corpus
     from tasks.composed import JUDGE_SEEDS, TUNING_SEEDS, composed_songs
     from tasks.features import extract_tracks
-    from tasks.localfiles import local_listing
+    from tasks.sourcing.localfiles import local_listing
 
     home = tmp_path_factory.mktemp("extracted")
     Corpus(home).prepare()

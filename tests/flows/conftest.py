@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-import tasks.web
+import tasks.fetching.youtubedl
 from flows.cli import app
 from flows.demo import served_feed
 from flows.server import free_port, start_server, stop_server, wait_until_healthy
@@ -92,7 +92,7 @@ def _ran(home: Path, feed: str, settings: Any) -> Ran:
 @pytest.fixture
 def no_pauses(monkeypatch) -> None:
     """Let yt-dlp try again at once."""
-    monkeypatch.setattr(tasks.web, "backoff", lambda n: 0.0)
+    monkeypatch.setattr(tasks.fetching.youtubedl, "backoff", lambda n: 0.0)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from flows.demo import FEED_TITLE, N_SONGS, frames_right, guid, served_feed
 from songform.settings import DownloadSettings, Settings
 from songform.sources import feed_key
 from songform.synth import Section, Song
-from tasks.playlists import web_listing
+from tasks.sourcing.playlists import web_listing
 
 SR, HOP = 22050, 512
 

@@ -35,7 +35,7 @@ import sys
 from pathlib import Path
 from songform.settings import Settings
 from tasks.extraction import Extraction
-from tasks.localfiles import local_listing
+from tasks.sourcing.localfiles import local_listing
 from tasks.workers import outcomes
 from worker import loaded
 

@@ -10,7 +10,7 @@ from songform.corpus import Corpus
 from songform.errors import FAILURE_CLASSES, CorpusError, TrackError
 from songform.settings import DownloadSettings
 from songform.sources import Track
-from tasks.reasons import WHAT_HELPS
+from tasks.failing.reasons import WHAT_HELPS
 from tasks.records import record_failure, record_skipped
 
 

@@ -86,7 +86,7 @@ def test_a_mistyped_path_is_nobodys_playlist_unless_songform_toml_lists_it(home,
 
 @pytest.mark.usefixtures("api")
 def test_a_host_that_wants_to_be_left_alone_for_long_is_told_of(home, listening, audio_files):
-    from tasks.hosts import HostGate
+    from tasks.fetching.hosts import HostGate
 
     settings, told = listening
     Corpus(home).prepare()
@@ -96,7 +96,7 @@ def test_a_host_that_wants_to_be_left_alone_for_long_is_told_of(home, listening,
 
 
 def test_a_long_pause_that_ended_within_the_ingest_is_told_of_and_an_older_one_is_not(home, listening):
-    from tasks.hosts import HostGate
+    from tasks.fetching.hosts import HostGate
 
     settings, told = listening
     corpus, now = Corpus(home), datetime.now(UTC)

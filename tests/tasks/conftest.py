@@ -19,7 +19,7 @@ import pytest
 import soundfile
 import urllib3.util.connection
 
-import tasks.web
+import tasks.fetching.youtubedl
 from songform.settings import DownloadSettings
 from tasks.ffmpeg import find_ffmpeg
 
@@ -109,7 +109,7 @@ def nothing_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         return resolve(host, *more, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    monkeypatch.setattr(tasks.web, "backoff", lambda n: 0.0)
+    monkeypatch.setattr(tasks.fetching.youtubedl, "backoff", lambda n: 0.0)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -181,14 +181,14 @@ def internet(monkeypatch: pytest.MonkeyPatch, public: str) -> Callable[..., list
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let yt-dlp ask these extractors first."""
-    plain = tasks.web.youtube_dl
+    plain = tasks.fetching.youtubedl.youtube_dl
 
     def start(*extractors: type) -> None:
         def youtube_dl(params, **options):
             return plain(params, extractors, **options)
 
-        monkeypatch.setattr("tasks.playlists.youtube_dl", youtube_dl)
-        monkeypatch.setattr("tasks.attempts.youtube_dl", youtube_dl)
+        monkeypatch.setattr("tasks.sourcing.playlists.youtube_dl", youtube_dl)
+        monkeypatch.setattr("tasks.fetching.attempts.youtube_dl", youtube_dl)
 
     return start
 

@@ -23,7 +23,7 @@ from tasks.artifacts import (
     publish_tracks,
     track_rows,
 )
-from tasks.web import plain_text
+from tasks.strangers import plain_text
 
 BARE_ADDRESS = re.compile(r"(ftp|https?)://|www\.|[\w.+-]+@[\w-]", re.IGNORECASE)
 

@@ -19,8 +19,8 @@ from songform.corpus import Corpus
 from songform.errors import CorpusError, TrackError
 from songform.settings import Settings
 from tasks.features import extract_tracks, features_config, has_features, read_features, read_overview
-from tasks.localfiles import local_listing
 from tasks.progress import listening
+from tasks.sourcing.localfiles import local_listing
 from tasks.surveys import survey
 
 

@@ -16,9 +16,9 @@ from songform.errors import FAILURE_CLASSES, CorpusError, SourceError, TrackErro
 from songform.settings import Settings
 from songform.sources import Track
 from tasks.claims import claimed
-from tasks.hosts import gate_of
+from tasks.fetching.hosts import gate_of
 from tasks.ingestion import audio_at_hand, fetch_audio, list_source, remove_leftovers
-from tasks.localfiles import local_listing
+from tasks.sourcing.localfiles import local_listing
 
 # yt-dlp leaves connections that broke off to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")

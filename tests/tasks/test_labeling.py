@@ -17,7 +17,7 @@ from songform.settings import Settings
 from songform.splits import PARTS
 from tasks.features import extract_tracks, read_features
 from tasks.labeling import fit_corpus_states, label_tracks, plan_training, read_labels, read_state_model
-from tasks.localfiles import local_listing
+from tasks.sourcing.localfiles import local_listing
 
 
 @pytest.fixture

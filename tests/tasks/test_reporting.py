@@ -13,10 +13,10 @@ from songform.corpus import Corpus
 from songform.errors import CorpusError, ModelError
 from songform.settings import Settings
 from tasks.features import extract_tracks
-from tasks.localfiles import local_listing
 from tasks.progress import listening
 from tasks.registry import fetch_bundle
 from tasks.reporting import OWN_MODEL, PICTURES, report_tracks
+from tasks.sourcing.localfiles import local_listing
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -8,7 +8,7 @@ from contextvars import copy_context
 import pytest
 
 from songform.settings import DownloadSettings
-from tasks.hosts import HostGate
+from tasks.fetching.hosts import HostGate
 from tasks.stopping import StopTask, end_if_stopped, stoppable
 
 

@@ -1,0 +1,1 @@
+"""Notifying: which conditions somebody should hear of, and how the word reaches them."""

@@ -26,13 +26,13 @@ from songform.sequences import Windows
 
 __all__ = ["VERSION", "fit_network", "load_network", "lstm_network", "predictor"]
 
-VERSION = 1
+VERSION = 2
 
 Network = Any  # keras.Model, which cannot be named without importing TensorFlow
 History = dict[str, list[float]]
 
 
-def lstm_network(n_inputs: int, n_states: int, *, learning_rate: float = 0.001) -> Network:
+def lstm_network(n_inputs: int, n_states: int, *, learning_rate: float = 0.001, seed: int = 0) -> Network:
     """Return the untrained network.
 
     Parameters
@@ -43,6 +43,8 @@ def lstm_network(n_inputs: int, n_states: int, *, learning_rate: float = 0.001) 
         Number of states.
     learning_rate : float > 0
         Adam's step size.
+    seed : int
+        Of the weights and of dropout.
 
     Returns
     -------
@@ -50,15 +52,29 @@ def lstm_network(n_inputs: int, n_states: int, *, learning_rate: float = 0.001) 
         From (n, n_steps, n_inputs) to probabilities (n, n_states); any n_steps.
     """
     keras = _keras()
+    # A seed for each: Keras would draw them from Python's one generator, from which other threads draw as well.
+    seeds = iter(np.random.default_rng(seed).integers(1, 2**31 - 1, 12).tolist())
+
+    def lstm(units: int, *, sequences: bool) -> Any:
+        return keras.layers.LSTM(
+            units,
+            return_sequences=sequences,
+            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+            seed=next(seeds),
+        )
+
     network = keras.Sequential(
         [
             keras.Input((None, n_inputs)),
-            keras.layers.LSTM(64, return_sequences=True),
-            keras.layers.Dropout(0.2),
-            keras.layers.LSTM(32, return_sequences=True),
-            keras.layers.Dropout(0.2),
-            keras.layers.LSTM(16),
-            keras.layers.Dense(n_states, activation="softmax"),
+            lstm(64, sequences=True),
+            keras.layers.Dropout(0.2, seed=next(seeds)),
+            lstm(32, sequences=True),
+            keras.layers.Dropout(0.2, seed=next(seeds)),
+            lstm(16, sequences=False),
+            keras.layers.Dense(
+                n_states, activation="softmax", kernel_initializer=keras.initializers.GlorotUniform(next(seeds))
+            ),
         ],
         name="songform_lstm",
     )
@@ -104,8 +120,7 @@ def fit_network(
         `loss`, `accuracy`, and with validation `val_loss`, `val_accuracy`: a value an epoch.
     """
     keras = _keras()
-    keras.utils.set_random_seed(seed)
-    network = lstm_network(n_inputs, n_states, learning_rate=learning_rate)
+    network = lstm_network(n_inputs, n_states, learning_rate=learning_rate, seed=seed)
     stop = keras.callbacks.EarlyStopping(
         monitor="val_loss" if validation is not None else "loss", patience=patience, restore_best_weights=True
     )

@@ -177,9 +177,7 @@ class Bundle:
             If the features are not those the model was trained on.
         """
         model, values = self.states, self._values(features)
-        vectors = unit_vectors(
-            features[list(self.columns)], overview, sr=model.sr, hop_length=model.hop_length, threshold=model.threshold
-        )
+        vectors = unit_vectors(features[list(self.columns)], overview, sr=model.sr, hop_length=model.hop_length)
         clusters = state_posterior(model, vectors)
         sequence = self._sequence_at_units(values)
         joint = clusters if sequence is None else joint_posterior(clusters, sequence, self.weight)

@@ -2,75 +2,80 @@
 
 A frame can tell loud from soft; it cannot tell that energy is *rising*, that something *changes*, or that this was
 *heard before*. Six descriptors tell that of every unit of 0.5 s, from the frame features and the overview alone, so
-that they can be made long after the audio is gone.
+that they can be made long after the audio is gone. Each is said of the whole stretch in which the unit lies
+(`songform.stretches`): a window of fixed length would mix what is on both sides of a change.
 
 ==============  =============================================================================================
-`energy`        how loud, against the song's own median
-`rise`          loudness, onset rate and brightness climb while the bass recedes, and a louder part follows [1]_
-`novelty`       the sound before differs from the sound after, while each agrees with itself
-`recurrence`    the last seconds were heard before, or will be heard again
+`energy`        how loud and how bright, against the rest of the song [1]_
+`rise`          how far loudness, brightness and onset strength climb, and the bass recedes [2]_
+`novelty`       the sound before differs from the sound after [3]_, and cuts lie close to each other
+`recurrence`    a loop: these seconds are like those a few beats away [4]_
 `variance`      how much the features move about
 `abs_slope`     how fast loudness changes, up or down
 ==============  =============================================================================================
 
 Conventions
 -----------
-A descriptor is a float64 array of shape (n_units,). `robust_z` is the distance from the track's median in robust
-standard deviations, with floors that keep a constant track near 0. A window that reaches beyond the song is cut, never
-padded; a descriptor with too little song to be computed is 0. Everything is invariant to the track's gain.
+A descriptor is a float64 array of shape (n_units,) or (n_stretches,). Quantities are measured against the song itself
+(`songform.curves`), in its standard deviations, with floors that keep a constant song near 0. Everything is invariant
+to the track's gain.
 
 References
 ----------
-.. [1] Solberg, "Waiting for the bass to drop", Dancecult 6(1), 2014: risers, denser onsets, the bass taken out;
-       Dean, Bailes and Schubert, "Acoustic intensity causes perceived changes in arousal levels in music", PLoS ONE
+.. [1] Dean, Bailes and Schubert, "Acoustic intensity causes perceived changes in arousal levels in music", PLoS ONE
        6(4), 2011: loudness drives perceived arousal.
+.. [2] Solberg, "Waiting for the bass to drop", Dancecult 6(1), 2014: risers, denser onsets, the bass taken out.
+.. [3] Foote, "Automatic audio segmentation using a measure of audio novelty", ICME 2000.
+.. [4] Mueller, Jiang and Grosche, "A robust fitness measure for capturing repetitions in music recordings", IEEE TASLP
+       21(3), 2013: similarity along diagonals.
 
 See Also
 --------
-songform.selfsimilarity : novelty and recurrence.
+songform.selfsimilarity : Foote's novelty, and similarity along paths.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 
+from songform.curves import Curves, song_curves
 from songform.overview import Overview
-from songform.selfsimilarity import DEFAULT_THRESHOLD, last_recurrence, novelty, recurrence
-from songform.songunits import UNIT_SECONDS, SongUnits, song_units
-from songform.units import smoothed
+from songform.selfsimilarity import loop_similarity, novelty, recurrence
+from songform.songunits import UNIT_SECONDS, song_units
+from songform.stretches import song_stretches, spread_over, stretch_climbs, stretch_means
 
 __all__ = [
     "CONTEXT_COLUMNS",
     "UNIT_SECONDS",
     "VERSION",
     "context_descriptors",
+    "cut_density",
     "energy",
-    "last_context",
     "local_slope",
+    "novelty_curve",
     "rise",
-    "robust_z",
-    "slopes",
-    "units_context",
-    "variance",
+    "stretch_context",
 ]
 
-VERSION = 1
+VERSION = 2
 CONTEXT_COLUMNS = ("energy", "rise", "novelty", "recurrence", "variance", "abs_slope")
 
+_NEAR_SECONDS = 3.0  # cuts so far away count for little: a transition has two within some seconds, a section does not
+_CUT_NOVELTY = 0.03  # what a cut at this very moment adds to Foote's novelty
+_LOOP_SECONDS = 4.0  # the least stretch in which a loop can be heard twice
+_MOST_SLOPE = 3.0  # dB/s: a faster change of loudness is a cut
+
 Array = NDArray[np.float64]
+Bounds = NDArray[np.intp]
 
 
 def context_descriptors(
-    features: pd.DataFrame,
-    overview: Overview,
-    *,
-    sr: float = 22050,
-    hop_length: int = 512,
-    threshold: float = DEFAULT_THRESHOLD,
+    features: pd.DataFrame, overview: Overview, *, sr: float = 22050, hop_length: int = 512
 ) -> pd.DataFrame:
     """Describe every unit of a song by its context.
 
@@ -82,8 +87,6 @@ def context_descriptors(
         The song's overview, of the same pass.
     sr, hop_length : float, int
         The framing of the features.
-    threshold : float in [-1, 1]
-        Path similarity from which two moments count as the same; a state model keeps the corpus's own.
 
     Returns
     -------
@@ -95,66 +98,64 @@ def context_descriptors(
     ParameterError
         If features and overview are not of the same song.
     """
-    context = units_context(song_units(features, overview, sr=sr, hop_length=hop_length), threshold=threshold)
+    curves = song_curves(song_units(features, overview, sr=sr, hop_length=hop_length))
+    bounds = song_stretches(curves)
+    context = spread_over(stretch_context(curves, bounds), bounds)
     index = pd.Index((np.arange(len(context)) + 0.5) * UNIT_SECONDS, name="time_s")
     return pd.DataFrame(context, index=index, columns=list(CONTEXT_COLUMNS))
 
 
-def units_context(units: SongUnits, *, threshold: float = DEFAULT_THRESHOLD) -> Array:
-    """Return the context of units that are pooled already: shape (n_units, 6), in the order of `CONTEXT_COLUMNS`."""
-    vectors, level = units.vectors, energy(units)
+def stretch_context(curves: Curves, bounds: Bounds) -> Array:
+    """Return the context of each stretch, shape (n_stretches, 6), in the order of `CONTEXT_COLUMNS`.
+
+    Parameters
+    ----------
+    curves : Curves
+        Of a song, or of its last part.
+    bounds : np.ndarray of int, shape=(n_stretches + 1,)
+        From `songform.stretches.song_stretches`.
+    """
     descriptors = (
-        level,
-        rise(level, *slopes(units)),
-        novelty(vectors, unit_seconds=UNIT_SECONDS),
-        recurrence(vectors, unit_seconds=UNIT_SECONDS, threshold=threshold),
-        variance(units),
-        np.abs(local_slope(units.loudness_db)),
+        stretch_means(energy(curves), bounds),
+        rise(curves, bounds),
+        stretch_means(novelty_curve(curves) + _CUT_NOVELTY * cut_density(bounds), bounds),
+        _stretch_recurrence(curves.vectors, bounds),
+        _stretch_variance(curves, bounds),
+        stretch_means(np.minimum(np.abs(local_slope(curves.level_db)), _MOST_SLOPE), bounds),
     )
     return np.stack(descriptors, axis=1)
 
 
-def last_context(units: SongUnits, *, threshold: float = DEFAULT_THRESHOLD) -> Array:
-    """Return the context of the last unit alone, the last row of `units_context`: shape (6,).
+def energy(curves: Curves) -> Array:
+    """Return how intense each unit is: the mean of loudness and brightness, against the song's own."""
+    return (curves.loudness + curves.brightness) / 2
 
-    Rise and novelty look ahead, so they are 0 where nothing is known of what follows.
+
+def rise(curves: Curves, bounds: Bounds) -> Array:
+    """Return how much each stretch is a build-up.
+
+    The mean of how far loudness, brightness and onset strength climb and the bass recedes from its beginning to its
+    end, each at most three standard deviations of the song; from -1 to 2, for a descent is a descent however deep.
     """
-    last = last_recurrence(units.vectors, unit_seconds=UNIT_SECONDS, threshold=threshold)
-    slope = local_slope(units.loudness_db)[-1]
-    return np.array([energy(units)[-1], 0.0, 0.0, last, variance(units)[-1], abs(slope)])
+    cues = (curves.loudness, curves.brightness, curves.onset, -curves.bass)
+    climbs = [np.clip(stretch_climbs(cue, bounds), -3.0, 3.0) for cue in cues]
+    return np.asarray(np.clip(np.mean(climbs, axis=0), -1.0, 2.0))
 
 
-def energy(units: SongUnits) -> Array:
-    """Return the loudness of each unit, smoothed over 1 s, against the song's own median."""
-    return robust_z(smoothed(units.loudness_db, round(1 / UNIT_SECONDS)), floor=1.0)
+def novelty_curve(curves: Curves) -> Array:
+    """Return Foote's novelty of each unit, with a checkerboard of 4 s: see `songform.selfsimilarity.novelty`."""
+    return novelty(curves.vectors, unit_seconds=UNIT_SECONDS)
 
 
-def slopes(units: SongUnits) -> list[Array]:
-    """Return the slopes of loudness, onset strength, spectral centroid and bass share, as `rise` reads them."""
-    return [local_slope(x) for x in (units.loudness_db, units.onset, units.column("centroid_hz"), units.low_share)]
-
-
-def variance(units: SongUnits, *, half_seconds: float = 8.0) -> Array:
-    """Return the mean over the columns, standardised within the song, of their standard deviation nearby."""
-    scaled = (units.mean - units.mean.mean(axis=0)) / np.maximum(units.mean.std(axis=0), 1e-6)
-    width = 2 * round(half_seconds / UNIT_SECONDS) + 1
-    deviations = np.sqrt(np.maximum(smoothed(scaled * scaled, width) - smoothed(scaled, width) ** 2, 0.0))
-    return np.asarray(deviations.mean(axis=1))
-
-
-def robust_z(x: Array, *, floor: float = 1e-6) -> Array:
-    """Return the distance from the median in robust standard deviations, clipped to +-3.
-
-    Parameters
-    ----------
-    x : np.ndarray, shape=(n,)
-        Values of one track, in any unit.
-    floor : float > 0
-        The least deviation, in the unit of `x`, that counts as one: 1 for decibels.
-    """
-    deviation = x - np.median(x)
-    scale = max(1.4826 * float(np.median(np.abs(deviation))), 0.1 * float(x.std()), floor)
-    return np.clip(deviation / scale, -3.0, 3.0)
+def cut_density(bounds: Bounds) -> Array:
+    """Return how many cuts between stretches lie near each unit, each weighed by a bell of 3 s."""
+    time = (np.arange(bounds[-1]) + 0.5) * UNIT_SECONDS
+    density = np.zeros(len(time))
+    reach = 4 * _NEAR_SECONDS
+    for cut in bounds[1:-1] * UNIT_SECONDS:
+        near = slice(*np.searchsorted(time, (cut - reach, cut + reach)))
+        density[near] += np.exp(-0.5 * ((time[near] - cut) / _NEAR_SECONDS) ** 2)
+    return density
 
 
 def local_slope(x: Array, *, half_seconds: float = 4.0) -> Array:
@@ -183,29 +184,15 @@ def local_slope(x: Array, *, half_seconds: float = 4.0) -> Array:
     return np.asarray((time * near).sum(axis=1) / np.where(spread_t > 0, spread_t, 1.0))
 
 
-def rise(
-    energy: Array,
-    loudness: Array,
-    onset: Array,
-    centroid: Array,
-    bass: Array,
-    *,
-    ahead_seconds: float = 8.0,
-    least: float = 0.5,
-) -> Array:
-    """Return how much each unit is part of a build-up.
+def _stretch_recurrence(vectors: Array, bounds: Bounds) -> Array:
+    """Join two views: what is alike within some seconds of each unit, and whether the stretch as a whole is a loop."""
+    near = stretch_means(recurrence(vectors, unit_seconds=UNIT_SECONDS), bounds)
+    loops = [loop_similarity(vectors[a:b], unit_seconds=UNIT_SECONDS) for a, b in pairwise(bounds)]
+    return np.where(np.diff(bounds) * UNIT_SECONDS < _LOOP_SECONDS, near, (near + loops) / 2)
 
-    Parameters
-    ----------
-    energy : np.ndarray, shape=(n_units,)
-        Loudness as `robust_z` gives it.
-    loudness, onset, centroid, bass : np.ndarray, shape=(n_units,)
-        Slopes of loudness, onset strength, spectral centroid and the energy share of the bass, which counts against.
-    ahead_seconds, least : float
-        A rise counts only where the energy gets more than `least` higher within the next `ahead_seconds`.
-    """
-    width = round(ahead_seconds / UNIT_SECONDS) + 1
-    # The largest energy of the units u .. u + width - 1; beyond the end the last unit is repeated, which adds nothing.
-    soon = maximum_filter1d(energy, width, mode="nearest", origin=-(width // 2))
-    cues = robust_z(loudness) + robust_z(onset) + robust_z(centroid) - robust_z(bass)
-    return np.where(soon - energy > least, cues / 4, 0.0)
+
+def _stretch_variance(curves: Curves, bounds: Bounds) -> Array:
+    """Return the standard deviation of the features' means within each stretch, the mean over all columns."""
+    means = curves.columns[:, : curves.columns.shape[1] // 2]
+    deviations = means - spread_over(stretch_means(means, bounds), bounds)
+    return np.asarray(np.sqrt(stretch_means(deviations * deviations, bounds)).mean(axis=1))

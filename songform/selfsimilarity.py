@@ -25,18 +25,7 @@ from scipy.ndimage import correlate1d
 
 from songform.units import smoothed
 
-__all__ = [
-    "DEFAULT_THRESHOLD",
-    "cross_path_similarities",
-    "last_recurrence",
-    "novelty",
-    "path_similarities",
-    "recurrence",
-    "similarity_vectors",
-]
-
-DEFAULT_THRESHOLD = 0.6
-"""Path similarity that counts as `heard before` until a corpus of two tracks gives its own."""
+__all__ = ["loop_similarity", "novelty", "path_similarities", "recurrence", "similarity_vectors"]
 
 PATH_SECONDS = 4.0
 """Length of the diagonals over which similarities are averaged."""
@@ -52,23 +41,21 @@ def similarity_vectors(mfcc: Array, chroma: Array) -> Array:
     Parameters
     ----------
     mfcc : np.ndarray, shape=(n_units, n_mfcc)
-        The units' mean MFCCs.
+        The units' MFCCs, standardised within the song.
     chroma : np.ndarray, shape=(n_units, 12)
-        The units' mean chroma.
+        The units' chroma, standardised within the song.
 
     Returns
     -------
     np.ndarray of float64, shape=(n_units, n_mfcc + 12)
-        Both parts standardised within the song and weighing alike; rows of length 1, or shorter where a unit hardly
-        differs from the song's average: in a constant sound only rounding does, and that is like nothing.
+        Both parts weigh alike; rows of length 1, or shorter where a unit hardly differs from the song's average: in a
+        constant sound only rounding does, and that is like nothing.
     """
-    # The floors are the least that one hears: half a unit of an MFCC, a trace of a pitch class.
-    parts = _standardised(mfcc, floor=0.5), _standardised(chroma, floor=0.02)
-    vectors = np.hstack([part / np.sqrt(part.shape[1]) for part in parts])
+    vectors = np.hstack([part / np.sqrt(part.shape[1]) for part in (mfcc, chroma)])
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _LEAST_NORM))
 
 
-def novelty(vectors: Array, *, unit_seconds: float, half_widths: tuple[float, ...] = (4.0, 8.0, 16.0)) -> Array:
+def novelty(vectors: Array, *, unit_seconds: float, half_widths: tuple[float, ...] = (2.0,)) -> Array:
     """Return Foote's novelty [1]_, the mean over several sizes of the checkerboard.
 
     Parameters
@@ -93,11 +80,8 @@ def novelty(vectors: Array, *, unit_seconds: float, half_widths: tuple[float, ..
     return curve
 
 
-def recurrence(vectors: Array, *, unit_seconds: float, threshold: float = DEFAULT_THRESHOLD) -> Array:
-    """Return how much each unit was heard before, or will be heard again.
-
-    The largest path similarity at lags of 1 to 16 s (a loop), joined with the share of the lags beyond 8 s at which
-    the path similarity passes the threshold (a theme).
+def recurrence(vectors: Array, *, unit_seconds: float, most_seconds: float = 16.0) -> Array:
+    """Return how much the seconds around each unit are like others nearby: a loop is like itself a bar later.
 
     Parameters
     ----------
@@ -105,49 +89,47 @@ def recurrence(vectors: Array, *, unit_seconds: float, threshold: float = DEFAUL
         From `similarity_vectors`.
     unit_seconds : float > 0
         Length of a unit in seconds.
-    threshold : float
-        Of path similarity, fixed for the corpus: a quantile of the track itself would give noise and an exact loop
-        the same value.
+    most_seconds : float > 0
+        The longest lag.
 
     Returns
     -------
     np.ndarray, shape=(n_units,)
-        0 to 1; 0 where the song is too short.
+        The largest path similarity at lags of 1 s up, before or after: 0 to 1; 0 where the song is too short.
     """
     n = len(vectors)
-    near, hits, lags = np.zeros(n), np.zeros(n), np.zeros(n)
-    for lag, similarity in path_similarities(vectors, unit_seconds=unit_seconds):
+    found = np.zeros(n)
+    for lag, similarity in path_similarities(vectors, unit_seconds=unit_seconds, most_seconds=most_seconds):
         for side in (slice(0, n - lag), slice(lag, n)):
-            if lag * unit_seconds <= 16:
-                near[side] = np.maximum(near[side], similarity)
-            if lag * unit_seconds > 8:
-                hits[side] += similarity > threshold
-                lags[side] += 1
-    return (near + hits / np.maximum(lags, 1)) / 2
+            found[side] = np.maximum(found[side], similarity)
+    return found
 
 
-def last_recurrence(vectors: Array, *, unit_seconds: float, threshold: float = DEFAULT_THRESHOLD) -> float:
-    """Return the recurrence of a song's last unit alone: `recurrence(vectors, ...)[-1]`.
+def loop_similarity(vectors: Array, *, unit_seconds: float) -> float:
+    """Return how much a stretch is a loop: its similarity with itself, moved by the lag at which it is largest.
 
     Parameters
     ----------
-    vectors, unit_seconds, threshold
-        As in `recurrence`.
+    vectors : np.ndarray, shape=(n_units, n)
+        Of one stretch, from `similarity_vectors`.
+    unit_seconds : float > 0
+        Length of a unit in seconds.
+
+    Returns
+    -------
+    float
+        0 to 1: 1 for an exact loop; 0 where the stretch is too short for two turns of 1 s. Lags reach to half the
+        stretch, so that a loop has been heard twice.
     """
-    width, n = round(PATH_SECONDS / unit_seconds), len(vectors)
-    lags = np.arange(round(1 / unit_seconds), n - width + 1)
-    if not len(lags):
-        return 0.0
-    # The path ends with the song: of the 4 s around its last unit only the first half is there.
-    back = np.arange(width // 2 + 1)[:, None]
-    inner = vectors[n - 1 - back.ravel()] @ vectors.T
-    similarity = inner[back, n - 1 - lags - back].mean(axis=0)
-    near = similarity[lags * unit_seconds <= 16].max(initial=0.0)
-    far = similarity[lags * unit_seconds > 8]
-    return float(near + (far > threshold).sum() / max(len(far), 1)) / 2
+    lags = range(round(1 / unit_seconds), len(vectors) // 2 + 1)
+    return max(
+        (max(0.0, float(np.einsum("ij,ij->i", vectors[:-lag], vectors[lag:]).mean())) for lag in lags), default=0.0
+    )
 
 
-def path_similarities(vectors: Array, *, unit_seconds: float) -> Iterator[tuple[int, Array]]:
+def path_similarities(
+    vectors: Array, *, unit_seconds: float, most_seconds: float = np.inf
+) -> Iterator[tuple[int, Array]]:
     """Yield the path similarities [2]_ of a song with itself, a lag at a time.
 
     Parameters
@@ -156,6 +138,8 @@ def path_similarities(vectors: Array, *, unit_seconds: float) -> Iterator[tuple[
         From `similarity_vectors`.
     unit_seconds : float > 0
         Length of a unit in seconds.
+    most_seconds : float > 0
+        The longest lag.
 
     Yields
     ------
@@ -165,29 +149,9 @@ def path_similarities(vectors: Array, *, unit_seconds: float) -> Iterator[tuple[
         Element `u` is the mean similarity of the 4 s around unit `u` and around unit `u + lag`.
     """
     width = round(PATH_SECONDS / unit_seconds)
-    for lag in range(round(1 / unit_seconds), len(vectors) - width + 1):
+    longest = int(min(len(vectors) - width, most_seconds / unit_seconds))
+    for lag in range(round(1 / unit_seconds), longest + 1):
         yield lag, smoothed(np.einsum("ij,ij->i", vectors[:-lag], vectors[lag:]), width)
-
-
-def cross_path_similarities(one: Array, other: Array, *, unit_seconds: float) -> Array:
-    """Return the path similarities between two songs.
-
-    Parameters
-    ----------
-    one, other : np.ndarray, shape=(n_units, n)
-        From `similarity_vectors`, of two songs.
-    unit_seconds : float > 0
-        Length of a unit in seconds.
-
-    Returns
-    -------
-    np.ndarray, shape=(n_pairs,)
-        Of all pairs of paths of 4 s that stand end to end, each in its song; empty where a song is shorter.
-    """
-    width = round(PATH_SECONDS / unit_seconds)
-    # A path as one long row: the mean along a diagonal is then an inner product. Paths that overlap say much the same.
-    paths = [song[: len(song) // width * width].reshape(-1, width * song.shape[1]) for song in (one, other)]
-    return np.asarray(paths[0] @ paths[1].T / width).ravel()
 
 
 def _checkerboard(vectors: Array, half: int) -> Array:
@@ -216,7 +180,3 @@ def _tapered(vectors: Array, weights: Array) -> tuple[Array, Array]:
     ones = np.ones(len(vectors))
     sums = correlate1d(vectors, weights, axis=0, mode="constant")
     return sums, correlate1d(ones, weights, mode="constant")
-
-
-def _standardised(values: Array, *, floor: float) -> Array:
-    return np.asarray((values - values.mean(axis=0)) / np.maximum(values.std(axis=0), floor))

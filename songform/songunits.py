@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from songform.errors import ParameterError
 from songform.overview import OVERVIEW_SECONDS, Overview
-from songform.selfsimilarity import similarity_vectors
 from songform.units import frame_units, pooled
 
-__all__ = ["UNIT_SECONDS", "KnownUnits", "SongUnits", "song_units", "song_vectors"]
+__all__ = ["UNIT_SECONDS", "KnownUnits", "SongUnits", "song_units"]
 
 UNIT_SECONDS = 0.5
 _CELLS = round(UNIT_SECONDS / OVERVIEW_SECONDS)  # rows of the overview in a unit
@@ -64,18 +63,6 @@ class SongUnits:
     def column(self, name: str) -> Array:
         """Return the units' means of one feature column."""
         return self.mean[:, self.columns.index(name)]
-
-    @property
-    def described(self) -> Array:
-        """Means and standard deviations, less their own mean over the units: shape (n_units, 2 * n_columns)."""
-        both = np.hstack([self.mean, self.std])
-        return np.asarray(both - both.mean(axis=0))
-
-    @property
-    def vectors(self) -> Array:
-        """Vectors of timbre and harmony, see `songform.selfsimilarity.similarity_vectors`."""
-        mfcc = [i for i, name in enumerate(self.columns) if name.startswith("mfcc_") and "delta" not in name]
-        return similarity_vectors(self.mean[:, mfcc], self.chroma)
 
 
 class KnownUnits:
@@ -144,8 +131,3 @@ class KnownUnits:
 def song_units(features: pd.DataFrame, overview: Overview, *, sr: float = 22050, hop_length: int = 512) -> SongUnits:
     """Pool a whole song to units; parameters and errors as of `KnownUnits`."""
     return KnownUnits(features, overview, sr=sr, hop_length=hop_length).whole
-
-
-def song_vectors(features: pd.DataFrame, overview: Overview, *, sr: float = 22050, hop_length: int = 512) -> Array:
-    """Return a whole song's vectors of timbre and harmony, see `SongUnits.vectors`."""
-    return song_units(features, overview, sr=sr, hop_length=hop_length).vectors

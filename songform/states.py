@@ -2,12 +2,14 @@
 
 Every unit of 0.5 s is a vector: the mean and the standard deviation of its frames' features, and its context. The
 vectors of a corpus are standardised, weighed as two groups, and clustered by KMeans; `songform.naming` gives the
-clusters their names. `songform.paths` then finds the sequence of states that a song most probably takes.
+clusters their names. A cluster is then described by a mean and a variance of each dimension, since a state may be
+narrow in one and wide in another (a build-up rises by much or by little, but it rises), and that says how probable
+each state is in a unit. `songform.paths` finds the sequence of states that a song most probably takes.
 
 Conventions
 -----------
 - `units` is a table of unit vectors, shape (n_units, n_dimensions): first the features' means, then their standard
-  deviations, both less their mean over the song, then the context descriptors.
+  deviations, both measured against the song, then the context descriptors.
 - `posterior` has shape (n_units, n_states), rows that sum to 1, columns in the order of `StateModel.states`.
 
 See Also
@@ -27,20 +29,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 
 from songform import naming
-from songform.context import CONTEXT_COLUMNS, last_context, units_context
+from songform.context import CONTEXT_COLUMNS, stretch_context
+from songform.curves import Curves, song_curves
 from songform.errors import ModelError, ParameterError
 from songform.overview import Overview
-from songform.selfsimilarity import DEFAULT_THRESHOLD
 from songform.songunits import UNIT_SECONDS, SongUnits, song_units
+from songform.stretches import MOST_UNITS, song_stretches, spread_over, stretch_means
 
 __all__ = ["VERSION", "StateModel", "fit_states", "last_unit_vector", "state_posterior", "unit_vectors"]
 
-VERSION = 1
+VERSION = 2
+
+# How much is believed of each group of dimensions, as if it were so many independent ones: neighbouring features and
+# the units of a stretch say much the same. Chosen on composed songs, see docs/states.md.
+_FEATURE_EVIDENCE, _CONTEXT_EVIDENCE = 3.0, 1.0
+_LEAST_VARIANCE = 0.01  # of a cluster, against the variance of all units
+
+_CONTEXT_WEIGHTS = np.array([1.0, 1.0, 1.0, 1.5, 1.0, 1.0])  # in the order of CONTEXT_COLUMNS
 
 Array = NDArray[np.float64]
 
@@ -55,10 +64,10 @@ class StateModel:
         The names, in the order Calm, BuildUp, Energetic, Transition, Repetitive, State 6, ...
     center, scale, weight : np.ndarray, shape=(n_dimensions,)
         A unit vector becomes `(x - center) / scale * weight`.
-    centroids : np.ndarray, shape=(n_states, n_dimensions)
-        In that weighed space.
-    variance : float
-        Mean squared distance of the fitted units from their own centroid.
+    centroids, variances : np.ndarray, shape=(n_states, n_dimensions)
+        Mean and variance of each cluster's units, in that weighed space.
+    shares : np.ndarray, shape=(n_states,)
+        Share of the fitted units that each cluster holds.
     profile : np.ndarray, shape=(n_states, 6)
         Mean context of each state, standardised over all fitted units.
     scores, margins : np.ndarray, shape=(n_states,)
@@ -67,8 +76,6 @@ class StateModel:
         Why each name is weak; empty where it is not.
     dwell : np.ndarray, shape=(n_states,)
         Expected stay in each state, in seconds.
-    threshold : float
-        Path similarity of the corpus, for the context descriptors.
     sr, hop_length : float, int
         The framing that the model belongs to.
     """
@@ -78,13 +85,13 @@ class StateModel:
     scale: Array
     weight: Array
     centroids: Array
-    variance: float
+    variances: Array
+    shares: Array
     profile: Array
     scores: Array
     margins: Array
     weak: tuple[str, ...]
     dwell: Array
-    threshold: float
     sr: float
     hop_length: int
 
@@ -115,41 +122,38 @@ class StateModel:
             raise ModelError(msg) from error
 
 
-def unit_vectors(
-    features: pd.DataFrame,
-    overview: Overview,
-    *,
-    sr: float = 22050,
-    hop_length: int = 512,
-    threshold: float = DEFAULT_THRESHOLD,
-) -> Array:
+def unit_vectors(features: pd.DataFrame, overview: Overview, *, sr: float = 22050, hop_length: int = 512) -> Array:
     """Return the vectors of a song's units.
 
     Parameters
     ----------
-    features, overview, sr, hop_length, threshold
+    features, overview, sr, hop_length
         As in `songform.context.context_descriptors`.
 
     Returns
     -------
     np.ndarray of float64, shape=(n_units, 2 * n_columns + 6)
     """
-    units = song_units(features, overview, sr=sr, hop_length=hop_length)
-    # Against the song's own mean: otherwise recordings and instruments are clustered, and a song has one state.
-    return np.hstack([units.described, units_context(units, threshold=threshold)])
+    return _vectors(song_curves(song_units(features, overview, sr=sr, hop_length=hop_length)))
 
 
-def last_unit_vector(units: SongUnits, *, threshold: float = DEFAULT_THRESHOLD) -> Array:
-    """Return the vector of the last unit alone: the last row of `unit_vectors`, shape (n_dimensions,).
+def last_unit_vector(units: SongUnits) -> Array:
+    """Return the vector of the last unit alone, shape (n_dimensions,): what is known of a moment when it is over.
 
     Parameters
     ----------
     units : SongUnits
-        Of a song, or of its beginning: nothing else is known.
-    threshold : float
-        As in `unit_vectors`.
+        Of a song, or of its beginning: nothing else is known. Its stretch is found within the last minute.
     """
-    return np.concatenate([units.described[-1], last_context(units, threshold=threshold)])
+    last: Array = _vectors(song_curves(units).last(MOST_UNITS))[-1]
+    return last
+
+
+def _vectors(curves: Curves) -> Array:
+    """Join features and context. Half of the features' say is the stretch's: what a unit is, and what it is part of."""
+    bounds = song_stretches(curves)
+    features = (curves.columns + spread_over(stretch_means(curves.columns, bounds), bounds)) / 2
+    return np.hstack([features, spread_over(stretch_context(curves, bounds), bounds)])
 
 
 def fit_states(
@@ -159,7 +163,6 @@ def fit_states(
     context_weight: float = 1.0,
     dwell_seconds: float = 4.0,
     transition_dwell_seconds: float = 3.0,
-    threshold: float = DEFAULT_THRESHOLD,
     seed: int = 0,
     sr: float = 22050,
     hop_length: int = 512,
@@ -176,10 +179,10 @@ def fit_states(
         Weight of the context as a group; the features have 1.
     dwell_seconds, transition_dwell_seconds : float > 0
         Expected stay in a state, and in Transition, in seconds.
-    threshold, sr, hop_length
-        Of the unit vectors; kept with the model.
     seed : int
         Of KMeans.
+    sr, hop_length : float, int
+        Framing of the unit vectors; kept with the model.
 
     Returns
     -------
@@ -198,47 +201,50 @@ def fit_states(
         )
         raise ParameterError(msg)
     scaler = StandardScaler().fit(units)
-    n_features, n_context = units.shape[1] - len(CONTEXT_COLUMNS), len(CONTEXT_COLUMNS)
-    weight = np.r_[np.full(n_features, n_features**-0.5), np.full(n_context, context_weight * n_context**-0.5)]
+    weight = _weights(units.shape[1], context_weight)
     standard = scaler.transform(units)
-    kmeans = _clusters(standard * weight, standard[:, n_features:], n_states, seed)
-    profile = np.stack([standard[kmeans.labels_ == k, n_features:].mean(axis=0) for k in range(n_states)])
+    weighed, context = standard * weight, standard[:, -len(CONTEXT_COLUMNS) :]
+    labels = _clusters(weighed, context, n_states, seed)
+    profile = _cluster_means(context, labels, n_states)
     named = naming.name_clusters(profile)
     order = sorted(range(n_states), key=lambda k: _rank(named.names[k]))
     states = tuple(named.names[k] for k in order)
     dwell = [transition_dwell_seconds if state == "Transition" else dwell_seconds for state in states]
+    centroids = _cluster_means(weighed, labels, n_states)
+    variances = _cluster_means((weighed - centroids[labels]) ** 2, labels, n_states)
     return StateModel(
         states=states,
         center=np.asarray(scaler.mean_),
         scale=np.asarray(scaler.scale_),
         weight=weight,
-        centroids=kmeans.cluster_centers_[order].astype(np.float64),
-        variance=float(kmeans.inertia_) / len(units),
+        centroids=centroids[order],
+        variances=(variances + _LEAST_VARIANCE * np.maximum(weighed.var(axis=0), 1e-12))[order],
+        shares=np.bincount(labels, minlength=n_states)[order] / len(labels),
         profile=profile[order],
         scores=named.scores[order],
         margins=named.margins[order],
         weak=tuple(named.weak[k] for k in order),
         dwell=np.array(dwell),
-        threshold=threshold,
         sr=sr,
         hop_length=hop_length,
     )
 
 
 def state_posterior(model: StateModel, units: Array) -> Array:
-    """Return the probability of each state in each unit, from its distance to the centroids.
+    """Return the probability of each state in each unit.
 
     Parameters
     ----------
     model : StateModel
         From `fit_states`.
     units : np.ndarray, shape=(n_units, n_dimensions)
-        From `unit_vectors`, with the model's threshold.
+        From `unit_vectors`.
 
     Returns
     -------
     np.ndarray, shape=(n_units, n_states)
-        softmax(-d^2 / 2 s^2), with the mean within-cluster variance for s^2.
+        By Bayes' rule: each cluster is a normal distribution in each dimension, its share the prior; the dimensions
+        of a group count as if there were as many independent ones as its evidence says.
 
     Raises
     ------
@@ -252,20 +258,47 @@ def state_posterior(model: StateModel, units: Array) -> Array:
         )
         raise ModelError(msg)
     weighed = (units - model.center) / model.scale * model.weight
-    logits = -cdist(weighed, model.centroids, "sqeuclidean") / max(2 * model.variance, 1e-12)
+    evidence = _evidence(len(model.center))
+    precision = evidence / model.variances
+    # The squared distances, multiplied out: one product of matrices for all units and states.
+    squares = (weighed * weighed) @ precision.T - 2 * weighed @ (precision * model.centroids).T
+    squares += (precision * model.centroids**2).sum(axis=1)
+    logits = np.log(model.shares) - (squares + np.log(model.variances) @ evidence) / 2
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     posterior: Array = odds / odds.sum(axis=1, keepdims=True)
     return posterior
 
 
-def _clusters(weighed: Array, context: Array, n_states: int, seed: int) -> KMeans:
-    """Cluster the units, from centroids at the archetypes where there are five of each."""
+def _weights(n_dimensions: int, context_weight: float) -> Array:
+    """Weigh two groups alike, whatever their number of columns, and then the context by its own."""
+    n_context = len(CONTEXT_COLUMNS)
+    n_features = n_dimensions - n_context
+    return np.r_[np.full(n_features, n_features**-0.5), context_weight * n_context**-0.5 * _CONTEXT_WEIGHTS]
+
+
+def _evidence(n_dimensions: int) -> Array:
+    """Share each group's evidence among its dimensions."""
+    n_context = len(CONTEXT_COLUMNS)
+    n_features = n_dimensions - n_context
+    return np.asarray(
+        np.repeat([_FEATURE_EVIDENCE / n_features, _CONTEXT_EVIDENCE / n_context], [n_features, n_context])
+    )
+
+
+def _clusters(weighed: Array, context: Array, n_states: int, seed: int) -> NDArray[np.intp]:
+    """Cluster the units, from centroids at the archetypes where there are five of each; return each unit's cluster."""
     nearest = naming.archetype_scores(context).argmax(axis=1)
     members = [weighed[nearest == state] for state in range(len(naming.STATES))]
     if n_states == len(members) and all(len(member) for member in members):
         start = np.stack([member.mean(axis=0) for member in members])
-        return KMeans(n_states, init=start, n_init=1, random_state=seed).fit(weighed)
-    return KMeans(n_states, n_init=10, random_state=seed).fit(weighed)
+        kmeans = KMeans(n_states, init=start, n_init=1, random_state=seed).fit(weighed)
+    else:
+        kmeans = KMeans(n_states, n_init=10, random_state=seed).fit(weighed)
+    return np.asarray(kmeans.labels_, dtype=np.intp)
+
+
+def _cluster_means(values: Array, labels: NDArray[np.intp], n_states: int) -> Array:
+    return np.stack([values[labels == k].mean(axis=0) for k in range(n_states)])
 
 
 def _rank(name: str) -> tuple[int, str]:

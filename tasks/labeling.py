@@ -16,9 +16,7 @@ from songform.context import UNIT_SECONDS
 from songform.corpus import Corpus, atomic_path, read_table, write_table
 from songform.errors import CorpusError, ParameterError
 from songform.paths import state_path, transition_matrix
-from songform.selfsimilarity import DEFAULT_THRESHOLD, cross_path_similarities
 from songform.settings import Settings, digest
-from songform.songunits import song_vectors
 from songform.sources import TrackRecord
 from songform.splits import Signature, Split, audio_groups, blocks_in_time, split_tracks
 from songform.states import StateModel, fit_states, state_posterior, unit_vectors
@@ -37,7 +35,6 @@ __all__ = [
 ]
 
 _MOST_UNITS = 400_000  # units that KMeans is fitted on: 55 hours of music, 260 MB
-_MOST_PAIRS = 40  # pairs of tracks from which the corpus's threshold of similarity is taken
 
 
 @dataclass(frozen=True)
@@ -119,13 +116,11 @@ def label_tracks(home: Path, plan: Plan, settings: Settings) -> int:
     return len(missing)
 
 
-def states_by_settings(
-    songs: list[NDArray[np.float64]], settings: Settings, threshold: float = DEFAULT_THRESHOLD
-) -> StateModel:
+def states_by_settings(songs: list[NDArray[np.float64]], settings: Settings) -> StateModel:
     """Fit states as the settings say; see `songform.states.fit_states`."""
     frames = settings.frames
     chosen = settings.states.model_dump()
-    return fit_states(songs, **chosen, threshold=threshold, sr=frames.sr, hop_length=frames.hop_length)
+    return fit_states(songs, **chosen, sr=frames.sr, hop_length=frames.hop_length)
 
 
 def read_state_model(corpus: Corpus, plan: Plan) -> StateModel:
@@ -162,63 +157,37 @@ def _signature(corpus: Corpus, record: TrackRecord, settings: Settings) -> Signa
 
 def _fit(corpus: Corpus, split: Split, settings: Settings) -> StateModel:
     keys = sorted(split.train)
-    threshold = _corpus_threshold(corpus, keys, settings)
     songs = []
     for count, key in enumerate(keys, start=1):
-        songs.append(_training_units(corpus, key, split.train[key], threshold, settings))
+        songs.append(_training_units(corpus, key, split.train[key], settings))
         announce("context", count, len(keys))
     every = -(-sum(map(len, songs)) // _MOST_UNITS)
     try:
-        return states_by_settings([song[::every] for song in songs], settings, threshold)
+        return states_by_settings([song[::every] for song in songs], settings)
     except ParameterError as error:
         raise CorpusError(f"no states can be discovered in this corpus: {error}") from error
 
 
 def _training_units(
-    corpus: Corpus, key: str, spans: list[tuple[float, float]], threshold: float, settings: Settings
+    corpus: Corpus, key: str, spans: list[tuple[float, float]], settings: Settings
 ) -> NDArray[np.float64]:
-    units = _units(corpus, key, threshold, settings)
+    units = _units(corpus, key, settings)
     centres = (np.arange(len(units)) + 0.5) * UNIT_SECONDS
     return units[np.any([(start <= centres) & (centres < end) for start, end in spans], axis=0)]
 
 
-def _units(corpus: Corpus, key: str, threshold: float, settings: Settings) -> NDArray[np.float64]:
+def _units(corpus: Corpus, key: str, settings: Settings) -> NDArray[np.float64]:
     return unit_vectors(
         read_features(corpus, key, settings),
         read_overview(corpus, key, settings),
         sr=settings.frames.sr,
         hop_length=settings.frames.hop_length,
-        threshold=threshold,
     )
-
-
-def _corpus_threshold(corpus: Corpus, keys: list[str], settings: Settings) -> float:
-    """Return the 95th percentile of path similarity between different tracks: what is alike only by chance."""
-    rng = np.random.default_rng(settings.states.seed)
-    firsts = rng.permutation(len(keys))[:_MOST_PAIRS]
-    if len(keys) < 2:
-        return DEFAULT_THRESHOLD
-    values = [_pair(corpus, keys[i], keys[i - 1], settings) for i in firsts]
-    similarities = np.concatenate(values)
-    return float(np.quantile(similarities, 0.95)) if len(similarities) else DEFAULT_THRESHOLD
-
-
-def _pair(corpus: Corpus, one: str, other: str, settings: Settings) -> NDArray[np.float64]:
-    vectors = [
-        song_vectors(
-            read_features(corpus, key, settings),
-            read_overview(corpus, key, settings),
-            sr=settings.frames.sr,
-            hop_length=settings.frames.hop_length,
-        )
-        for key in (one, other)
-    ]
-    return cross_path_similarities(*vectors, unit_seconds=UNIT_SECONDS)
 
 
 def _label(corpus: Corpus, model: StateModel, plan: Plan, key: str, settings: Settings) -> None:
     features = read_features(corpus, key, settings)
-    units = _units(corpus, key, model.threshold, settings)
+    units = _units(corpus, key, settings)
     posterior = state_posterior(model, units)
     path = state_path(posterior, transition_matrix(model.dwell, unit_seconds=UNIT_SECONDS))
     of_unit = frame_units(len(features), sr=model.sr, hop_length=model.hop_length, unit_seconds=UNIT_SECONDS)

@@ -68,7 +68,7 @@ CONTEXT_COLUMNS = ("energy", "rise", "novelty", "recurrence", "variance", "abs_s
 _NEAR_SECONDS = 3.0  # cuts so far away count for little: a transition has two within some seconds, a section does not
 _CUT_NOVELTY = 0.03  # what a cut at this very moment adds to Foote's novelty
 _LOOP_SECONDS = 4.0  # the least stretch in which a loop can be heard twice
-_MOST_SLOPE = 3.0  # dB/s: a faster change of loudness is a cut
+_MOST_SLOPE = 1.0  # dB/s: a faster change of loudness is a cut
 
 Array = NDArray[np.float64]
 Bounds = NDArray[np.intp]
@@ -100,7 +100,7 @@ def context_descriptors(
     """
     curves = song_curves(song_units(features, overview, sr=sr, hop_length=hop_length))
     bounds = song_stretches(curves)
-    context = spread_over(stretch_context(curves, bounds), bounds)
+    context = curves.whole(spread_over(stretch_context(curves, bounds), bounds))
     index = pd.Index((np.arange(len(context)) + 0.5) * UNIT_SECONDS, name="time_s")
     return pd.DataFrame(context, index=index, columns=list(CONTEXT_COLUMNS))
 

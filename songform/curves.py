@@ -1,8 +1,9 @@
 """Curves: a song's units, measured against the song itself.
 
 What is loud in one song is soft in another; a song is compared with itself alone. Each curve is a quantity less its
-mean over the song, in its standard deviations, cut at three of them. Both are taken where the song is audible: the
-silence before the first note and after the last is no part of the music, and would make all of the music alike.
+mean over the song, in its standard deviations, cut at three of them. Both are taken where the song is audible. The
+silence before the first note and after the last is no part of the music, and beside it all of the music would be
+alike: the curves begin and end with the music.
 
 Conventions
 -----------
@@ -11,7 +12,8 @@ Arrays have a row a unit of 0.5 s and no dimension of their own: 1 is one standa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +23,10 @@ from songform.songunits import SongUnits
 
 __all__ = ["Curves", "song_curves", "standardised"]
 
-AUDIBLE_DB = 40.0
+AUDIBLE_DB = 30.0
 """What lies further below the song's loud parts (its 95th percentile) is as good as silence."""
 
-_MOST = 3.0  # deviations; what is beyond is an accident, and no accident may outweigh all of the music
+_MOST = 2.5  # deviations; what is beyond is an accident, and no accident may outweigh all of the music
 
 # The least standard deviation that counts as one: what a listener would hardly hear is no event.
 _LOUDNESS_DB, _ONSET, _LOG_HZ, _BASS_SHARE, _MFCC, _CHROMA = 1.0, 0.02, 0.02, 0.01, 0.5, 0.02
@@ -38,6 +40,8 @@ class Curves:
 
     Attributes
     ----------
+    before, after : int
+        Units of silence before the first note and after the last; the curves are of the units between.
     level_db : np.ndarray, shape=(n_units,)
         Loudness in dB, not below what is audible.
     loudness, onset, brightness, bass : np.ndarray, shape=(n_units,)
@@ -48,6 +52,8 @@ class Curves:
         Means and standard deviations of all feature columns.
     """
 
+    before: int
+    after: int
     level_db: Array
     loudness: Array
     onset: Array
@@ -67,7 +73,14 @@ class Curves:
 
     def last(self, n_units: int) -> Curves:
         """Return the curves of the last units alone, still measured against the whole song."""
-        return Curves(**{name: curve[-n_units:] for name, curve in vars(self).items()})
+        curves: dict[str, Any] = {
+            name: value[-n_units:] for name, value in vars(self).items() if isinstance(value, np.ndarray)
+        }
+        return replace(self, before=0, **curves)
+
+    def whole(self, values: Array) -> Array:
+        """Give the silence at both ends the value of the music beside it: shape (before + n_units + after, ...)."""
+        return np.pad(values, [(self.before, self.after), *[(0, 0)] * (values.ndim - 1)], mode="edge")
 
 
 def song_curves(units: SongUnits) -> Curves:
@@ -75,14 +88,18 @@ def song_curves(units: SongUnits) -> Curves:
     loud = float(np.quantile(units.loudness_db, 0.95))
     level = np.maximum(units.loudness_db, loud - AUDIBLE_DB)
     audible = units.loudness_db >= loud - AUDIBLE_DB
+    first, last = np.flatnonzero(audible)[[0, -1]].tolist()
+    music = slice(first, last + 1)
     cepstra = [i for i, name in enumerate(units.columns) if name.startswith("mfcc_") and "delta" not in name]
     brightness = np.log(np.maximum(units.column("centroid_hz"), 1.0))
 
     def measured(x: Array, floor: float = 1e-6) -> Array:
-        return standardised(x, audible, floor=floor)
+        return standardised(x, audible, floor=floor)[music]
 
     return Curves(
-        level_db=level,
+        before=first,
+        after=len(units) - 1 - last,
+        level_db=level[music],
         loudness=measured(level, _LOUDNESS_DB),
         onset=measured(units.onset, _ONSET),
         brightness=measured(brightness, _LOG_HZ),

@@ -47,6 +47,7 @@ VERSION = 2
 # How much is believed of each group of dimensions, as if it were so many independent ones: neighbouring features and
 # the units of a stretch say much the same. Chosen on composed songs, see docs/states.md.
 _FEATURE_EVIDENCE, _CONTEXT_EVIDENCE = 3.0, 1.0
+_MOST = 2.0  # standard deviations of the corpus: no unit, however odd, may draw a cluster to itself
 _LEAST_VARIANCE = 0.01  # of a cluster, against the variance of all units
 
 _CONTEXT_WEIGHTS = np.array([1.0, 1.0, 1.0, 1.5, 1.0, 1.0])  # in the order of CONTEXT_COLUMNS
@@ -63,7 +64,7 @@ class StateModel:
     states : tuple of str, length n_states
         The names, in the order Calm, BuildUp, Energetic, Transition, Repetitive, State 6, ...
     center, scale, weight : np.ndarray, shape=(n_dimensions,)
-        A unit vector becomes `(x - center) / scale * weight`.
+        A unit vector becomes `clip((x - center) / scale, -2, 2) * weight`.
     centroids, variances : np.ndarray, shape=(n_states, n_dimensions)
         Mean and variance of each cluster's units, in that weighed space.
     shares : np.ndarray, shape=(n_states,)
@@ -134,7 +135,8 @@ def unit_vectors(features: pd.DataFrame, overview: Overview, *, sr: float = 2205
     -------
     np.ndarray of float64, shape=(n_units, 2 * n_columns + 6)
     """
-    return _vectors(song_curves(song_units(features, overview, sr=sr, hop_length=hop_length)))
+    curves = song_curves(song_units(features, overview, sr=sr, hop_length=hop_length))
+    return curves.whole(_vectors(curves))
 
 
 def last_unit_vector(units: SongUnits) -> Array:
@@ -202,7 +204,7 @@ def fit_states(
         raise ParameterError(msg)
     scaler = StandardScaler().fit(units)
     weight = _weights(units.shape[1], context_weight)
-    standard = scaler.transform(units)
+    standard = np.clip(scaler.transform(units), -_MOST, _MOST)
     weighed, context = standard * weight, standard[:, -len(CONTEXT_COLUMNS) :]
     labels = _clusters(weighed, context, n_states, seed)
     profile = _cluster_means(context, labels, n_states)
@@ -257,7 +259,7 @@ def state_posterior(model: StateModel, units: Array) -> Array:
             "it was trained with other settings of frames or features: train again"
         )
         raise ModelError(msg)
-    weighed = (units - model.center) / model.scale * model.weight
+    weighed = np.clip((units - model.center) / model.scale, -_MOST, _MOST) * model.weight
     evidence = _evidence(len(model.center))
     precision = evidence / model.variances
     # The squared distances, multiplied out: one product of matrices for all units and states.
@@ -273,16 +275,17 @@ def _weights(n_dimensions: int, context_weight: float) -> Array:
     """Weigh two groups alike, whatever their number of columns, and then the context by its own."""
     n_context = len(CONTEXT_COLUMNS)
     n_features = n_dimensions - n_context
-    return np.r_[np.full(n_features, n_features**-0.5), context_weight * n_context**-0.5 * _CONTEXT_WEIGHTS]
+    weights: Array = np.r_[np.full(n_features, n_features**-0.5), context_weight * n_context**-0.5 * _CONTEXT_WEIGHTS]
+    return weights
 
 
 def _evidence(n_dimensions: int) -> Array:
     """Share each group's evidence among its dimensions."""
     n_context = len(CONTEXT_COLUMNS)
     n_features = n_dimensions - n_context
-    return np.asarray(
-        np.repeat([_FEATURE_EVIDENCE / n_features, _CONTEXT_EVIDENCE / n_context], [n_features, n_context])
-    )
+    shares = _FEATURE_EVIDENCE / n_features, _CONTEXT_EVIDENCE / n_context
+    evidence: Array = np.r_[np.full(n_features, shares[0]), np.full(n_context, shares[1])]
+    return evidence
 
 
 def _clusters(weighed: Array, context: Array, n_states: int, seed: int) -> NDArray[np.intp]:

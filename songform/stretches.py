@@ -110,7 +110,8 @@ def stretch_climbs(values: Array, bounds: Bounds) -> Array:
 
 def spread_over(values: Array, bounds: Bounds) -> Array:
     """Give each unit its stretch's value, shape (n_units, ...)."""
-    return np.asarray(np.repeat(values, np.diff(bounds), axis=0))
+    of_unit = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    return np.asarray(values[of_unit])
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ _JSON = typer.Option("--json", help="Print the result as one JSON document; all 
 _SET = typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Change a setting; repeatable.")
 _SOURCES = typer.Argument(metavar="SOURCE...", help="Address of a track, playlist or feed; audio file; folder; list.")
 _RETRY = typer.Option("--retry-failed", help="Try again even what failed for good; what is not due yet waits.")
+_SONIFY = typer.Option("--sonify", help="Write each song with a click at each boundary and a tone for each state.")
 _EXPERIMENT = typer.Option("--experiment", callback=_named, help="MLflow's name for a group of runs.")
 
 Home = Annotated[Path | None, _HOME]
@@ -179,8 +180,9 @@ def analyze(
     limit: Limit = None,
     model: Annotated[str | None, typer.Option(help="MLflow's address of a model.", show_default="the champion")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the files.", show_default="data/reports/<model>")] = None,
+    sonify: Annotated[bool, _SONIFY] = False,
 ) -> None:
-    """Tell the form of songs: a timeline here, and JSON and pictures in files."""
+    """Tell the form of songs: a timeline here; JSON, JAMS, labels and pictures in files."""
 
     def work(call: Call) -> int:
         settings = call.settings(assignments)
@@ -190,7 +192,7 @@ def analyze(
             from flows.analyze import analyze
 
             folder = out.absolute() if out else None
-            report = analyze(call.home, sources, settings, model, folder, limit=limit)
+            report = analyze(call.home, sources, settings, model, folder, limit=limit, sonify=sonify)
         call.console.analyze(report)
         return _code(report.ingested.tracks, [*report.ingested.problems, *report.problems])
 

@@ -24,6 +24,7 @@ STAGES = {
     "training": "Training",
     "evaluation": "Evaluating",
     "reports": "Drawing reports",
+    "sonify": "Sonifying",
 }
 
 Announce = Callable[[str, float, float | None, str], None]

@@ -25,6 +25,7 @@ STAGES = {
     "evaluation": "Evaluating",
     "reports": "Drawing reports",
     "sonify": "Sonifying",
+    "agreement": "Comparing",
 }
 
 Announce = Callable[[str, float, float | None, str], None]

@@ -25,6 +25,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import permutations
 
 import numpy as np
 from mir_eval import segment, util
@@ -33,7 +34,15 @@ from numpy.typing import NDArray
 from songform.annotations import Annotation, partition
 from songform.errors import ParameterError
 
-__all__ = ["BASELINES", "MEASURES", "VERSION", "agreement", "mean_scores", "regular_annotation"]
+__all__ = [
+    "BASELINES",
+    "MEASURES",
+    "VERSION",
+    "agreement",
+    "mean_scores",
+    "regular_annotation",
+    "song_scores",
+]
 
 VERSION = 1  # counts up when the same two segmentations get other scores
 
@@ -90,6 +99,41 @@ def agreement(reference: Annotation, estimate: Annotation, duration: float) -> d
     arguments = (ours.intervals, list(ours.labels), theirs.intervals, list(theirs.labels))
     scores += [pairwise_scores(ours, theirs), segment.vmeasure(*arguments, frame_size=_FRAME)]
     return {name: float(value) for name, value in zip(MEASURES, [s for three in scores for s in three], strict=True)}
+
+
+def song_scores(people: Mapping[str, Annotation], estimate: Annotation, duration: float) -> dict[str, dict[str, float]]:
+    """Return how an estimate agrees with people, and for comparison how people and `BASELINES` do.
+
+    Parameters
+    ----------
+    people : mapping of str to Annotation
+        What each person said of the song; at least one.
+    estimate : Annotation
+        What is to be judged.
+    duration : float > 0
+        The song's duration in seconds.
+
+    Returns
+    -------
+    dict of str to dict
+        The scores of `songform`, the estimate, and of each baseline: the mean over the people. Where there are two
+        people or more, also of `people`: the mean over each against each other.
+
+    Raises
+    ------
+    ParameterError
+        If nobody said anything.
+    """
+    if not people:
+        raise ParameterError("an estimate is compared with what people said, but there is nobody")
+    judged = {"songform": estimate}
+    judged |= {name: regular_annotation(duration, seconds) for name, seconds in BASELINES.items()}
+    scores = {
+        name: mean_scores(agreement(person, annotation, duration) for person in people.values())
+        for name, annotation in judged.items()
+    }
+    pairs = [agreement(one, other, duration) for one, other in permutations(people.values(), 2)]
+    return scores | ({"people": mean_scores(pairs)} if pairs else {})
 
 
 def boundary_scores(

@@ -29,7 +29,8 @@ def write_exports(report: Path, document: Mapping[str, Any]) -> None:
     document : dict
         The report.
     """
-    annotation = report_annotation(document, tool=f"songform {__version__}")
+    model = document["model"]["id"]  # not its address: an alias such as @champion moves
+    annotation = report_annotation(document, annotator=f"songform model {model}", tool=f"songform {__version__}")
     for path, write in zip(export_paths(report), WRITERS.values(), strict=True):
         with atomic_path(path) as temporary:
             temporary.write_text(write(annotation), encoding="utf-8")

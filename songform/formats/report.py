@@ -32,15 +32,15 @@ def read(text: str) -> Annotation:
     return report_annotation(document)
 
 
-def report_annotation(document: Any, *, tool: str = "") -> Annotation:
+def report_annotation(document: Any, *, annotator: str = "", tool: str = "") -> Annotation:
     """Return the annotation that a report holds.
 
     Parameters
     ----------
     document : dict
         A report.
-    tool : str
-        What it was made with.
+    annotator, tool : str
+        Who made it, and with what: a report that somebody has changed is not its model's any more.
 
     Raises
     ------
@@ -49,35 +49,30 @@ def report_annotation(document: Any, *, tool: str = "") -> Annotation:
     """
     if not isinstance(document, Mapping) or not isinstance(document.get("segments"), list):
         raise AnnotationError("it is JSON, but no report of songform: it has no list of segments")
-    track, model = (_section(document, name) for name in ("track", "model"))
+    track = document.get("track")
+    track = track if isinstance(track, Mapping) else {}
     duration = track.get("duration")
     rows = [_row(f"segment {number}", segment) for number, segment in enumerate(document["segments"], start=1)]
     return annotation_of(
         rows,
         title=str(track.get("title") or ""),
         duration=duration if isinstance(duration, int | float) else None,
-        annotator=str(model.get("uri") or model.get("id") or ""),
+        annotator=annotator,
         tool=tool,
     )
 
 
 def write(annotation: Annotation) -> str:
-    """Write an annotation as a report that knows no settings and no model but its address."""
+    """Write an annotation as a report that knows no settings and no model."""
     rows = zip(annotation.intervals, annotation.labels, annotation.confidences, strict=True)
     document = {
         "track": {"title": annotation.title, "duration": annotation.duration},
-        "model": {"uri": annotation.annotator or None},
         "segments": [
             {"start": start, "end": end, "state": label, "confidence": None if math.isnan(sure) else sure}
             for (start, end), label, sure in rows
         ],
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = document.get(name)
-    return section if isinstance(section, Mapping) else {}
 
 
 def _row(place: str, segment: Any) -> Row:

@@ -18,6 +18,7 @@ from songform.agreement import (
     mean_scores,
     pairwise_scores,
     regular_annotation,
+    song_scores,
 )
 from songform.annotations import Annotation, partition
 from songform.errors import ParameterError
@@ -145,3 +146,20 @@ def test_each_boundary_is_found_once():
     reference, estimate = np.array([[0, 10], [10, 90.0]]), np.array([[0, 9.8], [9.8, 10.2], [10.2, 90.0]])
     precision, recall, _ = boundary_scores(reference, estimate, window=0.5, trim=True)
     assert (precision, recall) == (0.5, 1.0)
+
+
+def test_a_song_is_scored_against_each_person_and_people_against_each_other():
+    one = annotation((0, 30, "A"), (30, 90, "B"))
+    two = annotation((0, 40, "x"), (40, 90, "y"))
+    scores = song_scores({"Ana": one, "Bo": two}, one, DURATION)
+    assert set(scores) == {"songform", "people", *BASELINES}
+    assert scores["songform"]["trimmed_f_3"] == 0.5  # all of Ana's, none of Bo's
+    assert scores["people"]["trimmed_f_3"] == 0
+    assert scores["people"]["boundary_precision_3"] == scores["people"]["boundary_recall_3"]
+    assert scores["every_20_s"]["trimmed_precision_0.5"] == pytest.approx((0 + 1 / 4) / 2)
+    assert "people" not in song_scores({"Ana": one}, two, DURATION)
+
+
+def test_a_song_of_which_nobody_said_anything_has_no_scores():
+    with pytest.raises(ParameterError, match="there is nobody"):
+        song_scores({}, annotation((0, 90, "A")), DURATION)

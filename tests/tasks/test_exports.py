@@ -80,7 +80,7 @@ def test_those_whose_formats_they_are_read_the_same(report):
     assert [o.confidence for o in segments.data] == [s["confidence"] for s in report["segments"]]
     assert jam.file_metadata.title == report["track"]["title"]
     assert jam.file_metadata.duration == pytest.approx(report["track"]["duration"])
-    assert segments.annotation_metadata.annotator.name == "models:/songform@champion"
+    assert segments.annotation_metadata.annotator.name == f"songform model {report['model']['id']}"
     assert segments.annotation_metadata.annotation_tools == f"songform {songform.__version__}"
     table = pd.read_csv(exported(report, ".csv"))
     assert np.array_equal(table[["start", "end"]].to_numpy(), times)

@@ -186,5 +186,5 @@ def test_no_label_breaks_out_of_its_line(module):
 
 
 def test_reading_confidences_of_a_report():
-    text = json.dumps({"segments": [{"start": 0, "end": 1, "label": "a", "confidence": None}], "track": 3, "model": []})
+    text = json.dumps({"segments": [{"start": 0, "end": 1, "label": "a", "confidence": None}], "track": 3})
     assert np.isnan(report.read(text).confidences).all()

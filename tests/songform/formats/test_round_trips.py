@@ -112,7 +112,8 @@ def test_the_jams_package_finds_segments_and_who_made_them(tmp_path):
 def test_the_richer_formats_know_the_song(name: str):
     module: ModuleType = FORMATS[name]
     found = module.read(module.write(SONG))
-    assert (found.title, found.duration, found.annotator) == ("A song", 12_000.0, "Ana")
+    assert (found.title, found.duration) == ("A song", 12_000.0)
+    assert found.annotator == ("Ana" if name == "jamsfile" else "")
 
 
 def test_a_data_frame_reads_a_sheet():

@@ -7,6 +7,8 @@ evaluation to the training of its model and back: both carry `songform.bundle`.
 
 from __future__ import annotations
 
+import csv
+import io
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from songform.annotations import Annotation
 from songform.corpus import Corpus
 from songform.errors import AnnotationError
 from songform.formats import read_annotation
+from songform.formats.sheet import plain_cell
 from songform.settings import digest
 from tasks.annotations import annotations_of
 from tasks.progress import announce
@@ -150,7 +153,7 @@ def _log(store: Any, run_id: str, evaluation: Evaluation, model: ModelInfo) -> N
     params = [Param(name, str(value)) for name, value in facts.items()]
     store.log_batch(run_id, metrics=metrics, params=params)
     store.log_dict(run_id, {"mean": evaluation.mean, "tracks": evaluation.tracks}, "scores.json")
-    store.log_table(run_id, _columns(evaluation), "tracks.json")
+    store.log_text(run_id, _sheet(evaluation), "tracks.csv")
 
 
 def _shown(who: str, scores: Mapping[str, float]) -> list[tuple[str, float]]:
@@ -158,10 +161,13 @@ def _shown(who: str, scores: Mapping[str, float]) -> list[tuple[str, float]]:
     return [(name, scores[name]) for name in MEASURES if who == "songform" or "_f" in name]
 
 
-def _columns(evaluation: Evaluation) -> dict[str, list[Any]]:
-    """Return the scores of each track as columns, which MLflow shows as a table."""
-    return {
-        "title": [track["title"] for track in evaluation.tracks],
-        "key": [track["key"] for track in evaluation.tracks],
-        **{name: [track["scores"]["songform"][name] for track in evaluation.tracks] for name in MEASURES},
-    }
+def _sheet(evaluation: Evaluation) -> str:
+    """Return the scores of each track, a line each: MLflow shows such a file as a table."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(("title", "key", "annotators", *MEASURES))
+    for track in evaluation.tracks:
+        scores = track["scores"]["songform"]
+        words = (plain_cell(track["title"]), track["key"], plain_cell(", ".join(track["annotators"])))
+        writer.writerow((*words, *(f"{scores[name]:.4f}" for name in MEASURES)))
+    return file.getvalue()

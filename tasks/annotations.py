@@ -20,6 +20,7 @@ from songform.annotations import Annotation, fitted
 from songform.corpus import Corpus, atomic_path
 from songform.errors import AnnotationError
 from songform.formats import jamsfile, read_annotation
+from songform.plaintext import plain_text
 from songform.settings import digest
 from songform.sources import TrackRecord
 
@@ -75,6 +76,7 @@ def keep_annotation(corpus: Corpus, record: TrackRecord, annotation: Annotation,
     """
     if record.status != "done" or not record.duration:
         raise AnnotationError(f"{record.title} was not brought in, so its length is not known; songform ingest does it")
+    annotator = plain_text(annotator) or NOBODY
     within, notes = fitted(annotation, record.duration)
     tool = annotation.tool or f"songform {__version__} (annotate)"
     kept = replace(within, title=record.title, annotator=annotator, tool=tool)
@@ -133,7 +135,7 @@ def named_annotator(name: str, stem: str, stems: Iterable[str] = ()) -> str | No
 def _file_name(annotator: str) -> str:
     """Return a file name that no two people share, and that leaves no folder."""
     plain = re.sub(r"[^\w-]+", "-", unicodedata.normalize("NFC", annotator)).strip("-")[:40]
-    return plain if plain == annotator else f"{plain or NOBODY}-{digest(annotator)}"
+    return plain if plain and plain == annotator else f"{plain or NOBODY}-{digest(annotator)}"
 
 
 def _is_same(one: Annotation, other: Annotation) -> bool:

@@ -22,7 +22,7 @@ from songform.annotations import Annotation
 from songform.errors import AnnotationError
 from songform.formats.rows import Row, annotation_of, seconds, seconds_text
 
-__all__ = ["COLUMNS", "read", "write"]
+__all__ = ["COLUMNS", "plain_cell", "read", "write"]
 
 COLUMNS = ("start", "end", "label", "confidence")
 
@@ -57,8 +57,13 @@ def write(annotation: Annotation) -> str:
         annotation.intervals, annotation.labels, annotation.confidences, strict=True
     ):
         sure = "" if math.isnan(confidence) else repr(float(confidence))
-        writer.writerow((seconds_text(start), seconds_text(end), _defused(label), sure))
+        writer.writerow((seconds_text(start), seconds_text(end), plain_cell(label), sure))
     return file.getvalue()
+
+
+def plain_cell(text: str) -> str:
+    """Return text as a cell that no spreadsheet runs."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _columns(header: list[str]) -> dict[str, int]:
@@ -85,10 +90,6 @@ def _row(cells: list[str], places: dict[str, int], line: int) -> Row:
 
 def _number(cell: str, place: str) -> float:
     return seconds(cell.replace(",", "."), place)  # within a cell, a comma is a decimal one
-
-
-def _defused(label: str) -> str:
-    return f"'{label}" if label.startswith(_FORMULA) else label
 
 
 def _plain(label: str) -> str:

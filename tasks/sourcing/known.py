@@ -47,8 +47,9 @@ def known_tracks(corpus: Corpus, source: str) -> list[tuple[TrackRecord, Path | 
     found = [(corpus.record(track.key), Path(track.path or "")) for track in listed]
     tracks = [(record, file) for record, file in found if record is not None]
     if not tracks:
-        what = "no song of " if path.is_dir() else ""
-        raise SourceError(f"{what}{plain_text(path, 400)} is in the corpus; bring it in with songform ingest")
+        shown = plain_text(path, 400)
+        what = f"no song of {shown} is" if path.is_dir() else f"{shown} is not"
+        raise SourceError(f"{what} in the corpus; bring it in with songform ingest")
     known.save()
     return tracks
 

@@ -49,6 +49,10 @@ class Dynamics:
     lacking: tuple[str, ...] = ()
     evened: bool = False
 
+    def ceiling(self, state: str) -> float:
+        """Return the level above which a section of a state would be more than its state says."""
+        return 1.0 if state == "Energetic" or self.evened else -1.5
+
 
 def _ranges(
     calm: tuple[float, float], repetitive: tuple[float, float], transition: tuple[float, float]
@@ -60,7 +64,9 @@ PROFILES = {
     "wide": Dynamics(_ranges((-18.0, -12.0), (-10.0, -6.0), (-5.0, -3.0)), (6.0, 12.0), -3.0, (-5.0, 1.0)),
     "narrow": Dynamics(_ranges((-9.0, -6.0), (-6.0, -3.5), (-4.0, -2.0)), (4.0, 8.0), -1.5, (-8.0, 1.0)),
     "loud": Dynamics(_ranges((-5.0, -4.0), (-4.0, -2.5), (-3.0, -1.0)), (3.0, 5.0), -0.5, (0.0, 3.0), ("Calm",)),
-    "soft": Dynamics(_ranges((-8.0, -5.0), (-3.0, 0.0), (-3.0, 0.0)), (5.0, 9.0), 0.0, (-22.0, -14.0), ("Energetic",)),
+    "soft": Dynamics(
+        _ranges((-8.0, -5.0), (-4.0, -1.5), (-4.0, -1.5)), (5.0, 9.0), -1.0, (-22.0, -14.0), ("Energetic",)
+    ),
     "mastered": Dynamics(_ranges((-0.5, 0.5), (-0.5, 0.5), (-0.5, 0.5)), (0.0, 0.0), 0.0, (-4.0, 1.0), evened=True),
 }
 
@@ -94,7 +100,7 @@ def section_levels(rng: np.random.Generator, dynamics: Dynamics, plan: Plan, shi
     rise = float(rng.uniform(*dynamics.rise))
     spread = 0.0 if dynamics.evened else 1.0
     own = [
-        drawn.get(state, dynamics.end) + spread * (shift + float(rng.uniform(-1.0, 1.0)))
+        min(drawn.get(state, dynamics.end) + spread * (shift + float(rng.uniform(-1.0, 1.0))), dynamics.ceiling(state))
         for (state, _), shift in zip(plan, shifts, strict=True)
     ]
     softest = drawn["Calm"]

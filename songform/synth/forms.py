@@ -27,7 +27,7 @@ SECONDS = {
     "Calm": (3.5, 28.0),
     "BuildUp": (4.0, 20.0),
     "Energetic": (3.5, 28.0),
-    "Transition": (1.2, 7.0),
+    "Transition": (1.2, 6.0),
     "Repetitive": (5.0, 30.0),
 }
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter, oaconvolve
 
-from songform.synth.instruments.strokes import Stroke, filtered
+from songform.synth.instruments.strokes import Samples, Stroke, filtered
 from songform.synth.performing import Sound
 
 __all__ = ["PEAK", "Master", "mastered", "new_master"]
@@ -120,8 +120,8 @@ def mastered(buses: Sound, master: Master, sr: int, seed: int) -> Sound:
     Sound, shape=(n,)
         Within `PEAK`; the limiter has no memory, so equal bars stay equal where there is no noise.
     """
-    y = buses.sum(axis=0) + np.float32(master.room) * oaconvolve(buses[1], _room(master, sr, seed))[: buses.shape[1]]
-    y = _coloured(y, master, sr)
+    wet = oaconvolve(buses[1], _room(master, sr, seed))[: buses.shape[1]]
+    y = _coloured(buses.sum(axis=0) + np.float32(master.room) * wet, master, sr)
     if master.evened:
         y = _evened(y, sr)
     y = PEAK * np.tanh(10.0 ** (master.drive_db / 20) * y / PEAK) * 10.0 ** (master.gain_db / 20)
@@ -140,18 +140,22 @@ def _room(master: Master, sr: int, seed: int) -> Sound:
 
 def _coloured(y: Sound, master: Master, sr: int) -> Sound:
     """Sum the stereo pair, tilt the spectrum, and take the top off."""
-    if master.delayed:
-        delay = max(1, round(master.delay_seconds * sr))
-        y = (y + master.delayed * np.concatenate([np.zeros(delay, np.float32), y[:-delay]])) / (1.0 + master.delayed)
-    if master.tilt_db:
-        low = lfilter([1.0], [1.0, -np.exp(-2.0 * np.pi * TILT_HZ / sr)], y) * (
-            1.0 - np.exp(-2.0 * np.pi * TILT_HZ / sr)
-        )
-        half = 10.0 ** (master.tilt_db / 40)
-        y = low / half + (y - low) * half
+    later = np.pad(y, (max(1, round(master.delay_seconds * sr)), 0))[: y.size]
+    summed = np.asarray((y + master.delayed * later) / (1.0 + master.delayed), dtype=np.float64)
+    coloured = _tilted(summed, master.tilt_db, sr)
     if master.highest < 0.45 * sr:
-        y = filtered(y, "lowpass", master.highest, sr)
-    return np.asarray(y, dtype=np.float32)
+        coloured = filtered(coloured, "lowpass", master.highest, sr)
+    return np.asarray(coloured, dtype=np.float32)
+
+
+def _tilted(y: Samples, decibels: float, sr: int) -> Samples:
+    """Raise what is above `TILT_HZ` by half of some decibels, and lower what is below by the other half."""
+    if not decibels:
+        return y
+    pole = np.exp(-2.0 * np.pi * TILT_HZ / sr)
+    low = lfilter([1.0 - pole], [1.0, -pole], y)
+    half = 10.0 ** (decibels / 40)
+    return np.asarray(low / half + (y - low) * half)
 
 
 def _evened(y: Sound, sr: int) -> Sound:
@@ -179,6 +183,5 @@ def _faded(y: Sound, master: Master, sr: int) -> Sound:
 def _hiss(n_samples: int, master: Master, seed: int) -> Sound:
     """Return the noise floor."""
     noise = np.random.default_rng(seed).standard_normal(n_samples, dtype=np.float32)
-    if master.hiss_pink:
-        noise = lfilter([np.sqrt(1.0 - master.hiss_pink**2)], [1.0, -master.hiss_pink], noise)
+    noise = lfilter([np.sqrt(1.0 - master.hiss_pink**2)], [1.0, -master.hiss_pink], noise)
     return np.asarray(noise * np.float32(10.0 ** (master.hiss_db / 20)), dtype=np.float32)

@@ -5,9 +5,11 @@ Everything is given for bars of 16 steps (4/4) and of 12 (3/4); a step is a sixt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-__all__ = ["BACKBEATS", "BASS_LINES", "COMPING", "HATS", "KICKS", "METRES", "PULSES", "pulse"]
+import numpy as np
+
+__all__ = ["BACKBEATS", "BASS_LINES", "COMPING", "HATS", "KICKS", "METRES", "PULSES", "Steps", "drawn", "pulse"]
 
 Steps = Sequence[int]
 
@@ -19,20 +21,20 @@ PULSES: dict[int, Steps] = {
     12: (0, 8, 4, 2, 10, 6, 1, 9, 5, 3, 11, 7),
 }
 
-KICKS: dict[int, Sequence[Steps]] = {
+KICKS: dict[int, tuple[Steps, ...]] = {
     16: ((0, 4, 8, 12), (0, 6, 8), (0, 3, 8, 10), (0, 7, 10), (0, 10), (0, 2, 8, 11)),
     12: ((0,), (0, 6), (0, 10), (0, 3, 8)),
 }
 BACKBEATS: dict[int, Steps] = {16: (4, 12), 12: (4, 8)}
-HATS: dict[int, Sequence[Steps]] = {
+HATS: dict[int, tuple[Steps, ...]] = {
     16: (range(0, 16, 2), range(16), range(2, 16, 4), (0, 3, 4, 6, 8, 11, 12, 14), (0, 2, 3, 6, 8, 10, 11, 14)),
     12: (range(0, 12, 2), range(12), range(2, 12, 4), (0, 3, 4, 6, 8, 11), (0, 2, 3, 6, 8, 10)),
 }
-COMPING: dict[int, Sequence[Steps]] = {
+COMPING: dict[int, tuple[Steps, ...]] = {
     16: ((0, 3, 6, 10, 12), (0, 6, 12), (0, 4, 8, 12), (2, 6, 10, 14), (0, 3, 8, 11, 14)),
     12: ((4, 8), (0, 4, 8), (2, 6, 10), (0, 3, 6, 10)),
 }
-BASS_LINES: dict[int, Sequence[Steps]] = {
+BASS_LINES: dict[int, tuple[Steps, ...]] = {
     16: ((0, 2, 4, 6, 8, 10, 12, 14), (0, 3, 6, 8, 11, 14), (0, 4, 7, 8, 12, 14), (0, 2, 6, 8, 10, 14)),
     12: ((0, 2, 4, 6, 8, 10), (0, 4, 8), (0, 3, 6, 8, 10), (0, 4, 6, 10)),
 }
@@ -41,3 +43,8 @@ BASS_LINES: dict[int, Sequence[Steps]] = {
 def pulse(metre: int, density: float) -> list[int]:
     """Return the steps of a pulse, in order: of density 1 one in a bar, of density 16 all of a bar of 4/4."""
     return sorted(PULSES[metre][: max(1, round(density))])
+
+
+def drawn(rng: np.random.Generator, table: Mapping[int, Sequence[Steps]], metre: int) -> Steps:
+    """Draw one of a metre's rhythms."""
+    return table[metre][int(rng.integers(len(table[metre])))]

@@ -6,7 +6,7 @@ the same seed is the same score.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,15 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from songform.errors import ParameterError
-from songform.synth.composing import Composition, Traits, listening_composition, study_composition
-from songform.synth.instruments import SETS, Instrument
-from songform.synth.mastering import mastered
-from songform.synth.mixing import levelled
+from songform.synth.composition import Composition, Traits
+from songform.synth.instruments import SETS
+from songform.synth.listening import listening_composition
 from songform.synth.performing import Player, Sound
+from songform.synth.production import RING_SECONDS, bounds, produced
+from songform.synth.studying import study_composition
 
 __all__ = ["Section", "Song", "compose", "playlist", "states_at", "study_song", "study_songs"]
-
-RING_SECONDS = 1.5  # the last notes of a section die away in the next
 
 
 @dataclass(frozen=True)
@@ -242,19 +241,18 @@ def _seeds(n_songs: int, seed: int) -> list[int]:
 def _performance(composition: Composition, sr: int, instruments: str) -> Song:
     """Let the band play a composition."""
     chosen = SETS[instruments].instruments
-    players: Mapping[str, Instrument] = {role: chosen[name] for role, name in composition.band.items()}
+    players = {role: chosen[name] for role, name in composition.band.items()}
     player = Player(players, sr, composition.step, composition.seed)
-    bounds = np.cumsum([0, *(passage.clock.n_samples for passage in composition.passages)])
-    n_samples, ring = int(bounds[-1]), round(RING_SECONDS * sr)
-    buses = np.zeros((2, n_samples), dtype=np.float32)
-    for passage, (start, end) in zip(composition.passages, pairwise(bounds.tolist()), strict=True):
-        after = min(n_samples, end + ring)
-        played = player.played(passage.notes, passage.clock, after - start)
-        buses[:, start:after] += levelled(played, end - start, composition.bar, passage.levels)
-    y = mastered(buses, composition.master, sr, composition.seed)
-    times = [sample / sr for sample in bounds.tolist()]
-    sections = tuple(
-        Section(*span, passage.state, passage.kind)
-        for span, passage in zip(pairwise(times), composition.passages, strict=True)
+    ring = round(RING_SECONDS * sr)
+    played = [player.played(each.notes, each.clock, each.clock.n_samples + ring) for each in composition.passages]
+    y = produced(composition, played, sr)
+    return Song(composition.title, y, sr, _sections(composition, sr), composition.traits)
+
+
+def _sections(composition: Composition, sr: int) -> tuple[Section, ...]:
+    """Return the true form of a composition."""
+    times = [sample / sr for sample in bounds(composition)]
+    return tuple(
+        Section(start, end, passage.state, passage.kind)
+        for (start, end), passage in zip(pairwise(times), composition.passages, strict=True)
     )
-    return Song(composition.title, y, sr, sections, composition.traits)

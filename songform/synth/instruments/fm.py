@@ -35,8 +35,8 @@ def _fm(stroke: Stroke, operators: _Operators) -> Samples:
     t = stroke.times(operators.envelope.release)
     # High notes take less bending, or the sidebands would fold back at the Nyquist frequency.
     most = max(0.2, 0.4 * stroke.sr / (operators.ratio * stroke.frequency) - 2.0)
-    index = min(most, operators.index * (0.4 + 1.2 * stroke.brightness))
-    index *= operators.floor + (1.0 - operators.floor) * np.exp(-t / operators.closing)
+    opened = min(most, operators.index * (0.4 + 1.2 * stroke.brightness))
+    index = opened * (operators.floor + (1.0 - operators.floor) * np.exp(-t / operators.closing))
     if operators.rising:
         index *= 1.0 - np.exp(-t / operators.rising)
     y = np.zeros(t.size)

@@ -34,7 +34,7 @@ class _Mouth:
 
 def _pulses(stroke: Stroke, mouth: _Mouth, t: Samples) -> Samples:
     """Return the sum of the singers' pulse trains, whose spectrum falls by 12 dB an octave or less."""
-    y = mouth.breath * stroke.noise(t.size)
+    y = np.asarray(mouth.breath * stroke.noise(t.size))
     sharpness = 2.0 + 6.0 * stroke.brightness
     for singer, cents in enumerate(mouth.singers):
         rate = 5.0 + 0.4 * singer
@@ -49,7 +49,7 @@ def _sung(stroke: Stroke, mouth: _Mouth) -> Samples:
     """Sing a tone: pulses through three resonances, beside a little of the pulses themselves."""
     t = stroke.times(mouth.envelope.release)
     pulses = _pulses(stroke, mouth, t)
-    y = 0.3 * (pulses - pulses.mean())
+    y = np.asarray(0.3 * (pulses - pulses.mean()))
     for hz, weight in zip(VOWELS[mouth.vowel], (1.0, 0.6, 0.35), strict=True):
         radius = np.exp(-np.pi * (60.0 + 0.06 * hz) / stroke.sr)
         angle = 2.0 * np.pi * min(hz, 0.45 * stroke.sr) / stroke.sr

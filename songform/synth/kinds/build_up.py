@@ -54,7 +54,7 @@ def _pulse(theme: Theme, step: int, chord: tuple[int, ...], progress: float) -> 
     return notes
 
 
-def _crescendo(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
+def _crescendo(theme: Theme, n_bars: int, _rng: np.random.Generator) -> list[Note]:
     """Write for an orchestra: strings tremble ever faster and higher, brass joins, the drums roll."""
     end = theme.metre * n_bars
     notes = []
@@ -72,40 +72,36 @@ def _crescendo(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note
     return [*notes, Note(end - last, last, "reverse", 0, 0.35)]
 
 
-def _layers(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
+def _layers(theme: Theme, n_bars: int, _rng: np.random.Generator) -> list[Note]:
     """Let voice by voice come in, each brighter and faster than the one before."""
-    voices = (
-        lambda bar, chord, start: [Note(start, theme.metre, "pad", pitch, 0.25, 0.3) for pitch in chord],
-        lambda bar, chord, start: [
-            Note(start + step, 3, "keys", chord[step % len(chord)] + 12, 0.35, 0.4) for step in range(0, theme.metre, 4)
-        ],
-        lambda bar, chord, start: [Note(start + step, 1, "shaker", 0, 0.25) for step in range(0, theme.metre, 2)],
-        lambda bar, chord, start: [
-            Note(start + step, 2, "chords", pitch, 0.25, 0.6) for step in range(2, theme.metre, 4) for pitch in chord
-        ],
-        lambda bar, chord, start: [
-            Note(start + step, 1, "loop", chord[step % len(chord)] + 12 + 12 * (step % 2), 0.4, 0.8)
-            for step in range(theme.metre)
-        ],
-        lambda bar, chord, start: [
-            Note(start + step, 1, "hat", 0, 0.35 + 0.1 * (step % 2)) for step in range(theme.metre)
-        ],
-        lambda bar, chord, start: [
-            Note(start + step, 1, "snare", 0, 0.5 + 0.02 * step) for step in range(0, theme.metre, 2)
-        ],
-    )
     notes: list[Note] = []
     for bar, chord in enumerate(voicings(theme, n_bars, lowest=53)):
-        # Within a bar a voice may come in on the half, or a song of few bars would have no time to grow.
+        layers = _bar_of_layers(theme.metre, chord)
+        # A voice may come in on the half of a bar: a section of few bars would have no time to grow.
         for half in (0, 1):
-            present = 1 + int((len(voices) - 1) * (2 * bar + half + 1) / (2 * n_bars))
+            present = 1 + int((len(layers) - 1) * (2 * bar + half + 1) / (2 * n_bars))
             first, after = half * theme.metre // 2, (1 + half) * theme.metre // 2
-            bar_notes = [note for voice in voices[:present] for note in voice(bar, chord, 0)]
-            notes += [moved(note, theme.metre * bar) for note in bar_notes if first <= note.step < after]
+            sounding = [note for layer in layers[:present] for note in layer if first <= note.step < after]
+            notes += [moved(note, theme.metre * bar) for note in sounding]
     return notes
 
 
-def _sweep(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
+def _bar_of_layers(metre: int, chord: tuple[int, ...]) -> list[list[Note]]:
+    """Write a bar of each voice, from the first that comes in to the last."""
+    halves, quarters, eighths, sixteenths = (range(0, metre, pace) for pace in (metre // 2, 4, 2, 1))
+    tones = [*chord, *(pitch + 12 for pitch in chord)]
+    return [
+        [Note(step, metre // 2, "pad", pitch, 0.25, 0.3) for step in halves for pitch in chord],
+        [Note(step, 3, "keys", tones[step // 4 % len(tones)], 0.35, 0.4) for step in quarters],
+        [Note(step, 1, "shaker", 0, 0.25) for step in eighths],
+        [Note(step + 2, 2, "chords", pitch, 0.25, 0.6) for step in quarters for pitch in chord],
+        [Note(step, 1, "loop", tones[(step * 3) % len(tones)] + 12, 0.4, 0.8) for step in sixteenths],
+        [Note(step, 1, "hat", 0, 0.35 + 0.1 * (step % 2)) for step in sixteenths],
+        [Note(step, 1, "snare", 0, 0.5 + 0.02 * step) for step in eighths],
+    ]
+
+
+def _sweep(theme: Theme, n_bars: int, _rng: np.random.Generator) -> list[Note]:
     """Open a filter over pulsing chords; hats join, and the bass goes."""
     notes = []
     for bar, chord in enumerate(voicings(theme, n_bars, lowest=52)):

@@ -78,8 +78,10 @@ def _drone(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
     notes = []
     for bar in range(0, n_bars, 2):
         start, length = theme.metre * bar, theme.metre * min(2, n_bars - bar)
-        for pitch in (theme.bass(0) + 12, theme.pitch(4), theme.pitch(int(rng.choice([7, 8, 9])))):
-            notes.append(Note(start, length, "pad", pitch, float(rng.uniform(0.2, 0.35)), float(rng.uniform(0.1, 0.4))))
+        notes += [
+            Note(start, length, "pad", pitch, float(rng.uniform(0.2, 0.35)), float(rng.uniform(0.1, 0.4)))
+            for pitch in (theme.bass(0) + 12, theme.pitch(4), theme.pitch(int(rng.choice([7, 8, 9]))))
+        ]
         for step in sorted(rng.choice(length, size=min(3, length // 8), replace=False).tolist()):
             pitch = theme.pitch(theme.chord(bar)[rng.integers(3)] + 7)
             notes.append(Note(start + step, 8, "chime", pitch, float(rng.uniform(0.15, 0.3)), 0.3))

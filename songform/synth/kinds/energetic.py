@@ -11,14 +11,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from songform.synth.kinds.kind import Kind
 from songform.synth.melodies import melody
 from songform.synth.notes import Note, moved
-from songform.synth.rhythms import BACKBEATS, BASS_LINES, COMPING, HATS, KICKS
+from songform.synth.rhythms import BACKBEATS, BASS_LINES, COMPING, HATS, KICKS, Steps, drawn
 from songform.synth.themes import Theme, voicings
 
 __all__ = ["ENERGETIC"]
@@ -27,12 +25,12 @@ __all__ = ["ENERGETIC"]
 def _band(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
     """Write the whole band at full height."""
     notes = []
-    kicks = KICKS[theme.metre][rng.integers(len(KICKS[theme.metre]))]
+    kicks = drawn(rng, KICKS, theme.metre)
     for bar, chord in enumerate(voicings(theme, n_bars, lowest=55)):
         last = bar % 4 == 3 or bar == n_bars - 1
         filled = theme.metre - int(rng.choice([4, 6, 8])) if last else theme.metre
         bar_notes = _groove(theme.metre, kicks, bar, filled, rng)
-        for step in COMPING[theme.metre][rng.integers(len(COMPING[theme.metre]))]:
+        for step in drawn(rng, COMPING, theme.metre):
             bar_notes += [Note(step, 3, "chords", pitch, 0.24, 0.95) for pitch in chord]
         bar_notes += _bass_line(theme, bar, rng)
         notes += [moved(note, theme.metre * bar) for note in bar_notes]
@@ -51,7 +49,7 @@ def _four_floor(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Not
             if step % 4 and rng.random() < 0.8:
                 octave = 12 * int(rng.random() < 0.3)
                 bar_notes.append(Note(step, 1, "bass", theme.bass(bar) + octave, 0.5, 0.8))
-        for step in COMPING[theme.metre][rng.integers(len(COMPING[theme.metre]))]:
+        for step in drawn(rng, COMPING, theme.metre):
             bar_notes += [Note(step, 2, "chords", pitch, 0.26, 1.0) for pitch in chord]
         if bar % 4 == 0:
             bar_notes.append(Note(0, 1, "crash", bar % 3, 0.3))
@@ -62,7 +60,7 @@ def _four_floor(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Not
 def _rock(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
     """Play power chords in eighths with a hard kit; the accents wander."""
     notes = []
-    kicks = KICKS[theme.metre][rng.integers(len(KICKS[theme.metre]))]
+    kicks = drawn(rng, KICKS, theme.metre)
     for bar in range(n_bars):
         root = theme.bass(bar) + 12
         last = bar % 4 == 3
@@ -103,7 +101,7 @@ def _tutti(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 def _arpeggio(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
     """Race through the chords in sixteenths, above bass and kit."""
     notes = []
-    kicks = KICKS[theme.metre][rng.integers(len(KICKS[theme.metre]))]
+    kicks = drawn(rng, KICKS, theme.metre)
     for bar, chord in enumerate(voicings(theme, n_bars, lowest=60)):
         tones = [*chord, *(pitch + 12 for pitch in chord), chord[0] + 24]
         place, way = int(rng.integers(len(tones))), int(rng.choice([-1, 1]))
@@ -118,12 +116,12 @@ def _arpeggio(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]
     return notes
 
 
-def _groove(metre: int, kicks: Sequence[int], bar: int, filled: int, rng: np.random.Generator) -> list[Note]:
+def _groove(metre: int, kicks: Steps, bar: int, filled: int, rng: np.random.Generator) -> list[Note]:
     """Drum a bar: kick and hat vary, the snare stands on its beats, and toms fill the bar from step `filled`."""
     extra = {int(rng.integers(5, metre))} if rng.random() < 0.6 else set()
     notes = [Note(step, 1, "kick", 0, 0.8) for step in sorted({*kicks} | extra) if step < filled]
     notes += [Note(step, 1, "snare", 0, 0.75) for step in BACKBEATS[metre] if step < filled]
-    for step in HATS[metre][rng.integers(len(HATS[metre]))]:
+    for step in drawn(rng, HATS, metre):
         if step < filled:
             notes.append(Note(step, 1, "open_hat" if rng.random() < 0.15 else "hat", step % 3, 0.3))
     if bar % 4 == 0:
@@ -133,7 +131,7 @@ def _groove(metre: int, kicks: Sequence[int], bar: int, filled: int, rng: np.ran
 
 def _bass_line(theme: Theme, bar: int, rng: np.random.Generator) -> list[Note]:
     """Play a bar of bass: roots, at times an octave up."""
-    line = BASS_LINES[theme.metre][rng.integers(len(BASS_LINES[theme.metre]))]
+    line = drawn(rng, BASS_LINES, theme.metre)
     ends = (*line[1:], theme.metre)
     octaves = [12 * int(i > 0 and rng.random() < 0.25) for i in range(len(line))]
     return [

@@ -20,7 +20,7 @@ import numpy as np
 
 from songform.synth.kinds.kind import Kind, Writer
 from songform.synth.notes import Note, repeated
-from songform.synth.rhythms import BACKBEATS, BASS_LINES, COMPING, HATS, KICKS
+from songform.synth.rhythms import BACKBEATS, BASS_LINES, COMPING, HATS, KICKS, drawn
 from songform.synth.themes import Theme, voicings
 
 __all__ = ["REPETITIVE", "loop_steps"]
@@ -68,8 +68,8 @@ def _ostinato(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]
 
 def _groove(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
     """Write drums and a bass figure."""
-    kicks, hats = (table[theme.metre][rng.integers(len(table[theme.metre]))] for table in (KICKS, HATS))
-    line = BASS_LINES[theme.metre][rng.integers(len(BASS_LINES[theme.metre]))]
+    kicks, hats = (drawn(rng, table, theme.metre) for table in (KICKS, HATS))
+    line = drawn(rng, BASS_LINES, theme.metre)
     notes = []
     for start in range(0, theme.metre * n_bars, theme.metre):
         notes += [Note(start + step, 1, "kick", 0, 0.7) for step in kicks]
@@ -85,10 +85,11 @@ def _riff(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
     notes = []
     for start in range(0, theme.metre * n_bars, theme.metre):
         steps = sorted({0, *rng.choice(range(2, theme.metre), size=4, replace=False).tolist()})
-        for step, degree in zip(steps, rng.choice([0, 0, 3, 4, 6], size=len(steps)).tolist(), strict=True):
-            low = _low(theme, degree if step else 0)
-            notes += [Note(start + step, 2, "crunch", low + shift, 0.35, 0.45) for shift in (12, 19)]
-            notes.append(Note(start + step, 2, "bass", low, 0.4, 0.4))
+        ends, degrees = [*steps[1:], theme.metre], rng.choice([0, 0, 3, 4, 6], size=len(steps)).tolist()
+        for step, end, degree in zip(steps, ends, degrees, strict=True):
+            low, length = _low(theme, degree if step else 0), min(6, end - step)
+            notes += [Note(start + step, length, "crunch", low + shift, 0.35, 0.45) for shift in (12, 19)]
+            notes.append(Note(start + step, length, "bass", low, 0.4, 0.4))
         notes += [Note(start + step, 1, "kick", 0, 0.6) for step in range(0, theme.metre, 8)]
         notes += [Note(start + step, 1, "snare", 0, 0.5) for step in BACKBEATS[theme.metre]]
     return notes
@@ -96,20 +97,20 @@ def _riff(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 def _music_box(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
     """Write a figure of keys alone, in eighths or sixteenths."""
-    pace = int(rng.choice([1, 2]))
+    pace, octave = int(rng.choice([1, 2])), int(rng.choice([0, 12]))
     chord = theme.chord(0)
     degrees = [chord[i % len(chord)] + 7 * (i // len(chord)) for i in range(2 * len(chord))]
     steps = range(0, theme.metre * n_bars, pace)
     drawn = rng.choice(degrees, size=len(steps)).tolist()
     return [
-        Note(step, 2 * pace, "keys", theme.pitch(degree) + 12, 0.45 if step % theme.metre == 0 else 0.35, 0.4)
+        Note(step, 2 * pace, "keys", theme.pitch(degree) + octave, 0.45 if step % theme.metre == 0 else 0.35, 0.4)
         for step, degree in zip(steps, drawn, strict=True)
     ]
 
 
 def _vamp(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
     """Strike two chords in a rhythm."""
-    rhythm = COMPING[theme.metre][rng.integers(len(COMPING[theme.metre]))]
+    rhythm = drawn(rng, COMPING, theme.metre)
     chords = voicings(theme, 2, lowest=55)
     notes = []
     for bar in range(n_bars):

@@ -117,6 +117,6 @@ TRANSITION = {
     "break": Turn(_break, 1.0, longest=2),
     "swell": Turn(_swell, -3.0, longest=2),
     "pause": Turn(_pause, longest=2),
-    "modulation": Turn(_modulation, -1.0, longest=4),
+    "modulation": Turn(_modulation, -1.0, longest=2),
     "ritardando": Turn(_ritardando, -2.0, longest=2, slowing=0.8),
 }

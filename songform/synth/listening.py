@@ -36,7 +36,7 @@ def listening_composition(seed: int, sr: int, duration: float, players: Players)
     traits = Traits(15.0 * sr / step, METRE // 4, 0.0, "wide", 0.0, 0.3)
     plan = new_plan(chance.form, duration, METRE * step / sr)
     levels = new_levels(chance.form, plan)
-    kinds = new_kinds(chance.form, plan, _palette(chance.form))
+    kinds = new_kinds(chance.form, plan, _palette(chance.form), METRE * step / sr)
     notes = scores(plan, kinds, new_theme(chance.score), traits.bpm, chance.score)
     passages = [
         Passage(state, kind, written, Clock(step, METRE * n_bars), level)

@@ -42,7 +42,7 @@ def study_composition(seed: int, sr: int, duration: float | None, players: Playe
     drawn = float(chance.form.uniform(*SECONDS))
     lacking = _lacking(chance.form, profile.lacking)
     plan = new_form(chance.form, drawn if duration is None else duration, metre * step / sr, lacking)
-    kinds = new_kinds(chance.form, plan, _palette(chance.form))
+    kinds = new_kinds(chance.form, plan, _palette(chance.form), metre * step / sr)
     swing = SWINGS[int(chance.form.integers(len(SWINGS)))]
     traits = Traits(15.0 * sr / step, metre // 4, swing, dynamics, *_fades(chance.form, plan, metre * step / sr))
     levels = section_levels(chance.form, profile, plan, kind_levels(plan, kinds))

@@ -22,7 +22,9 @@ __all__ = ["kind_levels", "new_kinds", "scores"]
 FASTEST_FELT = {"Calm": 102.0, "BuildUp": 165.0, "Energetic": 182.0, "Repetitive": 150.0}
 
 
-def new_kinds(rng: np.random.Generator, plan: Plan, palette: Mapping[str, tuple[str, ...]]) -> list[str]:
+def new_kinds(
+    rng: np.random.Generator, plan: Plan, palette: Mapping[str, tuple[str, ...]], bar_seconds: float
+) -> list[str]:
     """Draw the kind of each section.
 
     Parameters
@@ -33,10 +35,12 @@ def new_kinds(rng: np.random.Generator, plan: Plan, palette: Mapping[str, tuple[
         The sections.
     palette : mapping of str to tuple of str
         The kinds of each state that the song knows. A Transition that is too long for its kind is made of gestures.
+    bar_seconds : float
+        The length of a bar.
     """
     kinds = [palette[state][int(rng.integers(len(palette[state])))] for state, _ in plan]
     return [
-        "gestures" if state == "Transition" and n_bars > TRANSITION[kind].longest else kind
+        "gestures" if state == "Transition" and n_bars * bar_seconds > TRANSITION[kind].longest else kind
         for (state, n_bars), kind in zip(plan, kinds, strict=True)
     ]
 

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from scipy.signal import lfilter
 
-from songform.synth.instruments.strokes import Envelope, Instrument, Samples, Stroke
+from songform.synth.instruments.strokes import Envelope, Instrument, Samples, Stroke, filtered
 
 __all__ = ["FORMANT"]
 
@@ -29,12 +29,12 @@ class _Mouth:
     envelope: Envelope
     singers: tuple[float, ...] = (0.0,)
     vibrato: float = 25.0
-    breath: float = 0.05
+    breath: float = 0.02
 
 
 def _pulses(stroke: Stroke, mouth: _Mouth, t: Samples) -> Samples:
     """Return the sum of the singers' pulse trains, whose spectrum falls by 12 dB an octave or less."""
-    y = np.asarray(mouth.breath * stroke.noise(t.size))
+    y = mouth.breath * filtered(stroke.noise(t.size), "lowpass", 3000.0, stroke.sr)
     sharpness = 2.0 + 6.0 * stroke.brightness
     for singer, cents in enumerate(mouth.singers):
         rate = 5.0 + 0.4 * singer
@@ -62,10 +62,10 @@ def _sung(stroke: Stroke, mouth: _Mouth) -> Samples:
 _CHOIR = (-9.0, 0.0, 8.0)
 _MOUTHS = {
     "singer": _Mouth("ah", Envelope(attack=0.08, release=0.2)),
-    "humming": _Mouth("oo", Envelope(attack=0.1, release=0.25), vibrato=18.0, breath=0.02),
-    "voices": _Mouth("ah", Envelope(attack=0.5, release=0.9), _CHOIR, breath=0.1),
-    "boys": _Mouth("oo", Envelope(attack=0.6, release=0.9), _CHOIR, breath=0.08),
-    "chant": _Mouth("ee", Envelope(attack=0.03, release=0.12), _CHOIR, vibrato=12.0, breath=0.12),
+    "humming": _Mouth("oo", Envelope(attack=0.1, release=0.25), vibrato=18.0, breath=0.01),
+    "voices": _Mouth("ah", Envelope(attack=0.5, release=0.9), _CHOIR, breath=0.03),
+    "boys": _Mouth("oo", Envelope(attack=0.6, release=0.9), _CHOIR, breath=0.03),
+    "chant": _Mouth("ee", Envelope(attack=0.03, release=0.12), _CHOIR, vibrato=12.0, breath=0.04),
 }
 
 FORMANT: dict[str, Instrument] = {name: partial(_sung, mouth=mouth) for name, mouth in _MOUTHS.items()}

@@ -59,10 +59,11 @@ def _crescendo(theme: Theme, n_bars: int, _rng: np.random.Generator) -> list[Not
     end = theme.metre * n_bars
     notes = []
     for bar, chord in enumerate(voicings(theme, n_bars, lowest=48)):
-        for step in pulse(theme.metre, 2 + (theme.metre - 2) * bar / max(1, n_bars - 1)):
+        density = 2 + (theme.metre - 2) * bar / max(1, n_bars - 1)
+        length = theme.metre / round(density)
+        for step in pulse(theme.metre, density):
             progress = (bar + step / theme.metre) / n_bars
             swell, up = _swell(progress), 12 * round(progress)
-            length = 1 + 3 * (1 - progress)
             notes += [Note(bar * theme.metre + step, length, "strings", p + up, 0.4 * swell, progress) for p in chord]
             if progress > 0.4:
                 high = theme.pitch(theme.chord(bar)[step % 3] + 3 + round(6 * progress))
@@ -79,7 +80,7 @@ def _layers(theme: Theme, n_bars: int, _rng: np.random.Generator) -> list[Note]:
         layers = _bar_of_layers(theme.metre, chord)
         # A voice may come in on the half of a bar: a section of few bars would have no time to grow.
         for half in (0, 1):
-            present = 1 + int((len(layers) - 1) * (2 * bar + half + 1) / (2 * n_bars))
+            present = 2 + int((len(layers) - 2) * (2 * bar + half + 1) / (2 * n_bars))
             first, after = half * theme.metre // 2, (1 + half) * theme.metre // 2
             sounding = [note for layer in layers[:present] for note in layer if first <= note.step < after]
             notes += [moved(note, theme.metre * bar) for note in sounding]

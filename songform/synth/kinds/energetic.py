@@ -107,7 +107,8 @@ def _arpeggio(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]
         place, way = int(rng.integers(len(tones))), int(rng.choice([-1, 1]))
         bar_notes = _groove(theme.metre, kicks, bar, theme.metre, rng)
         for step in range(theme.metre):
-            way = -way if not 0 <= place + way < len(tones) or rng.random() < 0.15 else way
+            way = -way if rng.random() < 0.15 else way
+            way = way if 0 <= place + way < len(tones) else -way
             place += way
             bar_notes.append(Note(step, 1.5, "lead", tones[place], 0.45, 0.95))
         bar_notes += _bass_line(theme, bar, rng)

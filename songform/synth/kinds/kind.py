@@ -42,13 +42,13 @@ class Turn:
         Of the theme before, the theme after, the number of bars and a generator; returns the notes.
     level_db : float
         How much louder it is than is usual for a Transition.
-    longest : int
-        More bars than this would be something else to the ear.
+    longest : float
+        More seconds than this would be something else to the ear.
     slowing : float
         How much slower it ends than it begins.
     """
 
     write: TurnWriter
     level_db: float = 0.0
-    longest: int = 4
+    longest: float = 8.0
     slowing: float = 0.0

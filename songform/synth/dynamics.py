@@ -19,6 +19,7 @@ from songform.synth.plan import Levels, Plan
 
 __all__ = ["PROFILES", "Dynamics", "new_dynamics", "section_levels"]
 
+LEAST_RISE = 0.01  # a BuildUp that is to stay equally loud is brought there bar by bar: it has a crescendo of its own
 SHARES = {"wide": 0.3, "narrow": 0.25, "loud": 0.12, "soft": 0.13, "mastered": 0.2}
 
 
@@ -67,7 +68,9 @@ PROFILES = {
     "soft": Dynamics(
         _ranges((-8.0, -5.0), (-4.0, -1.5), (-4.0, -1.5)), (5.0, 9.0), -1.0, (-22.0, -14.0), ("Energetic",)
     ),
-    "mastered": Dynamics(_ranges((-0.5, 0.5), (-0.5, 0.5), (-0.5, 0.5)), (0.0, 0.0), 0.0, (-4.0, 1.0), evened=True),
+    "mastered": Dynamics(
+        _ranges((-0.5, 0.5), (-0.5, 0.5), (-0.5, 0.5)), (LEAST_RISE, LEAST_RISE), 0.0, (-4.0, 1.0), evened=True
+    ),
 }
 
 
@@ -107,8 +110,9 @@ def section_levels(rng: np.random.Generator, dynamics: Dynamics, plan: Plan, shi
     levels: list[Levels] = []
     for i, (state, _) in enumerate(plan):
         before, after = own[i - 1] if i else softest, own[min(i + 1, len(own) - 1)]
-        if state == "BuildUp" and not dynamics.evened:
-            levels.append((min(dynamics.end - rise, (before + softest) / 2), dynamics.end))
+        if state == "BuildUp":
+            lowest = dynamics.end if dynamics.evened else (before + softest) / 2
+            levels.append((min(dynamics.end - rise, lowest), dynamics.end))
         elif state == "Transition" and i + 1 < len(plan) and plan[i + 1][0] != "BuildUp":
             levels.append((own[i], (own[i] + min(own[i], after)) / 2))
         else:

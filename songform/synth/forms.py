@@ -27,7 +27,7 @@ SECONDS = {
     "Calm": (3.5, 28.0),
     "BuildUp": (4.0, 20.0),
     "Energetic": (3.5, 28.0),
-    "Transition": (1.2, 6.0),
+    "Transition": (1.2, 5.5),
     "Repetitive": (5.0, 30.0),
 }
 
@@ -40,7 +40,9 @@ FOLLOWING = {
     "Repetitive": {"BuildUp": 3.0, "Energetic": 3.0, "Calm": 2.0, "Transition": 2.0},
 }
 CLOSING = ("Calm", "Energetic", "Repetitive")
-UNHEARD = 3.0
+UNHEARD = 3.0  # what has not been heard is so much likelier
+LEAST_STATES = 3
+ATTEMPTS = 20
 
 
 def new_form(rng: np.random.Generator, duration: float, bar_seconds: float, lacking: Collection[str] = ()) -> Plan:
@@ -60,8 +62,21 @@ def new_form(rng: np.random.Generator, duration: float, bar_seconds: float, lack
     Returns
     -------
     Plan
-        At least as long as the duration; the last section is as short as that allows.
+        At least as long as the duration; the last section is as short as that allows. Where there is time for it, no
+        more than two of the five states are missing.
     """
+    forms = [_drawn_form(rng, duration, bar_seconds, lacking)]
+    while _n_states(forms[-1]) < LEAST_STATES and len(forms) < ATTEMPTS:
+        forms.append(_drawn_form(rng, duration, bar_seconds, lacking))
+    return max(forms, key=_n_states)
+
+
+def _n_states(form: Plan) -> int:
+    return len({state for state, _ in form})
+
+
+def _drawn_form(rng: np.random.Generator, duration: float, bar_seconds: float, lacking: Collection[str]) -> Plan:
+    """Draw sections until nothing is left to fill and the last one may close a song."""
     form: Plan = []
     left = int(np.ceil(duration / bar_seconds - 1e-9))
     while left > 0 or form[-1][0] not in CLOSING:

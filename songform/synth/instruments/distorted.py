@@ -90,8 +90,7 @@ _BOWED = (tuple(0.85**k for k in range(16)), tuple((-0.8) ** k for k in range(16
 DISTORTED: dict[str, Instrument] = {
     "bent lead": partial(_bent, patch=_Bent(Envelope(attack=0.01, release=0.1), 0.95, 0.6, 0.5, (-6.0, 5.0))),
     "bent stab": partial(_bent, patch=_Bent(Envelope(decay=0.15, sustain=0.15), 0.95, 0.1, 0.1, (0.0, 7.0))),
-    "bent bass": partial(_bent, patch=_Bent(Envelope(decay=0.5, sustain=0.6), 0.9, 0.3, 0.15)),
-    "bent sine": partial(_bent, patch=_Bent(Envelope(attack=0.01, release=0.06), 0.3, 0.1, 0.1)),
+    "bent bass": partial(_bent, patch=_Bent(Envelope(decay=0.5, sustain=0.6), 1.0, 0.85, 0.15, (0.0, 6.0))),
     "glass": partial(_wandering, patch=_Wandering(Envelope(attack=0.5, release=1.0), *_GLASS, 0.21)),
     "pipes": partial(_wandering, patch=_Wandering(Envelope(attack=0.25, release=0.6), *_PIPES, 0.13)),
     "bowed": partial(_wandering, patch=_Wandering(Envelope(attack=0.05, release=0.2), *_BOWED, 2.3, (-9.0, 1.0, 8.0))),

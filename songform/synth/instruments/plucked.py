@@ -30,7 +30,7 @@ def _string(stroke: Stroke, dying: float, ring: float) -> Samples:
     noise = stroke.noise(min(n, int(delay) + 1))
     burst = np.zeros(n)
     burst[: noise.size] = noise - noise.mean()  # a constant would ring on: the loop hardly damps it
-    softness = 0.9 * (1.0 - stroke.brightness)
+    softness = 0.97 * np.sqrt(1.0 - stroke.brightness)  # a thumb's pluck, or a plectrum's
     return np.asarray(lfilter([1.0], loop, lfilter([1.0 - softness], [1.0, -softness], burst)))
 
 

@@ -89,7 +89,7 @@ UNSEEN = InstrumentSet(
         "loop": ("steel guitar", "harp", "koto", "fm kalimba", "fm clav"),
         "lead": ("fm brass", "fm lead", "bent lead"),
         "chords": ("bent stab", "steel guitar", "fm clav"),
-        "bass": ("string bass", "bent bass", "bent sine", "fm clang"),
+        "bass": ("string bass", "bent bass", "fm clang"),
         "strings": ("bowed", "chant"),
         "brass": ("fm brass",),
         "crunch": ("distorted guitar", "overdriven guitar"),

@@ -47,7 +47,7 @@ def _clap(stroke: Stroke) -> Samples:
 def _shaker(stroke: Stroke) -> Samples:
     """Grains that swell for 20 ms before they fall."""
     t = stroke.ringing(0.12)
-    grains = filtered(stroke.noise(t.size), "bandpass", (4500.0, 9000.0), stroke.sr)
+    grains = filtered(stroke.noise(t.size), "highpass", 4500.0, stroke.sr)
     return grains * np.minimum(t / 0.02, 1.0) * np.exp(-t / 0.03)
 
 

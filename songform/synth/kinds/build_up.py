@@ -68,7 +68,8 @@ def _crescendo(theme: Theme, n_bars: int, _rng: np.random.Generator) -> list[Not
             if progress > 0.4:
                 high = theme.pitch(theme.chord(bar)[step % 3] + 3 + round(6 * progress))
                 notes.append(Note(bar * theme.metre + step, length, "brass", high, 0.45 * swell, progress))
-            notes.append(Note(bar * theme.metre + step, 1, "snare", 0, 0.35 * swell))
+            drum, pitch = ("tom", 41) if progress < 0.5 else ("snare", 0)
+            notes.append(Note(bar * theme.metre + step, 1, drum, pitch, 0.35 * swell))
     last = min(theme.metre, end)
     return [*notes, Note(end - last, last, "reverse", 0, 0.35)]
 
@@ -94,9 +95,10 @@ def _bar_of_layers(metre: int, chord: tuple[int, ...]) -> list[list[Note]]:
     return [
         [Note(step, metre // 2, "pad", pitch, 0.25, 0.3) for step in halves for pitch in chord],
         [Note(step, 3, "keys", tones[step // 4 % len(tones)], 0.35, 0.4) for step in quarters],
-        [Note(step, 1, "shaker", 0, 0.25) for step in eighths],
-        [Note(step + 2, 2, "chords", pitch, 0.25, 0.6) for step in quarters for pitch in chord],
-        [Note(step, 1, "loop", tones[(step * 3) % len(tones)] + 12, 0.4, 0.8) for step in sixteenths],
+        [Note(step + 2, 2, "chords", pitch, 0.2, 0.5) for step in quarters for pitch in chord],
+        [Note(step, 2, "loop", tones[(step * 3) % len(tones)] + 12, 0.35, 0.6) for step in eighths],
+        [Note(step, 1, "shaker", 0, 0.3) for step in eighths],
+        [Note(step, 1, "lead", tones[(step * 5) % len(tones)] + 12, 0.35, 0.8) for step in sixteenths],
         [Note(step, 1, "hat", 0, 0.35 + 0.1 * (step % 2)) for step in sixteenths],
         [Note(step, 1, "snare", 0, 0.5 + 0.02 * step) for step in eighths],
     ]
@@ -113,7 +115,7 @@ def _sweep(theme: Theme, n_bars: int, _rng: np.random.Generator) -> list[Note]:
             notes += [
                 Note(start + step, 2, "chords", pitch, 0.35 * _swell(progress) ** 0.3, progress) for pitch in chord
             ]
-            notes.append(Note(start + step, 1, "hat", 0, 0.5 * progress**2))
+            notes.append(Note(start + step, 1, "hat", 0, 0.01 + 0.5 * progress**2))
             if step % 4 == 0 and progress < 0.6:
                 notes.append(Note(start + step, 4, "bass", theme.bass(bar), 0.4 * (1 - progress / 0.6), 0.3))
         rise = round(7 * bar / n_bars)

@@ -55,7 +55,7 @@ def _broken_chords(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[
         order = rng.permutation(len(tones))
         for i, step in enumerate(steps):
             pitch = tones[order[i % len(order)]]
-            notes.append(Note(start + step, 6, "keys", pitch, float(rng.uniform(0.2, 0.4)), 0.3))
+            notes.append(Note(start + step, 6, "keys", pitch, float(rng.uniform(0.2, 0.4)), 0.2))
     return notes
 
 
@@ -69,7 +69,7 @@ def _chorale(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
             start, level = theme.metre * bar + step, float(rng.uniform(0.2, 0.35))
             top = chord[-1] if step == 0 else theme.pitch(theme.chord(bar)[0] + int(rng.integers(7, 11)))
             voices = (theme.bass(bar) + 12, *chord[:-1], top)
-            notes += [Note(start, half, player, pitch, level, 0.35) for pitch in voices]
+            notes += [Note(start, half, player, pitch, level, 0.12) for pitch in voices]
     return notes
 
 

@@ -113,10 +113,10 @@ def _ritardando(before: Theme, after: Theme, n_bars: int, rng: np.random.Generat
 
 TRANSITION = {
     "gestures": Turn(gestures),
-    "fill": Turn(_fill, 2.0, longest=3.5),
-    "break": Turn(_break, 1.0, longest=4.0),
-    "swell": Turn(_swell, -3.0, longest=4.0),
-    "pause": Turn(_pause, longest=3.0),
-    "modulation": Turn(_modulation, -1.0, longest=4.5),
+    "fill": Turn(_fill, 2.0, longest=4.0),
+    "break": Turn(_break, 1.0, longest=4.5),
+    "swell": Turn(_swell, -3.0, longest=4.5),
+    "pause": Turn(_pause, longest=3.2),
+    "modulation": Turn(_modulation, -1.0, longest=5.0),
     "ritardando": Turn(_ritardando, -2.0, longest=4.0, slowing=0.8),
 }

@@ -20,6 +20,7 @@ from songform.synth.plan import Levels, Plan
 __all__ = ["PROFILES", "Dynamics", "new_dynamics", "section_levels"]
 
 LEAST_RISE = 0.01  # a BuildUp that is to stay equally loud is brought there bar by bar: it has a crescendo of its own
+LOUDEST_TURN = 4.0  # above what surrounds a Transition
 SHARES = {"wide": 0.3, "narrow": 0.25, "loud": 0.12, "soft": 0.13, "mastered": 0.2}
 
 
@@ -97,7 +98,7 @@ def section_levels(rng: np.random.Generator, dynamics: Dynamics, plan: Plan, shi
     -------
     list of tuple of float
         The level at the start and at the end of each section. A BuildUp rises from below what was before; a
-        Transition goes half the way to what comes.
+        Transition is not much louder than what surrounds it, and goes half the way down to what comes.
     """
     drawn = {state: float(rng.uniform(*bounds)) for state, bounds in dynamics.ranges.items()}
     rise = float(rng.uniform(*dynamics.rise))
@@ -106,15 +107,15 @@ def section_levels(rng: np.random.Generator, dynamics: Dynamics, plan: Plan, shi
         min(drawn.get(state, dynamics.end) + spread * (shift + float(rng.uniform(-1.0, 1.0))), dynamics.ceiling(state))
         for (state, _), shift in zip(plan, shifts, strict=True)
     ]
-    softest = drawn["Calm"]
     levels: list[Levels] = []
     for i, (state, _) in enumerate(plan):
-        before, after = own[i - 1] if i else softest, own[min(i + 1, len(own) - 1)]
+        before, after = own[max(i - 1, 0)], own[min(i + 1, len(own) - 1)]
         if state == "BuildUp":
-            lowest = dynamics.end if dynamics.evened else (before + softest) / 2
+            lowest = dynamics.end if dynamics.evened else (before + drawn["Calm"]) / 2
             levels.append((min(dynamics.end - rise, lowest), dynamics.end))
-        elif state == "Transition" and i + 1 < len(plan) and plan[i + 1][0] != "BuildUp":
-            levels.append((own[i], (own[i] + min(own[i], after)) / 2))
+        elif state == "Transition":
+            first = min(own[i], max(before, after) + LOUDEST_TURN)
+            levels.append((first, (first + min(first, after)) / 2))
         else:
             levels.append((own[i], own[i]))
     return levels

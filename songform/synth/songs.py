@@ -21,7 +21,7 @@ from songform.synth.performing import Player, Sound
 from songform.synth.production import RING_SECONDS, bounds, produced
 from songform.synth.studying import study_composition
 
-__all__ = ["Section", "Song", "compose", "playlist", "states_at", "study_song", "study_songs"]
+__all__ = ["Section", "Song", "compose", "finished", "playlist", "states_at", "study_song", "study_songs"]
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,32 @@ def study_songs(
     return (study_song(each, sr=sr, duration=duration, instruments=instruments) for each in seeds)
 
 
+def finished(composition: Composition, played: Sequence[Sound], sr: int) -> Song:
+    """Make a song of what players, these or others, have made of a composition.
+
+    Parameters
+    ----------
+    composition : Composition
+        Of `songform.synth.studying` or `songform.synth.listening`.
+    played : sequence of Sound, each of shape (2, n)
+        The sound of each section, as long as the section and as its last notes ring: the dry part, and the part that
+        is also sent to the room.
+    sr : int
+        Sampling rate in Hz, that of the composition.
+
+    Returns
+    -------
+    Song
+        The samples and the true form.
+    """
+    times = [sample / sr for sample in bounds(composition)]
+    sections = tuple(
+        Section(start, end, passage.state, passage.kind)
+        for (start, end), passage in zip(pairwise(times), composition.passages, strict=True)
+    )
+    return Song(composition.title, produced(composition, played, sr), sr, sections, composition.traits)
+
+
 def states_at(sections: Sequence[Section], times: ArrayLike) -> NDArray[np.str_]:
     """Look up the true state at some times.
 
@@ -245,14 +271,4 @@ def _performance(composition: Composition, sr: int, instruments: str) -> Song:
     player = Player(players, sr, composition.step, composition.seed)
     ring = round(RING_SECONDS * sr)
     played = [player.played(each.notes, each.clock, each.clock.n_samples + ring) for each in composition.passages]
-    y = produced(composition, played, sr)
-    return Song(composition.title, y, sr, _sections(composition, sr), composition.traits)
-
-
-def _sections(composition: Composition, sr: int) -> tuple[Section, ...]:
-    """Return the true form of a composition."""
-    times = [sample / sr for sample in bounds(composition)]
-    return tuple(
-        Section(start, end, passage.state, passage.kind)
-        for (start, end), passage in zip(pairwise(times), composition.passages, strict=True)
-    )
+    return finished(composition, played, sr)

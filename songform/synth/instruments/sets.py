@@ -85,7 +85,7 @@ UNSEEN = InstrumentSet(
     players={
         "pad": ("fm pad", "voices", "boys", "glass", "pipes"),
         "voice": ("singer", "humming", "fm reed", "fm epiano"),
-        "keys": ("fm epiano", "harp", "koto"),
+        "keys": ("fm epiano", "harp"),
         "loop": ("steel guitar", "harp", "koto", "fm kalimba", "fm clav"),
         "lead": ("fm brass", "fm lead", "bent lead"),
         "chords": ("bent stab", "steel guitar", "fm clav"),

@@ -3,7 +3,7 @@
 ============  ===================================================================================
 `ostinato`    a figure over a held chord, a bass note, a soft kick and hat
 `groove`      drums and a bass figure, nothing else
-`riff`        bass and power chords in unison, with drums
+`riff`        bass and muted power chords in unison, with a soft kick and hat
 `music box`   soft keys alone
 `vamp`        two chords struck in a rhythm over a bass, with a shaker
 `pulses`      two voices of repeated tones, without drums
@@ -81,17 +81,17 @@ def _groove(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _riff(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Write bass and power chords in unison, and drums."""
+    """Write bass and muted power chords in unison; a kick and a hat keep time."""
     notes = []
     for start in range(0, theme.metre * n_bars, theme.metre):
         steps = sorted({0, *rng.choice(range(2, theme.metre), size=4, replace=False).tolist()})
         ends, degrees = [*steps[1:], theme.metre], rng.choice([0, 0, 3, 4, 6], size=len(steps)).tolist()
         for step, end, degree in zip(steps, ends, degrees, strict=True):
             low, length = _low(theme, degree if step else 0), min(6, end - step)
-            notes += [Note(start + step, length, "crunch", low + shift, 0.35, 0.45) for shift in (12, 19)]
+            notes += [Note(start + step, length, "crunch", low + shift, 0.25, 0.2) for shift in (12, 19)]
             notes.append(Note(start + step, length, "bass", low, 0.4, 0.4))
-        notes += [Note(start + step, 1, "kick", 0, 0.6) for step in range(0, theme.metre, 8)]
-        notes += [Note(start + step, 1, "snare", 0, 0.5) for step in BACKBEATS[theme.metre]]
+        notes += [Note(start + step, 1, "kick", 0, 0.5) for step in range(0, theme.metre, 8)]
+        notes += [Note(start + step, 1, "hat", 0, 0.15) for step in range(0, theme.metre, 4)]
     return notes
 
 
@@ -143,8 +143,8 @@ def _low(theme: Theme, degree: int) -> int:
 
 REPETITIVE = {
     "ostinato": Kind(_looped(_ostinato)),
-    "groove": Kind(_looped(_groove), 2.0),
-    "riff": Kind(_looped(_riff), 2.0),
+    "groove": Kind(_looped(_groove), 1.0),
+    "riff": Kind(_looped(_riff)),
     "music box": Kind(_looped(_music_box), -4.0),
     "vamp": Kind(_looped(_vamp)),
     "pulses": Kind(_looped(_pulses), -2.0),

@@ -42,14 +42,14 @@ def _fill(before: Theme, _after: Theme, n_bars: int, rng: np.random.Generator) -
 def _break(before: Theme, _after: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
     """Stop: hits of the whole band, rests, and a drum in between."""
     notes = []
+    half = before.metre // 2
     for bar, chord in enumerate(voicings(before, n_bars, lowest=54)):
         start = before.metre * bar
-        steps = [0, *rng.choice(range(3, before.metre), size=2, replace=False).tolist()]
-        for step in steps:
+        for step in (0, int(rng.integers(3, half)), half + int(rng.integers(0, half - 3))):
             notes += [Note(start + step, 1, "chords", pitch, 0.35, 0.8) for pitch in chord]
             notes.append(Note(start + step, 1, "kick", 0, 0.8))
-        between = int(rng.integers(1, before.metre))
-        notes.append(Note(start + between, 1, str(rng.choice(["snare", "tom", "clap"])), 50, 0.6))
+        for between in sorted(rng.choice(range(1, before.metre), size=3, replace=False).tolist()):
+            notes.append(Note(start + between, 1, str(rng.choice(["snare", "tom", "clap"])), 50, 0.6))
     return notes
 
 

@@ -25,8 +25,18 @@ note) is a whole number of samples, so a loop repeats to the sample. The same se
 
 from __future__ import annotations
 
-from songform.synth.songs import Section, Song, compose, playlist, states_at
+from songform.synth.songs import Section, Song, compose, finished, playlist, states_at, study_song, study_songs
 
-__all__ = ["VERSION", "Section", "Song", "compose", "playlist", "states_at"]
+__all__ = [
+    "VERSION",
+    "Section",
+    "Song",
+    "compose",
+    "finished",
+    "playlist",
+    "states_at",
+    "study_song",
+    "study_songs",
+]
 
-VERSION = 1  # counts up when a seed gives another song: what was measured on the old one is then measured anew
+VERSION = 2  # counts up when a seed gives another song: what was measured on the old one is then measured anew

@@ -21,7 +21,7 @@ __all__ = ["PROFILES", "Dynamics", "new_dynamics", "section_levels"]
 
 LEAST_RISE = 0.01  # a BuildUp that is to stay equally loud is brought there bar by bar: it has a crescendo of its own
 LOUDEST_TURN = 4.0  # above what surrounds a Transition
-SHARES = {"wide": 0.3, "narrow": 0.25, "loud": 0.12, "soft": 0.13, "mastered": 0.2}
+SHARES = {"wide": 0.3, "narrow": 0.25, "loud": 0.12, "soft": 0.13, "mastered": 0.2}  # of the songs
 
 
 @dataclass(frozen=True)

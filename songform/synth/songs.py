@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from songform.errors import ParameterError
 from songform.synth.composition import Composition, Traits
@@ -19,29 +18,10 @@ from songform.synth.instruments import SETS
 from songform.synth.listening import listening_composition
 from songform.synth.performing import Player, Sound
 from songform.synth.production import RING_SECONDS, bounds, produced
+from songform.synth.sections import Section
 from songform.synth.studying import study_composition
 
-__all__ = ["Section", "Song", "compose", "finished", "playlist", "states_at", "study_song", "study_songs"]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A stretch of a song in one state.
-
-    Parameters
-    ----------
-    start, end : float
-        In seconds; the end belongs to the next section.
-    state : str
-        Calm, BuildUp, Energetic, Transition or Repetitive.
-    kind : str
-        In which of the ways of its state it is written: a name of `songform.synth.kinds`.
-    """
-
-    start: float
-    end: float
-    state: str
-    kind: str = ""
+__all__ = ["Song", "compose", "finished", "playlist", "study_song", "study_songs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,35 +192,6 @@ def finished(composition: Composition, played: Sequence[Sound], sr: int) -> Song
         for (start, end), passage in zip(pairwise(times), composition.passages, strict=True)
     )
     return Song(composition.title, produced(composition, played, sr), sr, sections, composition.traits)
-
-
-def states_at(sections: Sequence[Section], times: ArrayLike) -> NDArray[np.str_]:
-    """Look up the true state at some times.
-
-    Parameters
-    ----------
-    sections : sequence of Section
-        A song's, in order.
-    times : array_like, shape=(n,)
-        In seconds, not negative. A section's end belongs to the next; what is past the song's end, to the last.
-
-    Returns
-    -------
-    np.ndarray of str, shape=(n,)
-        A state for each time.
-
-    Raises
-    ------
-    ParameterError
-        If there is no section, or a time is negative or no number.
-    """
-    seconds = np.asarray(times, dtype=np.float64)
-    if not sections:
-        raise ParameterError("sections is empty, so no time has a state; give the sections of a song")
-    if not np.all(seconds >= 0):
-        raise ParameterError(f"times must be seconds from the song's start, not {seconds[~(seconds >= 0)].flat[0]}")
-    index = np.searchsorted([section.start for section in sections], seconds, side="right") - 1
-    return np.array([section.state for section in sections])[np.maximum(index, 0)]
 
 
 def _require_playable(seed: int, sr: int, duration: float | None, instruments: str) -> None:

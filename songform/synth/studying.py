@@ -85,7 +85,7 @@ def _palette(rng: np.random.Generator) -> dict[str, tuple[str, ...]]:
 def _fades(rng: np.random.Generator, plan: Plan, bar_seconds: float) -> tuple[float, float]:
     """Draw fades, in and out, that leave the greater part of the outer sections as it is."""
     (first, first_bars), (_, last_bars) = plan[0], plan[-1]
-    fade_in = float(rng.uniform(1.0, 5.0)) if rng.random() < 0.35 and first in FADING_IN else 0.0
+    fade_in = float(rng.uniform(1.0, 4.0)) if rng.random() < 0.35 and first in FADING_IN else 0.0
     fade_out = float(rng.uniform(2.0, 8.0)) if rng.random() < 0.4 else 0.3
     return min(fade_in, 0.4 * first_bars * bar_seconds), min(fade_out, 0.4 * last_bars * bar_seconds)
 

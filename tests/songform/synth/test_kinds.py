@@ -121,9 +121,9 @@ def test_no_other_section_is_a_loop(each, seed: int, metre: int) -> None:
 @given(kind=st.sampled_from(sorted(KINDS["BuildUp"])), n_bars=st.integers(2, 16), seed=SEED, metre=METRE)
 def test_a_build_up_gets_denser_bar_by_bar(kind: str, n_bars: int, seed: int, metre: int) -> None:
     notes = written("BuildUp", kind, n_bars, seed, metre)
-    halves = [len([note for note in notes if note.step // metre == bar]) for bar in range(n_bars)]
-    assert halves[-1] > 1.2 * halves[0]
-    assert all(later >= 0.75 * earlier for earlier, later in pairwise(halves))
+    strokes = [len([note for note in notes if note.step // metre == bar]) for bar in range(n_bars)]
+    assert strokes[-1] > 1.2 * strokes[0]
+    assert all(later >= 0.75 * earlier for earlier, later in pairwise(strokes))
 
 
 @pytest.mark.parametrize("instruments", SETS)

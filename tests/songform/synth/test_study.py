@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import stft
 
 from songform.synth import Song, study_song, study_songs
 from songform.synth.composition import Composition
@@ -173,6 +174,45 @@ def test_a_mastered_song_is_equally_loud_in_all_its_sections() -> None:
         for y in sections(song, "BuildUp"):
             first, *_, last = (decibels(part) for part in np.array_split(y, 4))
             assert abs(last - first) < 2.5
+
+
+def recurrence(y: np.ndarray, bar: float) -> float:
+    """Return how alike a section's spectra are to those half a bar to four bars later, at best: a correlation."""
+    spectra = np.log10(np.abs(stft(y, SR // 2, nperseg=512, noverlap=512 - 220)[2]) + 1e-3)  # every 20 ms
+    bands = np.stack([band.mean(axis=0) for band in np.array_split(spectra, 50)])
+    bands -= bands.mean(axis=1, keepdims=True)
+    lags = [round(bar * part / 0.02) + jitter for part in (0.5, 1, 2, 4) for jitter in (-1, 0, 1)]
+    fitting = [lag for lag in lags if lag < 0.6 * bands.shape[1]]
+    return max(
+        (float(np.corrcoef(bands[:, :-lag].ravel(), bands[:, lag:].ravel())[0, 1]) for lag in fitting), default=0
+    )
+
+
+@pytest.mark.parametrize("dynamics", PROFILES)
+def test_only_what_is_repetitive_comes_again_within_seconds(dynamics: str) -> None:
+    """Even where people play it, with a room, a master and noise."""
+    for song in songs(dynamics):
+        bar = 60 / song.traits.bpm * song.traits.beats
+        loops, others = (
+            [recurrence(y, bar) for y in sections(song, *states) if y.size / song.sr > 4 * bar]
+            for states in (("Repetitive",), ("Calm", "Energetic"))
+        )
+        assert min(loops, default=1) > 0.7 > max(others, default=0)
+
+
+@pytest.mark.parametrize("dynamics", PROFILES)
+def test_a_build_up_gets_brighter_and_busier_whatever_its_loudness(dynamics: str) -> None:
+    found = 0
+    for song in songs(dynamics):
+        for y in sections(song, "BuildUp"):
+            spectra = [np.abs(stft(part, song.sr, nperseg=512)[2]) for part in np.array_split(y, 3)]
+            hz = np.linspace(0, song.sr / 2, len(spectra[0]))
+            centroid = [float(np.sum(hz[:, None] * each) / np.sum(each)) for each in spectra]
+            onsets = [float(np.maximum(np.diff(np.log10(each + 1e-3)), 0).mean()) for each in spectra]
+            assert centroid[0] * 1.2 < centroid[2]
+            assert onsets[0] * 1.2 < onsets[2]
+            found += 1
+    assert found >= 2
 
 
 @pytest.mark.parametrize("dynamics", ["wide", "narrow"])

@@ -77,8 +77,8 @@ def annotate(home: Path, source: str, file: str, annotator: str | None = None) -
         If no file can be used.
     """
     corpus, path = Corpus(home), local_path(file)
-    corpus.prepare()
     tracks = known_tracks(corpus, source)
+    corpus.prepare()
     if path.is_dir():
         return _annotated_folder(corpus, tracks, source, path, annotator)
     if len(tracks) > 1:

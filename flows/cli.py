@@ -59,7 +59,7 @@ _SOURCES = typer.Argument(metavar="SOURCE...", help="Address of a track, playlis
 _RETRY = typer.Option("--retry-failed", help="Try again even what failed for good; what is not due yet waits.")
 _SONIFY = typer.Option("--sonify", help="Write each song with a click at each boundary and a tone for each state.")
 _SOURCE = typer.Argument(metavar="SOURCE", help="A track's key, address or file; or a folder of songs.")
-_FILE = typer.Argument(metavar="[FILE]", help="Labels: lab, Audacity, CSV, JAMS or a report; or a folder of such.")
+_FILE = typer.Argument(metavar="FILE", help="Labels: lab, Audacity, CSV, JAMS or a report; or a folder of such.")
 _ANNOTATOR = typer.Option("--annotator", metavar="NAME", callback=_named_if_any, help="Who said so.")
 _EXPERIMENT = typer.Option("--experiment", callback=_named, help="MLflow's name for a group of runs.")
 

@@ -117,4 +117,4 @@ def _ffmpeg_or_none() -> str | None:
     try:
         return find_ffmpeg()
     except TrackError:
-        return None
+        return None  # a song that needs it says so

@@ -17,6 +17,8 @@ from songform.errors import AnnotationError
 
 __all__ = ["Row", "annotation_of", "lines_of", "seconds", "seconds_text"]
 
+_LONGEST = 1e7  # seconds: four months are no song
+
 
 class Row(NamedTuple):
     """A label as a file gives it."""
@@ -47,6 +49,8 @@ def annotation_of(rows: Sequence[Row], **about: Any) -> Annotation:
     if not rows:
         raise AnnotationError("there is no label in it; was it saved before the labels were set?")
     for row in rows:
+        if row.end > _LONGEST and math.isfinite(row.end):
+            raise AnnotationError(f"{row.place} ends at {row.end:g}; times are seconds from the song's beginning")
         if not 0 <= row.start < math.inf or not row.start <= row.end < math.inf:
             raise AnnotationError(
                 f"{row.place} goes from {row.start:g} to {row.end:g} s; a label begins at 0 or later and ends no sooner"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from flows.evaluate import _chosen_model
 from songform.agreement import MEASURES
 from songform.corpus import Corpus, write_json
-from songform.errors import ModelError
+from tasks.reporting import OWN_MODEL
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +69,19 @@ def test_a_corpus_is_evaluated_step_by_step(songform, document, home, records, t
     assert "Recorded before: MLflow run " in songform("--home", home, "evaluate").stdout
 
 
-def test_the_champion_is_evaluated_unless_another_model_is_named(trained, home):
-    champion = _chosen_model(trained.home, None)
-    assert (champion.model_id, champion.is_champion) == (trained.plan.bundle_id, True)
-    assert _chosen_model(trained.home, "models:/songform/1").model_id == trained.plan.bundle_id
-    with pytest.raises(ModelError, match="no model of songform can be had from models:/songform/99"):
-        _chosen_model(trained.home, "models:/songform/99")
+def test_the_champion_is_evaluated_unless_another_model_is_named(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("flows.evaluate.fetch_bundle", SimpleNamespace(fn=lambda _, uri: asked.append(uri)))
+    _chosen_model(tmp_path, "models:/songform/2")
+    assert _chosen_model(tmp_path, None) == OWN_MODEL  # nothing was trained
+    monkeypatch.setattr("flows.evaluate.champion_version", lambda _: "3")
+    _chosen_model(tmp_path, None)
+    assert asked == ["models:/songform/2", "models:/songform@champion"]
+
+
+def test_a_model_that_is_not_there_is_one_sentence(songform, home, records, tmp_path):
+    (tmp_path / "x.lab").write_text("0 8 A\n8 15 B\n")
+    songform("--home", home, "annotate", records[0].key, tmp_path / "x.lab")
+    result = songform("--home", home, "evaluate", "--model", "models:/songform/99")
+    assert result.exit_code == 4
+    assert "models:/songform/99" in result.stderr

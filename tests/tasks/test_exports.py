@@ -13,29 +13,23 @@ import pandas as pd
 import pytest
 
 import songform
+from songform.corpus import Corpus
 from songform.formats import WRITERS, read_annotation
 from tasks.exports import export_paths
-from tasks.registry import fetch_bundle
-from tasks.reporting import report_tracks
-
-
-@pytest.fixture(scope="module")
-def model(trained):
-    return fetch_bundle.fn(trained.home, "models:/songform@champion")
+from tasks.reporting import OWN_MODEL, report_tracks
 
 
 @pytest.fixture
-def reported(trained, model, tmp_path, monkeypatch):
+def reported(extracted, quick, tmp_path, monkeypatch):
     """Return what reports a song; its pictures, which take long, are only hinted at."""
+    key = Corpus(extracted).records()[0].key
 
     def touch(pictures, *_):
         for path in pictures.values():
             path.touch()
 
     def call():
-        (document,) = report_tracks.fn(
-            trained.home, trained.plan.keys[:1], trained.settings, model, out=tmp_path, n_tracks=1
-        )
+        (document,) = report_tracks.fn(extracted, [key], quick, OWN_MODEL, out=tmp_path, n_tracks=1)
         return document
 
     monkeypatch.setattr("tasks.reporting._draw", touch)
@@ -80,7 +74,7 @@ def test_those_whose_formats_they_are_read_the_same(report):
     assert [o.confidence for o in segments.data] == [s["confidence"] for s in report["segments"]]
     assert jam.file_metadata.title == report["track"]["title"]
     assert jam.file_metadata.duration == pytest.approx(report["track"]["duration"])
-    assert segments.annotation_metadata.annotator.name == f"songform model {report['model']['id']}"
+    assert segments.annotation_metadata.annotator.name == "songform model own"
     assert segments.annotation_metadata.annotation_tools == f"songform {songform.__version__}"
     table = pd.read_csv(exported(report, ".csv"))
     assert np.array_equal(table[["start", "end"]].to_numpy(), times)

@@ -40,7 +40,9 @@ def table_of(home):
     return pd.read_parquet(home / "data" / "segments.parquet")
 
 
-def test_an_analysis_replaces_its_own_songs_and_keeps_the_others(home, keys, quick):
+@pytest.mark.parametrize("batch", [1, 250])
+def test_an_analysis_replaces_its_own_songs_and_keeps_the_others(home, keys, quick, monkeypatch, batch):
+    monkeypatch.setattr("tasks.segmenttable.BATCH", batch)
     first, second, third = sorted(keys)[:3]
     collect_segments.fn(home, [report(second, "Calm"), report(first, "Calm", "BuildUp")], quick)
     collect_segments.fn(home, [report(third, "Energetic"), report(second, "Calm", "Energetic", model="m")], quick)

@@ -6,10 +6,22 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from songform.annotations import Annotation
 from songform.errors import AnnotationError
-from songform.formats import MOST_BYTES, audacity, jamsfile, lab, parsed_annotation, read_annotation, report, sheet
+from songform.formats import (
+    MOST_BYTES,
+    WRITERS,
+    audacity,
+    jamsfile,
+    lab,
+    parsed_annotation,
+    read_annotation,
+    report,
+    sheet,
+)
 
 
 def rows_of(given: Annotation) -> list:
@@ -92,6 +104,7 @@ BROKEN = {
     "times turned round": ("x.lab", "0 1 a\n3 2 b\n", "line 2 goes from 3 to 2 s"),
     "a negative time": ("x.txt", "-1.0\t2.0\ta\n", "line 1 goes from -1 to 2 s"),
     "no number": ("x.lab", "0 nan a\n", "line 1 goes from 0 to nan s"),
+    "no time of a song": ("x.lab", "0 1e300 a\n", "line 1 ends at 1e+300; times are seconds from the song's beginning"),
     "no end": ("x.lab", "0 inf a\n", "line 1 goes from 0 to inf s"),
     "a label track's time": ("x.txt", "0\t1\ta\n\\\t1\t2\nb\t1\tc\n", "line 3 has 'b' where a time in seconds"),
     "a sheet without a header": ("x.csv", "0,1,a\n", "line 1 must be a header that names start, end, label"),
@@ -188,3 +201,32 @@ def test_no_label_breaks_out_of_its_line(module):
 def test_reading_confidences_of_a_report():
     text = json.dumps({"segments": [{"start": 0, "end": 1, "label": "a", "confidence": None}], "track": 3})
     assert np.isnan(report.read(text).confidences).all()
+
+
+SONG = Annotation(np.array([[0.0, 8.0], [8.0, 15.5]]), ["A", "B"], np.array([0.5, np.nan]), title="T", duration=15.5)
+WRITTEN = {**WRITERS, ".json": report.write}
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+@pytest.mark.parametrize("suffix", [*WRITTEN, ".txt"])
+def test_whatever_a_file_holds_it_is_read_or_is_one_sentence(suffix, data):
+    """Any text, and files of ours of which a piece was lost, doubled or overwritten."""
+    whole = WRITTEN.get(suffix, lab.write)(SONG)
+    first, last = sorted(data.draw(st.tuples(*[st.integers(0, len(whole))] * 2)))
+    text = data.draw(st.text(max_size=60) | st.text('0123456789.,-eE+\t\n "{}[]:=;\\nulNaInfity', max_size=60))
+    if data.draw(st.booleans()):
+        text = whole[:first] + text + whole[last:]
+    found, said = read_or_told(text, f"x{suffix}")
+    assert (found is None) != (said is None)
+    assert "\n" not in (said or "")
+    if found is not None:
+        assert len(found) > 0
+        assert np.isfinite(found.intervals).all()
+
+
+def read_or_told(text: str, name: str) -> tuple[Annotation | None, str | None]:
+    try:
+        return parsed_annotation(text, name), None
+    except AnnotationError as error:
+        return None, str(error)

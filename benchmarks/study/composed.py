@@ -24,7 +24,7 @@ from songform.states import StateModel, fit_states
 __all__ = ["Corpora", "Scores", "composed_corpora", "print_main", "print_variants"]
 
 FIT_SONGS, JUDGED_SONGS = 40, 30
-SEEDS = {"study": (9001, 9002), "unseen": (9003, 9004)}  # to fit on, and to judge by; none was looked at before
+SEEDS = {"study": (9101, 9102), "unseen": (9103, 9104)}  # to fit on, and to judge by; none was looked at before
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ __all__ = ["print_cost"]
 
 def print_cost(model: StateModel, song: Described) -> None:
     """Print how many times as long a song's form takes as its features, on one song."""
-    composed = synth.study_song(9005, duration=180.0)
+    composed = synth.study_song(9105, duration=180.0)
     features, overview, n_samples = describe_audio([composed.y], sr=composed.sr)
     bundle = Bundle(model, None, 0.0, tuple(song.features.columns))
     ratio = compared(

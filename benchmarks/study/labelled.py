@@ -41,7 +41,7 @@ def print_labelled(songs: Sequence[Described]) -> None:
 def _scores(model: StateModel, song: Described) -> dict[str, dict[str, float]]:
     form = Bundle(model, None, 0.0, tuple(song.features.columns)).form(song.features, song.overview, song.duration)
     people = {str(number): person for number, person in enumerate(song.people)}
-    return song_scores(people, segment_annotation(form.segments, duration=song.duration), song.duration)
+    return song_scores(people, segment_annotation(form.segments), song.duration)
 
 
 def _lengths(model: StateModel, song: Described) -> list[float]:

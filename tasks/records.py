@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,12 +10,15 @@ from songform.corpus import Corpus
 from songform.errors import AudioError, CorpusError, TrackError
 from songform.settings import DownloadSettings
 from songform.sources import Failure, Track, TrackRecord
+from tasks.failing.reasons import AGAIN
 from tasks.failing.retries import seconds_to_wait
 
 __all__ = ["record_done", "record_failure", "record_skipped", "unwritten_record"]
 
 _SAME_SECONDS = 0.05
-_AGAIN = " It was so before: only --retry-failed asks for it again."
+_LASTS = " It was so before: only --retry-failed asks for it again."
+# What helps against a failure that may pass, as `tasks.failing.reasons` and `songform.audio` end their sentences.
+_ONCE_MORE = re.compile(rf"[;,] (?:{AGAIN}|fetch it again)$")
 
 
 def record_done(
@@ -152,14 +156,19 @@ def _judged(known: TrackRecord | None, error: TrackError, *, first_attempt: bool
     """Return the failure, with the class that it has when it is met again."""
     if error.repeated is None or known is None or not _is_same(known, error, first_attempt=first_attempt):
         return Failure(failure=error.failure, message=str(error))
-    return Failure(failure=error.repeated, message=f"{str(error).rstrip('.')}.{_AGAIN}")
+    return Failure(failure=error.repeated, message=f"{_cause(str(error))}.{_LASTS}")
 
 
 def _is_same(known: TrackRecord, error: TrackError, *, first_attempt: bool) -> bool:
     measured = _measured(error)
     if measured is not None:
         return first_attempt and known.measured is not None and abs(known.measured - measured) <= _SAME_SECONDS
-    return known.error is not None and known.error.message.removesuffix(_AGAIN).rstrip(".") == str(error).rstrip(".")
+    return known.error is not None and _cause(known.error.message) == _cause(str(error))
+
+
+def _cause(message: str) -> str:
+    """Return a message without what is said of another attempt, which is true of its first or of its second time."""
+    return _ONCE_MORE.sub("", message.removesuffix(_LASTS).rstrip("."))
 
 
 def _measured(error: TrackError) -> float | None:

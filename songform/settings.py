@@ -170,6 +170,9 @@ class RunSettings(_Section):
     """Where the work is done, and how much of the machine is used."""
 
     workers: int = Field(0, ge=0, description="Tracks extracted at the same time; 0: one a core.")
+    max_minutes: float = Field(
+        30.0, gt=0.0, description="Longest time that the extraction of a track may take, in min."
+    )
     task_runner: Literal["threads", "dask"] = Field("threads", description="This machine, or a Dask cluster.")
     dask_address: str | None = Field(None, description="The cluster's scheduler; none: a cluster on this machine.")
 

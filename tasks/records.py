@@ -62,6 +62,7 @@ def record_failure(
     settings: DownloadSettings = DownloadSettings(),  # noqa: B008  frozen
     attempted: bool = True,
     first_attempt: bool = True,
+    spent: float | None = None,
     now: datetime | None = None,
 ) -> TrackRecord:
     """Write down that a track failed, how often it was tried, and when it is tried again.
@@ -82,6 +83,8 @@ def record_failure(
         Whether it counts as a download that was tried.
     first_attempt : bool
         Whether it is the first of this ingest: a file that is as short as it was on an earlier ingest is that long.
+    spent : float, optional
+        Seconds that the attempts of this ingest took.
     now : datetime, optional
         The time, with its zone; the clock's if left out.
 
@@ -105,6 +108,7 @@ def record_failure(
         "next_retry_at": None if wait is None else _written(now + timedelta(seconds=wait)),
         "updated_at": _written(now),
         "measured": _measured(error) or (known.measured if known else None),
+        "spent": spent,
     }
     if known is not None and known.status == "done":
         record = known.model_copy(update=news)

@@ -20,6 +20,7 @@ from pathlib import Path
 from flows.environment import unwatched_imports
 from flows.serving import ONE_RUN, STANDING
 from songform.errors import SongformError
+from songform.temporaries import machine
 
 __all__ = [
     "free_port",
@@ -179,7 +180,7 @@ def register_server(home: Path, url: str) -> Path:
     from songform.corpus import write_json
 
     path = home / ".prefect" / "songform-server.json"
-    write_json(path, {"url": url, "pid": os.getpid()})
+    write_json(path, {"url": url, "pid": os.getpid(), "machine": machine()})
     return path
 
 
@@ -193,6 +194,8 @@ def running_server(home: Path) -> str | None:
     try:
         known = json.loads((home / ".prefect" / "songform-server.json").read_text())
         url = str(known["url"])
+        if known.get("machine", machine()) != machine():  # it listens on that machine's loopback alone
+            return None
         os.kill(int(known["pid"]), 0)  # whether there is such a process: nothing is sent
         session = requests.Session()
         session.trust_env = False

@@ -26,8 +26,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +38,7 @@ from pydantic import ValidationError
 from songform.errors import CorpusError
 from songform.settings import AudioSettings
 from songform.sources import TrackRecord
+from songform.temporaries import sweep_temporaries, temporary_path
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -89,8 +88,9 @@ class Corpus:
         try:
             for folder in (self.data / "tracks", self.mlruns):
                 folder.mkdir(parents=True, exist_ok=True)
-            probe = self.data / f".probe.{os.getpid()}"
+            probe = temporary_path(self.data / "probe")
             probe.touch()
+            now = probe.stat().st_mtime  # by the clock of the disk, which may be another machine's
             probe.unlink()
         except OSError as error:
             msg = (
@@ -98,7 +98,7 @@ class Corpus:
                 "choose another with --home, or mend its permissions"
             )
             raise CorpusError(msg) from error
-        self._sweep()
+        sweep_temporaries(self.data, now=now)
 
     def record_path(self, key: str) -> Path:
         """Return where the record of a track lies."""
@@ -208,17 +208,6 @@ class Corpus:
             for path in paths
         )
 
-    def _sweep(self) -> None:
-        """Remove the temporary files and folders of processes that are no more."""
-        for path in list(self.data.rglob(".*.tmp")):
-            pid = "".join(path.suffixes[-3:-2]).removeprefix(".")
-            if pid.isdigit() and _is_alive(int(pid)):
-                continue
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
@@ -227,7 +216,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     The file is flushed to disk before the rename, and the folder after it. If the block raises, nothing is left.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    temporary = temporary_path(target)
     try:
         yield temporary
         _fsync(temporary)
@@ -355,16 +344,6 @@ def _fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _first_line(error: Exception) -> str:

@@ -7,7 +7,6 @@ host wants to be left alone for longer than the ingest waits is skipped: its tas
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +26,7 @@ from songform.corpus import Corpus, moved
 from songform.errors import SourceError, TrackError
 from songform.settings import Settings
 from songform.sources import Track, TrackRecord
+from songform.temporaries import temporary_path
 from tasks.claims import claimed
 from tasks.failing.failures import named, track_error
 from tasks.fetching.attempts import Download
@@ -157,7 +157,7 @@ def _spent(corpus: Corpus, track: Track) -> float:
 
 def _fetched(corpus: Corpus, track: Track, settings: Settings, ffmpeg: str, *, spent: float) -> Download:
     encoding = settings.audio.encoding
-    attempt = corpus.incoming_path(track.key, encoding).with_name(f".{track.key}.{os.getpid()}.attempt.tmp")
+    attempt = temporary_path(corpus.incoming_path(track.key, encoding).with_name(track.key), "attempt")
     try:
         fetched = download_track(
             track,

@@ -25,6 +25,7 @@ from flows.server import (
 )
 from flows.serving import ONE_RUN
 from songform.errors import SongformError
+from songform.temporaries import machine
 
 HEARTBEAT = 180  # seconds, Prefect's default
 # Says which of Prefect's settings the environment has changed.
@@ -178,4 +179,8 @@ def test_what_a_server_of_one_run_leaves_out_has_the_names_that_prefect_knows(tm
 
 def test_a_registered_server_is_json_that_anybody_can_read(tmp_path):
     path = register_server(tmp_path, "http://127.0.0.1:4200/api")
-    assert json.loads(path.read_text()) == {"url": "http://127.0.0.1:4200/api", "pid": os.getpid()}
+    assert json.loads(path.read_text()) == {
+        "url": "http://127.0.0.1:4200/api",
+        "pid": os.getpid(),
+        "machine": machine(),
+    }

@@ -88,14 +88,15 @@ class Corpus:
         try:
             for folder in (self.data / "tracks", self.mlruns):
                 folder.mkdir(parents=True, exist_ok=True)
-            probe = temporary_path(self.data / "probe")
-            probe.touch()
-            now = probe.stat().st_mtime  # by the clock of the disk, which may be another machine's
-            probe.unlink()
+            with temporary_path(self.data / "probe").open("xb") as probe:
+                Path(probe.name).unlink()
+                probe.write(bytes(4096))  # a name alone may find room where nothing else does
+                probe.flush()
+                now = os.fstat(probe.fileno()).st_mtime  # by the clock of the disk, which may be another machine's
         except OSError as error:
             msg = (
                 f"the home {self.home} cannot be written ({error.strerror or error}); "
-                "choose another with --home, or mend its permissions"
+                "choose another with --home, make room, or mend its permissions"
             )
             raise CorpusError(msg) from error
         sweep_temporaries(self.data, now=now)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -105,8 +106,22 @@ def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path, obstacle):
     blocked.parent.mkdir(parents=True, exist_ok=True)
     blocked.write_text("in the way")
     home = blocked / "below" if not obstacle else tmp_path / "top" / "home"
-    with pytest.raises(CorpusError, match=r"^the home \S+ cannot be written \(.+\); choose another with --home, or"):
+    with pytest.raises(CorpusError, match=r"^the home \S+ cannot be written \(.+\); choose another with --home, make"):
         Corpus(home).prepare()
+
+
+def test_a_disk_with_room_for_names_alone_is_full(corpus):
+    """An empty file finds room where nothing else does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(
+            CorpusError, match=rf"^the home {corpus.home} cannot be written \(.+\); .* make room, or mend"
+        ):
+            corpus.prepare()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert names(corpus.data) == ["tracks"]
 
 
 def test_preparing_sweeps_what_was_left_half_done(corpus):

@@ -28,6 +28,7 @@ from songform.errors import TrackError
 from tasks.fetching.connections import GuardedRH
 from tasks.fetching.feeds import GenericIE
 from tasks.fetching.guard import Guard
+from tasks.fetching.manifests import refuse_long_hls
 
 __all__ = ["EmbeddedYoutubeDL"]
 
@@ -109,6 +110,7 @@ class EmbeddedYoutubeDL(YoutubeDL):
             headers = info.get("http_headers") or self._calc_headers(info)
             with self.urlopen(Request(url, headers=headers)) as answer:
                 playlist, url = answer.read().decode("utf-8", "ignore"), answer.url
+        refuse_long_hls(playlist)
         if not HlsFD.can_download(playlist, {**info, "is_live": False}):
             raise TrackError("its stream is encrypted (DRM); find another copy of it", "permanent")
         if info.get("is_live") or not _WHOLE.search(playlist):

@@ -8,6 +8,9 @@ and a feed that cannot be read at all must be told from a page without sound:
 * XML that is broken is told with its line. A feed that merely ends too early was probably cut short, which another
   attempt may mend; else its publisher has to.
 
+The manifests of streams, which this reader reads as well, are looked at before yt-dlp writes out all they describe
+(`tasks.fetching.manifests`).
+
 An item whose address is none is kept as it is: its download says so (`tasks.fetching.embedded` lets it through).
 
 References
@@ -27,6 +30,7 @@ from yt_dlp.extractor.generic import GenericIE as _GenericIE
 from yt_dlp.utils import UnsupportedError
 
 from songform.errors import TrackError
+from tasks.fetching.manifests import refuse_long_dash, refuse_long_hls, refuse_long_smooth
 from tasks.strangers import plain_text
 
 __all__ = ["GenericIE"]
@@ -60,6 +64,18 @@ class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no types
     def _webpage_read_content(self, *args: Any, **options: Any) -> Any:
         self._page = super()._webpage_read_content(*args, **options)
         return self._page
+
+    def _parse_mpd_periods(self, mpd_doc: Element, *args: Any, **options: Any) -> Any:
+        refuse_long_dash(mpd_doc)
+        return super()._parse_mpd_periods(mpd_doc, *args, **options)
+
+    def _parse_ism_formats_and_subtitles(self, ism_doc: Element, *args: Any, **options: Any) -> Any:
+        refuse_long_smooth(ism_doc)
+        return super()._parse_ism_formats_and_subtitles(ism_doc, *args, **options)
+
+    def _parse_m3u8_formats_and_subtitles(self, m3u8_doc: str, *args: Any, **options: Any) -> Any:
+        refuse_long_hls(m3u8_doc)
+        return super()._parse_m3u8_formats_and_subtitles(m3u8_doc, *args, **options)
 
     def _extract_rss(self, url: str, video_id: str, doc: Element) -> Any:
         for item in doc.iterfind("./channel/item"):

@@ -4,7 +4,8 @@ Listing is flat: the pages of the playlist are read, and nothing of its tracks. 
 requests, and a limit reads no page beyond it. One request is made for the address of a single track.
 
 An entry is kept on its track, so that the download needs no second listing; but without what expires within hours
-(formats and their signed addresses), and without headers and cookies. There are three kinds:
+(formats and their signed addresses), without headers and cookies, and without what may be as long as a book. There are
+three kinds:
 
 ============  ==================================================  ====================================
 kind          what yt-dlp listed                                  what is kept in its place
@@ -49,6 +50,8 @@ _EXPIRES = frozenset(
         *("subtitles", "automatic_captions", "thumbnails", "thumbnail", "comments", "entries", "epoch", "_version"),
     }
 )
+# Of any length, and of no use to a download: with the notes to a show, a feed's records are ten times as large.
+_LONG = frozenset({"description", "chapters", "tags", "categories", "heatmap"})
 
 
 def web_listing(url: str, *, limit: int | None = None, settings: DownloadSettings) -> Listing:
@@ -179,7 +182,7 @@ def _durable(entry: Mapping[str, Any]) -> dict[str, Any]:
     from yt_dlp import YoutubeDL
 
     plain = YoutubeDL.sanitize_info(dict(entry), remove_private_keys=True)
-    wanted = {name: value for name, value in plain.items() if name not in _EXPIRES}
+    wanted = {name: value for name, value in plain.items() if name not in _EXPIRES | _LONG}
     if isinstance(wanted.get("url"), str):
         wanted["url"] = _trimmed(wanted["url"])
     # A stranger's number may be NaN and his text half a character: neither can be written to a file.

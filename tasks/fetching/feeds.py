@@ -8,6 +8,9 @@ and a feed that cannot be read at all must be told from a page without sound:
 * XML that is broken is told with its line. A feed that merely ends too early was probably cut short, which another
   attempt may mend; else its publisher has to.
 
+What is taken apart costs a multiple of its size: an element of XML some 500 bytes of memory, a page two hundred looks
+for players that it may hold. So there is a bound to the elements of a feed, and another to the size of a page.
+
 The manifests of streams, which this reader reads as well, are looked at before yt-dlp writes out all they describe
 (`tasks.fetching.manifests`).
 
@@ -35,6 +38,8 @@ from tasks.strangers import plain_text
 
 __all__ = ["GenericIE"]
 
+MOST_MARKS = 1_000_000  # of markup in a feed: ten thousand episodes with fifty elements each
+MOST_LETTERS = 2**23  # of a page that is no feed
 _MARK = "#__youtubedl_smuggle"
 # What stands before the root of a document: a byte order mark, its declaration, comments, a document type.
 _ROOT = re.compile(r"(?>[\s\ufeff]+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*>)*+<(?:rss|feed|rdf:RDF)\b", re.DOTALL)
@@ -61,8 +66,9 @@ class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no types
                 raise
         raise failure
 
-    def _webpage_read_content(self, *args: Any, **options: Any) -> Any:
-        self._page = super()._webpage_read_content(*args, **options)
+    def _webpage_read_content(self, answer: Any, *args: Any, **options: Any) -> Any:
+        self._page = super()._webpage_read_content(answer, *args, **options)
+        _refuse_large(answer.url, self._page)
         return self._page
 
     def _parse_mpd_periods(self, mpd_doc: Element, *args: Any, **options: Any) -> Any:
@@ -84,6 +90,12 @@ class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no types
             for link in item.iterfind("./link"):
                 link.text = _unmarked(link.text)
         return super()._extract_rss(url, video_id, doc)
+
+
+def _refuse_large(url: str, page: str) -> None:
+    """Refuse what would cost too much to take apart; playlists of streams have a bound of their own."""
+    if page.count("<") > MOST_MARKS or (len(page) > MOST_LETTERS and not _ROOT.match(page) and page[:7] != "#EXTM3U"):
+        raise TrackError(f"{plain_text(url, 400)} is too large for a page; check the address in a browser", "permanent")
 
 
 def _unmarked(address: str | None) -> str:

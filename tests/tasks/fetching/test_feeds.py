@@ -9,6 +9,7 @@ from songform.settings import AudioSettings
 from songform.sources import feed_key
 from tasks.failing.failures import named
 from tasks.fetching.download import download_track
+from tasks.fetching.feeds import MOST_LETTERS, MOST_MARKS
 from tasks.sourcing.enumeration import list_tracks
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -123,4 +124,18 @@ def test_a_page_that_begins_without_end_is_looked_through_once(site, patience):
     """A pattern that goes back to try again would never be done."""
     url = site.put("/feed.xml", "<?a?>" * 200_000 + "<!-- ?>" * 1000, "application/rss+xml")
     with pytest.raises(SourceError, match="yt-dlp finds no audio on this page"):
+        list_tracks(url, settings=patience)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("<rss>" + "<a>" * MOST_MARKS, "is too large for a page; check the address in a browser"),
+        ("<html>" + " " * MOST_LETTERS, "is too large for a page; check the address in a browser"),
+        (HEAD + " " * MOST_LETTERS + "</channel></rss>", "holds no tracks; check that it is what you meant"),
+    ],
+)
+def test_what_costs_more_to_take_apart_than_any_feed_or_page_is_refused(body, words, site, patience):
+    url = site.put("/feed.xml", body, "text/xml")
+    with pytest.raises(SourceError, match=f"^{url} {words}"):
         list_tracks(url, settings=patience)

@@ -8,7 +8,7 @@ it: it knows nothing of Prefect.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -122,7 +122,7 @@ def _extract(job: Extraction) -> Extracted:
         open_audio(job.audio, ffmpeg=job.ffmpeg, announced=job.track.duration) as audio,
         table_writer(features, feature_schema(extractor.columns)) as table,
     ):
-        blocks = resampled(_bounded(audio, job), orig_sr=audio.sr, target_sr=frames.sr)
+        blocks = _audible(resampled(_bounded(audio, job), orig_sr=audio.sr, target_sr=frames.sr), job)
         for group in feature_groups(extractor, blocks, n_rows=ROW_GROUP):
             table.write(group)
         about = _about(job, sha256=audio.sha256, decoder=audio.decoder)
@@ -139,6 +139,17 @@ def _bounded(audio: AudioStream, job: Extraction) -> Iterator[NDArray[np.float32
             held = f"{job.track.title} holds more sound than download.max_hours = {hours:g}, whatever it announced"
             raise AudioError(f"{held}; raise this limit if that is no mistake", "permanent")
         yield block
+
+
+def _audible(blocks: Iterable[NDArray[np.float32]], job: Extraction) -> Iterator[NDArray[np.float32]]:
+    """Refuse what is over before its first sample is: a sound of some microseconds, or a sampling rate that lies."""
+    n_samples = 0
+    for block in blocks:
+        n_samples += len(block)
+        yield block
+    if not n_samples:
+        held = f"{job.track.title} holds no sound: it is shorter than a sample at {job.settings.frames.sr} Hz"
+        raise AudioError(f"{held}; its header lies, or the recording was empty: find another copy of it")
 
 
 def _about(job: Extraction, *, sha256: str, decoder: str) -> dict[str, Any]:

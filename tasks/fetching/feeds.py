@@ -14,7 +14,8 @@ for players that it may hold. So there is a bound to the elements of a feed, and
 The manifests of streams, which this reader reads as well, are looked at before yt-dlp writes out all they describe
 (`tasks.fetching.manifests`).
 
-An item whose address is none is kept as it is: its download says so (`tasks.fetching.embedded` lets it through).
+An item whose address is none is kept: its download says so. `tasks.fetching.embedded` lets those of feeds through;
+those of other pages are written so that yt-dlp does not stumble over them.
 
 References
 ----------
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, ParseError
 from xml.parsers.expat import ErrorString, errors
 
@@ -43,6 +45,7 @@ MOST_LETTERS = 2**23  # of a page that is no feed
 _MARK = "#__youtubedl_smuggle"
 # What stands before the root of a document: a byte order mark, its declaration, comments, a document type.
 _ROOT = re.compile(r"(?>[\s\ufeff]+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*>)*+<(?:rss|feed|rdf:RDF)\b", re.DOTALL)
+_OPEN_BRACKET = re.compile(r"://\[[^\s\"'<>]*")
 _TOO_EARLY = frozenset(
     errors.codes[name]
     for name in (
@@ -69,7 +72,7 @@ class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no types
     def _webpage_read_content(self, answer: Any, *args: Any, **options: Any) -> Any:
         self._page = super()._webpage_read_content(answer, *args, **options)
         _refuse_large(answer.url, self._page)
-        return self._page
+        return self._page if _ROOT.match(self._page) else _OPEN_BRACKET.sub(_closed, self._page)
 
     def _parse_mpd_periods(self, mpd_doc: Element, *args: Any, **options: Any) -> Any:
         refuse_long_dash(mpd_doc)
@@ -96,6 +99,15 @@ def _refuse_large(url: str, page: str) -> None:
     """Refuse what would cost too much to take apart; playlists of streams have a bound of their own."""
     if page.count("<") > MOST_MARKS or (len(page) > MOST_LETTERS and not _ROOT.match(page) and page[:7] != "#EXTM3U"):
         raise TrackError(f"{plain_text(url, 400)} is too large for a page; check the address in a browser", "permanent")
+
+
+def _closed(address: re.Match[str]) -> str:
+    """Write a bracket that is never closed so that yt-dlp can take the address apart; nobody can fetch it anyway."""
+    try:
+        urlsplit(f"http{address[0]}")
+    except ValueError:
+        return address[0].replace("[", "%5B")
+    return address[0]
 
 
 def _unmarked(address: str | None) -> str:

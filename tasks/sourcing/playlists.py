@@ -169,7 +169,9 @@ def _kept_in_list(entry: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str
         return kept
     address = entry.get("webpage_url") or page.get("webpage_url") or ""
     if str(entry.get("extractor_key")).lower() in _WITHOUT_IDS:
-        media = entry.get("manifest_url") or entry.get("url") or address
+        # The manifest of a stream is the same tomorrow, the address of a piece is not. XSPF calls the list a manifest.
+        manifest = entry.get("manifest_url")
+        media = (manifest if manifest != address else None) or entry.get("url") or address
         named = {name: kept[name] for name in ("title", "duration") if kept.get(name)}
         return {**named, "_type": "url_transparent", "url": smuggle_url(media, {"referer": address})}
     if address != page.get("webpage_url"):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 
 import songform.corpus
 import tasks.extraction
@@ -339,6 +340,15 @@ def test_a_download_that_holds_more_than_the_limit_is_refused_whatever_it_announ
         "raise this limit if that is no mistake"
     )
     assert [path for path in corpus.data.rglob("*") if path.is_file()] == [corpus.record_path("web-0")]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_sound_that_is_shorter_than_a_sample_is_no_defect_of_songforms(corpus, tracks):
+    """The sampling rate in a header may be anything."""
+    soundfile.write(tracks[0].path, [0.1] * 100, 2_000_000_000, format="WAV")
+    (record,) = extract(corpus, tracks[:1])
+    assert (record.status, record.error.failure) == ("failed", "permanent")
+    assert record.error.message.startswith("a holds no sound: it is shorter than a sample at 22050 Hz; its header lies")
 
 
 @pytest.mark.usefixtures("here")

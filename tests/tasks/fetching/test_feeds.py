@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from songform.errors import SourceError, TrackError
-from songform.settings import AudioSettings
+from songform.settings import AudioSettings, DownloadSettings
 from songform.sources import feed_key
 from tasks.failing.failures import named
 from tasks.fetching.download import download_track
@@ -14,6 +14,7 @@ from tasks.sourcing.enumeration import list_tracks
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
+PATIENT = DownloadSettings(timeout_seconds=1.0, allow_private=True)
 HEAD = '<?xml version="1.0"?>\n<!-- made by hand -->\n<rss version="2.0"><channel><title>Feed</title>\n'
 
 
@@ -75,6 +76,26 @@ def test_an_item_whose_address_is_none_costs_itself_alone(address, reason, liste
         assert str(caught.value).startswith(named(track))
     assert listing.tracks[1].source == good
     assert fetch(listing.tracks[1]).path.is_file()
+
+
+@pytest.mark.parametrize(
+    ("page", "item"),
+    [
+        ("<html><title>P</title>{}</html>", '<audio src="{}"></audio>'),
+        (
+            '<?xml version="1.0"?><playlist xmlns="http://xspf.org/ns/0/"><trackList>{}</trackList></playlist>',
+            "<track><title>Song</title><location>{}</location></track>",
+        ),
+    ],
+)
+def test_an_address_on_a_page_that_is_none_costs_itself_alone(page, item, site, good, fetch):
+    body = page.format("".join(item.format(address) for address in ("http://[::1", good, "http://[::1]:9/a.ogg")))
+    tracks = list_tracks(site.put("/page", body, "text/html"), settings=PATIENT).tracks
+    assert [track.source for track in tracks] == ["http://%5B::1", good, "http://[::1]:9/a.ogg"]
+    with pytest.raises(TrackError, match="it cannot be asked for") as caught:
+        fetch(tracks[0])
+    assert caught.value.failure == "permanent"
+    assert fetch(tracks[1]).path.is_file()
 
 
 @pytest.mark.parametrize("note", ["%7B", "1", '{"force_videoid": "g1"}', "&#x2028;", ""])

@@ -276,6 +276,19 @@ def test_strangers_words_and_numbers_fit_into_a_record(radio, patience):
     track.model_dump_json().encode()
 
 
+def test_a_playlist_of_players_lists_its_tracks_by_their_own_addresses(site, patience, ogg, flac):
+    """To yt-dlp the items of XSPF have the id and the manifest of the list, all of them."""
+    one, two = site.put("/a.ogg", ogg), site.put("/b.flac", flac, "audio/flac")
+    items = f"<track><title>A</title><duration>3000</duration><location>{one}</location></track>"
+    items += f"<track><title>B</title><location>{two}</location></track>"
+    body = f'<?xml version="1.0"?><playlist xmlns="http://xspf.org/ns/0/"><trackList>{items}</trackList></playlist>'
+    found = list_tracks(site.put("/list.xspf", body, "application/xspf+xml"), settings=patience).tracks
+    assert [(track.key, track.title, track.duration) for track in found] == [
+        (web_key(one), "A", 3.0),
+        (web_key(two), "B", None),
+    ]
+
+
 def test_the_notes_to_a_show_are_not_kept(site, patience):
     notes = f"</title><description>{'x' * 100_000}</description><title>"
     one = {"title": f"One{notes}", "url": site.url + "/a.ogg", "guid": "g1"}

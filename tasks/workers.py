@@ -6,7 +6,7 @@ Processes and not threads, because what a job does between its C calls holds Pyt
 
 A decoder may also never come back. A job that takes too long is ended with its process: politely at first, so that a
 program which the job has started ends with it and no half file stays, then by SIGKILL. The time is not read from the
-wall clock, which may be set.
+wall clock, which may be set. In the same way a process ends whose parent was killed: nobody waits for its job any more.
 
 The processes are spawned, not forked: they inherit no lock, no connection and no thread. They import the module of the
 function that they are given, and nothing else of the program; that module should be quick to import.
@@ -35,6 +35,7 @@ from threadpoolctl import threadpool_limits
 __all__ = ["WorkerLateError", "WorkerLostError", "outcomes", "usable_cores", "worker_pool"]
 
 _LOOK_SECONDS = 1.0  # how often the jobs' time is looked at
+_GRACE_SECONDS = 3.0  # for an orphan to leave in good order
 _ENDED = 128 + signal.SIGTERM  # the exit status of a process that was told to end, as shells give it
 
 Job = TypeVar("Job")
@@ -188,10 +189,21 @@ def _done_here(
 
 def _settle_in(_function: Callable[..., object]) -> None:
     """Prepare a fresh process; Ctrl-C is the parent's business, of which pebble takes care."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     threadpool_limits(1)  # a process a core is enough: BLAS would start as many threads in each
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)  # libmpg123 prints its notes on damaged files
     os.close(silence)
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the process that started this one, and follow it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_GRACE_SECONDS)
+        os._exit(_ENDED)
 
 
 def _end(*_: object) -> None:

@@ -125,6 +125,32 @@ def test_a_program_that_a_late_job_has_started_ends_with_it(tmp_path):
         os.kill(int(note.read_text()), ALIVE)
 
 
+ORPHANS = """
+import time
+from tasks.workers import outcomes
+
+def forever(name):
+    try:
+        print(name, flush=True)
+        time.sleep(600)
+    finally:
+        print("in good order", flush=True)
+
+if __name__ == "__main__":
+    list(outcomes(forever, ["begun"], workers=1))
+"""
+
+
+def test_a_worker_whose_parent_is_killed_ends_in_good_order(tmp_path):
+    """A decoder that hangs would else be there for ever, and nobody would know of it."""
+    script = tmp_path / "script.py"
+    script.write_text(ORPHANS)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "begun\n"
+        parent.kill()
+        assert parent.stdout.read() == "in good order\n"  # to its end: all that could write are gone
+
+
 def test_a_script_without_a_guard_is_told_so_and_starts_no_swarm(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("from tasks.workers import outcomes\nprint(list(outcomes(abs, [-1, -2], workers=2)))\n")

@@ -26,9 +26,9 @@ from yt_dlp.utils import determine_protocol
 
 from songform.errors import TrackError
 from tasks.fetching.connections import GuardedRH
-from tasks.fetching.feeds import GenericIE
 from tasks.fetching.guard import Guard
 from tasks.fetching.manifests import refuse_long_hls
+from tasks.fetching.reader import GenericIE
 
 __all__ = ["EmbeddedYoutubeDL"]
 

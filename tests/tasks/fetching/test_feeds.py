@@ -9,7 +9,7 @@ from songform.settings import AudioSettings, DownloadSettings
 from songform.sources import feed_key
 from tasks.failing.failures import named
 from tasks.fetching.download import download_track
-from tasks.fetching.feeds import MOST_LETTERS, MOST_MARKS
+from tasks.fetching.reader import MOST_LETTERS, MOST_MARKS
 from tasks.sourcing.enumeration import list_tracks
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")

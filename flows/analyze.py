@@ -15,6 +15,7 @@ from tasks.registry import ModelInfo, champion_version, fetch_bundle
 from tasks.reporting import OWN_MODEL, report_tracks
 from tasks.segmenttable import collect_segments
 from tasks.sonification import sonify_tracks
+from tasks.sourcing.listing import all_told
 from tasks.tracking import MODEL_NAME
 
 __all__ = ["AnalyzeReport", "analyze", "analyze_ingested"]
@@ -94,8 +95,9 @@ def analyze_ingested(
     """Tell the form of the tracks that an ingest brought in; see `analyze`."""
     keys = [track["key"] for track in ingested.done]
     if not keys:
-        reasons = [track["error"]["message"] for track in ingested.tracks if track["error"]]
-        raise SourceError(reasons[0] if reasons else "there is no track to analyse; give another SOURCE")
+        reasons = [track["error"]["message"] for track in ingested.tracks if track["error"]] + ingested.problems
+        none = "there is no track to analyse; give another SOURCE"
+        raise SourceError(all_told("not one of these tracks can be had", reasons or [none]))
     chosen = chosen_model(home, model)
     documents = report_tracks(home, keys, settings, chosen, out=out, n_tracks=len(keys))
     problems = [document["error"] for document in documents if "error" in document]

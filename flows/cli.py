@@ -365,8 +365,9 @@ def _refuse_missing(sources: list[str]) -> None:
     Raises
     ------
     SourceError
-        If every source is the path of nothing; of the first.
+        If every source is the path of nothing.
     """
+    from tasks.sourcing.listing import all_told
     from tasks.sourcing.localfiles import local_path
 
     missing = []
@@ -376,9 +377,9 @@ def _refuse_missing(sources: list[str]) -> None:
         try:
             local_path(source.strip())
         except SourceError as error:
-            missing.append(error)
+            missing.append(str(error))
     if missing and len(missing) == len(sources):
-        raise missing[0]
+        raise SourceError(all_told("not one of these sources is there", missing))
 
 
 def _code(tracks: list[dict[str, Any]], problems: list[str]) -> int:

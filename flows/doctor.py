@@ -8,12 +8,12 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from flows.checks import Check, check_cookies, check_playlists
 from songform.corpus import Corpus
 from songform.errors import CorpusError, SettingsError, SongformError
 from songform.settings import Settings
@@ -22,28 +22,6 @@ __all__ = ["Check", "examine"]
 
 _PACKAGES = ("prefect", "mlflow", "tensorflow", "keras", "librosa", "scikit-learn", "numpy", "pandas", "pyarrow")
 _LEAST_FREE = 2 * 2**30
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at.
-
-    Parameters
-    ----------
-    name : str
-        What.
-    is_well : bool
-        Whether songform can work with it.
-    finding : str
-        What was found.
-    mend : str
-        What to do, where something should be done.
-    """
-
-    name: str
-    is_well: bool
-    finding: str
-    mend: str = ""
 
 
 def examine(home: Path, read_settings: Callable[[], Settings]) -> list[Check]:
@@ -70,7 +48,9 @@ def examine(home: Path, read_settings: Callable[[], Settings]) -> list[Check]:
         ("settings", lambda: Check("settings", not problem, problem or "all can be used")),
         ("corpus", lambda: _corpus(home, settings)),
         ("MLflow store", lambda: _store(home)),
-        ("schedule", lambda: _schedule(home, settings)),
+        ("cookies", lambda: _unread("cookies") if problem else check_cookies(settings)),
+        ("playlists", lambda: _unread("playlists") if problem else check_playlists(settings)),
+        ("schedule", lambda: _unread("schedule") if problem else _schedule(home, settings)),
         ("alarms", lambda: _alarms(settings)),
         ("disk", lambda: _disk(home)),
     ]
@@ -84,6 +64,10 @@ def _checked(name: str, check: Callable[[], Check]) -> Check:
         return Check(name, False, str(error))
     except Exception as error:  # noqa: BLE001  a doctor who faints at one symptom sees none of the others
         return Check(name, False, f"{type(error).__name__}: {error}", "please report it")
+
+
+def _unread(name: str) -> Check:
+    return Check(name, False, "not looked at: the settings cannot be read", "mend the settings first")
 
 
 def _python() -> Check:

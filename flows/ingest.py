@@ -22,7 +22,7 @@ from tasks.artifacts import outcome_counts, publish_links, publish_progress, pub
 from tasks.failing.retries import retry_pauses
 from tasks.fetching.hosts import interleaved
 from tasks.ingestion import list_source, remove_leftovers
-from tasks.sourcing.listing import unique_tracks
+from tasks.sourcing.listing import all_told, unique_tracks
 from tasks.surveys import Survey, survey
 
 __all__ = ["WITH_FAILURES", "IngestReport", "NothingDoneError", "ingest", "report_of"]
@@ -158,7 +158,8 @@ def list_sources(home: Path, sources: list[str], settings: Settings, limit: int 
             problems.extend(found.problems)
             notes.extend(found.notes)
     if sources and not tracks:
-        raise SourceError(problems[0] if problems else f"there is no track in {', '.join(sources)}")
+        none = f"there is no track in {', '.join(sources)}"
+        raise SourceError(all_told("not one of these sources can be listed", problems or [none]))
     return Listed(unique_tracks(tracks), problems, notes)
 
 

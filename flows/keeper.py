@@ -1,7 +1,7 @@
 """Keeper: the process behind `songform schedule`, which serves a home's deployments until it is stopped.
 
-Each run is a process of its own, which reads `songform.toml` anew; when it runs was read at the start. Prefect is
-imported here only after its server is known.
+Each run is a process of its own, which reads `songform.toml` anew; when it runs was read at the start. It ends with
+this process, even if that is killed (`flows.orphans`). Prefect is imported here only after its server is known.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from flows.environment import unwatched_imports
+from flows.orphans import KEEPER
 from flows.standing import standing_server
 from songform.corpus import Corpus
 from songform.errors import SettingsError, SongformError
@@ -139,6 +140,7 @@ async def _run(served: list[RunnerDeployment]) -> None:
             loop.call_soon_threadsafe(lambda: ending.append(loop.create_task(self.astop())))
 
     loop, ending = asyncio.get_running_loop(), list[asyncio.Task[None]]()
+    os.environ[KEEPER] = str(os.getpid())  # for the runs, which inherit it
     runner = Stoppable()  # it pauses the schedules when it ends, and goes on with them when it starts
     for deployment in served:
         await runner.aadd_deployment(deployment)

@@ -31,6 +31,7 @@ from flows.configuration import load_settings
 from flows.environment import prepare_environment
 from flows.ingest import WITH_FAILURES, ingest
 from flows.leftovers import TAG
+from flows.orphans import end_with_keeper
 from songform.errors import SettingsError
 from songform.settings import Settings
 
@@ -66,6 +67,7 @@ def ingest_playlists(home: Path = Path(), urls: list[str] | None = None) -> Stat
     SettingsError
         If the file lists none of them.
     """
+    end_with_keeper()
     settings = _settings(home)
     wanted = [playlist for playlist in settings.playlists if urls is None or playlist.url in urls]
     if not wanted:
@@ -82,12 +84,14 @@ def ingest_playlists(home: Path = Path(), urls: list[str] | None = None) -> Stat
 @flow(name="retry-due", flow_run_name="retry what is due")
 def retry_due(home: Path = Path()) -> State[Any]:
     """Try again the tracks that failed before and are due."""
+    end_with_keeper()
     return _own(ingest(home.absolute(), [], _settings(home), return_state=True))
 
 
 @flow(name="train-anew", flow_run_name="train anew")
 def train_anew(home: Path = Path(), experiment: str = "songform") -> State[Any]:
     """Train on the whole corpus; what was trained before on the same tracks is left alone."""
+    end_with_keeper()
     from flows.train import train
 
     return _own(train(home.absolute(), _settings(home), experiment, return_state=True))

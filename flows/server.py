@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 from flows.environment import unwatched_imports
 from flows.serving import ONE_RUN, STANDING
 from songform.errors import SongformError
+from songform.temporaries import machine
 
 __all__ = [
     "free_port",
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 _START_SECONDS = 180.0  # a first start under load was seen to take 40 s
+_LEAST_FREE = 2**20  # bytes; a database that grows by a page at a time has none with less
 _STOP_SECONDS = 30.0  # what a server may take to write down its last records, and to close
 
 
@@ -53,20 +56,22 @@ def prefect_server(home: Path, *modules: str) -> Iterator[str]:
     Raises
     ------
     SongformError
-        If the server does not start.
+        If the server does not start, or fails within the block.
     """
     if url := os.environ.get("PREFECT_API_URL"):
         _import(modules)
-        yield url
+        with _explained(home, url):
+            yield url
     elif url := running_server(home):
         os.environ["PREFECT_API_URL"] = url
         _import(modules)
-        with _without_heartbeats():
+        with _without_heartbeats(), _explained(home, url):
             yield url
     else:
         with _own_server(home, modules) as url, _without_heartbeats():
             try:
-                yield url
+                with _explained(home, url):
+                    yield url
             finally:
                 _say_all()
 
@@ -86,6 +91,22 @@ def _own_server(home: Path, modules: tuple[str, ...]) -> Iterator[str]:
             _import(modules)
             wait_until_healthy(f"{url}/health", process, log=folder / "server.log")
         yield url
+
+
+@contextmanager
+def _explained(home: Path, url: str) -> Iterator[None]:
+    """Say in a sentence that the server failed, or is gone: on a full disk it cannot write down what it is told."""
+    import httpx
+
+    try:
+        yield
+    except httpx.HTTPError as error:  # Prefect's own errors of this kind are such, too
+        answer = f"it answers {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else str(error)
+        is_full = shutil.disk_usage(home).free < _LEAST_FREE
+        log = home / ".prefect" / "server.log"
+        cause = f"the disk of {home} is full: make room" if is_full else f"{log} may say why"
+        msg = f"the Prefect server {url} fails ({answer or type(error).__name__}); {cause}, then give the command again"
+        raise SongformError(msg) from error
 
 
 def _say_all() -> None:
@@ -179,7 +200,7 @@ def register_server(home: Path, url: str) -> Path:
     from songform.corpus import write_json
 
     path = home / ".prefect" / "songform-server.json"
-    write_json(path, {"url": url, "pid": os.getpid()})
+    write_json(path, {"url": url, "pid": os.getpid(), "machine": machine()})
     return path
 
 
@@ -193,6 +214,8 @@ def running_server(home: Path) -> str | None:
     try:
         known = json.loads((home / ".prefect" / "songform-server.json").read_text())
         url = str(known["url"])
+        if known.get("machine", machine()) != machine():  # it listens on that machine's loopback alone
+            return None
         os.kill(int(known["pid"]), 0)  # whether there is such a process: nothing is sent
         session = requests.Session()
         session.trust_env = False

@@ -28,8 +28,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +40,7 @@ from pydantic import ValidationError
 from songform.errors import CorpusError
 from songform.settings import AudioSettings
 from songform.sources import TrackRecord
+from songform.temporaries import sweep_temporaries, temporary_path
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -91,16 +90,18 @@ class Corpus:
         try:
             for folder in (self.data / "tracks", self.mlruns):
                 folder.mkdir(parents=True, exist_ok=True)
-            probe = self.data / f".probe.{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            with temporary_path(self.data / "probe").open("xb") as probe:
+                Path(probe.name).unlink()
+                probe.write(bytes(4096))  # a name alone may find room where nothing else does
+                probe.flush()
+                now = os.fstat(probe.fileno()).st_mtime  # by the clock of the disk, which may be another machine's
         except OSError as error:
             msg = (
                 f"the home {self.home} cannot be written ({error.strerror or error}); "
-                "choose another with --home, or mend its permissions"
+                "choose another with --home, make room, or mend its permissions"
             )
             raise CorpusError(msg) from error
-        self._sweep()
+        sweep_temporaries(self.data, now=now)
 
     def record_path(self, key: str) -> Path:
         """Return where the record of a track lies."""
@@ -223,17 +224,6 @@ class Corpus:
             for path in paths
         )
 
-    def _sweep(self) -> None:
-        """Remove the temporary files and folders of processes that are no more."""
-        for path in list(self.data.rglob(".*.tmp")):
-            pid = "".join(path.suffixes[-3:-2]).removeprefix(".")
-            if pid.isdigit() and _is_alive(int(pid)):
-                continue
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
@@ -242,7 +232,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     The file is flushed to disk before the rename, and the folder after it. If the block raises, nothing is left.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    temporary = temporary_path(target)
     try:
         yield temporary
         _fsync(temporary)
@@ -371,16 +361,6 @@ def _fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _first_line(error: Exception) -> str:

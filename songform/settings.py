@@ -157,7 +157,7 @@ class DownloadSettings(_Section):
     )
     max_megabytes: float = Field(500.0, gt=0.0, description="Most bytes a track, in MB.")
     max_hours: float = Field(3.0, gt=0.0, description="Longest track that is fetched, in hours of sound.")
-    max_minutes: float = Field(30.0, gt=0.0, description="Longest time that one attempt may take, in minutes.")
+    max_minutes: float = Field(30.0, gt=0.0, description="Most time to fetch a track, in min; pauses do not count.")
     allow_private: bool = Field(False, description="Fetch from this machine and from private networks, too.")
     allow_plugins: bool = Field(False, description="Let yt-dlp run the plugins that it finds on this machine.")
     # Not part of any dump: neither Prefect's parameters nor MLflow's nor a model's settings shall speak of it.
@@ -170,6 +170,9 @@ class RunSettings(_Section):
     """Where the work is done, and how much of the machine is used."""
 
     workers: int = Field(0, ge=0, description="Tracks extracted at the same time; 0: one a core.")
+    max_minutes: float = Field(
+        30.0, gt=0.0, description="Longest time that the extraction of a track may take, in min."
+    )
     task_runner: Literal["threads", "dask"] = Field("threads", description="This machine, or a Dask cluster.")
     dask_address: str | None = Field(None, description="The cluster's scheduler; none: a cluster on this machine.")
 

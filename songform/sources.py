@@ -73,6 +73,7 @@ class TrackRecord(Track):
     next_retry_at: str | None = Field(None, description="UTC, ISO 8601; null: not by itself.")
     updated_at: str = Field(description="UTC, ISO 8601.")
     measured: float | None = Field(None, description="Seconds of sound that came, fewer than announced.")
+    spent: float | None = Field(None, description="Seconds that the failed attempts of the last ingest took.")
     audio_sha256: str | None = Field(None, description="Of the audio file as it was analysed.")
     decoder: str | None = None
     files: dict[str, int] = Field(default_factory=dict, description="Bytes of each file made, by its path under data/.")

@@ -1,8 +1,9 @@
 """Claims: which process works on a track, so that two ingests of one home do each track once.
 
 A claim is a lock of the operating system on `data/claims/<key>.lock`. It ends with its process, however that happens,
-so there is never a stale one. Its file is removed while it is still held; the files of processes that were killed are
-removed by the next one that claims anything.
+so there is never a stale one, and no number of a process is asked for: on a home that several machines share (NFS), the
+locks are its server's, and those of another machine count and end like our own. Its file is removed while it is still
+held; the files of processes that were killed are removed by the next one that claims anything.
 """
 
 from __future__ import annotations

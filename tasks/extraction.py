@@ -7,16 +7,21 @@ it: it knows nothing of Prefect.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from songform import features as frame_features
 from songform import overview as overviews
-from songform.audio import open_audio, resampled
+from songform.audio import AudioStream, open_audio, resampled
 from songform.corpus import ROW_GROUP, Corpus, table_writer, write_table
-from songform.errors import TrackError
+from songform.errors import AudioError, TrackError
 from songform.extraction import SongExtractor, feature_groups, feature_schema
 from songform.settings import Settings, digest
 from songform.sources import Track
@@ -117,13 +122,34 @@ def _extract(job: Extraction) -> Extracted:
         open_audio(job.audio, ffmpeg=job.ffmpeg, announced=job.track.duration) as audio,
         table_writer(features, feature_schema(extractor.columns)) as table,
     ):
-        blocks = resampled(audio, orig_sr=audio.sr, target_sr=frames.sr)
+        blocks = _audible(resampled(_bounded(audio, job), orig_sr=audio.sr, target_sr=frames.sr), job)
         for group in feature_groups(extractor, blocks, n_rows=ROW_GROUP):
             table.write(group)
         about = _about(job, sha256=audio.sha256, decoder=audio.decoder)
         table.describe(about)
     write_table(overview, extractor.overview().to_table(), about=about)
     return Extracted(extractor.n_samples / frames.sr, about["audio_sha256"], about["decoder"], (features, overview))
+
+
+def _bounded(audio: AudioStream, job: Extraction) -> Iterator[NDArray[np.float32]]:
+    """Hear a download to its end, or to the limit, for it may hold more than it says; a file of the user's has none."""
+    hours = job.settings.download.max_hours if job.track.path is None else math.inf
+    for block in audio:
+        if audio.seconds > 3600.0 * hours:
+            held = f"{job.track.title} holds more sound than download.max_hours = {hours:g}, whatever it announced"
+            raise AudioError(f"{held}; raise this limit if that is no mistake", "permanent")
+        yield block
+
+
+def _audible(blocks: Iterable[NDArray[np.float32]], job: Extraction) -> Iterator[NDArray[np.float32]]:
+    """Refuse what is over before its first sample is: a sound of some microseconds, or a sampling rate that lies."""
+    n_samples = 0
+    for block in blocks:
+        n_samples += len(block)
+        yield block
+    if not n_samples:
+        held = f"{job.track.title} holds no sound: it is shorter than a sample at {job.settings.frames.sr} Hz"
+        raise AudioError(f"{held}; its header lies, or the recording was empty: find another copy of it")
 
 
 def _about(job: Extraction, *, sha256: str, decoder: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from tasks.extraction import Extracted, Extraction, extract_track, features_conf
 from tasks.ffmpeg import find_ffmpeg
 from tasks.progress import announce
 from tasks.records import record_done, record_failure
-from tasks.workers import WorkerLostError, outcomes, usable_cores
+from tasks.workers import WorkerLateError, WorkerLostError, outcomes, usable_cores
 
 __all__ = ["extract_tracks", "features_config", "has_features", "read_features", "read_overview"]
 
@@ -80,8 +80,8 @@ def extract_tracks(
     corpus, ffmpeg = Corpus(home), _ffmpeg_or_none()
     records = {track.key: record for track, _ in jobs if (record := _standing(corpus, track, settings)) is not None}
     wanted = [Extraction(corpus.home, *job, settings, ffmpeg) for job in jobs if job[0].key not in records]
-    workers = settings.run.workers or usable_cores()
-    with closing(outcomes(extract_track, wanted, workers=workers)) as arriving:
+    workers, seconds = settings.run.workers or usable_cores(), 60.0 * settings.run.max_minutes
+    with closing(outcomes(extract_track, wanted, workers=workers, seconds=seconds)) as arriving:
         for number, outcome in arriving:
             track = wanted[number].track
             records[track.key] = _recorded(corpus, wanted[number], outcome)
@@ -140,6 +140,14 @@ def _track_error(job: Extraction, outcome: object) -> TrackError:
             "extract fewer tracks at a time: --set run.workers=1",
             "environment",
         )
+    if isinstance(outcome, WorkerLateError):
+        late = AudioError(
+            f"the extraction of {job.track.title} was ended after run.max_minutes = {job.settings.run.max_minutes:g}; "
+            "its file keeps the decoder busy without end, or this machine is far too busy: then raise this limit",
+            "transient",
+        )
+        late.repeated = "permanent"  # fetched anew and no better
+        return late
     if isinstance(outcome, WorkerLostError):
         return AudioError(
             f"the decoder crashed ({outcome}) on {job.audio.name}; the file is damaged or the decoder has a defect; "

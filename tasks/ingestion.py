@@ -7,7 +7,6 @@ host wants to be left alone for longer than the ingest waits is skipped: its tas
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -27,9 +26,11 @@ from songform.corpus import Corpus, moved
 from songform.errors import SourceError, TrackError
 from songform.settings import Settings
 from songform.sources import Track, TrackRecord
+from songform.temporaries import temporary_path
 from tasks.claims import claimed
 from tasks.failing.failures import named, track_error
 from tasks.fetching.attempts import Download
+from tasks.fetching.deadline import Stopwatch
 from tasks.fetching.download import download_track
 from tasks.fetching.hosts import HostGate, HostPaused, gate_of, host_of_address
 from tasks.ffmpeg import find_ffmpeg
@@ -129,11 +130,12 @@ def fetch_audio(home: Path, track: Track, settings: Settings) -> Download | Stat
         With the failure's class; the track's record already says the same.
     """
     corpus, is_first = Corpus(home), task_run.run_count <= 1
+    watch = Stopwatch(0.0 if is_first else _spent(corpus, track))
     try:
         gate = gate_of(corpus, track, settings.download)
         ffmpeg = find_ffmpeg()  # without it, the host need not be troubled
-        with gate.entered():
-            fetched = _fetched(corpus, track, settings, ffmpeg)
+        with gate.entered(), watch:
+            fetched = _fetched(corpus, track, settings, ffmpeg, spent=watch.seconds)
         gate.serve()
     except HostPaused as pause:
         return _skipped(corpus, track, pause, is_first=is_first)
@@ -141,13 +143,21 @@ def fetch_audio(home: Path, track: Track, settings: Settings) -> Download | Stat
         failure = _rested(corpus, track, settings, track_error(error, track))
     else:
         return fetched
-    record = record_failure(corpus, track, failure, settings=settings.download, first_attempt=is_first)
+    record = record_failure(
+        corpus, track, failure, settings=settings.download, first_attempt=is_first, spent=watch.seconds
+    )
     raise _as_recorded(record, failure) from failure.__cause__
 
 
-def _fetched(corpus: Corpus, track: Track, settings: Settings, ffmpeg: str) -> Download:
+def _spent(corpus: Corpus, track: Track) -> float:
+    """Return the seconds that the attempts of this ingest have taken so far."""
+    record = corpus.record(track.key)
+    return record.spent or 0.0 if record else 0.0
+
+
+def _fetched(corpus: Corpus, track: Track, settings: Settings, ffmpeg: str, *, spent: float) -> Download:
     encoding = settings.audio.encoding
-    attempt = corpus.incoming_path(track.key, encoding).with_name(f".{track.key}.{os.getpid()}.attempt.tmp")
+    attempt = temporary_path(corpus.incoming_path(track.key, encoding).with_name(track.key), "attempt")
     try:
         fetched = download_track(
             track,
@@ -156,6 +166,7 @@ def _fetched(corpus: Corpus, track: Track, settings: Settings, ffmpeg: str) -> D
             download=settings.download,
             ffmpeg=ffmpeg,
             progress=partial(_tell, track.title),
+            spent=spent,
         )
         target = corpus.incoming_path(track.key, encoding, fetched.path.suffix)
         return replace(fetched, path=moved(fetched.path, target))

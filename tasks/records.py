@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,12 +10,15 @@ from songform.corpus import Corpus
 from songform.errors import AudioError, CorpusError, TrackError
 from songform.settings import DownloadSettings
 from songform.sources import Failure, Track, TrackRecord
+from tasks.failing.reasons import AGAIN
 from tasks.failing.retries import seconds_to_wait
 
 __all__ = ["record_done", "record_failure", "record_skipped", "unwritten_record"]
 
 _SAME_SECONDS = 0.05
-_AGAIN = " It was so before: only --retry-failed asks for it again."
+_LASTS = " It was so before: only --retry-failed asks for it again."
+# What helps against a failure that may pass, as `tasks.failing.reasons` and `songform.audio` end their sentences.
+_ONCE_MORE = re.compile(rf"[;,] (?:{AGAIN}|fetch it again)$")
 
 
 def record_done(
@@ -58,6 +62,7 @@ def record_failure(
     settings: DownloadSettings = DownloadSettings(),  # noqa: B008  frozen
     attempted: bool = True,
     first_attempt: bool = True,
+    spent: float | None = None,
     now: datetime | None = None,
 ) -> TrackRecord:
     """Write down that a track failed, how often it was tried, and when it is tried again.
@@ -78,6 +83,8 @@ def record_failure(
         Whether it counts as a download that was tried.
     first_attempt : bool
         Whether it is the first of this ingest: a file that is as short as it was on an earlier ingest is that long.
+    spent : float, optional
+        Seconds that the attempts of this ingest took.
     now : datetime, optional
         The time, with its zone; the clock's if left out.
 
@@ -101,6 +108,7 @@ def record_failure(
         "next_retry_at": None if wait is None else _written(now + timedelta(seconds=wait)),
         "updated_at": _written(now),
         "measured": _measured(error) or (known.measured if known else None),
+        "spent": spent,
     }
     if known is not None and known.status == "done":
         record = known.model_copy(update=news)
@@ -152,14 +160,19 @@ def _judged(known: TrackRecord | None, error: TrackError, *, first_attempt: bool
     """Return the failure, with the class that it has when it is met again."""
     if error.repeated is None or known is None or not _is_same(known, error, first_attempt=first_attempt):
         return Failure(failure=error.failure, message=str(error))
-    return Failure(failure=error.repeated, message=f"{str(error).rstrip('.')}.{_AGAIN}")
+    return Failure(failure=error.repeated, message=f"{_cause(str(error))}.{_LASTS}")
 
 
 def _is_same(known: TrackRecord, error: TrackError, *, first_attempt: bool) -> bool:
     measured = _measured(error)
     if measured is not None:
         return first_attempt and known.measured is not None and abs(known.measured - measured) <= _SAME_SECONDS
-    return known.error is not None and known.error.message.removesuffix(_AGAIN).rstrip(".") == str(error).rstrip(".")
+    return known.error is not None and _cause(known.error.message) == _cause(str(error))
+
+
+def _cause(message: str) -> str:
+    """Return a message without what is said of another attempt, which is true of its first or of its second time."""
+    return _ONCE_MORE.sub("", message.removesuffix(_LASTS).rstrip("."))
 
 
 def _measured(error: TrackError) -> float | None:

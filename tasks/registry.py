@@ -6,7 +6,6 @@ better (macro-F1). Scores against a model's own pseudo-labels never decide: a de
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 import warnings
@@ -25,6 +24,7 @@ from songform.context import CONTEXT_COLUMNS
 from songform.corpus import Corpus
 from songform.errors import ModelError
 from songform.settings import Settings
+from songform.temporaries import temporary_path
 from tasks import pyfunc_bundle
 from tasks.composed import JUDGE_SEEDS, composed_songs, named_f1
 from tasks.evaluation import Judgement
@@ -182,7 +182,7 @@ def _download(uri: str, folder: Path) -> None:
     import mlflow
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = folder.with_name(f".{folder.name}.{os.getpid()}.download.tmp")
+    scratch = temporary_path(folder, "download")
     try:
         model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(scratch)))
         found = sorted(path.parent for path in model.glob("artifacts/*/bundle.json"))

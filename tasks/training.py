@@ -27,6 +27,7 @@ from songform.models import fit_network
 from songform.sequences import SongWindows, Windows, WindowShape, standard_inputs
 from songform.settings import Settings
 from songform.states import StateModel
+from songform.temporaries import temporary_path
 from tasks.composed import TUNING_SEEDS, best_weight, composed_songs
 from tasks.features import read_features
 from tasks.labeling import Plan, read_labels, read_state_model
@@ -200,7 +201,7 @@ def _looks_ahead(settings: Settings) -> bool:
 def _write(bundle: Bundle, training: Training, folder: Path) -> None:
     """Write the bundle's folder whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.bundle.tmp")
+    temporary = temporary_path(folder, "bundle")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()

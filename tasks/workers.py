@@ -4,19 +4,27 @@ A decoder in C can take its whole process with it, and so can the kernel when me
 in a process that may die: its own job is lost, a new process takes its place, and the other jobs do not notice.
 Processes and not threads, because what a job does between its C calls holds Python's lock (docs/performance.md).
 
+A decoder may also never come back. A job that takes too long is ended with its process: politely at first, so that a
+program which the job has started ends with it and no half file stays, then by SIGKILL. The time is not read from the
+wall clock, which may be set. In the same way a process ends whose parent was killed: nobody waits for its job any more.
+
 The processes are spawned, not forked: they inherit no lock, no connection and no thread. They import the module of the
 function that they are given, and nothing else of the program; that module should be quick to import.
 
 A process that is daemonic may have no children. Dask's workers are, so they do the jobs themselves: each of them is a
-process that may die already, and Dask starts another.
+process that may die already, and Dask starts another. One whose job takes too long ends itself.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, as_completed
+import signal
+import threading
+import time
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
@@ -24,7 +32,11 @@ from typing import TypeVar
 from pebble import ProcessExpired, ProcessPool
 from threadpoolctl import threadpool_limits
 
-__all__ = ["WorkerLostError", "outcomes", "usable_cores", "worker_pool"]
+__all__ = ["WorkerLateError", "WorkerLostError", "outcomes", "usable_cores", "worker_pool"]
+
+_LOOK_SECONDS = 1.0  # how often the jobs' time is looked at
+_GRACE_SECONDS = 3.0  # for an orphan to leave in good order
+_ENDED = 128 + signal.SIGTERM  # the exit status of a process that was told to end, as shells give it
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -49,6 +61,14 @@ class WorkerLostError(Exception):
         return f"signal {self.signal}" if self.signal else f"exit status {self.status}"
 
 
+class WorkerLateError(Exception):
+    """A job took longer than it may; its process was ended."""
+
+
+class _Ended(BaseException):
+    """Whatever the process does is given up; what it has begun is put in order on the way out."""
+
+
 def usable_cores() -> int:
     """Return on how many cores this process may run, by its affinity and the limits of its container."""
     from joblib import cpu_count
@@ -57,7 +77,7 @@ def usable_cores() -> int:
 
 
 def outcomes(
-    function: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int
+    function: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int, seconds: float = math.inf
 ) -> Generator[tuple[int, Result | Exception], None, None]:
     """Do jobs in processes of their own, and yield what became of each as soon as it is known.
 
@@ -71,13 +91,15 @@ def outcomes(
         The jobs.
     workers : int
         Jobs at the same time.
+    seconds : float > 0
+        Most time for a job, from its beginning.
 
     Yields
     ------
     int
         The number of a job.
     object
-        The function's result, the exception that it raised, or a `WorkerLostError`.
+        The function's result, the exception that it raised, a `WorkerLostError` or a `WorkerLateError`.
 
     Raises
     ------
@@ -85,7 +107,7 @@ def outcomes(
         If no process lives long enough to begin a job.
     """
     if multiprocessing.current_process().daemon:
-        yield from _done_here(function, jobs)
+        yield from _done_here(function, jobs, seconds)
         return
     left = list(range(len(jobs)))
     while left:
@@ -93,10 +115,10 @@ def outcomes(
         with worker_pool(function, workers=min(workers, n_left)) as pool:
             numbers: dict[Future[Result], int] = {}
             for number in left:
-                numbers[pool.schedule(function, args=(jobs[number],))] = number
-            for future in as_completed(numbers):
+                numbers[pool.schedule(_done, args=(function, jobs[number]))] = number
+            for future in _in_time(numbers, seconds):
                 # A process that dies between two jobs may break the pool; what it left over is begun anew.
-                if not isinstance(future.exception(), BrokenProcessPool):
+                if future.cancelled() or not isinstance(future.exception(), BrokenProcessPool):
                     left.remove(numbers[future])
                     yield numbers[future], _outcome(future)
         if len(left) == n_left:
@@ -120,27 +142,77 @@ def worker_pool(function: Callable[..., object], *, workers: int) -> Iterator[Pr
         pool.join()
 
 
+def _in_time(futures: Collection[Future[Result]], seconds: float) -> Iterator[Future[Result]]:
+    """Yield jobs as they end; those that take too long are cancelled, which ends their processes."""
+    begun: dict[Future[Result], float] = {}
+    left = set(futures)
+    while left:
+        done, left = wait(left, _LOOK_SECONDS, FIRST_COMPLETED)
+        yield from done
+        now = time.monotonic()
+        for future in left:
+            if future.running() and now - begun.setdefault(future, now) > seconds:
+                future.cancel()
+
+
+def _done(function: Callable[[Job], Result], job: Job) -> Result:
+    """Do a job in a process of its own; one that is told to end meanwhile does so when the job has left in good order.
+
+    Before and after, the pool's own answer is right: it ends at once.
+    """
+    try:
+        before = signal.signal(signal.SIGTERM, _end)
+        try:
+            return function(job)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    except _Ended:
+        os._exit(_ENDED)
+
+
 def _done_here(
-    function: Callable[[Job], Result], jobs: Sequence[Job]
+    function: Callable[[Job], Result], jobs: Sequence[Job], seconds: float
 ) -> Generator[tuple[int, Result | Exception], None, None]:
     """Do jobs in this very process, one after the other."""
     for number, job in enumerate(jobs):
+        watchdog = threading.Timer(min(seconds, threading.TIMEOUT_MAX), os._exit, (_ENDED,))
+        watchdog.daemon = True
+        watchdog.start()
         try:
             outcome: Result | Exception = function(job)
         except Exception as error:  # noqa: BLE001  whatever it is, it is this job's alone
             outcome = error
+        finally:
+            watchdog.cancel()
         yield number, outcome
 
 
 def _settle_in(_function: Callable[..., object]) -> None:
     """Prepare a fresh process; Ctrl-C is the parent's business, of which pebble takes care."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     threadpool_limits(1)  # a process a core is enough: BLAS would start as many threads in each
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)  # libmpg123 prints its notes on damaged files
     os.close(silence)
 
 
+def _end_with_parent() -> None:
+    """Wait for the end of the process that started this one, and follow it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_GRACE_SECONDS)
+        os._exit(_ENDED)
+
+
+def _end(*_: object) -> None:
+    raise _Ended
+
+
 def _outcome(future: Future[Result]) -> Result | Exception:
+    if future.cancelled():
+        return WorkerLateError()
     error = future.exception()
     if error is None:
         return future.result()

@@ -35,6 +35,7 @@ from tasks.failing.reasons import (
     NO_ADDRESS,
     NO_AUDIO,
     NO_ROOM,
+    NO_URL,
     OTHER_COPY,
     REFUSED,
     SITE_WORDS,
@@ -164,6 +165,11 @@ def _pause_asked(headers: Mapping[str, str]) -> float | None:
 
 
 def _of_address(chain: _Chain) -> Explanation | None:
+    from yt_dlp.utils import ExtractorError
+
+    said = _nearest(chain, ExtractorError)
+    if said is not None and said.expected and said.orig_msg.endswith(NO_URL):
+        return Explanation("permanent", "it is no address", "check the address")
     if not isinstance(chain[0], ValueError) or not re.search(NO_ADDRESS, str(chain[0])):
         return None
     return Explanation("permanent", f"it is no address ({plain_text(chain[0])})", "check the address")

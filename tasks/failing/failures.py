@@ -62,9 +62,12 @@ def track_error(error: BaseException, track: Track, *, now: float | None = None)
 
 def source_failure(error: BaseException, url: str) -> TrackError:
     """Return the same for an error that yt-dlp raised while it listed an address."""
-    if isinstance(error, TrackError):
+    what = f"{plain_text(url, 400)} cannot be listed"
+    if not isinstance(error, TrackError):
+        return _failure(error, explanation(error), what)
+    if str(error).startswith(plain_text(url, 400)):
         return error
-    return _failure(error, explanation(error), f"{plain_text(url, 400)} cannot be listed")
+    return TrackError(f"{what}: {error}", error.failure, retry_after=error.retry_after, robot=error.robot)
 
 
 def named(track: Track) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "NO_ADDRESS",
     "NO_AUDIO",
     "NO_ROOM",
+    "NO_URL",
     "OPEN_IT",
     "OTHER_COPY",
     "REFUSED",
@@ -135,8 +136,9 @@ SITE_WORDS: tuple[Words, ...] = (
         "`songform doctor` says whether yt-dlp finds the JavaScript runtime that it needs",
     ),
 )
-# urllib.parse: an address that cannot be taken apart.
-NO_ADDRESS = r"Invalid IPv6 URL|NFKC normalization|^Port (could not|out of)"
+# urllib.parse: an address that cannot be taken apart. encodings.idna: a host with an empty part, or an endless one.
+NO_ADDRESS = r"Invalid IPv6 URL|NFKC normalization|^Port (could not|out of)|'idna' codec"
+NO_URL = "is not a valid URL"  # generic.py
 # "Premieres in 3 hours", "will begin in 5 days": seconds of each unit.
 SOON = r"\bin (\d+|an?) (minute|hour|day)s?\b"
 UNITS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}

@@ -12,6 +12,7 @@ does not survive that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from tasks.fetching.youtubedl import youtube_dl
 from tasks.strangers import plain_text
 
 __all__ = ["Attempt", "Download", "Progress"]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,40}):(?!\d)")  # before digits it is a host, with its port
 
 Progress = Callable[[int, int | None], None]
 """Called now and then with the bytes fetched so far, and with all there will be if that is known."""
@@ -102,6 +105,7 @@ class Attempt:
 
     def _fetched(self) -> Download:
         entry = dict(self.track.entry or {})
+        _refuse_other_schemes(entry)
         with youtube_dl(self._params(), settings=self.settings, deadline=self.deadline) as ydl:
             info = _only(ydl.process_ie_result(entry, download=True) or {})
         path = _file(info)
@@ -189,6 +193,14 @@ class Attempt:
             failure = TrackError(f"{what}: {error}", error.failure)
         failure.retry_after, failure.robot, failure.repeated = error.retry_after, error.robot, error.repeated
         return failure
+
+
+def _refuse_other_schemes(entry: Mapping[str, Any]) -> None:
+    """Refuse what a feed sends elsewhere than into the web; what a site's own extractor made is that one's business."""
+    scheme = _SCHEME.match(str(entry.get("url") or ""))
+    if scheme and not entry.get("ie_key") and scheme[1].lower() not in ("http", "https"):
+        msg = f"its address begins with {scheme[1]}:, and only http and https are fetched; check the address"
+        raise TrackError(msg, "permanent")
 
 
 def _is_part(entry: Mapping[str, Any] | None) -> bool:

@@ -1,8 +1,11 @@
-"""Deadlines: an attempt ends when its time is over, whatever a server does.
+"""Deadlines: a track's fetching ends when its time is over, whatever a server does.
 
 The time-out of a socket is a limit of silence. A server that sends one byte every few seconds is never silent and never
 done, and neither is a stream without an end. So each attempt has a deadline that knows its connections and shuts them
 when it strikes: a read that waits in another thread returns at once, as if the server had hung up.
+
+What the attempts of one ingest take is counted together (`Stopwatch`), for a server that hangs up every ten minutes
+has no more claim than one that does not. The pauses between them are not counted: a host may have asked for them.
 """
 
 from __future__ import annotations
@@ -14,7 +17,33 @@ import time
 import weakref
 from typing import Self
 
-__all__ = ["Deadline"]
+__all__ = ["Deadline", "Stopwatch"]
+
+
+class Stopwatch:
+    """Counts the time of `with` blocks, in s; the clock that it reads is never set.
+
+    Parameters
+    ----------
+    seconds : float
+        What was counted before.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._before = seconds
+        self._began: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """What is counted so far."""
+        return self._before + (0.0 if self._began is None else time.monotonic() - self._began)
+
+    def __enter__(self) -> Self:
+        self._began = time.monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._before, self._began = self.seconds, None
 
 
 class Deadline:
@@ -24,11 +53,13 @@ class Deadline:
     ----------
     minutes : float > 0
         From now on.
+    spent : float
+        Seconds of them that earlier attempts have spent.
     """
 
-    def __init__(self, minutes: float) -> None:
+    def __init__(self, minutes: float, *, spent: float = 0.0) -> None:
         self.minutes = minutes
-        seconds = min(60.0 * minutes, threading.TIMEOUT_MAX)
+        seconds = max(0.0, min(60.0 * minutes, threading.TIMEOUT_MAX) - spent)
         self._end = time.monotonic() + seconds
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._lock = threading.Lock()

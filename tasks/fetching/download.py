@@ -6,7 +6,7 @@ here retries a whole attempt: what an error's class asks for is done by the flow
 
 There are three limits, and a track beyond one of them is refused for good, in a sentence that names the limit:
 `download.max_megabytes` counts what arrives, whatever was announced; `download.max_hours` is compared with what is
-announced and with what came; `download.max_minutes` is the time of the whole attempt (`tasks.fetching.deadline`).
+announced and with what came; `download.max_minutes` is the time of all attempts together (`tasks.fetching.deadline`).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def download_track(
     download: DownloadSettings,
     ffmpeg: str,
     progress: Progress | None = None,
+    spent: float = 0.0,
 ) -> Download:
     """Fetch a track once.
 
@@ -48,6 +49,8 @@ def download_track(
         The program, as `find_ffmpeg` gives it.
     progress : callable, optional
         Is told of the bytes.
+    spent : float
+        Seconds that earlier attempts of the same ingest took.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def download_track(
     except OSError as error:
         raise track_error(error, track) from error
     try:
-        with Deadline(download.max_minutes) as deadline:
+        with Deadline(download.max_minutes, spent=spent) as deadline:
             return Attempt(track, attempt, audio, download, ffmpeg, deadline, progress).download()
     except BaseException:
         shutil.rmtree(attempt, ignore_errors=True)

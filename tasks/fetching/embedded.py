@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from yt_dlp.utils import determine_protocol
 from songform.errors import TrackError
 from tasks.fetching.connections import GuardedRH
 from tasks.fetching.guard import Guard
+from tasks.fetching.manifests import refuse_long_hls
+from tasks.fetching.reader import GenericIE
 
 __all__ = ["EmbeddedYoutubeDL"]
 
@@ -53,6 +56,17 @@ class EmbeddedYoutubeDL(YoutubeDL):
     def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:  # noqa: ARG002
         """Build yt-dlp's director of requests, with the one handler that is guarded."""
         return super().build_request_director([functools.partial(GuardedRH, guard=self._guard)], preferences)
+
+    def get_info_extractor(self, ie_key: str) -> Any:
+        """Return an extractor by its key; feeds are read by one that bears more than yt-dlp's own."""
+        if ie_key == GenericIE.ie_key() and ie_key not in self._ies_instances:
+            self.add_info_extractor(GenericIE())
+        return super().get_info_extractor(ie_key)
+
+    def add_default_extra_info(self, *args: Any) -> None:
+        """Add what an entry's address tells; one that is no address tells nothing, and its list is none the worse."""
+        with suppress(ValueError):
+            super().add_default_extra_info(*args)
 
     def _forceprint(self, key: str, info_dict: dict[str, Any]) -> None:
         """Print nothing: for that, yt-dlp would prepare every entry of a list, which is most of the time it takes."""
@@ -96,6 +110,7 @@ class EmbeddedYoutubeDL(YoutubeDL):
             headers = info.get("http_headers") or self._calc_headers(info)
             with self.urlopen(Request(url, headers=headers)) as answer:
                 playlist, url = answer.read().decode("utf-8", "ignore"), answer.url
+        refuse_long_hls(playlist)
         if not HlsFD.can_download(playlist, {**info, "is_live": False}):
             raise TrackError("its stream is encrypted (DRM); find another copy of it", "permanent")
         if info.get("is_live") or not _WHOLE.search(playlist):

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from songform.errors import SourceError
 from songform.sources import Track
 
-__all__ = ["Listing", "unique_tracks"]
+__all__ = ["Listing", "all_told", "unique_tracks"]
 
+_LINES = 20  # reasons that are told one by one: a list may have ten thousand lines, all of them wrong
 USUALLY_HIDDEN = 0.1  # sites count private and withdrawn tracks, but do not list them: up to this share is no alarm
 
 
@@ -45,13 +46,12 @@ class Listing:
         Raises
         ------
         SourceError
-            If it is empty: with the first problem, or saying that there is nothing.
+            If it is empty: with the problems, or saying that there is nothing.
         """
         if self.tracks:
             return self
         if self.problems:
-            more = f" (and {len(self.problems) - 1} more such problems)" if len(self.problems) > 1 else ""
-            raise SourceError(self.problems[0] + more)
+            raise SourceError(all_told(f"nothing of {source} can be listed", self.problems))
         msg = f"{source} holds no tracks; check that it is what you meant, and that it is not empty"
         raise SourceError(msg)
 
@@ -76,6 +76,25 @@ class Listing:
             return replace(self, notes=(*self.notes, note))
         problem = f"{said} only {listed} were listed; nothing is removed, the rest comes with a later ingest"
         return replace(self, problems=(*self.problems, problem))
+
+
+def all_told(what: str, problems: Iterable[str]) -> str:
+    """Return the message of a failure that has several reasons: each on a line of its own; one stands for itself.
+
+    Parameters
+    ----------
+    what : str
+        What failed, as the beginning of a sentence.
+    problems : iterable of str
+        Why: at least one sentence.
+    """
+    reasons = list(dict.fromkeys(problems))
+    if len(reasons) == 1:
+        return reasons[0]
+    lines = [f"{what}:", *("- " + reason.replace("\n", "\n  ") for reason in reasons[:_LINES])]
+    if len(reasons) > _LINES:
+        lines.append(f"- and {len(reasons) - _LINES} more such problems")
+    return "\n".join(lines)
 
 
 def unique_tracks(tracks: Iterable[Track], limit: int | None = None) -> tuple[Track, ...]:

@@ -4,7 +4,8 @@ Listing is flat: the pages of the playlist are read, and nothing of its tracks. 
 requests, and a limit reads no page beyond it. One request is made for the address of a single track.
 
 An entry is kept on its track, so that the download needs no second listing; but without what expires within hours
-(formats and their signed addresses), and without headers and cookies. There are three kinds:
+(formats and their signed addresses), without headers and cookies, and without what may be as long as a book. There are
+three kinds:
 
 ============  ==================================================  ====================================
 kind          what yt-dlp listed                                  what is kept in its place
@@ -49,6 +50,8 @@ _EXPIRES = frozenset(
         *("subtitles", "automatic_captions", "thumbnails", "thumbnail", "comments", "entries", "epoch", "_version"),
     }
 )
+# Of any length, and of no use to a download: with the notes to a show, a feed's records are ten times as large.
+_LONG = frozenset({"description", "chapters", "tags", "categories", "heatmap"})
 
 
 def web_listing(url: str, *, limit: int | None = None, settings: DownloadSettings) -> Listing:
@@ -166,7 +169,9 @@ def _kept_in_list(entry: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str
         return kept
     address = entry.get("webpage_url") or page.get("webpage_url") or ""
     if str(entry.get("extractor_key")).lower() in _WITHOUT_IDS:
-        media = entry.get("manifest_url") or entry.get("url") or address
+        # The manifest of a stream is the same tomorrow, the address of a piece is not. XSPF calls the list a manifest.
+        manifest = entry.get("manifest_url")
+        media = (manifest if manifest != address else None) or entry.get("url") or address
         named = {name: kept[name] for name in ("title", "duration") if kept.get(name)}
         return {**named, "_type": "url_transparent", "url": smuggle_url(media, {"referer": address})}
     if address != page.get("webpage_url"):
@@ -179,7 +184,7 @@ def _durable(entry: Mapping[str, Any]) -> dict[str, Any]:
     from yt_dlp import YoutubeDL
 
     plain = YoutubeDL.sanitize_info(dict(entry), remove_private_keys=True)
-    wanted = {name: value for name, value in plain.items() if name not in _EXPIRES}
+    wanted = {name: value for name, value in plain.items() if name not in _EXPIRES | _LONG}
     if isinstance(wanted.get("url"), str):
         wanted["url"] = _trimmed(wanted["url"])
     # A stranger's number may be NaN and his text half a character: neither can be written to a file.

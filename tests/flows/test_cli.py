@@ -104,7 +104,10 @@ def test_paths_that_are_not_there_are_told_before_a_server_is_started(songform, 
     monkeypatch.setattr("flows.console.Console.working", None)  # to call it is a defect
     result = songform("--home", home, command, home / "one", home / "two")
     assert result.exit_code == NOTHING_DONE
-    assert said(result).startswith(f"{home / 'one'} does not exist; ")
+    first, *each = result.stderr.splitlines()
+    assert first == "songform: not one of these sources is there:"
+    assert [line.split(";")[0] for line in each] == [f"- {home / name} does not exist" for name in ("one", "two")]
+    assert said(songform("--home", home, command, home / "one")).startswith(f"{home / 'one'} does not exist; ")
     for other in ("http://a.example/feed", home):  # of which more can only be known by asking
         with pytest.raises(TypeError):
             songform("--home", home, command, home / "one", other)

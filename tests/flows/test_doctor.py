@@ -30,7 +30,10 @@ def home(extracted, tmp_path):
 def test_a_home_in_order_is_well(trained, quick):
     checks = examine(trained.home, lambda: quick)
     names = ["Python", "ffmpeg", "JavaScript runtime", "yt-dlp", "packages", "home", "settings", "corpus"]
-    assert [check.name for check in checks] == [*names, "MLflow store", "schedule", "alarms", "disk"]
+    assert [check.name for check in checks] == [
+        *names,
+        *("MLflow store", "cookies", "playlists", "schedule", "alarms", "disk"),
+    ]
     # How old yt-dlp is, and what room there is, depends on the day and the machine.
     ill = [check for check in checks if not check.is_well and check.name not in {"yt-dlp", "disk"}]
     assert ill == []
@@ -148,7 +151,7 @@ def test_a_check_that_breaks_does_not_stop_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(flows.doctor, "_disk", lambda home: 1 / 0)
     checks = examine(tmp_path, Settings)
     assert checks[-1] == Check("disk", False, "ZeroDivisionError: division by zero", "please report it")
-    assert len(checks) == 12
+    assert len(checks) == 14
 
 
 @pytest.mark.parametrize("name", ["tensorflow", "tensorflow-cpu"])
@@ -174,7 +177,9 @@ def test_settings_that_cannot_be_read_are_one_line_and_the_rest_is_still_looked_
     assert "songform.toml cannot be read as TOML" in checks["settings"]["finding"]
     assert not checks["settings"]["is_well"]
     assert checks["corpus"]["is_well"]
-    assert len(checks) == 12
+    for name in ("cookies", "playlists", "schedule"):
+        assert checks[name]["finding"] == "not looked at: the settings cannot be read"
+    assert len(checks) == 14
     (home / "songform.toml").unlink()
     assert found(home, "settings").is_well
 

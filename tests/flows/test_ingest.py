@@ -12,8 +12,10 @@ import requests
 import songform.corpus as songform_corpus
 from flows.demo import served_feed
 from flows.ingest import ingest
+from flows.server import free_port
 from songform.corpus import Corpus
 from songform.errors import SourceError
+from songform.settings import DownloadSettings, Settings
 from tasks.features import has_features
 
 HTML = b"<!DOCTYPE html><html><body><h1>Sorry, this episode has moved.</h1></body></html>"
@@ -162,6 +164,19 @@ def test_a_source_that_cannot_be_listed_is_a_problem_beside_others_and_an_error_
         ingest(home, [nowhere], quick)
     with pytest.raises(SourceError, match="does not exist"):
         ingest(home, [nowhere, nowhere], quick)
+
+
+def test_of_several_sources_of_which_none_can_be_listed_each_is_told(api, home, tmp_path):
+    (tmp_path / "notes.pdf").touch()
+    sources = [str(tmp_path / "nowhere"), f"http://127.0.0.1:{free_port()}/feed.xml", str(tmp_path / "notes.pdf")]
+    settings = Settings(download=DownloadSettings(attempts=1, allow_private=True, host_seconds=0.0))
+    with pytest.raises(SourceError) as caught:
+        ingest(home, sources, settings)
+    first, *each = str(caught.value).splitlines()
+    assert first == "not one of these sources can be listed:"
+    reasons = ("does not exist; ", "cannot be listed: ", "is neither a folder, ")
+    for line, source, reason in zip(each, sources, reasons, strict=True):
+        assert line.startswith(f"- {source} {reason}")
 
 
 def test_a_problem_beside_tracks_that_are_done_gives_exit_code_3(songform, document, audio_files, home, api):

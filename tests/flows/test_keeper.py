@@ -19,6 +19,7 @@ import flows.keeper
 from flows.keeper import is_kept
 from flows.server import free_port, running_server
 from flows.standing import standing_server
+from songform.temporaries import machine
 
 TOML = '[[playlists]]\nurl = "https://a.example/feed"\n'
 
@@ -81,14 +82,19 @@ def test_a_server_that_another_command_runs_is_used_and_left_alone(home, monkeyp
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_server_whose_command_was_killed_is_not_used_though_it_still_answers(home, monkeypatch):
+def test_a_server_whose_command_was_killed_or_runs_elsewhere_is_not_used_though_somebody_answers(home, monkeypatch):
     killed = subprocess.Popen([sys.executable, "-c", ""])
     killed.wait()
     (home / ".prefect").mkdir()
     known = home / ".prefect" / "songform-server.json"
     monkeypatch.setattr(requests.Session, "get", lambda *_, **__: SimpleNamespace(ok=True))
-    for pid, expected in ((os.getpid(), "http://127.0.0.1:1/api"), (killed.pid, None)):
-        known.write_text(json.dumps({"url": "http://127.0.0.1:1/api", "pid": pid}))
+    url = "http://127.0.0.1:1/api"
+    for pid, place, expected in (
+        (os.getpid(), machine(), url),
+        (killed.pid, machine(), None),
+        (os.getpid(), "0", None),
+    ):
+        known.write_text(json.dumps({"url": url, "pid": pid, "machine": place}))
         assert running_server(home) == expected
 
 

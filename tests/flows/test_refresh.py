@@ -28,7 +28,7 @@ def test_a_track_whose_tables_stand_is_cached_after_a_failed_refresh(api, home, 
 
 
 def test_a_refresh_that_fails_is_told(api, home, audio_files, quick, monkeypatch):
-    def refuse(function, jobs, *, workers):
+    def refuse(function, jobs, *, workers, seconds):
         yield from ((number, TrackError("it cannot be described so", "permanent")) for number in range(len(jobs)))
 
     monkeypatch.setattr("tasks.features.outcomes", refuse)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
+import httpx
 import pytest
 import requests
 from prefect.settings import get_current_settings
@@ -25,6 +28,7 @@ from flows.server import (
 )
 from flows.serving import ONE_RUN
 from songform.errors import SongformError
+from songform.temporaries import machine
 
 HEARTBEAT = 180  # seconds, Prefect's default
 # Says which of Prefect's settings the environment has changed.
@@ -114,6 +118,23 @@ def test_the_homes_running_server_is_used(tmp_path, healthy, no_address, monkeyp
     assert running_server(tmp_path) is None
 
 
+@pytest.mark.parametrize(
+    ("free", "cause"), [(0, "the disk of {home} is full: make room"), (2**30, "{log} may say why")]
+)
+def test_a_server_that_fails_while_it_is_needed_is_one_sentence(tmp_path, monkeypatch, free, cause):
+    """On a full disk it answers 500: it cannot write down what it is told."""
+    answer = httpx.Response(500, request=httpx.Request("POST", "http://a.example/api/logs"))
+    failures = {"it answers 500": answer.raise_for_status, "ConnectError": partial(httpx.ConnectError, "")}
+    monkeypatch.setenv("PREFECT_API_URL", "http://a.example/api")
+    monkeypatch.setattr("flows.server.shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(2**31, 0, free))
+    for reason, fail in failures.items():
+        with pytest.raises(SongformError) as caught, prefect_server(tmp_path):
+            raise fail()
+        why = cause.format(home=tmp_path, log=tmp_path / ".prefect" / "server.log")
+        said = f"the Prefect server http://a.example/api fails ({reason}); {why}, then give the command again"
+        assert str(caught.value) == said
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"url": 3}', '{"url": "http://127.0.0.1:9/api"}'])
 def test_a_server_that_is_gone_or_was_never_there_is_not_used(tmp_path, content):
     (tmp_path / ".prefect").mkdir()
@@ -178,4 +199,8 @@ def test_what_a_server_of_one_run_leaves_out_has_the_names_that_prefect_knows(tm
 
 def test_a_registered_server_is_json_that_anybody_can_read(tmp_path):
     path = register_server(tmp_path, "http://127.0.0.1:4200/api")
-    assert json.loads(path.read_text()) == {"url": "http://127.0.0.1:4200/api", "pid": os.getpid()}
+    assert json.loads(path.read_text()) == {
+        "url": "http://127.0.0.1:4200/api",
+        "pid": os.getpid(),
+        "machine": machine(),
+    }

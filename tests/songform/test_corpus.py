@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from songform.corpus import AUDIO_SUFFIXES, Corpus, atomic_path, read_table, write_json, write_table
 from songform.errors import CorpusError
 from songform.sources import TrackRecord
+from songform.temporaries import machine
 
 TABLE = pa.table({"time_s": np.arange(300.0), "rms": np.linspace(0, 1, 300, dtype=np.float32)})
 
@@ -104,29 +106,31 @@ def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path, obstacle):
     blocked.parent.mkdir(parents=True, exist_ok=True)
     blocked.write_text("in the way")
     home = blocked / "below" if not obstacle else tmp_path / "top" / "home"
-    with pytest.raises(CorpusError, match=r"^the home \S+ cannot be written \(.+\); choose another with --home, or"):
+    with pytest.raises(CorpusError, match=r"^the home \S+ cannot be written \(.+\); choose another with --home, make"):
         Corpus(home).prepare()
 
 
-def test_preparing_sweeps_what_dead_processes_left_and_nothing_else(corpus):
-    dead = ended_process()
-    tracks = corpus.data / "tracks"
-    stale = [
-        f".web-0.json.{dead}.0123abcd.tmp",
-        f".web-0.{dead}.bundle.tmp",
-        f".a.b.c.{dead}.x.tmp",
-        ".nobody.tmp",
-        f".web-0.json.{10**30}.0123abcd.tmp",
-    ]
-    kept = [f".web-0.json.{os.getpid()}.0123abcd.tmp", "web-0.json", "song.tmp", ".hidden"]
-    for name in stale + kept:
-        (tracks / name).touch()
-    folder = corpus.bundle_path(f".b.{dead}.bundle.tmp")
-    folder.mkdir(parents=True)
-    (folder / "network.keras").touch()
+def test_a_disk_with_room_for_names_alone_is_full(corpus):
+    """An empty file finds room where nothing else does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(
+            CorpusError, match=rf"^the home {corpus.home} cannot be written \(.+\); .* make room, or mend"
+        ):
+            corpus.prepare()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert names(corpus.data) == ["tracks"]
+
+
+def test_preparing_sweeps_what_was_left_half_done(corpus):
+    dead = f".web-0.json.{ended_process()}-{machine()}.0123abcd.tmp"
+    for name in (dead, "web-0.json"):
+        (corpus.data / "tracks" / name).touch()
     corpus.prepare()
-    assert names(tracks) == sorted(kept)
-    assert not folder.exists()
+    assert names(corpus.data / "tracks") == ["web-0.json"]
+    assert names(corpus.data) == ["tracks"]
 
 
 def test_a_new_file_and_a_replaced_one_arrive_whole(tmp_path):

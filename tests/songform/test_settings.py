@@ -62,6 +62,7 @@ ALLOWED = {
     "download.allow_private": [True],
     "download.allow_plugins": [True],
     "run.workers": [1, 64],
+    "run.max_minutes": [0.5, 600.0],
     "run.task_runner": ["dask"],
     "run.dask_address": ["tcp://127.0.0.1:8786"],
 }

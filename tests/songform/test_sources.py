@@ -34,7 +34,7 @@ def test_every_key_is_a_plain_file_name_that_a_track_accepts(one, other):
     for key in (site_key("Youtube", other), site_key(one[:40], other), feed_key(one, other), web_key(one)):
         assert re.fullmatch(r"[a-z0-9_]+-[A-Za-z0-9_-]+", key)
         assert PurePosixPath(key).name == key
-        assert len(f".{key}.parquet.4194304.0123abcd.tmp") <= 255
+        assert len(f".{key}.parquet.4194304-89abcdef.0123abcd.tmp") <= 255
         assert Track(key=key, title="", source="").key == key
 
 

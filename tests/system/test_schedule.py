@@ -164,6 +164,23 @@ def test_a_schedule_that_was_killed_goes_on_when_it_is_started_again(home, feed)
         assert process.wait(90) == 0
 
 
+def test_a_run_ends_with_a_schedule_that_is_killed_alone_and_the_next_one_goes_on(home, feed):
+    (home / "songform.toml").write_text(TOML.format(url=feed, pause=600.0))
+    with schedule(home) as (process, api):
+        until(lambda: list((home / "data" / "hosts").glob("*.json")))
+        process.kill()
+        began = time.monotonic()
+        until(lambda: not processes(home))  # the run, its workers, and the server, once it knows of that
+        assert time.monotonic() - began < 60
+    assert list((home / "data").rglob("*.tmp")) == []
+    (home / "songform.toml").write_text(TOML.format(url=feed, pause=0.0))
+    with schedule(home) as (process, api):
+        assert [run["state"]["type"] for run in runs(api)] == ["CRASHED"]
+        until(lambda: [run for run in runs(api) if run["state"]["name"] == "Completed"])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(90) == 0
+
+
 @pytest.fixture
 def server(tmp_path):
     """Start a server with pages, as `songform ui` has it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 
 import songform.corpus
 import tasks.extraction
@@ -18,6 +19,7 @@ import tasks.features
 from songform.corpus import Corpus
 from songform.errors import CorpusError, TrackError
 from songform.settings import Settings
+from songform.sources import Track
 from tasks.features import extract_tracks, features_config, has_features, read_features, read_overview
 from tasks.progress import listening
 from tasks.sourcing.localfiles import local_listing
@@ -39,7 +41,7 @@ def corpus(tmp_path):
     return corpus
 
 
-def in_turn(function, jobs, *, workers):
+def in_turn(function, jobs, *, workers, seconds):
     """Do the jobs in this process, as `tasks.workers.outcomes` does them in others."""
     for number, job in enumerate(jobs):
         try:
@@ -298,6 +300,61 @@ def test_a_worker_that_dies_loses_its_own_track_alone(corpus, tracks, deadly):
     }[deadly]
     assert corpus.record(tracks[1].key) == records[1]
     assert len(tables(corpus)) == 4
+
+
+def test_a_decoder_that_never_comes_back_loses_its_own_track_alone_and_twice_for_good(
+    corpus, tracks, tmp_path, monkeypatch
+):
+    """The download is fetched anew once; then it is the file."""
+    stub = tmp_path / "ffmpeg"
+    stub.write_text("#!/bin/sh\nexec sleep 600\n")
+    stub.chmod(0o755)
+    monkeypatch.setattr(tasks.features, "find_ffmpeg", lambda: str(stub))
+    settings = Settings.model_validate({"run": {"max_minutes": 0.05}})
+    for failure in ("transient", "permanent"):
+        path = downloaded(corpus, tracks[1], b"not for libsndfile")
+        jobs = [(tracks[0], Path(tracks[0].path)), (tracks[1], path), (tracks[2], Path(tracks[2].path))]
+        records = extract_tracks.fn(corpus.home, jobs, settings, len(jobs))
+        assert [record.status for record in records] == ["done", "failed", "done"]
+        assert records[1].error.failure == failure
+        assert records[1].error.message.startswith(
+            "the extraction of b was ended after run.max_minutes = 0.05; its file"
+        )
+        assert not path.exists()
+    assert list(corpus.data.rglob("*.tmp")) == []
+    assert len(tables(corpus)) == 4
+
+
+@pytest.mark.usefixtures("here")
+def test_a_download_that_holds_more_than_the_limit_is_refused_whatever_it_announced(corpus, tracks):
+    settings = Settings.model_validate({"audio": {"codec": "native"}, "download": {"max_hours": 0.0005}})
+    entry = {"_type": "url", "url": "https://a.example/a"}
+    endless = Track(key="web-0", title="Endless", source="https://a.example/a", duration=1.0, entry=entry)
+    path = corpus.incoming_path(endless.key, "native", ".flac")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(Path(tracks[0].path).read_bytes())
+    (record,) = extract_tracks.fn(corpus.home, [(endless, path)], settings, 1)
+    assert (record.status, record.error.failure, record.next_retry_at) == ("failed", "permanent", None)
+    assert record.error.message == (
+        "Endless holds more sound than download.max_hours = 0.0005, whatever it announced; "
+        "raise this limit if that is no mistake"
+    )
+    assert [path for path in corpus.data.rglob("*") if path.is_file()] == [corpus.record_path("web-0")]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_sound_that_is_shorter_than_a_sample_is_no_defect_of_songforms(corpus, tracks):
+    """The sampling rate in a header may be anything."""
+    soundfile.write(tracks[0].path, [0.1] * 100, 2_000_000_000, format="WAV")
+    (record,) = extract(corpus, tracks[:1])
+    assert (record.status, record.error.failure) == ("failed", "permanent")
+    assert record.error.message.startswith("a holds no sound: it is shorter than a sample at 22050 Hz; its header lies")
+
+
+@pytest.mark.usefixtures("here")
+def test_a_file_of_this_machine_may_be_as_long_as_it_is(corpus, tracks):
+    settings = Settings.model_validate({"download": {"max_hours": 0.0005}})
+    assert [record.status for record in extract(corpus, tracks, settings)] == ["done"] * 3
 
 
 @pytest.mark.usefixtures("here")

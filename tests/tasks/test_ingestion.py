@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -16,8 +17,9 @@ from songform.errors import FAILURE_CLASSES, CorpusError, SourceError, TrackErro
 from songform.settings import Settings
 from songform.sources import Track
 from tasks.claims import claimed
-from tasks.fetching.hosts import gate_of
+from tasks.fetching.hosts import HostGate, gate_of
 from tasks.ingestion import audio_at_hand, fetch_audio, list_source, remove_leftovers
+from tasks.records import record_failure
 from tasks.sourcing.localfiles import local_listing
 
 # yt-dlp leaves connections that broke off to the garbage collector.
@@ -202,6 +204,41 @@ def test_a_refusal_is_tried_once_more_and_then_it_waits_for_a_person(home, site)
         with pytest.raises(TrackError) as caught:
             fetch(home, track)
         assert caught.value.failure == Corpus(home).record("web-2").error.failure == failure
+
+
+def test_the_time_of_a_track_is_that_of_all_its_attempts_in_an_ingest(home, monkeypatch):
+    """A host whose gate is closed is waited for; a server that breaks off before the limit gains nothing by it."""
+    now, spent = [0.0], []
+    monkeypatch.setattr("tasks.fetching.deadline.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def broken_off(*_, **options):
+        spent.append(options["spent"])
+        now[0] += 600.0
+        raise TrackError("it breaks off", "transient")
+
+    @contextmanager
+    def after_a_pause(self):
+        now[0] += 900.0
+        yield
+
+    monkeypatch.setattr("tasks.ingestion.download_track", broken_off)
+    monkeypatch.setattr(HostGate, "entered", after_a_pause)
+    for attempt in ("1", "2", "3", "1"):
+        monkeypatch.setenv("PREFECT__RUNTIME__TASK_RUN__RUN_COUNT", attempt)
+        with pytest.raises(TrackError, match="breaks off"):
+            fetch(home, a_track("http://a.example/a.flac"))
+    assert spent == [0.0, 600.0, 1200.0, 0.0]
+    assert Corpus(home).record("web-2").spent == 600.0
+
+
+def test_a_track_whose_time_is_spent_is_not_asked_for_again(home, site, flac, monkeypatch):
+    track = a_track(site.put("/a.flac", flac, "audio/flac"))
+    record_failure(Corpus(home), track, TrackError("it breaks off", "transient"), spent=1801.0)
+    monkeypatch.setenv("PREFECT__RUNTIME__TASK_RUN__RUN_COUNT", "2")
+    with pytest.raises(TrackError, match=r"it takes longer than download\.max_minutes = 30") as caught:
+        fetch(home, track)
+    assert caught.value.failure == Corpus(home).record("web-2").error.failure == "permanent"
+    assert site.asked == []
 
 
 def test_an_address_that_is_none_is_this_tracks_failure_alone(home):

@@ -2,12 +2,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import numpy as np
 import pytest
+import soundfile
 
+from songform.audio import open_audio
 from songform.corpus import Corpus
 from songform.errors import AudioError, CorpusError, TrackError
 from songform.settings import DownloadSettings
 from songform.sources import Track
+from tasks.failing.reasons import STATUSES
+from tasks.fetching.packets import no_audio
 from tasks.progress import Event, announce, listening
 from tasks.records import record_done, record_failure, record_skipped, unwritten_record
 
@@ -204,3 +209,32 @@ def test_a_listener_is_gone_even_after_an_error():
         failing()
     announce("features", 1)
     assert heard == []
+
+
+@pytest.fixture
+def passing(tmp_path):
+    """Return failures that last when they are met again, as those who meet them say it, and what of that stays true."""
+    broken, short = tmp_path / "broken.wav", tmp_path / "short.wav"
+    broken.write_bytes(bytes(range(256)) * 20)
+    soundfile.write(short, np.zeros(22050), 22050)
+    with pytest.raises(AudioError) as caught, open_audio(short, announced=60.0) as audio:
+        list(audio)
+    refused = STATUSES[403]
+    return [
+        (no_audio(broken), "what the server sent is no audio that ffmpeg knows"),
+        (caught.value, "short.wav is cut short: it holds 1.0 s of sound, but its source announced 60.0 s"),
+        (
+            TrackError(f"{refused.cause}; {refused.mend}", refused.failure, repeated=refused.repeated),
+            f"{refused.cause}; {refused.mend}",
+        ),
+    ]
+
+
+def test_what_lasts_is_not_told_to_be_tried_again(corpus, passing):
+    """The first time, one sentence says what another attempt may do; the second time, that there is none."""
+    for number, (error, cause) in enumerate(passing):
+        track = TRACK.model_copy(update={"key": f"web-{number}"})
+        assert record_failure(corpus, track, error).error.message == str(error)
+        for _ in range(2):
+            message = record_failure(corpus, track, error).error.message
+            assert message == f"{cause}. It was so before: only --retry-failed asks for it again."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import math
 import multiprocessing
 import os
@@ -14,16 +15,17 @@ import time
 from functools import partial
 
 import numpy as np
+import pebble.common.types
 import pytest
 
 import tasks.workers
-from tasks.workers import WorkerLostError, outcomes, usable_cores
+from tasks.workers import WorkerLateError, WorkerLostError, outcomes, usable_cores
 
 ALIVE = 0  # as a signal: none
 
 
-def sorted_outcomes(function, jobs, workers=2):
-    found = sorted(outcomes(function, jobs, workers=workers), key=lambda pair: pair[0])
+def sorted_outcomes(function, jobs, workers=2, **more):
+    found = sorted(outcomes(function, jobs, workers=workers, **more), key=lambda pair: pair[0])
     assert [number for number, _ in found] == list(range(len(jobs)))
     return [outcome for _, outcome in found]
 
@@ -80,6 +82,75 @@ def test_whoever_stops_listening_leaves_no_worker_behind():
     assert multiprocessing.active_children() == []
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    """Look at the jobs' time as often as it takes."""
+    monkeypatch.setattr(tasks.workers, "_LOOK_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_job_that_never_ends_is_ended_and_the_others_are_done():
+    found = sorted_outcomes(time.sleep, [0.0, 600.0, 0.0, 600.0, 0.0], seconds=0.3)
+    assert [type(outcome) for outcome in found] == [type(None), WorkerLateError] * 2 + [type(None)]
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_clock_that_is_set_ends_nobody_and_saves_nobody(monkeypatch):
+    """The wall clock jumps by a day, to and fro, each time that somebody looks at it."""
+    days = itertools.cycle([0.0, 86_400.0])
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + next(days))
+    found = sorted_outcomes(time.sleep, [0.0, 0.1, 600.0], seconds=1.5)
+    assert [type(outcome) for outcome in found] == [type(None), type(None), WorkerLateError]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_job_that_is_deaf_to_a_polite_end_is_killed(monkeypatch):
+    monkeypatch.setattr(pebble.common.types.CONSTS, "term_timeout", 0.2)
+    deaf = "__import__('signal').pthread_sigmask(0, [15]) or __import__('time').sleep(600)"
+    (outcome,) = sorted_outcomes(partial(eval, deaf), [{}], seconds=0.3)
+    assert type(outcome) is WorkerLateError
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_program_that_a_late_job_has_started_ends_with_it(tmp_path):
+    """A decoder of its own process that hangs would else hang for ever."""
+    note = tmp_path / "pid"
+    job = f"__import__('subprocess').run(['sh', '-c', 'echo $$ > {note}; exec sleep 600'])"
+    (outcome,) = sorted_outcomes(partial(eval, job), [{}], seconds=2.0)
+    assert type(outcome) is WorkerLateError
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text()), ALIVE)
+
+
+ORPHANS = """
+import time
+from tasks.workers import outcomes
+
+def forever(name):
+    try:
+        print(name, flush=True)
+        time.sleep(600)
+    finally:
+        print("in good order", flush=True)
+
+if __name__ == "__main__":
+    list(outcomes(forever, ["begun"], workers=1))
+"""
+
+
+def test_a_worker_whose_parent_is_killed_ends_in_good_order(tmp_path):
+    """A decoder that hangs would else be there for ever, and nobody would know of it."""
+    script = tmp_path / "script.py"
+    script.write_text(ORPHANS)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "begun\n"
+        parent.kill()
+        assert parent.stdout.read() == "in good order\n"  # to its end: all that could write are gone
+
+
 def test_a_script_without_a_guard_is_told_so_and_starts_no_swarm(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("from tasks.workers import outcomes\nprint(list(outcomes(abs, [-1, -2], workers=2)))\n")
@@ -127,3 +198,13 @@ def test_a_process_that_may_have_no_children_does_the_jobs_itself(tmp_path):
     first, second, third = ast.literal_eval(ended.stdout)
     assert (first, third) == ("2.0", "3.0")
     assert second.startswith("ValueError")
+
+
+def test_such_a_process_ends_itself_when_a_job_never_ends(tmp_path):
+    script = tmp_path / "script.py"
+    late = IN_A_DAEMON.replace("workers=2", "workers=2, seconds=0.2").replace("math.sqrt", "time.sleep")
+    script.write_text(
+        late.replace("import math", "import time").replace("-1.0", "600.0") + "    print(daemon.exitcode)\n"
+    )
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "143\n"

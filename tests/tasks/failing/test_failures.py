@@ -249,9 +249,15 @@ def test_a_failure_keeps_no_connection_and_travels_between_processes(site):
 
 
 def test_a_track_error_stays_what_it_is():
-    found = TrackError("the stream has no end", "permanent")
+    found = TrackError("https://a.example has no end", "permanent")
     assert track_error(found, TRACK) is found
     assert source_failure(found, "https://a.example") is found
+
+
+def test_a_source_is_named_in_its_failure():
+    found = source_failure(TrackError("it has no end", "later", retry_after=5.0, robot=True), "https://a.example")
+    assert str(found) == "https://a.example cannot be listed: it has no end"
+    assert (found.failure, found.retry_after, found.robot) == ("later", 5.0, True)
 
 
 def test_a_status_that_nobody_has_named_is_told_without_a_name(site):

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from songform.errors import SourceError, TrackError
 from songform.settings import AudioSettings, DownloadSettings
 from songform.sources import Track
-from tasks.fetching.deadline import Deadline
+from tasks.fetching.deadline import Deadline, Stopwatch
 from tasks.fetching.download import download_track
 from tasks.fetching.youtubedl import youtube_dl
 from tasks.sourcing.enumeration import list_tracks
@@ -69,6 +69,26 @@ def test_a_deadline_that_is_cancelled_shuts_nothing(connection):
         assert not deadline.is_over
     there.send(b"x")
     assert here.recv(1) == b"x"
+
+
+def test_what_was_spent_before_counts():
+    with Deadline(1.0, spent=59.0) as deadline:
+        assert 0.0 < deadline.left <= 1.0
+    assert Deadline(1.0, spent=61.0).is_over
+    assert Deadline(1e300, spent=1e6).left > 1e6
+
+
+def test_a_stopwatch_counts_what_is_done_and_no_pause(monkeypatch):
+    now = iter([10.0, 12.0, 20.0, 25.0, 26.0])
+    monkeypatch.setattr("tasks.fetching.deadline.time.monotonic", lambda: next(now))
+    watch = Stopwatch(1.0)
+    assert watch.seconds == 1.0
+    with watch:
+        assert watch.seconds == 1.0 + 2.0
+    assert watch.seconds == 1.0 + 10.0
+    with watch:
+        pass
+    assert watch.seconds == 1.0 + 10.0 + 1.0
 
 
 def test_a_limit_that_no_clock_can_count_is_no_defect():

@@ -13,7 +13,7 @@ import pytest
 from songform.errors import ParameterError, SourceError
 from songform.settings import DownloadSettings
 from tasks.sourcing.enumeration import list_tracks
-from tasks.sourcing.listing import Listing, unique_tracks
+from tasks.sourcing.listing import Listing, all_told, unique_tracks
 
 SETTINGS = DownloadSettings()
 
@@ -117,10 +117,10 @@ def test_a_line_that_fails_is_told_with_file_and_number_and_the_others_go_on(son
     assert listing.problems[1].startswith(f"{names}, line 4: ftp://host/c.flac begins with ftp://")
 
 
-def test_a_list_of_nothing_but_failures_is_an_error_that_names_the_first(tmp_path):
+def test_a_list_of_nothing_but_failures_is_an_error_that_names_each(tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("b.flac\nc.flac\n")
-    with pytest.raises(SourceError, match=r"names\.txt, line 1: .*b\.flac does not exist.* \(and 1 more"):
+    with pytest.raises(SourceError, match=r"line 1: .*b\.flac does not exist.*\n- .*line 2: .*c\.flac does not"):
         listed(names)
 
 
@@ -205,3 +205,12 @@ def test_a_pipe_in_a_folder_is_a_problem_and_not_waited_for(tmp_path):
 def test_the_home_of_nobody_is_one_sentence():
     with pytest.raises(SourceError, match="names the home of a user whom this machine does not know"):
         list_tracks("~nobody-of-that-name/x.wav", settings=DownloadSettings())
+
+
+def test_reasons_are_told_one_by_one_but_not_by_the_thousand():
+    assert all_told("nothing", ["a", "a"]) == "a"
+    assert all_told("nothing", ["a", "b", "a"]) == "nothing:\n- a\n- b"
+    assert all_told("nothing", ["a", all_told("of b", "cd")]) == "nothing:\n- a\n- of b:\n  - c\n  - d"
+    lines = all_told("nothing", map(str, range(10_000))).splitlines()
+    assert lines[:2] == ["nothing:", "- 0"]
+    assert lines[-2:] == ["- 19", "- and 9980 more such problems"]

@@ -77,7 +77,7 @@ class RadioAlbumIE(InfoExtractor):
                 "title": "a\x1b[31m\n\u202eb" + "c" * 300,
             }
         ]
-        odd[0].update(duration=-5, description="\ud800", score=math.inf)
+        odd[0].update(duration=-5, uploader="\ud800", score=math.inf)
         entries = {"album": tracks, "shelf": albums, "empty": [], "odd": odd}[name]
         return self.playlist_result(entries, name, name.title())
 
@@ -274,6 +274,27 @@ def test_strangers_words_and_numbers_fit_into_a_record(radio, patience):
     again = Track.model_validate_json(json.dumps(track.model_dump(), allow_nan=False))
     assert again == track
     track.model_dump_json().encode()
+
+
+def test_a_playlist_of_players_lists_its_tracks_by_their_own_addresses(site, patience, ogg, flac):
+    """To yt-dlp the items of XSPF have the id and the manifest of the list, all of them."""
+    one, two = site.put("/a.ogg", ogg), site.put("/b.flac", flac, "audio/flac")
+    items = f"<track><title>A</title><duration>3000</duration><location>{one}</location></track>"
+    items += f"<track><title>B</title><location>{two}</location></track>"
+    body = f'<?xml version="1.0"?><playlist xmlns="http://xspf.org/ns/0/"><trackList>{items}</trackList></playlist>'
+    found = list_tracks(site.put("/list.xspf", body, "application/xspf+xml"), settings=patience).tracks
+    assert [(track.key, track.title, track.duration) for track in found] == [
+        (web_key(one), "A", 3.0),
+        (web_key(two), "B", None),
+    ]
+
+
+def test_the_notes_to_a_show_are_not_kept(site, patience):
+    notes = f"</title><description>{'x' * 100_000}</description><title>"
+    one = {"title": f"One{notes}", "url": site.url + "/a.ogg", "guid": "g1"}
+    (track,) = list_tracks(site.put_feed("/feed.xml", "My Feed", one), settings=patience).tracks
+    assert track.title == "One"
+    assert len(track.model_dump_json()) < 1000
 
 
 def test_a_hostile_title_is_plain_in_the_record_in_its_failure_and_in_the_summary(radio, patience, tmp_path):

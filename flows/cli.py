@@ -198,6 +198,25 @@ def analyze(
 
 
 @app.command()
+def report(
+    ctx: typer.Context,
+    home: Home = None,
+    json: Json = False,
+    model: Annotated[str | None, typer.Option(help="MLflow's address of a model.", show_default="the champion")] = None,
+) -> None:
+    """Make one page over the songs that were analysed: search, sort, a timeline each."""
+
+    def work(call: Call) -> int:
+        from flows.report import report
+
+        index = report(call.home, model)
+        call.console.report(index)
+        return SOME_FAILED if index.problems else DONE
+
+    _run(ctx, home, json, work)
+
+
+@app.command()
 def status(ctx: typer.Context, home: Home = None, json: Json = False, failed: Failed = False) -> None:
     """Show what the corpus holds, and what failed and why."""
 

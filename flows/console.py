@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flows.run import RunReport
     from flows.status import FailureGroup
     from flows.train import TrainReport
+    from tasks.indexing import Index
 
 __all__ = ["Console"]
 
@@ -97,6 +98,18 @@ class Console:
             self._timelines(report)
         self._remarks(report.ingested)
         self._problems(report.problems)
+
+    def report(self, index: Index) -> None:
+        """Say where the index of the songs is."""
+        if self.json:
+            self._document({"index": str(index.path), "songs": index.songs, "left": index.left})
+        else:
+            self.say(f"{_counted(len(index.songs), 'song')}: {index.path}")
+            if index.left:
+                self.say(
+                    f"{_counted(index.left, 'song')} not analysed by this model: songform analyze SOURCE adds them."
+                )
+        self._problems(index.problems)
 
     def run(self, report: RunReport) -> None:
         """Show all three."""

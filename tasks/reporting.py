@@ -1,4 +1,4 @@
-"""Reporting: a track's form, as JSON and pictures."""
+"""Reporting: a track's form, as JSON, pictures and a page."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from songform.sources import TrackRecord
 from songform.states import unit_vectors
 from tasks.features import read_features, read_overview
 from tasks.labeling import states_by_settings
+from tasks.pages import write_song_page
 from tasks.progress import announce
 from tasks.registry import ModelInfo
 
@@ -69,7 +70,7 @@ def report_tracks(
             raise CorpusError(f"the corpus knows no track {key}; bring it in with songform ingest")
         song = _Song(record, read_features(corpus, key, settings), read_overview(corpus, key, settings), settings)
         try:
-            reports.append(_report(song, model, bundle, out or corpus.report_path(model.model_id, "")))
+            reports.append(_report(corpus, song, model, bundle, out or corpus.report_path(model.model_id, "")))
         except ModelError as error:
             if n_tracks == 1:
                 raise
@@ -88,7 +89,7 @@ class _Song:
     settings: Settings
 
 
-def _report(song: _Song, model: ModelInfo, bundle: Bundle | None, folder: Path) -> dict[str, Any]:
+def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None, folder: Path) -> dict[str, Any]:
     """Write one report, unless it stands."""
     key = song.record.key
     bundle = bundle or _own_bundle(song)
@@ -99,6 +100,7 @@ def _report(song: _Song, model: ModelInfo, bundle: Bundle | None, folder: Path) 
     if not (_read(path) == report and all(picture.is_file() for picture in pictures.values())):
         _draw(pictures, song, form)
         write_json(path, report)
+    write_song_page(folder, corpus.home, **vars(song), bundle=bundle, form=form, document=report)
     return {**report, "path": str(path)}
 
 

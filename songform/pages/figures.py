@@ -132,8 +132,9 @@ def figures_json(figures: Mapping[str, Figure]) -> dict[str, Any]:
     The same figures give the same JSON: Bokeh counts its models through a whole process, here they are counted anew.
     """
     document = Document()
-    for figure in figures.values():
-        document.add_root(figure)
+    with document.models.freeze():  # or Bokeh looks through all models once a figure
+        for figure in figures.values():
+            document.add_root(figure)
     names: dict[str, str] = {}
     counted = _counted(document.to_json(deferred=False), names)
     return {"document": counted, "roots": {name: names[figure.id] for name, figure in figures.items()}}

@@ -59,7 +59,7 @@ def write_index(home: Path, model: ModelInfo) -> Index:
     problems: list[str] = []
     found = [report for path in sorted(folder.glob("*.json")) if (report := _read(path, problems))]
     if not found:
-        whose = f"the model {model.uri}" if model.uri else "no model, but on itself,"
+        whose = f"the model {model.uri}" if model.uri else "states of its own"
         raise CorpusError(
             f"no song in {home} was analysed by {whose} yet; tell the form of some: songform analyze SOURCE"
         )

@@ -46,7 +46,7 @@
     const { target } = event;
     const isTyping = target.matches("input:not([type=range], [type=checkbox]), select, textarea");
     if (event.defaultPrevented || isTyping || dialog.open || event.isComposing) return;
-    if (event.key === " " && target.matches("button, a, summary, input")) return;
+    if (event.key === " " && target.matches("button, a, input[type=checkbox]")) return;
     const action = event.ctrlKey || event.metaKey ? chord(event) : event.altKey ? undefined : named(event) || character(event);
     if (!action) return;
     event.preventDefault();

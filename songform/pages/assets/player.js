@@ -34,8 +34,9 @@ const player = (() => {
   /** While it plays, once a frame of the screen: nothing is drawn anew, a line moves. */
   function run() {
     if (audio.paused) return;
+    const before = song.time;
     song.time = Math.min(audio.currentTime, song.duration);
-    view.follow();
+    view.follow(before);
     show();
     requestAnimationFrame(run);
   }
@@ -44,7 +45,7 @@ const player = (() => {
     song.time = Math.min(Math.max(0, time), song.duration);
     if (audio) audio.currentTime = Math.min(song.time, audio.duration || song.time);
     if (isChosen) song.selected = song.at(song.time);
-    view.follow();
+    view.reveal();
     show();
     if (isChosen) signals.emit("selected");
   }

@@ -22,13 +22,17 @@ const view = (() => {
     seen();
   }
 
-  /** Canvases are pictures, described in words beside them: the Tab key passes them by; a thumb scrolls over them. */
+  /**
+   * Canvases are pictures, described in words beside them: the Tab key passes them by, a thumb and the wheel scroll
+   * over them, and nothing pops up to say that Ctrl is the key with which the wheel zooms.
+   */
   function quieten() {
     for (const root of bokeh.roots()) {
       const figure = Bokeh.index.find_one(root);
       const events = figure.canvas_view.events_el;
       events.tabIndex = -1;
       events.style.touchAction = "pan-y";
+      figure.notify_about = () => {};
     }
   }
 
@@ -87,16 +91,22 @@ const view = (() => {
   /** Zoom around the playhead, if it is seen, else around the middle. */
   function zoom(factor) {
     const [from, length] = [start(), end() - start()];
-    const isSeen = song.time >= from && song.time <= end();
-    const still = isSeen ? song.time : from + length / 2;
+    const still = isSeen(song.time) ? song.time : from + length / 2;
     show(still - (still - from) * factor, length * factor);
   }
 
-  /** Turn the page when the playhead leaves it. */
-  function follow() {
+  const isSeen = (time) => time >= start() && time <= end();
+
+  /** Turn the page when the playhead comes to its end; who has moved on to look at another stretch is left alone. */
+  function follow(before) {
     const length = end() - start();
-    if (!range || length >= song.duration - 0.01) return;
-    if (song.time < start() || song.time > end() - 0.02 * length) show(song.time - 0.05 * length, length);
+    if (range && isSeen(before) && song.time > end() - 0.02 * length) show(song.time - 0.05 * length, length);
+  }
+
+  /** See the playhead, wherever a person has put it. */
+  function reveal() {
+    const length = end() - start();
+    if (range && !isSeen(song.time)) show(song.time - 0.05 * length, length);
   }
 
   function timeAt(clientX) {
@@ -132,5 +142,5 @@ const view = (() => {
   signals.on("moved", bands);
   new ResizeObserver(() => signals.emit("view")).observe(overlay);
 
-  return { draw, start, end, zoom, show, follow, timeAt, place, whole: () => show(0, song.duration) };
+  return { draw, start, end, zoom, show, follow, reveal, timeAt, place, whole: () => show(0, song.duration) };
 })();

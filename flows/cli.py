@@ -180,7 +180,7 @@ def analyze(
     model: Annotated[str | None, typer.Option(help="MLflow's address of a model.", show_default="the champion")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the files.", show_default="data/reports/<model>")] = None,
 ) -> None:
-    """Tell the form of songs: a timeline here, and JSON and pictures in files."""
+    """Tell the form of songs: a timeline here; JSON, pictures and a page to hear and edit each in files."""
 
     def work(call: Call) -> int:
         settings = call.settings(assignments)

@@ -10,7 +10,7 @@
     data/states/<model>/                    a state model, and each track's states by it
     data/bundles/<bundle>/                  a trained model, whole
     data/composed/<config>/<name>.*         composed songs with known form, by which models are compared
-    data/reports/<model>/<key>.*            segments and pictures
+    data/reports/<model>/<key>.*            segments, pictures and pages
     data/claims/<key>.lock                  which process works on a track
     data/hosts/<host>.*                     what is known of the hosts that audio comes from
     data/alarms.json                        what somebody was told of

@@ -1,4 +1,4 @@
-"""Reporting: a song's form as JSON and pictures, made once."""
+"""Reporting: a song's form as JSON, pictures and a page, made once."""
 
 from __future__ import annotations
 

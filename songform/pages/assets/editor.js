@@ -92,7 +92,9 @@ const editor = (() => {
       "aria-valuetext": words.clock(after.start),
     };
     Object.entries(facts).forEach(([name, value]) => element.setAttribute(name, value));
-    element.tabIndex = number === song.selected || number === song.selected + 1 ? 0 : -1;
+    const isNear = number === song.selected || number === song.selected + 1;
+    element.tabIndex = isNear ? 0 : -1;
+    element.classList.toggle("is-near", isNear); // where there is no room for all, these are shown
   }
 
   function grasp(event) {

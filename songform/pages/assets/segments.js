@@ -63,6 +63,7 @@ const segments = (() => {
   /** A name that does not fit its block is left out: the colour, the pointer and the table tell it. */
   function fit() {
     const pixels = byId("overlay").clientWidth / (view.end() - view.start());
+    byId("edges").classList.toggle("is-dense", (song.duration / song.segments.length) * pixels < 14);
     for (const element of lane.children) {
       const { start, end, label } = song.segments[element.dataset.row] || { start: 0, end: 0, label: "" };
       element.classList.toggle("is-narrow", (end - start) * pixels < Math.min(7 * label.length, 40) + 14);

@@ -65,8 +65,7 @@ def write_index(home: Path, model: ModelInfo) -> Index:
         )
     path = folder / "index.html"
     with atomic_path(path) as temporary:
-        name = model.uri or "states of each song alone"
-        temporary.write_text(index_page([entry for _, entry in found], model=name), encoding="utf-8")
+        temporary.write_text(index_page([entry for _, entry in found], model=model.name), encoding="utf-8")
     songs = [_summary(folder, key, entry) for key, entry in found]
     known = {key for key, _ in found}
     left = sum(record.status == "done" and record.key not in known for record in corpus.records())

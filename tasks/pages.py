@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from songform.overview import Overview
     from songform.pages.song import Sound
+    from tasks.registry import ModelInfo
 
 __all__ = ["PLAYABLE", "write_song_page"]
 
@@ -56,6 +57,7 @@ def write_song_page(
     bundle: Bundle,
     form: Form,
     document: dict[str, Any],
+    model: ModelInfo,
 ) -> Path:
     """Write a song's page, unless it stands; return its path.
 
@@ -75,6 +77,8 @@ def write_song_page(
         The model and what it says of the song.
     document : dict
         The report: with the sound, all that the page is made of.
+    model : ModelInfo
+        Of the bundle.
     """
     path = folder / f"{record.key}.html"
     audio, silence = _audio_file(Corpus(home), record, settings)
@@ -84,23 +88,23 @@ def write_song_page(
         return path
     from songform.pages.song import SongView, song_page
 
-    model = bundle.states
+    states = bundle.states
     view = SongView(
         key=record.key,
         title=record.title,
         source=Path(record.path).name if record.path else record.source,
         segments=form.segments,
         posterior=form.joint,
-        states=model,
-        model=document["model"]["uri"] or "states of this song alone",
+        states=states,
+        model=model.name,
         overview=overview,
         features=features,
         context=context_descriptors(
             features[list(bundle.columns)],
             overview,
-            sr=model.sr,
-            hop_length=model.hop_length,
-            threshold=model.threshold,
+            sr=states.sr,
+            hop_length=states.hop_length,
+            threshold=states.threshold,
         ),
         sound=_sound(audio, beside, silence),
     )

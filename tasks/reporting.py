@@ -100,7 +100,7 @@ def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None
     if not (_read(path) == report and all(picture.is_file() for picture in pictures.values())):
         _draw(pictures, song, form)
         write_json(path, report)
-    write_song_page(folder, corpus.home, **vars(song), bundle=bundle, form=form, document=report)
+    write_song_page(folder, corpus.home, **vars(song), bundle=bundle, form=form, document=report, model=model)
     return {**report, "path": str(path)}
 
 

@@ -18,8 +18,10 @@ from songform.settings import Settings
 from songform.states import fit_states, unit_vectors
 from tasks.features import read_features, read_overview
 from tasks.pages import PLAYABLE, write_song_page
+from tasks.registry import ModelInfo
 
-DOCUMENT = {"model": {"uri": "models:/songform/1"}, "segments": []}
+DOCUMENT = {"segments": []}
+MODEL = ModelInfo("models:/songform@champion", "0123456789ab", "run", True)
 
 
 @dataclass
@@ -36,7 +38,7 @@ class Given:
         """Write the page with these settings of the section report, and return its path."""
         settings = self.settings.model_copy(update={"report": self.settings.report.model_copy(update=report)})
         return write_song_page(
-            self.folder, self.home, record=self.record, settings=settings, document=document, **self.more
+            self.folder, self.home, record=self.record, settings=settings, document=document, model=MODEL, **self.more
         )
 
     def sound(self, **report):
@@ -161,6 +163,10 @@ def test_sound_that_was_taken_from_beside_a_page_is_put_there_again(given):
     beside.unlink()
     given.write(audio="beside")
     assert beside.is_file()
+
+
+def test_the_page_says_which_model_the_champion_was(given):
+    assert "<span>models:/songform@champion (0123456789ab)</span>" in given.write().read_text(encoding="utf-8")
 
 
 def test_the_page_names_a_local_file_without_its_folders(given):

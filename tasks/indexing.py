@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from songform.corpus import Corpus, atomic_path
 from songform.errors import CorpusError
@@ -82,7 +83,7 @@ def _read(path: Path, problems: list[str]) -> tuple[str, SongEntry] | None:
         problems.append(f"the report {path} cannot be read ({error}); delete it and analyze the song again")
         return None
     page = path.with_suffix(".html")
-    return key, SongEntry(title, page.name if page.is_file() else "", segments)
+    return key, SongEntry(title, quote(page.name) if page.is_file() else "", segments)
 
 
 def _summary(folder: Path, key: str, song: SongEntry) -> dict[str, Any]:
@@ -92,5 +93,5 @@ def _summary(folder: Path, key: str, song: SongEntry) -> dict[str, Any]:
         "duration": song.duration,
         "confidence": round(song.confidence, 4),
         "lowest_confidence": song.least.confidence,
-        "page": str(folder / song.page) if song.page else None,
+        "page": str(folder / unquote(song.page)) if song.page else None,
     }

@@ -88,29 +88,34 @@ def write_song_page(
         return path
     from songform.pages.song import SongView, song_page
 
-    states = bundle.states
     view = SongView(
         key=record.key,
         title=record.title,
         source=Path(record.path).name if record.path else record.source,
         segments=form.segments,
         posterior=form.joint,
-        states=states,
+        states=bundle.states,
         model=model.name,
         overview=overview,
         features=features,
-        context=context_descriptors(
-            features[list(bundle.columns)],
-            overview,
-            sr=states.sr,
-            hop_length=states.hop_length,
-            threshold=states.threshold,
-        ),
+        context=_context(features, overview, bundle),
         sound=_sound(audio, beside, silence),
     )
     with atomic_path(path) as temporary:
         temporary.write_text(song_page(view, stamp=stamp), encoding="utf-8")
     return path
+
+
+def _context(features: pd.DataFrame, overview: Overview, bundle: Bundle) -> pd.DataFrame:
+    """Return the context descriptors as the bundle's model read them."""
+    model = bundle.states
+    return context_descriptors(
+        features[list(bundle.columns)],
+        overview,
+        sr=model.sr,
+        hop_length=model.hop_length,
+        threshold=model.threshold,
+    )
 
 
 def _stamp(path: Path) -> str | None:

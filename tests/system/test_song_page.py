@@ -161,7 +161,7 @@ def test_the_speed_can_be_changed(page):
     assert page.evaluate("document.getElementById('audio').playbackRate") == 1.5
 
 
-def test_sound_beside_the_page_is_played_and_missed(visit, report, tmp_path):
+def test_sound_beside_the_page_is_played(visit, report, tmp_path):
     html = report.path.read_text(encoding="utf-8")
     beside = re.sub(r'src="data:audio[^"]*"', 'src="one%20song.flac"', html).replace(
         "media-src data:", "media-src 'self' file:"
@@ -172,6 +172,19 @@ def test_sound_beside_the_page_is_played_and_missed(visit, report, tmp_path):
     page = opened(visit(tmp_path / "page.html"))
     page.click("#play")
     until(page, f"{TIME} > 0.2")
+
+
+def test_sound_that_does_not_lie_beside_the_page_any_more_is_missed_in_words(chromium, report, tmp_path):
+    html = report.path.read_text(encoding="utf-8")
+    beside = re.sub(r'src="data:audio[^"]*"', 'src="one%20song.flac"', html)
+    (tmp_path / "page.html").write_text(beside.replace("media-src data:", "media-src 'self' file:"), encoding="utf-8")
+    context = chromium.new_context()  # the browser complains of the file on its console
+    page = visited(context, tmp_path / "page.html")
+    alert = page.get_by_role("alert")
+    alert.wait_for()
+    assert alert.inner_text() == "The audio cannot be played: one song.flac should lie beside this page."
+    assert page.locator("#play").is_disabled()
+    context.close()
 
 
 # --- seeking
@@ -643,6 +656,15 @@ def test_what_was_edited_is_read_back_by_mir_eval_and_jams(page, report, tmp_pat
     assert read.file_metadata.title == report.title
     assert read.file_metadata.duration == pytest.approx(report.duration)
     assert "takes it" in page.inner_text("#edit-note")
+
+
+@pytest.mark.parametrize("label", ["verse", "A", "Größe 夜", "🎵", "x" * 80])
+def test_a_label_of_ones_own_has_the_colour_that_pictures_give_it(page, label):
+    edit(page)
+    page.fill("#edit-label", label)
+    page.press("#edit-label", "Enter")
+    band = page.evaluate("Bokeh.documents[0].get_model_by_name('bands').data.color[0]")
+    assert band.upper() == state_color(label)
 
 
 def test_leaving_with_unsaved_changes_is_asked_about_and_without_them_is_not(chromium, report):

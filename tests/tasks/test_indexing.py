@@ -65,6 +65,13 @@ def test_the_index_lists_every_report_with_the_address_of_its_page(tmp_path):
     ]
 
 
+def test_the_address_of_a_page_is_one_whatever_its_file_is_called(tmp_path):
+    path = report(tmp_path, "javascript:a#b?c%20d e", 0.5)
+    index = write_index(tmp_path, OWN_MODEL)
+    assert [song[1] for song in listed(index)] == ["javascript%3Aa%23b%3Fc%2520d%20e.html"]
+    assert index.songs[0]["page"] == str(path.with_suffix(".html"))
+
+
 def test_each_model_has_an_index_of_its_own(tmp_path):
     report(tmp_path, "file-1", 0.5)
     report(tmp_path, "file-2", 0.5, model=MODEL)

@@ -140,6 +140,14 @@ def test_assets_ask_for_nothing():
         )
 
 
+def test_the_wheel_carries_every_asset():
+    from hatchling.builders.wheel import WheelBuilder
+
+    root = Path(pages.__file__).parents[2]
+    carried = {file.relative_path for file in WheelBuilder(str(root)).recurse_included_files()}
+    assert {path.relative_to(root).as_posix() for path in ASSETS.iterdir()} <= carried
+
+
 def test_a_program_is_closed_in_itself():
     assert program("words.js").startswith('(() => {\n"use strict";\n')
     assert asset("words.js") in program("words.js", "theme.js")

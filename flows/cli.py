@@ -191,7 +191,7 @@ def analyze(
     out: Annotated[Path | None, typer.Option(help="Folder for the files.", show_default="data/reports/<model>")] = None,
     sonify: Annotated[bool, _SONIFY] = False,
 ) -> None:
-    """Tell the form of songs: a timeline here; JSON, JAMS, labels and pictures in files."""
+    """Tell the form of songs: a timeline here; JSON, labels, pictures and a page to hear and edit each in files."""
 
     def work(call: Call) -> int:
         settings = call.settings(assignments)
@@ -242,6 +242,25 @@ def evaluate(ctx: typer.Context, *, home: Home = None, json: Json = False, model
             report = evaluate(call.home, model)
         call.console.evaluate(report)
         return SOME_FAILED if report.problems else DONE
+
+    _run(ctx, home, json, work)
+
+
+@app.command()
+def report(
+    ctx: typer.Context,
+    home: Home = None,
+    json: Json = False,
+    model: Model = None,
+) -> None:
+    """Make one page over the songs that were analysed: search, sort, a timeline each."""
+
+    def work(call: Call) -> int:
+        from flows.report import report
+
+        index = report(call.home, model)
+        call.console.report(index)
+        return SOME_FAILED if index.problems else DONE
 
     _run(ctx, home, json, work)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flows.run import RunReport
     from flows.status import FailureGroup
     from flows.train import TrainReport
+    from tasks.indexing import Index
 
 __all__ = ["Console"]
 
@@ -125,6 +126,18 @@ class Console:
             self._scores(report)
         self._problems(report.problems)
 
+    def report(self, index: Index) -> None:
+        """Say where the index of the songs is."""
+        if self.json:
+            self._document({"index": str(index.path), "songs": index.songs, "left": index.left})
+        else:
+            self.say(f"{_counted(len(index.songs), 'song')}: {index.path}")
+            if index.left:
+                self.say(
+                    f"{_counted(index.left, 'song')} not analysed by this model: songform analyze SOURCE adds them."
+                )
+        self._problems(index.problems)
+
     def run(self, report: RunReport) -> None:
         """Show all three."""
         if self.json:
@@ -143,11 +156,12 @@ class Console:
             self._document({**_trained(report.run.trained), **fields})
             return
         self.run(report.run)
-        folder = Path(report.run.analyzed.reports[0]["path"]).parent
+        first = Path(report.run.analyzed.reports[0]["path"])
         place = "" if home == Path.cwd() else f" --home {home}"
         self.say("")
         self.say(f"{report.frames_right:.1%} of the frames carry the right state.")
-        self.say(f"Pictures: {folder}")
+        self.say(f"Pictures: {first.parent}")
+        self.say(f"Listen:   {first.with_suffix('.html')}")
         self.say(f"MLflow:   songform{place} ui")
 
     def status(self, tracks: list[dict[str, Any]], problems: list[str], home: Path) -> None:
@@ -308,7 +322,11 @@ class Console:
         self._out.print()
         self._out.print(legend(states))
         self._model(report)
-        self.say(f"Files: {Path(report.reports[0]['path']).parent}")
+        first = Path(report.reports[0]["path"])
+        self.say(f"Files: {first.parent}")
+        self.say(
+            f"Page:  {first.with_suffix('.html') if len(report.reports) == 1 else 'songform report lists them all'}"
+        )
 
     def _model(self, report: AnalyzeReport) -> None:
         """Say by whose model, and which of its names are weak."""

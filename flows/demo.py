@@ -66,15 +66,16 @@ def demo(home: Path, settings: Settings, *, seed: int, console: Console) -> Demo
         with served_feed(Path(folder), songs, seed) as url:
             from flows.run import run
 
-            report = run(home, [url], _with_own_server(settings), None, "demo")
+            report = run(home, [url], _for_demo(settings), None, "demo")
     truth = {feed_key(FEED_TITLE, guid(seed, number)): song for number, song in enumerate(songs)}
     return DemoReport(report, *frames_right(report, truth, settings))
 
 
-def _with_own_server(settings: Settings) -> Settings:
-    """Return the settings with leave to fetch from this machine, at once."""
+def _for_demo(settings: Settings) -> Settings:
+    """Return the settings with leave to fetch from this machine, at once; and the songs stay, to be heard."""
     download = settings.download.model_copy(update={"allow_private": True, "host_seconds": 0.0})
-    return settings.model_copy(update={"download": download})
+    audio = settings.audio.model_copy(update={"keep": True})
+    return settings.model_copy(update={"download": download, "audio": audio})
 
 
 def guid(seed: int, number: int) -> str:

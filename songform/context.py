@@ -53,6 +53,7 @@ __all__ = [
     "CONTEXT_COLUMNS",
     "UNIT_SECONDS",
     "VERSION",
+    "context_curves",
     "context_descriptors",
     "cut_density",
     "energy",
@@ -101,10 +102,19 @@ def context_descriptors(
         If features and overview are not of the same song.
     """
     curves = song_curves(song_units(features, overview, sr=sr, hop_length=hop_length))
-    bounds = song_stretches(curves)
-    context = curves.whole(spread_over(stretch_context(curves, bounds), bounds))
-    index = pd.Index((np.arange(len(context)) + 0.5) * UNIT_SECONDS, name="time_s")
-    return pd.DataFrame(context, index=index, columns=list(CONTEXT_COLUMNS))
+    return _table(_unit_context(curves))
+
+
+def context_curves(
+    features: pd.DataFrame, overview: Overview, *, sr: float = 22050, hop_length: int = 512
+) -> pd.DataFrame:
+    """Return the context as a person wants to see it: energy and novelty from moment to moment, not stretch by stretch.
+
+    Parameters, the table and its errors are those of `context_descriptors`.
+    """
+    curves = song_curves(song_units(features, overview, sr=sr, hop_length=hop_length))
+    seen = {"energy": curves.whole(energy(curves)), "novelty": curves.whole(novelty_curve(curves))}
+    return _table(_unit_context(curves)).assign(**seen)
 
 
 def stretch_context(curves: Curves, bounds: Bounds) -> Array:
@@ -197,6 +207,17 @@ def local_slope(x: Array, *, half_seconds: float = 4.0) -> Array:
     time = (time - ((inside @ time) / inside.sum(axis=1))[:, None]) * inside
     spread_t = (time * time).sum(axis=1)
     return np.asarray((time * near).sum(axis=1) / np.where(spread_t > 0, spread_t, 1.0))
+
+
+def _unit_context(curves: Curves) -> Array:
+    """Give each unit the context of its stretch."""
+    bounds = song_stretches(curves)
+    return curves.whole(spread_over(stretch_context(curves, bounds), bounds))
+
+
+def _table(context: Array) -> pd.DataFrame:
+    index = pd.Index((np.arange(len(context)) + 0.5) * UNIT_SECONDS, name="time_s")
+    return pd.DataFrame(context, index=index, columns=list(CONTEXT_COLUMNS))
 
 
 def _climb(cues: Array) -> float:

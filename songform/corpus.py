@@ -10,7 +10,7 @@
     data/states/<model>/                    a state model, and each track's states by it
     data/bundles/<bundle>/                  a trained model, whole
     data/composed/<config>/<name>.*         composed songs with known form, by which models are compared
-    data/reports/<model>/<key>.*            segments and pictures
+    data/reports/<model>/<key>.*            segments, pictures and pages
     data/segments.parquet                   the segments of all songs, a row each
     data/annotations/<key>/<name>.jams      what people said of a track, a file a person
     data/claims/<key>.lock                  which process works on a track

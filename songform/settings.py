@@ -24,6 +24,7 @@ __all__ = [
     "ModelSettings",
     "NotifySettings",
     "Playlist",
+    "ReportSettings",
     "RunSettings",
     "ScheduleSettings",
     "SequencesSettings",
@@ -177,6 +178,22 @@ class RunSettings(_Section):
     dask_address: str | None = Field(None, description="The cluster's scheduler; none: a cluster on this machine.")
 
 
+class ReportSettings(_Section):
+    """What a song's page holds."""
+
+    audio: Literal["embed", "beside", "none"] = Field(
+        "embed",
+        description="embed: the audio lies within the page; beside: next to it, as a hard link where the disk can; "
+        "none: the page is silent.",
+    )
+    embed_megabytes: float = Field(
+        12.0,
+        ge=0.0,
+        le=24.0,  # Firefox takes no data: address beyond 32 MB, and base64 adds a third
+        description="Largest audio file that a page embeds, in MB; a larger one lies beside it.",
+    )
+
+
 class ScheduleSettings(_Section):
     """What `songform schedule` does beside the playlists; a schedule is a cron expression, empty for never."""
 
@@ -216,6 +233,7 @@ class Settings(_Section):
     model: ModelSettings = ModelSettings()
     download: DownloadSettings = DownloadSettings()
     run: RunSettings = RunSettings()
+    report: ReportSettings = ReportSettings()
     # Read where they are used, from songform.toml, and part of no dump: a webhook's address is a secret.
     schedule: ScheduleSettings = Field(ScheduleSettings(), exclude=True)
     notify: NotifySettings = Field(NotifySettings(), exclude=True)

@@ -67,6 +67,11 @@ class ModelInfo:
     run_id: str | None
     is_champion: bool
 
+    @property
+    def name(self) -> str:
+        """What a page calls the model: its address, and which one it was, for an alias moves on."""
+        return f"{self.uri} ({self.model_id})" if self.uri else "states of the song alone"
+
 
 @task(cache_policy=NO_CACHE)
 def log_results(home: Path, run_id: str, folder: Path, judgement: Judgement, seconds: float) -> None:

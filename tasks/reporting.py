@@ -1,4 +1,4 @@
-"""Reporting: a track's form, as JSON, in the formats of others, and in pictures."""
+"""Reporting: a track's form, as JSON, in the formats of others, in pictures and on a page."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from songform.states import unit_vectors
 from tasks.exports import export_paths, write_exports
 from tasks.features import read_features, read_overview
 from tasks.labeling import states_by_settings
+from tasks.pages import write_song_page
 from tasks.progress import announce
 from tasks.registry import ModelInfo
 
@@ -70,7 +71,7 @@ def report_tracks(
             raise CorpusError(f"the corpus knows no track {key}; bring it in with songform ingest")
         song = _Song(record, read_features(corpus, key, settings), read_overview(corpus, key, settings), settings)
         try:
-            reports.append(_report(song, model, bundle, out or corpus.report_path(model.model_id, "")))
+            reports.append(_report(corpus, song, model, bundle, out or corpus.report_path(model.model_id, "")))
         except ModelError as error:
             if n_tracks == 1:
                 raise
@@ -89,7 +90,7 @@ class _Song:
     settings: Settings
 
 
-def _report(song: _Song, model: ModelInfo, bundle: Bundle | None, folder: Path) -> dict[str, Any]:
+def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None, folder: Path) -> dict[str, Any]:
     """Write one report, unless it stands."""
     key = song.record.key
     bundle = bundle or _own_bundle(song)
@@ -101,6 +102,7 @@ def _report(song: _Song, model: ModelInfo, bundle: Bundle | None, folder: Path) 
         _draw(pictures, song, form)
         write_exports(path, report)
         write_json(path, report)
+    write_song_page(folder, corpus.home, **vars(song), bundle=bundle, form=form, document=report, model=model)
     return {**report, "path": str(path)}
 
 

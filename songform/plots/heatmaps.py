@@ -9,7 +9,7 @@ import numpy as np
 from songform.errors import ParameterError
 from songform.plots.drawing import clock_axis, color_scale, image, key, paper
 from songform.plots.lettering import TYPE
-from songform.plots.reduction import IMAGE_COLUMNS, columns, feature_series, overview_middles, require_rows
+from songform.plots.reduction import IMAGE_COLUMNS, columns, feature_series, overview_middles, standard_mfcc
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,17 +91,12 @@ def mfcc_heatmap(features: pd.DataFrame, *, title: str = "") -> Figure:
     ParameterError
         If the table holds no frame, or no MFCC.
     """
-    require_rows(len(features), "features")
-    names = [name for name in features.columns if name.startswith("mfcc_") and name[5:].isdigit()]
-    if not names:
-        raise ParameterError("features hold no MFCC (columns mfcc_01, mfcc_02, ...); give the table of frame_features")
-    values = features[names].to_numpy(dtype=np.float32)
-    mean, std = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
-    mfcc = columns(features.index, values, limit=IMAGE_COLUMNS)
-    standard = (mfcc.mean - mean) / np.where(std > 1e-3, std, np.inf)
+    mfcc = standard_mfcc(features)
+    n_coefficients = mfcc.mean.shape[1]
     figure, [ax] = paper(2.4, name="MFCC", title=title)
-    drawn = image(ax, standard, mfcc.edges[-1], cmap="RdBu_r", vmin=-3, vmax=3)
-    ax.set_yticks(np.arange(0, len(names), 2) + 0.5, [str(int(name[5:])) for name in names[::2]])
+    drawn = image(ax, mfcc.mean, mfcc.edges[-1], cmap="RdBu_r", vmin=-3, vmax=3)
+    numbers = range(1, n_coefficients + 1, 2)
+    ax.set_yticks([number - 0.5 for number in numbers], [str(number) for number in numbers])
     ax.set_ylabel("coefficient [number]", **TYPE)
     color_scale(ax, drawn, "standard deviations\nfrom the song's mean")
     clock_axis([ax], mfcc.edges[-1])

@@ -27,6 +27,7 @@ __all__ = [
     "feature_series",
     "overview_middles",
     "require_rows",
+    "standard_mfcc",
 ]
 
 IMAGE_COLUMNS = 1000
@@ -97,6 +98,39 @@ def feature_series(features: pd.DataFrame, column: str) -> Columns:
     if column not in features:
         raise ParameterError(f"features have no column {column!r}; give the table of frame_features")
     return columns(features.index, features[column])
+
+
+def standard_mfcc(features: pd.DataFrame, *, limit: int = IMAGE_COLUMNS) -> Columns:
+    """Return the cepstral coefficients as the columns of an image, each standardised within the song.
+
+    The first coefficient is a hundred times the size of the last: on a common scale nothing else would be seen.
+
+    Parameters
+    ----------
+    features : pd.DataFrame
+        Frame features; the columns `mfcc_01`, `mfcc_02`, ... are used.
+    limit : int > 0
+        The most columns.
+
+    Returns
+    -------
+    Columns
+        A column a coefficient, in standard deviations from its mean.
+
+    Raises
+    ------
+    ParameterError
+        If the table holds no frame, or no MFCC.
+    """
+    require_rows(len(features), "features")
+    names = [name for name in features.columns if name.startswith("mfcc_") and name[5:].isdigit()]
+    if not names:
+        raise ParameterError("features hold no MFCC (columns mfcc_01, mfcc_02, ...); give the table of frame_features")
+    values = features[names].to_numpy(dtype=np.float32)
+    center, deviation = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+    scale = np.where(deviation > 1e-3, deviation, np.inf)
+    edges, *reduced = columns(features.index, values, limit=limit)
+    return Columns(edges, *((part - center) / scale for part in reduced))
 
 
 def overview_middles(overview: Overview) -> NDArray[np.float64]:

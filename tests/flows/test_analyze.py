@@ -20,7 +20,7 @@ def test_without_a_model_states_are_fitted_on_the_song_itself_and_it_says_so(
     assert result.exit_code == 0
     assert "No model was trained yet: states were fitted on each song itself." in result.stdout
     assert f"Files: {tmp_path / 'out'}" in result.stdout
-    assert len(list((tmp_path / "out").iterdir())) == 13
+    assert len(list((tmp_path / "out").iterdir())) == 14
     assert len(list((tmp_path / "out").glob("*.sonified.flac"))) == 1
     table = pd.read_parquet(tmp_path / "data" / "segments.parquet")
     assert set(table.title) == {audio_files[0].stem}

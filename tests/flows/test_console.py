@@ -19,6 +19,7 @@ from flows.run import RunReport
 from flows.status import FailureGroup
 from flows.train import TrainReport
 from songform.agreement import MEASURES
+from tasks.indexing import Index
 from tasks.registry import ModelInfo
 
 NASTY = "\x1b[2J[red]So\x07 What[/red]\u202e"
@@ -59,6 +60,10 @@ CALLS = {
     "demo": (
         lambda console: console.demo(DemoReport(RUN, 0.875, {"feed-0": 0.875}), Path("/home")),
         {"tracks", "frames_right", *TRAIN_FIELDS},
+    ),
+    "report": (
+        lambda console: console.report(Index(Path("/home/index.html"), [{"title": NASTY}], 2, [NASTY])),
+        {"index", "songs", "left"},
     ),
     "status": (lambda console: console.status([TRACK, FAILED], ["x"], Path("/home")), {"tracks", "problems"}),
     "failures": (
@@ -156,19 +161,23 @@ def test_a_song_is_shown_as_a_timeline_with_its_model_and_what_is_weak(shown):
     assert "Model: models:/songform/1 (the champion)" in out
     assert "Weak name: Calm (its margin is 0.05)" in out
     assert "Files: /home/data/reports/0" in out
+    assert out.endswith(f"Page:  {Path(REPORT['path']).with_suffix('.html')}\n")
     assert "0:30.0" in out
 
 
 def test_segments_of_many_songs_are_not_listed(shown):
     many = AnalyzeReport(INGESTED, [REPORT] * 4, ANALYZED.model)
-    assert "0:30.0" not in shown(lambda console: console.analyze(many), json=False).out
+    out = shown(lambda console: console.analyze(many), json=False).out
+    assert "0:30.0" not in out
+    assert out.endswith("Page:  songform report lists them all\n")
 
 
 def test_the_demo_ends_with_where_to_look(shown, monkeypatch, tmp_path):
     out = shown(CALLS["demo"][0], json=False).out
-    assert out.splitlines()[-3:] == [
+    assert out.splitlines()[-4:] == [
         "87.5% of the frames carry the right state.",
         "Pictures: /home/data/reports/0",
+        f"Listen:   {Path(REPORT['path']).with_suffix('.html')}",
         "MLflow:   songform --home /home ui",
     ]
     monkeypatch.chdir(tmp_path)

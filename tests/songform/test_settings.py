@@ -65,6 +65,8 @@ ALLOWED = {
     "run.max_minutes": [0.5, 600.0],
     "run.task_runner": ["dask"],
     "run.dask_address": ["tcp://127.0.0.1:8786"],
+    "report.audio": ["beside", "none"],
+    "report.embed_megabytes": [0.0, 24.0],
 }
 choices = st.fixed_dictionaries(
     {}, optional={name: st.sampled_from(values) for name, values in ALLOWED.items() if values}

@@ -16,6 +16,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from songform.naming import STATES
+from songform.pages.tones import state_tone
 from songform.plots.drawing import DPI, WIDTH, clock, clock_axis, paper, save_png
 from songform.plots.lettering import plain_text
 from songform.plots.palette import STATE_COLORS, state_color, state_order
@@ -65,8 +66,8 @@ def cielab(rgb: np.ndarray) -> np.ndarray:
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
-def least_distance(states, sight) -> float:
-    seen = [cielab(np.array(SIGHT[sight]) @ linear_rgb(state_color(state))) for state in states]
+def least_distance(states, sight, color=state_color) -> float:
+    seen = [cielab(np.array(SIGHT[sight]) @ linear_rgb(color(state))) for state in states]
     return min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2))
 
 
@@ -81,6 +82,14 @@ def test_the_five_states_differ_clearly_to_every_eye(sight, least):
 @pytest.mark.parametrize("sight", SIGHT)
 def test_the_first_nine_states_can_be_told_apart_by_every_eye(sight):
     assert least_distance(list(STATE_COLORS)[:9], sight) > 15
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_the_colours_of_dark_pages_can_be_told_apart_by_every_eye(sight):
+    """Two of them are lighter than on paper; the five named states stay as clearly apart, or nearly."""
+    dark = {state: state_tone(state).dark for state in STATE_COLORS}
+    assert least_distance(STATES, sight, dark.get) > 20
+    assert least_distance(list(STATE_COLORS)[:9], sight, dark.get) > 15
 
 
 def test_no_state_fades_into_the_paper():

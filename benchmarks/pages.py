@@ -1,0 +1,83 @@
+"""Pages: their size, and what it takes to write them; ``python -m benchmarks.pages [SONG]`` alone."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import songform
+from benchmarks.measuring import Result, markdown, timed
+from benchmarks.songs import default_song
+from songform.bundle import Bundle
+from songform.context import context_descriptors
+from songform.overview import OVERVIEW_SECONDS, Overview
+from songform.pages import SongEntry, SongView, Sound, index_page, song_page
+from songform.songunits import UNIT_SECONDS
+from songform.states import fit_states, unit_vectors
+
+__all__ = ["measure"]
+
+_HOURS = 2
+_SONGS = 5000
+_MOST_BYTES = 2_500_000
+
+
+def measure(song: Path) -> list[Result]:
+    """Write the page of a song, of two hours of it, and an index of 5,000 songs like it."""
+    view = _view(song)
+    long = _repeated(view, round(_HOURS * 3600 / view.segments[-1].end))
+    entries = [SongEntry(f"{view.title} {i}", f"file-{i:016x}.html", view.segments) for i in range(_SONGS)]
+    pages = {
+        f"a song of {view.segments[-1].end:.0f} s, without its sound": lambda: song_page(view),
+        f"the same for {long.segments[-1].end / 3600:.1f} h, {len(long.segments)} segments": lambda: song_page(long),
+        f"an index of {_SONGS:,} songs, {len(view.segments)} segments each": lambda: index_page(entries, model="-"),
+    }
+    return [result for what, write in pages.items() for result in _written(what, write)]
+
+
+def _written(what, write) -> list[Result]:
+    size, bound = len(write().encode()), _MOST_BYTES if "sound" in what else None
+    return [
+        Result(what, f"{size / 1e6:.2f} MB", f"at most {bound / 1e6:.1f} MB" if bound else "", bound and size <= bound),
+        Result("and its time", f"{timed(write):.2f} s"),
+    ]
+
+
+def _view(song: Path) -> SongView:
+    y, sr = songform.load(song)
+    features, overview, n_samples = songform.describe_audio([y], sr=sr)
+    model = fit_states([unit_vectors(features, overview)])
+    form = Bundle(model, None, 0.0, tuple(features.columns)).form(features, overview, n_samples / sr)
+    context = context_descriptors(features, overview, threshold=model.threshold)
+    return SongView(
+        "file-0", song.stem, song.name, form.segments, form.joint, model, "-", overview, features, context, Sound()
+    )
+
+
+def _repeated(view: SongView, times: int) -> SongView:
+    """Return the view of a song that comes again and again."""
+    length = view.segments[-1].end
+    overview = {name: np.concatenate([value] * times) for name, value in vars(view.overview).items()}
+    overview["time_s"] = np.arange(len(overview["time_s"])) * OVERVIEW_SECONDS
+    features = pd.concat([view.features] * times)
+    context = pd.concat([view.context] * times)
+    return replace(
+        view,
+        segments=[
+            s._replace(start=s.start + i * length, end=s.end + i * length) for i in range(times) for s in view.segments
+        ],
+        posterior=np.concatenate([view.posterior] * times),
+        overview=Overview(**overview),
+        features=features.set_index(pd.Index(np.arange(len(features)) * 512 / 22050, name="time_s")),
+        context=context.set_index(pd.Index((np.arange(len(context)) + 0.5) * UNIT_SECONDS, name="time_s")),
+    )
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="songform-bench-") as folder:
+        print(markdown(measure(Path(sys.argv[1]) if len(sys.argv) > 1 else default_song(Path(folder)))))

@@ -1,0 +1,146 @@
+// The curves: Bokeh draws them; here is what of the song is seen, and in which colours.
+
+const view = (() => {
+  const MS = 1000;
+  const overlay = byId("overlay");
+  const tracks = byId("tracks");
+  let bokeh = null; // the document, once it is drawn
+  let range = null;
+
+  async function draw() {
+    const { document: json, roots } = data.figures;
+    const elements = Object.fromEntries(Object.entries(roots).map(([name, id]) => [id, byId(`plot-${name}`)]));
+    const item = { docid: "song", root_ids: Object.keys(elements), roots: elements, notebook_comms_target: null };
+    await Bokeh.embed.embed_items({ song: json }, [item]);
+    [bokeh] = Bokeh.documents;
+    range = bokeh.get_model_by_name("view");
+    range.properties.start.change.connect(seen);
+    range.properties.end.change.connect(seen);
+    for (const figure of bokeh.roots()) figure.on_event("tap", ({ x }) => player.seek(x / MS, { isChosen: true }));
+    quieten();
+    paint();
+    seen();
+  }
+
+  /**
+   * Canvases are pictures, described in words beside them: the Tab key passes them by, a thumb and the wheel scroll
+   * over them, and nothing pops up to say that Ctrl is the key with which the wheel zooms.
+   */
+  function quieten() {
+    for (const root of bokeh.roots()) {
+      const figure = Bokeh.index.find_one(root);
+      const events = figure.canvas_view.events_el;
+      events.tabIndex = -1;
+      events.style.touchAction = "pan-y";
+      figure.notify_about = () => {};
+    }
+  }
+
+  function paint() {
+    if (!bokeh) return;
+    const [ground, ink] = [theme.color("--ground"), theme.color("--ink")];
+    const soft = theme.color("--soft");
+    for (const figure of bokeh.roots()) {
+      for (const axis of [...figure.below, ...figure.left]) axis.major_label_text_color = soft;
+      for (const grid of figure.center) grid.grid_line_color = ink;
+      for (const { glyph, name } of figure.renderers) {
+        if (name === "ground") glyph.fill_color = ground;
+        else if (name === "fill") glyph.fill_color = ink;
+        else if (name === "line") glyph.line_color = ink;
+        else if (name && name.startsWith("state-")) glyph.fill_color = labels.color(data.states[name.slice(6)].name);
+      }
+    }
+    bokeh.get_model_by_name("mfcc-colors").palette = data.palettes[theme.isDark() ? "dark" : "light"];
+    bands();
+  }
+
+  function bands() {
+    if (!bokeh) return;
+    bokeh.get_model_by_name("bands").data = {
+      left: song.segments.map(({ start }) => start * MS),
+      right: song.segments.map(({ end }) => end * MS),
+      color: song.segments.map(({ label }) => labels.color(label)),
+    };
+  }
+
+  function start() {
+    return range ? range.start / MS : 0;
+  }
+
+  function end() {
+    return range ? range.end / MS : song.duration;
+  }
+
+  /** Lay what is made of HTML over what Bokeh drew. */
+  function seen() {
+    const length = end() - start();
+    for (const inner of [byId("lane-inner"), byId("edges")]) {
+      inner.style.left = `${(-start() / length) * 100}%`;
+      inner.style.width = `${(song.duration / length) * 100}%`;
+    }
+    signals.emit("view");
+  }
+
+  /** See another stretch, within the song. */
+  function show(from, length) {
+    const span = Math.min(song.duration, Math.max(length, range.min_interval / MS));
+    const first = Math.min(Math.max(0, from), song.duration - span);
+    range.setv({ start: first * MS, end: (first + span) * MS });
+  }
+
+  /** Zoom around the playhead, if it is seen, else around the middle. */
+  function zoom(factor) {
+    const [from, length] = [start(), end() - start()];
+    const still = isSeen(song.time) ? song.time : from + length / 2;
+    show(still - (still - from) * factor, length * factor);
+  }
+
+  const isSeen = (time) => time >= start() && time <= end();
+
+  /** Turn the page when the playhead comes to its end; who has moved on to look at another stretch is left alone. */
+  function follow(before) {
+    const length = end() - start();
+    if (range && isSeen(before) && song.time > end() - 0.02 * length) show(song.time - 0.05 * length, length);
+  }
+
+  /** See the playhead, wherever a person has put it. */
+  function reveal() {
+    const length = end() - start();
+    if (range && !isSeen(song.time)) show(song.time - 0.05 * length, length);
+  }
+
+  function timeAt(clientX) {
+    const box = overlay.getBoundingClientRect();
+    return start() + ((clientX - box.left) / box.width) * (end() - start());
+  }
+
+  /** Where a moment stands, in pixels from the overlay's left. */
+  function place(time) {
+    return ((time - start()) / (end() - start())) * overlay.clientWidth;
+  }
+
+  const [hover, hoverWords] = [byId("hover"), byId("hover-words")];
+  tracks.addEventListener("pointermove", ({ clientX, pointerType }) => {
+    const time = timeAt(clientX);
+    hover.hidden = pointerType !== "mouse" || time < 0 || time > song.duration;
+    if (hover.hidden) return;
+    const segment = song.segments[song.at(time)];
+    const sure = segment.confidence === null ? "" : ` ${words.percent(segment.confidence)}`;
+    hoverWords.textContent = `${words.clock(time)}  ${segment.label}${sure}`;
+    hover.style.transform = `translateX(${place(time)}px)`;
+    hover.classList.toggle("is-left", place(time) > overlay.clientWidth * 0.7);
+  });
+  tracks.addEventListener("pointerleave", () => {
+    hover.hidden = true;
+  });
+
+  byId("zoom-in").addEventListener("click", () => zoom(0.5));
+  byId("zoom-out").addEventListener("click", () => zoom(2));
+  byId("zoom-whole").addEventListener("click", () => show(0, song.duration));
+  theme.onChange(paint);
+  signals.on("segments", bands);
+  signals.on("moved", bands);
+  new ResizeObserver(() => signals.emit("view")).observe(overlay);
+
+  return { draw, start, end, zoom, show, follow, reveal, timeAt, place, whole: () => show(0, song.duration) };
+})();

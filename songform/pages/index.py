@@ -1,0 +1,91 @@
+"""The index: all songs of a corpus that a model has told the form of, to search, to sort, and to choose from.
+
+Thousands of songs are one block of data, of which the page's script shows a hundred at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from songform.pages.markup import asset, data_block, filled, page, program, text
+from songform.pages.sections import tone_rules
+from songform.pages.tones import state_tone
+from songform.plots.palette import state_order
+
+if TYPE_CHECKING:
+    from songform.segments import Segment
+
+__all__ = ["SongEntry", "index_page"]
+
+
+class SongEntry(NamedTuple):
+    """A song as the index lists it."""
+
+    title: str
+    page: str
+    """The address of the song's page, relative to the index; empty where there is none."""
+    segments: Sequence[Segment]
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.segments[-1].end
+
+    @property
+    def confidence(self) -> float:
+        """Mean over the song's time."""
+        return sum((segment.end - segment.start) * segment.confidence for segment in self.segments) / self.duration
+
+    @property
+    def least(self) -> Segment:
+        """The segment of the lowest confidence."""
+        return min(self.segments, key=lambda segment: segment.confidence)
+
+
+def index_page(songs: Sequence[SongEntry], *, model: str) -> str:
+    """Return the index of some songs.
+
+    Parameters
+    ----------
+    songs : sequence of SongEntry
+        In any order; each with a segment at least.
+    model : str
+        The model that told their form, as people name it.
+    """
+    states = state_order(segment.state for song in songs for segment in song.segments)
+    body = filled(
+        "index.html",
+        model=text(model),
+        count=f"{len(songs):,} song{'' if len(songs) == 1 else 's'}",
+        legend="".join(_legend(i, state, songs) for i, state in enumerate(states)),
+        shares="".join(f'<option value="{i}">Share of {text(state)}</option>' for i, state in enumerate(states)),
+        data=data_block("index-data", _data(songs, states)),
+    )
+    style = [asset("theme.css"), asset("index.css"), tone_rules(states)]
+    scripts = [program("theme.js", "words.js", "index.js")]
+    return page("Songs \N{MIDDLE DOT} songform", body, style="\n".join(style), scripts=scripts)
+
+
+def _legend(number: int, state: str, songs: Sequence[SongEntry]) -> str:
+    """Return a state's name and its share of all songs."""
+    whole = sum(song.duration for song in songs)
+    mine = sum(segment.end - segment.start for song in songs for segment in song.segments if segment.state == state)
+    share = f"{100 * mine / whole:.0f} %"
+    return f'<li class="tone-{number}"><span class="swatch"></span>{text(state)} <span>{share}</span></li>'
+
+
+def _data(songs: Sequence[SongEntry], states: Sequence[str]) -> dict[str, Any]:
+    numbers = {state: number for number, state in enumerate(states)}
+    return {
+        "states": [{"name": state, **state_tone(state)._asdict()} for state in states],
+        "songs": [_song(song, numbers) for song in songs],
+    }
+
+
+def _song(song: SongEntry, numbers: dict[str, int]) -> list[Any]:
+    """Return title, page, length, confidence, lowest confidence and where; then end and state of each segment."""
+    parts = [value for segment in song.segments for value in (round(segment.end, 1), numbers[segment.state])]
+    least = song.least
+    found = [round(song.duration, 1), round(song.confidence, 3), round(least.confidence, 3), round(least.start, 1)]
+    return [song.title, song.page, *found, parts]

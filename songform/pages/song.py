@@ -1,0 +1,198 @@
+"""A song's page: one file that opens from a disk, plays the song, shows its form, and lets a person mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bokeh.resources import Resources
+
+from songform.pages.figures import BORDERS, HEIGHTS, diverging_palette, figures_json, song_figures
+from songform.pages.markup import asset, data_block, filled, page, program, text
+from songform.pages.meanings import DESCRIPTORS, state_meanings
+from songform.pages.sections import clock, segment_rows, state_articles, tone_rules
+from songform.pages.tones import state_tone
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from songform.overview import Overview
+    from songform.segments import Segment
+    from songform.states import StateModel
+
+__all__ = ["SongView", "Sound", "song_page"]
+
+_SCRIPTS = (
+    *("theme.js", "words.js", "signals.js", "labels.js", "view.js", "player.js", "segments.js"),
+    *("edits.js", "exports.js", "editor.js", "keys.js", "song.js"),
+)
+_TRACKS: dict[str, tuple[str, str]] = {
+    "confidence": ("Confidence", "how probable the shown state is; the line is the mean of the segment"),
+    "states": ("All states", "how probable each state is, moment by moment"),
+    **{name: DESCRIPTORS[name] for name in ("energy", "rise", "novelty", "recurrence")},
+    "mfcc": ("MFCC", "timbre by coefficient: blue is below the song\N{RIGHT SINGLE QUOTATION MARK}s mean, red above"),
+}
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Where the song's sound comes from.
+
+    Attributes
+    ----------
+    source : str
+        What the audio element plays: a `data:` address, or an address relative to the page; empty for no sound.
+    note : str
+        Where there is no sound, why, and how to get it.
+    """
+
+    source: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class SongView:
+    """All that a song's page shows.
+
+    Attributes
+    ----------
+    key, title : str
+        The track's key, which names its files, and its title.
+    source : str
+        Where the song comes from, as people know it.
+    segments : sequence of Segment
+        They partition the song.
+    posterior : np.ndarray, shape=(n_units, n_states)
+        The probability of each state in each unit of 0.5 s.
+    states : StateModel
+        The states and what they mean.
+    model : str
+        The model, as people name it.
+    overview, features : Overview, pd.DataFrame
+        The song's.
+    context : pd.DataFrame, shape=(n_units, 6)
+        From `songform.context_descriptors`.
+    sound : Sound
+        What there is to hear.
+    """
+
+    key: str
+    title: str
+    source: str
+    segments: Sequence[Segment]
+    posterior: NDArray[np.float64]
+    states: StateModel
+    model: str
+    overview: Overview
+    features: pd.DataFrame
+    context: pd.DataFrame
+    sound: Sound
+
+
+def song_page(song: SongView, *, stamp: str = "") -> str:
+    """Return the page of a song.
+
+    Parameters
+    ----------
+    song : SongView
+        What it shows.
+    stamp : str
+        What the page is made of, to be found in it again.
+
+    Returns
+    -------
+    str
+        HTML: one file, which asks for nothing but the sound, if that lies beside it.
+
+    Raises
+    ------
+    ParameterError
+        If a table holds no row, or the features no MFCC.
+    """
+    states = song.states.states
+    figures = song_figures(
+        song.segments,
+        song.posterior,
+        states,
+        overview=song.overview,
+        features=song.features,
+        context=song.context,
+    )
+    bokeh = Resources(mode="inline", components=["bokeh"], log_level="warn").js_raw
+    style = [asset("theme.css"), asset("song.css"), tone_rules(states), _border_rules()]
+    is_beside = bool(song.sound.source) and not song.sound.source.startswith("data:")
+    return page(
+        f"{song.title} \N{MIDDLE DOT} songform",
+        _body(song, figures_json(figures)),
+        style="\n".join(style),
+        scripts=[*bokeh, program(*_SCRIPTS)],
+        media="'self' file:" if is_beside else "data:",
+        stamp=stamp,
+    )
+
+
+def _body(song: SongView, drawn: Mapping[str, Any]) -> str:
+    states, duration = song.states.states, song.segments[-1].end
+    n_segments = len(song.segments)
+    return filled(
+        "song.html",
+        title=text(song.title),
+        duration=clock(duration, tenths=False),
+        seconds=f"{duration:.3f}",
+        count=f"{n_segments} segment{'' if n_segments == 1 else 's'}",
+        model=text(song.model),
+        source=text(song.source),
+        audio=f'<audio id="audio" preload="auto" src="{text(song.sound.source)}"></audio>' if song.sound.source else "",
+        note=f'<p class="note" id="no-sound">{text(song.sound.note)}</p>' if not song.sound.source else "",
+        tracks="\n".join(_track(name, song) for name in HEIGHTS if name != "wave"),
+        rows=segment_rows(song.segments, states),
+        states=state_articles(state_meanings(song.states), song.segments),
+        data=data_block("song-data", _data(song, drawn)),
+    )
+
+
+def _track(name: str, song: SongView) -> str:
+    heading, explanation = _TRACKS[name]
+    return (
+        f'<section class="track" aria-labelledby="track-{name}"><h3 id="track-{name}">{heading} '
+        f'<span class="hint">{text(explanation)}</span></h3>'
+        f'<div class="plot" id="plot-{name}" role="img" aria-label="{text(_summary(name, song))}"></div></section>'
+    )
+
+
+def _summary(name: str, song: SongView) -> str:
+    """Say in a sentence what a figure shows, for those who do not see it."""
+    if name in song.context:
+        values, times = song.context[name].to_numpy(), song.context.index.to_numpy()
+        low, high = (clock(float(times[place]), tenths=False) for place in (values.argmin(), values.argmax()))
+        return f"{DESCRIPTORS[name][0]} over time: lowest at {low}, highest at {high}."
+    if name == "mfcc":
+        return "Mel-frequency cepstral coefficients over time, as colours."
+    least = min(song.segments, key=lambda segment: segment.confidence)
+    doubt = f"{least.state} from {clock(least.start)} is the least certain, with {round(100 * least.confidence)} %"
+    return f"{_TRACKS[name][0]} over time; the table of segments has the numbers. {doubt}."
+
+
+def _data(song: SongView, drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the page's scripts work on."""
+    return {
+        "key": song.key,
+        "title": song.title,
+        "duration": song.segments[-1].end,
+        "segments": [
+            {"start": segment.start, "end": segment.end, "label": segment.state, "confidence": segment.confidence}
+            for segment in song.segments
+        ],
+        "states": [{"name": state, **state_tone(state)._asdict()} for state in song.states.states],
+        "palettes": {ground: diverging_palette(ground) for ground in ("light", "dark")},
+        "figures": drawn,
+    }
+
+
+def _border_rules() -> str:
+    left, right = BORDERS
+    heights = "\n".join(f"#plot-{name} {{ min-height: {height}px }}" for name, height in HEIGHTS.items())
+    return f":root {{ --border-left: {left}px; --border-right: {right}px }}\n{heights}"

@@ -1,0 +1,168 @@
+"""Figures: Bokeh's models of a song, on one axis of time."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from songform.errors import ParameterError
+from songform.pages.figures import BORDERS, HEIGHTS, diverging_palette, figures_json, song_figures
+from songform.pages.tones import state_tone
+
+
+def drawn(view):
+    return song_figures(
+        view.segments,
+        view.posterior,
+        view.states.states,
+        overview=view.overview,
+        features=view.features,
+        context=view.context,
+    )
+
+
+def source(figures, name):
+    """Return the data of a named source."""
+    (found,) = {r.data_source for figure in figures.values() for r in figure.renderers if r.data_source.name == name}
+    return found.data
+
+
+@pytest.fixture(scope="module")
+def figures(song):
+    return drawn(song())
+
+
+def test_all_figures_share_one_range_of_time_and_the_same_borders(figures):
+    assert list(figures) == list(HEIGHTS)
+    (view,) = {figure.x_range for figure in figures.values()}
+    assert (view.start, view.end, view.bounds) == (0, 60_000, (0, 60_000))
+    assert {(figure.min_border_left, figure.min_border_right) for figure in figures.values()} == {BORDERS}
+
+
+def test_the_waveforms_bands_are_the_segments_in_their_colours(song, figures):
+    segments, bands = song().segments, source(figures, "bands")
+    assert bands["left"] == [1000 * segment.start for segment in segments]
+    assert bands["right"] == [1000 * segment.end for segment in segments]
+    assert bands["color"] == [state_tone(segment.state).light for segment in segments]
+
+
+def test_the_waveform_reaches_from_end_to_end_at_its_own_peak(song, figures):
+    shape, overview = source(figures, "shape"), song().overview
+    peak = max(overview.wave_max.max(), -overview.wave_min.min())
+    np.testing.assert_allclose(shape["high"][1:-1] / 127, overview.wave_max / peak, atol=0.5 / 127)
+    np.testing.assert_allclose(shape["low"][1:-1] / 127, overview.wave_min / peak, atol=0.5 / 127)
+    assert (shape["time"][0], shape["time"][-1]) == (0, 60_000)
+    np.testing.assert_allclose(shape["time"][1:-1], (overview.time_s + 0.05) * 1000, rtol=1e-6)
+
+
+def test_the_states_are_stacked_up_to_one(song, figures):
+    stack, view = source(figures, "stack"), song()
+    tops = np.stack([stack[f"top{i}"] for i in range(6)], axis=1)[1:-1] / 127
+    np.testing.assert_allclose(np.diff(tops, axis=1), view.posterior, atol=1 / 127)
+    assert (tops[:, -1] == 1).all()
+
+
+def test_confidence_is_the_probability_of_the_state_that_is_shown(song, figures):
+    view = song()
+    moments = source(figures, "moments")
+    shown = [next(s.state for s in view.segments if s.start <= time < s.end) for time in view.context.index]
+    expected = [row[view.states.states.index(state)] for row, state in zip(view.posterior, shown, strict=True)]
+    np.testing.assert_allclose(moments["value"][1:-1] / 127, expected, atol=0.5 / 127)
+    means = source(figures, "means")
+    np.testing.assert_allclose(
+        np.array(means["value"]) / 127, np.repeat([s.confidence for s in view.segments], 2), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("name", ["energy", "rise", "novelty", "recurrence"])
+def test_a_descriptor_is_drawn_as_it_is(song, figures, name):
+    context = song().context
+    np.testing.assert_allclose(source(figures, name)["value"][1:-1], context[name], rtol=1e-6)
+    figure = figures[name]
+    assert figure.y_range.start <= context[name].min()
+    assert figure.y_range.end >= context[name].max()
+
+
+def test_the_mfccs_are_shaded_by_their_distance_from_the_songs_mean(song):
+    """One standard deviation is a third of the way from the middle shade, 127, to the last one."""
+    view = song()
+    view.features["mfcc_03"] = np.r_[np.full(1290, -5.0), np.full(1290, 7.0)]
+    (image,) = source(drawn(view), "mfcc")["image"]
+    assert (image.shape, image.dtype) == ((13, 1600), np.uint8)
+    assert set(image[2, :800]) == {85}
+    assert set(image[2, 800:]) == {169}
+
+
+def test_hours_are_no_more_data_than_minutes(song):
+    many = drawn(song(2 * 3600, 200))
+    for figure in many.values():
+        for renderer in figure.renderers:
+            for name, column in renderer.data_source.data.items():
+                assert len(column) <= 8002, (figure.name, name)
+    assert len(json.dumps(figures_json(many))) < 400_000
+
+
+def test_a_clock_of_hours_begins_at_an_hour(song):
+    formats = {drawn(song(seconds))["wave"].xaxis[0].formatter.minutes for seconds in (60, 3599)}
+    assert formats == {"%-M:%S"}
+    assert drawn(song(3600))["wave"].xaxis[0].formatter.minutes == "%-H:%M:%S"
+
+
+def test_the_same_song_gives_the_same_json_and_every_reference_is_to_a_model_that_is_there(song):
+    one, other = (json.dumps(figures_json(drawn(song()))) for _ in range(2))
+    assert one == other
+    figures = json.loads(one)
+    made, used = [], []
+
+    def walk(value):
+        if isinstance(value, dict):
+            if "id" in value:
+                (made if "name" in value else used).append(value["id"])
+            value = list(value.values())
+        if isinstance(value, list):
+            for part in value:
+                walk(part)
+
+    walk(figures["document"])
+    assert len(made) == len(set(made))
+    assert set(used) <= set(made)
+    assert set(figures["roots"].values()) <= set(made)
+
+
+@pytest.mark.parametrize("duration", [0.02, 0.5, 1.0])
+def test_the_shortest_song_can_be_drawn(song, duration):
+    figures = drawn(song(duration, 1))
+    assert all(len(source(figures, name)["time"]) >= 3 for name in ("shape", "moments", "stack", "energy"))
+    json.dumps(figures_json(figures), allow_nan=False)
+
+
+def test_silence_is_drawn_flat(song):
+    view = song()
+    for name in ("wave_min", "wave_max"):
+        getattr(view.overview, name)[:] = 0
+    view.context[:] = 0.0
+    figures = drawn(view)
+    assert not source(figures, "shape")["high"].any()
+    assert all(figure.y_range.end > figure.y_range.start for figure in figures.values())
+
+
+def test_features_without_mfccs_are_one_sentence(song):
+    view = song()
+    with pytest.raises(ParameterError, match="no MFCC"):
+        song_figures(
+            view.segments,
+            view.posterior,
+            view.states.states,
+            overview=view.overview,
+            features=view.features[["rms_mean"]],
+            context=view.context,
+        )
+
+
+@pytest.mark.parametrize(("ground", "middle"), [("light", "#f7f7f7"), ("dark", "#1d2027")])
+def test_what_is_usual_has_the_colour_of_the_ground(ground, middle):
+    palette = diverging_palette(ground)
+    assert len(palette) == len(set(palette)) == 51
+    assert palette[25] == middle

@@ -1,0 +1,67 @@
+"""The index of a corpus."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from songform.pages import SongEntry, index_page
+from songform.segments import Segment
+
+HOSTILE = "</script><!--<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;\u2028$data"
+
+
+def entry(title="A Song", *segments, page="file-1.html"):
+    return SongEntry(title, page, segments or (Segment(0, 30, "Calm", 0.5), Segment(30, 40, "Energetic", 0.25)))
+
+
+def data(reader):
+    return json.loads(reader.one("script", id="index-data").text)
+
+
+def test_a_song_is_listed_with_its_length_its_confidences_and_its_timeline(read):
+    reader = read(index_page([entry()], model="models:/songform/1"))
+    found = data(reader)
+    assert [state["name"] for state in found["states"]] == ["Calm", "Energetic"]
+    mean = (30 * 0.5 + 10 * 0.25) / 40
+    assert found["songs"] == [["A Song", "file-1.html", 40, round(mean, 3), 0.25, 30, [30, 0, 40, 1]]]
+    assert [element.text for element in reader.all("span") if element.text.endswith("%")] == ["75 %", "25 %"]
+
+
+def test_songs_can_be_sorted_by_each_states_share(read):
+    songs = [entry(), entry("Other", Segment(0, 10, "Verse", 0.9))]
+    options = read(index_page(songs, model="")).all("option")
+    assert [option.text for option in options][4:] == ["Share of Calm", "Share of Energetic", "Share of Verse"]
+
+
+def test_nothing_is_asked_for_and_hostile_titles_are_text(read):
+    songs = [entry(HOSTILE, Segment(0, 1, HOSTILE, 0.5))]
+    reader = read(index_page(songs, model=HOSTILE))
+    assert data(reader)["songs"][0][0] == HOSTILE
+    assert len(reader.all("script")) == 2
+    assert not reader.all("img")
+    assert not reader.comments
+    linked = [e.attributes[name] for e in reader.elements for name in ("src", "href") if name in e.attributes]
+    assert {value for value in linked if not value.startswith(("data:,", "#"))} == set()
+
+
+def test_landmarks_names_and_heads_are_there(read):
+    reader = read(index_page([entry()], model=""))
+    assert {element.tag for element in reader.elements} >= {"header", "main", "footer", "caption"}
+    assert reader.one("form").attributes["role"] == "search"
+    assert reader.one("p", id="found").attributes["role"] == "status"
+    assert all("label" in element.parents for tag in ("input", "select") for element in reader.all(tag))
+    assert len(reader.all("th", scope="col")) == 5
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 song"), (5000, "5,000 songs")])
+def test_songs_are_counted(read, count, said):
+    html = index_page([entry(f"Song {i}") for i in range(count)], model="")
+    assert said in [element.text for element in read(html).all("span")]
+
+
+def test_five_thousand_songs_of_thirty_segments_are_a_page_of_a_few_megabytes():
+    segments = [Segment(8.0 * i, 8.0 * i + 8, ("Calm", "Energetic")[i % 2], 0.4321) for i in range(30)]
+    songs = [entry(f"A song with a title of usual length {i}", *segments) for i in range(5000)]
+    assert len(index_page(songs, model="")) < 3_000_000

@@ -1,0 +1,153 @@
+"""Markup: what strangers write stays text, and nothing runs but what the page was written with."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from songform import pages
+from songform.errors import ParameterError
+from songform.pages.markup import asset, data_block, filled, page, program, text
+
+ASSETS = Path(pages.__file__).parent / "assets"
+HOSTILE = [
+    "</script><script>alert(1)</script>",
+    "<!--<script>",
+    "--><img src=x onerror=alert(1)>",
+    "\" onmouseover=alert(1) x='",
+    "&lt;b&gt; &amp; &#x3c;",
+    "line\u2028separator\u2029paragraph",
+    "</title></style></textarea><svg onload=alert(1)>",
+    "${title} $title {{7*7}} `x`",
+    "javascript:alert(1)",
+]
+
+
+def whole(body="", **more):
+    return page("A title", body, style="", scripts=["1;"], **more)
+
+
+@given(st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs"])) | st.sampled_from(HOSTILE))
+def test_text_reads_as_itself_between_tags_and_within_quotes(read, words):
+    reader = read(f'<p title="{text(words)}">{text(words)}</p>')
+    (element,) = reader.elements
+    assert element.attributes == {"title": words}
+    assert element.text == words
+
+
+@given(st.text())
+def test_text_can_be_written_to_a_file_whatever_it_is(words):
+    assert not set(text(words).encode()) & {*b"<>\"'\0"}
+
+
+def test_a_lone_surrogate_becomes_a_question_mark(read):
+    assert text("half \ud83c of a pair") == "half ? of a pair"
+    assert json.loads(read(data_block("x", ["half \ud83c"])).elements[0].text) == ["half ?"]
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(st.characters(exclude_categories=["Cs"]))
+    | st.sampled_from(HOSTILE),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(HOSTILE), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(values)
+def test_data_come_out_as_they_went_in_and_never_end_their_element(read, value):
+    block = data_block("data", value)
+    (element,) = read(block).elements
+    assert element.attributes == {"type": "application/json", "id": "data"}
+    assert json.loads(element.text) == value
+    assert block.count("<") == 2
+    assert not {"\u2028", "\u2029", "&"} & set(element.text)
+
+
+def test_data_without_a_meaning_in_json_are_refused():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        data_block("x", float("nan"))
+
+
+@pytest.mark.parametrize("script", ["'</script>'", "'</SCRIPT '", "'<!--'", "a\r\nb", "'\0'"])
+def test_a_script_that_could_not_stand_in_a_page_is_refused(script):
+    with pytest.raises(ParameterError, match="cannot stand in a page"):
+        page("", "", style="", scripts=[script])
+
+
+def test_the_policy_allows_the_pages_own_scripts_by_hash_and_no_network(read):
+    scripts = ["console.log('ä')", "2;"]
+    reader = read(page("A title", "<p>x</p>", style="p {}", scripts=scripts, stamp='a"b'))
+    content = reader.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
+    policy = dict(part.split(" ", 1) for part in content.split("; "))
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    assert policy.pop("script-src") == " ".join(f"'sha256-{each}'" for each in hashes)
+    assert policy == {
+        "default-src": "'none'",
+        "style-src": "'unsafe-inline'",
+        "img-src": "data:",
+        "media-src": "'none'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    assert [element.text for element in reader.all("script")] == scripts
+    assert reader.one("meta", name="songform-stamp").attributes["content"] == 'a"b'
+
+
+def test_the_policy_stands_before_all_that_it_governs(read):
+    reader = read(whole())
+    tags = [element.tag for element in reader.elements]
+    assert tags.index("style") > 3
+    assert "content-security-policy" in reader.elements[3].attributes["http-equiv"].lower()
+
+
+def test_a_title_is_text(read):
+    for title in HOSTILE:
+        reader = read(page(title, "", style="", scripts=[]))
+        assert reader.one("title").text == title
+        assert not reader.all("script")
+
+
+def test_what_is_filled_in_is_not_looked_into_again():
+    values = dict.fromkeys(["model", "count", "legend", "shares"], "")
+    assert "$data ${model}" in filled("index.html", data="$data ${model}", **values)
+
+
+def test_no_script_of_ours_makes_html_out_of_text():
+    """Text enters the page as text alone: none of the ways by which it could become markup or code is used."""
+    sinks = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|srcdoc|DOMParser"
+    scripts = sorted(ASSETS.glob("*.js"))
+    assert len(scripts) > 10
+    assert {path.name: re.findall(sinks, path.read_text(encoding="utf-8")) for path in scripts} == {
+        path.name: [] for path in scripts
+    }
+
+
+def test_assets_ask_for_nothing():
+    for path in ASSETS.iterdir():
+        content = path.read_text(encoding="utf-8")
+        assert re.findall(r"https?:|//[a-z]+\.|@import|url\(|fetch\(|XMLHttpRequest|WebSocket", content) == [], (
+            path.name
+        )
+
+
+def test_the_wheel_carries_every_asset():
+    from hatchling.builders.wheel import WheelBuilder
+
+    root = Path(pages.__file__).parents[2]
+    carried = {file.relative_path for file in WheelBuilder(str(root)).recurse_included_files()}
+    assert {path.relative_to(root).as_posix() for path in ASSETS.iterdir()} <= carried
+
+
+def test_a_program_is_closed_in_itself():
+    assert program("words.js").startswith('(() => {\n"use strict";\n')
+    assert asset("words.js") in program("words.js", "theme.js")

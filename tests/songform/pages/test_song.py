@@ -1,0 +1,201 @@
+"""A song's page, read as a browser without scripts reads it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+
+import pytest
+
+from songform.naming import STATES
+from songform.pages import Sound, song_page
+from songform.pages.sections import clock
+from songform.segments import Segment
+from songform.states import StateModel
+
+HOSTILE = "</script><!--<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;\u2028${title}"
+LANDMARKS = {"header", "main", "footer"}
+ATTRIBUTES_THAT_FETCH = {
+    "src",
+    "href",
+    "srcset",
+    "poster",
+    "data",
+    "action",
+    "formaction",
+    "background",
+    "ping",
+    "cite",
+}
+
+
+@pytest.fixture(scope="module")
+def html(song):
+    return song_page(song(), stamp="0123456789ab")
+
+
+@pytest.fixture(scope="module")
+def reader(html, read):
+    return read(html)
+
+
+def data(reader):
+    return json.loads(reader.one("script", id="song-data").text)
+
+
+def references(reader):
+    """Return all that an element of the page points at."""
+    return [
+        value
+        for element in reader.elements
+        for name, value in element.attributes.items()
+        if name in ATTRIBUTES_THAT_FETCH
+    ]
+
+
+def words(reader):
+    """Return all text that a person may read."""
+    return "".join(e.text for e in reader.elements if e.tag not in {"script", "style"})
+
+
+def test_nothing_is_asked_for_beyond_the_page(reader):
+    assert {value for value in references(reader) if not value.startswith(("data:", "#"))} == set()
+    assert not {"iframe", "object", "embed", "base"} & {element.tag for element in reader.elements}
+    styles = "".join(element.text for element in reader.all("style"))
+    assert re.findall(r"url\(|@import", styles) == []
+
+
+def test_a_page_has_landmarks_one_title_and_headings_in_order(reader):
+    assert {element.tag for element in reader.elements} >= LANDMARKS
+    assert reader.one("html").attributes["lang"] == "en"
+    assert reader.one("h1").text == "A Song"
+    levels = [int(element.tag[1]) for element in reader.elements if re.fullmatch(r"h\d", element.tag)]
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_every_reference_within_the_page_finds_one_element(reader):
+    ids = [element.attributes["id"] for element in reader.elements if "id" in element.attributes]
+    assert len(ids) == len(set(ids))
+    for element in reader.elements:
+        for name in ("aria-labelledby", "aria-controls", "aria-describedby", "for", "list"):
+            assert set(element.attributes.get(name, "").split()) <= set(ids), element
+        if element.attributes.get("href", "").startswith("#"):
+            assert element.attributes["href"][1:] in ids
+
+
+def test_every_control_has_a_name(reader):
+    labelled = {"".join(e.text.split()) for e in reader.all("label")}
+    for element in reader.elements:
+        if element.tag == "button":
+            assert element.text.strip() or element.attributes.get("aria-label"), element
+        if element.tag in {"input", "select"}:
+            assert "label" in element.parents or element.attributes.get("aria-label"), element
+    assert "" not in labelled
+
+
+def test_every_picture_is_described(reader):
+    plots = reader.all("div", class_="plot")
+    assert len(plots) == 8
+    assert all(plot.attributes["role"] == "img" and len(plot.attributes["aria-label"]) > 20 for plot in plots)
+    energy = reader.one("div", id="plot-energy").attributes["aria-label"]
+    assert re.fullmatch(r"Energy over time: lowest at \d:\d\d, highest at \d:\d\d\.", energy)
+
+
+def test_what_changes_is_told_to_who_does_not_see_it(reader):
+    assert reader.one("p", id="live").attributes["aria-live"] == "polite"
+    assert reader.one("p", id="edit-note").attributes["role"] == "status"
+
+
+def test_the_segments_are_a_table_with_heads_and_a_caption(reader, song):
+    assert "table" in reader.one("tbody", id="rows").parents
+    assert [e.text for e in reader.all("th", scope="col")] == ["No.", "Start", "End", "Length", "State", "Confidence"]
+    segments = song().segments
+    assert [e.text for e in reader.all("button", class_="from")] == [clock(segment.start) for segment in segments]
+    assert [e.text for e in reader.all("td", class_="label")] == [segment.state for segment in segments]
+    assert [e.text for e in reader.all("td", class_="sure")] == [f"{round(100 * s.confidence)} %" for s in segments]
+    assert len(reader.all("caption")) == 1 + len(STATES)
+
+
+def test_each_state_says_what_it_means_and_a_weak_name_says_why(reader):
+    assert [e.text for e in reader.all("h3") if e.attributes["id"].startswith("state-")] == list(STATES)
+    (weak,) = reader.all("p", class_="weak")
+    assert "not the highest in novelty" in weak.text
+    assert len(reader.all("table", class_="profile")) == 5
+    profile = [e.text for e in reader.all("td") if re.fullmatch(r"[+\u2212]\d\.\d", e.text)]
+    assert len(profile) == 5 * 6
+    assert (profile[0], profile[-1]) == ("\u22123.0", "+3.0")
+
+
+def test_the_data_are_the_songs(reader, song):
+    found, view = data(reader), song()
+    assert found["title"] == "A Song"
+    assert found["duration"] == 60
+    assert [Segment(s["start"], s["end"], s["label"], s["confidence"]) for s in found["segments"]] == view.segments
+    assert [state["name"] for state in found["states"]] == list(STATES)
+    assert set(found["figures"]["roots"]) == {e.attributes["id"][5:] for e in reader.all("div", class_="plot")}
+
+
+def test_hostile_titles_sources_and_states_are_text(song, read):
+    states = (HOSTILE, *STATES[1:])
+    view = song(title=HOSTILE, source=HOSTILE, model=HOSTILE)
+    model = StateModel(**{**vars(view.states), "states": states, "weak": (HOSTILE,) * 5})
+    segments = [segment._replace(state=HOSTILE) if segment.state == STATES[0] else segment for segment in view.segments]
+    view = song(title=HOSTILE, source=HOSTILE, model=HOSTILE, key=HOSTILE, states=model, segments=segments)
+    reader = read(song_page(view))
+    assert reader.one("h1").text == HOSTILE
+    assert reader.one("title").text.startswith(HOSTILE)
+    assert data(reader)["segments"][0]["label"] == HOSTILE
+    assert len(reader.all("script")) == 4
+    assert not reader.all("img")
+    assert not reader.comments
+    assert all(not name.startswith("on") for element in reader.elements for name in element.attributes)
+    assert words(reader).count("alert(1)") > 10
+
+
+def test_sound_within_the_page_is_the_only_thing_that_may_be_played(reader):
+    assert reader.one("audio").attributes["src"] == "data:audio/mpeg;base64,AAAA"
+    assert "media-src data:;" in reader.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
+
+
+def test_sound_beside_the_page_is_named_relative_to_it(song, read):
+    reader = read(song_page(song(sound=Sound("file-1.mp3"))))
+    assert reader.one("audio").attributes["src"] == "file-1.mp3"
+    policy = reader.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
+    assert "media-src 'self' file:;" in policy
+
+
+def test_a_page_without_sound_says_why(song, read):
+    reader = read(song_page(song(sound=Sound(note="The audio was not kept <yet>."))))
+    assert not reader.all("audio")
+    assert reader.one("p", id="no-sound").text == "The audio was not kept <yet>."
+
+
+def test_the_same_song_gives_the_same_page(html, song):
+    assert song_page(song(), stamp="0123456789ab") == html
+
+
+@pytest.mark.parametrize(("duration", "n_segments"), [(240, 30), (2 * 3600, 400)], ids=["four minutes", "two hours"])
+def test_a_page_without_its_sound_is_under_two_and_a_half_megabytes(song, duration, n_segments):
+    assert len(song_page(song(duration, n_segments, sound=Sound(note="-"))).encode()) < 2_500_000
+
+
+@pytest.mark.parametrize(("duration", "n_segments"), [(0.5, 1), (60, 1)])
+def test_a_song_of_one_segment_has_a_page(song, read, duration, n_segments):
+    reader = read(song_page(song(duration, n_segments)))
+    assert reader.one("span", id="count").text == "1 segment"
+    assert "not in this song" in words(reader)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tenths", "said"),
+    [
+        (0, True, "0:00.0"),
+        (59.96, True, "1:00.0"),
+        (62.5, False, "1:02"),
+        (3599.96, True, "1:00:00.0"),
+        (3723, False, "1:02:03"),
+    ],
+)
+def test_a_clock_never_shows_sixty_seconds(seconds, tenths, said):
+    assert clock(seconds, tenths=tenths) == said

@@ -1,0 +1,140 @@
+"""The index of a corpus in a real browser: search, sort, open.
+
+These tests need Chromium (Debian: apt-get install chromium).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from songform.naming import STATES
+from songform.pages import SongEntry, index_page
+from songform.segments import Segment
+
+pytestmark = pytest.mark.system
+
+HOSTILE = "</script><!--<script>alert(1)</script>\"'><img src=x onerror=alert(1)><svg onload=alert(1)>&amp;\u2028"
+SONGS = [
+    SongEntry("Émile 10", "file-1.html", [Segment(0, 60, "Calm", 0.9), Segment(60, 80, "Energetic", 0.3)]),
+    SongEntry("emile 9", "file-2.html", [Segment(0, 100, "Energetic", 0.5)]),
+    SongEntry("Zoo", "", [Segment(0, 10, "Calm", 0.4), Segment(10, 20, "BuildUp", 0.7)]),
+    SongEntry(HOSTILE, "file-4.html", [Segment(0, 3700, "Repetitive", 0.7)]),
+]
+
+
+def titles(page):
+    return page.locator("#songs .name").all_inner_texts()
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Return the writer of an index."""
+
+    def write(songs=SONGS):
+        path = tmp_path / "index.html"
+        path.write_text(index_page(songs, model="models:/songform/1"), encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_songs_are_listed_by_title_as_people_sort_and_hostile_titles_are_text(visit, written):
+    page = visit(written())
+    assert titles(page)[1:] == ["emile 9", "Émile 10", "Zoo"]
+    assert titles(page)[0].startswith("</script><!--<script>alert(1)</script>")
+    assert page.locator("#found").inner_text() == "4 songs"
+    assert page.locator("#songs img, #songs svg").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [("EMILE", ["emile 9", "Émile 10"]), ("10 émi", ["Émile 10"]), ("zoo", ["Zoo"]), ("nothing like it", [])],
+)
+def test_search_finds_words_in_any_case_order_and_accent(visit, written, typed, found):
+    page = visit(written())
+    page.keyboard.press("/")
+    page.keyboard.type(typed)
+    assert titles(page) == found
+    assert page.locator("#found").inner_text() == f"{len(found)} of 4 songs"
+    assert page.locator("#nothing").is_visible() == (not found)
+
+
+@pytest.mark.parametrize(
+    ("by", "order"),
+    [
+        ("Lowest confidence", ["Émile 10", "Zoo", "emile 9", HOSTILE]),
+        ("Mean confidence", ["emile 9", "Zoo", HOSTILE, "Émile 10"]),
+        ("Length", ["Zoo", "Émile 10", "emile 9", HOSTILE]),
+    ],
+)
+def test_songs_are_sorted_both_ways_and_the_table_says_how(visit, written, by, order):
+    page = visit(written())
+    page.get_by_label("Sort by").select_option(by)
+    assert [title[:5] for title in titles(page)] == [title[:5] for title in order]
+    assert page.locator("[aria-sort]").get_attribute("aria-sort") == "ascending"
+    page.locator("#direction").click()
+    assert [title[:5] for title in titles(page)] == [title[:5] for title in order[::-1]]
+    assert page.locator("[aria-sort]").get_attribute("aria-sort") == "descending"
+
+
+def test_sorted_by_a_states_share_the_largest_comes_first_and_is_shown(visit, written):
+    page = visit(written())
+    page.get_by_label("Sort by").select_option("Share of Calm")
+    assert titles(page)[:2] == ["Émile 10", "Zoo"]
+    assert page.locator("#songs .share").all_inner_texts() == ["75 %", "50 %", "0 %", "0 %"]
+    assert page.locator("th.share").inner_text().startswith("Calm")
+
+
+def test_a_head_sorts_too(visit, written):
+    page = visit(written())
+    page.get_by_role("button", name="Lowest").click()
+    assert titles(page)[0] == "Émile 10"
+    page.get_by_role("button", name="Lowest").click()
+    assert titles(page)[-1] == "Émile 10"
+
+
+def test_a_timeline_has_the_segments_in_their_places_and_says_their_shares(visit, written):
+    page = visit(written())
+    timeline = page.get_by_role("img", name="Calm 75 %, Energetic 25 %")
+    assert "75%" in timeline.evaluate("element => element.style.background")
+
+
+def test_a_song_opens_and_its_weakest_moment_opens_there(visit, reported):
+    page = visit(reported / "index.html")
+    page.locator("#songs a").nth(1).click()
+    page.wait_for_url("**/file-*.html#t=*")
+    page.wait_for_selector("html.is-drawn")
+    start = float(page.url.partition("#t=")[2])
+    assert page.evaluate("document.getElementById('seek').valueAsNumber") == pytest.approx(start, abs=0.1)
+
+
+def test_five_thousand_songs_are_shown_a_hundred_at_a_time(visit, written):
+    rng = np.random.default_rng(0)
+    songs = []
+    for i in range(5000):
+        cuts = np.sort(rng.uniform(0, 240, 29)).tolist()
+        spans = zip([0.0, *cuts], [*cuts, 240.0], strict=True)
+        segments = [Segment(a, b, STATES[j % 5], float(rng.uniform(0.2, 0.9))) for j, (a, b) in enumerate(spans)]
+        songs.append(SongEntry(f"Song {i}", f"file-{i}.html", segments))
+    page = visit(written(songs))
+    assert len(titles(page)) <= 300
+    assert titles(page)[:3] == ["Song 0", "Song 1", "Song 2"]
+    page.get_by_label("Search").fill("song 4999")
+    assert titles(page) == ["Song 4999"]
+    page.get_by_label("Search").fill("")
+    page.get_by_label("Sort by").select_option("Share of Calm")
+    before = len(titles(page))
+    page.locator("#more").scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    assert len(titles(page)) > before
+    assert "4," in page.locator("#more").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_the_index_without_scrolling_sideways(visit, written, scheme):
+    page = visit(written(), width=360, height=740, is_mobile=True, has_touch=True, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.get_by_label("Sort by").select_option("Share of Calm")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert page.locator("#songs .timeline").first.is_visible()

@@ -1,7 +1,7 @@
 """Curves: a song's units, measured against the song itself.
 
 What is loud in one song is soft in another; a song is compared with itself alone. Each curve is a quantity less its
-mean over the song, in its standard deviations, cut at three of them. Both are taken where the song is audible. The
+mean over the song, in its standard deviations, cut at 2.5 of them. Both are taken where the song is audible. The
 silence before the first note and after the last is no part of the music, and beside it all of the music would be
 alike: the curves begin and end with the music.
 
@@ -24,7 +24,9 @@ from songform.songunits import SongUnits
 __all__ = ["Curves", "song_curves", "standardised"]
 
 AUDIBLE_DB = 30.0
-"""What lies further below the song's loud parts (its 95th percentile) is as good as silence."""
+"""What lies further below the song's loud parts (the 95th percentile of what sounds) is as good as silence."""
+
+_SOUND_DB = 60.0  # below the loudest unit: no sound of the song at all, so that silence does not say what is loud
 
 _MOST = 2.5  # deviations; what is beyond is an accident, and no accident may outweigh all of the music
 
@@ -85,7 +87,8 @@ class Curves:
 
 def song_curves(units: SongUnits) -> Curves:
     """Measure a song's units against the song itself."""
-    loud = float(np.quantile(units.loudness_db, 0.95))
+    sounds = units.loudness_db > units.loudness_db.max() - _SOUND_DB
+    loud = float(np.quantile(units.loudness_db[sounds], 0.95))
     level = np.maximum(units.loudness_db, loud - AUDIBLE_DB)
     audible = units.loudness_db >= loud - AUDIBLE_DB
     first, last = np.flatnonzero(audible)[[0, -1]].tolist()
@@ -125,7 +128,7 @@ def standardised(x: Array, audible: NDArray[np.bool_], *, floor: float) -> Array
     Returns
     -------
     np.ndarray, of the shape of `x`
-        Within +-3.
+        Within +-2.5.
     """
     heard = x[audible]
     deviations = (x - heard.mean(axis=0)) / np.maximum(heard.std(axis=0), floor)

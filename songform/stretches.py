@@ -78,7 +78,7 @@ def partition(signals: Array, *, penalty: float, least: int, most: int) -> Bound
     """
     if not len(signals):
         raise ParameterError("a song of no units cannot be cut into stretches; it has at least one")
-    if not (penalty > 0 and 2 * least <= most + 1):
+    if not (penalty > 0 and least > 0 and 2 * least <= most + 1):
         msg = f"a stretch of {least} to {most} units at a penalty of {penalty:g} cannot be; most must be twice least"
         raise ParameterError(msg)
     distances = _Distances.of(signals)
@@ -105,7 +105,7 @@ def stretch_climbs(values: Array, bounds: Bounds) -> Array:
     time = np.arange(len(values)) - np.repeat(bounds[:-1] + (lengths - 1) / 2, lengths)
     moments = np.add.reduceat(time * values, bounds[:-1])
     spread = lengths * (lengths**2 - 1.0) / 12.0
-    return np.asarray(moments / np.maximum(spread, 1.0) * (lengths - 1))
+    return np.asarray(moments / np.maximum(spread, 0.5) * (lengths - 1))
 
 
 def spread_over(values: Array, bounds: Bounds) -> Array:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+
+from songform.features import FEATURE_COLUMNS
+from songform.songunits import SongUnits
 
 SR = 22050
 
@@ -32,3 +37,36 @@ def melody(seconds: float = 4.0, sr: int = SR) -> np.ndarray:
 def song():
     """Four seconds of music-like sound at 22,050 Hz."""
     return melody()
+
+
+def made_units(
+    loudness_db: np.ndarray,
+    *,
+    onset: np.ndarray | float = 1.0,
+    centroid_hz: np.ndarray | float = 1000.0,
+    low_share: np.ndarray | float = 0.1,
+    mfcc: np.ndarray | float = 0.0,
+    chroma: np.ndarray | float = 0.5,
+) -> SongUnits:
+    """Make the units of a song of so much loudness, everything else constant unless it is given."""
+    n = len(loudness_db)
+    mean = np.zeros((n, len(FEATURE_COLUMNS)))
+    mean[:, FEATURE_COLUMNS.index("rms_mean")] = 10 ** (loudness_db / 20)
+    mean[:, FEATURE_COLUMNS.index("centroid_hz")] = centroid_hz
+    first = FEATURE_COLUMNS.index("mfcc_01")
+    mean[:, first : first + 13] = mfcc
+    return SongUnits(
+        FEATURE_COLUMNS,
+        mean,
+        np.zeros_like(mean),
+        np.asarray(loudness_db, np.float64),
+        np.full(n, onset, np.float64),
+        np.full(n, low_share, np.float64),
+        np.broadcast_to(np.asarray(chroma, np.float64), (n, 12)).copy(),
+    )
+
+
+@pytest.fixture(scope="session")
+def units_of() -> Callable[..., SongUnits]:
+    """Give `made_units`: a song without sound, of which everything is known."""
+    return made_units

@@ -12,7 +12,8 @@ from songform import baselines
 from songform.extraction import describe_audio
 from songform.metrics import scores
 from songform.overview import Overview
-from songform.states import fit_states, state_posterior, unit_vectors
+from songform.songunits import KnownUnits
+from songform.states import fit_states, last_unit_vector, state_posterior, unit_vectors
 
 SR, HOP = 22050, 512
 
@@ -114,8 +115,10 @@ def described(heard):
 
 @pytest.fixture(scope="module")
 def model(described):
-    vectors = unit_vectors(*described)
-    return fit_states([vectors], n_states=4, threshold=0.5)
+    """Fit states on what is known of a moment when it is over, so that each of them is an answer."""
+    song = KnownUnits(*described)
+    vectors = [last_unit_vector(song.until(n)) for n in range(22, len(described[0]), 21)]
+    return fit_states([np.stack(vectors)], n_states=4)
 
 
 def test_a_causal_state_is_that_of_a_song_that_ends_there(heard, described, model):
@@ -123,7 +126,7 @@ def test_a_causal_state_is_that_of_a_song_that_ends_there(heard, described, mode
     expected, known = [], []
     for cut in CUTS:
         shorter, overview, _ = describe_audio([heard[: round(cut * SR)]])
-        vectors = unit_vectors(shorter, overview, threshold=model.threshold)
+        vectors = unit_vectors(shorter, overview)
         expected.append(state_posterior(model, vectors)[-1].argmax())
         known.append(len(shorter))
     answers = baselines.causal_states(model, *described, np.array(known))
@@ -142,7 +145,7 @@ def test_causal_states_are_those_of_tables_cut_by_hand(described, model):
     expected = []
     for n_cells, n in zip(cells, known, strict=True):
         rows = {name: value[: n if name == "onset" else n_cells] for name, value in vars(overview).items()}
-        vectors = unit_vectors(features.iloc[:n], Overview(**rows), threshold=model.threshold)
+        vectors = unit_vectors(features.iloc[:n], Overview(**rows))
         expected.append(state_posterior(model, vectors)[-1].argmax())
     assert baselines.causal_states(model, features, overview, known).tolist() == expected
     assert len(set(expected)) == 4

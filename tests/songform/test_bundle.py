@@ -44,7 +44,7 @@ def song():
 @pytest.fixture(scope="module")
 def bundle(song):
     features, overview, _ = song
-    states = fit_states([unit_vectors(features, overview, threshold=0.5)], n_states=3, threshold=0.5)
+    states = fit_states([unit_vectors(features, overview)], n_states=3)
     center, scale = features.mean().to_numpy(np.float64), features.std().to_numpy(np.float64)
     shape = WindowShape(seconds=2.0)
     return Bundle(states, SequenceModel(Ear(), center, scale, shape), 0.5, tuple(features.columns))
@@ -163,7 +163,7 @@ def test_the_segments_of_a_form_partition_the_song(bundle, seconds, weight, ear,
 def test_a_form_joins_what_the_clusters_and_the_network_say(bundle, song):
     features, overview, duration = song
     form = bundle.form(features, overview, duration)
-    vectors = unit_vectors(features, overview, threshold=bundle.states.threshold)
+    vectors = unit_vectors(features, overview)
     assert np.allclose(form.clusters, state_posterior(bundle.states, vectors))
     assert np.allclose(form.joint, joint_posterior(form.clusters, form.sequence, 0.5))
     assert np.allclose(bundle.with_weight(0.0).form(features, overview, duration).joint, form.clusters, atol=1e-9)

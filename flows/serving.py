@@ -14,6 +14,7 @@ import threading
 from typing import Any
 
 from flows.environment import unwatched_imports
+from flows.garbage import collect_in_a_thread
 from flows.recording import Ledger
 
 __all__ = ["ONE_RUN", "STANDING", "serve"]
@@ -54,6 +55,7 @@ def serve(port: int) -> None:
     import uvicorn
 
     ledger = Ledger(_prefect_app())
+    collect_in_a_thread()
     server = uvicorn.Server(uvicorn.Config(ledger, host="127.0.0.1", port=port, log_level="warning"))
 
     def stop_with_parent() -> None:

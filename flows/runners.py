@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from prefect import Task
 from prefect.states import State
 from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
 
 from flows.clusters import cluster_address, dask_runner, outcomes_on
 from songform.errors import SongformError
@@ -75,6 +76,8 @@ def results(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Set
     """
     if not calls:
         return []
+    # Quoted: else Prefect looks for futures in all settings and in each track, which costs more than to run a task.
+    calls = [{name: quote(value) for name, value in call.items()} for call in calls]
     found = _round(task, calls, settings)
     suspects = [number for number, result in enumerate(found) if isinstance(result, WorkerLostError)]
     if len(suspects) > 1:

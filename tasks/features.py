@@ -10,11 +10,11 @@ import signal
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.runtime import task_run
 
 from songform.corpus import Corpus, moved, read_table
 from songform.errors import AudioError, TrackError
@@ -48,8 +48,8 @@ def read_overview(corpus: Corpus, key: str, settings: Settings) -> Overview:
     return Overview.from_table(read_table(corpus.overview_path(features_config(settings), key)))
 
 
-def _run_name() -> str:
-    jobs = task_run.parameters["jobs"]
+def _run_name(parameters: dict[str, Any]) -> str:
+    jobs = parameters["jobs"]
     return f"extract {jobs[0][0].title}" if len(jobs) == 1 else f"extract {len(jobs)} tracks"
 
 

@@ -9,7 +9,8 @@ goes on.
 
 References
 ----------
-.. [1] CPython, `Modules/_sqlite/cursor.c`, `cursor_clear`: it calls `sqlite3_reset`, which takes the connection's mutex.
+.. [1] CPython, `Modules/_sqlite/cursor.c`, `cursor_clear`: it calls `sqlite3_reset`, which takes the connection's
+   mutex.
 """
 
 from __future__ import annotations

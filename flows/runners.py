@@ -76,8 +76,6 @@ def results(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Set
     """
     if not calls:
         return []
-    # Quoted: else Prefect looks for futures in all settings and in each track, which costs more than to run a task.
-    calls = [{name: quote(value) for name, value in call.items()} for call in calls]
     found = _round(task, calls, settings)
     suspects = [number for number, result in enumerate(found) if isinstance(result, WorkerLostError)]
     if len(suspects) > 1:
@@ -88,6 +86,8 @@ def results(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Set
 
 
 def _round(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Settings) -> list[Any]:
+    # Quoted: else Prefect looks for futures in all settings and in each track, for longer than the task itself takes.
+    calls = [{name: quote(value) for name, value in call.items()} for call in calls]
     if settings.run.task_runner == "dask":
         with dask_runner(settings.run.dask_address) as runner:
             futures = [runner.submit(task, call) for call in calls]

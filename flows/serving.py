@@ -56,7 +56,11 @@ def serve(port: int) -> None:
 
     ledger = Ledger(_prefect_app())
     collect_in_a_thread()
-    server = uvicorn.Server(uvicorn.Config(ledger, host="127.0.0.1", port=port, log_level="warning"))
+    # Nothing is compressed: what would be saved on the way through loopback costs more at its ends.
+    config = uvicorn.Config(
+        ledger, host="127.0.0.1", port=port, log_level="warning", access_log=False, ws_per_message_deflate=False
+    )
+    server = uvicorn.Server(config)
 
     def stop_with_parent() -> None:
         while os.read(0, 1024):  # not sys.stdin: its lock, held by this thread, would break a server that cannot start

@@ -29,6 +29,7 @@ import psutil
 
 from benchmarks.measuring import Result, markdown
 from flows.environment import prepare_environment
+from flows.server import prefect_server
 
 __all__ = ["Cost", "measure", "prefect_running"]
 
@@ -107,20 +108,12 @@ def _processors(cost: Cost) -> str:
 
 @contextmanager
 def prefect_running(home: Path) -> Iterator[psutil.Process]:
-    """Have a Prefect server of this home's own, and an environment that names it; Prefect must not be imported yet."""
-    from flows.server import free_port, start_server, stop_server, wait_until_healthy  # noqa: PLC0415
-
+    """Have a Prefect server of this home's own, as the command line has it; Prefect must not be imported yet."""
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
     prepare_environment(home)
-    port = free_port()
-    process = start_server(home, port)
-    try:
-        url = os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-        wait_until_healthy(f"{url}/health", process, log=home / ".prefect" / "server.log")
-        yield psutil.Process(process.pid)
-    finally:
-        stop_server(process)
+    with prefect_server(home, "flows.ingest"):
+        yield next(child for child in psutil.Process().children() if "flows.serving" in child.cmdline())
 
 
 def _in_a_fresh_process(what: str) -> Cost:
@@ -244,16 +237,17 @@ def _fetched(track: Any, folder: Path, **_: Any) -> Any:
     return Download(path, track.title, track.duration)
 
 
-def _extracted(_function: Any, jobs: Sequence[Any], *, workers: int) -> Generator[tuple[int, Any]]:  # noqa: ARG001
+def _extracted(_function: Any, jobs: Sequence[Any], *, workers: int, seconds: float) -> Generator[tuple[int, Any]]:  # noqa: ARG001
     """Stand in for `tasks.workers.outcomes`."""
     from songform.corpus import Corpus  # noqa: PLC0415
     from tasks.extraction import Extracted, features_config  # noqa: PLC0415
 
+    corpus, config = Corpus(jobs[0].home), features_config(jobs[0].settings)
+    for find in (corpus.features_path, corpus.overview_path):
+        find(config, "a").parent.mkdir(parents=True, exist_ok=True)
     for number, job in enumerate(jobs):
-        corpus, config = Corpus(job.home), features_config(job.settings)
         files = corpus.features_path(config, job.track.key), corpus.overview_path(config, job.track.key)
         for path in files:
-            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"a table")
         yield number, Extracted(200.0, "0" * 64, "none", files)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,23 +31,26 @@ __all__ = ["WITH_FAILURES", "IngestReport", "NothingDoneError", "ingest", "repor
 WITH_FAILURES = "Completed with failures"  # the name of the state in Prefect's UI
 
 
-@dataclass(frozen=True)
 class IngestReport:
     """What became of the tracks of some sources.
 
+    No dataclass: Prefect walks through what a flow returns, dataclasses, lists and dicts, in search of futures. Through
+    5,000 tracks that took longer than all else that was done about them.
+
     Parameters
     ----------
-    tracks : list of dict
+    tracks : sequence of dict
         A summary a track, in the sources' order.
-    problems : list of str
+    problems : sequence of str
         A sentence for each source, or part of one, that could not be listed.
-    notes : list of str
+    notes : sequence of str
         A sentence for whatever is odd, and no failure.
     """
 
-    tracks: list[dict[str, Any]] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    def __init__(
+        self, tracks: Sequence[dict[str, Any]] = (), problems: Sequence[str] = (), notes: Sequence[str] = ()
+    ) -> None:
+        self.tracks, self.problems, self.notes = list(tracks), list(problems), list(notes)
 
     @property
     def done(self) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from prefect import Task
 from prefect.states import State
 from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
 
 from flows.clusters import cluster_address, dask_runner, outcomes_on
 from songform.errors import SongformError
@@ -85,6 +86,8 @@ def results(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Set
 
 
 def _round(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Settings) -> list[Any]:
+    # Quoted: else Prefect looks for futures in all settings and in each track, for longer than the task itself takes.
+    calls = [{name: quote(value) for name, value in call.items()} for call in calls]
     if settings.run.task_runner == "dask":
         with dask_runner(settings.run.dask_address) as runner:
             futures = [runner.submit(task, call) for call in calls]

@@ -37,6 +37,8 @@ __all__ = [
 _START_SECONDS = 180.0  # a first start under load was seen to take 40 s
 _LEAST_FREE = 2**20  # bytes; a database that grows by a page at a time has none with less
 _STOP_SECONDS = 30.0  # what a server may take to write down its last records, and to close
+# What Prefect itself imports only when a first flow runs, and the flow would wait for.
+_OF_A_FIRST_FLOW = ("prefect.flow_engine", "prefect.task_engine", "prefect.artifacts", "fastapi.encoders")
 
 
 @contextmanager
@@ -120,7 +122,7 @@ def _say_all() -> None:
 
 def _import(modules: tuple[str, ...]) -> None:
     with unwatched_imports():
-        for module in ("prefect", *modules):
+        for module in ("prefect", *modules, *_OF_A_FIRST_FLOW):
             import_module(module)
 
 

@@ -14,6 +14,7 @@ import threading
 from typing import Any
 
 from flows.environment import unwatched_imports
+from flows.garbage import collect_in_a_thread
 from flows.recording import Ledger
 
 __all__ = ["ONE_RUN", "STANDING", "serve"]
@@ -54,7 +55,12 @@ def serve(port: int) -> None:
     import uvicorn
 
     ledger = Ledger(_prefect_app())
-    server = uvicorn.Server(uvicorn.Config(ledger, host="127.0.0.1", port=port, log_level="warning"))
+    collect_in_a_thread()
+    # Nothing is compressed: what would be saved on the way through loopback costs more at its ends.
+    config = uvicorn.Config(
+        ledger, host="127.0.0.1", port=port, log_level="warning", access_log=False, ws_per_message_deflate=False
+    )
+    server = uvicorn.Server(config)
 
     def stop_with_parent() -> None:
         while os.read(0, 1024):  # not sys.stdin: its lock, held by this thread, would break a server that cannot start

@@ -10,11 +10,11 @@ import signal
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.runtime import task_run
 
 from songform.corpus import Corpus, moved, read_table
 from songform.errors import AudioError, TrackError
@@ -27,15 +27,19 @@ from tasks.progress import announce
 from tasks.records import record_done, record_failure
 from tasks.workers import WorkerLateError, WorkerLostError, outcomes, usable_cores
 
-__all__ = ["extract_tracks", "features_config", "has_features", "read_features", "read_overview"]
+__all__ = ["extract_tracks", "features_config", "has_features", "has_tables", "read_features", "read_overview"]
 
 
 def has_features(corpus: Corpus, record: TrackRecord | None, settings: Settings) -> bool:
     """Return whether a track's tables stand as its record says."""
+    return has_tables(corpus, record, features_config(settings))
+
+
+def has_tables(corpus: Corpus, record: TrackRecord | None, config: str) -> bool:
+    """Return the same where the settings' digest is known: it is made once for thousands of tracks."""
     if record is None or record.status != "done":
         return False
-    config = features_config(settings)
-    return corpus.holds(record, corpus.features_path(config, record.key), corpus.overview_path(config, record.key))
+    return corpus.stands(record, *corpus.table_names(config, record.key))
 
 
 def read_features(corpus: Corpus, key: str, settings: Settings) -> pd.DataFrame:
@@ -48,8 +52,8 @@ def read_overview(corpus: Corpus, key: str, settings: Settings) -> Overview:
     return Overview.from_table(read_table(corpus.overview_path(features_config(settings), key)))
 
 
-def _run_name() -> str:
-    jobs = task_run.parameters["jobs"]
+def _run_name(parameters: dict[str, Any]) -> str:
+    jobs = parameters["jobs"]
     return f"extract {jobs[0][0].title}" if len(jobs) == 1 else f"extract {len(jobs)} tracks"
 
 

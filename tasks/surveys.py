@@ -18,7 +18,7 @@ from songform.errors import TrackError
 from songform.settings import Settings
 from songform.sources import Track, TrackRecord
 from tasks.failing.retries import is_due, is_lasting
-from tasks.features import has_features
+from tasks.features import features_config, has_features, has_tables
 from tasks.records import unwritten_record
 from tasks.sourcing.listing import unique_tracks
 
@@ -56,7 +56,7 @@ class Survey:
             record = self.records[track.key]
             if track.key in cached:
                 # An older refresh by other settings may have failed; that says nothing of the tables that stand.
-                return record.model_copy(update={"error": None, "next_retry_at": None}).summary("cached")
+                return record.summary("cached") | {"error": None, "next_retry_at": None}
             return record.summary("skipped" if record.status == "skipped" else "failed")
 
         return [summary(track) for track in self.tracks]
@@ -94,9 +94,10 @@ def survey(
         found = ((track.key, corpus.record(track.key)) for track in tracks)
         known = {key: record for key, record in found if record is not None}
     piles: dict[str, list[Track]] = {"wanted": [], "cached": [], "left": []}
+    config = features_config(settings)
     for track in tracks:
         record = known.get(track.key)
-        if has_features(corpus, record, settings):
+        if has_tables(corpus, record, config):
             piles["cached"].append(track)
         else:
             piles["wanted" if is_wanted(record, now, retry_failed=retry_failed) else "left"].append(track)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import requests
+from prefect.states import Completed
+from prefect.utilities.collections import visit_collection
 
 import songform.corpus as songform_corpus
 from flows.demo import served_feed
-from flows.ingest import ingest
+from flows.ingest import IngestReport, ingest
 from flows.server import free_port
 from songform.corpus import Corpus
 from songform.errors import SourceError
@@ -197,3 +199,11 @@ def test_other_settings_are_extracted_beside_the_first_ones(api, audio_files, qu
     assert len(record.files) == 4
     assert has_features(corpus, record, quick)
     assert has_features(corpus, record, finer)
+
+
+def test_prefect_does_not_walk_through_the_tracks_of_a_report_in_search_of_futures():
+    seen = []
+    report = IngestReport([{"key": "web-a", "status": "done"}], ["a problem"], ["a note"])
+    visit_collection(Completed(data=report), seen.append, return_data=False)
+    assert report in seen
+    assert not [each for each in seen if each in ("web-a", "a problem", "a note")]

@@ -8,8 +8,10 @@ import threading
 import time
 from contextlib import contextmanager
 
+import prefect.runtime
 import pytest
 from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Crashed
 
 import flows.clusters
@@ -45,6 +47,30 @@ def test_results_and_errors_come_back_in_the_order_of_the_calls():
     assert (first[0], str(second), third[0]) == (4, "5 is odd", 1)
     assert isinstance(second, TrackError)
     assert threading.get_ident() not in (first[1], third[1])
+
+
+class Walked(list):
+    """Counts how often somebody looks into it."""
+
+    times = 0
+
+    def __iter__(self):
+        self.times += 1
+        return super().__iter__()
+
+
+@task(task_run_name="length of {numbers}", cache_policy=NO_CACHE)
+def length(numbers):
+    return prefect.runtime.task_run.name, prefect.runtime.task_run.parameters["numbers"] is numbers, len(numbers)
+
+
+@pytest.mark.usefixtures("api")
+def test_nobody_walks_through_the_parameters_in_search_of_futures_that_are_not_there():
+    numbers, found = [Walked([1, 2, 3]) for _ in range(2)], []
+    calls = [{"numbers": each} for each in numbers]
+    flow(lambda: found.extend(results(length, calls, THREADS) + results(length, calls[:1], THREADS)), name="test")()
+    assert found == [("length of [1, 2, 3]", True, 3)] * 3
+    assert [each.times for each in numbers] == [0, 0]
 
 
 @pytest.mark.usefixtures("api")
@@ -95,7 +121,7 @@ def deadly(monkeypatch):
         client = None
 
         def submit(self, _task, call):
-            rounds[-1].append(call["name"])
+            rounds[-1].append(call["name"].unquote())
             return self
 
         wrapped_future = None

@@ -270,6 +270,21 @@ def test_an_empty_file_is_never_held(corpus):
     assert not corpus.holds(record(files={corpus.relative(path): 0}), path)
 
 
+def test_a_folder_in_the_place_of_a_table_is_no_table(corpus):
+    path = corpus.features_path("c", "web-0")
+    path.mkdir(parents=True)
+    assert not corpus.holds(record(files={corpus.relative(path): path.stat().st_size}), path)
+
+
+def test_tables_are_named_in_records_as_they_lie_under_the_data(corpus):
+    features, overview = corpus.table_names("c", "web-0")
+    assert corpus.features_path("c", "web-0") == corpus.data / features
+    assert corpus.overview_path("c", "web-0") == corpus.data / overview
+    write_table(corpus.data / features, TABLE)
+    known = record(files={features: (corpus.data / features).stat().st_size})
+    assert (corpus.stands(known, features), corpus.stands(known, features, overview)) == (True, False)
+
+
 def test_a_table_comes_back_as_it_was_and_says_what_it_is(tmp_path):
     path = tmp_path / "c" / "t.parquet"
     write_table(path, TABLE.replace_schema_metadata({"pandas": "{}"}), about={"sha256": "é"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -68,6 +70,42 @@ def test_an_ingest_wants_what_is_unknown_what_does_not_stand_and_what_is_due(cor
     assert piles(found) == expected
     assert found.records["web-gone"].error.failure == "permanent"
     assert "web-new" not in found.records
+
+
+def edited(corpus, **changes):
+    """Change a record as a person does, with an editor."""
+    path = corpus.record_path("web-a")
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("change", "pile"),
+    [
+        pytest.param(lambda corpus, table: table.write_bytes(b"tab"), "wanted", id="table cut"),
+        pytest.param(lambda corpus, table: table.write_bytes(b"tables"), "wanted", id="table longer"),
+        pytest.param(lambda corpus, table: table.write_bytes(b""), "wanted", id="table empty"),
+        pytest.param(lambda corpus, table: table.unlink(), "wanted", id="table gone"),
+        pytest.param(lambda corpus, table: table.rename(table.with_suffix(".bak")), "wanted", id="table renamed"),
+        pytest.param(lambda corpus, table: shutil.rmtree(table.parent), "wanted", id="folder gone"),
+        pytest.param(lambda corpus, table: corpus.record_path("web-a").unlink(), "wanted", id="record gone"),
+        pytest.param(lambda corpus, table: edited(corpus, files={}), "wanted", id="files taken from the record"),
+        pytest.param(lambda corpus, table: edited(corpus, status="failed"), "wanted", id="status changed"),
+        pytest.param(
+            lambda corpus, table: edited(corpus, status="failed", error={"class": "permanent", "message": "not this"}),
+            "left",
+            id="given up by hand",
+        ),
+        pytest.param(lambda corpus, table: edited(corpus, title="another"), "cached", id="title changed"),
+    ],
+)
+def test_what_a_person_or_another_process_changed_is_seen_by_the_next_survey(corpus, change, pile):
+    """Also by the next of the same process: nothing is remembered between two surveys."""
+    made(corpus, "a")
+    assert piles(look(corpus, ["a"]))["cached"] == ["a"]
+    change(corpus, corpus.features_path(features_config(Settings()), "web-a"))
+    assert piles(look(corpus, ["a"])) == {"wanted": [], "cached": [], "left": []} | {pile: ["a"]}
+    made(corpus, "a")
+    assert piles(look(corpus, ["a"]))["cached"] == ["a"]
 
 
 @pytest.mark.parametrize("failure", FAILURE_CLASSES)

@@ -196,16 +196,16 @@ def fit_states(
         If there are fewer different units than states.
     """
     units = np.vstack(songs)
-    if len(np.unique(units, axis=0)) < n_states:
+    scaler = StandardScaler().fit(units)
+    weight = _weights(units.shape[1], context_weight)
+    standard = np.clip(scaler.transform(units), -_MOST, _MOST)
+    weighed, context = standard * weight, standard[:, -len(CONTEXT_COLUMNS) :]
+    if len(np.unique(weighed, axis=0)) < n_states:  # of the units as KMeans sees them: what is clipped may be alike
         msg = (
             f"{len(units)} units of {UNIT_SECONDS} s cannot make {n_states} different states; "
             "the audio is too short or always the same: add songs, or lower states.n_states"
         )
         raise ParameterError(msg)
-    scaler = StandardScaler().fit(units)
-    weight = _weights(units.shape[1], context_weight)
-    standard = np.clip(scaler.transform(units), -_MOST, _MOST)
-    weighed, context = standard * weight, standard[:, -len(CONTEXT_COLUMNS) :]
     labels = _clusters(weighed, context, n_states, seed)
     profile = _cluster_means(context, labels, n_states)
     named = naming.name_clusters(profile)

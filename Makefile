@@ -6,7 +6,7 @@ LOCK_COMMAND := $(BIN)/uv pip compile pyproject.toml --extra dev --universal --p
 	--generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-system check format lock bench soak clean
+.PHONY: help install demo test test-system check format lock bench study soak clean
 
 help: ## Say what each word does
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -47,6 +47,9 @@ lock: install ## Compile requirements.lock anew from pyproject.toml
 
 bench: install ## Measure speed and memory as ratios; on another song: make bench SONG=FILE
 	$(BIN)/python -m benchmarks $(if $(SONG),"$(SONG)")
+
+study: install ## Measure how true the states are; with people's labels: make study CORPUS=FOLDER (some minutes)
+	$(BIN)/python -m benchmarks.study $(if $(CORPUS),"$(CORPUS)")
 
 soak: install ## Ingest a playlist that fails in every way, killed five times; count what is off (some minutes)
 	$(BIN)/python -m benchmarks.soak

@@ -1,7 +1,7 @@
 """Run all benchmarks on one song and print their tables: ``python -m benchmarks [SONG]``, or ``make bench SONG=...``.
 
 Without a file the song is composed. What is long, and tells about the corpus rather than about speed, stands apart:
-`benchmarks.states`, and `benchmarks.soak` (``make soak``).
+`benchmarks.study` (``make study``), `benchmarks.composer`, and `benchmarks.soak` (``make soak``).
 """
 
 from __future__ import annotations

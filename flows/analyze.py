@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from songform.errors import ModelError, SourceError
 from songform.settings import Settings
 from tasks.registry import ModelInfo, champion_version, fetch_bundle
 from tasks.reporting import OWN_MODEL, report_tracks
+from tasks.segmenttable import collect_segments
+from tasks.sonification import sonify_tracks
 from tasks.tracking import MODEL_NAME
 
 __all__ = ["AnalyzeReport", "analyze", "analyze_ingested"]
@@ -27,11 +29,12 @@ class AnalyzeReport:
     ingested : IngestReport
         What became of the sources' tracks.
     reports : list of dict
-        A document a track, as written to `<key>.json`, and its `path`.
+        A document a track, as written to `<key>.json`, and its `path`; where it was asked for, that of the
+        `sonified` song, too.
     model : ModelInfo
         By whose model.
     problems : list of str
-        A sentence for each song that could not be analysed while others could.
+        A sentence for each song that could not be analysed while others could, or not be sonified.
     """
 
     ingested: IngestReport
@@ -49,6 +52,7 @@ def analyze(
     out: Path | None = None,
     *,
     limit: int | None = None,
+    sonify: bool = False,
 ) -> AnalyzeReport:
     """Bring the tracks of some sources in, and tell the form of each.
 
@@ -66,6 +70,8 @@ def analyze(
         Another folder for the files.
     limit : int, optional
         Most tracks of each source.
+    sonify : bool
+        Write each song with its segments made audible, too.
 
     Raises
     ------
@@ -75,7 +81,11 @@ def analyze(
         If the model cannot be had.
     """
     ingested = report_of(ingest(home, sources, settings, limit, return_state=True))
-    return analyze_ingested(home, ingested, settings, model, out)
+    report = analyze_ingested(home, ingested, settings, model, out)
+    if not sonify:
+        return report
+    reports, silent = sonify_tracks(home, report.reports, settings)
+    return replace(report, reports=reports, problems=[*report.problems, *silent])
 
 
 def analyze_ingested(
@@ -92,6 +102,7 @@ def analyze_ingested(
     reports = [document for document in documents if "error" not in document]
     if not reports:
         raise ModelError(problems[0])
+    collect_segments(home, reports, settings)
     return AnalyzeReport(ingested, reports, chosen, problems)
 
 

@@ -47,11 +47,20 @@ def _named(value: str) -> str:
     return value
 
 
+def _named_if_any(value: str | None) -> str | None:
+    """Refuse an empty name, if there is one."""
+    return None if value is None else _named(value)
+
+
 _HOME = typer.Option("--home", help="Folder of data/, mlruns/ and songform.toml.", show_default=".")
 _JSON = typer.Option("--json", help="Print the result as one JSON document; all else goes to stderr.")
 _SET = typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Change a setting; repeatable.")
 _SOURCES = typer.Argument(metavar="SOURCE...", help="Address of a track, playlist or feed; audio file; folder; list.")
 _RETRY = typer.Option("--retry-failed", help="Try again even what failed for good; what is not due yet waits.")
+_SONIFY = typer.Option("--sonify", help="Write each song with a click at each boundary and a tone for each state.")
+_SOURCE = typer.Argument(metavar="SOURCE", help="A track's key, address or file; or a folder of songs.")
+_FILE = typer.Argument(metavar="FILE", help="Labels: lab, Audacity, CSV, JAMS or a report; or a folder of such.")
+_ANNOTATOR = typer.Option("--annotator", metavar="NAME", callback=_named_if_any, help="Who said so.")
 _EXPERIMENT = typer.Option("--experiment", callback=_named, help="MLflow's name for a group of runs.")
 
 Home = Annotated[Path | None, _HOME]
@@ -62,6 +71,7 @@ Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Most tracks o
 Experiment = Annotated[str, _EXPERIMENT]
 PrefectPort = Annotated[int, typer.Option(min=0, max=65535, help="Prefect's port; 0 for any free one.")]
 Failed = Annotated[bool, typer.Option("--failed", help="Only what failed: by class, and what can be done about it.")]
+Model = Annotated[str | None, typer.Option(help="MLflow's address of a model.", show_default="the champion")]
 Again = Annotated[bool, typer.Option("--again", help="Train anew even if this very training was done before.")]
 
 
@@ -177,10 +187,11 @@ def analyze(
     json: Json = False,
     assignments: Set = None,
     limit: Limit = None,
-    model: Annotated[str | None, typer.Option(help="MLflow's address of a model.", show_default="the champion")] = None,
+    model: Model = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the files.", show_default="data/reports/<model>")] = None,
+    sonify: Annotated[bool, _SONIFY] = False,
 ) -> None:
-    """Tell the form of songs: a timeline here, and JSON and pictures in files."""
+    """Tell the form of songs: a timeline here; JSON, JAMS, labels and pictures in files."""
 
     def work(call: Call) -> int:
         settings = call.settings(assignments)
@@ -190,9 +201,47 @@ def analyze(
             from flows.analyze import analyze
 
             folder = out.absolute() if out else None
-            report = analyze(call.home, sources, settings, model, folder, limit=limit)
+            report = analyze(call.home, sources, settings, model, folder, limit=limit, sonify=sonify)
         call.console.analyze(report)
         return _code(report.ingested.tracks, [*report.ingested.problems, *report.problems])
+
+    _run(ctx, home, json, work)
+
+
+@app.command()
+def annotate(
+    ctx: typer.Context,
+    *,
+    source: Annotated[str, _SOURCE],
+    file: Annotated[str | None, _FILE] = None,
+    home: Home = None,
+    json: Json = False,
+    annotator: Annotated[str | None, _ANNOTATOR] = None,
+) -> None:
+    """Put a person's labels beside a track; without FILE: list those there are."""
+
+    def work(call: Call) -> int:
+        from flows.annotate import annotate, listed_annotations
+
+        said = listed_annotations(call.home, source) if file is None else None
+        report = said or annotate(call.home, source, str(file), annotator)
+        call.console.annotate(report)
+        return SOME_FAILED if report.problems else DONE
+
+    _run(ctx, home, json, work)
+
+
+@app.command()
+def evaluate(ctx: typer.Context, *, home: Home = None, json: Json = False, model: Model = None) -> None:
+    """Score the corpus's segments against people's labels, and record that in MLflow."""
+
+    def work(call: Call) -> int:
+        from flows.evaluate import evaluate
+
+        with call.console.progress():
+            report = evaluate(call.home, model)
+        call.console.evaluate(report)
+        return SOME_FAILED if report.problems else DONE
 
     _run(ctx, home, json, work)
 

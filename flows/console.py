@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flows.analyze import AnalyzeReport
+    from flows.annotate import AnnotateReport
     from flows.demo import DemoReport
     from flows.doctor import Check
+    from flows.evaluate import EvaluateReport
     from flows.ingest import IngestReport
     from flows.run import RunReport
     from flows.status import FailureGroup
@@ -62,6 +64,14 @@ class Console:
         return code
 
     @contextmanager
+    def progress(self) -> Iterator[None]:
+        """Show progress for the length of a `with` block that needs no Prefect server."""
+        from flows.display import progress_display
+
+        with progress_display(self._err):
+            yield
+
+    @contextmanager
     def working(self, home: Path, *modules: str) -> Iterator[Announce]:
         """Have a Prefect server and show progress for the length of a `with` block; see `prefect_server`."""
         from flows.display import progress_display
@@ -96,6 +106,23 @@ class Console:
         else:
             self._timelines(report)
         self._remarks(report.ingested)
+        self._problems(report.problems)
+
+    def annotate(self, report: AnnotateReport) -> None:
+        """Show whose labels are kept of which track, and what is odd about them."""
+        if self.json:
+            self._document({name: getattr(report, name) for name in ("annotations", "problems", "without")})
+        else:
+            self._annotations(report)
+        self._problems(report.problems)
+
+    def evaluate(self, report: EvaluateReport) -> None:
+        """Show how far the segments agree with people, beside people among themselves and baselines."""
+        if self.json:
+            fields = {name: getattr(report, name) for name in ("run_id", "is_new", "tracks", "mean", "problems")}
+            self._document({**fields, "model": report.model.uri or None})
+        else:
+            self._scores(report)
         self._problems(report.problems)
 
     def run(self, report: RunReport) -> None:
@@ -206,6 +233,41 @@ class Console:
         rest = f" ({len(tracks) - _ROWS} not shown)" if len(tracks) > _ROWS else ""
         said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
         self.say(f"{_counted(len(tracks), 'track')}: {said}{rest}")
+
+    def _annotations(self, report: AnnotateReport) -> None:
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("outcome", "annotator", "sections", "track"):
+            table.add_column(name, justify="right" if name == "sections" else "left", overflow="fold")
+        for entry in report.annotations[:_ROWS]:
+            words = _cell(entry["title"])
+            for note in entry["notes"]:
+                words.append(f"\n{_plain(note)}", "dim")
+            table.add_row(entry["status"], _cell(entry["annotator"]), str(entry["segments"]), words)
+        if report.annotations:
+            self._out.print(table)
+        n_tracks = len({entry["key"] for entry in report.annotations})
+        rest = f" ({len(report.annotations) - _ROWS} not shown)" if len(report.annotations) > _ROWS else ""
+        self.say(f"{_counted(len(report.annotations), 'file')} of labels for {_counted(n_tracks, 'track')}{rest}")
+        if report.without:
+            named = ", ".join(report.without[:5]) + (", ..." if len(report.without) > 5 else "")
+            self.say(f"Without labels: {named} ({_counted(len(report.without), 'track')})")
+
+    def _scores(self, report: EvaluateReport) -> None:
+        from flows.scoretable import mean_table, track_table
+
+        shown = report.tracks[:_ROWS]
+        self._out.print(track_table(shown, [_cell(track["title"]) for track in shown]))
+        if len(report.tracks) > len(shown):
+            self.say(f"({len(report.tracks) - len(shown)} more: --json shows all)")
+        self._out.print()
+        self._out.print(mean_table(report.mean))
+        self._out.print()
+        people = {name for track in report.tracks for name in track["annotators"]}
+        self.say(f"{_counted(len(report.tracks), 'track')}, labelled by {', '.join(sorted(people))}")
+        self.say(f"Model: {report.model.uri or 'states fitted on each song itself'}")
+        self.say(f"{'Recorded' if report.is_new else 'Recorded before'}: MLflow run {report.run_id}")
 
     def _metrics(self, report: TrainReport) -> None:
         from rich.table import Table

@@ -24,6 +24,8 @@ STAGES = {
     "training": "Training",
     "evaluation": "Evaluating",
     "reports": "Drawing reports",
+    "sonify": "Sonifying",
+    "agreement": "Comparing",
 }
 
 Announce = Callable[[str, float, float | None, str], None]

@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 __all__ = [
+    "Annotation",
     "Bundle",
     "FrameExtractor",
     "Overview",
@@ -28,6 +29,7 @@ __all__ = [
     "fit_states",
     "frame_features",
     "load",
+    "read_annotation",
     "unit_vectors",
 ]
 
@@ -37,6 +39,7 @@ except PackageNotFoundError:  # a bare checkout on the path
     __version__ = "0+unknown"
 
 _ROOMS = {
+    "Annotation": "songform.annotations",
     "Bundle": "songform.bundle",
     "FrameExtractor": "songform.features",
     "Overview": "songform.overview",
@@ -48,6 +51,7 @@ _ROOMS = {
     "fit_states": "songform.states",
     "frame_features": "songform.features",
     "load": "songform.audio",
+    "read_annotation": "songform.formats",
     "unit_vectors": "songform.states",
 }
 

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from songform.boundaries import refined_segments
 from songform.context import UNIT_SECONDS
 from songform.errors import ModelError
 from songform.models import Network, load_network, predictor
@@ -183,7 +184,7 @@ class Bundle:
         joint = clusters if sequence is None else joint_posterior(clusters, sequence, self.weight)
         path = state_path(joint, transition_matrix(model.dwell, unit_seconds=UNIT_SECONDS))
         segments = state_segments(path, joint, model.states, unit_seconds=UNIT_SECONDS, duration=duration)
-        return Form(segments, path, clusters, sequence, joint)
+        return Form(refined_segments(segments, overview), path, clusters, sequence, joint)
 
     def with_weight(self, weight: float) -> Bundle:
         """Return the same bundle with another weight."""

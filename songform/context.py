@@ -6,7 +6,7 @@ that they can be made long after the audio is gone. Each is said of the whole st
 (`songform.stretches`): a window of fixed length would mix what is on both sides of a change.
 
 ==============  =============================================================================================
-`energy`        how loud and how bright, against the rest of the song [1]_
+`energy`        how loud, and how full in the bass, against the rest of the song [1]_
 `rise`          how far loudness, brightness and onset strength climb, and the bass recedes [2]_
 `novelty`       the sound before differs from the sound after [3]_, and cuts lie close to each other
 `recurrence`    a loop: these seconds are like those a few beats away [4]_
@@ -66,8 +66,10 @@ VERSION = 2
 CONTEXT_COLUMNS = ("energy", "rise", "novelty", "recurrence", "variance", "abs_slope")
 
 _NEAR_SECONDS = 3.0  # cuts so far away count for little: a transition has two within some seconds, a section does not
-_CUT_NOVELTY = 0.03  # what a cut at this very moment adds to Foote's novelty
+_CUT_NOVELTY = 0.05  # what a cut at this very moment adds to Foote's novelty
 _LOOP_SECONDS = 4.0  # the least stretch in which a loop can be heard twice
+_LEAST_JUMP = 1.0  # standard deviations, the mean over the cues: what differs by more is another section
+_BUILD_UP_SECONDS = 30.0
 _MOST_SLOPE = 1.0  # dB/s: a faster change of loudness is a cut
 
 Array = NDArray[np.float64]
@@ -127,19 +129,32 @@ def stretch_context(curves: Curves, bounds: Bounds) -> Array:
 
 
 def energy(curves: Curves) -> Array:
-    """Return how intense each unit is: the mean of loudness and brightness, against the song's own."""
-    return (curves.loudness + curves.brightness) / 2
+    """Return how intense each unit is: the mean of loudness and bass, against the song's own.
+
+    The bass tells a full band from a build-up that is as loud without it [2]_.
+    """
+    return (curves.loudness + curves.bass) / 2
 
 
 def rise(curves: Curves, bounds: Bounds) -> Array:
-    """Return how much each stretch is a build-up.
+    """Return how much each stretch is part of a build-up, shape (n_stretches,).
 
     The mean of how far loudness, brightness and onset strength climb and the bass recedes from its beginning to its
-    end, each at most three standard deviations of the song; from -1 to 2, for a descent is a descent however deep.
+    end, each at most three standard deviations of the song; from -1 to 2, for a descent is a descent however deep. A
+    build-up may take several stretches: soft, growing, loud. So a stretch is also joined with the one before it, the
+    one after it or both, where no jump divides them, and the largest climb counts.
     """
-    cues = (curves.loudness, curves.brightness, curves.onset, -curves.bass)
-    climbs = [np.clip(stretch_climbs(cue, bounds), -3.0, 3.0) for cue in cues]
-    return np.asarray(np.clip(np.mean(climbs, axis=0), -1.0, 2.0))
+    cues = np.stack([curves.loudness, curves.brightness, curves.onset, -curves.bass], axis=1)
+    climbs = np.array([_climb(cues[a:b]) for a, b in pairwise(bounds)])
+    smooth = np.array([False, *(_jump(cues, cut) <= _LEAST_JUMP for cut in bounds[1:-1]), False])
+    rises = climbs.copy()
+    for i in range(len(climbs)):
+        before, after = i - int(smooth[i]), i + int(smooth[i + 1])
+        for first, last in ((before, i), (i, after), (before, after)):
+            start, end = bounds[first], bounds[last + 1]
+            if (end - start) * UNIT_SECONDS <= _BUILD_UP_SECONDS:
+                rises[i] = max(rises[i], _climb(cues[start:end]))
+    return np.asarray(np.clip(rises, -1.0, 2.0))
 
 
 def novelty_curve(curves: Curves) -> Array:
@@ -182,6 +197,19 @@ def local_slope(x: Array, *, half_seconds: float = 4.0) -> Array:
     time = (time - ((inside @ time) / inside.sum(axis=1))[:, None]) * inside
     spread_t = (time * time).sum(axis=1)
     return np.asarray((time * near).sum(axis=1) / np.where(spread_t > 0, spread_t, 1.0))
+
+
+def _climb(cues: Array) -> float:
+    """Return how far the least-squares lines of some cues climb from the first unit to the last, the mean over them."""
+    ends = np.array([0, len(cues)])
+    return float(np.mean([np.clip(stretch_climbs(cue, ends)[0], -3.0, 3.0) for cue in cues.T]))
+
+
+def _jump(cues: Array, cut: int) -> float:
+    """Return how much the 2 s before a cut differ from the 2 s after it, the mean over the cues."""
+    width = round(2.0 / UNIT_SECONDS)
+    before, after = cues[max(cut - width, 0) : cut], cues[cut : cut + width]
+    return float(np.abs(after.mean(axis=0) - before.mean(axis=0)).mean())
 
 
 def _stretch_recurrence(vectors: Array, bounds: Bounds) -> Array:

@@ -11,6 +11,8 @@
     data/bundles/<bundle>/                  a trained model, whole
     data/composed/<config>/<name>.*         composed songs with known form, by which models are compared
     data/reports/<model>/<key>.*            segments and pictures
+    data/segments.parquet                   the segments of all songs, a row each
+    data/annotations/<key>/<name>.jams      what people said of a track, a file a person
     data/claims/<key>.lock                  which process works on a track
     data/hosts/<host>.*                     what is known of the hosts that audio comes from
     data/alarms.json                        what somebody was told of
@@ -158,6 +160,19 @@ class Corpus:
     def report_path(self, model: str, name: str) -> Path:
         """Return where a file of a report lies."""
         return self.data / "reports" / model / name
+
+    @property
+    def segments_path(self) -> Path:
+        """Where the table of all segments lies."""
+        return self.data / "segments.parquet"
+
+    def annotations_path(self, key: str) -> Path:
+        """Return the folder of what people said of a track."""
+        return self.data / "annotations" / key
+
+    def annotated(self) -> list[str]:
+        """Return the keys of the tracks of which somebody said something, in order."""
+        return sorted({path.parent.name for path in (self.data / "annotations").glob("*/*.jams")})
 
     @property
     def claims(self) -> Path:
@@ -334,12 +349,13 @@ def _metadata(about: dict[str, Any]) -> dict[bytes, bytes]:
 def _encoding(schema: pa.Schema) -> dict[str, Any]:
     # Measured numbers hardly repeat, so a dictionary only costs: with their bytes sorted by significance instead,
     # features take two thirds of the space and a quarter of the time. Parquet knows that for numbers alone.
-    numbers = all(map(_is_number, schema.types))
+    numbers = [field.name for field in schema if _is_number(field.type)]
+    words = [field.name for field in schema if field.name not in numbers]
     return {
         "compression": "zstd",
         "compression_level": 1,
-        "use_dictionary": not numbers,
-        "use_byte_stream_split": numbers,
+        "use_dictionary": words or False,
+        "use_byte_stream_split": numbers if words else True,
     }
 
 

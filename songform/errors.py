@@ -11,6 +11,7 @@ The tree::
     ├── SourceError         a SOURCE in which there is nothing to find; knows its failure class if a site said why
     ├── CorpusError         a home or a corpus that cannot serve the request
     ├── ModelError          a model that is missing or cannot be used here
+    ├── AnnotationError     a file of labels that cannot be read, or does not fit its track
     └── TrackError          one track fails, the others go on; carries its failure class
         └── AudioError      the track's audio is no audio, empty, or cut short
 """
@@ -21,6 +22,7 @@ from typing import Any, Literal, get_args
 
 __all__ = [
     "FAILURE_CLASSES",
+    "AnnotationError",
     "AudioError",
     "CorpusError",
     "FailureClass",
@@ -70,6 +72,10 @@ class CorpusError(SongformError):
 
 class ModelError(SongformError):
     """A model is missing, broken, or does not fit the features it is given."""
+
+
+class AnnotationError(SongformError):
+    """A file of labels is broken, or its labels are not those of the track they are put beside."""
 
 
 class TrackError(SongformError):

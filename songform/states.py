@@ -47,6 +47,7 @@ VERSION = 2
 # How much is believed of each group of dimensions, as if it were so many independent ones: neighbouring features and
 # the units of a stretch say much the same. Chosen on composed songs, see docs/states.md.
 _FEATURE_EVIDENCE, _CONTEXT_EVIDENCE = 3.0, 1.0
+_ANCHOR_SHARE = 0.5  # weight of the five anchors together, against all units
 _MOST = 2.0  # standard deviations of the corpus: no unit, however odd, may draw a cluster to itself
 _LEAST_VARIANCE = 0.01  # of a cluster, against the variance of all units
 
@@ -289,15 +290,21 @@ def _evidence(n_dimensions: int) -> Array:
 
 
 def _clusters(weighed: Array, context: Array, n_states: int, seed: int) -> NDArray[np.intp]:
-    """Cluster the units, from centroids at the archetypes where there are five of each; return each unit's cluster."""
+    """Cluster the units, anchored at the archetypes where there are five of each; return each unit's cluster.
+
+    Where a corpus has no clear clusters, KMeans finds others in each half of it. The mean of the units that are most
+    like an archetype is the same in both: it is where a cluster starts, and it stays as a unit of some weight.
+    """
     nearest = naming.archetype_scores(context).argmax(axis=1)
     members = [weighed[nearest == state] for state in range(len(naming.STATES))]
     if n_states == len(members) and all(len(member) for member in members):
-        start = np.stack([member.mean(axis=0) for member in members])
-        kmeans = KMeans(n_states, init=start, n_init=1, random_state=seed).fit(weighed)
+        anchors = np.stack([member.mean(axis=0) for member in members])
+        weights = np.r_[np.ones(len(weighed)), np.full(n_states, _ANCHOR_SHARE * len(weighed) / n_states)]
+        kmeans = KMeans(n_states, init=anchors, n_init=1, random_state=seed)
+        kmeans.fit(np.vstack([weighed, anchors]), sample_weight=weights)
     else:
         kmeans = KMeans(n_states, n_init=10, random_state=seed).fit(weighed)
-    return np.asarray(kmeans.labels_, dtype=np.intp)
+    return np.asarray(kmeans.labels_[: len(weighed)], dtype=np.intp)
 
 
 def _cluster_means(values: Array, labels: NDArray[np.intp], n_states: int) -> Array:

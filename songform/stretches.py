@@ -111,7 +111,8 @@ def stretch_climbs(values: Array, bounds: Bounds) -> Array:
 def spread_over(values: Array, bounds: Bounds) -> Array:
     """Give each unit its stretch's value, shape (n_units, ...)."""
     of_unit = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
-    return np.asarray(values[of_unit])
+    spread: Array = values[of_unit]
+    return spread
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ class _Distances:
         moments = self.moments[end] - self.moments[starts] - ((starts + end - 1) / 2)[:, None] * sums
         spread = np.maximum(lengths * (lengths**2 - 1) / 12, 1e-9)
         explained = (sums * sums).sum(axis=1) / lengths + (moments * moments).sum(axis=1) / spread
-        return np.maximum(self.squares[end] - self.squares[starts] - explained, 0.0)
+        distances: Array = np.maximum(self.squares[end] - self.squares[starts] - explained, 0.0)
+        return distances
 
 
 def _summed(values: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Reporting: a track's form, as JSON and pictures."""
+"""Reporting: a track's form, as JSON, in the formats of others, and in pictures."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from songform.overview import Overview
 from songform.settings import Settings
 from songform.sources import TrackRecord
 from songform.states import unit_vectors
+from tasks.exports import export_paths, write_exports
 from tasks.features import read_features, read_overview
 from tasks.labeling import states_by_settings
 from tasks.progress import announce
@@ -96,8 +97,9 @@ def _report(song: _Song, model: ModelInfo, bundle: Bundle | None, folder: Path) 
     report = _document(song, model, bundle, form)
     path = folder / f"{key}.json"
     pictures = {name: folder / f"{key}.{name}.png" for name in PICTURES}
-    if not (_read(path) == report and all(picture.is_file() for picture in pictures.values())):
+    if not (_read(path) == report and all(file.is_file() for file in (*pictures.values(), *export_paths(path)))):
         _draw(pictures, song, form)
+        write_exports(path, report)
         write_json(path, report)
     return {**report, "path": str(path)}
 

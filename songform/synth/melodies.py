@@ -10,11 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from songform.synth.themes import MOTIFS, STEPS, Theme
+from songform.synth.themes import MOTIFS, Theme
 
 __all__ = ["Tone", "melody"]
 
-SLOW_MOTIFS = ((0, 8), (0, 6, 12), (4, 12), (0, 10), (2, 8, 12), (0, 12), (6, 10))
+SLOW_MOTIFS = {
+    16: ((0, 8), (0, 6, 12), (4, 12), (0, 10), (2, 8, 12), (0, 12), (6, 10)),
+    12: ((0, 8), (0, 4, 8), (4, 8), (0, 6), (0, 10), (2, 8)),
+}
 
 
 class Tone(NamedTuple):
@@ -47,24 +50,24 @@ def melody(theme: Theme, n_bars: int, rng: np.random.Generator, *, slow: bool = 
     list of Tone
         In the order of their steps, none overlapping the next.
     """
-    cells = SLOW_MOTIFS if slow else MOTIFS
-    motif = SLOW_MOTIFS[sum(theme.motif) % len(SLOW_MOTIFS)] if slow else theme.motif
+    cells = (SLOW_MOTIFS if slow else MOTIFS)[theme.metre]
+    motif = cells[sum(theme.motif) % len(cells)] if slow else theme.motif
     degree = int(rng.integers(4, 9))
     onsets: list[tuple[int, int]] = []
     for bar in range(n_bars):
         fresh = cells[rng.integers(len(cells))]
-        rhythm = (motif, _varied(motif, rng), fresh, fresh[:2])[bar % 4]
+        rhythm = (motif, _varied(motif, theme.metre, rng), fresh, fresh[:2])[bar % 4]
         for step in rhythm:
             degree = _next_degree(degree, theme.chord(bar), rng, on_chord=step % 8 == 0 or step == rhythm[-1])
-            onsets.append((STEPS * bar + step, degree))
-    ends = [step for step, _ in onsets[1:]] + [STEPS * n_bars]
+            onsets.append((theme.metre * bar + step, degree))
+    ends = [step for step, _ in onsets[1:]] + [theme.metre * n_bars]
     return [Tone(step, end - step, degree) for (step, degree), end in zip(onsets, ends, strict=True)]
 
 
-def _varied(rhythm: tuple[int, ...], rng: np.random.Generator) -> tuple[int, ...]:
+def _varied(rhythm: tuple[int, ...], metre: int, rng: np.random.Generator) -> tuple[int, ...]:
     """Move one of a rhythm's steps but its first by an eighth."""
     moved = int(rng.integers(1, len(rhythm)))
-    steps = set(rhythm) - {rhythm[moved]} | {min(STEPS - 1, rhythm[moved] + int(rng.choice([-2, 2])))}
+    steps = set(rhythm) - {rhythm[moved]} | {min(metre - 1, rhythm[moved] + int(rng.choice([-2, 2])))}
     return tuple(sorted(steps))
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["Plan", "new_levels", "new_plan", "new_title"]
+__all__ = ["STATES", "Levels", "Plan", "new_levels", "new_plan", "new_title"]
 
 Plan = list[tuple[str, int]]
+Levels = tuple[float, float]
 
 STATES = {"C": "Calm", "B": "BuildUp", "E": "Energetic", "T": "Transition", "R": "Repetitive"}
 
@@ -83,7 +84,7 @@ def new_plan(rng: np.random.Generator, duration: float, bar_seconds: float) -> P
     return [(STATES[letter], int(count)) for letter, count in zip(form, bars, strict=True)]
 
 
-def new_levels(rng: np.random.Generator, plan: Plan) -> list[tuple[float, float]]:
+def new_levels(rng: np.random.Generator, plan: Plan) -> list[Levels]:
     """Draw the level of each section.
 
     Parameters

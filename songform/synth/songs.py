@@ -1,7 +1,7 @@
-"""Songs: composed from a seed, one at a time or as a playlist.
+"""Songs: composed from a seed, one at a time or many, to listen to or to study.
 
-What a seed draws is drawn in a fixed order: title, tempo, plan, levels, band, themes and scores, noise. The music does
-not depend on the sampling rate but for the rounding of a step to whole samples.
+The music does not depend on the sampling rate but for the rounding of a step to whole samples, nor on the instruments:
+the same seed is the same score.
 """
 
 from __future__ import annotations
@@ -11,38 +11,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from songform.errors import ParameterError
-from songform.synth.mixing import Player, Sound, faded, levelled, mixed
-from songform.synth.plan import Plan, new_levels, new_plan, new_title
-from songform.synth.score import Note, build_up, calm, energetic, new_band, repetitive
-from songform.synth.themes import STEPS, modulated, new_theme
-from songform.synth.transitions import transition
+from songform.synth.composition import Composition, Traits
+from songform.synth.instruments import SETS
+from songform.synth.listening import listening_composition
+from songform.synth.performing import Player, Sound
+from songform.synth.production import RING_SECONDS, bounds, produced
+from songform.synth.sections import Section
+from songform.synth.studying import study_composition
 
-__all__ = ["Section", "Song", "compose", "playlist", "states_at"]
-
-TEMPI = (84.0, 140.0)  # beats a minute
-RING_SECONDS = 1.5  # the last notes of a section die away in the next
-
-SCORES = {"Calm": calm, "BuildUp": build_up, "Energetic": energetic, "Repetitive": repetitive}
-
-
-@dataclass(frozen=True)
-class Section:
-    """A stretch of a song in one state.
-
-    Parameters
-    ----------
-    start, end : float
-        In seconds; the end belongs to the next section.
-    state : str
-        Calm, BuildUp, Energetic, Transition or Repetitive.
-    """
-
-    start: float
-    end: float
-    state: str
+__all__ = ["Song", "compose", "finished", "playlist", "study_song", "study_songs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +38,19 @@ class Song:
         Sampling rate in Hz.
     sections : tuple of Section
         They partition [0, n / sr].
+    traits : Traits, optional
+        Tempo, metre, dynamics and fades.
     """
 
     title: str
     y: Sound
     sr: int
     sections: tuple[Section, ...]
+    traits: Traits | None = None
 
 
-def compose(seed: int, *, sr: int = 22050, duration: float = 75.0) -> Song:
-    """Compose a song.
+def compose(seed: int, *, sr: int = 22050, duration: float = 75.0, instruments: str = "study") -> Song:
+    """Compose a song to listen to.
 
     Parameters
     ----------
@@ -79,6 +61,8 @@ def compose(seed: int, *, sr: int = 22050, duration: float = 75.0) -> Song:
     duration : float
         How long it lasts at least, in seconds, at least 5; it ends with the bar. From 60 s on all five states occur;
         a shorter song has as many sections as fit.
+    instruments : str
+        `study`, or `unseen`, which has no instrument in common with it. The notes are the same.
 
     Returns
     -------
@@ -90,22 +74,46 @@ def compose(seed: int, *, sr: int = 22050, duration: float = 75.0) -> Song:
     ParameterError
         If an argument makes no sense.
     """
-    _require_playable(seed, sr, duration)
-    rng = np.random.default_rng(seed)
-    title = new_title(rng)
-    step = round(sr * 15.0 / rng.uniform(*TEMPI))
-    plan = new_plan(rng, duration, STEPS * step / sr)
-    levels = new_levels(rng, plan)
-    scores = _scores(plan, rng)
-    bounds = STEPS * step * np.cumsum([0, *(n_bars for _, n_bars in plan)])
-    y = _performance(scores, levels, bounds, Player(sr, step, int(rng.integers(2**31))))
-    times = [float(sample) / sr for sample in bounds]
-    sections = tuple(Section(*span, state) for span, (state, _) in zip(pairwise(times), plan, strict=True))
-    return Song(title, y, sr, sections)
+    _require_playable(seed, sr, duration, instruments)
+    return _performance(listening_composition(seed, sr, duration, SETS[instruments].players), sr, instruments)
 
 
-def playlist(n_songs: int, seed: int, *, sr: int = 22050, duration: float = 75.0) -> Iterator[Song]:
-    """Compose songs one after another.
+def study_song(seed: int, *, sr: int = 22050, duration: float | None = None, instruments: str = "study") -> Song:
+    """Compose a song of the wide distribution: whatever music may do.
+
+    Any tempo from 60 to 180 beats a minute, 4/4 or 3/4, straight or swung; free orders of sections of 1 to 16 bars;
+    states that do not occur; several kinds of each state; wide, narrow, loud and soft dynamics, and none at all; fades;
+    noise; several masters.
+
+    Parameters
+    ----------
+    seed : int >= 0
+        The same seed gives the same song.
+    sr : int
+        Sampling rate in Hz, at least 8000.
+    duration : float, optional
+        How long it lasts at least, in seconds, at least 5. Drawn if it is not given; the song then lasts 60 to 150 s.
+    instruments : str
+        `study`, or `unseen`, which has no instrument in common with it. The notes are the same.
+
+    Returns
+    -------
+    Song
+        The samples and the true form.
+
+    Raises
+    ------
+    ParameterError
+        If an argument makes no sense.
+    """
+    _require_playable(seed, sr, duration, instruments)
+    return _performance(study_composition(seed, sr, duration, SETS[instruments].players), sr, instruments)
+
+
+def playlist(
+    n_songs: int, seed: int, *, sr: int = 22050, duration: float = 75.0, instruments: str = "study"
+) -> Iterator[Song]:
+    """Compose songs to listen to, one after another.
 
     Parameters
     ----------
@@ -113,7 +121,7 @@ def playlist(n_songs: int, seed: int, *, sr: int = 22050, duration: float = 75.0
         How many.
     seed : int >= 0
         Playlists of different seeds share no song; a longer playlist begins with the songs of a shorter one.
-    sr, duration : int, float
+    sr, duration, instruments : int, float, str
         As for `compose`.
 
     Yields
@@ -126,76 +134,92 @@ def playlist(n_songs: int, seed: int, *, sr: int = 22050, duration: float = 75.0
     ParameterError
         If an argument makes no sense.
     """
-    _require_playable(seed, sr, duration)
-    if n_songs < 0:
-        raise ParameterError(f"n_songs must not be negative, but is {n_songs}; 8 make a small playlist")
-    seeds = np.random.SeedSequence(seed).generate_state(n_songs, np.uint64)
-    return (compose(int(each), sr=sr, duration=duration) for each in seeds)
+    _require_playable(seed, sr, duration, instruments)
+    seeds = _seeds(n_songs, seed)
+    return (compose(each, sr=sr, duration=duration, instruments=instruments) for each in seeds)
 
 
-def states_at(sections: Sequence[Section], times: ArrayLike) -> NDArray[np.str_]:
-    """Look up the true state at some times.
+def study_songs(
+    n_songs: int, seed: int, *, sr: int = 22050, duration: float | None = None, instruments: str = "study"
+) -> Iterator[Song]:
+    """Compose songs of the wide distribution, one after another.
 
     Parameters
     ----------
-    sections : sequence of Section
-        A song's, in order.
-    times : array_like, shape=(n,)
-        In seconds, not negative. A section's end belongs to the next; what is past the song's end, to the last.
+    n_songs : int >= 0
+        How many.
+    seed : int >= 0
+        As for `playlist`.
+    sr, duration, instruments : int, float, str
+        As for `study_song`.
 
-    Returns
-    -------
-    np.ndarray of str, shape=(n,)
-        A state for each time.
+    Yields
+    ------
+    Song
+        Composed when it is asked for.
 
     Raises
     ------
     ParameterError
-        If there is no section, or a time is negative or no number.
+        If an argument makes no sense.
     """
-    seconds = np.asarray(times, dtype=np.float64)
-    if not sections:
-        raise ParameterError("sections is empty, so no time has a state; give the sections of a song")
-    if not np.all(seconds >= 0):
-        raise ParameterError(f"times must be seconds from the song's start, not {seconds[~(seconds >= 0)].flat[0]}")
-    index = np.searchsorted([section.start for section in sections], seconds, side="right") - 1
-    return np.array([section.state for section in sections])[np.maximum(index, 0)]
+    _require_playable(seed, sr, duration, instruments)
+    seeds = _seeds(n_songs, seed)
+    return (study_song(each, sr=sr, duration=duration, instruments=instruments) for each in seeds)
 
 
-def _require_playable(seed: int, sr: int, duration: float) -> None:
+def finished(composition: Composition, played: Sequence[Sound], sr: int) -> Song:
+    """Make a song of what players, these or others, have made of a composition.
+
+    Parameters
+    ----------
+    composition : Composition
+        Of `songform.synth.studying` or `songform.synth.listening`.
+    played : sequence of Sound, each of shape (2, n)
+        The sound of each section, as long as the section and as its last notes ring: the dry part, and the part that
+        is also sent to the room.
+    sr : int
+        Sampling rate in Hz, that of the composition.
+
+    Returns
+    -------
+    Song
+        The samples and the true form.
+    """
+    times = [sample / sr for sample in bounds(composition)]
+    sections = tuple(
+        Section(start, end, passage.state, passage.kind)
+        for (start, end), passage in zip(pairwise(times), composition.passages, strict=True)
+    )
+    return Song(composition.title, produced(composition, played, sr), sr, sections, composition.traits)
+
+
+def _require_playable(seed: int, sr: int, duration: float | None, instruments: str) -> None:
     """Refuse what no song can be made of."""
     if seed < 0:
         raise ParameterError(f"seed must be a whole number from 0 on, not {seed}")
     if sr < 8000:
         raise ParameterError(f"sr must be 8000 Hz at least, not {sr}: cymbals need the room; 22050 is usual")
-    if not (np.isfinite(duration) and duration >= 5):
+    if duration is not None and not (np.isfinite(duration) and duration >= 5):
         raise ParameterError(
             f"duration must be 5 seconds at least, not {duration}; 75 gives all five states their time"
         )
+    if instruments not in SETS:
+        raise ParameterError(f"instruments must be one of {', '.join(SETS)}, not {instruments!r}")
 
 
-def _scores(plan: Plan, rng: np.random.Generator) -> list[list[Note]]:
-    """Write the notes of every section; a transition changes the theme."""
-    band, theme = new_band(rng), new_theme(rng)
-    scores = []
-    for state, n_bars in plan:
-        if state == "Transition":
-            before, theme = theme, modulated(theme, rng)
-            scores.append(transition(before, theme, band, n_bars, rng))
-        else:
-            scores.append(SCORES[state](theme, band, n_bars, rng))
-    return scores
+def _seeds(n_songs: int, seed: int) -> list[int]:
+    """Draw the seed of each song."""
+    if n_songs < 0:
+        raise ParameterError(f"n_songs must not be negative, but is {n_songs}; 8 make a small playlist")
+    return [int(each) for each in np.random.SeedSequence(seed).generate_state(n_songs, np.uint64)]
 
 
-def _performance(
-    scores: list[list[Note]], levels: list[tuple[float, float]], bounds: NDArray[np.int64], player: Player
-) -> Sound:
-    """Play the sections, each into the next, and mix them."""
-    n_samples = int(bounds[-1])
-    buses = np.zeros((2, n_samples), dtype=np.float32)
-    for notes, level, start, end in zip(scores, levels, bounds[:-1], bounds[1:], strict=True):
-        ring = min(n_samples, end + round(RING_SECONDS * player.sr))
-        played = player.played(notes, int(ring - start))
-        buses[:, start:ring] += levelled(played, int(end - start), STEPS * player.step, level)
-    buses[0] += player.hiss(n_samples)
-    return faded(mixed(buses, player.room()), player.sr)
+def _performance(composition: Composition, sr: int, instruments: str) -> Song:
+    """Let the band play a composition."""
+    chosen = SETS[instruments].instruments
+    players = {role: chosen[name] for role, name in composition.band.items()}
+    player = Player(players, sr, composition.step, composition.seed)
+    ring = round(RING_SECONDS * sr)
+    played = [player.played(each.notes, each.clock, each.clock.n_samples + ring) for each in composition.passages]
+    return finished(composition, played, sr)

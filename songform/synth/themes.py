@@ -5,7 +5,8 @@ A theme is what a song, or its half, is about: a tonic, a mode, eight chords and
 
 Conventions
 -----------
-Time is counted in steps, sixteen to the bar: sixteenth notes in 4/4. Pitches are MIDI note numbers.
+Time is counted in steps, sixteenth notes: sixteen to a bar of 4/4, twelve to one of 3/4. Pitches are MIDI note
+numbers.
 
 References
 ----------
@@ -21,15 +22,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["MODES", "MOTIFS", "PROGRESSIONS", "STEPS", "Theme", "modulated", "new_theme", "voicings"]
-
-STEPS = 16  # a bar
+__all__ = ["MODES", "MOTIFS", "PROGRESSIONS", "Theme", "modulated", "new_theme", "voicings"]
 
 MODES = {
     "major": (0, 2, 4, 5, 7, 9, 11),
     "minor": (0, 2, 3, 5, 7, 8, 10),
     "dorian": (0, 2, 3, 5, 7, 9, 10),
     "mixolydian": (0, 2, 4, 5, 7, 9, 10),
+    "lydian": (0, 2, 4, 6, 7, 9, 11),
+    "phrygian": (0, 1, 3, 5, 7, 8, 10),
+    "harmonic minor": (0, 2, 3, 5, 7, 8, 11),
 }
 
 # The mode, and the degree on which each of the eight chords stands.
@@ -43,14 +45,21 @@ PROGRESSIONS = {
     "andalusian": ("minor", (0, 6, 5, 4, 3, 2, 5, 4)),
     "dorian": ("dorian", (0, 3, 6, 2, 0, 3, 4, 6)),
     "rock": ("mixolydian", (0, 6, 3, 0, 4, 6, 5, 3)),
+    "film": ("lydian", (0, 1, 5, 4, 0, 1, 2, 1)),
+    "gate": ("phrygian", (0, 1, 2, 1, 6, 5, 1, 2)),
+    "tango": ("harmonic minor", (0, 3, 4, 0, 5, 3, 4, 2)),
 }
 
-MOTIFS = ((0, 4, 6, 8, 12), (0, 3, 6, 8, 11, 14), (0, 2, 4, 8, 10, 12), (2, 4, 6, 8, 12, 14), (0, 6, 8, 10, 14))
+# By the metre: the steps of a tune's bar.
+MOTIFS = {
+    16: ((0, 4, 6, 8, 12), (0, 3, 6, 8, 11, 14), (0, 2, 4, 8, 10, 12), (2, 4, 6, 8, 12, 14), (0, 6, 8, 10, 14)),
+    12: ((0, 4, 8), (0, 4, 6, 8), (0, 2, 4, 8, 10), (0, 6, 8), (2, 4, 6, 8, 10)),
+}
 
 
 @dataclass(frozen=True)
 class Theme:
-    """A key, a progression and a motif.
+    """A key, a progression, a metre and a motif.
 
     Parameters
     ----------
@@ -64,6 +73,8 @@ class Theme:
         Whether chords have four tones.
     motif : tuple of int
         The steps at which the tune's first bar speaks.
+    metre : int
+        Steps of a bar: 16 or 12.
     """
 
     tonic: int
@@ -71,6 +82,7 @@ class Theme:
     chords: tuple[int, ...]
     sevenths: bool
     motif: tuple[int, ...]
+    metre: int = 16
 
     def pitch(self, degree: int) -> int:
         """Return the MIDI pitch of a degree; seven degrees are an octave."""
@@ -87,7 +99,7 @@ class Theme:
         return 33 + (self.pitch(self.chord(bar)[0]) - 33) % 12
 
 
-def new_theme(rng: np.random.Generator, *, tonic: int | None = None) -> Theme:
+def new_theme(rng: np.random.Generator, *, tonic: int | None = None, metre: int = 16) -> Theme:
     """Draw a theme.
 
     Parameters
@@ -96,6 +108,8 @@ def new_theme(rng: np.random.Generator, *, tonic: int | None = None) -> Theme:
         Draws the progression, the key unless it is given, and the motif.
     tonic : int, optional
         MIDI pitch of the tonic, in any octave.
+    metre : int
+        Steps of a bar: 16 or 12.
 
     Returns
     -------
@@ -105,12 +119,13 @@ def new_theme(rng: np.random.Generator, *, tonic: int | None = None) -> Theme:
     mode, chords = PROGRESSIONS[str(rng.choice(list(PROGRESSIONS)))]
     tonic = int(rng.integers(12)) if tonic is None else tonic
     sevenths = bool(rng.random() < 0.4)
-    return Theme(53 + (tonic - 53) % 12, mode, chords, sevenths, MOTIFS[rng.integers(len(MOTIFS))])
+    motif = MOTIFS[metre][rng.integers(len(MOTIFS[metre]))]
+    return Theme(53 + (tonic - 53) % 12, mode, chords, sevenths, motif, metre)
 
 
 def modulated(theme: Theme, rng: np.random.Generator) -> Theme:
     """Return another theme in a key that is clearly another: a second, a third or a fourth away."""
-    return new_theme(rng, tonic=theme.tonic + int(rng.choice([-4, -3, -2, 2, 3, 5])))
+    return new_theme(rng, tonic=theme.tonic + int(rng.choice([-4, -3, -2, 2, 3, 5])), metre=theme.metre)
 
 
 def voicings(theme: Theme, n_bars: int, *, lowest: int = 52) -> list[tuple[int, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import pandas as pd
 import pytest
 
 from flows.analyze import analyze
@@ -15,11 +16,15 @@ def test_without_a_model_states_are_fitted_on_the_song_itself_and_it_says_so(
     songform, document, audio_files, extracted, tmp_path
 ):
     shutil.copytree(extracted / "data", tmp_path / "data")
-    result = songform("--home", tmp_path, "analyze", audio_files[0], "--out", tmp_path / "out")
+    result = songform("--home", tmp_path, "analyze", audio_files[0], "--out", tmp_path / "out", "--sonify")
     assert result.exit_code == 0
     assert "No model was trained yet: states were fitted on each song itself." in result.stdout
     assert f"Files: {tmp_path / 'out'}" in result.stdout
-    assert len(list((tmp_path / "out").iterdir())) == 8
+    assert len(list((tmp_path / "out").iterdir())) == 13
+    assert len(list((tmp_path / "out").glob("*.sonified.flac"))) == 1
+    table = pd.read_parquet(tmp_path / "data" / "segments.parquet")
+    assert set(table.title) == {audio_files[0].stem}
+    assert set(table.model) == {"own"}
     assert not (tmp_path / "mlruns" / "mlflow.db").exists()  # a question leaves no store behind
 
 

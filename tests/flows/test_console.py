@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from flows.analyze import AnalyzeReport
+from flows.annotate import AnnotateReport
 from flows.console import Console
 from flows.demo import DemoReport
 from flows.doctor import Check
+from flows.evaluate import EvaluateReport
 from flows.ingest import IngestReport
 from flows.run import RunReport
 from flows.status import FailureGroup
 from flows.train import TrainReport
+from songform.agreement import MEASURES
 from tasks.registry import ModelInfo
 
 NASTY = "\x1b[2J[red]So\x07 What[/red]\u202e"
@@ -36,12 +39,22 @@ REPORT = {
     "path": "/home/data/reports/0/feed-0.json",
 }
 ANALYZED = AnalyzeReport(INGESTED, [REPORT], ModelInfo("models:/songform/1", "0", "0" * 32, True))
+LABELS = {"key": "feed-0", "title": NASTY, "annotator": NASTY, "segments": 2, "status": "new", "path": "/x"}
+ANNOTATED = AnnotateReport([{**LABELS, "file": NASTY, "notes": [f"0.0 to 1.0 s is {NASTY}"]}], [NASTY], [NASTY])
+SCORES = {"songform": dict.fromkeys(MEASURES, 0.25), "people": dict.fromkeys(MEASURES, 0.75)}
+SCORED = {"key": "feed-0", "title": NASTY, "annotators": [NASTY], "scores": SCORES}
+EVALUATED = EvaluateReport("0" * 32, True, ANALYZED.model, [SCORED], SCORES, [f"{NASTY} has no report"])
 RUN = RunReport(INGESTED, TRAINED, ANALYZED)
 TRAIN_FIELDS = {"run_id", "params", "metrics", "model_uri", "is_champion", "is_new"}
 CALLS = {
     "ingest": (lambda console: console.ingest(INGESTED), {"tracks", "problems", "notes"}),
     "train": (lambda console: console.train(TRAINED), TRAIN_FIELDS),
     "analyze": (lambda console: console.analyze(ANALYZED), {"tracks", "reports", "notes"}),
+    "annotate": (lambda console: console.annotate(ANNOTATED), {"annotations", "problems", "without"}),
+    "evaluate": (
+        lambda console: console.evaluate(EVALUATED),
+        {"run_id", "is_new", "model", "tracks", "mean", "problems"},
+    ),
     "run": (lambda console: console.run(RUN), {"tracks", "problems", "notes", "reports", *TRAIN_FIELDS}),
     "demo": (
         lambda console: console.demo(DemoReport(RUN, 0.875, {"feed-0": 0.875}), Path("/home")),
@@ -75,7 +88,7 @@ def test_with_json_there_is_one_document_with_the_promised_fields(shown, name):
     document = json.loads(shown(call, json=True).out)
     assert set(document) == fields
     for track in document.get("tracks", ()):
-        assert set(track) == set(TRACK)
+        assert set(track) == set(SCORED if name == "evaluate" else TRACK)
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -172,3 +185,25 @@ def test_a_failure_is_one_sentence_and_gives_its_code(shown):
     codes = []
     said = shown(lambda console: codes.append(console.fail("it is broken", 4)), json=False)
     assert (said.out, said.err, codes) == ("", "songform: it is broken\n", [4])
+
+
+def test_scores_stand_beside_peoples_and_many_tracks_are_counted_not_shown(shown):
+    out = shown(CALLS["evaluate"][0], json=False).out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["songform", *["0.250"] * 6] in lines
+    assert ["person", "against", "person", *["0.750"] * 6] in lines
+    assert "a boundary every 20 s" not in out  # it was not measured
+    assert "Recorded: MLflow run " in out
+    many = replace(EVALUATED, tracks=[SCORED] * 50)
+    assert "(10 more: --json shows all)" in shown(lambda console: console.evaluate(many), json=False).out
+
+
+def test_labels_are_shown_with_what_is_odd_about_them(shown):
+    said = shown(CALLS["annotate"][0], json=False)
+    assert "0.0 to 1.0 s is" in said.out
+    assert "1 file of labels for 1 track" in said.out
+    assert "Without labels: " in said.out
+    many = AnnotateReport(ANNOTATED.annotations * 50, [], ["a"] * 7)
+    out = shown(lambda console: console.annotate(many), json=False).out
+    assert "(10 not shown)" in out
+    assert "a, a, a, a, a, ... (7 tracks)" in out

@@ -54,7 +54,8 @@ def test_every_picture_is_a_png_and_what_stands_is_not_drawn_again(trained, mode
     key = document["track"]["key"]
     pictures = {name: tmp_path / f"{key}.{name}.png" for name in PICTURES}
     assert all(path.read_bytes().startswith(PNG) for path in pictures.values())
-    assert {path.name for path in tmp_path.iterdir()} == {f"{key}.json", *(path.name for path in pictures.values())}
+    texts = {f"{key}{suffix}" for suffix in (".json", ".jams", ".lab", ".labels.txt", ".csv")}
+    assert {path.name for path in tmp_path.iterdir()} == {*texts, *(path.name for path in pictures.values())}
     when = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert report(trained, model, out=tmp_path) == [document]
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == when

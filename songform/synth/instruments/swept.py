@@ -1,31 +1,19 @@
-"""The drums and effects of composed songs: swept sines and filtered noise.
-
-They ring as long as they do, whatever the stroke's length; only the riser and the reversed crash last as long as the
-stroke. The conventions are those of `songform.synth.tones`.
-"""
+"""Drums and effects of swept sines and filtered noise, as in the drum machines of the 1980s."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from scipy.signal import butter, sosfilt
 
-from songform.synth.tones import Instrument, Samples, Stroke
+from songform.synth.instruments.strokes import Instrument, Samples, Stroke, filtered
 
-__all__ = ["DRUMS", "filtered"]
-
-
-def filtered(y: Samples, kind: str, hz: float | tuple[float, float], sr: int) -> Samples:
-    """Filter with a second-order Butterworth, its corners kept below the Nyquist frequency."""
-    corners = np.minimum(hz, 0.45 * sr)
-    return np.asarray(sosfilt(butter(2, corners, kind, fs=sr, output="sos"), y))
+__all__ = ["SWEPT"]
 
 
 def _drum(stroke: Stroke, low: float, drop: float, ring: float, click: float) -> Samples:
     """Sweep a sine down to `low` Hz while it dies away, with a click of noise: kicks and toms."""
-    t = replace(stroke, seconds=6.0 * ring).times()
+    t = stroke.ringing(6.0 * ring)
     turn = 2.0 * np.pi * (low * t + drop * 0.03 * (1.0 - np.exp(-t / 0.03)))
     skin = click * stroke.noise(t.size) * np.exp(-t / 0.004)
     return np.asarray(np.sin(turn) * np.exp(-t / ring) + filtered(skin, "lowpass", 4000.0, stroke.sr))
@@ -38,20 +26,35 @@ def _tom(stroke: Stroke) -> Samples:
 
 def _cymbal(stroke: Stroke, corner: float, ring: float) -> Samples:
     """High noise that dies away: hats and crashes."""
-    t = replace(stroke, seconds=5.0 * ring).times()
+    t = stroke.ringing(5.0 * ring)
     return filtered(stroke.noise(t.size), "highpass", corner, stroke.sr) * np.exp(-t / ring)
 
 
-def _snare(stroke: Stroke) -> Samples:
+def _snare(stroke: Stroke, skin: float, wires: tuple[float, float], ring: float) -> Samples:
     """Rattling wires above a short skin tone."""
-    t = replace(stroke, seconds=0.4).times()
-    wires = filtered(stroke.noise(t.size), "bandpass", (900.0, 7500.0), stroke.sr) * np.exp(-t / 0.05)
-    return np.asarray(1.4 * wires + 0.5 * np.sin(2.0 * np.pi * 190.0 * t) * np.exp(-t / 0.05))
+    t = stroke.ringing(8.0 * ring)
+    rattle = filtered(stroke.noise(t.size), "bandpass", wires, stroke.sr) * np.exp(-t / ring)
+    return np.asarray(1.4 * rattle + 0.5 * np.sin(2.0 * np.pi * skin * t) * np.exp(-t / 0.05))
+
+
+def _clap(stroke: Stroke) -> Samples:
+    """Three bursts of noise, 11 ms apart, and a room behind them."""
+    t = stroke.ringing(0.35)
+    bursts = sum(np.where(t >= 0.011 * i, np.exp(-np.maximum(t - 0.011 * i, 0.0) / 0.006), 0.0) for i in range(3))
+    return filtered(stroke.noise(t.size), "bandpass", (800.0, 3500.0), stroke.sr) * (bursts + 0.4 * np.exp(-t / 0.08))
+
+
+def _shaker(stroke: Stroke) -> Samples:
+    """Grains that swell for 20 ms before they fall."""
+    t = stroke.ringing(0.12)
+    grains = filtered(stroke.noise(t.size), "highpass", 4500.0, stroke.sr)
+    return grains * np.minimum(t / 0.02, 1.0) * np.exp(-t / 0.03)
 
 
 def _reverse(stroke: Stroke) -> Samples:
     """Play a crash backwards, as long as the stroke."""
-    return _cymbal(stroke, 2500.0, stroke.seconds / 5.0)[::-1]
+    t = stroke.times()
+    return (filtered(stroke.noise(t.size), "highpass", 2500.0, stroke.sr) * np.exp(-5.0 * t / stroke.seconds))[::-1]
 
 
 def _riser(stroke: Stroke) -> Samples:
@@ -67,13 +70,18 @@ def _riser(stroke: Stroke) -> Samples:
     return y * 10.0 ** (t / stroke.seconds)
 
 
-DRUMS: dict[str, Instrument] = {
+SWEPT: dict[str, Instrument] = {
     "kick": partial(_drum, low=48.0, drop=140.0, ring=0.09, click=0.6),
+    "deep kick": partial(_drum, low=42.0, drop=90.0, ring=0.16, click=0.25),
     "boom": partial(_drum, low=38.0, drop=60.0, ring=0.35, click=0.3),
     "tom": _tom,
-    "snare": _snare,
+    "snare": partial(_snare, skin=190.0, wires=(900.0, 7500.0), ring=0.05),
+    "tight snare": partial(_snare, skin=240.0, wires=(1800.0, 9000.0), ring=0.03),
+    "clap": _clap,
+    "shaker": _shaker,
     "hat": partial(_cymbal, corner=6000.0, ring=0.025),
-    "open_hat": partial(_cymbal, corner=5500.0, ring=0.14),
+    "long hat": partial(_cymbal, corner=7000.0, ring=0.045),
+    "open hat": partial(_cymbal, corner=5500.0, ring=0.14),
     "crash": partial(_cymbal, corner=2500.0, ring=0.35),
     "reverse": _reverse,
     "riser": _riser,

@@ -1,0 +1,99 @@
+"""What occurs in two hundred study songs, and what a song costs.
+
+The counts depend on the seeds alone. The seconds are of processor time, and depend on the machine.
+
+    python -m benchmarks.composer
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+
+import numpy as np
+
+from songform.synth import Song, playlist, study_songs
+from songform.synth.composition import Composition
+from songform.synth.instruments import SETS
+from songform.synth.studying import study_composition
+
+SR = 22050
+N_COMPOSED, N_PLAYED = 200, 20
+
+
+def main() -> None:
+    """Print three tables."""
+    composed = [study_composition(seed, SR, None, SETS["study"].players) for seed in range(N_COMPOSED)]
+    print(f"seeds 0 to {N_COMPOSED - 1}\n")
+    print(table([{"property": name, "counted": found} for name, found in counts(composed).items()]))
+    print(table(shares(composed)))
+    print(table([cost(name, instruments) for name in ("study_songs", "playlist") for instruments in SETS]))
+
+
+def counts(composed: list[Composition]) -> dict[str, str]:
+    """Count what occurs."""
+    traits = [each.traits for each in composed]
+    orders = [[passage.state for passage in each.passages] for each in composed]
+    seconds = [sum(passage.clock.n_samples for passage in each.passages) / SR for each in composed]
+    bars = [passage.clock.steps // (4 * each.traits.beats) for each in composed for passage in each.passages]
+    pairs = Counter(pair for order in orders for pair in pairwise(order))
+    return {
+        "seconds": f"{min(seconds):.0f} to {max(seconds):.0f}, mean {np.mean(seconds):.0f}",
+        "beats a minute": f"{min(each.bpm for each in traits):.0f} to {max(each.bpm for each in traits):.0f}",
+        "in 3/4": str(sum(each.beats == 3 for each in traits)),
+        "swung": str(sum(each.swing > 0 for each in traits)),
+        "fading in, out": f"{sum(each.fade_in > 0 for each in traits)}, {sum(each.fade_out > 0.5 for each in traits)}",
+        "dynamics": told(Counter(each.dynamics for each in traits)),
+        "states that a song lacks": told(Counter(5 - len(set(order)) for order in orders)),
+        "different orders of sections": str(len(set(map(tuple, orders)))),
+        "sections": str(len(bars)),
+        "bars of a section": told(Counter(bars)),
+        "pairs of neighbours": f"{len(pairs)} of 20, the rarest {min(pairs.values())} times",
+    }
+
+
+def shares(composed: list[Composition]) -> list[dict[str, str]]:
+    """Return each state's share of the time, and how often its kinds occur."""
+    samples: Counter[str] = Counter()
+    kinds: dict[str, Counter[str]] = {}
+    for passage in (passage for each in composed for passage in each.passages):
+        samples[passage.state] += passage.clock.n_samples
+        kinds.setdefault(passage.state, Counter())[passage.kind] += 1
+    return [
+        {"state": state, "share of the time": f"{samples[state] / samples.total():.3f}", "sections": told(kinds[state])}
+        for state in sorted(kinds)
+    ]
+
+
+def cost(name: str, instruments: str) -> dict[str, str]:
+    """Measure the processor time of some songs."""
+    composer: Callable[..., Iterable[Song]] = {"study_songs": study_songs, "playlist": playlist}[name]
+    spent, seconds, began = [], 0.0, time.process_time()
+    for song in composer(N_PLAYED, 11, instruments=instruments):
+        spent.append(time.process_time() - began)
+        seconds += song.y.size / song.sr
+        began = time.process_time()
+    return {
+        "songs": name,
+        "instruments": instruments,
+        "s a song": f"{np.mean(spent):.2f}",
+        "slowest": f"{max(spent):.2f}",
+        "s for 75 s": f"{75 * sum(spent) / seconds:.2f}",
+    }
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    """Write a Markdown table of rows that have the same columns."""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def told(counter: Counter) -> str:
+    """Write a counter in one line, in the order of its keys."""
+    return ", ".join(f"{key}: {counter[key]}" for key in sorted(counter))
+
+
+if __name__ == "__main__":
+    main()

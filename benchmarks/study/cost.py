@@ -1,0 +1,24 @@
+"""Cost: what context, states and segments take beside the extraction of the features."""
+
+from __future__ import annotations
+
+from benchmarks.measuring import compared
+from benchmarks.study.songs import Described
+from songform import synth
+from songform.bundle import Bundle
+from songform.extraction import describe_audio
+from songform.states import StateModel
+
+__all__ = ["print_cost"]
+
+
+def print_cost(model: StateModel, song: Described) -> None:
+    """Print how many times as long a song's form takes as its features, on one song."""
+    composed = synth.study_song(9105, duration=180.0)
+    features, overview, n_samples = describe_audio([composed.y], sr=composed.sr)
+    bundle = Bundle(model, None, 0.0, tuple(song.features.columns))
+    ratio = compared(
+        lambda: bundle.form(features, overview, n_samples / composed.sr),
+        lambda: describe_audio([composed.y], sr=composed.sr),
+    )
+    print(f"\nContext, states and segments / features and overview, a song of 180 s: {ratio:.2f} (bound 1)")

@@ -1,0 +1,97 @@
+"""Songs for the study: composed or decoded, extracted once, with what is known of their form."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+import songform
+from songform import synth
+from songform.annotations import Annotation
+from songform.bundle import Bundle
+from songform.extraction import describe_audio
+from songform.formats import read_annotation
+from songform.overview import Overview
+from songform.states import StateModel, fit_states, unit_vectors
+
+__all__ = ["Described", "composed_songs", "fitted", "labelled_songs", "named_frames", "true_frames"]
+
+
+@dataclass(frozen=True)
+class Described:
+    """A song, extracted: its tables, its unit vectors, and its true form or what people said of it."""
+
+    name: str
+    features: pd.DataFrame
+    overview: Overview
+    duration: float
+    sections: tuple[synth.Section, ...] = ()
+    people: tuple[Annotation, ...] = ()
+
+    def vectors(self) -> NDArray[np.float64]:
+        """Return the unit vectors, made anew: a variant may make others."""
+        return unit_vectors(self.features, self.overview)
+
+
+def composed_songs(n_songs: int, seed: int, instruments: str) -> list[Described]:
+    """Compose songs of the wide distribution, and extract them, on all cores."""
+    seeds = np.random.SeedSequence(seed).generate_state(n_songs, np.uint64).tolist()
+    return _on_all_cores(partial(_composed, instruments=instruments), seeds)
+
+
+def labelled_songs(folder: Path) -> list[Described]:
+    """Extract the songs of a folder that have labels beside them: SONG.mp3, SONG.1.lab, SONG.2.lab."""
+    audio = [path for path in sorted(folder.iterdir()) if path.suffix in {".mp3", ".ogg", ".flac", ".wav"}]
+    return _on_all_cores(_labelled, [path for path in audio if _labels(path)])
+
+
+def fitted(songs: Sequence[Described]) -> StateModel:
+    """Discover the states of some songs, with the defaults."""
+    return fit_states([song.vectors() for song in songs])
+
+
+def named_frames(model: StateModel, song: Described) -> NDArray[np.str_]:
+    """Return the state of each frame's centre, as a report would have it."""
+    bundle = Bundle(model, None, 0.0, tuple(song.features.columns))
+    segments = bundle.form(song.features, song.overview, song.duration).segments
+    sections = [synth.Section(segment.start, segment.end, segment.state) for segment in segments]
+    return synth.states_at(sections, song.features.index.to_numpy())
+
+
+def true_frames(song: Described) -> NDArray[np.str_]:
+    """Return the true state of each frame's centre, of a composed song."""
+    return synth.states_at(song.sections, song.features.index.to_numpy())
+
+
+def _composed(seed: int, instruments: str) -> Described:
+    song = synth.study_song(seed, instruments=instruments)
+    with threadpool_limits(1):
+        features, overview, n_samples = describe_audio([song.y], sr=song.sr)
+    return Described(song.title, features, overview, n_samples / song.sr, song.sections)
+
+
+def _labelled(path: Path) -> Described:
+    y, sr = songform.load(path)
+    with threadpool_limits(1):
+        features, overview, n_samples = describe_audio([y], sr=sr)
+    people = tuple(read_annotation(labels) for labels in _labels(path))
+    return Described(path.stem, features, overview, n_samples / sr, people=people)
+
+
+def _labels(path: Path) -> list[Path]:
+    return sorted(path.parent.glob(f"{path.stem}*.lab"))
+
+
+def _on_all_cores(work: Callable[..., Described], items: Sequence[object]) -> list[Described]:
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        return list(pool.map(work, items))

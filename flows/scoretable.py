@@ -1,0 +1,64 @@
+"""Score tables: how far songs agree with people, as a person reads it in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["mean_table", "track_table"]
+
+_COLUMNS = {
+    "boundaries\n0.5 s": "boundary_f_0.5",
+    "\n3 s": "boundary_f_3",
+    "inner ones\n0.5 s": "trimmed_f_0.5",
+    " \n3 s": "trimmed_f_3",
+    "labels\npairwise": "pairwise_f",
+    "  \nV": "v_f",
+}
+_WHO = {
+    "songform": "songform",
+    "people": "person against person",
+    "every_20_s": "a boundary every 20 s",
+    "one_section": "one section for all",
+}
+
+
+def mean_table(mean: Mapping[str, Mapping[str, float]]) -> Table:
+    """Return the mean scores of songform, of people and of the baselines, a row each."""
+    table = _table("mean F")
+    for who, words in _WHO.items():
+        if who in mean:
+            style = "bold" if who == "songform" else ""
+            table.add_row(Text(words), *_values(mean[who]), style=style)
+    return table
+
+
+def track_table(tracks: Sequence[Mapping[str, Any]], titles: Sequence[Text]) -> Table:
+    """Return songform's scores of each track.
+
+    Parameters
+    ----------
+    tracks : sequence of dict
+        With their `scores`.
+    titles : sequence of Text
+        What to call them, made safe to show.
+    """
+    table = _table("track")
+    for track, title in zip(tracks, titles, strict=True):
+        table.add_row(title, *_values(track["scores"]["songform"]))
+    return table
+
+
+def _table(first: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(f"\n{first}", overflow="fold")
+    for name in _COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _values(scores: Mapping[str, float]) -> list[str]:
+    return [f"{scores[name]:.3f}" for name in _COLUMNS.values()]

@@ -1,0 +1,50 @@
+"""Rhythms by metre: the steps of a bar on which each drum and each accompaniment speaks.
+
+Everything is given for bars of 16 steps (4/4) and of 12 (3/4); a step is a sixteenth note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+__all__ = ["BACKBEATS", "BASS_LINES", "COMPING", "HATS", "KICKS", "METRES", "PULSES", "Steps", "drawn", "pulse"]
+
+Steps = Sequence[int]
+
+METRES = (16, 12)
+
+# The steps of a bar from the strongest to the weakest: the first k of them are a pulse of density k.
+PULSES: dict[int, Steps] = {
+    16: (0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15),
+    12: (0, 8, 4, 2, 10, 6, 1, 9, 5, 3, 11, 7),
+}
+
+KICKS: dict[int, tuple[Steps, ...]] = {
+    16: ((0, 4, 8, 12), (0, 6, 8), (0, 3, 8, 10), (0, 7, 10), (0, 10), (0, 2, 8, 11)),
+    12: ((0,), (0, 6), (0, 10), (0, 3, 8)),
+}
+BACKBEATS: dict[int, Steps] = {16: (4, 12), 12: (4, 8)}
+HATS: dict[int, tuple[Steps, ...]] = {
+    16: (range(0, 16, 2), range(16), range(2, 16, 4), (0, 3, 4, 6, 8, 11, 12, 14), (0, 2, 3, 6, 8, 10, 11, 14)),
+    12: (range(0, 12, 2), range(12), range(2, 12, 4), (0, 3, 4, 6, 8, 11), (0, 2, 3, 6, 8, 10)),
+}
+COMPING: dict[int, tuple[Steps, ...]] = {
+    16: ((0, 3, 6, 10, 12), (0, 6, 12), (0, 4, 8, 12), (2, 6, 10, 14), (0, 3, 8, 11, 14)),
+    12: ((4, 8), (0, 4, 8), (2, 6, 10), (0, 3, 6, 10)),
+}
+BASS_LINES: dict[int, tuple[Steps, ...]] = {
+    16: ((0, 2, 4, 6, 8, 10, 12, 14), (0, 3, 6, 8, 11, 14), (0, 4, 7, 8, 12, 14), (0, 2, 6, 8, 10, 14)),
+    12: ((0, 2, 4, 6, 8, 10), (0, 4, 8), (0, 3, 6, 8, 10), (0, 4, 6, 10)),
+}
+
+
+def pulse(metre: int, density: float) -> list[int]:
+    """Return the steps of a pulse, in order: of density 1 one in a bar, of density 16 all of a bar of 4/4."""
+    return sorted(PULSES[metre][: max(1, round(density))])
+
+
+def drawn(rng: np.random.Generator, table: Mapping[int, Sequence[Steps]], metre: int) -> Steps:
+    """Draw one of a metre's rhythms."""
+    return table[metre][int(rng.integers(len(table[metre])))]

@@ -326,7 +326,7 @@ def straight(rng: np.random.Generator, x: np.ndarray) -> Curves:
 
 
 def test_a_build_up_in_two_stretches_is_one_rise(rng):
-    """From -1 to 0 in 10 s, and from 0 to 1.5 in 10 s; a jump between them makes two of it, and so does half a minute."""
+    """From -1 to 0 in 10 s, and on to 1.5 in 10 s; a jump between makes two of it, and so do more than 30 s."""
     x = np.r_[np.linspace(-1, 0, 20), np.linspace(0, 1.5, 20)]
     bounds = np.array([0, 20, 40])
     assert rise(straight(rng, x), bounds).min() > 1.9

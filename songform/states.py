@@ -302,9 +302,11 @@ def _clusters(weighed: Array, context: Array, n_states: int, seed: int) -> NDArr
         weights = np.r_[np.ones(len(weighed)), np.full(n_states, _ANCHOR_SHARE * len(weighed) / n_states)]
         kmeans = KMeans(n_states, init=anchors, n_init=1, random_state=seed)
         kmeans.fit(np.vstack([weighed, anchors]), sample_weight=weights)
-    else:
-        kmeans = KMeans(n_states, n_init=10, random_state=seed).fit(weighed)
-    return np.asarray(kmeans.labels_[: len(weighed)], dtype=np.intp)
+        labels: NDArray[np.intp] = kmeans.labels_[: len(weighed)].astype(np.intp)
+        if len(np.unique(labels)) == n_states:  # an anchor that keeps no unit is no cluster
+            return labels
+    kmeans = KMeans(n_states, n_init=10, random_state=seed).fit(weighed)
+    return np.asarray(kmeans.labels_, dtype=np.intp)
 
 
 def _cluster_means(values: Array, labels: NDArray[np.intp], n_states: int) -> Array:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
@@ -20,7 +20,7 @@ from songform.context import CONTEXT_COLUMNS, context_descriptors
 from songform.curves import song_curves
 from songform.errors import ModelError, ParameterError
 from songform.extraction import describe_audio
-from songform.naming import ARCHETYPES, STATES, name_clusters
+from songform.naming import ARCHETYPES, STATES, archetype_scores, name_clusters
 from songform.overview import Overview
 from songform.sequences import DELTA_REACH
 from songform.songunits import KnownUnits, song_units
@@ -179,15 +179,30 @@ def test_every_name_is_true_or_marked_weak(songs, n_states, context_weight):
 
 @settings(deadline=None, max_examples=15)
 @given(songs=corpora)
-def test_the_profile_is_that_of_the_units_nearest_each_centroid(songs):
-    model = fit_states(songs)
+def test_the_clusters_are_those_of_kmeans_anchored_at_the_archetypes(songs):
+    """Five units more, the means of what is most like each archetype, weigh half as much as all others together."""
     units = np.vstack(songs)
-    standard = np.clip((units - model.center) / model.scale, -2, 2)
-    distances = np.linalg.norm((standard * model.weight)[:, None] - model.centroids, axis=2)
-    nearest = distances.argmin(axis=1)
-    assert_allclose(np.bincount(nearest, minlength=5) / len(units), model.shares, atol=0.02)
-    means = [standard[nearest == k, -6:].mean(axis=0) for k in range(5)]
-    assert_allclose(model.profile, means, atol=0.1)
+    model = fit_states(songs)
+    standard = np.clip(StandardScaler().fit_transform(units), -2, 2)
+    nearest = archetype_scores(standard[:, -6:]).argmax(axis=1)
+    assume(len(set(nearest)) == 5)
+    anchors = [(standard * model.weight)[nearest == k].mean(axis=0) for k in range(5)]
+    weights = np.r_[np.ones(len(units)), np.full(5, 0.1 * len(units))]
+    kmeans = KMeans(5, init=np.array(anchors), n_init=1)
+    labels = kmeans.fit(np.vstack([standard * model.weight, anchors]), sample_weight=weights).labels_[: len(units)]
+    assume(len(set(labels)) == 5)
+    means = np.array([standard[labels == k, -6:].mean(axis=0) for k in range(5)])
+    order = sorted(range(5), key=lambda k: STATES.index(name_clusters(means).names[k]))
+    assert_allclose(model.shares, [(labels == k).mean() for k in order])
+    assert_allclose(model.profile, means[order], atol=1e-9)
+
+
+def test_an_anchor_without_any_unit_is_no_cluster():
+    """The context says where the anchors are, but the features alone are clustered, and have no such clusters."""
+    songs = random_corpus(1168301, 4)
+    model = fit_states(songs, context_weight=0.0)
+    assert model.shares.min() > 0
+    assert np.isfinite(model.centroids).all()
 
 
 @settings(deadline=None, max_examples=20)

@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 import soundfile
 
+from songform.bundle import Bundle
 from songform.corpus import Corpus
 from songform.errors import CorpusError
 from songform.settings import Settings
 from songform.splits import PARTS
-from tasks.features import extract_tracks, read_features
+from tasks.features import extract_tracks, read_features, read_overview
 from tasks.labeling import fit_corpus_states, label_tracks, plan_training, read_labels, read_state_model
 from tasks.sourcing.localfiles import local_listing
 
@@ -157,6 +158,20 @@ def test_every_frame_gets_a_state_and_a_confidence_once(home, quick):
     assert label_tracks.fn(home, plan, quick) == 0
     corpus.states_path(plan.states_id, f"{plan.keys[2]}.parquet").unlink()
     assert label_tracks.fn(home, plan, quick) == 1
+
+
+def test_a_frame_has_the_state_of_the_path_that_the_clusters_alone_give(home, quick):
+    plan = plan_and_fit(home, plan_training.fn(home, quick), quick)
+    label_tracks.fn(home, plan, quick)
+    corpus = Corpus(home)
+    model = read_state_model(corpus, plan)
+    (key,) = plan.split.test
+    features, overview = read_features(corpus, key, quick), read_overview(corpus, key, quick)
+    form = Bundle(model, None, 0.0, tuple(features.columns)).form(features, overview, corpus.record(key).duration)
+    unit = (features.index.to_numpy() / 0.5 + 1e-9).astype(int)
+    assert np.array_equal(read_labels(corpus, plan, key, model), form.path[unit])
+    table = pd.read_parquet(corpus.states_path(plan.states_id, f"{key}.parquet"))
+    assert np.allclose(table["confidence"], form.clusters[unit, form.path[unit]])
 
 
 def test_more_clusters_than_the_corpus_has_moments_are_refused(tmp_path, quick, sound):

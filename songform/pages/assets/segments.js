@@ -63,7 +63,8 @@ const segments = (() => {
   /** A name that does not fit its block is left out: the colour, the pointer and the table tell it. */
   function fit() {
     const pixels = byId("overlay").clientWidth / (view.end() - view.start());
-    byId("edges").classList.toggle("is-dense", (song.duration / song.segments.length) * pixels < 14);
+    const room = (song.duration / song.segments.length) * pixels;
+    byId("edges").classList.toggle("is-dense", room < (song.isEditing ? 36 : 14)); // grips need more than lines
     for (const element of lane.children) {
       const { start, end, label } = song.segments[element.dataset.row] || { start: 0, end: 0, label: "" };
       element.classList.toggle("is-narrow", (end - start) * pixels < Math.min(7 * label.length, 40) + 14);
@@ -115,6 +116,7 @@ const segments = (() => {
   });
   byId("lane").addEventListener("click", ({ clientX }) => player.seek(view.timeAt(clientX), { isChosen: true }));
   for (const name of ["segment", "selected", "editing"]) signals.on(name, mark);
+  signals.on("editing", fit);
   signals.on("view", window_);
   signals.on("moved", move);
   signals.on("segments", () => {

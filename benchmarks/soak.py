@@ -76,6 +76,7 @@ class Soak:
     orphans: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)
+    still_due: list[str] = field(default_factory=list)
     last_start: float = 0.0
 
     @property
@@ -131,12 +132,12 @@ class Soak:
         )
         print(f"run {len(self.runs)}: {self.runs[-1]}", flush=True)
 
-    def is_settled(self) -> bool:
-        """Return whether the next ingest would find nothing to do."""
+    def due(self) -> list[str]:
+        """Return the tracks for which the next ingest would do something, and not in vain."""
         now, records = datetime.now(UTC), self._records()
-        return set(records) == set(self.tracks) and not any(
-            is_wanted(record, now) for record in records.values() if self._may_change(record)
-        )
+        unknown = [key for key in self.tracks if key not in records]
+        known = [record for key, record in records.items() if key in self.tracks and self._may_change(record)]
+        return unknown + [record.key for record in known if is_wanted(record, now)]
 
     def _may_change(self, record: TrackRecord) -> bool:
         """Return whether another run is of use; what a host or this machine withholds each time is due at once."""
@@ -179,8 +180,8 @@ class Soak:
             time.sleep(0.05)
 
     def look_at_outcomes(self) -> None:
-        """Note what became of each track."""
-        records = self._records()
+        """Note what became of each track, and which are to be tried again."""
+        records, self.still_due = self._records(), self.due()
         self.outcomes = {key: outcome(records.get(key)) for key in self.tracks}
 
     def _look_at_records(self) -> None:
@@ -223,7 +224,7 @@ def soak(n_tracks: int, seed: int, home: Path) -> Soak:
             )
         while len(run.runs) < MOST_RUNS and run.has_time:
             run.ingest()
-            if run.is_settled():
+            if not run.due():
                 break
         run.look_at_outcomes()
         run.mend()

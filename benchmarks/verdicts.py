@@ -77,7 +77,7 @@ def forbidden(run: Soak, settings: Settings, *, kills: int = 0) -> list[tuple[st
         ("files that cannot be read", list(_unreadable(data))),
         ("processes left behind", run.orphans),
         ("runs that ended with a defect", [said for said in run.runs if "ended with 1 " in said]),
-        ("tracks still due", [] if run.is_settled() else ["some"]),
+        ("tracks still due before that", run.still_due),
         ("kills that came too late", [said for said in run.runs[:kills] if not said.startswith("killed")]),
     ]
 

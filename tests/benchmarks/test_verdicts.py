@@ -103,7 +103,7 @@ def test_nothing_is_off_when_all_is_well(run):
         (lambda run: left(run.corpus.data / "alarms.json"), "files that cannot be read"),
         (lambda run: run.orphans.append("77: python"), "processes left behind"),
         (lambda run: run.runs.append("ended with 1 after 9 s"), "runs that ended with a defect"),
-        (lambda run: run.corpus.record_path("web-gone").unlink(), "tracks still due"),
+        (lambda run: run.still_due.append("web-once"), "tracks still due before that"),
         (lambda run: run.runs.insert(0, "ended with 0 after 9 s"), "kills that came too late"),
     ],
 )
@@ -116,12 +116,14 @@ def test_whatever_is_off_is_seen(run, break_it, what):
 def test_what_a_host_or_this_machine_withholds_each_time_is_not_waited_for(run):
     """It is due at once, for ever; but of a track that should come, the same failure is waited for."""
     fail(run, "web-busy", "throttled")
-    run.corpus.record_path("web-table").unlink()
-    fail(run, "web-table", "environment")
-    assert run.is_settled()
-    run.corpus.record_path("web-good").unlink()
-    fail(run, "web-good", "environment")
-    assert not run.is_settled()
+    for key in ("web-table", "web-good"):
+        run.corpus.record_path(key).unlink()
+        fail(run, key, "environment")
+    run.corpus.record_path("web-once").unlink()
+    assert run.due() == ["web-once", "web-good"]
+    run.look_at_outcomes()
+    assert run.still_due == ["web-once", "web-good"]
+    assert run.outcomes["web-once"] == "no record"
 
 
 def test_a_track_that_came_to_another_end_is_named_with_what_should_have_been(run):

@@ -1,6 +1,8 @@
 """Mishaps: a host on loopback that gives each of its sounds, or fails to in a way of its own.
 
-``EXPECTED`` says of each way what must be known of its tracks in the end: the failure's class, or `done`.
+``EXPECTED`` says of each way what must be known of its tracks in the end: the failure's class, or `done`. All seven
+classes are among them. Most ways are the host's. Those in ``AT_HOME`` are this machine's: the host gives the sound, but
+a folder lies where a file of it should.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ import soundfile
 
 from songform.synth import compose
 
-__all__ = ["EXPECTED", "MISHAPS", "Host", "Sound", "sounds"]
+__all__ = ["AT_HOME", "EXPECTED", "MISHAPS", "Host", "Sound", "drawn_kinds", "sounds"]
 
 SR = 22050
 LIVE = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n1.ts\n"  # without an end
+WITHOUT_LENGTH = b"<SmoothStreamingMedia/>"
+WITHOUT_MEDIA = b'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><AdaptationSet/></Period></MPD>'
 
 EXPECTED: dict[str, tuple[str, ...]] = {
     "": ("done",),
@@ -49,8 +53,14 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "noise": ("permanent",),  # bytes that no decoder knows, twice
     "empty": ("transient",),
     "live stream": ("later",),
+    # Manifests that make sense to nobody, over which yt-dlp stumbles.
+    "manifest without a length": ("bug",),
+    "manifest without media": ("bug",),
+    "no place for its download": ("environment",),
+    "no place for its table": ("environment",),
 }
 MISHAPS = tuple(kind for kind in EXPECTED if kind)
+AT_HOME = frozenset(kind for kind, classes in EXPECTED.items() if classes == ("environment",))
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,11 @@ class Sound:
     def is_good(self) -> bool:
         """Whether nothing at all happens."""
         return not self.kind
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the host gives it, at once and whole."""
+        return self.is_good or self.kind in AT_HOME
 
 
 @dataclass
@@ -96,11 +111,19 @@ class Host:
         self.asked.append(key)
         sound = self.sounds[key]
         once = sound.kind.endswith(" once")
-        if sound.kind and not (once and key in self.failed):
+        if not sound.is_given and not (once and key in self.failed):
             self.failed.add(key)
             _mishap(request, sound)
         elif _send(request, sound.body, sound.content_type):
             self.given.append(key)
+
+
+def drawn_kinds(n: int, n_failing: int, rng: random.Random) -> list[str]:
+    """Draw what happens to each of `n` tracks: to `n_failing` of them a mishap, and each mishap to one at least."""
+    kinds = [*rng.sample(MISHAPS, min(len(MISHAPS), n_failing)), *rng.choices(MISHAPS, k=n_failing)][:n_failing]
+    kinds += [""] * (n - n_failing)
+    rng.shuffle(kinds)
+    return kinds
 
 
 def sounds(n: int, rng: random.Random) -> list[Sound]:
@@ -215,4 +238,6 @@ _WAYS: dict[str, Callable[[BaseHTTPRequestHandler, Sound], object]] = {
     "noise": lambda request, sound: _send(request, random.Random(7).randbytes(20_000), sound.content_type),
     "empty": lambda request, sound: _send(request, b"", sound.content_type),
     "live stream": lambda request, _: _send(request, LIVE, "application/vnd.apple.mpegurl"),
+    "manifest without a length": lambda request, _: _send(request, WITHOUT_LENGTH, "text/xml"),
+    "manifest without media": lambda request, _: _send(request, WITHOUT_MEDIA, "application/dash+xml"),
 }

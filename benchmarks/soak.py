@@ -2,48 +2,46 @@
 
 Run it with ``make soak`` or ``python -m benchmarks.soak [TRACKS] [SEED]``; it takes some minutes, and ends with 1 if a
 count is off. The tracks of a feed lie on three hosts on loopback. Three in ten fail, each in a way drawn by the seed:
-statuses, pauses, connections that break, stall or trickle, bodies that are cut, empty, or something else. The real
-command line ingests it. Five times it is killed with SIGKILL at a moment drawn by the seed: alone, as when memory runs
-out, or with its workers and its Prefect server, as when the power fails. Then it is run until nothing is due.
+statuses, pauses, connections that break, stall or trickle, bodies that are cut, empty, or something else, manifests
+over which yt-dlp stumbles, and folders of this machine where a file should be. So each of the seven classes of failures
+is among them. The real command line ingests it. Five times it is killed with SIGKILL at a moment drawn by the seed:
+alone, as when memory runs out, or with its workers and its Prefect server, as when the power fails. Then it is run
+until nothing is due, and once more when the machine has been mended.
 
 Afterwards the corpus is compared with what the hosts know of themselves: what they were asked for, and when.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import signal
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-import pyarrow.parquet as pq
-
 from benchmarks.feeds import Item, feed, served
-from benchmarks.mishaps import EXPECTED, MISHAPS, Host, Sound, sounds
+from benchmarks.mishaps import EXPECTED, Host, Sound, drawn_kinds, sounds
+from benchmarks.processes import kill, marked, started
+from benchmarks.verdicts import class_table, forbidden, kind_table, outcome
 from songform.corpus import Corpus
 from songform.settings import DownloadSettings, Settings
 from songform.sources import TrackRecord, feed_key
-from tasks.features import has_features
+from tasks.features import features_config
 from tasks.surveys import is_wanted
 
-__all__ = ["main"]
+__all__ = ["Soak", "main"]
 
 TRACKS, SEED = 300, 4
 KILLS, MOST_RUNS = 5, 12
 FAILING = 0.3
 TITLE = "soak"
-MARK = "SONGFORM_SOAK_MARK"  # in the environment of all processes of the soak: this is how orphans are found
 MOST_SECONDS = 480.0  # after this no run begins any more
 MOST_WAIT = 120.0
 ORPHANS_SECONDS = 40.0  # what a server may take to notice that it is alone, and to write down what it was told
@@ -77,12 +75,19 @@ class Soak:
     fetched_twice: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
+    outcomes: dict[str, str] = field(default_factory=dict)
+    still_due: list[str] = field(default_factory=list)
     last_start: float = 0.0
 
     @property
     def corpus(self) -> Corpus:
         """The corpus of the home."""
         return Corpus(self.home)
+
+    @property
+    def n_kills(self) -> int:
+        """How often it was killed, and not at its end before."""
+        return sum(said.startswith("killed") for said in self.runs)
 
     @property
     def has_time(self) -> bool:
@@ -105,7 +110,7 @@ class Soak:
         for host in self.hosts:
             host.forget()
         self.last_start = time.time()
-        with started(self.home, self.url) as process:
+        with started(self.home, ["ingest", self.url, *_words(SETTINGS)]) as process:
             try:
                 if extracting:
                     self._wait_for_tables(process)
@@ -127,21 +132,44 @@ class Soak:
         )
         print(f"run {len(self.runs)}: {self.runs[-1]}", flush=True)
 
-    def is_settled(self) -> bool:
-        """Return whether the next ingest would find nothing to do."""
+    def due(self) -> list[str]:
+        """Return the tracks for which the next ingest would do something, and not in vain."""
         now, records = datetime.now(UTC), self._records()
-        return set(records) == set(self.tracks) and not any(
-            is_wanted(record, now) for record in records.values() if _may_change(record)
-        )
+        unknown = [key for key in self.tracks if key not in records]
+        known = [record for key, record in records.items() if key in self.tracks and self._may_change(record)]
+        return unknown + [record.key for record in known if is_wanted(record, now)]
+
+    def _may_change(self, record: TrackRecord) -> bool:
+        """Return whether another run is of use; what a host or this machine withholds each time is due at once."""
+        failure = record.error.failure if record.error else ""
+        lasting = failure in ("throttled", "environment") and failure in EXPECTED[self.tracks[record.key].kind]
+        return record.status != "done" and not lasting
+
+    def obstruct(self) -> None:
+        """Lay folders where this machine should have no place for a file of a track."""
+        for path in self._obstacles():
+            (path / "something").mkdir(parents=True)
+
+    def mend(self) -> None:
+        """Clear them away."""
+        for path in self._obstacles():
+            shutil.rmtree(path)
+
+    def _obstacles(self) -> Iterator[Path]:
+        for key, sound in self.tracks.items():
+            if sound.kind == "no place for its download":
+                yield self.corpus.incoming_path(key)
+            elif sound.kind == "no place for its table":
+                yield self.corpus.features_path(features_config(Settings(download=SETTINGS)), key)
 
     def _records(self) -> dict[str, TrackRecord]:
         return {record.key: record for record in self.corpus.records()}
 
     def _at_hand(self) -> set[str]:
         """Return the tracks for which no host need be asked: they are done, or their sound waits."""
-        waiting = {path.stem for path in (self.home / "data" / "incoming").glob("*/*.mp3")}
+        waiting = {path.stem for path in (self.home / "data" / "incoming").glob("*/*.mp3") if path.is_file()}
         done = {key for key, record in self._records().items() if record.status == "done"}
-        return {key for key in done | waiting if key in self.tracks and (key in done or self.tracks[key].is_good)}
+        return {key for key in done | waiting if key in self.tracks and (key in done or self.tracks[key].is_given)}
 
     def _wait_for_tables(self, process: subprocess.Popen[bytes]) -> None:
         def n_tables() -> int:
@@ -150,6 +178,11 @@ class Soak:
         before, deadline = n_tables(), time.monotonic() + MOST_WAIT
         while n_tables() == before and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
+
+    def look_at_outcomes(self) -> None:
+        """Note what became of each track, and which are to be tried again."""
+        records, self.still_due = self._records(), self.due()
+        self.outcomes = {key: outcome(records.get(key)) for key in self.tracks}
 
     def _look_at_records(self) -> None:
         """See that what was done once is not written down again."""
@@ -166,59 +199,11 @@ class Soak:
             process.kill()
 
 
-@contextmanager
-def started(home: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the command line in a session of its own."""
-    foreign = ("PREFECT_", "SONGFORM_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    words = [
-        f"--set=download.{name}={_word(value)}" for name, value in SETTINGS.model_dump(exclude_defaults=True).items()
-    ]
-    command = [sys.executable, "-m", "flows.cli", "--home", str(home), "--json", "ingest", url, *words]
-    with (home / "soak.log").open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            env={**environment, MARK: str(home)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def kill(process: subprocess.Popen[bytes], home: Path, *, alone: bool) -> str:
-    """Kill the program, alone or with all that it started."""
-    for other in [] if alone else marked(home):
-        if other.pid != process.pid:
-            other.send_signal(signal.SIGKILL)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    return "killed alone" if alone else "killed with its workers and its server"
-
-
-def marked(home: Path) -> list[psutil.Process]:
-    """Return the processes that stem from this soak."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == str(home):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
 def soak(n_tracks: int, seed: int, home: Path) -> Soak:
     """Run the whole soak."""
     rng = random.Random(seed)
     made = sounds(n_tracks, rng)
-    kinds = [rng.choice(MISHAPS) if n < FAILING * n_tracks else "" for n in range(n_tracks)]
-    rng.shuffle(kinds)
+    kinds = drawn_kinds(n_tracks, round(FAILING * n_tracks), rng)
     with ExitStack() as stack:
         hosts = [Host() for _ in range(3)]
         urls = [stack.enter_context(served(host.answer)) for host in hosts]
@@ -229,6 +214,7 @@ def soak(n_tracks: int, seed: int, home: Path) -> Soak:
             items.append(Item(f"Track {number} {kind}", f"{urls[place]}/{key}", f"soak-{number}", sound.seconds))
         hosts[0].document = feed(TITLE, items)
         run = Soak(home, tracks, hosts, f"{urls[0]}/feed.rss")
+        run.obstruct()
         for number in range(KILLS):
             extracting = number >= KILLS - 2  # these two while tables are written
             run.ingest(
@@ -238,72 +224,18 @@ def soak(n_tracks: int, seed: int, home: Path) -> Soak:
             )
         while len(run.runs) < MOST_RUNS and run.has_time:
             run.ingest()
-            if run.is_settled():
+            if not run.due():
                 break
+        run.look_at_outcomes()
+        run.mend()
+        run.ingest()
     return run
 
 
-def checks(run: Soak) -> list[tuple[str, Sequence[str]]]:
-    """Return what must not be, each with those of which it is true."""
-    corpus, settings = run.corpus, Settings(download=SETTINGS)
-    records = {record.key: record for record in corpus.records()}
-    good = [key for key, sound in run.tracks.items() if sound.is_good]
-    data = run.home / "data"
-    stray = [path for path in data.rglob("*.tmp") if path.stat().st_mtime < run.last_start]
-    return [
-        ("good tracks not done", [k for k in good if not has_features(corpus, records.get(k), settings)]),
-        ("tracks asked for although they were at hand", run.asked_again),
-        ("good tracks fetched twice in a run", run.fetched_twice),
-        ("records of done tracks written again", run.written_again),
-        ("records of no track", [key for key in records if key not in run.tracks]),
-        ("temporary files older than the last run", [str(path) for path in stray]),
-        ("claims left", [str(path) for path in corpus.claims.glob("*")]),
-        ("downloads left", [str(path) for path in (data / "incoming").rglob("*.*") if path.is_file()]),
-        ("files that cannot be read", list(unreadable(data))),
-        ("processes left behind", run.orphans),
-        ("runs that ended with a defect", [said for said in run.runs if "ended with 1 " in said]),
-        ("tracks still due", [] if run.is_settled() else ["some"]),
-    ]
-
-
-def unreadable(data: Path) -> Iterator[str]:
-    """Yield the JSON and Parquet files that are not whole."""
-    for path in data.rglob("*"):
-        try:
-            if path.suffix == ".parquet":
-                pq.read_table(path, partitioning=None)
-            elif path.suffix == ".json":
-                json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            yield f"{path}: {error}"
-
-
-def classes(run: Soak) -> tuple[str, list[str]]:
-    """Return a table of each kind of failure with the classes it should have and has, and whose class is wrong."""
-    records = {record.key: record for record in run.corpus.records()}
-    rows, wrong = ["| what the host does | tracks | should be | is |", "|---|--:|---|---|"], []
-    for kind in sorted({sound.kind for sound in run.tracks.values()}):
-        keys = [key for key, sound in run.tracks.items() if sound.kind == kind]
-        seen = {key: _outcome(records.get(key)) for key in keys}
-        wrong += [f"{key} ({kind}): {found}" for key, found in seen.items() if found not in EXPECTED[kind]]
-        found = ", ".join(f"{count} {outcome}" for outcome, count in Counter(seen.values()).most_common())
-        rows.append(f"| {kind or 'gives it'} | {len(keys)} | {' or '.join(EXPECTED[kind])} | {found} |")
-    return "\n".join(rows), wrong
-
-
-def _may_change(record: TrackRecord) -> bool:
-    """Return whether waiting for a failure is of use: a host that wants a second's pause each time is due at once."""
-    return record.status != "done" and not (record.error and record.error.failure == "throttled")
-
-
-def _outcome(record: TrackRecord | None) -> str:
-    if record is None:
-        return "no record"
-    return record.error.failure if record.error else record.status
-
-
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _words(settings: DownloadSettings) -> Iterator[str]:
+    """Yield settings as the command line takes them."""
+    for name, value in settings.model_dump(exclude_defaults=True).items():
+        yield f"--set=download.{name}={str(value).lower() if isinstance(value, bool) else value}"
 
 
 def main() -> None:
@@ -311,11 +243,13 @@ def main() -> None:
     n_tracks, seed = (int(word) for word in (*sys.argv[1:3], *(str(n) for n in (TRACKS, SEED)[len(sys.argv[1:3]) :])))
     with tempfile.TemporaryDirectory(prefix="songform-soak-", ignore_cleanup_errors=True) as folder:
         run = soak(n_tracks, seed, Path(folder))
-        table, wrong = classes(run)
-        found = [*checks(run), ("tracks of another class than they should be", wrong)]
-        print(f"\n{table}\n\n| what must not be | count |\n|---|--:|")
+        kinds, wrong = kind_table(run.tracks, run.outcomes)
+        ends, unseen = class_table(run.outcomes)
+        found = forbidden(run, Settings(download=SETTINGS), kills=KILLS)
+        found += [("tracks of another class than they should be", wrong), ("classes that none came to", unseen)]
+        print(f"\n{kinds}\n\n{ends}\n\n| what must not be | count |\n|---|--:|")
         print("\n".join(f"| {what} | {len(those)} |" for what, those in found))
-        print(f"\n{n_tracks} tracks, seed {seed}, {KILLS} kills, {time.monotonic() - run.began:.0f} s.")
+        print(f"\n{n_tracks} tracks, seed {seed}, {run.n_kills} kills, {time.monotonic() - run.began:.0f} s.")
         _explain((f"{what}: {those[:8]}" for what, those in found if those), Path(folder))
     sys.exit(int(any(those for _, those in found)))
 

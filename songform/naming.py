@@ -25,7 +25,7 @@ from songform.errors import ParameterError
 
 __all__ = ["ARCHETYPES", "STATES", "VERSION", "Naming", "archetype_scores", "name_clusters"]
 
-VERSION = 1
+VERSION = 2
 STATES = ("Calm", "BuildUp", "Energetic", "Transition", "Repetitive")
 
 ARCHETYPES: NDArray[np.float64] = np.array(
@@ -33,7 +33,7 @@ ARCHETYPES: NDArray[np.float64] = np.array(
         [-1.0, -0.3, -0.3, 0.0, -0.4, -0.4],  # Calm
         [-0.1, 1.0, 0.2, -0.2, 0.2, 0.5],  # BuildUp
         [1.0, -0.3, -0.2, 0.1, 0.0, -0.3],  # Energetic
-        [0.0, 0.0, 1.0, -0.5, 0.6, 0.5],  # Transition
+        [0.0, 0.0, 1.0, -0.4, 0.5, 0.2],  # Transition
         [0.2, -0.4, -0.6, 1.0, -0.6, -0.4],  # Repetitive
     ]
 )

@@ -162,14 +162,16 @@ def _checkerboard(vectors: Array, half: int) -> Array:
 
     The kernel is a product of tapers, and the similarity of two units (1 + their inner product) / 2. So the sum over a
     square is found from the tapered sums of its sides alone, and no matrix is made:
-    sum_ij w_i w_j (1 + x_i . x_j) / 2 = (W W' + X . X') / 2, with W the sum of the w and X that of the w x.
+    sum_ij w_i w_j (1 + x_i . x_j) / 2 = (W W' + X . X') / 2, with W the sum of the w and X that of the w x. A unit's
+    likeness to itself is left out of both: it says nothing, and would give noise the look of many small sections.
     """
     taper = np.exp(-2.0 * ((np.arange(half) + 0.5) / half) ** 2)
     past, past_weight = _tapered(vectors, np.r_[taper[::-1], np.zeros(half)])
     future, future_weight = _tapered(vectors, np.r_[np.zeros(half), taper])
-    same = (past**2).sum(axis=1) + (future**2).sum(axis=1)
+    itself, itself_weight = _tapered((vectors**2).sum(axis=1)[:, None], np.r_[taper[::-1], taper] ** 2)
+    same = (past**2).sum(axis=1) + (future**2).sum(axis=1) - itself[:, 0]
     other = (past * future).sum(axis=1)
-    squares, product = past_weight**2 + future_weight**2, past_weight * future_weight
+    squares, product = past_weight**2 + future_weight**2 - itself_weight, past_weight * future_weight
     # Without any past (at the first unit) there is nothing to compare with.
     novel = same / np.maximum(squares, 1e-9) - other / np.maximum(product, 1e-9)
     return np.where(product > 0, novel, 0.0) / 4

@@ -15,13 +15,15 @@ def unit_rows(rng: np.random.Generator, n: int, n_columns: int = 25) -> np.ndarr
 
 
 def checkerboard_novelty(matrix: np.ndarray, half: int) -> np.ndarray:
-    """Correlate cell by cell; each of the kernel's two colours is weighed by what of it lies in the song."""
+    """Correlate cell by cell, but for the diagonal; each colour is weighed by what of it lies in the song."""
     n = len(matrix)
     curve = np.zeros(n)
     for u in range(n):
         sums = {True: [0.0, 0.0], False: [0.0, 0.0]}
         for i in range(max(u - half, 0), min(u + half, n)):
             for j in range(max(u - half, 0), min(u + half, n)):
+                if i == j:
+                    continue
                 x, y = (i - u + 0.5) / half, (j - u + 0.5) / half
                 taper = np.exp(-2 * (x * x + y * y))
                 sums[x * y > 0][0] += taper * matrix[i, j]

@@ -60,7 +60,7 @@ def test_novelty_within_two_seconds_of_the_ends_is_none(rng):
 def test_noise_has_little_novelty(rng):
     """What it has is that each unit is like itself; the mean of several sizes has less, and a cut far more."""
     noise = unit_rows(rng, 400)
-    assert novelty(noise, unit_seconds=0.5).mean() < 0.1
+    assert novelty(noise, unit_seconds=0.5).mean() < 0.02
     assert novelty(noise, unit_seconds=0.5, half_widths=(4.0, 8.0, 16.0)).max() < 0.06
 
 

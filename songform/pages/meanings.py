@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTORS", "Meaning", "state_meanings"]
 
 DESCRIPTORS = {
-    "energy": ("Energy", "how loud it is, against the song\N{RIGHT SINGLE QUOTATION MARK}s own median"),
-    "rise": ("Rise", "loudness, onsets and brightness climb, and a louder part follows"),
+    "energy": ("Energy", "how loud and how full in the bass, against the rest of the song"),
+    "rise": ("Rise", "loudness, onsets and brightness climb, and the bass recedes"),
     "novelty": ("Novelty", "what comes sounds unlike what was"),
-    "recurrence": ("Recurrence", "it was heard before, or will be again"),
+    "recurrence": ("Recurrence", "a loop: it is like itself a few beats away"),
     "variance": ("Variance", "how much the sound moves about"),
     "abs_slope": ("Slope", "how fast the loudness changes, up or down"),
 }

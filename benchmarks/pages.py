@@ -53,7 +53,7 @@ def _view(song: Path) -> SongView:
     features, overview, n_samples = songform.describe_audio([y], sr=sr)
     model = fit_states([unit_vectors(features, overview)])
     form = Bundle(model, None, 0.0, tuple(features.columns)).form(features, overview, n_samples / sr)
-    context = context_descriptors(features, overview, threshold=model.threshold)
+    context = context_descriptors(features, overview)
     return SongView(
         "file-0", song.stem, song.name, form.segments, form.joint, model, "-", overview, features, context, Sound()
     )

@@ -26,7 +26,7 @@ __all__ = ["app", "main"]
 
 DONE, USAGE, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 2, 3, 4, 130
 
-_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # what no program can mend
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # what no program can mend
 _GOES_ON = "the same command goes on where this one left off"
 
 app = typer.Typer(
@@ -372,7 +372,10 @@ def _run(ctx: typer.Context, home: Path | None, json: bool, work: Callable[[Call
         if error.errno not in _REFUSALS:
             raise
         where = f" ({error.filename})" if error.filename else ""
-        code = console.fail(f"this machine refuses: {error.strerror}{where}; make room, then {_GOES_ON}", NOTHING_DONE)
+        code = console.fail(
+            f"this machine refuses: {error.strerror}{where}; make room or mend the permissions, then {_GOES_ON}",
+            NOTHING_DONE,
+        )
     except KeyboardInterrupt:
         code = console.fail(f"stopped; {_GOES_ON}", INTERRUPTED)
     raise typer.Exit(code)

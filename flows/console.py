@@ -360,7 +360,8 @@ def _counted(count: int, noun: str) -> str:
 def _reason(track: dict[str, Any]) -> str:
     """Return why a track failed, without the title that stands above it."""
     message: str = track["error"]["message"]
-    return message.removeprefix(track["title"]).strip()
+    # Only the title as a word of its own: `text.mp3 holds no audio` begins with the title `text`, too.
+    return message.removeprefix(f"{track['title']} ").strip()
 
 
 def _next_try(track: dict[str, Any]) -> str:

@@ -238,7 +238,9 @@ def test_a_full_disk_is_one_sentence_but_a_defect_is_none(songform, home, monkey
     fail(OSError(errno.ENOSPC, "No space left on device", "/home/data/x"))
     result = songform("--home", home, "status")
     assert result.exit_code == NOTHING_DONE
-    assert said(result).startswith("this machine refuses: No space left on device (/home/data/x); make room, then ")
+    assert said(result).startswith(
+        "this machine refuses: No space left on device (/home/data/x); make room or mend the permissions, then "
+    )
     fail(OSError(errno.EBADF, "Bad file descriptor"))
     with pytest.raises(OSError, match="Bad file descriptor"):
         songform("--home", home, "status")

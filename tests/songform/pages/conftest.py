@@ -119,7 +119,15 @@ def model(states=STATES, weak=("", "", "", "not the highest in novelty", "")):
     empty = np.zeros((n, 0))
     profile = np.linspace(-3, 3, n * 6).reshape(n, 6)
     return StateModel(
-        states, *[empty[0]] * 3, empty, 1.0, profile, np.ones(n), np.ones(n), tuple(weak), np.ones(n), 0.5, 22050, 512
+        states=states,
+        **dict.fromkeys(("center", "scale", "weight"), empty[0]),
+        **dict.fromkeys(("centroids", "variances"), empty),
+        shares=np.full(n, 1 / n),
+        profile=profile,
+        **dict.fromkeys(("scores", "margins", "dwell"), np.ones(n)),
+        weak=tuple(weak),
+        sr=22050,
+        hop_length=512,
     )
 
 

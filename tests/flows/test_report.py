@@ -12,13 +12,16 @@ from tasks.reporting import OWN_MODEL, report_tracks
 
 
 @pytest.fixture(scope="module")
-def home(trained):
-    """Analyse a song by the champion, and another one by states of its own."""
-    champion = fetch_bundle.fn(trained.home, "models:/songform@champion")
+def home(trained, tmp_path_factory):
+    """Make a home of its own, in which a song was analysed by the champion, and another by states of its own."""
+    home = tmp_path_factory.mktemp("reported")
+    shutil.copytree(trained.home, home, dirs_exist_ok=True)
+    shutil.rmtree(home / "data" / "reports", ignore_errors=True)  # other tests analyse in the home that is shared
+    champion = fetch_bundle.fn(home, "models:/songform@champion")
     one, other = trained.plan.keys[:2]
-    report_tracks.fn(trained.home, [one], trained.settings, champion, out=None, n_tracks=1)
-    report_tracks.fn(trained.home, [other], trained.settings, OWN_MODEL, out=None, n_tracks=1)
-    return trained.home
+    report_tracks.fn(home, [one], trained.settings, champion, out=None, n_tracks=1)
+    report_tracks.fn(home, [other], trained.settings, OWN_MODEL, out=None, n_tracks=1)
+    return home
 
 
 @pytest.mark.parametrize("words", [[], ["--model", "models:/songform/1"]])

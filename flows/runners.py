@@ -111,4 +111,4 @@ def _quoted(call: dict[str, Any]) -> dict[str, Any]:
 
 def _result(state: State[Any]) -> Any:
     """Return what a task returned or raised; if it crashed, it did neither."""
-    return WorkerLostError() if state.is_crashed() else state.result(raise_on_failure=False)
+    return WorkerLostError() if state.is_crashed() else state.result(raise_on_failure=False, _sync=True)

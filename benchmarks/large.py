@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from benchmarks.feeds import Item, feed, served
-from benchmarks.measuring import Result, markdown
+from benchmarks.measuring import Result, markdown, spread
 from benchmarks.overhead import prefect_running
 from flows.console import Console
 from songform.corpus import Corpus
@@ -32,6 +32,7 @@ from songform.sources import TrackRecord, feed_key
 __all__ = ["measure"]
 
 TRACKS = 5000
+RUNS = 3
 TITLE = "a large playlist"
 MOST_SECONDS = 5.0
 MOST_WITHOUT_LISTING = 1.5
@@ -72,25 +73,36 @@ def measure(song: Path | None = None) -> list[Result]:  # noqa: ARG001  all benc
     with tempfile.TemporaryDirectory(prefix="songform-bench-") as folder, served(answer) as url:
         home = Path(folder)
         write_corpus(home, items)
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            cost = pool.submit(_cost, home, f"{url}/feed.rss").result()
-    return _results(cost, len(asked))
+        costs = [_in_a_fresh_process(home, f"{url}/feed.rss") for _ in range(RUNS)]
+    return _results(costs, len(asked))
 
 
-def _results(cost: Cost, n_asked: int) -> list[Result]:
-    whole, rest = cost.seconds + cost.table, cost.seconds + cost.table - cost.listing
+def _in_a_fresh_process(home: Path, url: str) -> Cost:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_cost, home, url).result()
+
+
+def _results(costs: list[Cost], n_asked: int) -> list[Result]:
+    whole = spread(cost.seconds + cost.table for cost in costs)
+    rest = spread(cost.seconds + cost.table - cost.listing for cost in costs)
+    opened = sum(cost.tables_opened for cost in costs)
     return [
         Result(
             f"a playlist of {TRACKS:,} tracks, all done, after start-up",
             f"{whole:.2f} s",
             f"at most {MOST_SECONDS:g} s",
-            whole <= MOST_SECONDS,
+            whole.median <= MOST_SECONDS,
         ),
-        Result("- of that, yt-dlp's listing with its import", f"{cost.listing:.2f} s"),
-        Result("- all else", f"{rest:.2f} s", f"at most {MOST_WITHOUT_LISTING:g} s", rest <= MOST_WITHOUT_LISTING),
-        Result(f"- of that, the table in the terminal ({cost.lines} lines)", f"{cost.table:.2f} s"),
-        Result("requests to the network", str(n_asked), "exactly 1", n_asked == 1),
-        Result("tables opened", str(cost.tables_opened), "none", cost.tables_opened == 0),
+        Result("- of that, yt-dlp's listing with its import", f"{spread(cost.listing for cost in costs):.2f} s"),
+        Result(
+            "- all else", f"{rest:.2f} s", f"at most {MOST_WITHOUT_LISTING:g} s", rest.median <= MOST_WITHOUT_LISTING
+        ),
+        Result(
+            f"- of that, the table in the terminal ({costs[0].lines} lines)",
+            f"{spread(cost.table for cost in costs):.2f} s",
+        ),
+        Result("requests to the network", f"{n_asked} in {RUNS} runs", "exactly 1 a run", n_asked == RUNS),
+        Result("tables opened", str(opened), "none", opened == 0),
     ]
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["RUNS", "Result", "Spread", "compared", "markdown", "seconds", "timed"]
+__all__ = ["RUNS", "Result", "Spread", "compared", "markdown", "seconds", "spread", "timed"]
 
 RUNS = 7
 
@@ -53,12 +53,12 @@ class Result:
 def compared(one: Callable[[], object], other: Callable[[], object], *, runs: int = RUNS) -> Spread:
     """Return how many times as long `one` takes as `other`, after one run of each that does not count."""
     one(), other()
-    return _spread([seconds(one) / seconds(other) for _ in range(runs)])
+    return spread([seconds(one) / seconds(other) for _ in range(runs)])
 
 
 def timed(what: Callable[[], object], *, runs: int = RUNS) -> Spread:
     """Return how long something takes, in s."""
-    return _spread([seconds(what) for _ in range(runs)])
+    return spread([seconds(what) for _ in range(runs)])
 
 
 def seconds(what: Callable[[], object]) -> float:
@@ -75,5 +75,7 @@ def markdown(results: Sequence[Result]) -> str:
     return "\n".join(["| what | median (least to most) | bound | met |", "|---|--:|--:|---|", *rows])
 
 
-def _spread(values: list[float]) -> Spread:
-    return Spread(statistics.median(values), min(values), max(values))
+def spread(values: Iterable[float]) -> Spread:
+    """Return the median of some values, the smallest and the largest."""
+    all_of_them = list(values)
+    return Spread(statistics.median(all_of_them), min(all_of_them), max(all_of_them))

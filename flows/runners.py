@@ -86,23 +86,29 @@ def results(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Set
 
 
 def _round(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Settings) -> list[Any]:
-    # Quoted: else Prefect looks for futures in all settings and in each track, for longer than the task itself takes.
-    calls = [{name: quote(value) for name, value in call.items()} for call in calls]
     if settings.run.task_runner == "dask":
         with dask_runner(settings.run.dask_address) as runner:
             futures = [runner.submit(task, call) for call in calls]
             states = outcomes_on(runner.client, [future.wrapped_future for future in futures])
     elif len(calls) == 1:
-        states = [task(**calls[0], return_state=True)]  # in this thread, where Ctrl-C reaches it
+        states = [task(**_quoted(calls[0]), return_state=True)]  # in this thread, where Ctrl-C reaches it
     else:
         with ThreadPoolTaskRunner(max_workers=settings.download.workers) as runner, stoppable():
-            futures = [runner.submit(task, call) for call in calls]
+            futures = [runner.submit(task, _quoted(call)) for call in calls]
             states = [future.wrapped_future.result() for future in futures]
     if settings.run.task_runner == "threads" and (crashed := [state for state in states if state.is_crashed()]):
         raise SongformError(f"Prefect gave up a task ({crashed[0].message}); the same command goes on from there")
     return [_result(state) for state in states]
 
 
+def _quoted(call: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters through which Prefect does not walk in search of futures, for longer than the task takes.
+
+    Not for Dask, which takes the quotes for tuples.
+    """
+    return {name: quote(value) for name, value in call.items()}
+
+
 def _result(state: State[Any]) -> Any:
     """Return what a task returned or raised; if it crashed, it did neither."""
-    return WorkerLostError() if state.is_crashed() else state.result(raise_on_failure=False)
+    return WorkerLostError() if state.is_crashed() else state.result(raise_on_failure=False, _sync=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from flows.environment import unwatched_imports
 from flows.garbage import collect_in_a_thread
+from flows.patience import Patient
 from flows.recording import Ledger
 
 __all__ = ["ONE_RUN", "STANDING", "serve"]
@@ -54,7 +55,7 @@ def serve(port: int) -> None:
     """Run the server in this process until standard input ends."""
     import uvicorn
 
-    ledger = Ledger(_prefect_app())
+    ledger = Ledger(Patient(_prefect_app()))
     collect_in_a_thread()
     # Nothing is compressed: what would be saved on the way through loopback costs more at its ends.
     config = uvicorn.Config(

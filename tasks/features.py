@@ -63,7 +63,8 @@ def extract_tracks(
 ) -> list[TrackRecord]:
     """Extract the features of several tracks on all cores; one that fails does not touch the others.
 
-    What stands is left alone: a cluster may do a task again whose worker died after its last line.
+    What stands is not made again, but what is left of its download removed: a cluster may do a task again whose worker
+    died after its last line, or before it.
 
     Parameters
     ----------
@@ -82,8 +83,9 @@ def extract_tracks(
         In the order of the jobs.
     """
     corpus, ffmpeg = Corpus(home), _ffmpeg_or_none()
-    records = {track.key: record for track, _ in jobs if (record := _standing(corpus, track, settings)) is not None}
-    wanted = [Extraction(corpus.home, *job, settings, ffmpeg) for job in jobs if job[0].key not in records]
+    asked = [Extraction(corpus.home, *job, settings, ffmpeg) for job in jobs]
+    records = {job.track.key: record for job in asked if (record := _standing(corpus, job)) is not None}
+    wanted = [job for job in asked if job.track.key not in records]
     workers, seconds = settings.run.workers or usable_cores(), 60.0 * settings.run.max_minutes
     with closing(outcomes(extract_track, wanted, workers=workers, seconds=seconds)) as arriving:
         for number, outcome in arriving:
@@ -93,9 +95,12 @@ def extract_tracks(
     return [records[track.key] for track, _ in jobs]
 
 
-def _standing(corpus: Corpus, track: Track, settings: Settings) -> TrackRecord | None:
-    record = corpus.record(track.key)
-    return record if has_features(corpus, record, settings) else None
+def _standing(corpus: Corpus, job: Extraction) -> TrackRecord | None:
+    record = corpus.record(job.track.key)
+    if not has_features(corpus, record, job.settings):
+        return None
+    _downloads(corpus, job)[0].unlink(missing_ok=True)
+    return record
 
 
 def _recorded(corpus: Corpus, job: Extraction, outcome: Extracted | Exception) -> TrackRecord:

@@ -121,7 +121,7 @@ def deadly(monkeypatch):
         client = None
 
         def submit(self, _task, call):
-            rounds[-1].append(call["name"].unquote())
+            rounds[-1].append(call["name"])
             return self
 
         wrapped_future = None

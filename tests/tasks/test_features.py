@@ -123,6 +123,17 @@ def test_what_stands_is_not_wanted_and_what_does_not_stand_as_recorded_is(corpus
     assert wanted(corpus, tracks, settings) == []
 
 
+@pytest.mark.usefixtures("here")
+def test_a_task_that_is_done_again_removes_the_download_that_its_dead_worker_left(corpus, tracks):
+    """It died between the record and the removal; the tables are not made again."""
+    (record,) = extract(corpus, tracks[:1])
+    left = downloaded(corpus, tracks[0], Path(tracks[0].path).read_bytes())
+    whole = tables(corpus)
+    assert extract(corpus, tracks[:1], audio=left) == [record]
+    assert not left.exists()
+    assert tables(corpus) == whole
+
+
 def test_only_what_determines_the_features_names_their_folder(corpus, tracks):
     base = features_config(Settings())
     for section in ({"frames": {"hop_length": 256}}, {"features": {"n_mfcc": 20}}, {"audio": {"bitrate": 128}}):

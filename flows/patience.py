@@ -1,0 +1,89 @@
+"""Patience: a request that met a locked database is played again by the server, not by its client seconds later.
+
+SQLite refuses to let a transaction write that has read before another one wrote: "database is locked". Prefect's server
+answers 503 then, and its client sleeps for two seconds, give or take, before it asks again, and for longer each time.
+While a hundred task runs were written down, nine in ten beginnings of a sub-flow met that, and nothing went on
+meanwhile. The transaction is rolled back by then, so the request can be played again as it came. What the client would
+do is done here a few hundredths of a second later. If it is of no use for some seconds, the client gets its 503.
+
+`Patient` is an ASGI middleware, and knows nothing of Prefect but that status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+__all__ = ["Patient"]
+
+_SECONDS = 5.0  # for how long a request is played again
+_PAUSE = 0.03  # seconds in between
+_BUSY = 503
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+
+
+class Patient:
+    """Plays what would change something again while the answer is 503.
+
+    Parameters
+    ----------
+    app : ASGI application
+        Prefect's server.
+    """
+
+    def __init__(self, app: Callable[[_Message, _Receive, _Send], Awaitable[None]]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._app(scope, receive, send)
+            return
+        came, deadline = await _whole_request(receive), time.monotonic() + _SECONDS
+        while refusal := await self._refusal(scope, _replay(came, receive), send):
+            if time.monotonic() >= deadline:
+                for message in refusal:
+                    await send(message)
+                return
+            await asyncio.sleep(_PAUSE)
+
+    async def _refusal(self, scope: _Message, receive: _Receive, send: _Send) -> list[_Message]:
+        """Serve a request once, and return the answer if it is 503; any other is sent."""
+        refusal: list[_Message] = []
+
+        async def sending(message: _Message) -> None:
+            if refusal or message.get("status") == _BUSY:
+                refusal.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self._app(dict(scope), receive, sending)  # the application writes into its scope
+        except Exception:
+            if not refusal:  # Starlette raises what it has answered with 503 once more, for a log
+                raise
+        return refusal
+
+
+async def _whole_request(receive: _Receive) -> list[_Message]:
+    """Return the messages of a request, to the last part of its body or to its client's end."""
+    came = [await receive()]
+    while came[-1].get("more_body"):
+        came.append(await receive())
+    return came
+
+
+def _replay(came: list[_Message], receive: _Receive) -> _Receive:
+    """Return what gives the messages that came, and then those that come."""
+    ahead = iter(came)
+
+    async def replaying() -> _Message:
+        message = next(ahead, None)
+        return await receive() if message is None else message
+
+    return replaying

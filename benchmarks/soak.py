@@ -55,7 +55,7 @@ SETTINGS = DownloadSettings(
     host_seconds=0.0,
     throttle_seconds=1.0,
     throttle_most_seconds=2.0,
-    max_minutes=0.5,
+    max_minutes=1.0,  # two attempts at a server that falls silent take half of it
     allow_private=True,
 )
 

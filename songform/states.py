@@ -57,7 +57,7 @@ VERSION = 3
 # How much is believed of each group of dimensions, as if it were so many independent ones: neighbouring features and
 # the units of a stretch say much the same. Chosen on composed songs, see docs/states.md.
 _FEATURE_EVIDENCE, _CONTEXT_EVIDENCE = 3.0, 1.0
-_ANCHOR_SHARE = 0.5  # weight of the five anchors together, against all units
+_ANCHOR_SHARE = 1.0  # weight of the five anchors together, against all units
 _MOST = 2.0  # standard deviations of the corpus: no unit, however odd, may draw a cluster to itself
 _LEAST_VARIANCE = 0.01  # of a cluster, against the variance of all units
 

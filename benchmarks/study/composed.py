@@ -156,7 +156,7 @@ VARIANTS: tuple[tuple[str, Callable[[], AbstractContextManager[object]], dict[st
     ("evidence of the context 3 (default 1)", _changed(states, _CONTEXT_EVIDENCE=3.0), {}),
     ("evidence of features and context 10 and 3", _changed(states, _FEATURE_EVIDENCE=10.0, _CONTEXT_EVIDENCE=3.0), {}),
     ("nothing clipped in the corpus (default: two deviations)", _changed(states, _MOST=np.inf), {}),
-    ("no anchors (default: half the weight of all units)", _changed(states, _ANCHOR_SHARE=0.0), {}),
+    ("no anchors (default: as much weight as all units)", _changed(states, _ANCHOR_SHARE=0.0), {}),
     ("nearest centroid: one variance for all", _one_variance, {}),
     ("stay of 2 s in a state (default 4)", nullcontext, {"dwell_seconds": 2.0, "transition_dwell_seconds": 2.0}),
     ("stay of 8 s in a state", nullcontext, {"dwell_seconds": 8.0}),

@@ -18,7 +18,7 @@ from tasks.sonification import sonify_tracks
 from tasks.sourcing.listing import all_told
 from tasks.tracking import MODEL_NAME
 
-__all__ = ["AnalyzeReport", "analyze", "analyze_ingested"]
+__all__ = ["AnalyzeReport", "analyze", "analyze_ingested", "keys_at_hand"]
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,7 @@ def analyze_ingested(
     home: Path, ingested: IngestReport, settings: Settings, model: str | None, out: Path | None = None
 ) -> AnalyzeReport:
     """Tell the form of the tracks that an ingest brought in; see `analyze`."""
-    keys = [track["key"] for track in ingested.done]
-    if not keys:
-        reasons = [track["error"]["message"] for track in ingested.tracks if track["error"]] + ingested.problems
-        none = "there is no track to analyse; give another SOURCE"
-        raise SourceError(all_told("not one of these tracks can be had", reasons or [none]))
+    keys = keys_at_hand(ingested)
     chosen = chosen_model(home, model)
     documents = report_tracks(home, keys, settings, chosen, out=out, n_tracks=len(keys))
     problems = [document["error"] for document in documents if "error" in document]
@@ -106,6 +102,22 @@ def analyze_ingested(
         raise ModelError(problems[0])
     collect_segments(home, reports, settings)
     return AnalyzeReport(ingested, reports, chosen, problems)
+
+
+def keys_at_hand(ingested: IngestReport) -> list[str]:
+    """Return the keys of the tracks that an ingest found or brought in.
+
+    Raises
+    ------
+    SourceError
+        If there is none. Every reason is told.
+    """
+    keys = [track["key"] for track in ingested.done]
+    if not keys:
+        reasons = [track["error"]["message"] for track in ingested.tracks if track["error"]] + ingested.problems
+        none = "there is no track to analyse; give another SOURCE"
+        raise SourceError(all_told("not one of these tracks can be had", reasons or [none]))
+    return keys
 
 
 def chosen_model(home: Path, uri: str | None) -> ModelInfo:

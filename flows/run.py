@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.analyze import AnalyzeReport, analyze_ingested
+from flows.analyze import AnalyzeReport, analyze_ingested, keys_at_hand
 from flows.ingest import IngestReport, ingest, report_of
 from flows.train import TrainReport, train
 from songform.settings import Settings
@@ -53,5 +53,6 @@ def run(
         If no track can be had, or none that can be learned from.
     """
     ingested = report_of(ingest(home, sources, settings, limit, return_state=True))
+    keys_at_hand(ingested)  # without one, what would be learned from others is no use to whoever asked for these
     trained = train(home, settings, experiment)
     return RunReport(ingested, trained, analyze_ingested(home, ingested, settings, trained.model_uri))

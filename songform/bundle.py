@@ -29,10 +29,10 @@ from songform.context import UNIT_SECONDS
 from songform.errors import ModelError
 from songform.models import Network, load_network, predictor
 from songform.overview import Overview
-from songform.paths import joint_posterior, state_path, transition_matrix
+from songform.paths import joint_posterior
 from songform.segments import Segment, state_segments
 from songform.sequences import WindowShape, standard_inputs, window_probabilities
-from songform.states import StateModel, state_posterior, unit_vectors
+from songform.states import StateModel, state_posterior, state_sequence, unit_vectors
 from songform.units import frame_units, n_units
 
 __all__ = ["Bundle", "Form", "SequenceModel"]
@@ -182,7 +182,7 @@ class Bundle:
         clusters = state_posterior(model, vectors)
         sequence = self._sequence_at_units(values)
         joint = clusters if sequence is None else joint_posterior(clusters, sequence, self.weight)
-        path = state_path(joint, transition_matrix(model.dwell, unit_seconds=UNIT_SECONDS))
+        path = state_sequence(model, joint)
         segments = state_segments(path, joint, model.states, unit_seconds=UNIT_SECONDS, duration=duration)
         return Form(refined_segments(segments, overview), path, clusters, sequence, joint)
 

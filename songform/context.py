@@ -8,7 +8,7 @@ that they can be made long after the audio is gone. Each is said of the whole st
 ==============  =============================================================================================
 `energy`        how loud, and how full in the bass, against the rest of the song [1]_
 `rise`          how far loudness, brightness and onset strength climb, and the bass recedes [2]_
-`novelty`       the sound before differs from the sound after [3]_, and cuts lie close to each other
+`novelty`       the sound before differs from the sound after [3]_, and cuts lie close, more than elsewhere in it
 `recurrence`    a loop: these seconds are like those a few beats away [4]_
 `variance`      how much the features move about
 `abs_slope`     how fast loudness changes, up or down
@@ -63,7 +63,7 @@ __all__ = [
     "stretch_context",
 ]
 
-VERSION = 2
+VERSION = 3
 CONTEXT_COLUMNS = ("energy", "rise", "novelty", "recurrence", "variance", "abs_slope")
 
 _NEAR_SECONDS = 3.0  # cuts so far away count for little: a transition has two within some seconds, a section does not
@@ -130,7 +130,7 @@ def stretch_context(curves: Curves, bounds: Bounds) -> Array:
     descriptors = (
         stretch_means(energy(curves), bounds),
         rise(curves, bounds),
-        stretch_means(novelty_curve(curves) + _CUT_NOVELTY * cut_density(bounds), bounds),
+        _stretch_novelty(curves, bounds),
         _stretch_recurrence(curves.vectors, bounds),
         _stretch_variance(curves, bounds),
         stretch_means(np.minimum(np.abs(local_slope(curves.level_db)), _MOST_SLOPE), bounds),
@@ -231,6 +231,12 @@ def _jump(cues: Array, cut: int) -> float:
     width = round(2.0 / UNIT_SECONDS)
     before, after = cues[max(cut - width, 0) : cut], cues[cut : cut + width]
     return float(np.abs(after.mean(axis=0) - before.mean(axis=0)).mean())
+
+
+def _stretch_novelty(curves: Curves, bounds: Bounds) -> Array:
+    """Return how much more each stretch turns than half of the song: where all changes all the time, nothing turns."""
+    turning = stretch_means(novelty_curve(curves) + _CUT_NOVELTY * cut_density(bounds), bounds)
+    return np.asarray(turning - np.median(spread_over(turning, bounds)))
 
 
 def _stretch_recurrence(vectors: Array, bounds: Bounds) -> Array:

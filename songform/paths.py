@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["joint_posterior", "state_path", "transition_matrix"]
+__all__ = ["brief_path", "joint_posterior", "state_path", "transition_matrix"]
 
 Array = NDArray[np.float64]
 
@@ -80,16 +80,56 @@ def state_path(posterior: Array, transitions: Array) -> NDArray[np.intp]:
     -------
     np.ndarray of int, shape=(n_units,)
     """
-    emission = np.log(np.maximum(posterior, 1e-12))
-    steps = np.log(np.maximum(transitions, 1e-12))
+    return _viterbi(_logs(posterior), _logs(transitions))
+
+
+def brief_path(posterior: Array, transitions: Array, *, brief: int, most: int) -> NDArray[np.intp]:
+    """Return the most probable path in which one state is always brief.
+
+    What stays in that state for longer is not what it seems: the state is ruled out there, and the path is sought
+    anew, until none of its stays is too long. A semi-Markov model would cut a long stay in two instead.
+
+    Parameters
+    ----------
+    posterior, transitions
+        As in `state_path`, of two states at least.
+    brief : int
+        The state.
+    most : int > 0
+        The most units that it stays.
+
+    Returns
+    -------
+    np.ndarray of int, shape=(n_units,)
+    """
+    emission, steps = _logs(posterior), _logs(transitions)
+    while True:
+        path = _viterbi(emission, steps)
+        too_long = [(start, end) for start, end in _stays(path == brief) if end - start > most]
+        if not too_long:
+            return path
+        for start, end in too_long:
+            emission[start:end, brief] = -np.inf
+
+
+def _viterbi(emission: Array, steps: Array) -> NDArray[np.intp]:
     best = emission[0]
-    came_from = np.zeros(posterior.shape, dtype=np.intp)
-    for u in range(1, len(posterior)):
+    came_from = np.zeros(emission.shape, dtype=np.intp)
+    for u in range(1, len(emission)):
         scores = best[:, None] + steps
         came_from[u] = scores.argmax(axis=0)
         best = scores.max(axis=0) + emission[u]
-    path = np.empty(len(posterior), dtype=np.intp)
+    path = np.empty(len(emission), dtype=np.intp)
     path[-1] = best.argmax()
-    for u in range(len(posterior) - 1, 0, -1):
+    for u in range(len(emission) - 1, 0, -1):
         path[u - 1] = came_from[u, path[u]]
     return path
+
+
+def _logs(probabilities: Array) -> Array:
+    return np.asarray(np.log(np.maximum(probabilities, 1e-12)))
+
+
+def _stays(is_there: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return where each stay begins and ends, shape (n_stays, 2)."""
+    return np.flatnonzero(np.diff(np.r_[False, is_there, False])).reshape(-1, 2)

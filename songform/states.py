@@ -4,7 +4,8 @@ Every unit of 0.5 s is a vector: the mean and the standard deviation of its fram
 vectors of a corpus are standardised, weighed as two groups, and clustered by KMeans; `songform.naming` gives the
 clusters their names. A cluster is then described by a mean and a variance of each dimension, since a state may be
 narrow in one and wide in another (a build-up rises by much or by little, but it rises), and that says how probable
-each state is in a unit. `songform.paths` finds the sequence of states that a song most probably takes.
+each state is in a unit. `songform.paths` finds the sequence of states that a song most probably takes; a Transition is
+a place, not a section, and never long.
 
 Conventions
 -----------
@@ -37,19 +38,30 @@ from songform.context import CONTEXT_COLUMNS, stretch_context
 from songform.curves import Curves, song_curves
 from songform.errors import ModelError, ParameterError
 from songform.overview import Overview
+from songform.paths import brief_path, state_path, transition_matrix
 from songform.songunits import UNIT_SECONDS, SongUnits, song_units
 from songform.stretches import MOST_UNITS, song_stretches, spread_over, stretch_means
 
-__all__ = ["VERSION", "StateModel", "fit_states", "last_unit_vector", "state_posterior", "unit_vectors"]
+__all__ = [
+    "VERSION",
+    "StateModel",
+    "fit_states",
+    "last_unit_vector",
+    "state_posterior",
+    "state_sequence",
+    "unit_vectors",
+]
 
-VERSION = 2
+VERSION = 3
 
 # How much is believed of each group of dimensions, as if it were so many independent ones: neighbouring features and
 # the units of a stretch say much the same. Chosen on composed songs, see docs/states.md.
 _FEATURE_EVIDENCE, _CONTEXT_EVIDENCE = 3.0, 1.0
-_ANCHOR_SHARE = 0.5  # weight of the five anchors together, against all units
+_ANCHOR_SHARE = 1.0  # weight of the five anchors together, against all units
 _MOST = 2.0  # standard deviations of the corpus: no unit, however odd, may draw a cluster to itself
 _LEAST_VARIANCE = 0.01  # of a cluster, against the variance of all units
+
+_MOST_TURN_SECONDS = 8.0  # a turn that lasts longer is a section
 
 _CONTEXT_WEIGHTS = np.array([1.0, 1.0, 1.0, 1.5, 1.0, 1.0])  # in the order of CONTEXT_COLUMNS
 
@@ -270,6 +282,28 @@ def state_posterior(model: StateModel, units: Array) -> Array:
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     posterior: Array = odds / odds.sum(axis=1, keepdims=True)
     return posterior
+
+
+def state_sequence(model: StateModel, posterior: Array) -> NDArray[np.intp]:
+    """Return the sequence of states that a song most probably takes, in which a Transition lasts 8 s at most.
+
+    Parameters
+    ----------
+    model : StateModel
+        From `fit_states`.
+    posterior : np.ndarray, shape=(n_units, n_states)
+        From `state_posterior`, or joined with what a network says (`songform.paths.joint_posterior`).
+
+    Returns
+    -------
+    np.ndarray of int, shape=(n_units,)
+        Indices into `model.states`.
+    """
+    transitions = transition_matrix(model.dwell, unit_seconds=UNIT_SECONDS)
+    if "Transition" not in model.states:
+        return state_path(posterior, transitions)
+    turn, most = model.states.index("Transition"), round(_MOST_TURN_SECONDS / UNIT_SECONDS)
+    return brief_path(posterior, transitions, brief=turn, most=most)
 
 
 def _weights(n_dimensions: int, context_weight: float) -> Array:

@@ -27,8 +27,9 @@ from songform.extraction import describe_audio
 from songform.metrics import macro_f1
 from songform.naming import STATES
 from songform.overview import Overview
-from songform.paths import joint_posterior, state_path, transition_matrix
+from songform.paths import joint_posterior
 from songform.settings import Settings, digest
+from songform.states import state_sequence
 from tasks.features import features_config
 
 __all__ = ["JUDGE_SEEDS", "TUNING_SEEDS", "WEIGHTS", "ComposedSong", "best_weight", "composed_songs", "named_f1"]
@@ -84,7 +85,7 @@ def best_weight(bundle: Bundle, songs: list[ComposedSong]) -> tuple[float, dict[
 
 def _path(bundle: Bundle, form: Form, weight: float) -> NDArray[np.intp]:
     joint = form.clusters if form.sequence is None else joint_posterior(form.clusters, form.sequence, weight)
-    return state_path(joint, transition_matrix(bundle.states.dwell, unit_seconds=UNIT_SECONDS))
+    return state_sequence(bundle.states, joint)
 
 
 def _f1(bundle: Bundle, songs: list[ComposedSong], paths: list[NDArray[np.intp]]) -> float:

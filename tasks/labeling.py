@@ -15,11 +15,10 @@ from songform import baselines, context, models, naming, states
 from songform.context import UNIT_SECONDS
 from songform.corpus import Corpus, atomic_path, read_table, write_table
 from songform.errors import CorpusError, ParameterError
-from songform.paths import state_path, transition_matrix
 from songform.settings import Settings, digest
 from songform.sources import TrackRecord
 from songform.splits import Signature, Split, audio_groups, blocks_in_time, split_tracks
-from songform.states import StateModel, fit_states, state_posterior, unit_vectors
+from songform.states import StateModel, fit_states, state_posterior, state_sequence, unit_vectors
 from songform.units import frame_units
 from tasks.features import features_config, has_features, read_features, read_overview
 from tasks.progress import announce
@@ -189,7 +188,7 @@ def _label(corpus: Corpus, model: StateModel, plan: Plan, key: str, settings: Se
     features = read_features(corpus, key, settings)
     units = _units(corpus, key, settings)
     posterior = state_posterior(model, units)
-    path = state_path(posterior, transition_matrix(model.dwell, unit_seconds=UNIT_SECONDS))
+    path = state_sequence(model, posterior)
     of_unit = frame_units(len(features), sr=model.sr, hop_length=model.hop_length, unit_seconds=UNIT_SECONDS)
     confidence = posterior[np.arange(len(path)), path].astype(np.float32)
     table = pa.table(

@@ -69,7 +69,7 @@ class ModelInfo:
 
     @property
     def name(self) -> str:
-        """What a page calls the model: its address, and which one it was, for an alias moves on."""
+        """What a page calls the model: its address and its digest, for another home has a version 1, too."""
         return f"{self.uri} ({self.model_id})" if self.uri else "states of the song alone"
 
 
@@ -150,6 +150,8 @@ def champion_version(home: Path) -> str | None:
 def fetch_bundle(home: Path, uri: str) -> ModelInfo:
     """See that a bundle lies in the corpus, taking it from MLflow where it does not.
 
+    Whatever it was called, it is named by its version from here on: an alias moves on, and what it made stays.
+
     Parameters
     ----------
     home : Path
@@ -178,8 +180,9 @@ def fetch_bundle(home: Path, uri: str) -> ModelInfo:
         reason = str(error).strip().splitlines()[0]
         msg = f"no model of songform can be had from {uri} ({reason}); songform ui shows those there are"
         raise ModelError(msg) from error
-    reigning = champion_version(home)
-    return ModelInfo(uri, model_id, run_id, reigning is not None and reigning == model_version(home, run_id))
+    registered = model_version(home, run_id)
+    named = f"models:/{MODEL_NAME}/{registered}" if registered else uri
+    return ModelInfo(named, model_id, run_id, registered is not None and registered == champion_version(home))
 
 
 def _download(uri: str, folder: Path) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import groupby, product
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
-from songform.paths import joint_posterior, state_path, transition_matrix
+from songform.paths import brief_path, joint_posterior, state_path, transition_matrix
 
 
 @pytest.mark.parametrize("n_states", [2, 5, 8])
@@ -52,6 +53,36 @@ def test_a_state_of_short_dwell_is_left_sooner():
     short, long = (transition_matrix(np.full(2, dwell), unit_seconds=0.5) for dwell in (2.0, 20.0))
     assert state_path(posterior, short).sum() == 2
     assert state_path(posterior, long).sum() == 0
+
+
+def stays_in(path, state):
+    """Return how long each stay in a state is, by a plain walk."""
+    return [len(list(units)) for value, units in groupby(path) if value == state]
+
+
+@given(
+    posterior=arrays(float, st.tuples(st.integers(1, 40), st.integers(2, 4)), elements=st.floats(0, 1)),
+    brief=st.integers(0, 1),
+    most=st.integers(1, 9),
+)
+def test_a_brief_state_is_brief_whatever_the_probabilities(posterior, brief, most):
+    transitions = transition_matrix(np.full(posterior.shape[1], 4.0), unit_seconds=0.5)
+    path = brief_path(posterior, transitions, brief=brief, most=most)
+    assert max(stays_in(path, brief), default=0) <= most
+    free = state_path(posterior, transitions)
+    if max(stays_in(free, brief), default=0) <= most:
+        assert_array_equal(path, free)
+
+
+def test_what_is_too_long_for_a_turn_is_a_section_and_a_turn_elsewhere_stays_one():
+    """Three seconds are a turn; of the twenty seconds that look like one, not a moment is."""
+    truth = np.r_[[0] * 20, [1] * 6, [2] * 20, [1] * 40, [2] * 20]
+    posterior = np.where(truth[:, None] == [0, 1, 2], 0.8, 0.1)
+    posterior[46:86] = [0.1, 0.6, 0.3]
+    transitions = transition_matrix(np.array([4.0, 3.0, 4.0]), unit_seconds=0.5)
+    assert_array_equal(state_path(posterior, transitions), truth)
+    path = brief_path(posterior, transitions, brief=1, most=16)
+    assert_array_equal(path, np.r_[truth[:46], [2] * 60])
 
 
 @given(dwell=st.lists(st.floats(0.1, 60), min_size=1, max_size=8), unit_seconds=st.floats(0.05, 2))

@@ -45,9 +45,9 @@ class Watched:
         return [url for url in self.requests if not url.startswith(("file:", "data:", "blob:"))]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """Start Debian's Chromium."""
+    """Start Debian's Chromium, for one module: while Playwright runs, so does a loop in which nobody else can wait."""
     from playwright.sync_api import sync_playwright
 
     program = shutil.which("chromium")

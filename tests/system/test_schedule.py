@@ -25,7 +25,7 @@ from songform.corpus import Corpus
 
 pytestmark = pytest.mark.system
 
-PATIENCE = 300.0  # seconds: two starts under load, the rest of a minute, a run
+PATIENCE = 600.0  # seconds: two starts under load, the five minutes for which a killed run keeps its place, a run
 TOML = """
 [download]
 allow_private = true

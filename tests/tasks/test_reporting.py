@@ -43,7 +43,7 @@ def test_a_report_partitions_the_song_and_names_its_model(trained, model, tmp_pa
     assert edges[-1][1] == document["track"]["duration"]
     assert [end for _, end in edges[:-1]] == [start for start, _ in edges[1:]]
     told = document["model"]
-    assert told["uri"] == (None if own else "models:/songform@champion")
+    assert told["uri"] == (None if own else "models:/songform/1")
     assert told["run_id"] == (None if own else trained.run_id)
     assert {segment["state"] for segment in document["segments"]} <= set(told["states"])
     assert set(told["weak"]) <= set(told["states"])

@@ -20,6 +20,7 @@ import typer
 
 from flows.console import Console
 from flows.environment import prepare_environment
+from flows.stopping import RunStoppedError
 from songform.errors import ParameterError, SettingsError, SongformError, SourceError
 
 __all__ = ["app", "main"]
@@ -366,6 +367,8 @@ def _run(ctx: typer.Context, home: Path | None, json: bool, work: Callable[[Call
         code = work(Call(place, console))
     except (SettingsError, ParameterError) as error:
         code = console.fail(error, USAGE)
+    except RunStoppedError as error:
+        code = console.stopped(error, NOTHING_DONE)
     except SongformError as error:
         code = console.fail(error, NOTHING_DONE)
     except OSError as error:

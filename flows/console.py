@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flows.ingest import IngestReport
     from flows.run import RunReport
     from flows.status import FailureGroup
+    from flows.stopping import RunStoppedError
     from flows.train import TrainReport
     from tasks.indexing import Index
 
@@ -61,7 +62,17 @@ class Console:
         """Say what went wrong, and return the exit code."""
         if self.json:
             self._document({"error": _plain(str(error))})
-        self._err.print(f"songform: {_plain(str(error))}", markup=False, style="red", soft_wrap=True)
+        self._wrong(error)
+        return code
+
+    def stopped(self, error: RunStoppedError, code: int) -> int:
+        """Show what became of the tracks, say why it went no further, and return the exit code."""
+        if self.json:
+            self._document({**_ingested(error.ingested), "error": _plain(str(error))})
+        else:
+            self._tracks(error.ingested.tracks)
+        self._remarks(error.ingested)
+        self._wrong(error)
         return code
 
     @contextmanager
@@ -87,7 +98,7 @@ class Console:
     def ingest(self, report: IngestReport) -> None:
         """Show what became of the tracks."""
         if self.json:
-            self._document({"tracks": report.tracks, "problems": report.problems, "notes": report.notes})
+            self._document(_ingested(report))
         else:
             self._tracks(report.tracks)
         self._remarks(report)
@@ -141,8 +152,9 @@ class Console:
     def run(self, report: RunReport) -> None:
         """Show all three."""
         if self.json:
-            fields = {name: getattr(report.ingested, name) for name in ("tracks", "problems", "notes")}
-            self._document({**fields, **_trained(report.trained), "reports": report.analyzed.reports})
+            self._document(
+                {**_ingested(report.ingested), **_trained(report.trained), "reports": report.analyzed.reports}
+            )
         else:
             self._tracks(report.ingested.tracks)
             self._metrics(report.trained)
@@ -224,6 +236,9 @@ class Console:
         for note in report.notes:
             self._err.print(f"note: {_plain(note)}", markup=False, style="dim", soft_wrap=True)
         self._problems(report.problems)
+
+    def _wrong(self, error: Exception | str) -> None:
+        self._err.print(f"songform: {_plain(str(error))}", markup=False, style="red", soft_wrap=True)
 
     def _problems(self, problems: list[str]) -> None:
         for problem in problems:
@@ -340,6 +355,10 @@ class Console:
             weak.update(document["model"]["weak"])
         for state, reason in weak.items():
             self.say(f"Weak name: {state} ({reason})")
+
+
+def _ingested(report: IngestReport) -> dict[str, Any]:
+    return {"tracks": report.tracks, "problems": report.problems, "notes": report.notes}
 
 
 def _trained(report: TrainReport) -> dict[str, Any]:

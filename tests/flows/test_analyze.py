@@ -32,7 +32,7 @@ def test_by_default_the_champion_is_asked(songform, document, audio_files, train
     result = songform("--home", trained.home, "--json", "analyze", audio_files[1])
     assert result.exit_code == 0
     (report,) = document(result)["reports"]
-    assert report["model"]["uri"] == "models:/songform@champion"
+    assert report["model"]["uri"] == "models:/songform/1"
     assert report["model"]["run_id"] == trained.run_id
     (track,) = document(result)["tracks"]
     assert (track["status"], track["title"]) == ("cached", audio_files[1].stem)

@@ -43,7 +43,7 @@ def test_a_report_partitions_the_song_and_names_its_model(trained, model, tmp_pa
     assert edges[-1][1] == document["track"]["duration"]
     assert [end for _, end in edges[:-1]] == [start for start, _ in edges[1:]]
     told = document["model"]
-    assert told["uri"] == (None if own else "models:/songform@champion")
+    assert told["uri"] == (None if own else "models:/songform/1")
     assert told["run_id"] == (None if own else trained.run_id)
     assert {segment["state"] for segment in document["segments"]} <= set(told["states"])
     assert set(told["weak"]) <= set(told["states"])
@@ -62,6 +62,13 @@ def test_every_picture_is_a_png_and_what_stands_is_not_drawn_again(trained, mode
     pictures["rms"].unlink()
     report(trained, model, out=tmp_path)
     assert pictures["rms"].is_file()
+
+
+def test_the_champion_and_its_version_are_one_model_whose_reports_stand(trained, model, tmp_path):
+    (document,) = report(trained, fetch_bundle.fn(trained.home, "models:/songform/1"), out=tmp_path)
+    when = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert report(trained, model, out=tmp_path) == [document]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == when
 
 
 def test_reports_lie_in_a_folder_of_their_model_and_each_is_announced(trained, model):

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from songform.clocks import clock
+
 if TYPE_CHECKING:
     from flows.analyze import AnalyzeReport
     from flows.annotate import AnnotateReport
@@ -401,10 +403,7 @@ def _sentence(text: str) -> str:
 
 
 def _clock(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
+    return "?" if seconds is None else clock(seconds)
 
 
 def _cell(text: str, style: str = "") -> Any:

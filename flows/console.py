@@ -341,9 +341,10 @@ class Console:
         self._model(report)
         first = Path(report.reports[0]["path"])
         self.say(f"Files: {first.parent}")
-        self.say(
-            f"Page:  {first.with_suffix('.html') if len(report.reports) == 1 else 'songform report lists them all'}"
-        )
+        if len(report.reports) == 1:
+            self.say(f"Page:  {first.with_suffix('.html')}")
+        else:
+            self.say("Pages: one .html a song in that folder; the command songform report makes an index of them all.")
 
     def _model(self, report: AnalyzeReport) -> None:
         """Say by whose model, and which of its names are weak."""

@@ -21,13 +21,14 @@ import typer
 from flows.console import Console
 from flows.environment import prepare_environment
 from flows.stopping import RunStoppedError
-from songform.errors import ParameterError, SettingsError, SongformError, SourceError
+from songform.errors import CorpusError, ParameterError, SettingsError, SongformError, SourceError
 
 __all__ = ["app", "main"]
 
 DONE, USAGE, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 2, 3, 4, 130
 
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # what no program can mend
+_WHICH_HOME = "name another with --home, or bring tracks in with songform ingest SOURCE"
 _GOES_ON = "the same command goes on where this one left off"
 
 app = typer.Typer(
@@ -222,6 +223,7 @@ def annotate(
     """Put a person's labels beside a track; without FILE: list those there are."""
 
     def work(call: Call) -> int:
+        call.look()
         from flows.annotate import annotate, listed_annotations
 
         said = listed_annotations(call.home, source) if file is None else None
@@ -237,6 +239,7 @@ def evaluate(ctx: typer.Context, *, home: Home = None, json: Json = False, model
     """Score the corpus's segments against people's labels, and record that in MLflow."""
 
     def work(call: Call) -> int:
+        call.look()
         from flows.evaluate import evaluate
 
         with call.console.progress():
@@ -257,6 +260,7 @@ def report(
     """Make one page over the songs that were analysed: search, sort, a timeline each."""
 
     def work(call: Call) -> int:
+        call.look()
         from flows.report import report
 
         index = report(call.home, model)
@@ -344,6 +348,19 @@ class Call:
         from flows.configuration import load_settings
 
         return load_settings(self.home, os.environ, assignments or [])
+
+    def look(self) -> None:
+        """See that there is a corpus, before anything is imported that leaves a trace: Prefect makes a folder.
+
+        Raises
+        ------
+        CorpusError
+            If there is none.
+        """
+        from songform.corpus import Corpus
+
+        if not Corpus(self.home).data.is_dir():
+            raise CorpusError(f"{self.home} holds no corpus (no folder data/); {_WHICH_HOME}")
 
     def server(self, module: str, sources: list[str] | None = None) -> Any:
         """Have a Prefect server, and show progress, for the length of a `with` block that imports a module of flows.

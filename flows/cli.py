@@ -3,7 +3,8 @@
 Thin by intent: it reads arguments and settings, starts what a command needs, and says what came of it. Everything dear
 is imported by the command that needs it, so that `songform --help` answers at once.
 
-Exit codes: 0 all done; 3 some tracks failed, the rest done; 4 nothing could be done; 1 a defect; 2 wrong usage.
+Exit codes: 0 all done; 3 some tracks failed, the rest done; 4 nothing could be done; 1 a defect; 2 wrong usage; 130
+stopped by Ctrl-C; 141 nobody reads the output any more. What is meant to be stopped by Ctrl-C ends with 0.
 """
 
 from __future__ import annotations

@@ -8,12 +8,13 @@ read as markup.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from songform.clocks import clock
 
@@ -34,6 +35,7 @@ __all__ = ["Console"]
 
 Announce = Callable[[str, float, float | None, str], None]
 
+_UNREAD = 141  # as of a program that SIGPIPE has ended, 128 + 13
 _ROWS = 40  # tracks shown one by one; more are counted
 _SEGMENTS_OF = 3  # songs whose segments are listed; of more the bar is enough
 _OUTCOMES = {"done": "green", "cached": "cyan", "failed": "red", "skipped": "yellow"}
@@ -52,9 +54,13 @@ class Console:
     def __init__(self, *, json: bool) -> None:
         from rich.console import Console as RichConsole
 
+        class Pipe(RichConsole):
+            def on_broken_pipe(self) -> None:
+                _leave(self.file)
+
         self.json = json
-        self._out = RichConsole(highlight=False, emoji=False)
-        self._err = RichConsole(stderr=True, highlight=False, emoji=False)
+        self._out = Pipe(highlight=False, emoji=False)
+        self._err = Pipe(stderr=True, highlight=False, emoji=False)
 
     def say(self, text: str) -> None:
         """Say a line of plain text to a person."""
@@ -206,8 +212,12 @@ class Console:
         self._out.print(table)
 
     def _document(self, document: dict[str, Any]) -> None:
-        json.dump(document, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
-        sys.stdout.write("\n")
+        try:
+            json.dump(document, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+            sys.stdout.write("\n")
+            sys.stdout.flush()  # here, where it is known what a closed pipe means
+        except BrokenPipeError:
+            _leave(sys.stdout)
 
     def failures(self, groups: list[FailureGroup], problems: list[str]) -> None:
         """Show what failed by class, with what the user can do about it."""
@@ -358,6 +368,12 @@ class Console:
             weak.update(document["model"]["weak"])
         for state, reason in weak.items():
             self.say(f"Weak name: {state} ({reason})")
+
+
+def _leave(stream: IO[str]) -> NoReturn:
+    """End quietly, since nobody reads on: `head` has seen enough. What is written yet goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    raise SystemExit(_UNREAD)
 
 
 def _ingested(report: IngestReport) -> dict[str, Any]:

@@ -255,6 +255,16 @@ def test_an_interrupted_command_says_how_to_go_on(songform, home, monkeypatch):
     assert "goes on where this one left off" in said(result)
 
 
+@pytest.mark.parametrize("words", [["status"], ["status", "--json"]])
+def test_output_that_nobody_reads_ends_quietly_as_by_sigpipe(extracted, words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "flows.cli", *words, "--home", str(extracted)]
+    with os.fdopen(writing, "wb") as pipe:
+        run = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
+    assert (run.returncode, run.stderr) == (141, "")
+
+
 def test_a_full_disk_is_one_sentence_but_a_defect_is_none(songform, home, monkeypatch):
     def fail(error):
         def command(home):

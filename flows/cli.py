@@ -61,9 +61,19 @@ _SET = typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Change a settin
 _SOURCES = typer.Argument(metavar="SOURCE...", help="Address of a track, playlist or feed; audio file; folder; list.")
 _RETRY = typer.Option("--retry-failed", help="Try again even what failed for good; what is not due yet waits.")
 _SONIFY = typer.Option("--sonify", help="Write each song with a click at each boundary and a tone for each state.")
-_SOURCE = typer.Argument(metavar="SOURCE", help="A track's key, address or file; or a folder of songs.")
-_FILE = typer.Argument(metavar="FILE", help="Labels: lab, Audacity, CSV, JAMS or a report; or a folder of such.")
-_ANNOTATOR = typer.Option("--annotator", metavar="NAME", callback=_named_if_any, help="Who said so.")
+_SOURCE = typer.Argument(
+    metavar="SOURCE",
+    help="The song that the labels are of, ingested before: its audio file, its address, or its key as "
+    "status --json shows it. Or a folder of songs.",
+)
+_FILE = typer.Argument(
+    metavar="FILE",
+    help="The labels that a person gave to the song's sections, each with its start and end: .lab, Audacity's, CSV, "
+    "JAMS or a report of songform. Or a folder of such files, each named like its song.",
+)
+_ANNOTATOR = typer.Option(
+    "--annotator", metavar="NAME", callback=_named_if_any, help="Who labelled it; a song may have labels of several people."
+)
 _EXPERIMENT = typer.Option("--experiment", callback=_named, help="MLflow's name for a group of runs.")
 
 Home = Annotated[Path | None, _HOME]
@@ -221,7 +231,10 @@ def annotate(
     json: Json = False,
     annotator: Annotated[str | None, _ANNOTATOR] = None,
 ) -> None:
-    """Put a person's labels beside a track; without FILE: list those there are."""
+    """Keep a person's labels of a song's sections, for evaluate to compare with what songform finds.
+
+    Without FILE: list the labels that are kept of SOURCE. Example: songform annotate song.mp3 song.lab --annotator Ana
+    """
 
     def work(call: Call) -> int:
         call.look()

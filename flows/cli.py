@@ -3,7 +3,8 @@
 Thin by intent: it reads arguments and settings, starts what a command needs, and says what came of it. Everything dear
 is imported by the command that needs it, so that `songform --help` answers at once.
 
-Exit codes: 0 all done; 3 some tracks failed, the rest done; 4 nothing could be done; 1 a defect; 2 wrong usage.
+Exit codes: 0 all done; 3 some tracks failed, the rest done; 4 nothing could be done; 1 a defect; 2 wrong usage; 130
+stopped by Ctrl-C; 141 nobody reads the output any more. What is meant to be stopped by Ctrl-C ends with 0.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ import typer
 
 from flows.console import Console
 from flows.environment import prepare_environment
-from songform.errors import ParameterError, SettingsError, SongformError, SourceError
+from flows.stopping import RunStoppedError
+from songform.errors import CorpusError, ParameterError, SettingsError, SongformError, SourceError
 
 __all__ = ["app", "main"]
 
 DONE, USAGE, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 2, 3, 4, 130
 
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # what no program can mend
+_WHICH_HOME = "name another with --home, or bring tracks in with songform ingest SOURCE"
 _GOES_ON = "the same command goes on where this one left off"
 
 app = typer.Typer(
@@ -58,9 +61,22 @@ _SET = typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Change a settin
 _SOURCES = typer.Argument(metavar="SOURCE...", help="Address of a track, playlist or feed; audio file; folder; list.")
 _RETRY = typer.Option("--retry-failed", help="Try again even what failed for good; what is not due yet waits.")
 _SONIFY = typer.Option("--sonify", help="Write each song with a click at each boundary and a tone for each state.")
-_SOURCE = typer.Argument(metavar="SOURCE", help="A track's key, address or file; or a folder of songs.")
-_FILE = typer.Argument(metavar="FILE", help="Labels: lab, Audacity, CSV, JAMS or a report; or a folder of such.")
-_ANNOTATOR = typer.Option("--annotator", metavar="NAME", callback=_named_if_any, help="Who said so.")
+_SOURCE = typer.Argument(
+    metavar="SOURCE",
+    help="The song that the labels are of, ingested before: its audio file, its address, or its key as "
+    "status --json shows it. Or a folder of songs.",
+)
+_FILE = typer.Argument(
+    metavar="FILE",
+    help="The labels that a person gave to the song's sections, each with its start and end: .lab, Audacity's, CSV, "
+    "JAMS or a report of songform. Or a folder of such files, each named like its song.",
+)
+_ANNOTATOR = typer.Option(
+    "--annotator",
+    metavar="NAME",
+    callback=_named_if_any,
+    help="Who labelled it; several people may label a song.",
+)
 _EXPERIMENT = typer.Option("--experiment", callback=_named, help="MLflow's name for a group of runs.")
 
 Home = Annotated[Path | None, _HOME]
@@ -218,9 +234,13 @@ def annotate(
     json: Json = False,
     annotator: Annotated[str | None, _ANNOTATOR] = None,
 ) -> None:
-    """Put a person's labels beside a track; without FILE: list those there are."""
+    """Keep a person's labels of a song's sections, for evaluate to compare with what songform finds.
+
+    Without FILE: list the labels that are kept of SOURCE. Example: songform annotate song.mp3 song.lab --annotator Ana
+    """
 
     def work(call: Call) -> int:
+        call.look()
         from flows.annotate import annotate, listed_annotations
 
         said = listed_annotations(call.home, source) if file is None else None
@@ -236,6 +256,7 @@ def evaluate(ctx: typer.Context, *, home: Home = None, json: Json = False, model
     """Score the corpus's segments against people's labels, and record that in MLflow."""
 
     def work(call: Call) -> int:
+        call.look()
         from flows.evaluate import evaluate
 
         with call.console.progress():
@@ -256,6 +277,7 @@ def report(
     """Make one page over the songs that were analysed: search, sort, a timeline each."""
 
     def work(call: Call) -> int:
+        call.look()
         from flows.report import report
 
         index = report(call.home, model)
@@ -344,6 +366,19 @@ class Call:
 
         return load_settings(self.home, os.environ, assignments or [])
 
+    def look(self) -> None:
+        """See that there is a corpus, before anything is imported that leaves a trace: Prefect makes a folder.
+
+        Raises
+        ------
+        CorpusError
+            If there is none.
+        """
+        from songform.corpus import Corpus
+
+        if not Corpus(self.home).data.is_dir():
+            raise CorpusError(f"{self.home} holds no corpus (no folder data/); {_WHICH_HOME}")
+
     def server(self, module: str, sources: list[str] | None = None) -> Any:
         """Have a Prefect server, and show progress, for the length of a `with` block that imports a module of flows.
 
@@ -366,6 +401,8 @@ def _run(ctx: typer.Context, home: Path | None, json: bool, work: Callable[[Call
         code = work(Call(place, console))
     except (SettingsError, ParameterError) as error:
         code = console.fail(error, USAGE)
+    except RunStoppedError as error:
+        code = console.stopped(error, NOTHING_DONE)
     except SongformError as error:
         code = console.fail(error, NOTHING_DONE)
     except OSError as error:

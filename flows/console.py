@@ -8,12 +8,15 @@ read as markup.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+from songform.clocks import clock
 
 if TYPE_CHECKING:
     from flows.analyze import AnalyzeReport
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from flows.ingest import IngestReport
     from flows.run import RunReport
     from flows.status import FailureGroup
+    from flows.stopping import RunStoppedError
     from flows.train import TrainReport
     from tasks.indexing import Index
 
@@ -31,6 +35,7 @@ __all__ = ["Console"]
 
 Announce = Callable[[str, float, float | None, str], None]
 
+_UNREAD = 141  # as of a program that SIGPIPE has ended, 128 + 13
 _ROWS = 40  # tracks shown one by one; more are counted
 _SEGMENTS_OF = 3  # songs whose segments are listed; of more the bar is enough
 _OUTCOMES = {"done": "green", "cached": "cyan", "failed": "red", "skipped": "yellow"}
@@ -49,9 +54,13 @@ class Console:
     def __init__(self, *, json: bool) -> None:
         from rich.console import Console as RichConsole
 
+        class Pipe(RichConsole):
+            def on_broken_pipe(self) -> None:
+                _leave(self.file)
+
         self.json = json
-        self._out = RichConsole(highlight=False, emoji=False)
-        self._err = RichConsole(stderr=True, highlight=False, emoji=False)
+        self._out = Pipe(highlight=False, emoji=False)
+        self._err = Pipe(stderr=True, highlight=False, emoji=False)
 
     def say(self, text: str) -> None:
         """Say a line of plain text to a person."""
@@ -61,7 +70,17 @@ class Console:
         """Say what went wrong, and return the exit code."""
         if self.json:
             self._document({"error": _plain(str(error))})
-        self._err.print(f"songform: {_plain(str(error))}", markup=False, style="red", soft_wrap=True)
+        self._wrong(error)
+        return code
+
+    def stopped(self, error: RunStoppedError, code: int) -> int:
+        """Show what became of the tracks, say why it went no further, and return the exit code."""
+        if self.json:
+            self._document({**_ingested(error.ingested), "error": _plain(str(error))})
+        else:
+            self._tracks(error.ingested.tracks)
+        self._remarks(error.ingested)
+        self._wrong(error)
         return code
 
     @contextmanager
@@ -87,7 +106,7 @@ class Console:
     def ingest(self, report: IngestReport) -> None:
         """Show what became of the tracks."""
         if self.json:
-            self._document({"tracks": report.tracks, "problems": report.problems, "notes": report.notes})
+            self._document(_ingested(report))
         else:
             self._tracks(report.tracks)
         self._remarks(report)
@@ -141,8 +160,9 @@ class Console:
     def run(self, report: RunReport) -> None:
         """Show all three."""
         if self.json:
-            fields = {name: getattr(report.ingested, name) for name in ("tracks", "problems", "notes")}
-            self._document({**fields, **_trained(report.trained), "reports": report.analyzed.reports})
+            self._document(
+                {**_ingested(report.ingested), **_trained(report.trained), "reports": report.analyzed.reports}
+            )
         else:
             self._tracks(report.ingested.tracks)
             self._metrics(report.trained)
@@ -192,8 +212,12 @@ class Console:
         self._out.print(table)
 
     def _document(self, document: dict[str, Any]) -> None:
-        json.dump(document, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
-        sys.stdout.write("\n")
+        try:
+            json.dump(document, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+            sys.stdout.write("\n")
+            sys.stdout.flush()  # here, where it is known what a closed pipe means
+        except BrokenPipeError:
+            _leave(sys.stdout)
 
     def failures(self, groups: list[FailureGroup], problems: list[str]) -> None:
         """Show what failed by class, with what the user can do about it."""
@@ -224,6 +248,9 @@ class Console:
         for note in report.notes:
             self._err.print(f"note: {_plain(note)}", markup=False, style="dim", soft_wrap=True)
         self._problems(report.problems)
+
+    def _wrong(self, error: Exception | str) -> None:
+        self._err.print(f"songform: {_plain(str(error))}", markup=False, style="red", soft_wrap=True)
 
     def _problems(self, problems: list[str]) -> None:
         for problem in problems:
@@ -324,9 +351,10 @@ class Console:
         self._model(report)
         first = Path(report.reports[0]["path"])
         self.say(f"Files: {first.parent}")
-        self.say(
-            f"Page:  {first.with_suffix('.html') if len(report.reports) == 1 else 'songform report lists them all'}"
-        )
+        if len(report.reports) == 1:
+            self.say(f"Page:  {first.with_suffix('.html')}")
+        else:
+            self.say("Pages: one .html a song in that folder; the command songform report makes an index of them all.")
 
     def _model(self, report: AnalyzeReport) -> None:
         """Say by whose model, and which of its names are weak."""
@@ -340,6 +368,16 @@ class Console:
             weak.update(document["model"]["weak"])
         for state, reason in weak.items():
             self.say(f"Weak name: {state} ({reason})")
+
+
+def _leave(stream: IO[str]) -> NoReturn:
+    """End quietly, since nobody reads on: `head` has seen enough. What is written yet goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    raise SystemExit(_UNREAD)
+
+
+def _ingested(report: IngestReport) -> dict[str, Any]:
+    return {"tracks": report.tracks, "problems": report.problems, "notes": report.notes}
 
 
 def _trained(report: TrainReport) -> dict[str, Any]:
@@ -382,10 +420,7 @@ def _sentence(text: str) -> str:
 
 
 def _clock(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
+    return "?" if seconds is None else clock(seconds)
 
 
 def _cell(text: str, style: str = "") -> Any:

@@ -127,10 +127,12 @@ def _home(home: Path) -> Check:
 
 
 def _corpus(home: Path, settings: Settings) -> Check:
-    from tasks.features import has_features
-
     corpus = Corpus(home)
     records = corpus.records()
+    if not records:
+        return Check("corpus", True, "no track yet; songform ingest SOURCE brings some in")
+    from tasks.features import has_features  # with Prefect, which makes a folder of its own in the home
+
     done = [record for record in records if record.status == "done"]
     lost = [record for record in done if not has_features(corpus, record, settings)]
     finding = f"{len(records)} tracks, {len(done)} done, {len(records) - len(done)} failed"

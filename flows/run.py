@@ -7,9 +7,11 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.analyze import AnalyzeReport, analyze_ingested, keys_at_hand
+from flows.analyze import AnalyzeReport, analyze_ingested
 from flows.ingest import IngestReport, ingest, report_of
+from flows.stopping import telling
 from flows.train import TrainReport, train
+from songform.errors import SourceError
 from songform.settings import Settings
 
 __all__ = ["RunReport", "run"]
@@ -49,10 +51,14 @@ def run(
 
     Raises
     ------
-    SourceError, CorpusError
-        If no track can be had, or none that can be learned from.
+    SourceError
+        If no source can be listed.
+    RunStoppedError
+        If no track can be had, or none that can be learned from; with what became of each.
     """
     ingested = report_of(ingest(home, sources, settings, limit, return_state=True))
-    keys_at_hand(ingested)  # without one, what would be learned from others is no use to whoever asked for these
-    trained = train(home, settings, experiment)
-    return RunReport(ingested, trained, analyze_ingested(home, ingested, settings, trained.model_uri))
+    with telling(ingested):
+        if not ingested.done:
+            raise SourceError("not one of these tracks can be had, so nothing was trained or analysed")
+        trained = train(home, settings, experiment)
+        return RunReport(ingested, trained, analyze_ingested(home, ingested, settings, trained.model_uri))

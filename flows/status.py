@@ -27,9 +27,11 @@ def corpus_status(home: Path) -> list[dict[str, Any]]:
     Raises
     ------
     CorpusError
-        If a record cannot be read.
+        If the home is not there, or a record cannot be read.
     """
-    if home.exists() and not home.is_dir():
+    if not home.exists():
+        raise CorpusError(f"there is no home {home}; check its name, or bring tracks in with songform ingest SOURCE")
+    if not home.is_dir():
         raise CorpusError(f"the home {home} is no folder; name the folder that holds data/ with --home")
     records = sorted(Corpus(home).records(), key=lambda record: (record.title.casefold(), record.key))
     return [record.summary() for record in records]

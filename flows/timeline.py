@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from songform.clocks import clock
 from songform.plots.palette import state_color
 
 __all__ = ["legend", "segment_table", "timeline"]
@@ -42,7 +43,7 @@ def segment_table(document: dict[str, Any]) -> Table:
         table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
     for segment in document["segments"]:
         state = Text(f" {segment['state']} ", style=_style(segment["state"]))
-        table.add_row(_clock(segment["start"]), _clock(segment["end"]), state, f"{segment['confidence']:.2f}")
+        table.add_row(clock(segment["start"], 1), clock(segment["end"], 1), state, f"{segment['confidence']:.2f}")
     return table
 
 
@@ -57,8 +58,3 @@ def _style(state: str) -> str:
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     bright = 0.299 * red + 0.587 * green + 0.114 * blue > 110
     return f"{'black' if bright else 'white'} on {color}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds, 1), 60)  # rounded first, or 59.96 s would be 0:60.0
-    return f"{int(minutes)}:{rest:04.1f}"

@@ -29,7 +29,7 @@ def write_exports(report: Path, document: Mapping[str, Any]) -> None:
     document : dict
         The report.
     """
-    model = document["model"]["id"]  # not its address: an alias such as @champion moves
+    model = document["model"]["id"]  # not its address, which means this model in this home alone
     annotation = report_annotation(document, annotator=f"songform model {model}", tool=f"songform {__version__}")
     for path, write in zip(export_paths(report), WRITERS.values(), strict=True):
         with atomic_path(path) as temporary:

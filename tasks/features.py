@@ -29,6 +29,8 @@ from tasks.workers import WorkerLateError, WorkerLostError, outcomes, usable_cor
 
 __all__ = ["extract_tracks", "features_config", "has_features", "has_tables", "read_features", "read_overview"]
 
+_FETCH = "fetch it again"  # as `songform.audio` ends its sentences on a file that is damaged or cut short
+
 
 def has_features(corpus: Corpus, record: TrackRecord | None, settings: Settings) -> bool:
     """Return whether a track's tables stand as its record says."""
@@ -142,7 +144,7 @@ def _is_unsound(error: TrackError) -> bool:
 
 def _track_error(job: Extraction, outcome: object) -> TrackError:
     if isinstance(outcome, TrackError):
-        return outcome
+        return _lasting(outcome) if job.track.path == str(job.audio) else outcome
     if isinstance(outcome, WorkerLostError) and outcome.signal == signal.SIGKILL:
         return TrackError(
             f"the process that extracted {job.track.title} was killed, most often because memory ran out; "
@@ -165,6 +167,17 @@ def _track_error(job: Extraction, outcome: object) -> TrackError:
         )
     msg = f"songform failed on {job.track.title}: {type(outcome).__name__}: {outcome}; please report it with the file"
     return TrackError(msg, "bug")
+
+
+def _lasting(error: TrackError) -> TrackError:
+    """Return what a fault of a download means for a file of the user's: nobody fetches that anew.
+
+    Its key is its content, so it can only fail as it did; a whole copy of it is another track.
+    """
+    if not isinstance(error, AudioError) or error.failure != "transient":
+        return error
+    cause = str(error).removesuffix(_FETCH).rstrip(",; ")
+    return AudioError(f"{cause}; put a whole copy in its place")
 
 
 def _ffmpeg_or_none() -> str | None:

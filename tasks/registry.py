@@ -6,6 +6,7 @@ better (macro-F1). Scores against a model's own pseudo-labels never decide: a de
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 import warnings
@@ -53,7 +54,8 @@ class ModelInfo:
     Parameters
     ----------
     uri : str
-        MLflow's address of the model; empty for states fitted on the song itself.
+        MLflow's address of the model, by its version: no alias, which moves on. Empty for states fitted on the song
+        itself.
     model_id : str
         Names the folder of its reports.
     run_id : str or None
@@ -69,7 +71,7 @@ class ModelInfo:
 
     @property
     def name(self) -> str:
-        """What a page calls the model: its address and its digest, for another home has a version 1, too."""
+        """What a page calls the model: its address, and the name of its bundle, which several versions may share."""
         return f"{self.uri} ({self.model_id})" if self.uri else "states of the song alone"
 
 
@@ -119,7 +121,7 @@ def register_bundle(home: Path, run_id: str, folder: Path, settings: Settings) -
 
 def model_version(home: Path, run_id: str) -> str | None:
     """Return the version under which a run's bundle is registered."""
-    known = client(home).search_model_versions(f"run_id = '{run_id}'")
+    known = client(home).search_model_versions(f"name = '{MODEL_NAME}' and run_id = '{run_id}'")
     return str(known[0].version) if known else None
 
 
@@ -150,14 +152,17 @@ def champion_version(home: Path) -> str | None:
 def fetch_bundle(home: Path, uri: str) -> ModelInfo:
     """See that a bundle lies in the corpus, taking it from MLflow where it does not.
 
-    Whatever it was called, it is named by its version from here on: an alias moves on, and what it made stays.
-
     Parameters
     ----------
     home : Path
         Whose store.
     uri : str
         `models:/songform@champion`, `models:/songform/3` or `runs:/<run id>/bundle`.
+
+    Returns
+    -------
+    ModelInfo
+        Under the address of its version, whichever it was asked for by: so that all reports of a model agree.
 
     Raises
     ------
@@ -173,6 +178,7 @@ def fetch_bundle(home: Path, uri: str) -> ModelInfo:
     try:
         run_id = mlflow.models.get_model_info(uri).run_id
         model_id = str(store.get_run(run_id).data.tags["songform.bundle"])
+        uri = _versioned(home, uri, run_id)
         folder = Corpus(home).bundle_path(model_id)
         if not (folder / "bundle.json").is_file():
             _download(uri, folder)
@@ -180,9 +186,16 @@ def fetch_bundle(home: Path, uri: str) -> ModelInfo:
         reason = str(error).strip().splitlines()[0]
         msg = f"no model of songform can be had from {uri} ({reason}); songform ui shows those there are"
         raise ModelError(msg) from error
-    registered = model_version(home, run_id)
-    named = f"models:/{MODEL_NAME}/{registered}" if registered else uri
-    return ModelInfo(named, model_id, run_id, registered is not None and registered == champion_version(home))
+    reigning = champion_version(home)
+    return ModelInfo(uri, model_id, run_id, reigning is not None and reigning == model_version(home, run_id))
+
+
+def _versioned(home: Path, uri: str, run_id: str) -> str:
+    """Return the address of the version that an alias, or a run, stands for at this moment."""
+    if re.fullmatch(r"models:/[^/@]+/\d+", uri):
+        return uri
+    found = model_version(home, run_id)
+    return f"models:/{MODEL_NAME}/{found}" if found else uri
 
 
 def _download(uri: str, folder: Path) -> None:

@@ -61,4 +61,7 @@ def test_the_readmes_questions_to_the_table_of_segments_have_answers(
     assert isinstance(table, pd.DataFrame)
     assert table.distance.nsmallest(2).index.tolist() == [0, 5]
     assert table.length.tolist() == [5, 4, 11, 6, 9, 5]
-    assert capsys.readouterr().out.splitlines()[1].split() == ["4", "b", "6.0", "15.0", "9.0"]
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert said[1] == ["4", "b", "6.0", "15.0", "9.0"]
+    assert said[3] == ["title", "start", "end", "state", "distance"]
+    assert [line[:2] for line in said[4:]] == [["5", "b"], ["3", "b"], ["4", "b"]]  # none of the first song's own

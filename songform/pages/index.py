@@ -87,5 +87,6 @@ def _song(song: SongEntry, numbers: dict[str, int]) -> list[Any]:
     """Return title, page, length, confidence, lowest confidence and where; then end and state of each segment."""
     parts = [value for segment in song.segments for value in (round(segment.end, 1), numbers[segment.state])]
     least = song.least
-    found = [round(song.duration, 1), round(song.confidence, 3), round(least.confidence, 3), round(least.start, 1)]
+    # The length is not rounded here: the page rounds what it shows, and twice would be once too often.
+    found = [song.duration, round(song.confidence, 3), round(least.confidence, 3), round(least.start, 1)]
     return [song.title, song.page, *found, parts]

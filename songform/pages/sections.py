@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from songform.clocks import clock
 from songform.pages.markup import text
 from songform.pages.meanings import DESCRIPTORS, Meaning
 from songform.pages.tones import state_tone
@@ -12,17 +13,9 @@ from songform.pages.tones import state_tone
 if TYPE_CHECKING:
     from songform.segments import Segment
 
-__all__ = ["clock", "segment_rows", "state_articles", "tone_rules"]
+__all__ = ["segment_rows", "state_articles", "tone_rules"]
 
 _MOST_DEVIATIONS = 2.5  # of a profile's bar
-
-
-def clock(seconds: float, *, tenths: bool = True) -> str:
-    """Return a time as a person reads it: `1:02.5`, or `1:02:03.5` from an hour on."""
-    count = round(seconds * 10) if tenths else round(seconds) * 10  # rounded first, or 59.96 s would be 0:60.0
-    minutes, rest = divmod(count, 600)
-    second = f"{rest / 10:04.1f}" if tenths else f"{rest // 10:02d}"
-    return f"{minutes // 60}:{minutes % 60:02d}:{second}" if minutes >= 60 else f"{minutes}:{second}"
 
 
 def tone_rules(states: Sequence[str]) -> str:
@@ -41,11 +34,11 @@ def segment_rows(segments: Sequence[Segment], states: Sequence[str]) -> str:
 
 
 def _segment_row(number: int, segment: Segment, states: Sequence[str]) -> str:
-    start, percent = clock(segment.start), round(100 * segment.confidence)
+    start, percent = clock(segment.start, 1), round(100 * segment.confidence)
     return (
         f'<tr data-row="{number - 1}"><th scope="row">{number}</th>'
         f'<td><button type="button" class="from" aria-label="Play from {start}">{start}</button></td>'
-        f"<td>{clock(segment.end)}</td><td>{clock(segment.end - segment.start)}</td>"
+        f"<td>{clock(segment.end, 1)}</td><td>{clock(segment.end - segment.start, 1)}</td>"
         f'<td class="label"><span class="swatch tone-{states.index(segment.state)}"></span>{text(segment.state)}</td>'
         f'<td class="sure"><span class="meter" style="--share: {segment.confidence:.3f}"></span>{percent} %</td></tr>'
     )

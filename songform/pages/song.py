@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from bokeh.resources import Resources
 
+from songform.clocks import clock
 from songform.pages.figures import BORDERS, HEIGHTS, diverging_palette, figures_json, song_figures
 from songform.pages.markup import asset, data_block, filled, page, program, text
 from songform.pages.meanings import DESCRIPTORS, state_meanings
-from songform.pages.sections import clock, segment_rows, state_articles, tone_rules
+from songform.pages.sections import segment_rows, state_articles, tone_rules
 from songform.pages.tones import state_tone
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _body(song: SongView, drawn: Mapping[str, Any]) -> str:
     return filled(
         "song.html",
         title=text(song.title),
-        duration=clock(duration, tenths=False),
+        duration=clock(duration),
         seconds=f"{duration:.3f}",
         count=f"{n_segments} segment{'' if n_segments == 1 else 's'}",
         model=text(song.model),
@@ -167,12 +168,12 @@ def _summary(name: str, song: SongView) -> str:
     """Say in a sentence what a figure shows, for those who do not see it."""
     if name in song.context:
         values, times = song.context[name].to_numpy(), song.context.index.to_numpy()
-        low, high = (clock(float(times[place]), tenths=False) for place in (values.argmin(), values.argmax()))
+        low, high = (clock(float(times[place])) for place in (values.argmin(), values.argmax()))
         return f"{DESCRIPTORS[name][0]} over time: lowest at {low}, highest at {high}."
     if name == "mfcc":
         return "Mel-frequency cepstral coefficients over time, as colours."
     least = min(song.segments, key=lambda segment: segment.confidence)
-    doubt = f"{least.state} from {clock(least.start)} is the least certain, with {round(100 * least.confidence)} %"
+    doubt = f"{least.state} from {clock(least.start, 1)} is the least certain, with {round(100 * least.confidence)} %"
     return f"{_TRACKS[name][0]} over time; the table of segments has the numbers. {doubt}."
 
 

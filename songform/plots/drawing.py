@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from songform.clocks import clock
 from songform.plots.lettering import FONT, INK, TITLE_SIZE, TYPE, plain_text
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ __all__ = [
     "LINE",
     "SHADE",
     "WIDTH",
-    "clock",
     "clock_axis",
     "color_scale",
     "curve",
@@ -97,23 +97,15 @@ def style(ax: Axes) -> None:
     ax.set_axisbelow(True)
 
 
-def clock(seconds: float, *, step: float = 1.0) -> str:
-    """Time as m:ss, as h:mm:ss from one hour on, with decimals where `step` (in seconds) asks for them."""
-    decimals = next((n for n in range(3) if step >= 10.0**-n), 3)
-    minutes, rest = divmod(round(seconds, decimals), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    tail = f"{rest:0{3 + decimals if decimals else 2}.{decimals}f}"
-    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
-
-
 def clock_axis(axes: Sequence[Axes], duration: float, *, note: str = "") -> None:
     """Give axes one time axis, from 0 to `duration` seconds, marked under the lowest; `note` stands beside its name."""
     step = float(_CLOCK_STEPS[min(bisect_left(_CLOCK_STEPS, duration / 8), len(_CLOCK_STEPS) - 1)])
+    decimals = next((n for n in range(3) if step >= 10.0**-n), 3)
     marks = np.arange(0, duration + step / 1000, step)
     for ax in axes:
         ax.set_xlim(0, duration)
         ax.xaxis.set_major_locator(FixedLocator(marks.tolist()))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, step=step)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, decimals)))
         ax.tick_params(labelbottom=ax is axes[-1])
     axes[-1].set_xlabel(f"time [{'h:mm:ss' if duration >= 3600 else 'm:ss'}]{note}", **TYPE)
 

@@ -47,7 +47,8 @@ WHAT_HELPS: dict[FailureClass, str] = {
     "transient": "nothing to do: it is tried again by itself, at longer and longer intervals, at most a day",
     "throttled": "nothing to do: the site is left alone until its pause is over; fewer downloads at once help "
     "(download.host_workers, download.host_seconds), and cookies of an account against checks for robots",
-    "permanent": "take it out of the source, or correct its address; `songform ingest --retry-failed` asks once more",
+    "permanent": "take it out of the source, correct its address, or put a whole copy in the place of a damaged file; "
+    "`songform ingest --retry-failed` asks once more",
     "needs-you": f"{OPEN_IT}, then `songform ingest --retry-failed`; what is withheld in your country stays away",
     "later": "nothing to do: it is asked for again when it should have been published",
     "environment": "mend this machine (`songform doctor` says what is wrong), then ingest again",

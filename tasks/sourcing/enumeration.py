@@ -19,7 +19,7 @@ from songform.errors import ParameterError, SourceError
 from songform.settings import DownloadSettings
 from songform.sources import Track
 from tasks.sourcing.hashes import KnownFiles
-from tasks.sourcing.listing import Listing, unique_tracks
+from tasks.sourcing.listing import Copies, Listing, unique_tracks
 from tasks.sourcing.localfiles import local_listing, local_path
 from tasks.sourcing.playlists import web_listing
 from tasks.strangers import plain_text
@@ -94,6 +94,7 @@ class _Lister:
         """List what a list's lines name; a line that fails is a problem of its own and leaves the others alone."""
         problems: list[str] = []
         notes: list[str] = []
+        copies = Copies()
         self.lists.add(path.resolve())
 
         def tracks() -> Iterator[Track]:
@@ -107,7 +108,8 @@ class _Lister:
                     notes.extend(listing.notes)
                     yield from listing.tracks
 
-        found = unique_tracks(tracks(), self.limit)
+        found = unique_tracks(copies.noticed(tracks()), self.limit)
+        notes += copies.notes()
         return Listing(plain_text(path.stem), found, problems=tuple(problems), notes=tuple(notes)).found(str(path))
 
 

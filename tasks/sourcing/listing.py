@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from songform.errors import SourceError
 from songform.sources import Track
+from tasks.strangers import plain_text
 
-__all__ = ["Listing", "all_told", "unique_tracks"]
+__all__ = ["Copies", "Listing", "all_told", "unique_tracks"]
 
+_NAMED = 5  # copies that are named in a note
 _LINES = 20  # reasons that are told one by one: a list may have ten thousand lines, all of them wrong
 USUALLY_HIDDEN = 0.1  # sites count private and withdrawn tracks, but do not list them: up to this share is no alarm
 
@@ -95,6 +97,38 @@ def all_told(what: str, problems: Iterable[str]) -> str:
     if len(reasons) > _LINES:
         lines.append(f"- and {len(reasons) - _LINES} more such problems")
     return "\n".join(lines)
+
+
+class Copies:
+    """Notices the files that are the same track as another file, for their key is their content.
+
+    Attributes
+    ----------
+    found : list of (str, str)
+        The path of each copy, and that of the file which came first and stands for both.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, str]] = []
+        self._first: dict[str, str] = {}
+
+    def noticed(self, tracks: Iterable[Track]) -> Iterator[Track]:
+        """Yield all tracks as they come."""
+        for track in tracks:
+            if track.path is not None:
+                first = self._first.setdefault(track.key, track.path)
+                if first != track.path:
+                    self.found.append((track.path, first))
+            yield track
+
+    def notes(self) -> tuple[str, ...]:
+        """Return one sentence on all of them, or none."""
+        if not self.found:
+            return ()
+        named = (map(plain_text, pair, (400, 400)) for pair in self.found[:_NAMED])
+        pairs = [" holds the same as ".join(pair) for pair in named]
+        more = f"; and {len(self.found) - _NAMED} more such files" if len(self.found) > _NAMED else ""
+        return (f"the same content is one track, taken once: {'; '.join(pairs)}{more}",)
 
 
 def unique_tracks(tracks: Iterable[Track], limit: int | None = None) -> tuple[Track, ...]:

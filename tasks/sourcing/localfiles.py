@@ -18,7 +18,7 @@ from songform.corpus import AUDIO_SUFFIXES
 from songform.errors import SourceError
 from songform.sources import Track, file_key
 from tasks.sourcing.hashes import KnownFiles
-from tasks.sourcing.listing import Listing, unique_tracks
+from tasks.sourcing.listing import Copies, Listing, unique_tracks
 from tasks.strangers import plain_text
 
 __all__ = ["local_listing", "local_path"]
@@ -71,8 +71,10 @@ def local_listing(path: Path, limit: int | None = None, known: KnownFiles | None
     """
     problems: list[str] = []
     if path.is_dir():
-        tracks = unique_tracks(_tracks(path, known, problems), limit)
-        return Listing(plain_text(path.name) or str(path), tracks, problems=tuple(problems)).found(_shown(path))
+        copies = Copies()
+        tracks = unique_tracks(copies.noticed(_tracks(path, known, problems)), limit)
+        title, found = plain_text(path.name) or str(path), _shown(path)
+        return Listing(title, tracks, problems=tuple(problems), notes=copies.notes()).found(found)
     if not stat.S_ISREG(path.stat().st_mode) or path.suffix.lower() not in AUDIO_SUFFIXES:
         known = ", ".join(sorted(suffix[1:] for suffix in AUDIO_SUFFIXES))
         raise SourceError(

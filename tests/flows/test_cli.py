@@ -151,6 +151,33 @@ def test_a_training_on_an_empty_corpus_says_how_to_fill_it(songform, document, h
 
 
 @pytest.mark.usefixtures("api")
+def test_a_run_without_a_track_that_stands_tells_each_failure(songform, document, home, audio_files, tmp_path):
+    """Other tracks of the corpus make it no training that anybody asked for."""
+    assert songform("--home", home, "ingest", audio_files[0]).exit_code == DONE
+    (tmp_path / "noise.mp3").write_bytes(b"no audio at all")
+    (tmp_path / "rubbish.mp3").write_bytes(b"no audio either")
+    result = songform("--home", home, "run", tmp_path / "noise.mp3", tmp_path / "rubbish.mp3")
+    assert result.exit_code == NOTHING_DONE
+    assert said(result) == "not one of these tracks can be had, so nothing was trained or analysed"
+    for text in ("noise.mp3 holds no audio", "rubbish.mp3 holds no audio", "2 tracks: 2 failed"):
+        assert text in " ".join(result.stdout.split())
+    result = songform("--home", home, "--json", "run", tmp_path / "noise.mp3", tmp_path / "rubbish.mp3")
+    assert result.exit_code == NOTHING_DONE
+    told = document(result)
+    assert told["error"] == said(result)
+    assert ["holds no audio" in track["error"]["message"] for track in told["tracks"]] == [True, True]
+    assert not (home / "mlruns" / "mlflow.db").exists()
+
+
+@pytest.mark.usefixtures("api")
+def test_a_run_that_cannot_train_tells_the_tracks_it_brought_in_first(songform, document, home, audio_files):
+    result = songform("--home", home, "--json", "run", audio_files[0], "--set", "sequences.seconds=60")
+    assert result.exit_code == NOTHING_DONE
+    assert "lower sequences.seconds" in document(result)["error"]
+    assert [track["status"] for track in document(result)["tracks"]] == ["done"]
+
+
+@pytest.mark.usefixtures("api")
 def test_a_training_on_one_song_shorter_than_a_window_names_both_lengths(songform, document, home, audio_files):
     assert songform("--home", home, "ingest", audio_files[0]).exit_code == DONE
     result = songform("--home", home, "--json", "train", "--set", "sequences.seconds=60")
@@ -226,6 +253,16 @@ def test_an_interrupted_command_says_how_to_go_on(songform, home, monkeypatch):
     result = songform("--home", home, "status")
     assert result.exit_code == 130
     assert "goes on where this one left off" in said(result)
+
+
+@pytest.mark.parametrize("words", [["status"], ["status", "--json"]])
+def test_output_that_nobody_reads_ends_quietly_as_by_sigpipe(extracted, words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "flows.cli", *words, "--home", str(extracted)]
+    with os.fdopen(writing, "wb") as pipe:
+        run = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
+    assert (run.returncode, run.stderr) == (141, "")
 
 
 def test_a_full_disk_is_one_sentence_but_a_defect_is_none(songform, home, monkeypatch):

@@ -169,7 +169,9 @@ def test_segments_of_many_songs_are_not_listed(shown):
     many = AnalyzeReport(INGESTED, [REPORT] * 4, ANALYZED.model)
     out = shown(lambda console: console.analyze(many), json=False).out
     assert "0:30.0" not in out
-    assert out.endswith("Page:  songform report lists them all\n")
+    assert out.endswith(
+        "Pages: one .html a song in that folder; the command songform report makes an index of them all.\n"
+    )
 
 
 def test_the_demo_ends_with_where_to_look(shown, monkeypatch, tmp_path):

@@ -82,7 +82,8 @@ def finish(home, *words, own_server=False):
 def read_everything(home):
     """Read each Parquet and JSON file of a corpus whole; return how many there are."""
     found = 0
-    for path in list((home / "data").rglob("*")):
+    # A folder may go while it is looked at: `os.walk` takes it for empty.
+    for path in [Path(folder, name) for folder, _, names in os.walk(home / "data") for name in names]:
         if ".tmp" in str(path.relative_to(home)) or path.suffix not in {".parquet", ".json"}:
             continue
         try:

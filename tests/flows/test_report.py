@@ -52,10 +52,11 @@ def test_without_a_model_songs_with_states_of_their_own_are_reported_on(songform
 
 
 def test_where_nothing_was_analysed_it_is_one_sentence(songform, document, tmp_path):
+    (tmp_path / "data").mkdir()
     result = songform("--home", tmp_path, "--json", "report")
     assert result.exit_code == 4
     assert document(result)["error"].endswith("tell the form of some: songform analyze SOURCE")
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.rglob("*")) == [tmp_path / "data"]
 
 
 def test_a_report_that_cannot_be_read_is_told_beside_the_index(songform, document, home, tmp_path):

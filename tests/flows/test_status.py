@@ -33,10 +33,18 @@ def test_tracks_come_in_order_of_their_titles_with_what_failed_and_why(home, aud
 
 
 def test_a_folder_that_is_no_home_yet_holds_nothing_and_stays_as_it_is(songform, document, tmp_path):
-    assert corpus_status(tmp_path / "new") == []
-    result = songform("--home", tmp_path / "new", "--json", "status")
+    assert corpus_status(tmp_path) == []
+    result = songform("--home", tmp_path, "--json", "status")
     assert (result.exit_code, document(result)) == (0, {"tracks": [], "problems": []})
-    assert "bring some in with songform ingest" in songform("--home", tmp_path / "new", "status").stdout
+    assert "bring some in with songform ingest" in songform("--home", tmp_path, "status").stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_is_not_there_is_one_sentence_and_is_not_made(songform, document, tmp_path):
+    """Most often its name is mistyped: an empty corpus would hide that."""
+    result = songform("--home", tmp_path / "new", "--json", "status")
+    assert result.exit_code == 4
+    assert document(result)["error"].startswith(f"there is no home {tmp_path / 'new'}; check its name")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -207,6 +207,21 @@ def test_a_broken_download_fails_alone_and_is_not_used_again(corpus, tracks):
 
 
 @pytest.mark.usefixtures("here")
+def test_a_damaged_file_of_this_machine_is_told_to_be_replaced_and_not_fetched_or_tried_again(corpus, tracks):
+    """It is known by its content, so another attempt could only end as this one."""
+    for size, words in ((0, "is empty"), (Path(tracks[1].path).stat().st_size // 5, "")):
+        path = Path(tracks[1].path)
+        path.write_bytes(path.read_bytes()[:size] if size else b"")
+        (record,) = extract(corpus, tracks[1:2])
+        assert (record.error.failure, record.next_retry_at) == ("permanent", None)
+        assert words in record.error.message
+        assert record.error.message.endswith("; put a whole copy in its place")
+        assert "again" not in record.error.message
+        assert path.exists()
+        path.write_bytes(Path(tracks[0].path).read_bytes())
+
+
+@pytest.mark.usefixtures("here")
 def test_a_defect_takes_its_own_track_alone_and_asks_to_be_reported(corpus, tracks, monkeypatch):
     groups, stumbled = tasks.extraction.feature_groups, []
 

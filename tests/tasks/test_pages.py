@@ -21,7 +21,7 @@ from tasks.pages import PLAYABLE, write_song_page
 from tasks.registry import ModelInfo
 
 DOCUMENT = {"segments": []}
-MODEL = ModelInfo("models:/songform@champion", "0123456789ab", "run", True)
+MODEL = ModelInfo("models:/songform/1", "0123456789ab", "run", True)
 
 
 @dataclass
@@ -165,8 +165,8 @@ def test_sound_that_was_taken_from_beside_a_page_is_put_there_again(given):
     assert beside.is_file()
 
 
-def test_the_page_says_which_model_the_champion_was(given):
-    assert "<span>models:/songform@champion (0123456789ab)</span>" in given.write().read_text(encoding="utf-8")
+def test_the_page_says_which_model_it_was(given):
+    assert "<span>models:/songform/1 (0123456789ab)</span>" in given.write().read_text(encoding="utf-8")
 
 
 def test_the_page_names_a_local_file_without_its_folders(given):

@@ -64,6 +64,13 @@ def test_every_picture_is_a_png_and_what_stands_is_not_drawn_again(trained, mode
     assert pictures["rms"].is_file()
 
 
+def test_the_champion_and_its_version_are_one_model_whose_reports_stand(trained, model, tmp_path):
+    (document,) = report(trained, fetch_bundle.fn(trained.home, "models:/songform/1"), out=tmp_path)
+    when = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert report(trained, model, out=tmp_path) == [document]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == when
+
+
 def test_reports_lie_in_a_folder_of_their_model_and_each_is_announced(trained, model):
     heard = []
     with listening(heard.append):

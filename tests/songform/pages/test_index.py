@@ -29,6 +29,12 @@ def test_a_song_is_listed_with_its_length_its_confidences_and_its_timeline(read)
     assert [element.text for element in reader.all("span") if element.text.endswith("%")] == ["75 %", "25 %"]
 
 
+def test_a_length_is_handed_to_the_page_unrounded_for_the_page_rounds_it(read):
+    """The terminal says 1:01; of 61.5, the page would say 1:02."""
+    found = data(read(index_page([entry("Song", Segment(0, 61.46, "Calm", 0.9))], model="")))
+    assert found["songs"][0][2] == 61.46
+
+
 def test_songs_can_be_sorted_by_each_states_share(read):
     songs = [entry(), entry("Other", Segment(0, 10, "Verse", 0.9))]
     options = read(index_page(songs, model="")).all("option")

@@ -8,9 +8,9 @@ import re
 
 import pytest
 
+from songform.clocks import clock
 from songform.naming import STATES
 from songform.pages import Sound, song_page
-from songform.pages.sections import clock
 from songform.segments import Segment
 from songform.states import StateModel
 
@@ -111,7 +111,7 @@ def test_the_segments_are_a_table_with_heads_and_a_caption(reader, song):
     assert "table" in reader.one("tbody", id="rows").parents
     assert [e.text for e in reader.all("th", scope="col")] == ["No.", "Start", "End", "Length", "State", "Confidence"]
     segments = song().segments
-    assert [e.text for e in reader.all("button", class_="from")] == [clock(segment.start) for segment in segments]
+    assert [e.text for e in reader.all("button", class_="from")] == [clock(segment.start, 1) for segment in segments]
     assert [e.text for e in reader.all("td", class_="label")] == [segment.state for segment in segments]
     assert [e.text for e in reader.all("td", class_="sure")] == [f"{round(100 * s.confidence)} %" for s in segments]
     assert len(reader.all("caption")) == 1 + len(STATES)
@@ -185,17 +185,3 @@ def test_a_song_of_one_segment_has_a_page(song, read, duration, n_segments):
     reader = read(song_page(song(duration, n_segments)))
     assert reader.one("span", id="count").text == "1 segment"
     assert "not in this song" in words(reader)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "tenths", "said"),
-    [
-        (0, True, "0:00.0"),
-        (59.96, True, "1:00.0"),
-        (62.5, False, "1:02"),
-        (3599.96, True, "1:00:00.0"),
-        (3723, False, "1:02:03"),
-    ],
-)
-def test_a_clock_never_shows_sixty_seconds(seconds, tenths, said):
-    assert clock(seconds, tenths=tenths) == said

@@ -17,7 +17,7 @@ from PIL import Image
 
 from songform.naming import STATES
 from songform.pages.tones import state_tone
-from songform.plots.drawing import DPI, WIDTH, clock, clock_axis, paper, save_png
+from songform.plots.drawing import DPI, WIDTH, clock_axis, paper, save_png
 from songform.plots.lettering import plain_text
 from songform.plots.palette import STATE_COLORS, state_color, state_order
 from songform.plots.reduction import columns
@@ -158,24 +158,6 @@ def test_text_is_cut_only_where_it_does_not_fit():
     assert cut.endswith("…")
     assert "one two three one".startswith(cut[:13])
     assert plain_text("anything", width=0.01) == "…"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "step", "written"),
-    [
-        (0, 1, "0:00"),
-        (61.4, 1, "1:01"),
-        (59.7, 1, "1:00"),
-        (3599, 30, "59:59"),
-        (3600, 60, "1:00:00"),
-        (43261, 1, "12:01:01"),
-        (0.025, 0.005, "0:00.025"),
-        (0.05, 0.01, "0:00.05"),
-        (61.5, 0.5, "1:01.5"),
-    ],
-)
-def test_a_clock_reads(seconds, step, written):
-    assert clock(seconds, step=step) == written
 
 
 @pytest.mark.parametrize("duration", [0.003, 0.05, 1, 9.7, 77, 240, 3600, 43200, 400000])

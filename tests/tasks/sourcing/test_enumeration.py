@@ -51,10 +51,32 @@ def test_a_folder_is_listed_with_its_subfolders_in_order_without_what_is_hidden_
     assert listing.problems == ()
 
 
-def test_copies_in_a_folder_are_one_track(song, tmp_path):
+def test_copies_in_a_folder_are_one_track_and_told(song, tmp_path):
     song("album/1.flac")
     song("album/2.flac")
-    assert [track.title for track in listed(tmp_path / "album").tracks] == ["1"]
+    song("album/3.flac", 500.0)
+    listing, album = listed(tmp_path / "album"), tmp_path / "album"
+    assert [track.title for track in listing.tracks] == ["1", "3"]
+    (note,) = listing.notes
+    assert note == f"the same content is one track, taken once: {album / '2.flac'} holds the same as {album / '1.flac'}"
+
+
+def test_copies_that_a_list_names_are_told_but_not_a_file_that_it_names_twice(song, tmp_path):
+    song("a.flac"), song("b.flac")
+    names = tmp_path / "names.txt"
+    names.write_text("a.flac\na.flac\nb.flac\n")
+    (note,) = listed(names).notes
+    assert note.endswith(f": {tmp_path / 'b.flac'} holds the same as {tmp_path / 'a.flac'}")
+    names.write_text("a.flac\na.flac\n")
+    assert listed(names).notes == ()
+
+
+def test_of_many_copies_some_are_named_and_the_rest_counted(song, tmp_path):
+    for number in range(9):
+        song(f"album/{number}.flac")
+    (note,) = listed(tmp_path / "album").notes
+    assert note.count("holds the same as") == 5
+    assert note.endswith("; and 3 more such files")
 
 
 def test_a_limit_reads_no_file_beyond_it(song, tmp_path):

@@ -72,7 +72,10 @@ _FILE = typer.Argument(
     "JAMS or a report of songform. Or a folder of such files, each named like its song.",
 )
 _ANNOTATOR = typer.Option(
-    "--annotator", metavar="NAME", callback=_named_if_any, help="Who labelled it; a song may have labels of several people."
+    "--annotator",
+    metavar="NAME",
+    callback=_named_if_any,
+    help="Who labelled it; a song may have labels of several people.",
 )
 _EXPERIMENT = typer.Option("--experiment", callback=_named, help="MLflow's name for a group of runs.")
 

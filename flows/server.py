@@ -165,7 +165,7 @@ def start_server(home: Path, port: int, *, ui: bool = False) -> subprocess.Popen
 
 
 def stop_server(process: subprocess.Popen[bytes]) -> None:
-    """Stop a server that `start_server` started."""
+    """Stop a server that waits for the end of its standard input."""
     if process.stdin:
         process.stdin.close()  # its end is what the server waits for
     try:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from flows.server import wait_until_healthy
+from flows.server import stop_server, wait_until_healthy
 from flows.standing import standing_server, wanted_port
 from songform.corpus import Corpus
 
@@ -45,19 +45,22 @@ def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str]
         except KeyboardInterrupt:
             say("Stopped.")
         finally:
-            mlflow.terminate()
-            mlflow.wait(20)
+            stop_server(mlflow)
 
 
 def _start_mlflow(corpus: Corpus, port: int) -> subprocess.Popen[bytes]:
-    """Start MLflow's server: one worker, none of the job runners that it starts by default."""
+    """Start MLflow's server: one worker, none of the job runners that it starts by default; it ends with this process.
+
+    `flows.wards` sees to that, and `stop_server` stops it.
+    """
     from tasks.tracking import store_uri
 
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri(corpus.home)]
+    command = [sys.executable, "-m", "flows.wards"]
+    command += [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri(corpus.home)]
     command += ["--default-artifact-root", (corpus.mlruns / "artifacts").as_uri()]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (corpus.mlruns / "server.log").open("ab") as log:
         return subprocess.Popen(  # noqa: S603  our own interpreter, no shell
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
         )

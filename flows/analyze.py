@@ -18,7 +18,7 @@ from tasks.sonification import sonify_tracks
 from tasks.sourcing.listing import all_told
 from tasks.tracking import MODEL_NAME
 
-__all__ = ["AnalyzeReport", "analyze", "analyze_ingested", "keys_at_hand"]
+__all__ = ["AnalyzeReport", "analyze", "analyze_ingested"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def analyze_ingested(
     home: Path, ingested: IngestReport, settings: Settings, model: str | None, out: Path | None = None
 ) -> AnalyzeReport:
     """Tell the form of the tracks that an ingest brought in; see `analyze`."""
-    keys = keys_at_hand(ingested)
+    keys = _keys_at_hand(ingested)
     chosen = chosen_model(home, model)
     documents = report_tracks(home, keys, settings, chosen, out=out, n_tracks=len(keys))
     problems = [document["error"] for document in documents if "error" in document]
@@ -104,24 +104,18 @@ def analyze_ingested(
     return AnalyzeReport(ingested, reports, chosen, problems)
 
 
-def keys_at_hand(ingested: IngestReport) -> list[str]:
-    """Return the keys of the tracks that an ingest found or brought in.
+def chosen_model(home: Path, uri: str | None) -> ModelInfo:
+    """Return the model asked for, else the champion, else the song's own."""
+    if uri is None and champion_version(home) is None:
+        return OWN_MODEL
+    return fetch_bundle(home, uri or f"models:/{MODEL_NAME}@champion")
 
-    Raises
-    ------
-    SourceError
-        If there is none. Every reason is told.
-    """
+
+def _keys_at_hand(ingested: IngestReport) -> list[str]:
+    """Return the keys of the tracks that an ingest found or brought in; if there is none, every reason is told."""
     keys = [track["key"] for track in ingested.done]
     if not keys:
         reasons = [track["error"]["message"] for track in ingested.tracks if track["error"]] + ingested.problems
         none = "there is no track to analyse; give another SOURCE"
         raise SourceError(all_told("not one of these tracks can be had", reasons or [none]))
     return keys
-
-
-def chosen_model(home: Path, uri: str | None) -> ModelInfo:
-    """Return the model asked for, else the champion, else the song's own."""
-    if uri is None and champion_version(home) is None:
-        return OWN_MODEL
-    return fetch_bundle(home, uri or f"models:/{MODEL_NAME}@champion")

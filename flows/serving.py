@@ -46,6 +46,8 @@ ONE_RUN = _TOGETHER | {
 # What a server needs that lives as long as it can. The places of deployments are leased; a lease that is kept in memory
 # alone is lost with the server, and its place is never free again.
 STANDING = _TOGETHER | {
+    # Runs older than three months (Prefect's default) go: an hourly retry is nine thousand a year.
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_UI_ENABLED": "true",
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
 }

@@ -1,8 +1,8 @@
 """Boundaries: where exactly one segment ends and the next begins.
 
 States are known every half second; a listener hears a change to a few hundredths. So each boundary is moved to the
-nearest peak of a novelty that looks closely: how unlike the half second before a moment is to the fifth of a second
-after it. The two sides differ in length because sounds do: an attack is sudden, and what was before it rings on.
+nearest strong peak of a novelty that looks closely: how unlike the half second before a moment is to the fifth of a
+second after it. The two sides differ in length because sounds do: an attack is sudden, and what was before it rings on.
 
 Conventions
 -----------
@@ -69,17 +69,19 @@ def refined_times(times: Array, overview: Overview) -> Array:
     Returns
     -------
     np.ndarray, shape=(n,)
-        In the same order: none moves further than 0.8 s, nor half the way to the boundary beside it.
+        In the same order: none moves further than 0.8 s, nor half the way to the boundary beside it. Where there is no
+        peak so near, a boundary stays.
     """
     novelty = close_novelty(overview)
     rows = np.arange(len(novelty)) * OVERVIEW_SECONDS
     gaps = np.diff(np.r_[0.0, times, len(novelty) * OVERVIEW_SECONDS])
     reaches = np.minimum(np.minimum(gaps[:-1], gaps[1:]) / 2 - 1e-9, REACH_SECONDS)
+    is_peak = _peaks(novelty)
     refined = np.array(times, dtype=np.float64)
     for i, (time, reach) in enumerate(zip(times, reaches, strict=True)):
-        near = np.flatnonzero(np.abs(rows - time) <= reach)
+        near = np.flatnonzero(is_peak & (np.abs(rows - time) <= reach))
         strength = novelty[near] * np.exp(-0.5 * ((rows[near] - time) / NEAR_SECONDS) ** 2)
-        if strength.max(initial=0.0) > 0:
+        if len(near):
             refined[i] = rows[near[strength.argmax()]]
     return refined
 
@@ -90,6 +92,12 @@ def refined_segments(segments: list[Segment], overview: Overview) -> list[Segmen
     starts = [segments[0].start, *times.tolist()]
     ends = [*starts[1:], segments[-1].end]
     return [segment._replace(start=start, end=end) for segment, start, end in zip(segments, starts, ends, strict=True)]
+
+
+def _peaks(novelty: Array) -> NDArray[np.bool_]:
+    """Return which rows are higher than the one before, and not lower than the one after."""
+    beside = np.r_[0.0, novelty, 0.0]
+    return np.asarray((novelty > beside[:-2]) & (novelty >= beside[2:]))
 
 
 def _timbre(overview: Overview) -> Array:

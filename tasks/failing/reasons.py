@@ -41,7 +41,7 @@ ELSEWHERE = "it can only be had from another country"
 OPEN_IT = "open it in a browser; if only a login helps there, set download.cookies to a cookies.txt exported from it"
 SLOWER = "it is left alone for a while, and then asked again"
 NO_ROOM = "free some space, mend the folder's permissions, or choose another --home"
-UPGRADE = "upgrade it with `pip install -U yt-dlp`, which follows such changes within days"
+UPGRADE = "upgrade it with `pip install -U yt-dlp yt-dlp-ejs`, which follows such changes within days"
 
 WHAT_HELPS: dict[FailureClass, str] = {
     "transient": "nothing to do: it is tried again by itself, at longer and longer intervals, at most a day",
@@ -52,7 +52,7 @@ WHAT_HELPS: dict[FailureClass, str] = {
     "needs-you": f"{OPEN_IT}, then `songform ingest --retry-failed`; what is withheld in your country stays away",
     "later": "nothing to do: it is asked for again when it should have been published",
     "environment": "mend this machine (`songform doctor` says what is wrong), then ingest again",
-    "bug": "upgrade yt-dlp with `pip install -U yt-dlp`; what still fails then is worth a report",
+    "bug": "upgrade yt-dlp with `pip install -U yt-dlp yt-dlp-ejs`; what still fails then is worth a report",
 }
 
 

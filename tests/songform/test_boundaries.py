@@ -36,6 +36,14 @@ def test_a_boundary_moves_to_the_change_that_it_missed(cut_overview, off):
     assert_allclose(refined_times(np.array([10.3, 20.7]) + off, cut_overview), [10.3, 20.7], atol=0.11)
 
 
+@given(st.floats(1, 29))
+def test_a_boundary_is_a_peak_of_novelty_or_where_it_was(cut_overview, time):
+    novelty = close_novelty(cut_overview)
+    (moved,) = refined_times(np.array([time]), cut_overview)
+    row = round(moved * 10)
+    assert moved == time or novelty[row] == novelty[row - 1 : row + 2].max() > 0
+
+
 def test_a_boundary_that_is_too_far_from_any_change_stays_near(cut_overview):
     (moved,) = refined_times(np.array([15.0]), cut_overview)
     assert abs(moved - 15.0) <= 0.8

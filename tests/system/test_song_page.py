@@ -17,6 +17,7 @@ import pytest
 from songform.bundle import Bundle
 from songform.context import context_descriptors
 from songform.extraction import describe_audio
+from songform.formats import read_annotation
 from songform.pages import SongView, Sound, song_page
 from songform.pages.figures import BORDERS, HEIGHTS
 from songform.plots.palette import state_color
@@ -654,6 +655,10 @@ def test_what_was_edited_is_read_back_by_mir_eval_and_jams(page, report, tmp_pat
     assert jam_labels == labels
     assert jam_intervals == pytest.approx(intervals, abs=1e-6)
     assert read.file_metadata.title == report.title
+    for name in ("one.lab", "one.jams"):  # and by what `songform annotate` reads it with
+        annotation = read_annotation(tmp_path / name)
+        assert list(annotation.labels) == labels
+        assert annotation.intervals == pytest.approx(intervals, abs=1e-6)
     assert read.file_metadata.duration == pytest.approx(report.duration)
     assert "takes it" in page.inner_text("#edit-note")
 

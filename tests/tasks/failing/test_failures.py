@@ -110,7 +110,7 @@ def test_a_channel_that_is_not_live_is_for_later():
 def test_a_defect_asks_for_an_upgrade_and_keeps_its_cause():
     error = raised(lambda ie: {}["title"])
     found = track_error(error, TRACK)
-    assert "upgrade it with `pip install -U yt-dlp`" in str(found)
+    assert "upgrade it with `pip install -U yt-dlp yt-dlp-ejs`" in str(found)
     assert "please report" not in str(found)
     assert found.__cause__ is error
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from prefect import flow
 
 from songform.corpus import Corpus
 from songform.settings import Settings
 from tasks.evaluation import judge_bundle
-from tasks.labeling import fit_corpus_states, label_tracks, plan_training
+from tasks.labeling import Plan, fit_corpus_states, label_tracks, plan_training
+from tasks.progress import announce
 from tasks.registry import judge_champion, log_results, model_version, register_bundle
 from tasks.tracking import MODEL_NAME, finish_run, finished_run, prepare_store, run_summary, start_run
 from tasks.training import train_bundle
@@ -74,6 +76,11 @@ def train(
     Corpus(home).prepare()
     plan = plan_training(home, settings)
     experiment_id = prepare_store(home, experiment)
+    with _in_turn(home):
+        return _trained(home, settings, plan, experiment_id, again=again)
+
+
+def _trained(home: Path, settings: Settings, plan: Plan, experiment_id: str, *, again: bool) -> TrainReport:
     run_id = None if again else finished_run(home, experiment_id, plan)
     is_new = run_id is None
     if run_id is None:
@@ -91,6 +98,21 @@ def train(
     is_champion = judge_champion(home, version) if version else False
     uri = f"models:/{MODEL_NAME}/{version}" if version else f"runs:/{run_id}/bundle"
     return TrainReport(**run_summary(home, run_id), model_uri=uri, is_champion=is_champion, is_new=is_new)
+
+
+@contextmanager
+def _in_turn(home: Path) -> Iterator[None]:
+    """Let the trainings of a home take turns: the same one, asked for twice at once, is done once."""
+    turn = FileLock(home / "mlruns" / ".training.lock")
+    try:
+        turn.acquire(timeout=0)
+    except Timeout:
+        announce("training", 0.0, None, "waiting for another training in this home")
+        turn.acquire()
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 @contextmanager

@@ -162,7 +162,9 @@ def fitted(annotation: Annotation, duration: float) -> tuple[Annotation, list[st
         raise AnnotationError("none of its labels lies within the track")
     notes = [f"{n_dropped} point{'' if n_dropped == 1 else 's'} beside sections left out"] if n_dropped else []
     gaps, overlaps = _gaps(sections.intervals, duration), _overlaps(sections.intervals)
-    return replace(sections, duration=duration), notes + _told(gaps, "without a label") + _told(overlaps, "with two")
+    return replace(sections, duration=duration), notes + _told(gaps, "without a label") + _told(
+        overlaps, "labelled twice"
+    )
 
 
 def partition(annotation: Annotation, duration: float) -> Annotation:

@@ -27,6 +27,7 @@ from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -63,6 +64,21 @@ class WorkerLostError(Exception):
 
 class WorkerLateError(Exception):
     """A job took longer than it may; its process was ended."""
+
+
+class _DeafProcess(SpawnProcess):
+    """A process that never hears Ctrl-C, which the terminal tells all: not even while it imports its libraries."""
+
+    def start(self) -> None:
+        heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what is blocked here is blocked there
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+
+
+class _DeafContext(SpawnContext):
+    Process = _DeafProcess  # type: ignore[assignment]  which is how the standard library's own contexts are made
 
 
 class _Ended(BaseException):
@@ -133,8 +149,7 @@ def outcomes(
 def worker_pool(function: Callable[..., object], *, workers: int) -> Iterator[ProcessPool]:
     """Start processes that know a function; end them with the `with` block, whatever they are doing."""
     # The function comes along so that its libraries are there before they are limited.
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPool(workers, initializer=_settle_in, initargs=(function,), context=spawn)
+    pool = ProcessPool(workers, initializer=_settle_in, initargs=(function,), context=_DeafContext())
     try:
         yield pool
     finally:
@@ -188,7 +203,7 @@ def _done_here(
 
 
 def _settle_in(_function: Callable[..., object]) -> None:
-    """Prepare a fresh process; Ctrl-C is the parent's business, of which pebble takes care."""
+    """Prepare a fresh process; Ctrl-C is the parent's business."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     threadpool_limits(1)  # a process a core is enough: BLAS would start as many threads in each
     silence = os.open(os.devnull, os.O_WRONLY)

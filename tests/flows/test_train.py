@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 import flows.train
 from flows.train import train
@@ -87,3 +88,21 @@ def test_nothing_to_learn_from_makes_no_run(tmp_path):
     with pytest.raises(CorpusError, match="bring some in with songform ingest"):
         train(Path(tmp_path), Settings())
     assert not (tmp_path / "mlruns" / "mlflow.db").exists()
+
+
+def test_trainings_of_a_home_take_turns(home, quick, monkeypatch):
+    """Whether the same was trained before is asked when it is one's turn, and not before."""
+    turn = FileLock(home / "mlruns" / ".training.lock")
+    finished, asked = flows.train.finished_run, []
+
+    def finished_in_turn(*arguments):
+        with pytest.raises(Timeout):
+            turn.acquire(timeout=0)
+        asked.append(arguments)
+        return finished(*arguments)
+
+    monkeypatch.setattr(flows.train, "finished_run", finished_in_turn)
+    monkeypatch.setattr("tasks.training.fit_network", None)  # it stands
+    train(home, quick, "turns")
+    with turn.acquire(timeout=0):
+        assert len(asked) == 1

@@ -138,7 +138,7 @@ def test_gaps_overlaps_and_points_beside_sections_are_told():
     assert notes == [
         "1 point beside sections left out",
         "0.0 to 1.0 s is without a label and 1 more such stretch",
-        "9.0 to 10.0 s is with two and 1 more such stretch",
+        "9.0 to 10.0 s is labelled twice and 1 more such stretch",
     ]
     assert "remark" not in made.labels
 

@@ -36,6 +36,14 @@ def test_results_and_errors_come_back():
     assert isinstance(found[1], ValueError)
 
 
+def test_a_worker_never_hears_ctrl_c_and_its_parent_goes_on_to_hear_it():
+    """A terminal tells all processes; one that is still importing would answer with a traceback."""
+    here = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    (there,) = sorted_outcomes(partial(signal.pthread_sigmask, signal.SIG_BLOCK), [[]])
+    assert signal.SIGINT in there
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == here
+
+
 def test_a_worker_that_is_killed_takes_its_own_job_alone():
     jobs = [ALIVE, signal.SIGKILL, ALIVE, signal.SIGSEGV, signal.SIGABRT, ALIVE, ALIVE]
     found = sorted_outcomes(signal.raise_signal, jobs)
@@ -108,7 +116,7 @@ def test_a_clock_that_is_set_ends_nobody_and_saves_nobody(monkeypatch):
 @pytest.mark.usefixtures("impatient")
 def test_a_job_that_is_deaf_to_a_polite_end_is_killed(monkeypatch):
     monkeypatch.setattr(pebble.common.types.CONSTS, "term_timeout", 0.2)
-    deaf = "__import__('signal').pthread_sigmask(0, [15]) or __import__('time').sleep(600)"
+    deaf = "(__import__('signal').pthread_sigmask(0, [15]), __import__('time').sleep(600))"
     (outcome,) = sorted_outcomes(partial(eval, deaf), [{}], seconds=0.3)
     assert type(outcome) is WorkerLateError
     assert multiprocessing.active_children() == []

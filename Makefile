@@ -26,8 +26,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: install ## Compose, download, analyse and judge a small playlist, all on this machine
 	$(BIN)/songform demo
 
+# In the order of their folders, the slow files of tests/flows come first, and the quick ones fill up the end.
 test: install ## Run the tests that need nothing but the lock
-	$(BIN)/python -m pytest -m "not system" --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m "not system" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-system: install ## Run the tests that need Debian's packages, minutes or a cluster (each says what)
 	$(BIN)/python -m pytest -m system -rs

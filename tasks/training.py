@@ -137,25 +137,10 @@ def _trained(corpus: Corpus, plan: Plan, settings: Settings, on_epoch: EpochList
     states, shape, chosen = read_state_model(corpus, plan), window_shape(settings), settings.model
     center, scale, columns = _frame_scaler(corpus, plan, settings)
     material = Material(corpus, plan, settings, states, center, scale)
-    windows = {
-        part: Windows(
-            partial(material.windows, part=part),
-            sorted(plan.split.part(part)),
-            n_steps=shape.n_steps,
-            batch_size=chosen.batch_size,
-            seed=chosen.seed if part == "train" else None,
-        )
-        for part in ("train", "validation")
-    }
+    windows = _windows(material, settings)
     counts = {part: len(stream.targets()) for part, stream in windows.items()}
     if not counts["train"]:
-        ahead = f" with a target {settings.sequences.ahead_seconds:g} s ahead" if _looks_ahead(settings) else ""
-        lower = " or sequences.ahead_seconds" if ahead else ""
-        msg = (
-            f"the training tracks have no window of {settings.sequences.seconds:g} s{ahead}; "
-            f"lower sequences.seconds{lower}, or add longer songs"
-        )
-        raise CorpusError(msg)
+        raise CorpusError(_too_short(settings))
 
     def report(epoch: int, logs: Mapping[str, float]) -> None:
         announce("training", epoch, chosen.epochs, ", ".join(f"{name} {value:.3f}" for name, value in logs.items()))
@@ -179,6 +164,30 @@ def _trained(corpus: Corpus, plan: Plan, settings: Settings, on_epoch: EpochList
     weight, tried = best_weight(bundle, composed_songs(corpus.home, TUNING_SEEDS, settings))
     tried_weights = {f"{value:g}": score for value, score in tried.items()}
     return bundle.with_weight(weight), Training(history, tried_weights, counts)
+
+
+def _windows(material: Material, settings: Settings) -> dict[str, Windows]:
+    """Return the streams of windows to learn from, and to stop by."""
+    plan, chosen = material.plan, settings.model
+    return {
+        part: Windows(
+            partial(material.windows, part=part),
+            sorted(plan.split.part(part)),
+            n_steps=window_shape(settings).n_steps,
+            batch_size=chosen.batch_size,
+            seed=chosen.seed if part == "train" else None,
+        )
+        for part in ("train", "validation")
+    }
+
+
+def _too_short(settings: Settings) -> str:
+    ahead = f" with a target {settings.sequences.ahead_seconds:g} s ahead" if _looks_ahead(settings) else ""
+    lower = " or sequences.ahead_seconds" if ahead else ""
+    return (
+        f"the training tracks have no window of {settings.sequences.seconds:g} s{ahead}; "
+        f"lower sequences.seconds{lower}, or add longer songs"
+    )
 
 
 def _frame_scaler(

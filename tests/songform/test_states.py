@@ -16,15 +16,17 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
 
+from songform.boundaries import refined_segments
 from songform.context import CONTEXT_COLUMNS, context_descriptors
 from songform.curves import song_curves
 from songform.errors import ModelError, ParameterError
 from songform.extraction import describe_audio
 from songform.naming import ARCHETYPES, STATES, archetype_scores, name_clusters
 from songform.overview import Overview
+from songform.segments import state_segments
 from songform.sequences import DELTA_REACH
 from songform.songunits import KnownUnits, song_units
-from songform.states import StateModel, fit_states, last_unit_vector, state_posterior, unit_vectors
+from songform.states import StateModel, fit_states, last_unit_vector, state_posterior, state_sequence, unit_vectors
 from songform.stretches import song_stretches
 from songform.synth import compose, states_at
 
@@ -395,3 +397,16 @@ def test_the_states_of_composed_songs_are_found_by_their_names_and_no_name_is_we
     assert model.weak == ("",) * 5
     found = np.array(model.states)[state_posterior(model, np.vstack(vectors)).argmax(axis=1)]
     assert (found == np.concatenate([truth for _, _, truth in forms])).mean() > 0.8
+
+
+def test_half_of_the_segments_last_two_seconds_and_no_turn_is_long(forms):
+    """Also after each boundary has moved, by at most 0.8 s."""
+    vectors = [unit_vectors(features, overview) for features, overview, _ in forms]
+    model = fit_states(vectors)
+    for (_, overview, truth), units in zip(forms, vectors, strict=True):
+        posterior = state_posterior(model, units)
+        path, duration = state_sequence(model, posterior), len(truth) / 2
+        segments = state_segments(path, posterior, model.states, unit_seconds=0.5, duration=duration)
+        segments = refined_segments(segments, overview)
+        assert np.median([each.end - each.start for each in segments]) >= 2.0
+        assert all(each.end - each.start <= 8.0 + 2 * 0.8 for each in segments if each.state == "Transition")

@@ -13,18 +13,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["Patient"]
 
 _SECONDS = 5.0  # for how long a request is played again
 _PAUSE = 0.03  # seconds in between
 _BUSY = 503
-
-_Message = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
 
 
 class Patient:
@@ -36,10 +34,10 @@ class Patient:
         Prefect's server.
     """
 
-    def __init__(self, app: Callable[[_Message, _Receive, _Send], Awaitable[None]]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
@@ -52,11 +50,11 @@ class Patient:
                 return
             await asyncio.sleep(_PAUSE)
 
-    async def _refusal(self, scope: _Message, receive: _Receive, send: _Send) -> list[_Message]:
+    async def _refusal(self, scope: Scope, receive: Receive, send: Send) -> list[Message]:
         """Serve a request once, and return the answer if it is 503; any other is sent."""
-        refusal: list[_Message] = []
+        refusal: list[Message] = []
 
-        async def sending(message: _Message) -> None:
+        async def sending(message: Message) -> None:
             if refusal or message.get("status") == _BUSY:
                 refusal.append(message)
             else:
@@ -70,7 +68,7 @@ class Patient:
         return refusal
 
 
-async def _whole_request(receive: _Receive) -> list[_Message]:
+async def _whole_request(receive: Receive) -> list[Message]:
     """Return the messages of a request, to the last part of its body or to its client's end."""
     came = [await receive()]
     while came[-1].get("more_body"):
@@ -78,11 +76,11 @@ async def _whole_request(receive: _Receive) -> list[_Message]:
     return came
 
 
-def _replay(came: list[_Message], receive: _Receive) -> _Receive:
+def _replay(came: list[Message], receive: Receive) -> Receive:
     """Return what gives the messages that came, and then those that come."""
     ahead = iter(came)
 
-    async def replaying() -> _Message:
+    async def replaying() -> Message:
         message = next(ahead, None)
         return await receive() if message is None else message
 

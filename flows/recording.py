@@ -13,9 +13,11 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["Ledger"]
 
@@ -24,10 +26,6 @@ _MOST = 10_000  # task runs kept in mind: Prefect's own queue of events holds no
 _AT_ONCE = 500  # task runs asked for in one request
 _TASK_RUN = "prefect.task-run."
 _FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-
-_Message = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
 
 
 class Ledger:
@@ -39,18 +37,18 @@ class Ledger:
         Prefect's server.
     """
 
-    def __init__(self, app: Callable[[_Message, _Receive, _Send], Awaitable[None]]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._ended: deque[str] = deque(maxlen=_MOST)
         self._open = 0  # websockets through which events may still come
 
-    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request; of the websocket through which clients send events, note what comes."""
         if scope["type"] != "websocket" or not scope["path"].endswith("/events/in"):
             await self._app(scope, receive, send)
             return
 
-        async def noting() -> _Message:
+        async def noting() -> Message:
             message = await receive()
             if message.get("text"):
                 self.note(message["text"])

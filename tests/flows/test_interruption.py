@@ -235,6 +235,13 @@ def epochs(home):
         connection.close()
 
 
+def runs(home):
+    """Return how each run of MLflow's ended."""
+    store = client(home)
+    (experiment,) = [e for e in store.search_experiments() if e.name == "songform"]
+    return {run.info.run_id: run.info.status for run in store.search_runs([experiment.experiment_id])}
+
+
 @pytest.mark.usefixtures("api")
 def test_a_training_killed_between_epochs_is_closed_and_done_by_the_next(extracted, home):
     shutil.copytree(extracted / "data", home / "data")
@@ -249,11 +256,8 @@ def test_a_training_killed_between_epochs_is_closed_and_done_by_the_next(extract
     made = model.stat().st_mtime_ns
     document = finish(home, *words)
     assert model.stat().st_mtime_ns == made  # the states were discovered; only the network was lost
-    store = client(home)
-    (experiment,) = [e for e in store.search_experiments() if e.name == "songform"]
-    runs = {run.info.run_id: run.info.status for run in store.search_runs([experiment.experiment_id])}
-    assert sorted(runs.values()) == ["FINISHED", "KILLED"]
-    assert runs[document["run_id"]] == "FINISHED"
+    assert sorted(runs(home).values()) == ["FINISHED", "KILLED"]
+    assert runs(home)[document["run_id"]] == "FINISHED"
     assert document["is_champion"]
 
 
@@ -277,4 +281,10 @@ def test_a_command_killed_at_any_stage_finishes_in_the_end(extracted, audio_file
             wait_until(lambda stage=stage: f"{stage} ..." in (home / "stderr.txt").read_text(), process)
             kill(process)
         read_everything(home)
-    finish(home, *line)
+    document = finish(home, *line)
+    if words == "train":
+        assert runs(home)[document["run_id"]] == "FINISHED"
+        assert sorted(runs(home).values())[1:] == ["KILLED"] * (len(runs(home)) - 1)
+    else:
+        assert len(document["reports"]) == len(audio_files)
+        assert all(Path(report["path"]).is_file() for report in document["reports"])

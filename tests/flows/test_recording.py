@@ -123,7 +123,10 @@ def test_who_only_listens_to_events_holds_nothing_up(server):
 
 @given(st.text())
 def test_no_text_breaks_the_websocket_that_it_came_through(text):
-    Ledger(None).note(text)
+    ledger = Ledger(None)
+    ledger.note(text)
+    ledger.note(event(1))
+    assert list(ledger._ended) == ["1"]  # the text was none, and the next is noted all the same
 
 
 def test_what_comes_through_a_websocket_is_noted_and_passed_on_and_waited_for(server):

@@ -126,6 +126,7 @@ def test_a_run_shows_its_curves(addresses, trainings, page):
     page.get_by_placeholder("Search metric charts").fill("(train|val)_(loss|accuracy)")
     for name in ("train_loss", "val_loss", "train_accuracy", "val_accuracy"):
         page.get_by_text(name, exact=True).first.wait_for()
+        assert page.get_by_text(name, exact=True).first.is_visible()
 
 
 @pytest.mark.parametrize("name", ["training_curves", "confusion_matrix", "cluster_profile", "metrics"])

@@ -173,6 +173,7 @@ def test_sound_beside_the_page_is_played(visit, report, tmp_path):
     page = opened(visit(tmp_path / "page.html"))
     page.click("#play")
     until(page, f"{TIME} > 0.2")
+    assert page.evaluate("document.getElementById('audio').currentSrc").endswith("/one%20song.flac")
 
 
 def test_sound_that_does_not_lie_beside_the_page_any_more_is_missed_in_words(chromium, report, tmp_path):
@@ -313,6 +314,9 @@ def test_the_view_turns_the_page_when_the_playhead_leaves_it(page, report):
     page.evaluate(f"document.getElementById('audio').currentTime = {before[1] / 1000 - 0.5}")
     page.click("#play")
     until(page, f"{RANGE}[0] > {before[0]} + 1000")
+    after = page.evaluate(RANGE)
+    assert after[1] - after[0] == pytest.approx(before[1] - before[0])  # as much of the song as before
+    assert after[0] <= 1000 * page.evaluate(TIME) <= after[1]
 
 
 def test_who_looks_at_another_stretch_while_it_plays_is_left_alone(page, report):
@@ -431,8 +435,10 @@ def test_a_phone_shows_all_without_scrolling_sideways_and_a_finger_seeks(visit, 
 def test_a_finger_that_moves_up_and_down_on_a_curve_scrolls_the_page(visit, report):
     page = opened(visit(report.path, width=360, height=740, has_touch=True, is_mobile=True))
     x, y = at(page, report.duration / 2, report.duration)
+    before = page.evaluate(TIME)
     swipe(page, (x, y + 60), (x, y - 140))
     until(page, "scrollY > 50")
+    assert page.evaluate(TIME) == before  # it was no tap
 
 
 def swipe(page, start, end, steps=8):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextvars import copy_context
+from contextvars import Context, copy_context
 
 import pytest
 
@@ -13,10 +13,21 @@ from tasks.stopping import StopTask, end_if_stopped, stoppable
 
 
 def test_nothing_ends_where_nothing_is_stopped() -> None:
+    """Nor after a flow that was: only what began within it ends."""
     end_if_stopped()
-    with stoppable():
-        end_if_stopped()
+    within: list[Context] = []
+
+    def interrupted_flow() -> None:
+        with stoppable():
+            end_if_stopped()
+            within.append(copy_context())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_flow()
     end_if_stopped()
+    with pytest.raises(StopTask):
+        within[0].run(end_if_stopped)
 
 
 def test_who_waits_before_a_host_ends_when_the_flow_is_interrupted(tmp_path) -> None:

@@ -100,6 +100,9 @@ def test_a_socket_that_is_closed_is_no_trouble(connection):
     deadline = Deadline(1e-9)
     connection[0].close()
     deadline.watch(connection[0])
+    deadline.watch(connection[1])  # and the others are shut all the same
+    with pytest.raises(BrokenPipeError):
+        connection[1].send(b"x")
 
 
 @pytest.fixture

@@ -87,8 +87,9 @@ with open("told.json", "w") as file:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tell.py", "told.json"]
 
 
-def test_a_program_need_not_read_its_input(program):
-    run_command(program("sys.stdin.close()"), EVENT)
+def test_a_program_need_not_read_its_input(program, tmp_path):
+    run_command(program("sys.stdin.close(); open('told', 'w').close()"), EVENT)
+    assert (tmp_path / "told").is_file()
 
 
 @pytest.mark.parametrize(

@@ -186,8 +186,7 @@ def fetch_bundle(home: Path, uri: str) -> ModelInfo:
         reason = str(error).strip().splitlines()[0]
         msg = f"no model of songform can be had from {uri} ({reason}); songform ui shows those there are"
         raise ModelError(msg) from error
-    reigning = champion_version(home)
-    return ModelInfo(uri, model_id, run_id, reigning is not None and reigning == model_version(home, run_id))
+    return ModelInfo(uri, model_id, run_id, uri == f"models:/{MODEL_NAME}/{champion_version(home)}")
 
 
 def _versioned(home: Path, uri: str, run_id: str) -> str:

@@ -259,6 +259,9 @@ class Console:
     def _tracks(self, tracks: list[dict[str, Any]]) -> None:
         from rich.table import Table
 
+        if not tracks:
+            self.say("No tracks.")
+            return
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("outcome", no_wrap=True)
         table.add_column("length", justify="right", no_wrap=True)

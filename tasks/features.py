@@ -24,12 +24,10 @@ from songform.sources import Track, TrackRecord
 from tasks.extraction import Extracted, Extraction, extract_track, features_config
 from tasks.ffmpeg import find_ffmpeg
 from tasks.progress import announce
-from tasks.records import record_done, record_failure
+from tasks.records import cause, record_done, record_failure
 from tasks.workers import WorkerLateError, WorkerLostError, outcomes, usable_cores
 
 __all__ = ["extract_tracks", "features_config", "has_features", "has_tables", "read_features", "read_overview"]
-
-_FETCH = "fetch it again"  # as `songform.audio` ends its sentences on a file that is damaged or cut short
 
 
 def has_features(corpus: Corpus, record: TrackRecord | None, settings: Settings) -> bool:
@@ -176,8 +174,7 @@ def _lasting(error: TrackError) -> TrackError:
     """
     if not isinstance(error, AudioError) or error.failure != "transient":
         return error
-    cause = str(error).removesuffix(_FETCH).rstrip(",; ")
-    return AudioError(f"{cause}; put a whole copy in its place")
+    return AudioError(f"{cause(str(error))}; put a whole copy in its place")
 
 
 def _ffmpeg_or_none() -> str | None:

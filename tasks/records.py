@@ -13,7 +13,7 @@ from songform.sources import Failure, Track, TrackRecord
 from tasks.failing.reasons import AGAIN
 from tasks.failing.retries import seconds_to_wait
 
-__all__ = ["record_done", "record_failure", "record_skipped", "unwritten_record"]
+__all__ = ["cause", "record_done", "record_failure", "record_skipped", "unwritten_record"]
 
 _SAME_SECONDS = 0.05
 _LASTS = " It was so before: only --retry-failed asks for it again."
@@ -150,6 +150,11 @@ def record_skipped(
     return record
 
 
+def cause(message: str) -> str:
+    """Return a message without what is said of another attempt, which is not true of every time, or of every track."""
+    return _ONCE_MORE.sub("", message.removesuffix(_LASTS).rstrip("."))
+
+
 def unwritten_record(track: Track, error: TrackError) -> TrackRecord:
     """Return the record of a failure that could not be written down."""
     failure = Failure(failure=error.failure, message=str(error))
@@ -160,19 +165,14 @@ def _judged(known: TrackRecord | None, error: TrackError, *, first_attempt: bool
     """Return the failure, with the class that it has when it is met again."""
     if error.repeated is None or known is None or not _is_same(known, error, first_attempt=first_attempt):
         return Failure(failure=error.failure, message=str(error))
-    return Failure(failure=error.repeated, message=f"{_cause(str(error))}.{_LASTS}")
+    return Failure(failure=error.repeated, message=f"{cause(str(error))}.{_LASTS}")
 
 
 def _is_same(known: TrackRecord, error: TrackError, *, first_attempt: bool) -> bool:
     measured = _measured(error)
     if measured is not None:
         return first_attempt and known.measured is not None and abs(known.measured - measured) <= _SAME_SECONDS
-    return known.error is not None and _cause(known.error.message) == _cause(str(error))
-
-
-def _cause(message: str) -> str:
-    """Return a message without what is said of another attempt, which is true of its first or of its second time."""
-    return _ONCE_MORE.sub("", message.removesuffix(_LASTS).rstrip("."))
+    return known.error is not None and cause(known.error.message) == cause(str(error))
 
 
 def _measured(error: TrackError) -> float | None:

@@ -136,6 +136,11 @@ def test_many_tracks_are_counted_not_shown(shown):
     assert lines[-1] == "100 tracks: 100 done (60 not shown)"
 
 
+def test_where_there_is_no_track_there_is_no_table(shown):
+    """As when nothing is due for another attempt."""
+    assert shown(lambda console: console.ingest(IngestReport([])), json=False).out == "No tracks.\n"
+
+
 def test_metrics_stand_beside_the_baselines(shown):
     out = shown(CALLS["train"][0], json=False).out
     assert "lstm" in out

@@ -43,8 +43,8 @@ def api(tmp_path_factory) -> Iterator[str]:
     wait_until_healthy(f"{url}/health", process, log=home / ".prefect" / "server.log")
     with temporary_settings({PREFECT_API_URL: url}), pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_API_URL", url)
-        # The client's websocket stays open, and every 20 s a thread draws its ping from Python's one generator: also while
-        # hypothesis draws from a strategy, which may not be. Here the pings come from a generator of their own.
+        # The client's websocket stays open, and every 20 s a thread draws a ping from Python's one generator. It may be
+        # while hypothesis draws from a strategy, which takes that for the strategy's doing: so it has one of its own.
         patch.setattr("websockets.asyncio.connection.random", random.Random(0))
         yield url
         APILogHandler().flush()  # or they are tried to be sent when the server is gone

@@ -19,7 +19,7 @@ from typing import Any
 
 __all__ = ["VERSION", "SongEntry", "SongView", "Sound", "index_page", "song_page"]
 
-VERSION = 1  # counts up when the same song gives another page: pages that stand are then written anew
+VERSION = 2  # counts up when the same song gives another page: pages that stand are then written anew
 
 # Bokeh takes most of a second to import, which a page that stands does not need.
 _ROOMS = {

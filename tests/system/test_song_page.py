@@ -251,6 +251,15 @@ def test_the_seek_bar_is_a_slider_that_says_the_time_and_the_state(page, report)
     assert now(page) == pytest.approx(report.segments[1]["start"] + 0.5, abs=0.1)
 
 
+def test_of_two_quick_clicks_on_two_moments_the_second_counts(page, report):
+    """To Bokeh the second one is half of a double click, wherever it is."""
+    x, y = at(page, 2.0, report.duration)
+    further, _ = at(page, 9.0, report.duration)
+    page.mouse.click(x, y)
+    page.mouse.click(further, y)
+    until(page, f"Math.abs({TIME} - 9) < 0.1")
+
+
 def test_an_address_can_name_a_moment(visit, report):
     page = opened(visit(f"{report.path}#t=7.5"))
     assert now(page) == 7.5

@@ -5,7 +5,7 @@ Run it with ``python -m benchmarks.codecs [SONG]``.
 The song is encoded as sites do, AAC in M4A and Opus in WebM, at 128 kbit/s; that is not measured. Then
 
 * `mp3`: ffmpeg makes an MP3 of 192 kbit/s, with the options that yt-dlp gives it, and libsndfile decodes that;
-* `native`: the decoder that `songform.audio` chooses, a pipe from ffmpeg, decodes what was served.
+* `native`: the decoder that `songform.audio.stream` chooses, a pipe from ffmpeg, decodes what was served.
 
 Both end in mono blocks at 22,050 Hz. The download itself and the features are the same for both and are left out.
 """
@@ -20,9 +20,9 @@ from pathlib import Path
 
 from benchmarks.measuring import Result, compared, markdown, timed
 from benchmarks.songs import default_song
-from songform.audio import audio_blocks
-from songform.settings import AudioSettings
-from tasks.ffmpeg import find_ffmpeg
+from songform.audio.stream import audio_blocks
+from tasks.ingest.ffmpeg import find_ffmpeg
+from tasks.settings import AudioSettings
 
 __all__ = ["measure"]
 

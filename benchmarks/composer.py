@@ -17,7 +17,7 @@ import numpy as np
 from songform.synth import Song, playlist, study_songs
 from songform.synth.composition import Composition
 from songform.synth.instruments import SETS
-from songform.synth.studying import study_composition
+from songform.synth.varied import study_composition
 
 SR = 22050
 N_COMPOSED, N_PLAYED = 200, 20

@@ -21,12 +21,12 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.measuring import Result, compared, markdown
 from benchmarks.songs import default_song
-from songform.audio import load
-from songform.extraction import describe_audio
-from songform.features import FEATURE_COLUMNS, FrameExtractor, frame_features
-from songform.filters import hann_window
-from songform.framing import BLOCK_FRAMES, frames_of
-from tasks.ffmpeg import find_ffmpeg
+from songform.audio.stream import load
+from songform.features.extraction import describe_audio
+from songform.features.filters import hann_window
+from songform.features.frame_features import FEATURE_COLUMNS, FrameExtractor, frame_features
+from songform.features.framing import BLOCK_FRAMES, frames_of
+from tasks.ingest.ffmpeg import find_ffmpeg
 
 __all__ = ["measure"]
 

@@ -23,10 +23,10 @@ from benchmarks.midi import DRUMS, Event, controlled, cutoff, midi_file, program
 from songform.synth import Song, finished
 from songform.synth.composition import Composition, Passage
 from songform.synth.instruments import ROLES
-from songform.synth.notes import Note
-from songform.synth.performing import Sound
 from songform.synth.production import RING_SECONDS
-from songform.synth.studying import study_composition
+from songform.synth.rendering.player import Sound
+from songform.synth.score.notes import Note
+from songform.synth.varied import study_composition
 
 __all__ = ["SOUNDFONT", "general_midi_song", "general_midi_songs"]
 

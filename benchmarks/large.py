@@ -24,10 +24,10 @@ from unittest.mock import patch
 from benchmarks.feeds import Item, feed, served
 from benchmarks.measuring import Result, markdown, spread
 from benchmarks.overhead import prefect_running
-from flows.console import Console
-from songform.corpus import Corpus
-from songform.settings import DownloadSettings, Settings
-from songform.sources import TrackRecord, feed_key
+from flows.cli.console import Console
+from tasks.settings import DownloadSettings, Settings
+from tasks.store.corpus import Corpus
+from tasks.store.tracks import TrackRecord, feed_key
 
 __all__ = ["measure"]
 
@@ -112,7 +112,7 @@ def write_corpus(home: Path, items: list[Item]) -> None:
     corpus.prepare()
 
     def write(item: Item) -> None:
-        from tasks.extraction import features_config  # noqa: PLC0415  the fresh process must not have it yet
+        from tasks.store.feature_tables import features_config  # noqa: PLC0415  the fresh process must not have it yet
 
         key, config = feed_key(TITLE, item.guid), features_config(settings)
         paths = corpus.features_path(config, key), corpus.overview_path(config, key)
@@ -141,13 +141,13 @@ def write_corpus(home: Path, items: list[Item]) -> None:
 def _cost(home: Path, url: str) -> Cost:
     """Ingest, in this process."""
     with prefect_running(home):
-        import tasks.sourcing.enumeration  # noqa: PLC0415  Prefect reads the environment when it is imported
+        import tasks.ingest.sources.resolve_source  # noqa: PLC0415  Prefect reads the environment when it is imported
         from flows.ingest import ingest, report_of  # noqa: PLC0415
 
         spent: list[float] = []
         opened = _tables_opened()
-        timed = _timed(tasks.sourcing.enumeration.web_listing, spent)
-        with patch.object(tasks.sourcing.enumeration, "web_listing", timed):
+        timed = _timed(tasks.ingest.sources.resolve_source.web_listing, spent)
+        with patch.object(tasks.ingest.sources.resolve_source, "web_listing", timed):
             began = time.perf_counter()
             state = ingest(home, [url], Settings(download=DownloadSettings(allow_private=True)), return_state=True)
             seconds = time.perf_counter() - began

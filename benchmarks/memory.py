@@ -20,11 +20,11 @@ import soundfile
 
 from benchmarks.measuring import Result, markdown
 from benchmarks.songs import SR, default_song
-from songform.audio import load
-from songform.settings import Settings
-from songform.sources import Track
-from tasks.extraction import Extraction, extract_track
-from tasks.ffmpeg import find_ffmpeg
+from songform.audio.stream import load
+from tasks.ingest.extraction_worker import Extraction, extract_track
+from tasks.ingest.ffmpeg import find_ffmpeg
+from tasks.settings import Settings
+from tasks.store.tracks import Track
 
 __all__ = ["measure", "peak_megabytes", "write_long_song"]
 

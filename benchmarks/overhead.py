@@ -27,8 +27,8 @@ from unittest.mock import patch
 import psutil
 
 from benchmarks.measuring import Result, markdown, seconds, spread
-from flows.environment import prepare_environment
-from flows.server import prefect_server
+from flows.config.environment import prepare_environment
+from flows.prefect_server.connect import prefect_server
 
 __all__ = ["Cost", "measure", "prefect_running"]
 
@@ -123,7 +123,9 @@ def prefect_running(home: Path) -> Iterator[psutil.Process]:
         del os.environ[name]
     prepare_environment(home)
     with prefect_server(home, "flows.ingest"):
-        yield next(child for child in psutil.Process().children() if "flows.serving" in child.cmdline())
+        yield next(
+            child for child in psutil.Process().children() if "flows.prefect_server.server_process" in child.cmdline()
+        )
 
 
 def _in_a_fresh_process(what: str) -> Cost:
@@ -150,7 +152,7 @@ def _processor_seconds(server: psutil.Process) -> tuple[float, float]:
 def _ingest_cost(home: Path) -> Cost:
     """Ingest tracks of which nothing is fetched and nothing extracted."""
     import flows.ingest as ingesting  # noqa: PLC0415  Prefect reads the environment when it is imported
-    from songform.settings import DownloadSettings, Settings  # noqa: PLC0415
+    from tasks.settings import DownloadSettings, Settings  # noqa: PLC0415
 
     settings = Settings(download=DownloadSettings(host_seconds=0.0, host_workers=8))
     megabytes: list[float] = []
@@ -166,9 +168,9 @@ def _ingest_cost(home: Path) -> Cost:
         return publish(done, total, artifact)
 
     with (
-        patch("tasks.ingestion.list_tracks", _listed),
-        patch("tasks.ingestion.download_track", _fetched),
-        patch("tasks.features.outcomes", _extracted),
+        patch("tasks.ingest.fetch_audio.list_tracks", _listed),
+        patch("tasks.ingest.fetch_audio.download_track", _fetched),
+        patch("tasks.ingest.extract_tracks.outcomes", _extracted),
         patch.object(ingesting, "publish_progress", published),
         patch("os.fsync", flushed),
     ):
@@ -220,9 +222,9 @@ def _first_flow() -> None:
 
 
 def _listed(source: str, **_: Any) -> Any:
-    """Stand in for `tasks.sourcing.enumeration.list_tracks`."""
-    from songform.sources import Track, feed_key  # noqa: PLC0415
-    from tasks.sourcing.listing import Listing  # noqa: PLC0415
+    """Stand in for `tasks.ingest.sources.resolve_source.list_tracks`."""
+    from tasks.ingest.sources.listing import Listing  # noqa: PLC0415
+    from tasks.store.tracks import Track, feed_key  # noqa: PLC0415
 
     return Listing(
         source,
@@ -240,8 +242,8 @@ def _listed(source: str, **_: Any) -> Any:
 
 
 def _fetched(track: Any, folder: Path, **_: Any) -> Any:
-    """Stand in for `tasks.fetching.download.download_track`."""
-    from tasks.fetching.download import Download  # noqa: PLC0415
+    """Stand in for `tasks.ingest.fetch.download.download_track`."""
+    from tasks.ingest.fetch.download import Download  # noqa: PLC0415
 
     folder.mkdir(parents=True)
     path = folder / "audio.mp3"
@@ -250,9 +252,10 @@ def _fetched(track: Any, folder: Path, **_: Any) -> Any:
 
 
 def _extracted(_function: Any, jobs: Sequence[Any], *, workers: int, seconds: float) -> Generator[tuple[int, Any]]:  # noqa: ARG001
-    """Stand in for `tasks.workers.outcomes`."""
-    from songform.corpus import Corpus  # noqa: PLC0415
-    from tasks.extraction import Extracted, features_config  # noqa: PLC0415
+    """Stand in for `tasks.ingest.process_pool.outcomes`."""
+    from tasks.ingest.extraction_worker import Extracted  # noqa: PLC0415
+    from tasks.store.corpus import Corpus  # noqa: PLC0415
+    from tasks.store.feature_tables import features_config  # noqa: PLC0415
 
     corpus, config = Corpus(jobs[0].home), features_config(jobs[0].settings)
     for find in (corpus.features_path, corpus.overview_path):

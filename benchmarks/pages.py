@@ -14,11 +14,11 @@ import songform
 from benchmarks.measuring import Result, markdown, timed
 from benchmarks.songs import default_song
 from songform.bundle import Bundle
-from songform.context import context_descriptors
-from songform.overview import OVERVIEW_SECONDS, Overview
+from songform.features.overview import OVERVIEW_SECONDS, Overview
 from songform.pages import SongEntry, SongView, Sound, index_page, song_page
-from songform.songunits import UNIT_SECONDS
-from songform.states import fit_states, unit_vectors
+from songform.structure.context import context_descriptors
+from songform.structure.song_units import UNIT_SECONDS
+from songform.structure.states import fit_states, unit_vectors
 
 __all__ = ["measure"]
 

@@ -18,14 +18,14 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.measuring import Result, compared, markdown, timed
 from benchmarks.songs import default_song
-from songform.audio import audio_blocks, open_audio, resampled
-from songform.corpus import ROW_GROUP, table_writer, write_table
-from songform.extraction import SongExtractor, feature_groups, feature_schema
-from songform.framing import Framer, sliding_frames
-from songform.settings import Settings
-from songform.sources import Track
-from tasks.extraction import Extraction, extract_track
-from tasks.ffmpeg import find_ffmpeg
+from songform.audio.stream import audio_blocks, open_audio, resampled
+from songform.features.extraction import SongExtractor, feature_groups, feature_schema
+from songform.features.framing import Framer, sliding_frames
+from tasks.ingest.extraction_worker import Extraction, extract_track
+from tasks.ingest.ffmpeg import find_ffmpeg
+from tasks.settings import Settings
+from tasks.store.tables import ROW_GROUP, table_writer, write_table
+from tasks.store.tracks import Track
 
 __all__ = ["measure"]
 

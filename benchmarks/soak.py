@@ -30,11 +30,11 @@ from benchmarks.feeds import Item, feed, served
 from benchmarks.mishaps import EXPECTED, Host, Sound, drawn_kinds, sounds
 from benchmarks.processes import kill, marked, started
 from benchmarks.verdicts import class_table, forbidden, kind_table, outcome
-from songform.corpus import Corpus
-from songform.settings import DownloadSettings, Settings
-from songform.sources import TrackRecord, feed_key
-from tasks.features import features_config
-from tasks.surveys import is_wanted
+from tasks.ingest.ingest_plan import is_wanted
+from tasks.settings import DownloadSettings, Settings
+from tasks.store.corpus import Corpus
+from tasks.store.feature_tables import features_config
+from tasks.store.tracks import TrackRecord, feed_key
 
 __all__ = ["Soak", "main"]
 

@@ -10,7 +10,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from songform.synth import compose
-from tasks.ffmpeg import find_ffmpeg
+from tasks.ingest.ffmpeg import find_ffmpeg
 
 __all__ = ["SECONDS", "SR", "default_song"]
 

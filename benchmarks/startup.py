@@ -23,8 +23,8 @@ from unittest.mock import patch
 
 from benchmarks.measuring import Result, Spread, markdown, seconds, timed
 from benchmarks.songs import default_song
-from flows.environment import prepare_environment
-from flows.server import free_port, register_server, start_server, stop_server, wait_until_healthy
+from flows.config.environment import prepare_environment
+from flows.prefect_server.connect import free_port, register_server, start_server, stop_server, wait_until_healthy
 
 __all__ = ["measure"]
 
@@ -45,19 +45,19 @@ def lap(what):
     spent[what], began = now - began, now
 
 home, song = map(Path, sys.argv[1:])
-from flows.environment import prepare_environment, unwatched_imports
-from flows.server import prefect_server
+from flows.config.environment import prepare_environment, unwatched_imports
+from flows.prefect_server.connect import prefect_server
 prepare_environment(home)
 with unwatched_imports():
     import prefect
     lap("import Prefect")
     import flows.ingest
     lap("import the rest of what ingest needs")
-from songform.corpus import Corpus
-from songform.settings import Settings
-from tasks.extraction import Extraction, extract_track
-from tasks.sourcing.localfiles import local_listing
-from tasks.workers import outcomes
+from tasks.store.corpus import Corpus
+from tasks.settings import Settings
+from tasks.ingest.extraction_worker import Extraction, extract_track
+from tasks.ingest.sources.local_files import local_listing
+from tasks.ingest.process_pool import outcomes
 
 @prefect.flow
 def nothing():

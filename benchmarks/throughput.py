@@ -19,11 +19,11 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.measuring import Result, compared, markdown, timed
 from benchmarks.songs import default_song
-from songform.settings import Settings
-from songform.sources import Track
-from tasks.extraction import Extraction, extract_track
-from tasks.ffmpeg import find_ffmpeg
-from tasks.workers import outcomes, worker_pool
+from tasks.ingest.extraction_worker import Extraction, extract_track
+from tasks.ingest.ffmpeg import find_ffmpeg
+from tasks.ingest.process_pool import outcomes, worker_pool
+from tasks.settings import Settings
+from tasks.store.tracks import Track
 
 __all__ = ["measure"]
 

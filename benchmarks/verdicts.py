@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.mishaps import AT_HOME, EXPECTED, Sound
 from songform.errors import FAILURE_CLASSES
-from songform.settings import Settings
-from songform.sources import TrackRecord
-from tasks.features import has_features
+from tasks.settings import Settings
+from tasks.store.feature_tables import has_features
+from tasks.store.tracks import TrackRecord
 
 if TYPE_CHECKING:
     from benchmarks.soak import Soak

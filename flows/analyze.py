@@ -10,13 +10,13 @@ from prefect import flow
 
 from flows.ingest import IngestReport, ingest, report_of
 from songform.errors import ModelError, SourceError
-from songform.settings import Settings
-from tasks.registry import ModelInfo, champion_version, fetch_bundle
-from tasks.reporting import OWN_MODEL, report_tracks
-from tasks.segmenttable import collect_segments
-from tasks.sonification import sonify_tracks
-from tasks.sourcing.listing import all_told
-from tasks.tracking import MODEL_NAME
+from tasks.ingest.sources.listing import all_told
+from tasks.report.segment_table import collect_segments
+from tasks.report.song_reports import OWN_MODEL, report_tracks
+from tasks.report.sonification import sonify_tracks
+from tasks.settings import Settings
+from tasks.train.registry import ModelInfo, champion_version, fetch_bundle
+from tasks.train.tracking import MODEL_NAME
 
 __all__ = ["AnalyzeReport", "analyze", "analyze_ingested"]
 

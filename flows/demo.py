@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from songform.settings import Settings
-from songform.sources import feed_key
+from tasks.settings import Settings
+from tasks.store.tracks import feed_key
 
 if TYPE_CHECKING:
-    from flows.console import Console
+    from flows.cli.console import Console
     from flows.run import RunReport
     from songform.synth import Song
 
@@ -54,8 +54,8 @@ class DemoReport:
 
 def demo(home: Path, settings: Settings, *, seed: int, console: Console) -> DemoReport:
     """Compose a playlist, serve it, run the pipeline on it, and compare what was found with what is true."""
-    from songform.corpus import Corpus
     from songform.synth import playlist
+    from tasks.store.corpus import Corpus
 
     Corpus(home).prepare()
     with console.working(home) as announce, tempfile.TemporaryDirectory(prefix="songform-demo-") as folder:
@@ -107,7 +107,7 @@ def frames_right(report: RunReport, truth: dict[str, Song], settings: Settings) 
     """Return the share of frames with the right state, over all songs and for each."""
     import numpy as np
 
-    from songform.framing import frame_times, n_frames
+    from songform.features.framing import frame_times, n_frames
     from songform.synth import Section, states_at
 
     by_track, counts = {}, {}

@@ -12,19 +12,19 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
-from flows.chunks import CHUNK, ingest_chunk
-from flows.runners import cluster_settings
-from flows.watching import Watch
-from songform.corpus import Corpus
+from flows.execution.task_runners import cluster_settings
+from flows.ingest_alerts import Watch
+from flows.ingest_batch import CHUNK, ingest_chunk
 from songform.errors import SongformError, SourceError
-from songform.settings import Settings
-from songform.sources import Track
-from tasks.artifacts import outcome_counts, publish_links, publish_progress, publish_tracks
-from tasks.failing.retries import retry_pauses
-from tasks.fetching.hosts import interleaved
-from tasks.ingestion import list_source, remove_leftovers
-from tasks.sourcing.listing import all_told, unique_tracks
-from tasks.surveys import Survey, survey
+from tasks.ingest.artifacts import outcome_counts, publish_links, publish_progress, publish_tracks
+from tasks.ingest.failures.retries import retry_pauses
+from tasks.ingest.fetch.host_rate_limiter import interleaved
+from tasks.ingest.fetch_audio import list_source, remove_leftovers
+from tasks.ingest.ingest_plan import Survey, survey
+from tasks.ingest.sources.listing import all_told, unique_tracks
+from tasks.settings import Settings
+from tasks.store.corpus import Corpus
+from tasks.store.tracks import Track
 
 __all__ = ["WITH_FAILURES", "IngestReport", "NothingDoneError", "ingest", "report_of"]
 

@@ -9,10 +9,10 @@ from prefect import flow
 
 from flows.analyze import AnalyzeReport, analyze_ingested
 from flows.ingest import IngestReport, ingest, report_of
-from flows.stopping import telling
+from flows.ingest_report import telling
 from flows.train import TrainReport, train
 from songform.errors import SourceError
-from songform.settings import Settings
+from tasks.settings import Settings
 
 __all__ = ["RunReport", "run"]
 

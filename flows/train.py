@@ -12,14 +12,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 from prefect import flow
 
-from songform.corpus import Corpus
-from songform.settings import Settings
-from tasks.evaluation import judge_bundle
-from tasks.labeling import Plan, fit_corpus_states, label_tracks, plan_training
 from tasks.progress import announce
-from tasks.registry import judge_champion, log_results, model_version, register_bundle
-from tasks.tracking import MODEL_NAME, finish_run, finished_run, prepare_store, run_summary, start_run
-from tasks.training import train_bundle
+from tasks.settings import Settings
+from tasks.store.corpus import Corpus
+from tasks.train.heldout_scores import judge_bundle
+from tasks.train.registry import judge_champion, log_results, model_version, register_bundle
+from tasks.train.state_labels import Plan, fit_corpus_states, label_tracks, plan_training
+from tasks.train.tracking import MODEL_NAME, finish_run, finished_run, prepare_store, run_summary, start_run
+from tasks.train.train_network import train_bundle
 
 __all__ = ["TrainReport", "train"]
 

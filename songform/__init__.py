@@ -39,20 +39,20 @@ except PackageNotFoundError:  # a bare checkout on the path
     __version__ = "0+unknown"
 
 _ROOMS = {
-    "Annotation": "songform.annotations",
+    "Annotation": "songform.annotation.annotations",
     "Bundle": "songform.bundle",
-    "FrameExtractor": "songform.features",
-    "Overview": "songform.overview",
-    "Segment": "songform.segments",
-    "StateModel": "songform.states",
+    "FrameExtractor": "songform.features.frame_features",
+    "Overview": "songform.features.overview",
+    "Segment": "songform.structure.segments",
+    "StateModel": "songform.structure.states",
     "compose": "songform.synth",
-    "context_descriptors": "songform.context",
-    "describe_audio": "songform.extraction",
-    "fit_states": "songform.states",
-    "frame_features": "songform.features",
-    "load": "songform.audio",
-    "read_annotation": "songform.formats",
-    "unit_vectors": "songform.states",
+    "context_descriptors": "songform.structure.context",
+    "describe_audio": "songform.features.extraction",
+    "fit_states": "songform.structure.states",
+    "frame_features": "songform.features.frame_features",
+    "load": "songform.audio.stream",
+    "read_annotation": "songform.annotation.formats",
+    "unit_vectors": "songform.structure.states",
 }
 
 

@@ -24,16 +24,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from songform.boundaries import refined_segments
-from songform.context import UNIT_SECONDS
 from songform.errors import ModelError
-from songform.models import Network, load_network, predictor
-from songform.overview import Overview
-from songform.paths import joint_posterior
-from songform.segments import Segment, state_segments
-from songform.sequences import WindowShape, standard_inputs, window_probabilities
-from songform.states import StateModel, state_posterior, state_sequence, unit_vectors
-from songform.units import frame_units, n_units
+from songform.features.overview import Overview
+from songform.learning.networks import Network, load_network, predictor
+from songform.learning.sequences import WindowShape, standard_inputs, window_probabilities
+from songform.structure.boundaries import refined_segments
+from songform.structure.context import UNIT_SECONDS
+from songform.structure.pooling import frame_units, n_units
+from songform.structure.segments import Segment, state_segments
+from songform.structure.states import StateModel, state_posterior, state_sequence, unit_vectors
+from songform.structure.viterbi import joint_posterior
 
 __all__ = ["Bundle", "Form", "SequenceModel"]
 
@@ -47,7 +47,7 @@ class SequenceModel:
     Attributes
     ----------
     network : keras.Model
-        From `songform.models`.
+        From `songform.learning.networks`.
     center, scale : np.ndarray, shape=(n_columns,)
         Mean and standard deviation of each feature column over the training frames.
     shape : WindowShape

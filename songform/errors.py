@@ -32,6 +32,7 @@ __all__ = [
     "SongformError",
     "SourceError",
     "TrackError",
+    "first_line",
 ]
 
 FailureClass = Literal["transient", "throttled", "permanent", "needs-you", "later", "environment", "bug"]
@@ -129,3 +130,8 @@ class AudioError(TrackError):
     def __init__(self, message: str, failure: FailureClass = "permanent", *, measured: float | None = None) -> None:
         super().__init__(message, failure, repeated=None if measured is None else "permanent")
         self.measured = measured
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message; the name of its class where the message is empty."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

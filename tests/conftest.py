@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.environment import prepare_environment
+from flows.config.environment import prepare_environment
 
 # Prefect and MLflow read the environment when they are imported, which collecting the tests does: so it is set here.
 _SCRATCH = Path(tempfile.mkdtemp(prefix="songform-tests-"))
@@ -41,7 +41,7 @@ def songs():
 @pytest.fixture(scope="session")
 def quick():
     """Return settings with which everything is quick."""
-    from songform.settings import Settings
+    from tasks.settings import Settings
 
     return Settings.model_validate(
         {
@@ -67,18 +67,22 @@ def audio_files(songs, tmp_path_factory) -> list[Path]:
 @pytest.fixture(scope="session")
 def extracted(audio_files, quick, tmp_path_factory) -> Path:
     """Make a home that holds the songs' features, and short composed songs to judge models with."""
-    import tasks.composed
-    from songform.corpus import Corpus
-    from tasks.composed import JUDGE_SEEDS, TUNING_SEEDS, composed_songs
-    from tasks.features import extract_tracks
-    from tasks.sourcing.localfiles import local_listing
+    import tasks.train.reference_songs
+    from tasks.ingest.extract_tracks import extract_tracks
+    from tasks.ingest.sources.local_files import local_listing
+    from tasks.store.corpus import Corpus
+    from tasks.train.reference_songs import JUDGE_SEEDS, TUNING_SEEDS, composed_songs
 
     home = tmp_path_factory.mktemp("extracted")
     Corpus(home).prepare()
     tracks = local_listing(audio_files[0].parent).tracks
     extract_tracks.fn(home, [(track, Path(track.path)) for track in tracks], quick, len(tracks))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks.composed.synth, "compose", partial(tasks.composed.synth.compose, duration=SECONDS))
+        patch.setattr(
+            tasks.train.reference_songs.synth,
+            "compose",
+            partial(tasks.train.reference_songs.synth.compose, duration=SECONDS),
+        )
         composed_songs(home, (*JUDGE_SEEDS, *TUNING_SEEDS), quick)
     return home
 
@@ -100,11 +104,11 @@ class Trained:
 @pytest.fixture(scope="session")
 def trained(extracted, quick, tmp_path_factory) -> Iterator[Trained]:
     """Train once, task by task and without a Prefect server, in a home of its own."""
-    from tasks.evaluation import judge_bundle
-    from tasks.labeling import fit_corpus_states, label_tracks, plan_training
-    from tasks.registry import judge_champion, log_results, register_bundle
-    from tasks.tracking import finish_run, prepare_store, start_run
-    from tasks.training import train_bundle
+    from tasks.train.heldout_scores import judge_bundle
+    from tasks.train.registry import judge_champion, log_results, register_bundle
+    from tasks.train.state_labels import fit_corpus_states, label_tracks, plan_training
+    from tasks.train.tracking import finish_run, prepare_store, start_run
+    from tasks.train.train_network import train_bundle
 
     home = tmp_path_factory.mktemp("trained")
     shutil.copytree(extracted, home, dirs_exist_ok=True)

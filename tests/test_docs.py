@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songform.corpus import write_table
-from songform.features import FEATURE_COLUMNS
-from songform.segmenttable import replaced_rows, segment_rows
+from songform.features.frame_features import FEATURE_COLUMNS
+from songform.output.segment_table import replaced_rows, segment_rows
+from tasks.store.tables import write_table
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "librosa.md"

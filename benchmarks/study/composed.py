@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 
 from benchmarks.study.songs import Described, composed_songs, named_frames, true_frames
-from songform import context, states, stretches
-from songform.curves import Curves
-from songform.naming import STATES
-from songform.states import StateModel, fit_states
+from songform.structure import change_points, context, states
+from songform.structure.naming import STATES
+from songform.structure.normalize import Curves
+from songform.structure.states import StateModel, fit_states
 
 __all__ = ["Corpora", "Scores", "composed_corpora", "print_main", "print_variants"]
 
@@ -107,7 +107,7 @@ def _changed(module: object, **values: object) -> Callable[[], AbstractContextMa
 
 @contextmanager
 def _fixed_windows(seconds: float) -> Iterator[None]:
-    """Cut every song into windows of one length instead of stretches."""
+    """Cut every song into windows of one length instead of change_points."""
 
     def windows(curves: Curves) -> NDArray[np.intp]:
         return np.unique(np.r_[np.arange(0, len(curves), round(seconds / 0.5)), len(curves)])
@@ -121,7 +121,7 @@ def _absolute_novelty() -> AbstractContextManager[object]:
 
     def absolute(curves: Curves, bounds: NDArray[np.intp]) -> NDArray[np.float64]:
         turning = context.novelty_curve(curves) + context._CUT_NOVELTY * context.cut_density(bounds)
-        return stretches.stretch_means(turning, bounds)
+        return change_points.stretch_means(turning, bounds)
 
     return patch.object(context, "_stretch_novelty", absolute)
 
@@ -145,8 +145,8 @@ VARIANTS: tuple[tuple[str, Callable[[], AbstractContextManager[object]], dict[st
     ("as it is", nullcontext, {}),
     ("windows of 4 s instead of stretches", partial(_fixed_windows, 4.0), {}),
     ("windows of 8 s instead of stretches", partial(_fixed_windows, 8.0), {}),
-    ("penalty of a stretch 3 (default 5)", _changed(stretches, PENALTY=3.0), {}),
-    ("penalty of a stretch 8", _changed(stretches, PENALTY=8.0), {}),
+    ("penalty of a stretch 3 (default 5)", _changed(change_points, PENALTY=3.0), {}),
+    ("penalty of a stretch 8", _changed(change_points, PENALTY=8.0), {}),
     ("features alone: context weight 0", nullcontext, {"context_weight": 0.0}),
     ("context weight 0.5 (default 1)", nullcontext, {"context_weight": 0.5}),
     ("context weight 2", nullcontext, {"context_weight": 2.0}),

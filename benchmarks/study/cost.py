@@ -6,8 +6,8 @@ from benchmarks.measuring import compared
 from benchmarks.study.songs import Described
 from songform import synth
 from songform.bundle import Bundle
-from songform.extraction import describe_audio
-from songform.states import StateModel
+from songform.features.extraction import describe_audio
+from songform.structure.states import StateModel
 
 __all__ = ["print_cost"]
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from statistics import median
 
 from benchmarks.study.songs import Described, fitted
-from songform.agreement import mean_scores, song_scores
-from songform.annotations import segment_annotation
+from songform.annotation.annotations import segment_annotation
+from songform.annotation.segmentation_scores import mean_scores, song_scores
 from songform.bundle import Bundle
-from songform.states import StateModel
+from songform.structure.states import StateModel
 
 __all__ = ["print_labelled"]
 

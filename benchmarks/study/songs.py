@@ -17,12 +17,12 @@ from threadpoolctl import threadpool_limits
 
 import songform
 from songform import synth
-from songform.annotations import Annotation
+from songform.annotation.annotations import Annotation
+from songform.annotation.formats import read_annotation
 from songform.bundle import Bundle
-from songform.extraction import describe_audio
-from songform.formats import read_annotation
-from songform.overview import Overview
-from songform.states import StateModel, fit_states, unit_vectors
+from songform.features.extraction import describe_audio
+from songform.features.overview import Overview
+from songform.structure.states import StateModel, fit_states, unit_vectors
 
 __all__ = ["Described", "composed_songs", "fitted", "labelled_songs", "named_frames", "true_frames"]
 

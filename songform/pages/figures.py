@@ -38,18 +38,18 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure as new_figure
 
-from songform.context import CONTEXT_COLUMNS
-from songform.pages.tones import LIGHT_GROUND, state_tone
-from songform.plots.reduction import Columns, columns, overview_middles, standard_mfcc
-from songform.songunits import UNIT_SECONDS
+from songform.pages.contrast import LIGHT_GROUND, state_tone
+from songform.plots.downsample import Columns, columns, overview_middles, standard_mfcc
+from songform.structure.context import CONTEXT_COLUMNS
+from songform.structure.song_units import UNIT_SECONDS
 
 if TYPE_CHECKING:
     import pandas as pd
     from bokeh.plotting import figure as Figure  # noqa: N812  a class, whatever its name
     from numpy.typing import NDArray
 
-    from songform.overview import Overview
-    from songform.segments import Segment
+    from songform.features.overview import Overview
+    from songform.structure.segments import Segment
 
 __all__ = ["BORDERS", "HEIGHTS", "MS", "figures_json", "song_figures"]
 

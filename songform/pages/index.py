@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from songform.pages.contrast import state_tone
 from songform.pages.markup import asset, data_block, filled, page, program, text
-from songform.pages.sections import tone_rules
-from songform.pages.tones import state_tone
+from songform.pages.song_tables import tone_rules
 from songform.plots.palette import state_order
 
 if TYPE_CHECKING:
-    from songform.segments import Segment
+    from songform.structure.segments import Segment
 
 __all__ = ["SongEntry", "index_page"]
 

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from bokeh.resources import Resources
 
-from songform.clocks import clock
+from songform.pages.contrast import state_tone
 from songform.pages.figures import BORDERS, HEIGHTS, diverging_palette, figures_json, song_figures
 from songform.pages.markup import asset, data_block, filled, page, program, text
-from songform.pages.meanings import DESCRIPTORS, state_meanings
-from songform.pages.sections import segment_rows, state_articles, tone_rules
-from songform.pages.tones import state_tone
+from songform.pages.song_tables import segment_rows, state_articles, tone_rules
+from songform.pages.state_descriptions import DESCRIPTORS, state_meanings
+from songform.time_format import clock
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-    from songform.overview import Overview
-    from songform.segments import Segment
-    from songform.states import StateModel
+    from songform.features.overview import Overview
+    from songform.structure.segments import Segment
+    from songform.structure.states import StateModel
 
 __all__ = ["SongView", "Sound", "song_page"]
 

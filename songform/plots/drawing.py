@@ -5,7 +5,7 @@ Conventions
 - Matplotlib's object interface only. `pyplot` and `rcParams` are state that all threads share; a `Figure` is not.
   Type and colours are therefore given with each call, and the dark style of a caller does not reach them.
 - A picture is `WIDTH` inches wide at `DPI`, with type that can still be read when it is shown at half that size.
-- A picture never holds more points than it has columns of pixels: `songform.plots.reduction`.
+- A picture never holds more points than it has columns of pixels: `songform.plots.downsample`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from songform.clocks import clock
 from songform.plots.lettering import FONT, INK, TITLE_SIZE, TYPE, plain_text
+from songform.time_format import clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from numpy.typing import NDArray
 
-    from songform.plots.reduction import Columns
+    from songform.plots.downsample import Columns
 
 __all__ = [
     "DPI",

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from songform.errors import ParameterError
+from songform.plots.downsample import IMAGE_COLUMNS, columns, feature_series, overview_middles, standard_mfcc
 from songform.plots.drawing import clock_axis, color_scale, image, key, paper
 from songform.plots.lettering import TYPE
-from songform.plots.reduction import IMAGE_COLUMNS, columns, feature_series, overview_middles, standard_mfcc
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from songform.overview import Overview
+    from songform.features.overview import Overview
 
 __all__ = ["mfcc_heatmap", "spectrogram"]
 

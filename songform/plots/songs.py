@@ -10,9 +10,9 @@
 Conventions
 -----------
 Each function takes a song's tables and returns a `matplotlib.figure.Figure` of its own; nothing is shown, nothing is
-kept. Time runs to the right as m:ss. `features` is the table of `songform.features`, `overview` that of
-`songform.overview`, `segments` those of `songform.segments`; `title` names the song. The pictures of a training run
-are in `songform.plots.runs`.
+kept. Time runs to the right as m:ss. `features` is the table of `songform.features.frame_features`, `overview` that of
+`songform.features.overview`, `segments` those of `songform.structure.segments`; `title` names the song. The pictures of
+a training run are in `songform.plots.runs`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from songform.plots.downsample import Columns, feature_series
 from songform.plots.drawing import LINE, clock_axis, curve, key, paper
 from songform.plots.lettering import TYPE
-from songform.plots.reduction import Columns, feature_series
 from songform.plots.timeline import draw_wave, envelope
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from songform.overview import Overview
+    from songform.features.overview import Overview
 
 __all__ = ["bandwidth", "feature_curves", "rms", "waveform"]
 

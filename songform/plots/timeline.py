@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.collections import PolyCollection
 
+from songform.plots.downsample import IMAGE_COLUMNS, Columns, columns, overview_middles, require_rows
 from songform.plots.drawing import clock_axis, paper
 from songform.plots.lettering import TYPE, plain_text
 from songform.plots.palette import state_color, state_order
-from songform.plots.reduction import IMAGE_COLUMNS, Columns, columns, overview_middles, require_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from songform.overview import Overview
-    from songform.segments import Segment
+    from songform.features.overview import Overview
+    from songform.structure.segments import Segment
 
 __all__ = ["draw_wave", "envelope", "state_timeline"]
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from songform.synth.clock import Clock
 from songform.synth.instruments import Band
-from songform.synth.mastering import Master
-from songform.synth.notes import Note
-from songform.synth.plan import Levels
+from songform.synth.rendering.mastering import Master
+from songform.synth.score.clock import Clock
+from songform.synth.score.notes import Note
+from songform.synth.score.plan import Levels
 
 __all__ = ["Composition", "Passage", "Players", "Streams", "Traits", "streams"]
 
@@ -35,7 +35,7 @@ class Traits:
     swing : float
         How much later than its middle the second half of a beat begins, as a part of the beat.
     dynamics : str
-        `wide`, `narrow`, `loud`, `soft` or `mastered`: see `songform.synth.dynamics`.
+        `wide`, `narrow`, `loud`, `soft` or `mastered`: see `songform.synth.score.dynamics`.
     fade_in, fade_out : float
         In seconds.
     """

@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from songform.synth.composition import Composition
-from songform.synth.mastering import mastered
-from songform.synth.mixing import levelled
-from songform.synth.performing import Sound
+from songform.synth.rendering.mastering import mastered
+from songform.synth.rendering.mixing import levelled
+from songform.synth.rendering.player import Sound
 
 __all__ = ["RING_SECONDS", "bounds", "produced"]
 

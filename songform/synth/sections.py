@@ -24,7 +24,7 @@ class Section:
     state : str
         Calm, BuildUp, Energetic, Transition or Repetitive.
     kind : str
-        In which of the ways of its state it is written: a name of `songform.synth.kinds`.
+        In which of the ways of its state it is written: a name of `songform.synth.patterns`.
     """
 
     start: float

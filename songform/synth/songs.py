@@ -14,12 +14,12 @@ import numpy as np
 
 from songform.errors import ParameterError
 from songform.synth.composition import Composition, Traits
+from songform.synth.demo import listening_composition
 from songform.synth.instruments import SETS
-from songform.synth.listening import listening_composition
-from songform.synth.performing import Player, Sound
 from songform.synth.production import RING_SECONDS, bounds, produced
+from songform.synth.rendering.player import Player, Sound
 from songform.synth.sections import Section
-from songform.synth.studying import study_composition
+from songform.synth.varied import study_composition
 
 __all__ = ["Song", "compose", "finished", "playlist", "study_song", "study_songs"]
 
@@ -174,7 +174,7 @@ def finished(composition: Composition, played: Sequence[Sound], sr: int) -> Song
     Parameters
     ----------
     composition : Composition
-        Of `songform.synth.studying` or `songform.synth.listening`.
+        Of `songform.synth.varied` or `songform.synth.demo`.
     played : sequence of Sound, each of shape (2, n)
         The sound of each section, as long as the section and as its last notes ring: the dry part, and the part that
         is also sent to the room.

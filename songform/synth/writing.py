@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from songform.synth.kinds import KINDS, TRANSITION, Kind
-from songform.synth.notes import Note, cropped, stretched
-from songform.synth.plan import Plan
-from songform.synth.themes import Theme, modulated
+from songform.synth.patterns import KINDS, TRANSITION, Kind
+from songform.synth.score.notes import Note, cropped, stretched
+from songform.synth.score.plan import Plan
+from songform.synth.score.themes import Theme, modulated
 
 __all__ = ["kind_levels", "new_kinds", "scores"]
 

@@ -10,12 +10,12 @@ import pytest
 from benchmarks.mishaps import EXPECTED, Sound
 from benchmarks.soak import SETTINGS, Soak
 from benchmarks.verdicts import class_table, forbidden, kind_table, outcome
-from songform.corpus import write_table
 from songform.errors import FAILURE_CLASSES, TrackError
-from songform.settings import Settings
-from songform.sources import Track
-from tasks.features import features_config
-from tasks.records import record_done, record_failure
+from tasks.ingest.track_records import record_done, record_failure
+from tasks.settings import Settings
+from tasks.store.feature_tables import features_config
+from tasks.store.tables import write_table
+from tasks.store.tracks import Track
 
 ALL = Settings(download=SETTINGS)
 TABLE = pa.table({"a": [1.0]})

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-import tasks.fetching.youtubedl
-from flows.cli import app
+import tasks.ingest.fetch.ytdlp
+from flows.cli.main import app
 from flows.demo import served_feed
-from flows.server import free_port, start_server, stop_server, wait_until_healthy
+from flows.prefect_server.connect import free_port, start_server, stop_server, wait_until_healthy
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -96,7 +96,7 @@ def _ran(home: Path, feed: str, settings: Any) -> Ran:
 @pytest.fixture
 def no_pauses(monkeypatch) -> None:
     """Let yt-dlp try again at once."""
-    monkeypatch.setattr(tasks.fetching.youtubedl, "backoff", lambda n: 0.0)
+    monkeypatch.setattr(tasks.ingest.fetch.ytdlp, "backoff", lambda n: 0.0)
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import requests
 import soundfile
 
 from flows.demo import FEED_TITLE, N_SONGS, frames_right, guid, served_feed
-from songform.settings import DownloadSettings, Settings
-from songform.sources import feed_key
 from songform.synth import Section, Song
-from tasks.sourcing.playlists import web_listing
+from tasks.ingest.sources.playlists import web_listing
+from tasks.settings import DownloadSettings, Settings
+from tasks.store.tracks import feed_key
 
 SR, HOP = 22050, 512
 

@@ -17,14 +17,14 @@ import pytest
 import requests
 
 from flows.train import train
-from songform.baselines import BASELINES
 from songform.bundle import Bundle
-from songform.corpus import Corpus
-from songform.features import FEATURE_COLUMNS
-from songform.sources import feed_key
-from songform.splits import PARTS
-from tasks.features import features_config
-from tasks.tracking import client, store_uri
+from songform.features.frame_features import FEATURE_COLUMNS
+from songform.learning.baselines import BASELINES
+from songform.learning.splits import PARTS
+from tasks.store.corpus import Corpus
+from tasks.store.feature_tables import features_config
+from tasks.store.tracks import feed_key
+from tasks.train.tracking import client, store_uri
 
 N_SONGS = 6
 TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}

@@ -13,7 +13,7 @@ import soundfile
 DEAR = {"librosa", "numba", "tensorflow", "keras", "sklearn", "matplotlib", "mlflow", "torch", "IPython"}
 PARENT = """
 import sys
-from flows.cli import main
+from flows.cli.main import main
 sys.argv = ["songform", *sys.argv[1:]]
 try:
     main()
@@ -24,7 +24,7 @@ print("loaded:", *sorted({name.partition(".")[0] for name in sys.modules}))
 # Does in a worker process what an ingest has done there, and tells what the process has loaded then.
 WORKER = """
 import sys
-from tasks.extraction import extract_track
+from tasks.ingest.extraction_worker import extract_track
 
 def loaded(job):
     made = extract_track(job)
@@ -33,10 +33,10 @@ def loaded(job):
 ASKING = """
 import sys
 from pathlib import Path
-from songform.settings import Settings
-from tasks.extraction import Extraction
-from tasks.sourcing.localfiles import local_listing
-from tasks.workers import outcomes
+from tasks.settings import Settings
+from tasks.ingest.extraction_worker import Extraction
+from tasks.ingest.sources.local_files import local_listing
+from tasks.ingest.process_pool import outcomes
 from worker import loaded
 
 home, audio = map(Path, sys.argv[1:])

@@ -11,14 +11,14 @@ import requests
 from prefect.states import Completed
 from prefect.utilities.collections import visit_collection
 
-import songform.corpus as songform_corpus
+import tasks.store.corpus as songform_corpus
 from flows.demo import served_feed
 from flows.ingest import IngestReport, ingest
-from flows.server import free_port
-from songform.corpus import Corpus
+from flows.prefect_server.connect import free_port
 from songform.errors import SourceError
-from songform.settings import DownloadSettings, Settings
-from tasks.features import has_features
+from tasks.settings import DownloadSettings, Settings
+from tasks.store.corpus import Corpus
+from tasks.store.feature_tables import has_features
 
 HTML = b"<!DOCTYPE html><html><body><h1>Sorry, this episode has moved.</h1></body></html>"
 QUICK = ["--set", "download.attempts=2", "--set", "download.retry_seconds=0"]

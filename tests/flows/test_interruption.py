@@ -25,8 +25,8 @@ import pytest
 import soundfile
 
 import flows.demo
-from songform.corpus import Corpus
-from tasks.tracking import client
+from tasks.store.corpus import Corpus
+from tasks.train.tracking import client
 
 PATIENCE = 120.0
 QUICK = ["--set", "sequences.seconds=4", "--set", "model.batch_size=32", "--set", "model.patience=30"]
@@ -103,7 +103,10 @@ def servers(home):
             variables = (process / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"flows.serving" in words and f"PREFECT_HOME={home / '.prefect'}".encode() in variables:
+        if (
+            b"flows.prefect_server.server_process" in words
+            and f"PREFECT_HOME={home / '.prefect'}".encode() in variables
+        ):
             found.append(int(process.name))
     return found
 

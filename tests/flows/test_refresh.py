@@ -7,9 +7,9 @@ import shutil
 import pytest
 
 from flows.ingest import NothingDoneError, ingest
-from songform.corpus import Corpus
 from songform.errors import TrackError
-from tasks.records import record_failure
+from tasks.ingest.track_records import record_failure
+from tasks.store.corpus import Corpus
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_refresh_that_fails_is_told(api, home, audio_files, quick, monkeypatch
     def refuse(function, jobs, *, workers, seconds):
         yield from ((number, TrackError("it cannot be described so", "permanent")) for number in range(len(jobs)))
 
-    monkeypatch.setattr("tasks.features.outcomes", refuse)
+    monkeypatch.setattr("tasks.ingest.extract_tracks.outcomes", refuse)
     other = quick.model_copy(update={"features": quick.features.model_copy(update={"n_mfcc": 12})})
     with pytest.raises(NothingDoneError, match="no track stands \\(1 failed\\): it cannot be described so") as caught:
         ingest(home, [str(audio_files[0])], other)

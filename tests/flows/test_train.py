@@ -10,10 +10,10 @@ from filelock import FileLock, Timeout
 
 import flows.train
 from flows.train import train
-from songform.corpus import Corpus
 from songform.errors import CorpusError
-from songform.settings import Settings
-from tasks.tracking import client
+from tasks.settings import Settings
+from tasks.store.corpus import Corpus
+from tasks.train.tracking import client
 
 pytestmark = pytest.mark.usefixtures("api")
 
@@ -46,7 +46,7 @@ def test_a_run_that_ends_badly_is_closed(home, quick, monkeypatch, error, status
 
 def test_a_bundle_that_stands_is_recorded_without_training(home, quick, trained, monkeypatch):
     """As after a kill between the end of the training and its record."""
-    monkeypatch.setattr("tasks.training.fit_network", None)
+    monkeypatch.setattr("tasks.train.train_network.fit_network", None)
     report = train(home, quick, "standing")
     assert report.is_new
     assert report.is_champion
@@ -62,7 +62,7 @@ def test_a_bundle_that_stands_is_recorded_without_training(home, quick, trained,
 
 
 def test_another_experiment_has_runs_of_its_own(home, quick, monkeypatch):
-    monkeypatch.setattr("tasks.training.fit_network", None)
+    monkeypatch.setattr("tasks.train.train_network.fit_network", None)
     one, other = (train(home, quick, name) for name in ("one", "other"))
     assert one.run_id != other.run_id
     assert {name: one.metrics[name] for name in one.metrics if name.startswith("test_")} == {
@@ -102,7 +102,7 @@ def test_trainings_of_a_home_take_turns(home, quick, monkeypatch):
         return finished(*arguments)
 
     monkeypatch.setattr(flows.train, "finished_run", finished_in_turn)
-    monkeypatch.setattr("tasks.training.fit_network", None)  # it stands
+    monkeypatch.setattr("tasks.train.train_network.fit_network", None)  # it stands
     train(home, quick, "turns")
     with turn.acquire(timeout=0):
         assert len(asked) == 1

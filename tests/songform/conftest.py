@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from songform.features import FEATURE_COLUMNS
-from songform.songunits import SongUnits
+from songform.features.frame_features import FEATURE_COLUMNS
+from songform.structure.song_units import SongUnits
 
 SR = 22050
 

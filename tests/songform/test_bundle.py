@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from songform.bundle import Bundle, SequenceModel
 from songform.errors import ModelError
-from songform.extraction import describe_audio
-from songform.features import FEATURE_COLUMNS
-from songform.paths import joint_posterior
-from songform.sequences import WindowShape, standard_inputs
-from songform.states import fit_states, state_posterior, unit_vectors
+from songform.features.extraction import describe_audio
+from songform.features.frame_features import FEATURE_COLUMNS
+from songform.learning.sequences import WindowShape, standard_inputs
+from songform.structure.states import fit_states, state_posterior, unit_vectors
+from songform.structure.viterbi import joint_posterior
 
 SR, HOP, SECONDS = 22050, 512, 20.3
 
@@ -193,7 +193,7 @@ def test_the_answer_for_a_moment_is_that_of_the_window_whose_target_lies_there(b
 @pytest.fixture(scope="module")
 def saved(bundle, tmp_path_factory):
     """Give a bundle with a real network, and the folder in which it was saved."""
-    from songform.models import lstm_network
+    from songform.learning.networks import lstm_network
 
     folder = tmp_path_factory.mktemp("bundle")
     trained = with_sequence(bundle, network=lstm_network(76, 3), target="ahead", ahead_seconds=1.5)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from songform.corpus import read_table, table_writer, write_table
+from tasks.store.tables import read_table, table_writer, write_table
 
 SCHEMA = pa.schema([("time_s", pa.float64()), ("rms", pa.float32())])
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from songform.corpus import Corpus
-from tasks.indexing import write_index
-from tasks.reporting import OWN_MODEL, report_tracks
+from tasks.report.index_page import write_index
+from tasks.report.song_reports import OWN_MODEL, report_tracks
+from tasks.store.corpus import Corpus
 
 PATIENCE = 30_000  # ms
 # No GPU, no sandbox (in a container), and no calls home.

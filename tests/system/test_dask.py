@@ -19,8 +19,8 @@ import pytest
 import soundfile
 
 import flows.demo
-from flows.server import free_port
-from songform.corpus import Corpus
+from flows.prefect_server.connect import free_port
+from tasks.store.corpus import Corpus
 
 pytestmark = pytest.mark.system
 

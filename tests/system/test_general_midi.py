@@ -8,7 +8,7 @@ import pytest
 from benchmarks.generalmidi import CHANNELS, DRUMS, KEYS, PLAYERS, PROGRAMS, general_midi_song
 from songform.synth import study_song
 from songform.synth.instruments import ROLES, SETS
-from songform.synth.mastering import PEAK
+from songform.synth.rendering.mastering import PEAK
 
 pytestmark = pytest.mark.system
 

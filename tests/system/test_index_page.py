@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from songform.naming import STATES
 from songform.pages import SongEntry, index_page
-from songform.segments import Segment
+from songform.structure.naming import STATES
+from songform.structure.segments import Segment
 
 pytestmark = pytest.mark.system
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from flows.server import free_port
-from songform.settings import Settings
+from flows.prefect_server.connect import free_port
+from tasks.settings import Settings
 
 pytestmark = pytest.mark.system
 

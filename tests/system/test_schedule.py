@@ -20,8 +20,8 @@ import requests
 
 import flows
 from flows.demo import served_feed
-from flows.server import free_port, running_server, start_server, stop_server, wait_until_healthy
-from songform.corpus import Corpus
+from flows.prefect_server.connect import free_port, running_server, start_server, stop_server, wait_until_healthy
+from tasks.store.corpus import Corpus
 
 pytestmark = pytest.mark.system
 
@@ -211,7 +211,7 @@ def test_a_work_pool_takes_all_deployments_of_prefect_yaml_and_a_worker_finds_th
         (plan,) = deployment["schedules"]
         assert (plan["schedule"]["cron"], plan["schedule"]["timezone"], plan["slug"]) == (cron, "UTC", slug)
         assert deployment["parameters"] == {"home": "."}
-        assert deployment["entrypoint"] == f"flows.schedule.{name.replace('-', '_')}"
+        assert deployment["entrypoint"] == f"flows.schedule.scheduled_flows.{name.replace('-', '_')}"
         assert deployment["global_concurrency_limit"]["limit"] == 1
         assert deployment["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     assert [found[name]["schedules"] for name in ("ingest", "train")] == [[], []]

@@ -14,14 +14,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from songform.annotation.formats import read_annotation
 from songform.bundle import Bundle
-from songform.context import context_descriptors
-from songform.extraction import describe_audio
-from songform.formats import read_annotation
+from songform.features.extraction import describe_audio
 from songform.pages import SongView, Sound, song_page
 from songform.pages.figures import BORDERS, HEIGHTS
 from songform.plots.palette import state_color
-from songform.states import fit_states, unit_vectors
+from songform.structure.context import context_descriptors
+from songform.structure.states import fit_states, unit_vectors
 
 pytestmark = pytest.mark.system
 

@@ -19,9 +19,9 @@ import pytest
 import soundfile
 import urllib3.util.connection
 
-import tasks.fetching.youtubedl
-from songform.settings import DownloadSettings
-from tasks.ffmpeg import find_ffmpeg
+import tasks.ingest.fetch.ytdlp
+from tasks.ingest.ffmpeg import find_ffmpeg
+from tasks.settings import DownloadSettings
 
 SECONDS = 3.0
 
@@ -109,7 +109,7 @@ def nothing_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         return resolve(host, *more, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    monkeypatch.setattr(tasks.fetching.youtubedl, "backoff", lambda n: 0.0)
+    monkeypatch.setattr(tasks.ingest.fetch.ytdlp, "backoff", lambda n: 0.0)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -181,14 +181,14 @@ def internet(monkeypatch: pytest.MonkeyPatch, public: str) -> Callable[..., list
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let yt-dlp ask these extractors first."""
-    plain = tasks.fetching.youtubedl.youtube_dl
+    plain = tasks.ingest.fetch.ytdlp.youtube_dl
 
     def start(*extractors: type) -> None:
         def youtube_dl(params, **options):
             return plain(params, extractors, **options)
 
-        monkeypatch.setattr("tasks.sourcing.playlists.youtube_dl", youtube_dl)
-        monkeypatch.setattr("tasks.fetching.attempts.youtube_dl", youtube_dl)
+        monkeypatch.setattr("tasks.ingest.sources.playlists.youtube_dl", youtube_dl)
+        monkeypatch.setattr("tasks.ingest.fetch.attempts.youtube_dl", youtube_dl)
 
     return start
 

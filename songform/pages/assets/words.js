@@ -1,7 +1,7 @@
 // Numbers as a person reads them.
 
 const words = {
-  /** 62.5 as "1:02.5"; from an hour on "1:01:02.5"; as `songform.clocks` writes it. */
+  /** 62.5 as "1:02.5"; from an hour on "1:01:02.5"; as `songform.time_format` writes it. */
   clock(seconds, tenths = true) {
     const count = tenths ? Math.round(seconds * 10) : Math.round(seconds) * 10;
     const minutes = Math.floor(count / 600);

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songform.context import CONTEXT_COLUMNS
-from songform.features import feature_columns
-from songform.naming import STATES
-from songform.overview import Overview
+from songform.features.frame_features import feature_columns
+from songform.features.overview import Overview
 from songform.pages import SongView, Sound
-from songform.segments import Segment
-from songform.states import StateModel
+from songform.structure.context import CONTEXT_COLUMNS
+from songform.structure.naming import STATES
+from songform.structure.segments import Segment
+from songform.structure.states import StateModel
 
 VOID = {"meta", "link", "br", "input", "img", "hr", "path", "source"}
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from songform.pages import SongEntry, index_page
-from songform.segments import Segment
+from songform.structure.segments import Segment
 
 HOSTILE = "</script><!--<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;\u2028$data"
 

@@ -8,11 +8,11 @@ import re
 
 import pytest
 
-from songform.clocks import clock
-from songform.naming import STATES
 from songform.pages import Sound, song_page
-from songform.segments import Segment
-from songform.states import StateModel
+from songform.structure.naming import STATES
+from songform.structure.segments import Segment
+from songform.structure.states import StateModel
+from songform.time_format import clock
 
 HOSTILE = "</script><!--<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;\u2028${title}"
 LANDMARKS = {"header", "main", "footer"}

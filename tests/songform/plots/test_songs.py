@@ -19,13 +19,13 @@ from PIL import Image
 
 from songform import plots
 from songform.errors import ParameterError
-from songform.extraction import describe_audio
-from songform.features import feature_columns
-from songform.filters import fft_frequencies, mel_filters
-from songform.overview import Overview
+from songform.features.extraction import describe_audio
+from songform.features.filters import fft_frequencies, mel_filters
+from songform.features.frame_features import feature_columns
+from songform.features.overview import Overview
 from songform.plots import cluster_profile
-from songform.plots.reduction import IMAGE_COLUMNS, LINE_COLUMNS
-from songform.segments import Segment
+from songform.plots.downsample import IMAGE_COLUMNS, LINE_COLUMNS
+from songform.structure.segments import Segment
 
 STATES = ("Calm", "BuildUp", "Energetic", "Transition", "Repetitive")
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from songform.synth.clock import Clock
 from songform.synth.instruments import ROLES, SETS, Stroke, new_band
-from songform.synth.notes import Note
-from songform.synth.performing import Player
+from songform.synth.rendering.player import Player
+from songform.synth.score.clock import Clock
+from songform.synth.score.notes import Note
 
 SR = 22050
 ALL = {name: instrument for each in SETS.values() for name, instrument in each.instruments.items()}

@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import correlate
 
-from songform.synth.clock import Clock
 from songform.synth.instruments import ROLES, SETS, new_band
-from songform.synth.kinds import KINDS, TRANSITION
-from songform.synth.kinds.repetitive import loop_steps
-from songform.synth.mastering import Master, mastered
-from songform.synth.mixing import levelled
-from songform.synth.notes import Note
-from songform.synth.performing import Player
-from songform.synth.rhythms import METRES
-from songform.synth.themes import modulated, new_theme
+from songform.synth.patterns import KINDS, TRANSITION
+from songform.synth.patterns.repetitive import loop_steps
+from songform.synth.rendering.mastering import Master, mastered
+from songform.synth.rendering.mixing import levelled
+from songform.synth.rendering.player import Player
+from songform.synth.score.clock import Clock
+from songform.synth.score.notes import Note
+from songform.synth.score.rhythms import METRES
+from songform.synth.score.themes import modulated, new_theme
 
 SR = 22050
 STEP = round(SR * 15 / 112)

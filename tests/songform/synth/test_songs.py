@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from songform.errors import ParameterError
 from songform.synth import Section, Song, compose, playlist, states_at, study_song, study_songs
-from songform.synth.mastering import PEAK
-from songform.synth.plan import STATES, new_levels, new_plan
+from songform.synth.rendering.mastering import PEAK
+from songform.synth.score.plan import STATES, new_levels, new_plan
 
 SEEDS = (1, 2, 6, 9)  # every kind of BuildUp but one, four of Repetitive, three of Energetic and of Calm
 

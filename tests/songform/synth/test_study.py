@@ -14,13 +14,13 @@ from scipy.signal import stft
 
 from songform.synth import Song, study_song, study_songs
 from songform.synth.composition import Composition
-from songform.synth.dynamics import PROFILES
-from songform.synth.forms import CLOSING, SECONDS, new_form
 from songform.synth.instruments import SETS
-from songform.synth.kinds import KINDS, TRANSITION
-from songform.synth.mastering import PEAK
-from songform.synth.plan import STATES
-from songform.synth.studying import TEMPI, study_composition
+from songform.synth.patterns import KINDS, TRANSITION
+from songform.synth.rendering.mastering import PEAK
+from songform.synth.score.dynamics import PROFILES
+from songform.synth.score.forms import CLOSING, SECONDS, new_form
+from songform.synth.score.plan import STATES
+from songform.synth.varied import TEMPI, study_composition
 
 SR = 22050
 N = 200

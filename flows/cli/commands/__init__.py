@@ -1,0 +1,1 @@
+"""The commands of `songform`, one module each."""

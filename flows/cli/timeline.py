@@ -1,0 +1,60 @@
+"""Timeline: a song's form as a line of blocks, readable without colours too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from songform.plots.palette import state_color
+from songform.time_format import clock
+
+__all__ = ["legend", "segment_table", "timeline"]
+
+
+def timeline(document: dict[str, Any], *, width: int) -> Text:
+    """Return a report's segments as one line: the state's colour, and its first letter where a segment begins.
+
+    Parameters
+    ----------
+    document : dict
+        A report.
+    width : int
+        Columns of the terminal.
+    """
+    segments, duration = document["segments"], document["segments"][-1]["end"]
+    line = Text()
+    column = 0
+    for segment in segments:
+        end = max(column + 1, round(segment["end"] / duration * width))
+        if column >= width:
+            break
+        room, state = min(end, width) - column, segment["state"]
+        line.append((state if room > len(state) else state[:1]).ljust(room), style=_style(state))
+        column = end
+    return line
+
+
+def segment_table(document: dict[str, Any]) -> Table:
+    """Return a report's segments as a table."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("start", "end", "state", "confidence"):
+        table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
+    for segment in document["segments"]:
+        state = Text(f" {segment['state']} ", style=_style(segment["state"]))
+        table.add_row(clock(segment["start"], 1), clock(segment["end"], 1), state, f"{segment['confidence']:.2f}")
+    return table
+
+
+def legend(states: list[str]) -> Text:
+    """Return the states' names in their colours."""
+    return Text(" ").join(Text(f" {state} ", style=_style(state)) for state in states)
+
+
+def _style(state: str) -> str:
+    """Return the state's colour as the ground, and black or white to be read on it."""
+    color = state_color(state)
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    bright = 0.299 * red + 0.587 * green + 0.114 * blue > 110
+    return f"{'black' if bright else 'white'} on {color}"

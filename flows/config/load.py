@@ -1,0 +1,205 @@
+"""Where settings come from: defaults, `songform.toml`, the environment, `--set`; the later wins.
+
+========================  =============================  ==========================================
+source                    form                           example
+========================  =============================  ==========================================
+`<home>/songform.toml`    a TOML table a section         ``[sequences]`` and ``seconds = 16``
+the environment           SONGFORM_<SECTION>__<NAME>     ``SONGFORM_SEQUENCES__SECONDS=16``
+the command line          --set section.name=value       ``--set sequences.seconds=16``
+========================  =============================  ==========================================
+
+A value in the environment or after `--set` is read as TOML; what is no TOML is a plain string.
+
+Playlists stand in `songform.toml` alone, each under a heading of its own::
+
+    [[playlists]]
+    url = "https://example.org/feed.xml"
+    every = "0 6 * * *"
+    timezone = "Europe/Berlin"
+    limit = 100
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from flows.config.cron import cron_problem, timezone_problem
+from songform.errors import SettingsError
+from tasks.settings import Playlist, Settings
+
+__all__ = ["PREFIX", "load_settings"]
+
+PREFIX = "SONGFORM_"
+PLAYLISTS = "playlists"
+
+_Judge = Callable[[str], str | None]
+
+
+def load_settings(home: Path, environment: Mapping[str, str], assignments: Iterable[str] = ()) -> Settings:
+    """Read all settings that hold for one call of the command line.
+
+    Parameters
+    ----------
+    home : Path
+        The folder in which `songform.toml` may lie.
+    environment : mapping of str to str
+        Usually `os.environ`.
+    assignments : iterable of str
+        What stood after each `--set`.
+
+    Raises
+    ------
+    SettingsError
+        If a name is unknown or a value impossible; the message names the source.
+    """
+    path = home / "songform.toml"
+    document = _toml(path)
+    values: dict[str, Any] = {PLAYLISTS: _entries(path, document.pop(PLAYLISTS, []))}
+    origins = {PLAYLISTS: str(path)}
+    for origin, section, name, value in _all_values(path, document, environment, assignments):
+        if section == PLAYLISTS:
+            raise SettingsError(f"{origin}: playlists stand in {path} alone, each under a heading [[playlists]]")
+        values.setdefault(section, {})[name] = value
+        origins[f"{section}.{name}"] = origin
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error, origins)) from error
+    _check_playlists(settings, origins)
+    _check_timetables(settings, origins)
+    _check_webhook(settings, origins)
+    return settings
+
+
+def _entries(path: Path, entries: Any) -> list[dict[str, Any]]:
+    if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
+        return entries
+    msg = f'{path}: playlists are no section and no value; write each under a heading [[playlists]], with url = "..."'
+    raise SettingsError(msg)
+
+
+def _all_values(
+    path: Path, document: Mapping[str, Any], environment: Mapping[str, str], assignments: Iterable[str]
+) -> Iterable[tuple[str, str, str, Any]]:
+    """Yield (origin, section, name, value), the earlier the weaker."""
+    for section, table in document.items():
+        if isinstance(table, list) and difflib.get_close_matches(section.lower(), [PLAYLISTS]):
+            raise SettingsError(f"{path}: there is no [[{section}]]; did you mean [[{PLAYLISTS}]]?")
+        if not isinstance(table, dict):
+            msg = (
+                f"{path}: {section} = {table!r} stands outside a section; write it under a heading such as [sequences]"
+            )
+            raise SettingsError(msg)
+        yield from ((str(path), section, name, value) for name, value in table.items())
+    for variable, text in sorted(environment.items()):
+        section, parted, name = variable.removeprefix(PREFIX).lower().partition("__")
+        if variable.startswith(PREFIX) and (parted or section == PLAYLISTS):
+            yield variable, section, name, _value(text)
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        section, dot, key = name.strip().partition(".")
+        if not (equals and dot and section and key) and section != PLAYLISTS:
+            msg = f"--set {assignment} is not of the form section.name=value; write for example --set model.epochs=20"
+            raise SettingsError(msg)
+        yield f"--set {assignment}", section, key, _value(text)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):  # that a file stands where the home should be is said later
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read as TOML: {error}; mend it there") from error
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+
+
+def _sentence(error: ValidationError, origins: Mapping[str, str]) -> str:
+    """Say the first thing that is wrong: where, what, and what would be right."""
+    # A name that is misspelt is also why another is missing.
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    where = first["loc"]
+    if not where:  # sections that are right one by one, and wrong together
+        culprits = [origin for name, origin in origins.items() if name != PLAYLISTS]
+        return f"{', '.join(dict.fromkeys(culprits))}: {first['ctx']['error']}."
+    if where[0] == PLAYLISTS:
+        name, known = str(where[2]), [*Playlist.model_fields]
+        origin, kind = f"{origins[PLAYLISTS]}: {_entry(int(where[1]))}", f"a playlist has {', '.join(known)}."
+    else:
+        name, known = ".".join(str(part) for part in where[:2]), _known()
+        of_section = dict.fromkeys(origin for full, origin in origins.items() if full.startswith(f"{name}."))
+        origin = origins.get(name) or ", ".join(of_section)
+        kind = f"the sections are {', '.join(Settings.model_fields)}."
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        return f"{origin}: there is no setting {name}; {f'did you mean {close[0]}?' if close else kind}"
+    if first["type"] == "missing":
+        return f"{origin}: {name} is missing; {kind}"
+    if first["type"] == "value_error":  # settings that are right one by one, and wrong together
+        return f"{origin}: {name}: {first['ctx']['error']}."
+    wish = first["msg"].replace("a valid tuple", 'a list such as ["program", "argument"]')
+    return f"{origin}: {name} cannot be {first['input']!r}: {wish[:1].lower()}{wish[1:]}."
+
+
+def _known() -> list[str]:
+    """Return the names of all settings, and of the sections."""
+    sections = Settings.model_fields.items()
+    names = [f"{section}.{name}" for section, field in sections for name in _fields(field.annotation)]
+    return [*names, *Settings.model_fields]
+
+
+def _fields(section: Any) -> list[str]:
+    is_model = isinstance(section, type) and issubclass(section, BaseModel)
+    return [*section.model_fields] if is_model else []
+
+
+def _check_playlists(settings: Settings, origins: Mapping[str, str]) -> None:
+    urls = [playlist.url for playlist in settings.playlists]
+    for index, url in enumerate(urls):
+        if (first := urls.index(url)) < index:
+            origin = f"{origins[PLAYLISTS]}: {_entry(index)}"
+            raise SettingsError(f"{origin}: url {url!r} stands in entry {first + 1} already; remove one of the two.")
+
+
+def _check_timetables(settings: Settings, origins: Mapping[str, str]) -> None:
+    for origin, name, value, judge in _timetables(settings, origins):
+        if problem := judge(value):
+            raise SettingsError(f"{origin}: {name} cannot be {value!r}: {problem}")
+
+
+def _timetables(settings: Settings, origins: Mapping[str, str]) -> Iterator[tuple[str, str, str, _Judge]]:
+    """Yield what was set of schedules: origin, name, value, and who can tell whether it is right. Defaults are."""
+    schedule = settings.schedule
+    for name, value in (("schedule.retry", schedule.retry), ("schedule.train", schedule.train)):
+        if name in origins and value:  # empty: never
+            yield origins[name], name, value, cron_problem
+    if "schedule.timezone" in origins:
+        yield origins["schedule.timezone"], "schedule.timezone", schedule.timezone, timezone_problem
+    for index, playlist in enumerate(settings.playlists):
+        origin = f"{origins[PLAYLISTS]}: {_entry(index)}"
+        yield origin, "every", playlist.every, cron_problem
+        if playlist.timezone is not None:
+            yield origin, "timezone", playlist.timezone, timezone_problem
+
+
+def _check_webhook(settings: Settings, origins: Mapping[str, str]) -> None:
+    """Refuse what can be no webhook at once: when it is needed, nobody watches. The address is a secret."""
+    webhook = settings.notify.webhook
+    if webhook is not None and not webhook.lower().startswith(("http://", "https://")):
+        raise SettingsError(f"{origins['notify.webhook']}: notify.webhook has to begin with http:// or https://.")
+
+
+def _entry(index: int) -> str:
+    return f"playlists, entry {index + 1}"

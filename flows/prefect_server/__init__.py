@@ -1,0 +1,1 @@
+"""The Prefect server behind a command: finding, starting, sharing and stopping it."""

@@ -1,0 +1,1 @@
+"""Scheduled ingests, retries and trainings."""

@@ -1,0 +1,173 @@
+"""Schedule: a home that keeps itself up to date with nobody watching.
+
+Three flows, each of which reads `songform.toml` anew when it runs:
+
+===================  ==========================================  ==================================
+flow                 what it does                                when
+===================  ==========================================  ==================================
+ingest-playlists     brings in what is new in a playlist         each playlist's `every`
+retry-due            tries again what failed and is due          `schedule.retry`
+train-anew           trains on the whole corpus                  `schedule.train`
+===================  ==========================================  ==================================
+
+`songform schedule` serves them as deployments (`flows.schedule.scheduler`); `prefect.yaml` declares them for Prefect's
+work pools.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed, State
+
+from flows.config.environment import prepare_environment
+from flows.config.load import load_settings
+from flows.ingest import WITH_FAILURES, ingest
+from flows.prefect_server.exit_with_parent import end_with_keeper
+from flows.schedule.stale_runs import TAG
+from songform.errors import SettingsError
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+
+__all__ = ["deployments", "ingest_playlists", "plan", "retry_due", "together", "train_anew"]
+
+
+def _run_name() -> str:
+    urls = flow_run.parameters.get("urls")
+    return f"ingest {', '.join(urls)}" if urls else "ingest all playlists"
+
+
+@flow(name="ingest-playlists", flow_run_name=_run_name)
+def ingest_playlists(home: Path = Path(), urls: list[str] | None = None) -> State[Any]:
+    """Bring in what is new in the playlists of `songform.toml`.
+
+    Parameters
+    ----------
+    home : Path
+        The corpus's home; a worker's own folder by default.
+    urls : list of str, optional
+        Those playlists alone, as the file names them.
+
+    Returns
+    -------
+    State
+        Of the one ingest; of several, Failed only if all of them failed.
+
+    Raises
+    ------
+    SettingsError
+        If the file lists none of them.
+    """
+    end_with_keeper()
+    settings = _settings(home)
+    wanted = [playlist for playlist in settings.playlists if urls is None or playlist.url in urls]
+    if not wanted:
+        file = home.absolute() / "songform.toml"
+        raise SettingsError(
+            f"{file} lists {f'no {urls[0]}' if urls else 'nothing'} among its [[playlists]]; add it there"
+        )
+    states = [
+        ingest(home.absolute(), [playlist.url], settings, playlist.limit, return_state=True) for playlist in wanted
+    ]
+    return _own(states[0]) if len(states) == 1 else together(states)
+
+
+@flow(name="retry-due", flow_run_name="retry what is due")
+def retry_due(home: Path = Path()) -> State[Any]:
+    """Try again the tracks that failed before and are due."""
+    end_with_keeper()
+    return _own(ingest(home.absolute(), [], _settings(home), return_state=True))
+
+
+@flow(name="train-anew", flow_run_name="train anew")
+def train_anew(home: Path = Path(), experiment: str = "songform") -> State[Any]:
+    """Train on the whole corpus; what was trained before on the same tracks is left alone."""
+    end_with_keeper()
+    from flows.train import train
+
+    return _own(train(home.absolute(), _settings(home), experiment, return_state=True))
+
+
+def deployments(home: Path, settings: Settings) -> list[RunnerDeployment]:
+    """Return what is to be served for a home: each with its schedule, and never twice at a time."""
+    zone = settings.schedule.timezone
+    plans: list[tuple[Any, str, str, str, dict[str, Any]]] = [
+        (ingest_playlists, playlist.url, playlist.every, playlist.timezone or zone, {"urls": [playlist.url]})
+        for playlist in settings.playlists
+    ]
+    plans.append((retry_due, "retry-due", settings.schedule.retry, zone, {}))
+    plans.append((train_anew, "train-anew", settings.schedule.train, zone, {}))
+    return [
+        _deployment(work, _name(home, what), cron, timezone, {"home": str(home), **parameters})
+        for work, what, cron, timezone, parameters in plans
+        if cron
+    ]
+
+
+def plan(settings: Settings) -> Iterator[str]:
+    """Yield a line for people a schedule: when, and what."""
+    zone = settings.schedule.timezone
+    for playlist in settings.playlists:
+        yield f"{playlist.every:<14} {playlist.timezone or zone}  {playlist.url}"
+    for cron, what in ((settings.schedule.retry, "what failed and is due"), (settings.schedule.train, "training")):
+        if cron:
+            yield f"{cron:<14} {zone}  {what}"
+
+
+def together(states: list[State[Any]]) -> State[Any]:
+    """Return what several ingests came to: Failed only if all of them failed."""
+    failed = sum(not state.is_completed() for state in states)
+    said = f"{len(states)} playlists, {failed} failed"
+    if failed == len(states):
+        return Failed(message=said)
+    is_whole = all(state.name == "Completed" for state in states)
+    return Completed(name="Completed" if is_whole else WITH_FAILURES, message=said)
+
+
+def _own(state: State[Any]) -> State[Any]:
+    """Return a sub-flow's state as that of the flow: Prefect would only take over whether it failed, not its name."""
+    return State(type=state.type, name=state.name, message=state.message, data=state.data)
+
+
+def _settings(home: Path) -> Settings:
+    prepare_environment(home.absolute())  # a worker of Prefect's own has not done it
+    return load_settings(home.absolute(), os.environ)
+
+
+def _deployment(work: Any, name: str, cron: str, timezone: str, parameters: dict[str, Any]) -> RunnerDeployment:
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.deployments.runner import EntrypointType
+    from prefect.schedules import Cron
+
+    # A run that would overlap with the one before is left out: that one does the same work.
+    alone = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+    deployment: RunnerDeployment = work.to_deployment(
+        name,
+        schedules=[Cron(cron, timezone=timezone, slug=name)],
+        parameters=parameters,
+        concurrency_limit=alone,
+        tags=[TAG],
+        entrypoint_type=EntrypointType.MODULE_PATH,  # a path would load a second copy of the module
+    )
+    return deployment
+
+
+def _name(home: Path, what: str) -> str:
+    """Return a deployment's name: it says what it does, and differs between the homes that share a server."""
+    try:
+        place = urlsplit(what)
+        readable = f"{place.hostname or ''} {place.path}"
+    except ValueError:  # a bracket that is never closed
+        readable = ""
+    words = re.sub(r"[^a-z0-9]+", "-", readable.lower())[:40].strip("-")
+    return f"{words or 'playlist'}-{hashlib.sha256(f'{home} {what}'.encode()).hexdigest()[:6]}"

@@ -1,0 +1,1 @@
+"""Labels that people give to songs: reading, writing and comparing them."""

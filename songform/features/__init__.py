@@ -1,0 +1,1 @@
+"""What is measured of the sound: frame features and the overview."""

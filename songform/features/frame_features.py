@@ -1,0 +1,200 @@
+"""Features: one row of 38 numbers for every frame of 93 ms, a frame every 23 ms.
+
+The sound may arrive whole (`frame_features`) or in chunks of any size (`FrameExtractor`): the rows are the same, bit
+for bit. Memory holds one block of frames and nine rows, however long the song.
+
+Conventions
+-----------
+Columns are float32, in the order of `feature_columns`; the index `time_s` is the frame's centre in seconds, float64.
+`songform.features.descriptors` says what a frame's values are, `songform.features.deltas` what the derivatives are:
+those of the mean RMS, the mean zero-crossing rate and the MFCCs, per frame.
+
+References
+----------
+`librosa.feature`, called plainly once a feature, is the oracle of the tests.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from songform.errors import ParameterError
+from songform.features.deltas import DeltaStream
+from songform.features.descriptors import Descriptors, descriptor_names
+from songform.features.framing import frame_times
+from songform.features.spectra import SpectrumStream, mono_signal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from songform.features.spectra import SpectrumBlock
+
+__all__ = ["FEATURE_COLUMNS", "VERSION", "FrameExtractor", "feature_columns", "feature_table", "frame_features"]
+
+VERSION = 1  # counts up when the same sound gives other numbers: the tables on disk are then made anew
+
+
+def feature_columns(n_mfcc: int = 13) -> tuple[str, ...]:
+    """Name the columns of a feature table with `n_mfcc` cepstral coefficients, in their order."""
+    names = descriptor_names(n_mfcc)
+    deltas = tuple(_delta_names(n_mfcc).values())
+    return (*names[:4], *deltas[:2], *names[4:], *deltas[2:])
+
+
+def frame_features(
+    y: NDArray[Any], sr: int = 22050, *, frame_length: int = 2048, hop_length: int = 512, n_mfcc: int = 13
+) -> pd.DataFrame:
+    """Describe every frame of a signal.
+
+    Parameters
+    ----------
+    y : np.ndarray, shape (n_samples,) or (channels, n_samples)
+        Floating-point samples; channels are averaged.
+    sr : int
+        Sampling rate, in Hz.
+    frame_length, hop_length : int
+        Samples in a frame, and from one frame's centre to the next.
+    n_mfcc : int
+        Number of cepstral coefficients.
+
+    Returns
+    -------
+    pandas.DataFrame, shape (1 + n_samples // hop_length, 12 + 2 * n_mfcc)
+        The columns of `feature_columns`, float32; index `time_s`.
+
+    Raises
+    ------
+    ParameterError
+        If `y` is empty, not finite or of integers, or an argument makes no sense.
+    """
+    y = mono_signal(y)
+    if not y.size:
+        raise ParameterError("y must hold at least one sample; the file or the slice it comes from is empty")
+    extractor = FrameExtractor(sr, frame_length=frame_length, hop_length=hop_length, n_mfcc=n_mfcc)
+    rows = [extractor.add(block) for block in chain(extractor.spectra.push(y), extractor.spectra.flush())]
+    return feature_table([*rows, extractor.finish()], extractor.columns, sr=sr, hop_length=hop_length)
+
+
+class FrameExtractor:
+    """Describes the frames of a signal that arrives in chunks of any size.
+
+    Parameters
+    ----------
+    sr : int
+        Sampling rate, in Hz.
+    frame_length, hop_length, n_mfcc : int
+        As in `frame_features`.
+    n_mels : int
+        Mel bands from which the cepstral coefficients are made.
+    roll_percent : float
+        Share of the spectrum below the roll-off frequency.
+    dtype : dtype
+        Precision of the computation and of the columns: float32, or float64 to check it.
+
+    Attributes
+    ----------
+    spectra : SpectrumStream
+        The stream of spectra under the features, for those who read it in the same pass and use `add` and `finish`.
+
+    Examples
+    --------
+    >>> extractor = FrameExtractor(22050)
+    >>> rows = [extractor.push(np.zeros(30_000, np.float32)) for _ in range(3)]
+    >>> rows.append(extractor.flush())
+    >>> sum(map(len, rows)) == 1 + 90_000 // 512
+    True
+    """
+
+    def __init__(
+        self,
+        sr: int = 22050,
+        *,
+        frame_length: int = 2048,
+        hop_length: int = 512,
+        n_mfcc: int = 13,
+        n_mels: int = 128,
+        roll_percent: float = 0.85,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        self.sr, self.hop_length, self.columns = sr, hop_length, feature_columns(n_mfcc)
+        self.spectra = SpectrumStream(sr, frame_length=frame_length, hop_length=hop_length, n_mels=n_mels, dtype=dtype)
+        self._describe = Descriptors(
+            sr, frame_length=frame_length, n_mfcc=n_mfcc, n_mels=n_mels, roll_percent=roll_percent, dtype=dtype
+        )
+        names, deltas = descriptor_names(n_mfcc), _delta_names(n_mfcc)
+        self._deltas = DeltaStream([names.index(name) for name in deltas])
+        self._order = [(*names, *deltas.values()).index(column) for column in self.columns]
+        self._n_rows, self._dtype = 0, np.dtype(dtype)
+        self._nothing = feature_table([np.empty((0, len(self.columns)), dtype)], self.columns)
+
+    def push(self, y: NDArray[Any]) -> pd.DataFrame:
+        """Take in a chunk, of shape (n_samples,) or (channels, n_samples); give the rows that it finishes.
+
+        Rows are finished a block of frames at a time. A chunk that finishes none gives always the same empty table.
+        """
+        return self._table([self.add(block) for block in self.spectra.push(y)])
+
+    def flush(self) -> pd.DataFrame:
+        """End the signal; give the rows that are left."""
+        rows = [self.add(block) for block in self.spectra.flush()]
+        return self._table([*rows, self.finish()])
+
+    def add(self, block: SpectrumBlock) -> NDArray[Any]:
+        """Take in a block of `spectra`; give the rows that it finishes, of shape (n, n_columns)."""
+        return self._ordered(self._deltas.push(self._describe(block)))
+
+    def finish(self) -> NDArray[Any]:
+        """Give the last rows, whose derivatives waited for frames that did not come."""
+        return self._ordered(self._deltas.finish())
+
+    def _ordered(self, rows: NDArray[Any]) -> NDArray[Any]:
+        return rows[:, self._order].astype(self._dtype)
+
+    def _table(self, rows: Sequence[NDArray[Any]]) -> pd.DataFrame:
+        # Live sound comes in chunks of which most finish no block, and a new table costs more than the chunk.
+        if not rows:
+            return self._nothing
+        table = feature_table(rows, self.columns, sr=self.sr, hop_length=self.hop_length, start=self._n_rows)
+        self._n_rows += len(table)
+        return table
+
+
+def feature_table(
+    rows: Sequence[NDArray[Any]], columns: Sequence[str], *, sr: float = 22050, hop_length: int = 512, start: int = 0
+) -> pd.DataFrame:
+    """Put consecutive rows into one table, with the frames' centres as its index.
+
+    Parameters
+    ----------
+    rows : sequence of np.ndarray, each of shape (n, len(columns))
+        At least one array, possibly empty.
+    columns : sequence of str
+        The columns' names.
+    sr, hop_length : int
+        Sampling rate in Hz, and samples from one frame's centre to the next.
+    start : int
+        Number of the first row's frame.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One column after the other in memory; index `time_s`, in seconds.
+    """
+    values = np.empty((sum(map(len, rows)), len(columns)), rows[0].dtype, order="F")
+    np.concatenate(rows, out=values)
+    time_s = frame_times(len(values), sr=sr, hop_length=hop_length, first_frame=start)
+    return pd.DataFrame(values, index=pd.Index(time_s, name="time_s"), columns=list(columns), copy=False)
+
+
+def _delta_names(n_mfcc: int) -> dict[str, str]:
+    mfcc = {f"mfcc_{i:02d}": f"mfcc_delta_{i:02d}" for i in range(1, n_mfcc + 1)}
+    return {"rms_mean": "rms_delta", "zcr_mean": "zcr_delta"} | mfcc
+
+
+FEATURE_COLUMNS = feature_columns()

@@ -1,0 +1,1 @@
+"""Training and judging networks: windows, splits, baselines and scores."""

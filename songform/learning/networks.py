@@ -1,0 +1,185 @@
+"""Models: the network that learns how states follow one another.
+
+Three LSTM layers [1]_ of 64, 32 and 16 units, with dropout between them, and a softmax over the states. Trained with
+categorical cross-entropy and Adam; training stops when the validation loss no longer falls, and the best weights
+return.
+
+TensorFlow takes 10 to 20 s to import: it is imported where it is needed, never with this module.
+
+References
+----------
+.. [1] Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 9(8), 1997.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songform.errors import ModelError
+from songform.learning.sequences import Windows
+
+__all__ = ["VERSION", "fit_network", "load_network", "lstm_network", "predictor"]
+
+VERSION = 2
+
+Network = Any  # keras.Model, which cannot be named without importing TensorFlow
+History = dict[str, list[float]]
+
+
+def lstm_network(n_inputs: int, n_states: int, *, learning_rate: float = 0.001, seed: int = 0) -> Network:
+    """Return the untrained network.
+
+    Parameters
+    ----------
+    n_inputs : int > 0
+        Values a unit.
+    n_states : int >= 2
+        Number of states.
+    learning_rate : float > 0
+        Adam's step size.
+    seed : int
+        Of the weights and of dropout.
+
+    Returns
+    -------
+    keras.Model
+        From (n, n_steps, n_inputs) to probabilities (n, n_states); any n_steps.
+    """
+    keras = _keras()
+    # A seed for each: Keras would draw them from Python's one generator, from which other threads draw as well.
+    seeds = iter(np.random.default_rng(seed).integers(1, 2**31 - 1, 12).tolist())
+
+    def lstm(units: int, *, sequences: bool) -> Any:
+        return keras.layers.LSTM(
+            units,
+            return_sequences=sequences,
+            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+            seed=next(seeds),
+        )
+
+    network = keras.Sequential(
+        [
+            keras.Input((None, n_inputs)),
+            lstm(64, sequences=True),
+            keras.layers.Dropout(0.2, seed=next(seeds)),
+            lstm(32, sequences=True),
+            keras.layers.Dropout(0.2, seed=next(seeds)),
+            lstm(16, sequences=False),
+            keras.layers.Dense(
+                n_states, activation="softmax", kernel_initializer=keras.initializers.GlorotUniform(next(seeds))
+            ),
+        ],
+        name="songform_lstm",
+    )
+    optimizer = keras.optimizers.Adam(learning_rate)
+    network.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
+    return network
+
+
+def fit_network(
+    train: Windows,
+    validation: Windows | None,
+    *,
+    n_inputs: int,
+    n_states: int,
+    epochs: int = 50,
+    patience: int = 5,
+    learning_rate: float = 0.001,
+    seed: int = 0,
+    on_epoch: Callable[[int, Mapping[str, float]], None] = lambda _epoch, _logs: None,
+) -> tuple[Network, History]:
+    """Train the network; the same seed gives the same weights.
+
+    Parameters
+    ----------
+    train, validation : Windows
+        Streams of windows. Without validation the training loss decides when to stop.
+    n_inputs, n_states : int
+        Values a unit, and number of states.
+    epochs, patience : int
+        Most passes, and how many without a better loss are borne.
+    learning_rate : float > 0
+        Adam's step size.
+    seed : int
+        Of the weights and of dropout.
+    on_epoch : callable
+        Told the number of each epoch, from 1, and its losses and accuracies.
+
+    Returns
+    -------
+    network : keras.Model
+        With the weights of the best epoch.
+    history : dict
+        `loss`, `accuracy`, and with validation `val_loss`, `val_accuracy`: a value an epoch.
+    """
+    keras = _keras()
+    network = lstm_network(n_inputs, n_states, learning_rate=learning_rate, seed=seed)
+    stop = keras.callbacks.EarlyStopping(
+        monitor="val_loss" if validation is not None else "loss", patience=patience, restore_best_weights=True
+    )
+    report = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, dict(logs)))
+    history = network.fit(
+        _dataset(train, n_inputs, n_states),
+        validation_data=_dataset(validation, n_inputs, n_states) if validation is not None else None,
+        epochs=epochs,
+        callbacks=[stop, report],
+        shuffle=False,  # the windows come shuffled
+        verbose=0,
+    )
+    return network, {name: [float(value) for value in values] for name, values in history.history.items()}
+
+
+def load_network(path: Path) -> Network:
+    """Read a network that Keras saved.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing or is no Keras model.
+    """
+    try:
+        _check_whole(path)
+        return _keras().models.load_model(path, compile=False)  # what trained it is not needed to ask it
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        msg = f"{path} is no network that Keras can read ({str(error).partition(chr(10))[0]}); train again"
+        raise ModelError(msg) from error
+
+
+def _check_whole(path: Path) -> None:
+    """Compare the archive's checksums: Keras does not always, and would answer with damaged weights."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        msg = f"its part {damaged} is damaged"
+        raise zipfile.BadZipFile(msg)
+
+
+def predictor(network: Network) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return the network as a function from windows to probabilities, without progress bars."""
+    return lambda windows: np.asarray(network.predict_on_batch(windows))
+
+
+def _dataset(windows: Windows, n_inputs: int, n_states: int) -> Any:
+    """Stream windows into TensorFlow, a batch ahead, the targets as one-hot rows."""
+    import tensorflow as tf
+
+    def batches() -> Any:
+        for inputs, targets in windows:
+            yield inputs, np.eye(n_states, dtype=np.float32)[targets]
+
+    signature = (tf.TensorSpec((None, None, n_inputs), tf.float32), tf.TensorSpec((None, n_states), tf.float32))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(windows))).prefetch(1)
+
+
+def _keras() -> Any:
+    import keras
+
+    return keras

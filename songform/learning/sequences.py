@@ -1,0 +1,297 @@
+"""Sequences: windows of a song's recent past, and the state that each should tell.
+
+The sequence model reads the frame features alone, pooled to units: the mean and the standard deviation of each column
+over `pool_seconds`, after every column was standardised over the training frames. A window is `n_steps` such units in
+a row; it stands for the moment at which its last unit ends.
+
+Two targets may be asked for. `current` is the state of the window's last unit. `ahead` is the state `ahead_seconds`
+after the last *sample* on which the window depends: the frames of its last unit reach half a frame beyond their
+centres, and their derivatives four frames further.
+
+Conventions
+-----------
+`inputs` has shape (n_units, n_inputs), float32. `ends` holds the index of each window's last unit. `labels` has shape
+(n_frames,) and holds the index of each frame's state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from songform.errors import ParameterError
+from songform.structure.pooling import frame_units, pooled
+
+__all__ = ["DELTA_REACH", "SongWindows", "WindowShape", "Windows", "standard_inputs", "window_probabilities"]
+
+DELTA_REACH = 4  # frames to either side that a derivative of width 9 reads
+_SONGS_AT_ONCE = 64  # songs whose windows are mixed with each other; bounds the memory
+
+Inputs = NDArray[np.float32]
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class WindowShape:
+    """How long windows and their units are.
+
+    Attributes
+    ----------
+    pool_seconds : float
+        Length of a unit in seconds; 0 for bare frames.
+    seconds, hop_seconds : float
+        Length of a window, and from one to the next, in seconds.
+    sr, frame_length, hop_length : float, int, int
+        The framing of the features.
+    """
+
+    pool_seconds: float = 0.25
+    seconds: float = 12.0
+    hop_seconds: float = 0.5
+    sr: float = 22050
+    frame_length: int = 2048
+    hop_length: int = 512
+
+    @property
+    def unit_seconds(self) -> float:
+        """Length of a unit in seconds, also where units are frames."""
+        return self.pool_seconds or self.hop_length / self.sr
+
+    @property
+    def n_steps(self) -> int:
+        """Units in a window."""
+        return max(2, round(self.seconds / self.unit_seconds))
+
+    @property
+    def hop_units(self) -> int:
+        """Units from one window to the next."""
+        return max(1, round(self.hop_seconds / self.unit_seconds))
+
+    @property
+    def reach_seconds(self) -> float:
+        """How far beyond its end, in seconds, the sound lies on which a unit may depend."""
+        return (DELTA_REACH * self.hop_length + self.frame_length / 2) / self.sr
+
+    def ends(self, start: float, end: float, n_units: int) -> Index:
+        """Return the last units of all windows that lie within `[start, end]` seconds of a song."""
+        first = int(np.ceil(start / self.unit_seconds - 1e-9)) + self.n_steps - 1
+        last = min(n_units, int(np.floor(end / self.unit_seconds + 1e-9)) if np.isfinite(end) else n_units)
+        return np.arange(first, last, self.hop_units)
+
+    def moments(self, ends: Index, *, target: str, ahead_seconds: float) -> NDArray[np.float64]:
+        """Return the time in seconds of the state that each window should tell.
+
+        Raises
+        ------
+        ParameterError
+            If `target` is neither `current` nor `ahead`.
+        """
+        if target == "current":
+            return np.asarray((ends + 0.5) * self.unit_seconds, np.float64)
+        if target == "ahead":
+            return np.asarray((ends + 1) * self.unit_seconds + self.reach_seconds + ahead_seconds, np.float64)
+        raise ParameterError(f"target must be 'current' or 'ahead', not {target!r}")
+
+
+@dataclass(frozen=True)
+class SongWindows:
+    """The windows of one song.
+
+    Attributes
+    ----------
+    inputs : np.ndarray of float32, shape=(n_units, n_inputs)
+        From `standard_inputs`.
+    ends : np.ndarray of int, shape=(n_windows,)
+        Last unit of each window.
+    targets : np.ndarray of int, shape=(n_windows,)
+        Index of the state that each window should tell.
+    """
+
+    inputs: Inputs
+    ends: Index
+    targets: Index
+
+    @classmethod
+    def of(
+        cls,
+        inputs: Inputs,
+        labels: Index,
+        shape: WindowShape,
+        *,
+        spans: Sequence[tuple[float, float]] = ((0.0, np.inf),),
+        target: str = "current",
+        ahead_seconds: float = 2.0,
+    ) -> SongWindows:
+        """Cut a song into windows.
+
+        Parameters
+        ----------
+        inputs : np.ndarray of float32, shape=(n_units, n_inputs)
+            From `standard_inputs`.
+        labels : np.ndarray of int, shape=(n_frames,)
+            The state of every frame.
+        shape : WindowShape
+            Lengths.
+        spans : sequence of (start, end)
+            Stretches of the song in seconds; a window and its target lie within one of them.
+        target, ahead_seconds : str, float
+            What is asked.
+        """
+        ends = np.concatenate([shape.ends(start, end, len(inputs)) for start, end in spans]).astype(np.intp)
+        moments = shape.moments(ends, target=target, ahead_seconds=ahead_seconds)
+        # The nearest frame, and midway between two the earlier: the middle of a unit of one frame is such a moment.
+        frames = np.ceil(moments * shape.sr / shape.hop_length - 0.5 - 1e-6).astype(np.intp)
+        inside = np.zeros(len(ends), dtype=bool)
+        for start, end in spans:
+            inside |= (ends * shape.unit_seconds >= start) & (moments < end) & (frames < len(labels))
+        return cls(inputs, ends[inside], labels[frames[inside]])
+
+    def windows(self, which: Index, n_steps: int) -> Inputs:
+        """Return some of the windows, shape (n, n_steps, n_inputs)."""
+        view = sliding_window_view(self.inputs, n_steps, axis=0)[self.ends[which] - n_steps + 1]
+        return np.ascontiguousarray(view.transpose(0, 2, 1))
+
+
+class Windows:
+    """Batches of windows of many songs, read song by song and never all in memory.
+
+    Parameters
+    ----------
+    load : callable
+        Returns the windows of a song, given its key.
+    keys : sequence of str
+        The songs.
+    n_steps : int
+        Units in a window.
+    batch_size : int
+        Windows in a batch; the last one of a pass may be smaller.
+    seed : int, optional
+        Shuffles songs and windows, another way in each pass; None keeps their order.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str], SongWindows],
+        keys: Sequence[str],
+        *,
+        n_steps: int,
+        batch_size: int,
+        seed: int | None,
+    ) -> None:
+        self._load, self._keys, self._n_steps, self._batch_size = load, list(keys), n_steps, batch_size
+        self._seed, self._passes = seed, 0
+
+    def __iter__(self) -> Iterator[tuple[Inputs, Index]]:
+        """Yield `(windows, targets)` of shapes (n, n_steps, n_inputs) and (n,)."""
+        rng = None if self._seed is None else np.random.default_rng([self._seed, self._passes])
+        self._passes += 1
+        keys = self._keys if rng is None else [self._keys[i] for i in rng.permutation(len(self._keys))]
+        size = self._batch_size
+        rest: tuple[Inputs, Index] | None = None
+        for first in range(0, len(keys), _SONGS_AT_ONCE):
+            songs = [self._load(key) for key in keys[first : first + _SONGS_AT_ONCE]]
+            for batch in _batches(songs, self._n_steps, size, rng):
+                inputs, targets = batch if rest is None else _joined(rest, batch)
+                if len(targets) >= size:
+                    yield inputs[:size], targets[:size]
+                rest = (inputs[size:], targets[size:]) if len(targets) >= size else (inputs, targets)
+        if rest is not None and len(rest[1]):
+            yield rest
+
+    def __len__(self) -> int:
+        """Return the number of batches in a pass."""
+        return (len(self.targets()) + self._batch_size - 1) // self._batch_size
+
+    def targets(self) -> Index:
+        """Return the targets of all windows, in the songs' order."""
+        return np.concatenate([np.zeros(0, np.intp), *(self._load(key).targets for key in self._keys)])
+
+
+def standard_inputs(
+    features: NDArray[np.floating], center: NDArray[np.float64], scale: NDArray[np.float64], shape: WindowShape
+) -> Inputs:
+    """Return what the sequence model reads of a song.
+
+    Parameters
+    ----------
+    features : np.ndarray, shape=(n_frames, n_columns)
+        Frame features.
+    center, scale : np.ndarray, shape=(n_columns,)
+        Mean and standard deviation of each column over the training frames.
+    shape : WindowShape
+        Lengths.
+
+    Returns
+    -------
+    np.ndarray of float32, shape=(n_units, 2 * n_columns) or (n_frames, n_columns) for bare frames
+    """
+    standard = (features - center) / scale
+    if shape.pool_seconds == 0:
+        return standard.astype(np.float32)
+    units = frame_units(len(features), sr=shape.sr, hop_length=shape.hop_length, unit_seconds=shape.pool_seconds)
+    return np.hstack(pooled(standard, units)).astype(np.float32)
+
+
+def window_probabilities(
+    predict: Callable[[Inputs], NDArray[np.floating]],
+    inputs: Inputs,
+    n_steps: int,
+    *,
+    padding: Inputs | None = None,
+    batch_size: int = 256,
+) -> NDArray[np.float64]:
+    """Return what a sequence model says at every unit of a song.
+
+    Parameters
+    ----------
+    predict : callable
+        From windows (n, n_steps, n_inputs) to probabilities (n, n_states).
+    inputs : np.ndarray of float32, shape=(n_units, n_inputs)
+        From `standard_inputs`.
+    n_steps : int
+        Units in a window.
+    padding : np.ndarray of float32, shape=(1, n_inputs), optional
+        The unit that a song shorter than a window is padded with; its first one if there is none.
+    batch_size : int
+        Windows predicted at once.
+
+    Returns
+    -------
+    np.ndarray of float64, shape=(n_units, n_states)
+        Row `u` is the answer of the window that ends with unit `u`. Units before the first full window take its
+        answer; a song shorter than a window is padded in front.
+    """
+    missing = max(0, n_steps - len(inputs))
+    padded = np.concatenate([np.repeat(inputs[:1] if padding is None else padding, missing, axis=0), inputs])
+    song = SongWindows(padded, np.arange(n_steps - 1, len(padded)), np.zeros(0, np.intp))
+    answers = [
+        predict(song.windows(np.arange(first, min(first + batch_size, len(song.ends))), n_steps))
+        for first in range(0, len(song.ends), batch_size)
+    ]
+    full = np.concatenate(answers).astype(np.float64)
+    return np.concatenate([np.repeat(full[:1], len(inputs) - len(full), axis=0), full])
+
+
+def _joined(one: tuple[Inputs, Index], other: tuple[Inputs, Index]) -> tuple[Inputs, Index]:
+    return np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])
+
+
+def _batches(
+    songs: list[SongWindows], n_steps: int, batch_size: int, rng: np.random.Generator | None
+) -> Iterator[tuple[Inputs, Index]]:
+    song = np.repeat(np.arange(len(songs)), [len(s.ends) for s in songs])
+    window = np.concatenate([np.zeros(0, np.intp), *(np.arange(len(s.ends)) for s in songs)])
+    order = np.arange(len(song)) if rng is None else rng.permutation(len(song))
+    for first in range(0, len(order), batch_size):
+        chosen = order[first : first + batch_size]
+        inputs = np.empty((len(chosen), n_steps, songs[0].inputs.shape[1]), dtype=np.float32)
+        targets = np.empty(len(chosen), dtype=np.intp)
+        for s in np.unique(song[chosen]):
+            here = song[chosen] == s
+            which = window[chosen[here]]
+            inputs[here], targets[here] = songs[s].windows(which, n_steps), songs[s].targets[which]
+        yield inputs, targets

@@ -1,0 +1,1 @@
+"""Results for people and programs: the table of segments and sonification."""

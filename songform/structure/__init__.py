@@ -1,0 +1,1 @@
+"""From features to musical form: units, context, states and segments."""

@@ -1,0 +1,152 @@
+"""Stretches: a song cut where it changes, so that each piece stays as it is or moves evenly.
+
+A window of fixed length mixes what was before a change with what came after it. A stretch does not: what is averaged
+over it, or how far a quantity climbs from its beginning to its end, is said of one thing. The cuts are those that
+explain the song best: within a stretch each signal is a straight line, and the squared distances from these lines,
+plus a penalty for each stretch, are least over all ways to cut (optimal partitioning [1]_, [2]_; the lines make a long
+crescendo one stretch, not many).
+
+Conventions
+-----------
+`bounds` has shape (n_stretches + 1,): stretch `i` is the units `bounds[i]` to `bounds[i + 1]`, exclusive; the first is
+0, the last the number of units.
+
+References
+----------
+.. [1] Jackson et al., "An algorithm for optimal partitioning of data on an interval", IEEE Signal Processing Letters
+       12(2), 2005.
+.. [2] Bellman and Roth, "Curve fitting by segmented straight lines", Journal of the American Statistical Association
+       64(327), 1969.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songform.errors import ParameterError
+from songform.structure.normalize import Curves
+
+__all__ = ["partition", "song_stretches", "spread_over", "stretch_climbs", "stretch_means", "stretch_signals"]
+
+PENALTY = 5.0
+"""How much squared distance a further stretch must save; chosen on composed songs, see docs/states.md."""
+
+LEAST_UNITS, MOST_UNITS = 4, 120  # 2 s, and 60 s
+
+_CHROMA_WEIGHT = 0.25  # chords change within a section, too
+
+Array = NDArray[np.float64]
+Bounds = NDArray[np.intp]
+
+
+def song_stretches(curves: Curves) -> Bounds:
+    """Cut a song where timbre, harmony, loudness, onsets, brightness or bass change."""
+    return partition(stretch_signals(curves), penalty=PENALTY, least=LEAST_UNITS, most=MOST_UNITS)
+
+
+def stretch_signals(curves: Curves) -> Array:
+    """Return what a song is cut by, shape (n_units, n_mfcc + 12 + 4): three groups, each weighed as one quantity."""
+    four = np.stack([curves.loudness, curves.onset, curves.brightness, curves.bass], axis=1)
+    groups = (curves.mfcc, _CHROMA_WEIGHT * curves.chroma, four)
+    return np.hstack([group / np.sqrt(group.shape[1]) for group in groups])
+
+
+def partition(signals: Array, *, penalty: float, least: int, most: int) -> Bounds:
+    """Return the best way to cut some signals into stretches of straight lines [1]_.
+
+    Parameters
+    ----------
+    signals : np.ndarray, shape=(n_units, n_signals)
+        A row a unit, at least one.
+    penalty : float > 0
+        Cost of a stretch, in the squared unit of the signals.
+    least, most : int > 0
+        Fewest and most units of a stretch; of fewer than `least` units, there is one stretch.
+
+    Returns
+    -------
+    np.ndarray of int, shape=(n_stretches + 1,)
+        Memory is linear in the number of units, time in that number times `most`.
+
+    Raises
+    ------
+    ParameterError
+        If there is no unit, or no stretch may exist.
+    """
+    if not len(signals):
+        raise ParameterError("a song of no units cannot be cut into stretches; it has at least one")
+    if not (penalty > 0 and least > 0 and 2 * least <= most + 1):
+        msg = f"a stretch of {least} to {most} units at a penalty of {penalty:g} cannot be; most must be twice least"
+        raise ParameterError(msg)
+    distances = _Distances.of(signals)
+    n = len(signals)
+    best, came_from = np.full(n + 1, np.inf), np.zeros(n + 1, dtype=np.intp)
+    best[0] = 0.0
+    for end in range(min(least, n), n + 1):
+        starts = np.arange(max(end - most, 0), max(end - least, 0) + 1)
+        costs = best[starts] + distances.between(starts, end)
+        chosen = int(costs.argmin())
+        best[end], came_from[end] = costs[chosen] + penalty, starts[chosen]
+    return _walked_back(came_from)
+
+
+def stretch_means(values: Array, bounds: Bounds) -> Array:
+    """Return the mean of each stretch, shape (n_stretches, ...)."""
+    lengths = np.diff(bounds).reshape(-1, *[1] * (values.ndim - 1))
+    return np.asarray(np.add.reduceat(values, bounds[:-1], axis=0) / lengths)
+
+
+def stretch_climbs(values: Array, bounds: Bounds) -> Array:
+    """Return how far the least-squares line of each stretch climbs, shape (n_stretches,); 0 for a single unit."""
+    lengths = np.diff(bounds)
+    time = np.arange(len(values)) - np.repeat(bounds[:-1] + (lengths - 1) / 2, lengths)
+    moments = np.add.reduceat(time * values, bounds[:-1])
+    spread = lengths * (lengths**2 - 1.0) / 12.0
+    return np.asarray(moments / np.maximum(spread, 0.5) * (lengths - 1))
+
+
+def spread_over(values: Array, bounds: Bounds) -> Array:
+    """Give each unit its stretch's value, shape (n_units, ...)."""
+    of_unit = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    spread: Array = values[of_unit]
+    return spread
+
+
+@dataclass(frozen=True)
+class _Distances:
+    """Squared distances from straight lines between any two cuts, from cumulative sums."""
+
+    sums: Array  # (n + 1, n_signals), of the values
+    moments: Array  # (n + 1, n_signals), of time times the values
+    squares: Array  # (n + 1,), of all values' squares
+
+    @classmethod
+    def of(cls, signals: Array) -> _Distances:
+        time = np.arange(len(signals), dtype=np.float64)[:, None]
+        return cls(_summed(signals), _summed(time * signals), _summed((signals * signals).sum(axis=1)))
+
+    def between(self, starts: Bounds, end: int) -> Array:
+        """Return the distance of each stretch from one of the starts to the end, shape (n_starts,)."""
+        lengths = (end - starts).astype(np.float64)
+        sums = self.sums[end] - self.sums[starts]
+        # Time is counted from the middle of each stretch, where slope and mean do not disturb each other.
+        moments = self.moments[end] - self.moments[starts] - ((starts + end - 1) / 2)[:, None] * sums
+        spread = np.maximum(lengths * (lengths**2 - 1) / 12, 1e-9)
+        explained = (sums * sums).sum(axis=1) / lengths + (moments * moments).sum(axis=1) / spread
+        distances: Array = np.maximum(self.squares[end] - self.squares[starts] - explained, 0.0)
+        return distances
+
+
+def _summed(values: Array) -> Array:
+    """Return the cumulative sums, from 0 on."""
+    return np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
+
+
+def _walked_back(came_from: Bounds) -> Bounds:
+    bounds = [len(came_from) - 1]
+    while bounds[-1] > 0:
+        bounds.append(int(came_from[bounds[-1]]))
+    return np.array(bounds[::-1], dtype=np.intp)

@@ -1,0 +1,1 @@
+"""From notes to sound: players, levels and the master."""

@@ -1,0 +1,1 @@
+"""From a SOURCE to feature tables: list, download, extract, record."""

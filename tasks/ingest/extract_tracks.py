@@ -1,0 +1,162 @@
+"""Features: from audio files to Parquet, on all cores.
+
+Worker processes read, describe and write (`tasks.ingest.extraction_worker`); this process writes down what became of
+each track, as soon as it is known. A worker that dies takes its own track with it, and no other.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from songform.errors import AudioError, TrackError
+from tasks.ingest.extraction_worker import Extracted, Extraction, extract_track
+from tasks.ingest.ffmpeg import find_ffmpeg
+from tasks.ingest.process_pool import WorkerLateError, WorkerLostError, outcomes, usable_cores
+from tasks.ingest.track_records import cause, record_done, record_failure
+from tasks.progress import announce
+from tasks.settings import Settings
+from tasks.store.atomic_files import moved
+from tasks.store.corpus import Corpus
+from tasks.store.feature_tables import has_features
+from tasks.store.tracks import Track, TrackRecord
+
+__all__ = ["extract_tracks"]
+
+
+def _run_name(parameters: dict[str, Any]) -> str:
+    jobs = parameters["jobs"]
+    return f"extract {jobs[0][0].title}" if len(jobs) == 1 else f"extract {len(jobs)} tracks"
+
+
+@task(task_run_name=_run_name, cache_policy=NO_CACHE)
+def extract_tracks(
+    home: Path, jobs: Sequence[tuple[Track, Path]], settings: Settings, n_tracks: int
+) -> list[TrackRecord]:
+    """Extract the features of several tracks on all cores; one that fails does not touch the others.
+
+    What stands is not made again, but what is left of its download removed: a cluster may do a task again whose worker
+    died after its last line, or before it.
+
+    Parameters
+    ----------
+    home : Path
+        The corpus's home.
+    jobs : sequence of (Track, Path)
+        Each track and its audio file.
+    settings : Settings
+        All settings.
+    n_tracks : int
+        Number of jobs, which is what progress is told of.
+
+    Returns
+    -------
+    list of TrackRecord
+        In the order of the jobs.
+    """
+    corpus, ffmpeg = Corpus(home), _ffmpeg_or_none()
+    asked = [Extraction(corpus.home, *job, settings, ffmpeg) for job in jobs]
+    records = {job.track.key: record for job in asked if (record := _standing(corpus, job)) is not None}
+    wanted = [job for job in asked if job.track.key not in records]
+    workers, seconds = settings.run.workers or usable_cores(), 60.0 * settings.run.max_minutes
+    with closing(outcomes(extract_track, wanted, workers=workers, seconds=seconds)) as arriving:
+        for number, outcome in arriving:
+            track = wanted[number].track
+            records[track.key] = _recorded(corpus, wanted[number], outcome)
+            announce("features", len(records), n_tracks, track.title)
+    return [records[track.key] for track, _ in jobs]
+
+
+def _standing(corpus: Corpus, job: Extraction) -> TrackRecord | None:
+    record = corpus.record(job.track.key)
+    if not has_features(corpus, record, job.settings):
+        return None
+    _downloads(corpus, job)[0].unlink(missing_ok=True)
+    return record
+
+
+def _recorded(corpus: Corpus, job: Extraction, outcome: Extracted | Exception) -> TrackRecord:
+    """Write down what became of a track; keep or remove its download."""
+    try:
+        if isinstance(outcome, Extracted):
+            return _done(corpus, job, outcome)
+    except OSError as full:
+        msg = f"{job.track.title} cannot be written down ({full.strerror or full}); make room or mend the permissions"
+        outcome = TrackError(msg, "environment")
+    error = _track_error(job, outcome)
+    if is_wasted := _is_unsound(error) and job.audio in _downloads(corpus, job):
+        job.audio.unlink(missing_ok=True)  # the next attempt must fetch it anew
+    return record_failure(corpus, job.track, error, settings=job.settings.download, attempted=is_wasted)
+
+
+def _done(corpus: Corpus, job: Extraction, made: Extracted) -> TrackRecord:
+    incoming, kept = _downloads(corpus, job)
+    files = list(made.files)
+    if job.audio == incoming and job.settings.audio.keep:
+        files.append(moved(incoming, kept))
+    record = record_done(
+        corpus, job.track, duration=made.duration, sha256=made.sha256, decoder=made.decoder, files=files
+    )
+    incoming.unlink(missing_ok=True)
+    return record
+
+
+def _downloads(corpus: Corpus, job: Extraction) -> tuple[Path, Path]:
+    """Return where a download of this track waits, and where it is kept."""
+    key, encoding, suffix = job.track.key, job.settings.audio.encoding, job.audio.suffix
+    return corpus.incoming_path(key, encoding, suffix), corpus.audio_path(key, encoding, suffix)
+
+
+def _is_unsound(error: TrackError) -> bool:
+    """Return whether the audio file itself is to blame."""
+    return isinstance(error, AudioError) and error.failure != "environment"
+
+
+def _track_error(job: Extraction, outcome: object) -> TrackError:
+    if isinstance(outcome, TrackError):
+        return _lasting(outcome) if job.track.path == str(job.audio) else outcome
+    if isinstance(outcome, WorkerLostError) and outcome.signal == signal.SIGKILL:
+        return TrackError(
+            f"the process that extracted {job.track.title} was killed, most often because memory ran out; "
+            "extract fewer tracks at a time: --set run.workers=1",
+            "environment",
+        )
+    if isinstance(outcome, WorkerLateError):
+        late = AudioError(
+            f"the extraction of {job.track.title} was ended after run.max_minutes = {job.settings.run.max_minutes:g}; "
+            "its file keeps the decoder busy without end, or this machine is far too busy: then raise this limit",
+            "transient",
+        )
+        late.repeated = "permanent"  # fetched anew and no better
+        return late
+    if isinstance(outcome, WorkerLostError):
+        return AudioError(
+            f"the decoder crashed ({outcome}) on {job.audio.name}; the file is damaged or the decoder has a defect; "
+            "fetch the file again, and if it happens again, please report it with the file",
+            "bug",
+        )
+    msg = f"songform failed on {job.track.title}: {type(outcome).__name__}: {outcome}; please report it with the file"
+    return TrackError(msg, "bug")
+
+
+def _lasting(error: TrackError) -> TrackError:
+    """Return what a fault of a download means for a file of the user's: nobody fetches that anew.
+
+    Its key is its content, so it can only fail as it did; a whole copy of it is another track.
+    """
+    if not isinstance(error, AudioError) or error.failure != "transient":
+        return error
+    return AudioError(f"{cause(str(error))}; put a whole copy in its place")
+
+
+def _ffmpeg_or_none() -> str | None:
+    try:
+        return find_ffmpeg()
+    except TrackError:
+        return None  # a track that needs it says so

@@ -1,0 +1,105 @@
+"""When a track that failed is asked for again.
+
+============  ==================================================  ==========================
+class         next attempt                                        after that
+============  ==================================================  ==========================
+transient     `download.retry_seconds`, doubled with each one     the same, a day at most
+throttled     when the host's pause is over                       the same
+later         when it is published if that is known, else 6 h     asked daily
+environment   at once: the next ingest                            the same
+bug           in a day                                            the same
+permanent     none                                                `--retry-failed`
+needs-you     none                                                `--retry-failed`
+============  ==================================================  ==========================
+
+No wait is longer than a day, so a time further away than that was written by a clock that was set back since.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from songform.errors import FailureClass, TrackError
+from tasks.settings import DownloadSettings
+from tasks.store.tracks import TrackRecord
+
+__all__ = ["LASTING", "is_due", "is_lasting", "retry_pauses", "seconds_to_wait"]
+
+LASTING: tuple[FailureClass, ...] = ("permanent", "needs-you")
+_DAY = 86_400.0
+_LATER_SECONDS = 6 * 3600.0
+_CLOCKS_AGREE = timedelta(seconds=_DAY, hours=1)
+
+
+def retry_pauses(settings: DownloadSettings) -> dict[str, Any]:
+    """Return the options of a Prefect task that is tried several times in one ingest: pauses that double, with jitter.
+
+    Parameters
+    ----------
+    settings : DownloadSettings
+        The number of attempts and the first pause.
+    """
+    retries = settings.attempts - 1
+    pauses = [settings.retry_seconds * 2.0**attempt for attempt in range(retries)]
+    return {"retries": retries, "retry_delay_seconds": pauses, "retry_jitter_factor": 0.5}
+
+
+def seconds_to_wait(
+    failure: FailureClass, error: TrackError, *, attempts: int, settings: DownloadSettings
+) -> float | None:
+    """Return the seconds until the next attempt, or None if there is none.
+
+    Parameters
+    ----------
+    failure : FailureClass
+        What is known by now; the error's own class may have been another.
+    error : TrackError
+        May know how long its reason lasts.
+    attempts : int
+        Downloads tried since the last success.
+    settings : DownloadSettings
+        The pauses.
+    """
+    if failure in LASTING:
+        return None
+    asked = error.retry_after
+    pause = settings.circuit_seconds if error.robot else settings.throttle_seconds
+    waits = {
+        "transient": max(settings.retry_seconds * 2.0 ** min(attempts, 32), asked or 0.0),
+        "throttled": pause if asked is None else asked,
+        "later": _LATER_SECONDS if asked is None else asked,
+        "environment": 0.0,
+        "bug": _DAY,
+    }
+    return min(waits[failure], _DAY)
+
+
+def is_lasting(record: TrackRecord) -> bool:
+    """Return whether a track failed in a way that no repetition changes: it waits for a person."""
+    return record.error is not None and record.error.failure in LASTING
+
+
+def is_due(record: TrackRecord, now: datetime) -> bool:
+    """Return whether a track that failed or was skipped is to be asked for by the next ingest.
+
+    Parameters
+    ----------
+    record : TrackRecord
+        Of the track.
+    now : datetime
+        The time, with its zone.
+    """
+    if is_lasting(record):
+        return False
+    at = _read(record.next_retry_at)
+    return at is None or at <= now or at > now + _CLOCKS_AGREE
+
+
+def _read(time: str | None) -> datetime | None:
+    """Read a time of a record; one that nobody can read is none."""
+    try:
+        read = datetime.fromisoformat(time or "")
+    except ValueError:
+        return None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)

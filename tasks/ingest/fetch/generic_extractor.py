@@ -1,0 +1,82 @@
+"""The reader: yt-dlp's extractor of feeds and of pages that have none of their own, with bounds to what it takes apart.
+
+What it reads is a stranger's, and to take it apart costs a multiple of its size: an element of XML some 500 bytes of
+memory, a page two hundred looks for players that it may hold, a manifest as many pieces as it says. So there is a bound
+to each (`tasks.ingest.fetch.manifests` has the last), and what is beyond is refused before yt-dlp begins.
+
+An item whose address is none is kept, and its download says so. `tasks.ingest.fetch.embedded_ytdlp` lets those of feeds
+through; those of other pages are written so that yt-dlp does not stumble over them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+from xml.etree.ElementTree import Element
+
+from yt_dlp.extractor.generic import GenericIE as _GenericIE
+from yt_dlp.utils import UnsupportedError
+
+from songform.errors import TrackError
+from songform.sanitize import plain_text
+from tasks.ingest.fetch.feeds import broken_feed, is_feed, unmark_items
+from tasks.ingest.fetch.manifests import refuse_long_dash, refuse_long_hls, refuse_long_smooth
+
+__all__ = ["MOST_LETTERS", "MOST_MARKS", "GenericIE"]
+
+MOST_MARKS = 1_000_000  # of markup in a feed: ten thousand episodes with fifty elements each
+MOST_LETTERS = 2**23  # of a page that is no feed
+
+_OPEN_BRACKET = re.compile(r"://\[[^\s\"'<>]*")
+
+
+class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no types
+    """yt-dlp's extractor of this name; the name is part of what it answers to."""
+
+    _page = ""
+
+    def _real_extract(self, url: str) -> Any:
+        try:
+            return super()._real_extract(url)
+        except UnsupportedError:
+            failure = broken_feed(url, self._page)
+            if failure is None:
+                raise
+        raise failure
+
+    def _webpage_read_content(self, answer: Any, *args: Any, **options: Any) -> Any:
+        self._page = super()._webpage_read_content(answer, *args, **options)
+        _refuse_large(answer.url, self._page)
+        return self._page if is_feed(self._page) else _OPEN_BRACKET.sub(_closed, self._page)
+
+    def _extract_rss(self, url: str, video_id: str, doc: Element) -> Any:
+        unmark_items(doc)
+        return super()._extract_rss(url, video_id, doc)
+
+    def _parse_mpd_periods(self, mpd_doc: Element, *args: Any, **options: Any) -> Any:
+        refuse_long_dash(mpd_doc)
+        return super()._parse_mpd_periods(mpd_doc, *args, **options)
+
+    def _parse_ism_formats_and_subtitles(self, ism_doc: Element, *args: Any, **options: Any) -> Any:
+        refuse_long_smooth(ism_doc)
+        return super()._parse_ism_formats_and_subtitles(ism_doc, *args, **options)
+
+    def _parse_m3u8_formats_and_subtitles(self, m3u8_doc: str, *args: Any, **options: Any) -> Any:
+        refuse_long_hls(m3u8_doc)
+        return super()._parse_m3u8_formats_and_subtitles(m3u8_doc, *args, **options)
+
+
+def _refuse_large(url: str, page: str) -> None:
+    """Refuse what would cost too much to take apart; playlists of streams have a bound of their own."""
+    if page.count("<") > MOST_MARKS or (len(page) > MOST_LETTERS and not is_feed(page) and page[:7] != "#EXTM3U"):
+        raise TrackError(f"{plain_text(url, 400)} is too large for a page; check the address in a browser", "permanent")
+
+
+def _closed(address: re.Match[str]) -> str:
+    """Write a bracket that is never closed so that yt-dlp can take the address apart; nobody can fetch it anyway."""
+    try:
+        urlsplit(f"http{address[0]}")
+    except ValueError:
+        return address[0].replace("[", "%5B")
+    return address[0]

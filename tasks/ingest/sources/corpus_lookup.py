@@ -1,0 +1,75 @@
+"""Tracks of the corpus that a person means: by a key, by what was ingested, by a file or a folder.
+
+Nothing is asked of the network: a playlist's address names no track, but each of its tracks has an address.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from songform.errors import SourceError
+from songform.sanitize import plain_text
+from tasks.ingest.sources.file_hashes import KnownFiles
+from tasks.ingest.sources.local_files import local_listing, local_path
+from tasks.store.corpus import Corpus
+from tasks.store.tracks import TrackRecord
+
+__all__ = ["known_tracks"]
+
+_KEY = re.compile(r"[a-z0-9_]+-[A-Za-z0-9_-]+")
+
+
+def known_tracks(corpus: Corpus, source: str) -> list[tuple[TrackRecord, Path | None]]:
+    """Return the records of the tracks that a SOURCE means, each with its file where the SOURCE is one.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Whose tracks.
+    source : str
+        A track's key or address, an audio file, or a folder: of that, the tracks that are in the corpus.
+
+    Raises
+    ------
+    SourceError
+        If the corpus has no such track.
+    """
+    source = source.strip()
+    record = corpus.record(source) if _KEY.fullmatch(source) else None
+    if record is not None:
+        return [(record, None if record.path is None else Path(record.path))]
+    if "://" in source:
+        return _by_address(corpus, source)
+    path = _path(source)
+    known = KnownFiles(corpus)
+    listed = local_listing(path, known=known).tracks
+    found = [(corpus.record(track.key), Path(track.path or "")) for track in listed]
+    tracks = [(record, file) for record, file in found if record is not None]
+    if not tracks:
+        shown = plain_text(path, 400)
+        what = f"no song of {shown} is" if path.is_dir() else f"{shown} is not"
+        raise SourceError(f"{what} in the corpus; bring it in with songform ingest")
+    known.save()
+    return tracks
+
+
+def _path(source: str) -> Path:
+    try:
+        return local_path(source)
+    except SourceError as error:
+        if not _KEY.fullmatch(source):
+            raise
+        msg = f"{source} is neither a file nor the key of a track in the corpus; songform --json status tells the keys"
+        raise SourceError(msg) from error
+
+
+def _by_address(corpus: Corpus, address: str) -> list[tuple[TrackRecord, Path | None]]:
+    for record in corpus.records():
+        if record.source.rstrip("/") == address.rstrip("/"):
+            return [(record, None)]
+    msg = (
+        f"{plain_text(address, 400)} is the address of no track in the corpus; songform --json status tells the "
+        "address and the key of each"
+    )
+    raise SourceError(msg)

@@ -1,0 +1,149 @@
+"""Audio files on this machine: one, or all of a folder and of the folders below it.
+
+A local file's key is the SHA-256 of its content: it may be renamed and moved, and a copy of it is the same track.
+Hidden files and folders are left alone, links to folders are not followed, and in a folder only files that are
+named like audio are taken. What was hashed before is not read again (`tasks.ingest.sources.file_hashes`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from songform.errors import SourceError
+from songform.sanitize import plain_text
+from tasks.ingest.sources.file_hashes import KnownFiles
+from tasks.ingest.sources.listing import Copies, Listing, unique_tracks
+from tasks.store.corpus import AUDIO_SUFFIXES
+from tasks.store.tracks import Track, file_key
+
+__all__ = ["local_listing", "local_path"]
+
+
+def local_path(source: str, folder: Path | None = None) -> Path:
+    """Return the absolute path of a file or folder that is there.
+
+    Parameters
+    ----------
+    source : str
+        As a person wrote it; `~` is the home folder.
+    folder : Path, optional
+        What a relative path is relative to; default: the working folder.
+
+    Raises
+    ------
+    SourceError
+        If there is nothing, or nothing that this user may see.
+    """
+    try:
+        path = Path(os.path.abspath((folder or Path()) / Path(source).expanduser()))  # noqa: PTH100  resolve() would follow links
+    except RuntimeError as error:
+        raise SourceError(f"{plain_text(source)} names the home of a user whom this machine does not know") from error
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SourceError(f"{_shown(path)} does not exist; {_hint(source, path)}") from error
+    except (OSError, ValueError) as error:
+        raise SourceError(_unreadable(path, error)) from error
+    return path
+
+
+def local_listing(path: Path, limit: int | None = None, known: KnownFiles | None = None) -> Listing:
+    """List an audio file, or the audio files of a folder, sorted by their paths.
+
+    Parameters
+    ----------
+    path : Path
+        Absolute, as `local_path` returns it.
+    limit : int, optional
+        Most tracks to list: of further files not even the content is read.
+    known : KnownFiles, optional
+        What was hashed before, and will be remembered once it is saved; default: every file is read.
+
+    Raises
+    ------
+    SourceError
+        If the file is not named like audio or cannot be read, or if the folder holds no track.
+    """
+    problems: list[str] = []
+    if path.is_dir():
+        copies = Copies()
+        tracks = unique_tracks(copies.noticed(_tracks(path, known, problems)), limit)
+        title, found = plain_text(path.name) or str(path), _shown(path)
+        return Listing(title, tracks, problems=tuple(problems), notes=copies.notes()).found(found)
+    if not stat.S_ISREG(path.stat().st_mode) or path.suffix.lower() not in AUDIO_SUFFIXES:
+        known = ", ".join(sorted(suffix[1:] for suffix in AUDIO_SUFFIXES))
+        raise SourceError(
+            f"{_shown(path)} is neither a folder, a list (txt, list, m3u, m3u8) nor a file with a suffix of audio "
+            f"({known}); rename it if it is audio, or convert it"
+        )
+    track = _track(path, known)
+    return Listing(track.title, (track,))
+
+
+def _tracks(folder: Path, known: KnownFiles | None, problems: list[str]) -> Iterator[Track]:
+    for path in _audio_files(folder, problems):
+        try:
+            yield _track(path, known)
+        except SourceError as error:
+            problems.append(str(error))
+
+
+def _audio_files(folder: Path, problems: list[str]) -> list[Path]:
+    found: list[Path] = []
+    walk = os.walk(folder, onerror=lambda error: problems.append(_unreadable(Path(error.filename), error)))
+    for parent, folders, names in walk:
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    audio = sorted(path for path in found if path.suffix.lower() in AUDIO_SUFFIXES)
+    # What is neither a file nor missing is a pipe or a device: opening it would wait for ever.
+    special = {path for path in audio if _is_special(path)}
+    problems += [f"{_shown(path)} is no file but a pipe or device; remove it" for path in audio if path in special]
+    return [path for path in audio if path not in special]
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def _track(path: Path, known: KnownFiles | None) -> Track:
+    try:
+        str(path).encode()
+        sha256 = known.sha256(path) if known is not None else _sha256(path)
+    except UnicodeEncodeError as error:
+        raise SourceError(f"the name of {_shown(path)} is not valid UTF-8 text; rename the file") from error
+    except OSError as error:
+        raise SourceError(_unreadable(path, error)) from error
+    return Track(key=file_key(sha256), title=plain_text(path.stem) or path.name, source=str(path), path=str(path))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or error
+    return f"{_shown(path)} cannot be read ({reason}); check its name and its permissions"
+
+
+def _hint(source: str, path: Path) -> str:
+    """Guess what was meant: a name nearby, or an address that lacks its beginning."""
+    try:
+        siblings = [sibling.name for sibling in path.parent.iterdir()]
+    except OSError:
+        siblings = []
+    close = difflib.get_close_matches(path.name, siblings, n=1)
+    if close:
+        return f"did you mean {_shown(path.with_name(close[0]))}?"
+    if "/" in source and "." in source.split("/", maxsplit=1)[0].strip("."):
+        return "check its spelling; if it is an address, begin it with https://"
+    return "check its spelling"
+
+
+def _shown(path: Path) -> str:
+    return plain_text(path, 400)

@@ -1,0 +1,127 @@
+"""The tracks of a SOURCE, listed before anything of them is fetched.
+
+A SOURCE is one of
+
+- an http(s) address of a track, a playlist, a podcast's feed (`tasks.ingest.sources.playlists`);
+- an audio file, or a folder (`tasks.ingest.sources.local_files`);
+- a list: a text file (.txt, .list, .m3u, .m3u8) with one SOURCE a line. Blank lines and lines that begin with # do not
+  count, and relative paths are relative to the list. A list may name other lists; each is read once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from songform.errors import ParameterError, SourceError
+from songform.sanitize import plain_text
+from tasks.ingest.sources.file_hashes import KnownFiles
+from tasks.ingest.sources.listing import Copies, Listing, unique_tracks
+from tasks.ingest.sources.local_files import local_listing, local_path
+from tasks.ingest.sources.playlists import web_listing
+from tasks.settings import DownloadSettings
+from tasks.store.tracks import Track
+
+__all__ = ["Listing", "list_tracks"]
+
+LIST_SUFFIXES = frozenset({".txt", ".list", ".m3u", ".m3u8"})
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+def list_tracks(
+    source: str, *, limit: int | None = None, settings: DownloadSettings, known: KnownFiles | None = None
+) -> Listing:
+    """List the tracks of a SOURCE.
+
+    Parameters
+    ----------
+    source : str
+        What the user gave: an address, a path.
+    limit : int > 0, optional
+        Most tracks to list.
+    settings : DownloadSettings
+        How patient to be with sites.
+    known : KnownFiles, optional
+        Local files that were hashed before; without it, each is hashed.
+
+    Returns
+    -------
+    Listing
+        At least one track. Lines, files and lists that could not be listed beside it are its `problems`.
+
+    Raises
+    ------
+    SourceError
+        If there is nothing to find.
+    ParameterError
+        If the limit is no positive number.
+    """
+    if limit is not None and limit < 1:
+        raise ParameterError(f"limit must be a positive number of tracks, not {limit}; leave it out to list all")
+    return _Lister(limit, settings, known).listing(source)
+
+
+@dataclass(frozen=True)
+class _Lister:
+    """Lists a source and all that it names, and reads no list twice."""
+
+    limit: int | None
+    settings: DownloadSettings
+    known: KnownFiles | None
+    lists: set[Path] = field(default_factory=set)
+
+    def listing(self, source: str, folder: Path | None = None) -> Listing:
+        source = source.strip()
+        if not source:
+            raise SourceError("the source is empty; give an address, an audio file, a folder or a list")
+        scheme = _SCHEME.match(source)
+        if scheme and scheme[1].lower() in ("http", "https"):
+            return web_listing(source, limit=self.limit, settings=self.settings)
+        if scheme:
+            raise SourceError(
+                f"{plain_text(source, 400)} begins with {scheme[1]}://, which songform does not read; "
+                "give an http or https address, or a path"
+            )
+        path = local_path(source, folder)
+        if path.suffix.lower() in LIST_SUFFIXES and path.is_file():
+            return self._list_file(path) if path.resolve() not in self.lists else Listing(path.stem, ())
+        return local_listing(path, self.limit, self.known)
+
+    def _list_file(self, path: Path) -> Listing:
+        """List what a list's lines name; a line that fails is a problem of its own and leaves the others alone."""
+        problems: list[str] = []
+        notes: list[str] = []
+        copies = Copies()
+        self.lists.add(path.resolve())
+
+        def tracks() -> Iterator[Track]:
+            for number, line in _lines(path):
+                try:
+                    listing = self.listing(line, path.parent)
+                except SourceError as error:
+                    problems.append(f"{path}, line {number}: {error}")
+                else:
+                    problems.extend(listing.problems)
+                    notes.extend(listing.notes)
+                    yield from listing.tracks
+
+        found = unique_tracks(copies.noticed(tracks()), self.limit)
+        notes += copies.notes()
+        return Listing(plain_text(path.stem), found, problems=tuple(problems), notes=tuple(notes)).found(str(path))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"the list {path} cannot be read ({error.strerror}); check its permissions") from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")  # as players wrote .m3u before .m3u8 was invented
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield number, line.strip()

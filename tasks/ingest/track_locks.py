@@ -1,0 +1,69 @@
+"""Claims: which process works on a track, so that two ingests of one home do each track once.
+
+A claim is a lock of the operating system on `data/claims/<key>.lock`. It ends with its process, however that happens,
+so there is never a stale one, and no number of a process is asked for: on a home that several machines share (NFS), the
+locks are its server's, and those of another machine count and end like our own. Its file is removed while it is still
+held; the files of processes that were killed are removed by the next one that claims anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from tasks.store.corpus import Corpus
+
+__all__ = ["claimed"]
+
+
+@contextmanager
+def claimed(corpus: Corpus, keys: Iterable[str], *, wait: bool = False) -> Iterator[frozenset[str]]:
+    """Claim tracks for the length of a `with` block.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Whose tracks.
+    keys : iterable of str
+        The tracks that are wanted.
+    wait : bool
+        Wait for those that another process works on. All who wait take them in the same order, so nobody waits for
+        ever; but hold no other claim meanwhile.
+
+    Yields
+    ------
+    frozenset of str
+        The keys of the tracks that are ours; with `wait`, all of them.
+    """
+    corpus.claims.mkdir(parents=True, exist_ok=True)
+    _sweep(corpus)
+    with ExitStack() as held:
+        yield frozenset(key for key in sorted(keys) if _claim(corpus, key, held, wait=wait))
+
+
+def _sweep(corpus: Corpus) -> None:
+    """Remove the files that nobody holds."""
+    for path in corpus.claims.glob("*.lock"):
+        lock = FileLock(path, timeout=0, thread_local=False)
+        with suppress(Timeout):
+            lock.acquire()
+            _release(lock)
+
+
+def _claim(corpus: Corpus, key: str, held: ExitStack, *, wait: bool) -> bool:
+    lock = FileLock(corpus.claims / f"{key}.lock", timeout=-1 if wait else 0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        return False
+    held.callback(_release, lock)
+    return True
+
+
+def _release(lock: FileLock) -> None:
+    # Removed while it is still held: whoever waits on the old file sees that it has no name any more, and begins anew.
+    Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()

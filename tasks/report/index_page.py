@@ -1,0 +1,98 @@
+"""Indexing: a page over all songs whose form a model told, beside their reports."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from songform.errors import CorpusError
+from songform.pages.index import SongEntry, index_page
+from songform.structure.segments import Segment
+from tasks.store.atomic_files import atomic_path
+from tasks.store.corpus import Corpus
+from tasks.train.registry import ModelInfo
+
+__all__ = ["Index", "write_index"]
+
+
+@dataclass(frozen=True)
+class Index:
+    """What became of an index.
+
+    Parameters
+    ----------
+    path : Path
+        The page.
+    songs : list of dict
+        For each song `key`, `title`, `duration`, `confidence` (its mean), `lowest_confidence`, and `page`, the path of
+        its own page or None.
+    left : int
+        Songs of the corpus that this model was not asked about yet.
+    problems : list of str
+        A sentence for each report that cannot be read.
+    """
+
+    path: Path
+    songs: list[dict[str, Any]]
+    left: int
+    problems: list[str]
+
+
+def write_index(home: Path, model: ModelInfo) -> Index:
+    """Write the index page of a model's reports.
+
+    Parameters
+    ----------
+    home : Path
+        The corpus's home.
+    model : ModelInfo
+        Whose reports.
+
+    Raises
+    ------
+    CorpusError
+        If there is no report.
+    """
+    corpus = Corpus(home)
+    folder = corpus.report_path(model.model_id, "")
+    problems: list[str] = []
+    found = [report for path in sorted(folder.glob("*.json")) if (report := _read(path, problems))]
+    if not found:
+        whose = f"the model {model.uri}" if model.uri else "states of its own"
+        raise CorpusError(
+            f"no song in {home} was analysed by {whose} yet; tell the form of some: songform analyze SOURCE"
+        )
+    path = folder / "index.html"
+    with atomic_path(path) as temporary:
+        temporary.write_text(index_page([entry for _, entry in found], model=model.name), encoding="utf-8")
+    songs = [_summary(folder, key, entry) for key, entry in found]
+    known = {key for key, _ in found}
+    left = sum(record.status == "done" and record.key not in known for record in corpus.records())
+    return Index(path, songs, left, problems)
+
+
+def _read(path: Path, problems: list[str]) -> tuple[str, SongEntry] | None:
+    """Read what the index needs of a report."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        segments = [Segment(**segment) for segment in report["segments"]]
+        key, title = report["track"]["key"], report["track"]["title"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problems.append(f"the report {path} cannot be read ({error}); delete it and analyze the song again")
+        return None
+    page = path.with_suffix(".html")
+    return key, SongEntry(title, quote(page.name) if page.is_file() else "", segments)
+
+
+def _summary(folder: Path, key: str, song: SongEntry) -> dict[str, Any]:
+    return {
+        "key": key,
+        "title": song.title,
+        "duration": song.duration,
+        "confidence": round(song.confidence, 4),
+        "lowest_confidence": song.least.confidence,
+        "page": str(folder / unquote(song.page)) if song.page else None,
+    }

@@ -1,0 +1,182 @@
+"""Reporting: a track's form, as JSON, in the formats of others, in pictures and on a page."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from songform import plots
+from songform.bundle import Bundle, Form
+from songform.errors import CorpusError, ModelError, ParameterError
+from songform.features.overview import Overview
+from songform.structure.states import unit_vectors
+from tasks.progress import announce
+from tasks.report.exports import export_paths, write_exports
+from tasks.report.song_pages import write_song_page
+from tasks.settings import Settings
+from tasks.store.atomic_files import atomic_path, write_json
+from tasks.store.corpus import Corpus
+from tasks.store.feature_tables import read_features, read_overview
+from tasks.store.tracks import TrackRecord
+from tasks.train.registry import ModelInfo
+from tasks.train.state_labels import states_by_settings
+
+__all__ = ["OWN_MODEL", "PICTURES", "report_tracks"]
+
+OWN_MODEL = ModelInfo("", "own", None, False)
+"""Stands for states that are fitted on the song itself, where no model was trained yet."""
+
+PICTURES = ("waveform", "rms", "spectrogram", "features", "mfcc", "bandwidth", "states")
+
+
+@task(task_run_name="report {n_tracks} tracks", cache_policy=NO_CACHE)
+def report_tracks(
+    home: Path, keys: Sequence[str], settings: Settings, model: ModelInfo, *, out: Path | None, n_tracks: int
+) -> list[dict[str, Any]]:
+    """Write the report of each track; return them, each with the path of its JSON as `path`.
+
+    A song of several that is too short for states of its own has only its key and an `error`.
+
+    Parameters
+    ----------
+    home : Path
+        The corpus's home.
+    keys : sequence of str
+        Tracks whose features stand.
+    settings : Settings
+        All settings.
+    model : ModelInfo
+        Whose bundle lies in the corpus, or `OWN_MODEL`.
+    out : Path, optional
+        Another folder for the files.
+    n_tracks : int
+        Number of keys, for the task run's name.
+    """
+    corpus = Corpus(home)
+    bundle = None if model == OWN_MODEL else Bundle.load(corpus.bundle_path(model.model_id))
+    if bundle is not None:
+        _check_settings(bundle, settings)
+    reports: list[dict[str, Any]] = []
+    for count, key in enumerate(keys, start=1):
+        record = corpus.record(key)
+        if record is None:
+            raise CorpusError(f"the corpus knows no track {key}; bring it in with songform ingest")
+        song = _Song(record, read_features(corpus, key, settings), read_overview(corpus, key, settings), settings)
+        try:
+            reports.append(_report(corpus, song, model, bundle, out or corpus.report_path(model.model_id, "")))
+        except ModelError as error:
+            if n_tracks == 1:
+                raise
+            reports.append({"track": {"key": key}, "error": str(error)})
+        announce("reports", count, n_tracks, record.title)
+    return reports
+
+
+@dataclass(frozen=True)
+class _Song:
+    """A track as the report needs it."""
+
+    record: TrackRecord
+    features: pd.DataFrame
+    overview: Overview
+    settings: Settings
+
+
+def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None, folder: Path) -> dict[str, Any]:
+    """Write one report, unless it stands."""
+    key = song.record.key
+    bundle = bundle or _own_bundle(song)
+    form = bundle.form(song.features, song.overview, song.record.duration or 0.0)
+    report = _document(song, model, bundle, form)
+    path = folder / f"{key}.json"
+    pictures = {name: folder / f"{key}.{name}.png" for name in PICTURES}
+    if not (_read(path) == report and all(file.is_file() for file in (*pictures.values(), *export_paths(path)))):
+        _draw(pictures, song, form)
+        write_exports(path, report)
+        write_json(path, report)
+    write_song_page(folder, corpus.home, **vars(song), bundle=bundle, form=form, document=report, model=model)
+    return {**report, "path": str(path)}
+
+
+def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form) -> dict[str, Any]:
+    record = song.record
+    states = bundle.states
+    return {
+        "track": {
+            "key": record.key,
+            "title": record.title,
+            "source": record.source,
+            "duration": record.duration,
+        },
+        "settings": bundle.settings or song.settings.model_dump(mode="json"),
+        "model": {
+            "uri": model.uri or None,
+            "id": model.model_id,
+            "run_id": model.run_id,
+            "states": list(states.states),
+            "weak": {name: reason for name, reason in zip(states.states, states.weak, strict=True) if reason},
+            "sequence_weight": bundle.weight,
+        },
+        "segments": [{**segment._asdict(), "confidence": round(segment.confidence, 4)} for segment in form.segments],
+    }
+
+
+def _check_settings(bundle: Bundle, settings: Settings) -> None:
+    """See that the features are made as those that the model was trained on."""
+    for section in ("frames", "features"):
+        for name, value in settings.model_dump(mode="json")[section].items():
+            trained = bundle.settings.get(section, {}).get(name, value)
+            if trained != value:
+                msg = (
+                    f"the model was trained with {section}.{name} = {trained}, but this call has {value}; "
+                    "set it so, or train a model with this one"
+                )
+                raise ModelError(msg)
+
+
+def _own_bundle(song: _Song) -> Bundle:
+    """Fit states on the song itself."""
+    frames = song.settings.frames
+    units = unit_vectors(song.features, song.overview, sr=frames.sr, hop_length=frames.hop_length)
+    try:
+        states = states_by_settings([units], song.settings)
+    except ParameterError as error:
+        raise ModelError(f"{song.record.title} cannot be analysed without a trained model: {error}") from error
+    return Bundle(states, None, 0.0, tuple(song.features.columns))
+
+
+def _draw(pictures: dict[str, Path], song: _Song, form: Form) -> None:
+    title, features, overview, sr = song.record.title, song.features, song.overview, song.settings.frames.sr
+    figures = {
+        "waveform": lambda: plots.waveform(overview, title=title),
+        "rms": lambda: plots.rms(features, title=title),
+        "spectrogram": lambda: plots.spectrogram(overview, features, sr=sr, title=title),
+        "features": lambda: plots.feature_curves(features, title=title),
+        "mfcc": lambda: plots.mfcc_heatmap(features, title=title),
+        "bandwidth": lambda: plots.bandwidth(features, title=title),
+        "states": lambda: plots.state_timeline(overview, form.segments, title=title),
+    }
+
+    def save(name: str) -> None:
+        with atomic_path(pictures[name]) as temporary, temporary.open("wb") as file:
+            plots.save_png(figures[name](), file)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(save, PICTURES))
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document

@@ -1,0 +1,1 @@
+"""One training: plan, states, network, scores, and its run in MLflow."""

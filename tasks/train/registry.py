@@ -1,0 +1,250 @@
+"""Registry: bundles in MLflow, the champion among them, and how a bundle comes back.
+
+The alias `champion` moves when there is none yet, or when the new bundle names the states of four composed songs
+better (macro-F1). Scores against a model's own pseudo-labels never decide: a degenerate clustering would win.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from songform import plots
+from songform.bundle import Bundle
+from songform.errors import ModelError, first_line
+from songform.structure.context import CONTEXT_COLUMNS
+from tasks.settings import Settings
+from tasks.store.corpus import Corpus
+from tasks.store.temp_files import temporary_path
+from tasks.train import pyfunc_bundle
+from tasks.train.heldout_scores import Judgement
+from tasks.train.reference_songs import JUDGE_SEEDS, composed_songs, named_f1
+from tasks.train.tracking import MODEL_NAME, client, has_store
+from tasks.train.train_network import read_training
+
+__all__ = [
+    "ModelInfo",
+    "champion_version",
+    "fetch_bundle",
+    "judge_champion",
+    "log_results",
+    "model_version",
+    "register_bundle",
+]
+
+CHAMPION = "champion"
+COMPOSED_F1 = "composed_macro_f1"
+_REQUIREMENTS = ("songform", "numpy", "pandas", "keras", "scikit-learn", "scipy", "pyarrow")
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model as people name it.
+
+    Parameters
+    ----------
+    uri : str
+        MLflow's address of the model, by its version: no alias, which moves on. Empty for states fitted on the song
+        itself.
+    model_id : str
+        Names the folder of its reports.
+    run_id : str or None
+        The run that made it.
+    is_champion : bool
+        Whether it is the champion at this moment.
+    """
+
+    uri: str
+    model_id: str
+    run_id: str | None
+    is_champion: bool
+
+    @property
+    def name(self) -> str:
+        """What a page calls the model: its address, and the name of its bundle, which several versions may share."""
+        return f"{self.uri} ({self.model_id})" if self.uri else "states of the song alone"
+
+
+@task(cache_policy=NO_CACHE)
+def log_results(home: Path, run_id: str, folder: Path, judgement: Judgement, seconds: float) -> None:
+    """Log metrics, pictures and the bundle of a training."""
+    from mlflow.entities import Metric
+
+    store, bundle, training = client(home), Bundle.load(folder), read_training(folder)
+    values = {
+        **judgement.metrics,
+        "duration_seconds": seconds,
+        "sequence_weight": bundle.weight,
+        **{f"windows_{part}": float(count) for part, count in training.windows.items()},
+    }
+    store.log_batch(
+        run_id, metrics=[Metric(name, float(value), round(time.time() * 1000), 0) for name, value in values.items()]
+    )
+    for name, figure in _figures(bundle, training.history, judgement).items():
+        store.log_figure(run_id, figure, f"plots/{name}.png", save_kwargs={"dpi": 150})
+    weak = {state: reason for state, reason in zip(bundle.states.states, bundle.states.weak, strict=True) if reason}
+    profile = dict(zip(bundle.states.states, bundle.states.profile.round(4).tolist(), strict=True))
+    store.log_dict(run_id, {"weak": weak, "profile": profile, "weights": training.tried_weights}, "states.json")
+
+
+@task(cache_policy=NO_CACHE)
+def register_bundle(home: Path, run_id: str, folder: Path, settings: Settings) -> str:
+    """Log the bundle as a model and register it; return its version."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    store, bundle = client(home), Bundle.load(folder)
+    store.log_metric(run_id, COMPOSED_F1, named_f1(bundle, composed_songs(home, JUDGE_SEEDS, settings)))
+    with warnings.catch_warnings(), mlflow.start_run(run_id=run_id):
+        warnings.filterwarnings("ignore", message=".*input example was not provided")  # the signature is written out
+        info = mlflow.pyfunc.log_model(
+            name="bundle",
+            python_model=pyfunc_bundle.__file__,
+            artifacts={"bundle": str(folder)},
+            signature=_signature(bundle),
+            pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
+        )
+    with suppress(MlflowException):  # it exists from the second training on
+        store.create_registered_model(MODEL_NAME)
+    return str(store.create_model_version(MODEL_NAME, info.model_uri, run_id, model_id=info.model_id).version)
+
+
+def model_version(home: Path, run_id: str) -> str | None:
+    """Return the version under which a run's bundle is registered."""
+    known = client(home).search_model_versions(f"name = '{MODEL_NAME}' and run_id = '{run_id}'")
+    return str(known[0].version) if known else None
+
+
+@task(cache_policy=NO_CACHE)
+def judge_champion(home: Path, model_version: str) -> bool:
+    """Move the alias to a version if it is better; return whether it is the champion now."""
+    store = client(home)
+    reigning = champion_version(home)
+    if reigning is None or _composed_f1(store, model_version) > _composed_f1(store, reigning):
+        store.set_registered_model_alias(MODEL_NAME, CHAMPION, model_version)
+        return True
+    return reigning == model_version
+
+
+def champion_version(home: Path) -> str | None:
+    """Return the champion's version, or None while there is none."""
+    from mlflow.exceptions import MlflowException
+
+    if not has_store(home):
+        return None
+    try:
+        return str(client(home).get_model_version_by_alias(MODEL_NAME, CHAMPION).version)
+    except MlflowException:
+        return None
+
+
+@task(cache_policy=NO_CACHE)
+def fetch_bundle(home: Path, uri: str) -> ModelInfo:
+    """See that a bundle lies in the corpus, taking it from MLflow where it does not.
+
+    Parameters
+    ----------
+    home : Path
+        Whose store.
+    uri : str
+        `models:/songform@champion`, `models:/songform/3` or `runs:/<run id>/bundle`.
+
+    Returns
+    -------
+    ModelInfo
+        Under the address of its version, whichever it was asked for by: so that all reports of a model agree.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or it is no bundle of songform.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    if not has_store(home):
+        raise ModelError(f"there is no model {uri}: no training was done in {home} yet; train one with songform train")
+    store = client(home)
+    try:
+        run_id = mlflow.models.get_model_info(uri).run_id
+        model_id = str(store.get_run(run_id).data.tags["songform.bundle"])
+        uri = _versioned(home, uri, run_id)
+        folder = Corpus(home).bundle_path(model_id)
+        if not (folder / "bundle.json").is_file():
+            _download(uri, folder)
+    except (MlflowException, OSError, KeyError, ModelError) as error:
+        reason = first_line(error)
+        msg = f"no model of songform can be had from {uri} ({reason}); songform ui shows those there are"
+        raise ModelError(msg) from error
+    return ModelInfo(uri, model_id, run_id, uri == f"models:/{MODEL_NAME}/{champion_version(home)}")
+
+
+def _versioned(home: Path, uri: str, run_id: str) -> str:
+    """Return the address of the version that an alias, or a run, stands for at this moment."""
+    if re.fullmatch(r"models:/[^/@]+/\d+", uri):
+        return uri
+    found = model_version(home, run_id)
+    return f"models:/{MODEL_NAME}/{found}" if found else uri
+
+
+def _download(uri: str, folder: Path) -> None:
+    """Copy a bundle out of MLflow's store, whole or not at all."""
+    import mlflow
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = temporary_path(folder, "download")
+    try:
+        model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(scratch)))
+        found = sorted(path.parent for path in model.glob("artifacts/*/bundle.json"))
+        if not found:
+            raise ModelError("it is no bundle of songform")
+        found[0].rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _composed_f1(store: Any, model_version: str) -> float:
+    run_id = store.get_model_version(MODEL_NAME, model_version).run_id
+    return float(store.get_run(run_id).data.metrics.get(COMPOSED_F1, 0.0))
+
+
+def _signature(bundle: Bundle) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    inputs = Schema([ColSpec(DataType.float, column) for column in bundle.columns])
+    return ModelSignature(inputs, Schema([ColSpec(DataType.string, "state"), ColSpec(DataType.double, "confidence")]))
+
+
+def _figures(bundle: Bundle, history: dict[str, list[float]], judgement: Judgement) -> dict[str, Any]:
+    import pandas as pd
+
+    states = bundle.states
+    profile = pd.DataFrame(states.profile, index=list(states.states), columns=list(CONTEXT_COLUMNS))
+    figures = {
+        "training_curves": plots.training_curves(history, title="LSTM"),
+        "cluster_profile": plots.cluster_profile(profile, title="What each state is"),
+    }
+    if judgement.confusion:
+        figures["confusion_matrix"] = plots.confusion_matrix(
+            judgement.confusion, states.states, title="LSTM on the test tracks"
+        )
+        figures["metrics"] = plots.metric_bars(_scores(judgement.metrics), title="The LSTM beside its baselines")
+    return figures
+
+
+def _scores(metrics: dict[str, float]) -> dict[str, dict[str, float]]:
+    who = {"test": "LSTM"} | {
+        name: name for name in ("majority", "persistence", "persistence_oracle", "logistic", "centroid")
+    }
+    return {label: {key: metrics[f"{name}_{key}"] for key in ("accuracy", "macro_f1")} for name, label in who.items()}

@@ -1,0 +1,174 @@
+"""Tracking: every training is a run in MLflow, with its settings, curves, metrics, pictures and model.
+
+The store is a SQLite database and a folder under `mlruns/`. Both are named by absolute addresses made from the home,
+so that no change of the working folder moves them, and the database is made by one process at a time: MLflow's own
+migration does not bear a second.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from songform.errors import CorpusError, ModelError
+from tasks.settings import Settings
+from tasks.store.corpus import Corpus
+from tasks.train.provenance import git_state
+from tasks.train.state_labels import Plan
+
+__all__ = [
+    "MODEL_NAME",
+    "client",
+    "epoch_logger",
+    "finish_run",
+    "finished_run",
+    "has_store",
+    "prepare_store",
+    "run_summary",
+    "start_run",
+    "store_uri",
+]
+
+MODEL_NAME = "songform"
+
+
+def store_uri(home: Path) -> str:
+    """Return the address of the home's MLflow database."""
+    return f"sqlite:///{Corpus(home).mlruns / 'mlflow.db'}"
+
+
+def has_store(home: Path) -> bool:
+    """Return whether a training has made the home's store; merely asking a client would make it."""
+    return (Corpus(home).mlruns / "mlflow.db").is_file()
+
+
+def client(home: Path) -> Any:
+    """Return an `mlflow.MlflowClient` on the home's store."""
+    import mlflow
+
+    # The registry is named too: else it would be that of the home which this process asked before.
+    mlflow.set_tracking_uri(store_uri(home))
+    mlflow.set_registry_uri(store_uri(home))
+    return mlflow.MlflowClient(store_uri(home), store_uri(home))
+
+
+@task(cache_policy=NO_CACHE)
+def prepare_store(home: Path, experiment: str) -> str:
+    """Make the database and the experiment where they are missing; return the experiment's id."""
+    corpus = Corpus(home)
+    corpus.mlruns.mkdir(parents=True, exist_ok=True)
+    with FileLock(corpus.mlruns / ".lock", timeout=120):
+        store = client(home)
+        known = store.get_experiment_by_name(experiment)
+        _write_ahead(corpus.mlruns / "mlflow.db")
+        if known is None:
+            location = corpus.mlruns / "artifacts" / _folder_name(experiment)
+            return str(store.create_experiment(experiment, artifact_location=location.as_uri()))
+        if not known.artifact_location.startswith(corpus.mlruns.as_uri() + "/"):
+            msg = (
+                f"the experiment {experiment} keeps its files in {known.artifact_location}, outside {corpus.mlruns}: "
+                "it is MLflow's own, or the home was copied or moved; name another with --experiment"
+            )
+            raise CorpusError(msg)
+        if known.lifecycle_stage == "deleted":
+            store.restore_experiment(known.experiment_id)
+        return str(known.experiment_id)
+
+
+@task(cache_policy=NO_CACHE)
+def finished_run(home: Path, experiment_id: str, plan: Plan) -> str | None:
+    """Return the newest finished run of this very training, if there is one."""
+    runs = client(home).search_runs(
+        [experiment_id],
+        f"tags.`songform.bundle` = '{plan.bundle_id}' and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    return str(runs[0].info.run_id) if runs else None
+
+
+@task(cache_policy=NO_CACHE)
+def start_run(home: Path, experiment_id: str, plan: Plan, settings: Settings) -> str:
+    """Open a run with every setting as a parameter; close those that an interrupted training of the same left open."""
+    store = client(home)
+    same = f"tags.`songform.bundle` = '{plan.bundle_id}' and attributes.status = 'RUNNING'"
+    for run in store.search_runs([experiment_id], same):
+        store.set_terminated(run.info.run_id, "KILLED")
+    tags = {
+        "songform.bundle": plan.bundle_id,
+        "songform.structure.states": plan.states_id,
+        "mlflow.source.name": "songform train",
+        "mlflow.source.type": "LOCAL",
+        **git_state(home),
+    }
+    name = f"{settings.model.name}-{settings.sequences.target}-{settings.sequences.seconds:g}s-{plan.bundle_id[:4]}"
+    run_id = str(store.create_run(experiment_id, tags=tags, run_name=name).info.run_id)
+    facts = {
+        "corpus.manifest": plan.manifest,
+        "corpus.tracks": len(plan.keys),
+        "split.by_track": plan.split.by_track,
+        **{f"split.{part}": len(plan.split.part(part)) for part in ("train", "validation", "test")},
+    }
+    _log_params(store, run_id, settings.flat() | facts)
+    return run_id
+
+
+@task(cache_policy=NO_CACHE)
+def finish_run(home: Path, run_id: str, status: str = "FINISHED") -> None:
+    """Close a run."""
+    client(home).set_terminated(run_id, status)
+
+
+def epoch_logger(home: Path, run_id: str) -> Callable[[int, Mapping[str, float]], None]:
+    """Return a function that logs the losses and accuracies of an epoch."""
+    store = client(home)
+    names = {"loss": "train_loss", "accuracy": "train_accuracy"}
+
+    def log(epoch: int, logs: Mapping[str, float]) -> None:
+        for name, value in logs.items():
+            store.log_metric(run_id, names.get(name, name), float(value), step=epoch)
+
+    return log
+
+
+def run_summary(home: Path, run_id: str) -> dict[str, Any]:
+    """Return a run as the command line's JSON shows it.
+
+    Raises
+    ------
+    ModelError
+        If the store does not know the run.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client(home).get_run(run_id)
+    except MlflowException as error:
+        raise ModelError(f"the store {store_uri(home)} knows no run {run_id}") from error
+    return {"run_id": run_id, "params": dict(run.data.params), "metrics": dict(run.data.metrics)}
+
+
+def _log_params(store: Any, run_id: str, params: Mapping[str, Any]) -> None:
+    from mlflow.entities import Param
+
+    store.log_batch(run_id, params=[Param(name, str(value)) for name, value in params.items()])
+
+
+def _write_ahead(database: Path) -> None:
+    """Let readers read while a run is written; the choice stays with the file."""
+    with sqlite3.connect(database) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    connection.close()
+
+
+def _folder_name(experiment: str) -> str:
+    from tasks.settings import digest
+
+    plain = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in experiment)[:60]
+    return plain if plain == experiment else f"{plain}-{digest(experiment)}"

@@ -1,0 +1,231 @@
+"""Training: the network learns from the labelled tracks.
+
+Windows are streamed from Parquet, song by song. What a training makes lies in one folder of the corpus, a bundle, and
+is renamed into place when it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from sklearn.preprocessing import StandardScaler
+
+from songform.bundle import Bundle, SequenceModel
+from songform.errors import CorpusError
+from songform.learning.networks import fit_network
+from songform.learning.sequences import SongWindows, Windows, WindowShape, standard_inputs
+from songform.structure.states import StateModel
+from tasks.progress import announce
+from tasks.settings import Settings
+from tasks.store.corpus import Corpus
+from tasks.store.feature_tables import read_features
+from tasks.store.temp_files import temporary_path
+from tasks.train.reference_songs import TUNING_SEEDS, best_weight, composed_songs
+from tasks.train.state_labels import Plan, read_labels, read_state_model
+from tasks.train.tracking import epoch_logger
+
+__all__ = ["Material", "Training", "read_training", "train_bundle", "window_shape"]
+
+EpochListener = Callable[[int, Mapping[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a training went.
+
+    Parameters
+    ----------
+    history : dict of str to list of float
+        Losses and accuracies, a value an epoch.
+    tried_weights : dict of str to float
+        The score on composed songs of each weight of the network.
+    windows : dict of str to int
+        Number of windows in each part.
+    """
+
+    history: dict[str, list[float]]
+    tried_weights: dict[str, float]
+    windows: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What windows are cut from.
+
+    Parameters
+    ----------
+    corpus, plan, settings
+        Where the tracks are, which they are, how windows are made.
+    states : StateModel
+        Whose labels are the targets.
+    center, scale : np.ndarray, shape=(n_columns,)
+        Mean and standard deviation of each feature column over the training frames.
+    """
+
+    corpus: Corpus
+    plan: Plan
+    settings: Settings
+    states: StateModel
+    center: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def windows(self, key: str, part: str) -> SongWindows:
+        """Read the windows that one track gives to one part."""
+        shape, sequences = window_shape(self.settings), self.settings.sequences
+        features = read_features(self.corpus, key, self.settings).to_numpy(np.float64)
+        return SongWindows.of(
+            standard_inputs(features, self.center, self.scale, shape),
+            read_labels(self.corpus, self.plan, key, self.states),
+            shape,
+            spans=self.plan.split.part(part)[key],
+            target=sequences.target,
+            ahead_seconds=sequences.ahead_seconds,
+        )
+
+
+def window_shape(settings: Settings) -> WindowShape:
+    """Return the lengths of windows as the settings give them."""
+    sequences, frames = settings.sequences, settings.frames
+    return WindowShape(
+        sequences.pool_seconds,
+        sequences.seconds,
+        sequences.hop_seconds,
+        frames.sr,
+        frames.frame_length,
+        frames.hop_length,
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def train_bundle(home: Path, plan: Plan, settings: Settings, run_id: str, *, again: bool = False) -> Path:
+    """Train the network, epoch by epoch into the MLflow run, and write the bundle; return its folder.
+
+    What stands already is not trained again, unless `again` asks for it.
+
+    Raises
+    ------
+    CorpusError
+        If the training tracks have no window.
+    """
+    corpus = Corpus(home)
+    folder = corpus.bundle_path(plan.bundle_id)
+    on_epoch = epoch_logger(home, run_id)
+    if (folder / "bundle.json").is_file() and not again:
+        for epoch, logs in enumerate(_epochs(read_training(folder).history), start=1):
+            on_epoch(epoch, logs)
+    else:
+        _write(*_trained(corpus, plan, settings, on_epoch), folder)
+    return folder
+
+
+def read_training(folder: Path) -> Training:
+    """Read how the training of a bundle went."""
+    return Training(**json.loads((folder / "training.json").read_text(encoding="utf-8")))
+
+
+def _trained(corpus: Corpus, plan: Plan, settings: Settings, on_epoch: EpochListener) -> tuple[Bundle, Training]:
+    states, shape, chosen = read_state_model(corpus, plan), window_shape(settings), settings.model
+    center, scale, columns = _frame_scaler(corpus, plan, settings)
+    material = Material(corpus, plan, settings, states, center, scale)
+    windows = _windows(material, settings)
+    counts = {part: len(stream.targets()) for part, stream in windows.items()}
+    if not counts["train"]:
+        raise CorpusError(_too_short(settings))
+
+    def report(epoch: int, logs: Mapping[str, float]) -> None:
+        announce("training", epoch, chosen.epochs, ", ".join(f"{name} {value:.3f}" for name, value in logs.items()))
+        on_epoch(epoch, logs)
+
+    announce("training", 0, chosen.epochs, "starting TensorFlow")
+    network, history = fit_network(
+        windows["train"],
+        windows["validation"] if counts["validation"] else None,
+        n_inputs=len(columns) * (2 if shape.pool_seconds else 1),
+        n_states=len(states.states),
+        epochs=chosen.epochs,
+        patience=chosen.patience,
+        learning_rate=chosen.learning_rate,
+        seed=chosen.seed,
+        on_epoch=report,
+    )
+    target, ahead = settings.sequences.target, settings.sequences.ahead_seconds
+    sequence = SequenceModel(network, center, scale, shape, target, ahead)
+    bundle = Bundle(states, sequence, 1.0, columns, settings.model_dump(mode="json"))
+    weight, tried = best_weight(bundle, composed_songs(corpus.home, TUNING_SEEDS, settings))
+    tried_weights = {f"{value:g}": score for value, score in tried.items()}
+    return bundle.with_weight(weight), Training(history, tried_weights, counts)
+
+
+def _windows(material: Material, settings: Settings) -> dict[str, Windows]:
+    """Return the streams of windows to learn from, and to stop by."""
+    plan, chosen = material.plan, settings.model
+    return {
+        part: Windows(
+            partial(material.windows, part=part),
+            sorted(plan.split.part(part)),
+            n_steps=window_shape(settings).n_steps,
+            batch_size=chosen.batch_size,
+            seed=chosen.seed if part == "train" else None,
+        )
+        for part in ("train", "validation")
+    }
+
+
+def _too_short(settings: Settings) -> str:
+    ahead = f" with a target {settings.sequences.ahead_seconds:g} s ahead" if _looks_ahead(settings) else ""
+    lower = " or sequences.ahead_seconds" if ahead else ""
+    return (
+        f"the training tracks have no window of {settings.sequences.seconds:g} s{ahead}; "
+        f"lower sequences.seconds{lower}, or add longer songs"
+    )
+
+
+def _frame_scaler(
+    corpus: Corpus, plan: Plan, settings: Settings
+) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[str, ...]]:
+    """Return mean and standard deviation of each column over the training frames, and the columns' names."""
+    scaler = StandardScaler()
+    for key, spans in sorted(plan.split.train.items()):
+        features = read_features(corpus, key, settings)
+        times = features.index.to_numpy()
+        inside = np.any([(start <= times) & (times < end) for start, end in spans], axis=0)
+        scaler.partial_fit(features.to_numpy(np.float64)[inside])
+    return scaler.mean_, scaler.scale_, tuple(features.columns)
+
+
+def _looks_ahead(settings: Settings) -> bool:
+    return settings.sequences.target == "ahead"
+
+
+def _write(bundle: Bundle, training: Training, folder: Path) -> None:
+    """Write the bundle's folder whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_path(folder, "bundle")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir()
+        bundle.save(temporary)
+        (temporary / "training.json").write_text(json.dumps(asdict(training), indent=2), encoding="utf-8")
+        for path in [*temporary.iterdir(), temporary]:
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+        if folder.exists():  # aside first: a folder that is half removed would count as whole
+            shutil.rmtree(folder.rename(temporary.with_suffix(".old.tmp")), ignore_errors=True)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _epochs(history: dict[str, list[float]]) -> list[dict[str, float]]:
+    return [dict(zip(history, values, strict=True)) for values in zip(*history.values(), strict=True)]

@@ -1,0 +1,155 @@
+"""songform annotate: people's labels from any format and from whole folders, once, and whatever is odd is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from songform.annotation.annotations import Annotation
+from songform.annotation.formats import WRITERS, report
+from tasks.store.corpus import Corpus
+
+LABELS = Annotation(np.array([[0.0, 8.0], [8.0, 15.0]]), ["A", "B"], annotator="Cy", duration=15.0)
+
+
+@pytest.fixture
+def home(extracted, tmp_path):
+    shutil.copytree(extracted / "data", tmp_path / "home" / "data")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def record(home):
+    return Corpus(home).records()[0]
+
+
+@pytest.fixture
+def labels(tmp_path):
+    """Write labels to a file."""
+
+    def write(name, text="0 8 A\n8 15 B\n"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def annotate(songform, home):
+    return lambda *words: songform("--home", home, "annotate", *words)
+
+
+@pytest.fixture
+def told(annotate, document):
+    """Return the document that a call prints."""
+    return lambda *words: document(annotate(*words, "--json"))
+
+
+@pytest.mark.parametrize("suffix", [*WRITERS, ".json"])
+def test_labels_of_every_format_are_kept(told, home, record, labels, suffix):
+    path = labels(f"x{suffix}", (report.write if suffix == ".json" else WRITERS[suffix])(LABELS))
+    (entry,) = told(record.key, path, "--annotator", "Ana")["annotations"]
+    kept = home / "data" / "annotations" / record.key / "Ana.jams"
+    assert entry == {
+        "key": record.key,
+        "title": record.title,
+        "annotator": "Ana",
+        "segments": 2,
+        "status": "new",
+        "path": str(kept),
+        "file": str(path),
+        "notes": [f"15.0 to {record.duration:.1f} s is without a label"],
+    }
+    assert kept.is_file()
+
+
+BY_NAME = {"x.lab": "person", "x.2.lab": "2", "x.jams": "Cy", "{title}.Bo.lab": "Bo"}
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_without_a_name_the_annotator_is_whom_the_file_tells(told, record, labels, name):
+    path = labels(name.format(title=record.title), WRITERS[".jams" if name.endswith(".jams") else ".lab"](LABELS))
+    (entry,) = told(record.path, path)["annotations"]
+    assert entry["annotator"] == BY_NAME[name]
+
+
+def test_labels_given_again_change_nothing_and_other_labels_replace_them(annotate, record, labels):
+    path = labels("x.lab")
+    assert annotate(record.key, path).stdout.split()[4] == "new"
+    assert annotate(record.key, path).stdout.split()[4] == "same"
+    labels("x.lab", "0 9 A\n9 15 B\n")
+    assert annotate(record.key, path).stdout.split()[4] == "replaced"
+
+
+def test_a_folder_of_labels_is_put_beside_a_folder_of_songs(annotate, document, audio_files, labels, tmp_path):
+    first, second, third = audio_files[:3]
+    for name in (f"{first.stem}.1.lab", f"{first.stem}.2.lab", f"{second.stem}.lab", "other.lab", "notes.txt"):
+        labels(f"labels/{name}")
+    labels(f"labels/{third.stem}.lab", "0 8 A\nx 9 B\n")
+    labels(f"labels/{second.stem}.jams", WRITERS[".jams"](Annotation(LABELS.intervals, ["x", "y"])))
+    result = annotate(first.parent, tmp_path / "labels", "--json")
+    assert result.exit_code == 3
+    found = document(result)
+    assert sorted((entry["title"], entry["annotator"]) for entry in found["annotations"]) == sorted(
+        [(first.stem, "1"), (first.stem, "2"), (second.stem, "person")]
+    )
+    assert len(found["problems"]) == 2
+    assert any(f"{third.stem}.lab cannot be used: line 2 has 'x'" in problem for problem in found["problems"])
+    assert any(f"{second.stem}.lab is left out: {second.stem}.jams holds" in problem for problem in found["problems"])
+    assert sorted(found["without"]) == sorted(path.stem for path in audio_files[2:])
+    listed = annotate(first.parent)
+    assert listed.exit_code == 0
+    assert "3 files of labels for 2 tracks" in listed.stdout
+    assert "(4 tracks)" in listed.stdout
+
+
+def test_what_there_is_is_listed_and_nothing_is_written(told, home, record, labels):
+    before = {path for path in home.rglob("*") if path.name != "local-files.json"}
+    assert told(record.key) == {"annotations": [], "problems": [], "without": [record.title]}
+    assert {path for path in home.rglob("*") if path.name != "local-files.json"} == before
+    told(record.key, labels("x.lab"), "--annotator", "Ana")
+    (entry,) = told(record.key)["annotations"]
+    assert (entry["annotator"], entry["status"], entry["segments"], entry["file"]) == ("Ana", "kept", 2, None)
+
+
+REFUSED = {
+    "beyond the end": (["{key}", "{long}"], 4, "long.lab does not fit {title}: its labels reach to 500.0 s"),
+    "a broken file": (["{key}", "{bad}"], 4, "bad.lab cannot be used: line 1 has 'x' where a time"),
+    "no file": (["{key}", "{bad}x"], 4, "bad.labx does not exist"),
+    "no track": (["feed-9", "{good}"], 4, "feed-9 is neither a file nor the key of a track"),
+    "a file for a folder": (["{folder}", "{good}"], 2, "6 tracks, but"),
+    "a folder without labels": (["{folder}", "{folder}"], 4, "is named as a song is (SONG.labels.txt, SONG.lab, "),
+    "a name of blanks": (["{key}", "{good}", "--annotator", " "], 2, "a name is needed"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_kept_is_one_sentence_and_nothing_is_kept(annotate, record, audio_files, labels, case):
+    words, code, message = REFUSED[case]
+    names = {
+        "key": record.key,
+        "title": record.title,
+        "folder": audio_files[0].parent,
+        "good": labels("good.lab"),
+        "bad": labels("bad.lab", "x 1 a\n"),
+        "long": labels("long.lab", "0 500 a\n"),
+    }
+    result = annotate(*(word.format(**names) for word in words))
+    assert result.exit_code == code
+    assert message.format(**names) in result.stderr
+    assert "without" in annotate(record.key).stdout.casefold()
+
+
+def test_a_hostile_label_reaches_no_terminal_and_no_line(annotate, home, record, labels):
+    path = labels("x.lab", "0\t8\t=1+1\x1b[2J\u202e\n8\t15\tB\n")
+    result = annotate(record.key, path, "--annotator", "\x1b[31mEve\x07")
+    assert result.exit_code == 0
+    assert not {"\x1b", "\x07"} & set(result.stdout)
+    (kept,) = (home / "data" / "annotations" / record.key).iterdir()
+    (segments,) = json.loads(kept.read_text(encoding="utf-8"))["annotations"]
+    assert segments["data"][0]["value"] == "=1+1"

@@ -1,0 +1,90 @@
+"""songform evaluate: scores in the terminal and as JSON, and what is missing is said."""
+
+from __future__ import annotations
+
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+from flows.cli.commands.evaluate import _chosen_model
+from songform.annotation.segmentation_scores import MEASURES
+from tasks.report.song_reports import OWN_MODEL
+from tasks.store.atomic_files import write_json
+from tasks.store.corpus import Corpus
+
+
+@pytest.fixture(scope="module")
+def home(extracted, tmp_path_factory):
+    """Make a corpus of two annotated songs, of which one has a report by its own states."""
+    made = tmp_path_factory.mktemp("annotated")
+    shutil.copytree(extracted / "data", made / "data")
+    return made
+
+
+@pytest.fixture(scope="module")
+def records(home):
+    return Corpus(home).records()
+
+
+def report(home, record):
+    segments = [
+        {"start": 0.0, "end": 8.0, "state": "Calm", "confidence": 0.5},
+        {"start": 8.0, "end": record.duration, "state": "Energetic", "confidence": 0.5},
+    ]
+    document = {"track": {"key": record.key, "title": record.title, "duration": record.duration}, "segments": segments}
+    write_json(Corpus(home).report_path("own", f"{record.key}.json"), document)
+
+
+def test_a_corpus_is_evaluated_step_by_step(songform, document, home, records, tmp_path):
+    first, second = records[:2]
+    result = songform("--home", home, "evaluate")
+    assert result.exit_code == 4
+    assert "is annotated; put labels beside one with songform annotate SOURCE FILE" in result.stderr
+    (tmp_path / "x.lab").write_text(f"0 8 A\n8 {first.duration} B\n")
+    for record, names in ((first, ("Ana", "Bo")), (second, ("Ana",))):
+        for name in names:
+            songform("--home", home, "annotate", record.key, tmp_path / "x.lab", "--annotator", name)
+    result = songform("--home", home, "evaluate")
+    assert result.exit_code == 4
+    assert "has no report by this model; songform analyze" in result.stderr
+    assert "(and 1 more such tracks)" in result.stderr
+    report(home, first)
+    result = songform("--home", home, "evaluate", "--json")
+    assert result.exit_code == 3
+    told = document(result)
+    assert set(told) == {"run_id", "is_new", "model", "tracks", "mean", "problems"}
+    assert told["model"] is None
+    assert [track["key"] for track in told["tracks"]] == [first.key]
+    assert set(told["mean"]) == {"songform", "people", "every_20_s", "one_section"}
+    assert set(told["mean"]["songform"]) == set(MEASURES)
+    assert told["mean"]["songform"]["trimmed_f_0.5"] == 1
+    assert len(told["problems"]) == 1
+    assert second.title in told["problems"][0]
+    report(home, second)
+    result = songform("--home", home, "evaluate")
+    assert result.exit_code == 0
+    for words in (first.title, "person against person", "a boundary every 20 s", "labelled by Ana, Bo", "own"):
+        assert words in result.stdout.replace("states fitted on each song itself", "own")
+    assert "Recorded: MLflow run " in result.stdout
+    assert "Recorded before: MLflow run " in songform("--home", home, "evaluate").stdout
+
+
+def test_the_champion_is_evaluated_unless_another_model_is_named(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(
+        "flows.cli.commands.evaluate.fetch_bundle", SimpleNamespace(fn=lambda _, uri: asked.append(uri))
+    )
+    _chosen_model(tmp_path, "models:/songform/2")
+    assert _chosen_model(tmp_path, None) == OWN_MODEL  # nothing was trained
+    monkeypatch.setattr("flows.cli.commands.evaluate.champion_version", lambda _: "3")
+    _chosen_model(tmp_path, None)
+    assert asked == ["models:/songform/2", "models:/songform@champion"]
+
+
+def test_a_model_that_is_not_there_is_one_sentence(songform, home, records, tmp_path):
+    (tmp_path / "x.lab").write_text("0 8 A\n8 15 B\n")
+    songform("--home", home, "annotate", records[0].key, tmp_path / "x.lab")
+    result = songform("--home", home, "evaluate", "--model", "models:/songform/99")
+    assert result.exit_code == 4
+    assert "models:/songform/99" in result.stderr

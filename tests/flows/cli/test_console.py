@@ -1,0 +1,225 @@
+"""The console: one JSON document for programs, plain words for people, and nothing that a stranger may command."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flows.analyze import AnalyzeReport
+from flows.cli.commands.annotate import AnnotateReport
+from flows.cli.commands.evaluate import EvaluateReport
+from flows.cli.commands.status import FailureGroup
+from flows.cli.console import Console
+from flows.demo import DemoReport
+from flows.diagnostics.doctor import Check
+from flows.ingest import IngestReport
+from flows.run import RunReport
+from flows.train import TrainReport
+from songform.annotation.segmentation_scores import MEASURES
+from tasks.report.index_page import Index
+from tasks.train.registry import ModelInfo
+
+NASTY = "\x1b[2J[red]So\x07 What[/red]\u202e"
+TRACK = {"key": "feed-0", "title": NASTY, "source": "https://a.example/1.mp3", "status": "done", "duration": 65.4}
+TRACK |= {"attempts": 0, "next_retry_at": None, "error": None}
+FAILED = {**TRACK, "key": "feed-1", "status": "failed", "duration": None}
+FAILED |= {"error": {"class": "permanent", "message": f"{NASTY} is gone"}}
+INGESTED = IngestReport([TRACK, FAILED], [f"{NASTY} cannot be listed"], [f"{NASTY} is longer than announced"])
+METRICS = {f"{who}_{name}": 0.5 for who in ("test", "majority") for name in ("accuracy", "macro_f1", "log_loss")}
+TRAINED = TrainReport("0" * 32, {"model.seed": "0"}, METRICS, "models:/songform/1", is_champion=True, is_new=True)
+REPORT = {
+    "track": {"key": "feed-0", "title": NASTY, "source": "", "duration": 65.4},
+    "model": {"states": ["Calm", "Energetic"], "weak": {"Calm": "its margin is 0.05"}},
+    "segments": [
+        {"start": 0.0, "end": 30.0, "state": "Calm", "confidence": 0.9},
+        {"start": 30.0, "end": 65.4, "state": "Energetic", "confidence": 0.8},
+    ],
+    "path": "/home/data/reports/0/feed-0.json",
+}
+ANALYZED = AnalyzeReport(INGESTED, [REPORT], ModelInfo("models:/songform/1", "0", "0" * 32, True))
+LABELS = {"key": "feed-0", "title": NASTY, "annotator": NASTY, "segments": 2, "status": "new", "path": "/x"}
+ANNOTATED = AnnotateReport([{**LABELS, "file": NASTY, "notes": [f"0.0 to 1.0 s is {NASTY}"]}], [NASTY], [NASTY])
+SCORES = {"songform": dict.fromkeys(MEASURES, 0.25), "people": dict.fromkeys(MEASURES, 0.75)}
+SCORED = {"key": "feed-0", "title": NASTY, "annotators": [NASTY], "scores": SCORES}
+EVALUATED = EvaluateReport("0" * 32, True, ANALYZED.model, [SCORED], SCORES, [f"{NASTY} has no report"])
+RUN = RunReport(INGESTED, TRAINED, ANALYZED)
+TRAIN_FIELDS = {"run_id", "params", "metrics", "model_uri", "is_champion", "is_new"}
+CALLS = {
+    "ingest": (lambda console: console.ingest(INGESTED), {"tracks", "problems", "notes"}),
+    "train": (lambda console: console.train(TRAINED), TRAIN_FIELDS),
+    "analyze": (lambda console: console.analyze(ANALYZED), {"tracks", "reports", "notes"}),
+    "annotate": (lambda console: console.annotate(ANNOTATED), {"annotations", "problems", "without"}),
+    "evaluate": (
+        lambda console: console.evaluate(EVALUATED),
+        {"run_id", "is_new", "model", "tracks", "mean", "problems"},
+    ),
+    "run": (lambda console: console.run(RUN), {"tracks", "problems", "notes", "reports", *TRAIN_FIELDS}),
+    "demo": (
+        lambda console: console.demo(DemoReport(RUN, 0.875, {"feed-0": 0.875}), Path("/home")),
+        {"tracks", "frames_right", *TRAIN_FIELDS},
+    ),
+    "report": (
+        lambda console: console.report(Index(Path("/home/index.html"), [{"title": NASTY}], 2, [NASTY])),
+        {"index", "songs", "left"},
+    ),
+    "status": (lambda console: console.status([TRACK, FAILED], ["x"], Path("/home")), {"tracks", "problems"}),
+    "failures": (
+        lambda console: console.failures([FailureGroup("permanent", "take it out", [FAILED])], ["x"]),
+        {"tracks", "problems"},
+    ),
+    "doctor": (lambda console: console.doctor([Check("ffmpeg", True, NASTY)]), {"checks"}),
+    "fail": (lambda console: console.fail(ValueError(NASTY), 4), {"error"}),
+}
+
+
+@pytest.fixture
+def shown(monkeypatch, capsys):
+    """Return what a call shows on standard output and standard error, 100 columns wide."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def show(call, *, json):
+        call(Console(json=json))
+        return capsys.readouterr()
+
+    return show
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_with_json_there_is_one_document_with_the_promised_fields(shown, name):
+    call, fields = CALLS[name]
+    document = json.loads(shown(call, json=True).out)
+    assert set(document) == fields
+    for track in document.get("tracks", ()):
+        assert set(track) == set(SCORED if name == "evaluate" else TRACK)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_nothing_that_a_stranger_wrote_commands_the_terminal(shown, name, as_json):
+    said = shown(CALLS[name][0], json=as_json)
+    people = said.err if as_json else said.out + said.err
+    assert not {"\x1b", "\x07", "\u202e"} & set(people)
+    if "So What" in people:
+        assert "[red]So What[/red]" in people  # as it is written, not as markup
+
+
+def test_people_see_outcomes_lengths_reasons_and_counts(shown):
+    said = shown(CALLS["ingest"][0], json=False)
+    lines = [line.strip() for line in said.out.splitlines()]
+    assert lines[1].startswith("failed")  # what needs attention comes first
+    assert " ? " in lines[1]
+    assert "is gone" in lines[2]
+    assert lines[3] == "left alone: only --retry-failed asks for it again"
+    assert lines[4].split()[:2] == ["done", "1:05"]
+    assert lines[5] == "2 tracks: 1 done, 1 failed"
+    assert "is longer than announced" not in said.out
+    assert said.err.startswith("note: ")
+    assert "cannot be listed" in said.err
+
+
+def test_many_failures_of_a_class_are_counted_not_shown(shown):
+    group = FailureGroup("permanent", "take it out", [FAILED] * 100)
+    lines = shown(lambda console: console.failures([group], []), json=False).out.splitlines()
+    assert lines[0] == "permanent: 100 tracks"
+    assert lines[1] == "  Take it out."
+    assert len(lines) == 2 + 2 * 40 + 1
+    assert "60 more" in lines[-1]
+
+
+def test_many_tracks_are_counted_not_shown(shown):
+    report = IngestReport([{**TRACK, "key": f"feed-{n}"} for n in range(100)])
+    lines = shown(lambda console: console.ingest(report), json=False).out.splitlines()
+    assert len(lines) == 1 + 40 + 1
+    assert lines[-1] == "100 tracks: 100 done (60 not shown)"
+
+
+def test_where_there_is_no_track_there_is_no_table(shown):
+    """As when nothing is due for another attempt."""
+    assert shown(lambda console: console.ingest(IngestReport([])), json=False).out == "No tracks.\n"
+
+
+def test_metrics_stand_beside_the_baselines(shown):
+    out = shown(CALLS["train"][0], json=False).out
+    assert "lstm" in out
+    assert "majority" in out
+    assert "centroid" not in out  # it was not measured
+    assert "Trained: MLflow run 00000000000000000000000000000000; model models:/songform/1 (the champion)" in out
+    old = replace(TRAINED, is_new=False, is_champion=False, metrics={})
+    out = shown(lambda console: console.train(old), json=False).out
+    assert "No test metrics" in out
+    assert "Trained before: " in out
+    assert "(not the champion)" in out
+
+
+@pytest.mark.parametrize(("accuracy", "is_cautioned"), [(0.4, True), (0.5, False), (0.6, False)])
+def test_a_model_worse_than_the_most_frequent_state_comes_with_a_caution(shown, accuracy, is_cautioned):
+    report = replace(TRAINED, metrics={**METRICS, "test_accuracy": accuracy})
+    assert ("Caution: " in shown(lambda console: console.train(report), json=False).out) == is_cautioned
+
+
+def test_a_song_is_shown_as_a_timeline_with_its_model_and_what_is_weak(shown):
+    out = shown(CALLS["analyze"][0], json=False).out
+    assert "1:05" in out
+    assert "Model: models:/songform/1 (the champion)" in out
+    assert "Weak name: Calm (its margin is 0.05)" in out
+    assert "Files: /home/data/reports/0" in out
+    assert out.endswith(f"Page:  {Path(REPORT['path']).with_suffix('.html')}\n")
+    assert "0:30.0" in out
+
+
+def test_segments_of_many_songs_are_not_listed(shown):
+    many = AnalyzeReport(INGESTED, [REPORT] * 4, ANALYZED.model)
+    out = shown(lambda console: console.analyze(many), json=False).out
+    assert "0:30.0" not in out
+    assert out.endswith(
+        "Pages: one .html a song in that folder; the command songform report makes an index of them all.\n"
+    )
+
+
+def test_the_demo_ends_with_where_to_look(shown, monkeypatch, tmp_path):
+    out = shown(CALLS["demo"][0], json=False).out
+    assert out.splitlines()[-4:] == [
+        "87.5% of the frames carry the right state.",
+        "Pictures: /home/data/reports/0",
+        f"Listen:   {Path(REPORT['path']).with_suffix('.html')}",
+        "MLflow:   songform --home /home ui",
+    ]
+    monkeypatch.chdir(tmp_path)
+    report = DemoReport(RUN, 0.875, {})
+    assert shown(lambda console: console.demo(report, tmp_path), json=False).out.endswith("MLflow:   songform ui\n")
+
+
+def test_an_empty_corpus_says_how_to_fill_it(shown):
+    out = shown(lambda console: console.status([], [], Path("/home")), json=False).out
+    assert out == "The corpus in /home holds no track yet; bring some in with songform ingest SOURCE.\n"
+
+
+def test_a_failure_is_one_sentence_and_gives_its_code(shown):
+    codes = []
+    said = shown(lambda console: codes.append(console.fail("it is broken", 4)), json=False)
+    assert (said.out, said.err, codes) == ("", "songform: it is broken\n", [4])
+
+
+def test_scores_stand_beside_peoples_and_many_tracks_are_counted_not_shown(shown):
+    out = shown(CALLS["evaluate"][0], json=False).out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["songform", *["0.250"] * 6] in lines
+    assert ["person", "against", "person", *["0.750"] * 6] in lines
+    assert "a boundary every 20 s" not in out  # it was not measured
+    assert "Recorded: MLflow run " in out
+    many = replace(EVALUATED, tracks=[SCORED] * 50)
+    assert "(10 more: --json shows all)" in shown(lambda console: console.evaluate(many), json=False).out
+
+
+def test_labels_are_shown_with_what_is_odd_about_them(shown):
+    said = shown(CALLS["annotate"][0], json=False)
+    assert "0.0 to 1.0 s is" in said.out
+    assert "1 file of labels for 1 track" in said.out
+    assert "Without labels: " in said.out
+    many = AnnotateReport(ANNOTATED.annotations * 50, [], ["a"] * 7)
+    out = shown(lambda console: console.annotate(many), json=False).out
+    assert "(10 not shown)" in out
+    assert "a, a, a, a, a, ... (7 tracks)" in out

@@ -1,0 +1,283 @@
+"""The command line: what goes wrong by the user's hand is one sentence and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from flows.cli.main import DONE, NOTHING_DONE, USAGE
+
+EMPTY_FEED = '<?xml version="1.0"?><rss version="2.0"><channel><title>Nothing</title></channel></rss>'
+
+
+class Pages(SimpleHTTPRequestHandler):
+    """Serves a folder and keeps quiet about it."""
+
+    def log_message(self, format, *args):  # noqa: A002  the base class's name
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Serve a page without audio, and a feed without items."""
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "page.html").write_text("<html><body><p>Nothing to hear.</p></body></html>")
+    (folder / "empty.rss").write_text(EMPTY_FEED)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Pages, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def home(tmp_path):
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+def said(result):
+    """Return the one sentence on standard error, without the lines of progress before it."""
+    lines = [line for line in result.stderr.splitlines() if line and not line.endswith(" ...")]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("songform: ")
+    assert "Traceback" not in result.stdout + result.stderr
+    return lines[0].removeprefix("songform: ")
+
+
+def files(home):
+    return [path for path in home.rglob("*") if path.is_file()]
+
+
+SOURCES = {
+    "an unknown scheme": ("ftp://a.example/song.mp3", ["ftp://a.example/song.mp3", "http or https"]),
+    "an unknown host": ("http://nowhere.invalid/feed", ["http://nowhere.invalid/feed", "its host is not found"]),
+    "an address without anything": ("{pages}/gone.rss", ["{pages}/gone.rss", "404 Not Found", "check the address"]),
+    "an unsupported page": ("{pages}/page.html", ["{pages}/page.html", "no audio on this page", "give the address of"]),
+    "an empty playlist": ("{pages}/empty.rss", ["{pages}/empty.rss", "holds no tracks", "check"]),
+    "a path that is not there": ("{home}/nowhere", ["{home}/nowhere", "does not exist", "check its spelling"]),
+    "a folder without audio": ("{home}", ["{home}", "holds no tracks", "check"]),
+    "an empty list": ("{home}/list.txt", ["{home}/list.txt", "holds no tracks", "check"]),
+    "a file that is no audio": ("{home}/notes.pdf", ["{home}/notes.pdf", "rename it if it is audio, or convert it"]),
+}
+
+
+@pytest.mark.usefixtures("api", "no_pauses")
+@pytest.mark.parametrize("case", SOURCES)
+def test_a_source_without_anything_is_one_sentence(songform, document, pages, home, case):
+    (home / "list.txt").write_text("# nothing yet\n\n")
+    (home / "notes.pdf").write_bytes(b"%PDF")
+    source, parts = SOURCES[case]
+    result = songform("--home", home, "--json", "ingest", source.format(pages=pages, home=home))
+    assert result.exit_code == NOTHING_DONE
+    sentence = said(result)
+    for part in parts:
+        assert part.format(pages=pages, home=home) in sentence
+    assert document(result) == {"error": sentence}
+    left = {path for path in files(home) if path.parent != home / "data" / "hosts"}  # the gate before the host
+    assert {path.name for path in left} == {"list.txt", "notes.pdf"}
+
+
+@pytest.mark.parametrize("command", [["ingest", "x.mp3"], ["train"], ["run", "x.mp3"], ["analyze", "x.mp3"]])
+def test_a_home_that_cannot_be_written_is_said_before_anything_starts(songform, tmp_path, command):
+    """A file stands where the home should be: even root cannot write below it."""
+    (tmp_path / "file").touch()
+    for home in (tmp_path / "file", tmp_path / "file" / "home"):
+        result = songform("--home", home, *command)
+        assert result.exit_code == NOTHING_DONE
+        sentence = said(result)
+        assert f"the home {home} cannot be written (" in sentence
+        assert "--home" in sentence
+
+
+@pytest.mark.parametrize("command", ["ingest", "run", "analyze"])
+def test_paths_that_are_not_there_are_told_before_a_server_is_started(songform, home, monkeypatch, command):
+    monkeypatch.setattr("flows.cli.console.Console.working", None)  # to call it is a defect
+    result = songform("--home", home, command, home / "one", home / "two")
+    assert result.exit_code == NOTHING_DONE
+    first, *each = result.stderr.splitlines()
+    assert first == "songform: not one of these sources is there:"
+    assert [line.split(";")[0] for line in each] == [f"- {home / name} does not exist" for name in ("one", "two")]
+    assert said(songform("--home", home, command, home / "one")).startswith(f"{home / 'one'} does not exist; ")
+    for other in ("http://a.example/feed", home):  # of which more can only be known by asking
+        with pytest.raises(TypeError):
+            songform("--home", home, command, home / "one", other)
+
+
+SETTINGS = {
+    "an unknown key": (
+        "[sequences]\nsecond = 3",
+        [],
+        ["songform.toml", "no setting sequences.second;", "did you mean"],
+    ),
+    "a wrong type": ("[model]\nepochs = 'many'", [], ["songform.toml", "model.epochs cannot be 'many'", "integer"]),
+    "no TOML": ("[model", [], ["songform.toml", "cannot be read as TOML", "mend it"]),
+    "an unknown name": ("", ["--set", "model.epoch=3"], ["--set model.epoch=3", "did you mean model.epochs?"]),
+    "an impossible value": ("", ["--set", "model.epochs=0"], ["--set model.epochs=0", "greater than or equal to 1"]),
+    "no assignment": ("", ["--set", "epochs"], ["--set epochs", "section.name=value"]),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_a_wrong_setting_is_wrong_usage(songform, document, home, case):
+    toml, options, parts = SETTINGS[case]
+    (home / "songform.toml").write_text(toml)
+    result = songform("--home", home, "--json", "train", *options)
+    assert result.exit_code == USAGE
+    sentence = said(result)
+    assert all(part in sentence for part in parts), sentence
+    assert document(result) == {"error": sentence}
+    assert not (home / "data").exists()
+
+
+@pytest.mark.usefixtures("api")
+def test_a_training_on_an_empty_corpus_says_how_to_fill_it(songform, document, home):
+    result = songform("--home", home, "--json", "train")
+    assert result.exit_code == NOTHING_DONE
+    sentence = said(result)
+    assert f"the corpus in {home / 'data'} holds no track with these settings" in sentence
+    assert "songform ingest" in sentence
+    assert document(result) == {"error": sentence}
+    assert not (home / "mlruns" / "mlflow.db").exists()
+
+
+@pytest.mark.usefixtures("api")
+def test_a_run_without_a_track_that_stands_tells_each_failure(songform, document, home, audio_files, tmp_path):
+    """Other tracks of the corpus make it no training that anybody asked for."""
+    assert songform("--home", home, "ingest", audio_files[0]).exit_code == DONE
+    (tmp_path / "noise.mp3").write_bytes(b"no audio at all")
+    (tmp_path / "rubbish.mp3").write_bytes(b"no audio either")
+    result = songform("--home", home, "run", tmp_path / "noise.mp3", tmp_path / "rubbish.mp3")
+    assert result.exit_code == NOTHING_DONE
+    assert said(result) == "not one of these tracks can be had, so nothing was trained or analysed"
+    for text in ("noise.mp3 holds no audio", "rubbish.mp3 holds no audio", "2 tracks: 2 failed"):
+        assert text in " ".join(result.stdout.split())
+    result = songform("--home", home, "--json", "run", tmp_path / "noise.mp3", tmp_path / "rubbish.mp3")
+    assert result.exit_code == NOTHING_DONE
+    told = document(result)
+    assert told["error"] == said(result)
+    assert ["holds no audio" in track["error"]["message"] for track in told["tracks"]] == [True, True]
+    assert not (home / "mlruns" / "mlflow.db").exists()
+
+
+@pytest.mark.usefixtures("api")
+def test_a_run_that_cannot_train_tells_the_tracks_it_brought_in_first(songform, document, home, audio_files):
+    result = songform("--home", home, "--json", "run", audio_files[0], "--set", "sequences.seconds=60")
+    assert result.exit_code == NOTHING_DONE
+    assert "lower sequences.seconds" in document(result)["error"]
+    assert [track["status"] for track in document(result)["tracks"]] == ["done"]
+
+
+@pytest.mark.usefixtures("api")
+def test_a_training_on_one_song_shorter_than_a_window_names_both_lengths(songform, document, home, audio_files):
+    assert songform("--home", home, "ingest", audio_files[0]).exit_code == DONE
+    result = songform("--home", home, "--json", "train", "--set", "sequences.seconds=60")
+    assert result.exit_code == NOTHING_DONE
+    sentence = said(result)
+    assert "the longest song has 2" in sentence
+    assert "but a window 60 s" in sentence
+    assert "lower sequences.seconds" in sentence
+    assert document(result) == {"error": sentence}
+    assert not (home / "mlruns" / "mlflow.db").exists()
+
+
+@pytest.mark.usefixtures("api")
+def test_a_model_asked_for_before_any_training_is_one_sentence(songform, home, audio_files):
+    result = songform("--home", home, "analyze", audio_files[0], "--model", "models:/songform/7")
+    assert result.exit_code == NOTHING_DONE
+    sentence = said(result)
+    assert sentence.startswith(f"there is no model models:/songform/7: no training was done in {home} yet;")
+    assert "songform train" in sentence
+    assert not (home / "data" / "reports").exists()
+
+
+def test_ingest_without_a_source_is_wrong_usage(songform, home):
+    result = songform("--home", home, "ingest")
+    assert result.exit_code == USAGE
+    assert "needs a SOURCE" in said(result)
+
+
+@pytest.mark.parametrize("words", [["sing"], ["train", "--epochs", "3"], ["ingest", "--limit", "0", "x"], ["run"]])
+def test_what_the_command_line_does_not_know_is_wrong_usage(songform, words):
+    result = songform(*words)
+    assert result.exit_code == USAGE
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--home", "{home}", "--json", "status"],
+        ["status", "--home", "{home}", "--json"],
+        ["--json", "status", "--home", "{home}"],
+        ["--home", "{home}", "status", "--json"],
+        ["--home", "/nowhere", "status", "--json", "--home", "{home}"],
+    ],
+)
+def test_home_and_json_stand_before_the_command_or_after_it(songform, document, extracted, words):
+    result = songform(*(word.format(home=extracted) for word in words))
+    assert result.exit_code == DONE
+    assert len(document(result)["tracks"]) == 6
+    assert result.stderr == ""
+
+
+def test_python_m_is_the_same_program_and_its_home_is_the_current_folder(extracted, tmp_path):
+    """A process of its own, away from the checkout, with nothing in the environment."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "flows.cli", "--json", "status"]
+    run = subprocess.run(command, cwd=extracted, env=environment, capture_output=True, text=True, check=True)
+    assert len(json.loads(run.stdout)["tracks"]) == 6
+    assert run.stderr == ""
+    command = [sys.executable, "-m", "flows.cli", "train", "--set", "model.epoch=3"]
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == USAGE
+    assert run.stdout == ""
+    assert run.stderr == "songform: --set model.epoch=3: there is no setting model.epoch; did you mean model.epochs?\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_command_says_how_to_go_on(songform, home, monkeypatch):
+    def stop(home):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flows.cli.commands.status.corpus_status", stop)
+    result = songform("--home", home, "status")
+    assert result.exit_code == 130
+    assert "goes on where this one left off" in said(result)
+
+
+@pytest.mark.parametrize("words", [["status"], ["status", "--json"]])
+def test_output_that_nobody_reads_ends_quietly_as_by_sigpipe(extracted, words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "flows.cli", *words, "--home", str(extracted)]
+    with os.fdopen(writing, "wb") as pipe:
+        run = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
+    assert (run.returncode, run.stderr) == (141, "")
+
+
+def test_a_full_disk_is_one_sentence_but_a_defect_is_none(songform, home, monkeypatch):
+    def fail(error):
+        def command(home):
+            raise error
+
+        monkeypatch.setattr("flows.cli.commands.status.corpus_status", command)
+
+    fail(OSError(errno.ENOSPC, "No space left on device", "/home/data/x"))
+    result = songform("--home", home, "status")
+    assert result.exit_code == NOTHING_DONE
+    assert said(result).startswith(
+        "this machine refuses: No space left on device (/home/data/x); make room or mend the permissions, then "
+    )
+    fail(OSError(errno.EBADF, "Bad file descriptor"))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        songform("--home", home, "status")

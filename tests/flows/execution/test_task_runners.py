@@ -1,0 +1,192 @@
+"""Where tasks run: on threads of this machine, or on a cluster, which is here a small one inside this process."""
+
+from __future__ import annotations
+
+import operator
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import prefect.runtime
+import pytest
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed, Crashed
+
+import flows.execution.dask_cluster
+import flows.execution.task_runners
+from flows.execution.dask_cluster import outcomes_on
+from flows.execution.task_runners import batches, cluster_settings, results
+from flows.prefect_server.connect import free_port
+from songform.errors import SettingsError, SongformError, TrackError
+from tasks.ingest.process_pool import WorkerLostError
+from tasks.settings import Settings
+
+THREADS = Settings()
+DASK = Settings.model_validate({"run": {"task_runner": "dask", "dask_address": "tcp://127.0.0.1:1"}})
+LOOPBACK = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
+
+
+@task
+def halved(number):
+    if number % 2:
+        raise TrackError(f"{number} is odd", "permanent")
+    return number // 2, threading.get_ident()
+
+
+def results_in_a_flow(calls):
+    found = []
+    flow(lambda: found.extend(results(halved, calls, THREADS)), name="test")()
+    return found
+
+
+@pytest.mark.usefixtures("api")
+def test_results_and_errors_come_back_in_the_order_of_the_calls():
+    first, second, third = results_in_a_flow([{"number": number} for number in (8, 5, 2)])
+    assert (first[0], str(second), third[0]) == (4, "5 is odd", 1)
+    assert isinstance(second, TrackError)
+    assert threading.get_ident() not in (first[1], third[1])
+
+
+class Walked(list):
+    """Counts how often somebody looks into it."""
+
+    times = 0
+
+    def __iter__(self):
+        self.times += 1
+        return super().__iter__()
+
+
+@task(task_run_name="length of {numbers}", cache_policy=NO_CACHE)
+def length(numbers):
+    return prefect.runtime.task_run.name, prefect.runtime.task_run.parameters["numbers"] is numbers, len(numbers)
+
+
+@pytest.mark.usefixtures("api")
+def test_nobody_walks_through_the_parameters_in_search_of_futures_that_are_not_there():
+    numbers, found = [Walked([1, 2, 3]) for _ in range(2)], []
+    calls = [{"numbers": each} for each in numbers]
+    flow(lambda: found.extend(results(length, calls, THREADS) + results(length, calls[:1], THREADS)), name="test")()
+    assert found == [("length of [1, 2, 3]", True, 3)] * 3
+    assert [each.times for each in numbers] == [0, 0]
+
+
+@pytest.mark.usefixtures("api")
+def test_a_task_that_is_alone_runs_where_ctrl_c_reaches_it():
+    assert results_in_a_flow([{"number": 2}]) == [(1, threading.get_ident())]
+    assert results(halved, [], THREADS) == []
+
+
+def test_a_chunk_is_one_task_here_and_a_task_a_track_on_a_cluster():
+    assert batches([1, 2, 3], THREADS) == [[1, 2, 3]]
+    assert batches([1, 2, 3], DASK) == [[1], [2], [3]]
+    assert batches([], THREADS) == batches([], DASK) == []
+
+
+def test_threads_need_no_cluster():
+    with cluster_settings(THREADS) as placed:
+        assert placed == THREADS
+
+
+@pytest.mark.parametrize("missing", ["prefect_dask", "distributed"])
+def test_without_the_extra_the_way_to_install_it_is_said(missing, monkeypatch):
+    monkeypatch.delitem(sys.modules, "prefect_dask", raising=False)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with (
+        pytest.raises(SettingsError, match=r"needs the extra dask; install it with `pip install"),
+        cluster_settings(DASK),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("address", [f"tcp://127.0.0.1:{free_port()}", "nonsense://here"], ids=["silent", "nonsense"])
+def test_an_address_at_which_nobody_answers_is_named(address, monkeypatch):
+    monkeypatch.setattr(flows.execution.dask_cluster, "_ANSWER_SECONDS", 1.0)
+    run = DASK.run.model_copy(update={"dask_address": address})
+    with (
+        pytest.raises(SettingsError, match=f"no Dask scheduler answers at run.dask_address = {address}; start one"),
+        cluster_settings(DASK.model_copy(update={"run": run})),
+    ):
+        pass
+
+
+@pytest.fixture
+def deadly(monkeypatch):
+    """Play a cluster on which a task `killer` takes down every worker, and the tasks beside it; return its rounds."""
+    rounds = []
+
+    class Runner:
+        client = None
+
+        def submit(self, _task, call):
+            rounds[-1].append(call["name"])
+            return self
+
+        wrapped_future = None
+
+    @contextmanager
+    def runner(_address):
+        rounds.append([])
+        yield Runner()
+
+    def outcomes(_client, futures):
+        names = rounds[-1]
+        assert len(futures) == len(names)
+        lost = {"killer", "beside it"} if "killer" in names else set()
+        return [Crashed() if name in lost else Completed(data=name) for name in names]
+
+    monkeypatch.setattr(flows.execution.task_runners, "dask_runner", runner)
+    monkeypatch.setattr(flows.execution.task_runners, "outcomes_on", outcomes)
+    return rounds
+
+
+def test_of_several_suspects_each_is_tried_once_more_alone(deadly):
+    calls = [{"name": name} for name in ("good", "killer", "beside it")]
+    found = results(halved, calls, DASK)
+    assert deadly == [["good", "killer", "beside it"], ["killer"], ["beside it"]]
+    assert found[::2] == ["good", "beside it"]
+    assert isinstance(found[1], WorkerLostError)
+
+
+def test_who_was_lost_alone_is_to_blame_at_once(deadly):
+    found = results(halved, [{"name": "killer"}, {"name": "good"}], DASK)
+    assert deadly == [["killer", "good"]]
+    assert isinstance(found[0], WorkerLostError)
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Start a cluster of one worker in this process; give a client of it."""
+    from distributed import Client, LocalCluster
+
+    monkeypatch.setattr(flows.execution.dask_cluster, "_LOOK_SECONDS", 0.05)
+    with (
+        LocalCluster(n_workers=1, processes=False, **LOOPBACK) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def test_a_task_that_never_began_is_the_clusters_fault_and_no_tracks(cluster):
+    futures = [cluster.submit(operator.truediv, 1, 0, pure=False)]
+    with pytest.raises(
+        SongformError, match=r"cannot do songform's tasks \(ZeroDivisionError: division by zero\); they need"
+    ):
+        outcomes_on(cluster, futures)
+
+
+def test_a_cluster_that_vanishes_ends_the_flow(cluster):
+    begun = cluster.submit(time.sleep, 2.0, pure=False)
+    begun.cancel(force=True)
+    with pytest.raises(SongformError, match=r"the Dask cluster is gone .*: what is done stays done"):
+        outcomes_on(cluster, [begun])
+
+
+def test_a_cluster_without_workers_is_not_waited_for_for_ever(cluster, monkeypatch):
+    monkeypatch.setattr(flows.execution.dask_cluster, "_WORKER_SECONDS", 0.2)
+    cluster.cluster.scale(0)
+    waiting = cluster.submit(abs, -1, pure=False)
+    with pytest.raises(SongformError, match="has had no worker for 0 minutes; start some, and ingest again"):
+        outcomes_on(cluster, [waiting])

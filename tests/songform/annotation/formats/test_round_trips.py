@@ -1,0 +1,129 @@
+"""What is written in a format is read back the same: by songform, and by those whose formats they are."""
+
+from __future__ import annotations
+
+import json
+import math
+from io import StringIO
+from types import ModuleType
+
+import jams
+import mir_eval
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from songform.annotation.annotations import Annotation
+from songform.annotation.formats import WRITERS, audacity, csv_labels, jams_file, lab, parsed_annotation, report
+
+FORMATS = {"lab": lab, "audacity": audacity, "csv_labels": csv_labels, "jams_file": jams_file, "report": report}
+WITH_CONFIDENCES = ("csv_labels", "jams_file", "report")
+NAMES = {".jams": "jams_file", ".lab": "lab", ".labels.txt": "audacity", ".csv": "csv_labels"}
+
+times = st.floats(0, 10_000, allow_subnormal=False)
+labels = st.text(max_size=30)  # any of Unicode: what is no label becomes one
+rows = st.lists(st.tuples(times, st.floats(0, 600), labels, st.floats(0, 1) | st.none()), min_size=1, max_size=8)
+
+
+def annotation(given):
+    return Annotation(
+        np.array([[start, start + length] for start, length, _, _ in given]),
+        [label for _, _, label, _ in given],
+        np.array([math.nan if sure is None else sure for *_, sure in given]),
+        title="A song",
+        duration=12_000.0,
+        annotator="Ana",
+        tool="songform 0",
+    )
+
+
+SONG = annotation([(0.0, 9.5, "Calm", 0.43), (9.5, 20.000001, "BuildUp", None), (29.5, 45.9, "état 3", 1.0)])
+
+
+def audacity_by_its_manual(text: str) -> list[tuple[float, float, str]]:
+    """Read a label track as the manual describes it, in another way than songform does."""
+    found = []
+    for line in text.splitlines():
+        if line[:1] != "\\":
+            start, end, words = line.split("\t")
+            found.append((float(start), float(end), words))
+    return found
+
+
+@settings(deadline=None)
+@given(rows)
+@pytest.mark.parametrize("name", FORMATS)
+def test_any_annotation_comes_back_the_same(name: str, given: list):
+    made, module = annotation(given), FORMATS[name]
+    found = module.read(module.write(made))
+    assert np.array_equal(found.intervals, made.intervals)
+    assert found.labels == made.labels
+    expected = made.confidences if name in WITH_CONFIDENCES else np.full(len(made), math.nan)
+    assert np.array_equal(found.confidences, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_an_export_is_known_by_its_name_and_by_its_content(suffix: str):
+    text = WRITERS[suffix](SONG)
+    for name in (f"x{suffix}", f"X{suffix.upper()}", "x", "x.txt", "x.data"):
+        found = parsed_annotation(text, name)
+        assert np.array_equal(found.intervals, SONG.intervals), name
+        assert found.labels == SONG.labels
+
+
+@pytest.mark.parametrize("name", ["x.json", "x.txt", "x"])
+def test_json_is_known_by_its_content(name: str):
+    for module in (jams_file, report):
+        assert parsed_annotation(module.write(SONG), name).labels == SONG.labels
+
+
+def test_mir_eval_reads_lab_files_and_label_tracks(tmp_path):
+    for name, module in (("song.lab", lab), ("song.labels.txt", audacity)):
+        (tmp_path / name).write_text(module.write(SONG), encoding="utf-8")
+        intervals, words = mir_eval.io.load_labeled_intervals(tmp_path / name)
+        assert np.array_equal(intervals, SONG.intervals)
+        assert words == list(SONG.labels)
+
+
+def test_a_label_track_is_as_audacitys_manual_has_it():
+    expected = [(*interval, label) for interval, label in zip(SONG.intervals.tolist(), SONG.labels, strict=True)]
+    assert audacity_by_its_manual(audacity.write(SONG)) == expected
+
+
+def test_the_jams_package_finds_segments_and_who_made_them(tmp_path):
+    path = tmp_path / "song.jams"
+    path.write_text(jams_file.write(SONG), encoding="utf-8")
+    with pytest.warns(DeprecationWarning, match=r"iter_errors"):  # its own, which songform keeps quiet
+        jam = jams.load(str(path), strict=True)
+    assert (jam.file_metadata.title, jam.file_metadata.duration) == ("A song", 12_000.0)
+    (found,) = jam.search(namespace="segment_open")
+    intervals, words = found.to_interval_values()
+    assert np.allclose(intervals, SONG.intervals, rtol=0, atol=1e-9)
+    assert words == list(SONG.labels)
+    assert [observation.confidence for observation in found.data] == [0.43, None, 1.0]
+    assert found.annotation_metadata.annotator.name == "Ana"
+    assert found.annotation_metadata.annotation_tools == "songform 0"
+    assert found.duration == 12_000.0
+
+
+@pytest.mark.parametrize("name", ["jams_file", "report"])
+def test_the_richer_formats_know_the_song(name: str):
+    module: ModuleType = FORMATS[name]
+    found = module.read(module.write(SONG))
+    assert (found.title, found.duration) == ("A song", 12_000.0)
+    assert found.annotator == ("Ana" if name == "jams_file" else "")
+
+
+def test_a_data_frame_reads_a_sheet():
+    table = pd.read_csv(StringIO(csv_labels.write(SONG)))
+    assert list(table.columns) == ["start", "end", "label", "confidence"]
+    assert np.array_equal(table[["start", "end"]].to_numpy(), SONG.intervals)
+    assert table.label.tolist() == list(SONG.labels)
+    assert np.array_equal(table.confidence, SONG.confidences, equal_nan=True)
+
+
+def test_a_report_written_by_hand_is_one_of_songforms():
+    document = json.loads(report.write(SONG))
+    assert [set(segment) for segment in document["segments"]] == [{"start", "end", "state", "confidence"}] * 3

@@ -1,0 +1,86 @@
+"""Metrics: scikit-learn is the oracle, for any truth and any answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import metrics as sklearn_metrics
+
+from songform.errors import ParameterError
+from songform.learning.classification_metrics import confusion, hardened, macro_f1, precision, recall, scores
+
+N_STATES = 4
+answers = st.lists(st.tuples(st.integers(0, N_STATES - 1), st.integers(0, N_STATES - 1)), min_size=1, max_size=60)
+
+
+def columns(pairs: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array(pairs).T
+
+
+@given(pairs=answers)
+def test_counts_and_shares_agree_with_sklearn(pairs):
+    truth, answer = columns(pairs)
+    labels = np.arange(N_STATES)
+    present = np.unique(truth)
+    options = {"average": None, "zero_division": 0, "labels": labels}
+    counts = confusion(truth, answer, N_STATES)
+    assert_array_equal(counts, sklearn_metrics.confusion_matrix(truth, answer, labels=labels))
+    f1 = sklearn_metrics.f1_score(truth, answer, average="macro", labels=present, zero_division=0)
+    assert macro_f1(truth, answer, N_STATES) == pytest.approx(f1)
+    found = recall(truth, answer, N_STATES)
+    assert_allclose(found[present], sklearn_metrics.recall_score(truth, answer, **options)[present])
+    assert_array_equal(np.isnan(found), ~np.isin(labels, truth))
+    right = sklearn_metrics.precision_score(truth, answer, **options)
+    assert_allclose(precision(truth, answer, N_STATES), np.where(np.isin(labels, answer), right, 1 / N_STATES))
+
+
+def test_the_scores_of_soft_answers_agree_with_sklearn(rng):
+    truth = rng.integers(0, N_STATES - 1, 300)  # the last state never occurs
+    probability = rng.dirichlet(np.full(N_STATES, 0.7), 300) * 0.999 + 0.001 / N_STATES
+    found = scores(truth, probability)
+    answer = probability.argmax(axis=1)
+    assert found["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(truth, answer))
+    assert found["log_loss"] == pytest.approx(
+        sklearn_metrics.log_loss(truth, probability, labels=np.arange(N_STATES)), rel=1e-9
+    )
+    assert found["macro_f1"] == pytest.approx(
+        sklearn_metrics.f1_score(truth, answer, average="macro", labels=[0, 1, 2], zero_division=0)
+    )
+
+
+def test_a_perfect_answer_and_one_that_is_wrong_and_certain():
+    truth = np.array([0, 1, 2, 3])
+    assert scores(truth, np.eye(4)) == {"accuracy": 1.0, "macro_f1": 1.0, "log_loss": 0.0}
+    wrong = scores(truth, np.roll(np.eye(4), 1, axis=1))
+    assert (wrong["accuracy"], wrong["macro_f1"]) == (0.0, 0.0)
+    assert wrong["log_loss"] == pytest.approx(-np.log(1e-6))
+
+
+def test_macro_f1_counts_a_rare_state_as_much_as_a_common_one():
+    """The majority answer is right nine times in ten, and knows one state of two."""
+    truth, answer = np.r_[np.zeros(9, int), 1], np.zeros(10, int)
+    assert macro_f1(truth, answer, 5) == pytest.approx((18 / 19 + 0) / 2)
+
+
+def test_a_state_that_is_answered_but_never_true_costs_only_where_it_is_wrong():
+    assert macro_f1(np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1]), 3) == pytest.approx((2 / 3 + 1) / 2)
+
+
+@given(answer=st.lists(st.integers(0, 3), min_size=1), trained=st.lists(st.floats(0, 1), min_size=4, max_size=4))
+def test_a_hard_answer_stays_the_answer_and_has_its_training_precision(answer, trained):
+    probability = hardened(np.array(answer), np.array(trained))
+    assert_array_equal(probability.argmax(axis=1), answer)
+    assert_allclose(probability.sum(axis=1), 1)
+    assert np.all(probability > 0)
+    expected = np.clip(np.array(trained)[answer], 0.25, 1)
+    assert_allclose(probability.max(axis=1), expected, atol=2e-6)
+    assert_allclose(np.sort(probability)[:, :3], ((1 - expected) / 3)[:, None].repeat(3, 1), atol=2e-6)
+
+
+@pytest.mark.parametrize(("n", "rows"), [(0, 0), (3, 2)])
+def test_answers_that_do_not_fit_the_truth_are_refused(n, rows):
+    with pytest.raises(ParameterError, match=rf"a row an answer, not \({n},\) and \({rows}, 4\)"):
+        scores(np.zeros(n, int), np.full((rows, 4), 0.25))

@@ -1,0 +1,156 @@
+"""The network, kept tiny: a few windows of a few steps. Importing TensorFlow takes longer than all of it."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from songform.errors import ModelError
+from songform.learning.networks import fit_network, load_network, lstm_network, predictor
+from songform.learning.sequences import SongWindows, Windows
+
+N_INPUTS, N_STATES, N_STEPS = 3, 4, 5
+
+
+def stream(*, seed=0, songs=2, n=12, shuffled=False, copies=1):
+    """Windows of songs in which the last unit tells the state, unless the states are `shuffled`."""
+    rng = np.random.default_rng(seed)
+    library = {}
+    for key in map(str, range(songs)):
+        states = rng.integers(0, N_STATES, n + N_STEPS)
+        inputs = np.eye(N_STATES, N_INPUTS, dtype=np.float32)[states] + 0.1 * rng.standard_normal((len(states), 1))
+        ends = np.arange(N_STEPS - 1, N_STEPS - 1 + n)
+        targets = rng.permutation(states[ends]) if shuffled else states[ends]
+        library[key] = SongWindows(inputs.astype(np.float32), ends, targets)
+    order = seed if copies == 1 else None
+    return Windows(library.__getitem__, [*library] * copies, n_steps=N_STEPS, batch_size=8, seed=order)
+
+
+def fitted(train=None, validation=None, **more):
+    return fit_network(
+        train or stream(), validation, **{"n_inputs": N_INPUTS, "n_states": N_STATES, "epochs": 2, "seed": 0} | more
+    )
+
+
+def losses_of(network, windows):
+    """Return the mean loss over a stream, in plain NumPy."""
+    inputs, targets = (np.concatenate(column) for column in zip(*windows, strict=True))
+    return -np.log(predictor(network)(inputs)[np.arange(len(targets)), targets]).mean()
+
+
+def test_the_network_is_the_one_of_the_docstring():
+    network = lstm_network(76, 5, learning_rate=0.01)
+    layers = [(type(layer).__name__, layer.get_config()) for layer in network.layers]
+    assert [name for name, _ in layers] == ["LSTM", "Dropout", "LSTM", "Dropout", "LSTM", "Dense"]
+    assert [config.get("units") or config.get("rate") for _, config in layers] == [64, 0.2, 32, 0.2, 16, 5]
+    assert [config["return_sequences"] for name, config in layers if name == "LSTM"] == [True, True, False]
+    assert layers[-1][1]["activation"] == "softmax"
+    assert network.input_shape == (None, None, 76)
+    assert network.loss == "categorical_crossentropy"
+    assert type(network.optimizer).__name__ == "Adam"
+    assert float(network.optimizer.learning_rate) == pytest.approx(0.01)
+
+
+def test_the_answers_are_probabilities_for_windows_of_any_length(rng):
+    predict = predictor(lstm_network(N_INPUTS, N_STATES))
+    for n_steps in (2, 7):
+        answers = predict(rng.standard_normal((6, n_steps, N_INPUTS)).astype(np.float32))
+        assert answers.shape == (6, N_STATES)
+        assert np.allclose(answers.sum(axis=1), 1, atol=1e-6)
+
+
+def test_asking_twice_gives_the_same_answer(rng):
+    """Dropout belongs to training alone."""
+    windows = rng.standard_normal((6, N_STEPS, N_INPUTS)).astype(np.float32)
+    predict = predictor(lstm_network(N_INPUTS, N_STATES))
+    assert np.array_equal(predict(windows), predict(windows))
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others():
+    one, same, other = (fitted(stream(seed=1), epochs=1, seed=seed)[0].get_weights() for seed in (7, 7, 8))
+    assert all(map(np.array_equal, one, same))
+    assert not np.array_equal(one[0], other[0])
+
+
+def test_a_seed_is_the_networks_own():
+    """Python's generator, from which other threads draw, neither matters nor is touched."""
+    random.seed(1)
+    one = lstm_network(N_INPUTS, N_STATES, seed=7)
+    untouched = random.random()
+    random.seed(2)
+    other = lstm_network(N_INPUTS, N_STATES, seed=7)
+    random.seed(1)
+    assert untouched == random.random()
+    assert all(map(np.array_equal, one.get_weights(), other.get_weights()))
+
+
+def test_a_small_batch_is_learned_by_heart():
+    """Its states are drawn by lot, so that there is nothing else to learn; it comes 25 times an epoch."""
+    batch = stream(songs=1, n=8, shuffled=True, copies=25)
+    network, history = fitted(batch, epochs=16, learning_rate=0.01)
+    inputs, targets = next(iter(batch))
+    assert len(batch) == 25
+    assert np.array_equal(predictor(network)(inputs).argmax(axis=1), targets)
+    assert history["loss"][-1] < 0.2 * history["loss"][0]
+
+
+@pytest.fixture(scope="module")
+def training():
+    """Give a training that must stop: the states of the validation windows are drawn by lot."""
+    validation, said = stream(seed=5, shuffled=True), []
+    network, history = fitted(
+        stream(seed=1),
+        validation,
+        epochs=100,
+        patience=3,
+        learning_rate=0.02,
+        on_epoch=lambda *words: said.append(words),
+    )
+    return network, history, validation, said
+
+
+def test_training_stops_when_validation_gets_no_better_and_the_best_weights_return(training):
+    network, history, validation, _ = training
+    best = int(np.argmin(history["val_loss"]))
+    assert len(history["val_loss"]) == best + 1 + 3 < 100
+    assert history["val_loss"][-1] > 1.001 * history["val_loss"][best]
+    assert losses_of(network, validation) == pytest.approx(history["val_loss"][best], rel=1e-5)
+
+
+def test_every_epoch_is_told_with_its_number_and_what_the_history_says(training):
+    _, history, _, said = training
+    assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert [epoch for epoch, _ in said] == list(range(1, len(history["loss"]) + 1))
+    for name, values in history.items():
+        assert values == [float(logs[name]) for _, logs in said]
+
+
+def test_without_validation_the_training_loss_decides():
+    _, history = fitted(epochs=30, patience=1, learning_rate=0.3)
+    assert set(history) == {"loss", "accuracy"}
+    assert len(history["loss"]) == int(np.argmin(history["loss"])) + 2 < 30
+
+
+def test_a_saved_network_gives_the_same_answers(training, rng, tmp_path):
+    network = training[0]
+    network.save(tmp_path / "network.keras")
+    windows = rng.standard_normal((6, N_STEPS, N_INPUTS)).astype(np.float32)
+    assert np.array_equal(predictor(load_network(tmp_path / "network.keras"))(windows), predictor(network)(windows))
+
+
+def test_what_is_no_network_is_one_sentence(tmp_path):
+    path = tmp_path / "network.keras"
+    lstm_network(N_INPUTS, N_STATES).save(path)
+    whole = bytearray(path.read_bytes())
+    damaged = whole.copy()
+    damaged[len(whole) // 2] ^= 255  # within the weights
+    for content in (None, b"", b"garbage", whole[: len(whole) // 2], damaged):
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(
+            ModelError, match=r"^\S+network\.keras is no network that Keras can read \(.+\); train again$"
+        ):
+            load_network(path)

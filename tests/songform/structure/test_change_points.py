@@ -1,0 +1,254 @@
+"""Stretches: the cuts must be the best of all, and lie where a signal breaks."""
+
+from __future__ import annotations
+
+import tracemalloc
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose, assert_array_equal
+
+from songform.errors import ParameterError
+from songform.features.extraction import describe_audio
+from songform.structure.change_points import (
+    LEAST_UNITS,
+    MOST_UNITS,
+    PENALTY,
+    partition,
+    song_stretches,
+    spread_over,
+    stretch_climbs,
+    stretch_means,
+    stretch_signals,
+)
+from songform.structure.normalize import Curves, song_curves
+from songform.structure.song_units import song_units
+
+# Multiples of 1/8, so that the oracle and the code differ by rounding alone.
+small_signals = st.tuples(st.integers(1, 11), st.integers(1, 3)).flatmap(
+    lambda shape: arrays(float, shape, elements=st.integers(-40, 40).map(lambda i: i / 8))
+)
+lengths = st.integers(1, 4).flatmap(lambda least: st.tuples(st.just(least), st.integers(max(2 * least - 1, 1), 12)))
+
+
+def line_distance(signals: np.ndarray) -> float:
+    """Return the squared distance from the least-squares line of each signal, fitted by NumPy."""
+    line = np.stack([np.ones(len(signals)), np.arange(len(signals))], axis=1)
+    fitted = line @ np.linalg.lstsq(line, signals, rcond=None)[0]
+    return float(((signals - fitted) ** 2).sum())
+
+
+def cost(signals: np.ndarray, bounds: np.ndarray, penalty: float) -> float:
+    return sum(line_distance(signals[a:b]) + penalty for a, b in pairwise(bounds))
+
+
+def least_cost(signals: np.ndarray, penalty: float, least: int, most: int) -> float:
+    """Try every way to cut; a stretch that stands in many of them is measured once."""
+    n = len(signals)
+    distance = cache(lambda a, b: line_distance(signals[a:b]))
+    ways, whole = [(0,)], []
+    while ways:
+        way = ways.pop()
+        for end in range(way[-1] + least, min(way[-1] + most, n) + 1):
+            (whole if end == n else ways).append((*way, end))
+    return min(sum(distance(a, b) + penalty for a, b in pairwise(way)) for way in whole)
+
+
+@settings(deadline=None, max_examples=80)
+@given(signals=small_signals, allowed=lengths, penalty=st.sampled_from([0.01, 0.5, 2.0, 30.0]))
+def test_the_cuts_are_as_good_as_the_best_of_all_ways_to_cut(signals, allowed, penalty):
+    least, most = allowed
+    bounds = partition(signals, penalty=penalty, least=least, most=most)
+    assert (bounds[0], bounds[-1]) == (0, len(signals))
+    if len(signals) < least:
+        assert len(bounds) == 2
+    else:
+        assert least <= np.diff(bounds).min() <= np.diff(bounds).max() <= most
+        assert cost(signals, bounds, penalty) == pytest.approx(least_cost(signals, penalty, least, most), abs=1e-6)
+
+
+broken = st.lists(
+    st.tuples(st.integers(4, 40), st.floats(-0.3, 0.3), st.floats(3, 6), st.booleans()), min_size=1, max_size=12
+)
+
+
+def broken_lines(pieces: list[tuple[int, float, float, bool]]) -> tuple[np.ndarray, np.ndarray]:
+    """Put straight lines end to end, each of so many units and such a slope, with a jump before each one."""
+    values, level = [], 0.0
+    for n, slope, jump, is_up in pieces:
+        level += jump if is_up else -jump
+        values.append(level + slope * np.arange(n))
+        level = values[-1][-1]
+    return np.concatenate(values)[:, None], np.cumsum([0, *(piece[0] for piece in pieces)])
+
+
+@settings(deadline=None, max_examples=60)
+@given(pieces=broken)
+def test_lines_and_steps_are_cut_exactly_where_they_break(pieces):
+    signals, breaks = broken_lines(pieces)
+    assert_array_equal(partition(signals, penalty=0.01, least=4, most=40), breaks)
+
+
+def test_a_signal_that_turns_is_cut_where_it_turns():
+    """The unit at the top belongs to both lines."""
+    top = np.r_[np.linspace(0, 5, 40), np.linspace(5, 0, 40)[1:]]
+    bounds = partition(top[:, None], penalty=1.0, least=4, most=120)
+    assert len(bounds) == 3
+    assert bounds[1] in (39, 40)
+
+
+@pytest.mark.parametrize("slope", [-0.05, 0.0, 0.002, 0.05])
+def test_a_long_ramp_is_one_stretch(rng, slope):
+    signals = slope * np.arange(120)[:, None] + 0.1 * rng.standard_normal((120, 5))
+    assert_array_equal(partition(signals, penalty=5.0, least=4, most=120), [0, 120])
+
+
+def test_a_ramp_longer_than_a_stretch_may_be_is_cut_as_seldom_as_can_be():
+    bounds = partition(0.05 * np.arange(300)[:, None], penalty=5.0, least=4, most=120)
+    assert len(bounds) == 4
+    assert np.diff(bounds).max() <= 120
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_whose_distances_are_small_beside_the_penalty_is_not_cut(seed):
+    """A cut through 29 signals of noise saves two parameters of each: here 0.6, against a penalty of 5."""
+    noise = 0.1 * np.random.default_rng(seed).standard_normal((120, 29))
+    assert_array_equal(partition(noise, penalty=5.0, least=4, most=120), [0, 120])
+
+
+signals_of_noise = st.integers(0, 2**32 - 1).map(lambda s: np.random.default_rng(s).standard_normal((60, 4)).cumsum(0))
+
+
+@settings(deadline=None, max_examples=25)
+@given(signals=signals_of_noise)
+def test_what_is_no_break_changes_no_cut(signals):
+    """A straight line through the whole song, another order or mixture of the signals, the song backwards."""
+
+    def cut(x):
+        return partition(x, penalty=3.0, least=4, most=30).tolist()
+
+    bounds = cut(signals)
+    mixture = np.linalg.qr(np.random.default_rng(1).standard_normal((4, 4)))[0]
+    assert cut(signals + np.outer(np.arange(60), [0.3, -1, 0, 2]) + 7) == bounds
+    assert cut(signals[:, ::-1]) == cut(signals @ mixture) == bounds
+    assert cut(signals[::-1]) == [60 - bound for bound in bounds[::-1]]
+
+
+@settings(deadline=None, max_examples=25)
+@given(signals=signals_of_noise)
+def test_a_higher_penalty_never_makes_more_stretches(signals):
+    counts = [len(partition(signals, penalty=penalty, least=4, most=30)) for penalty in (0.1, 1.0, 5.0, 25.0, 1e4)]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[-1] == 3  # 60 units in stretches of 30 at most
+
+
+def test_three_hours_are_cut_as_exactly_at_their_end_as_at_their_beginning():
+    """20,000 units; sums that are taken over all of them lose digits, but no cut."""
+    step = 2.0 * (np.arange(20_000) // 40 % 2)
+    assert_array_equal(partition(step[:, None], penalty=1.0, least=4, most=120), np.arange(0, 20_001, 40))
+
+
+def test_memory_is_linear_in_the_song(rng):
+    """Four times the song, four times the memory; a table of all pairs would be sixteen times as large."""
+    peaks = []
+    for n in (1_000, 4_000):
+        signals = rng.standard_normal((n, 2))
+        tracemalloc.start()
+        try:
+            partition(signals, penalty=5.0, least=4, most=40)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] < 5 * peaks[0]
+
+
+def test_a_song_of_no_units_is_refused():
+    with pytest.raises(ParameterError, match="a song of no units cannot be cut into stretches"):
+        partition(np.zeros((0, 3)), penalty=1.0, least=4, most=120)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "least", "most"),
+    [(0.0, 4, 120), (-1.0, 4, 120), (np.nan, 4, 120), (1.0, 4, 6), (1.0, 1, 0), (1.0, 0, 5), (1.0, -3, 5)],
+)
+def test_stretches_that_cannot_be_are_refused_with_their_lengths_and_penalty(penalty, least, most):
+    with pytest.raises(
+        ParameterError, match=f"a stretch of {least} to {most} units at a penalty of {penalty:g} cannot"
+    ):
+        partition(np.zeros((9, 1)), penalty=penalty, least=least, most=most)
+
+
+bounds_of_thirty = st.sets(st.integers(1, 29)).map(lambda cuts: np.array([0, *sorted(cuts), 30]))
+
+
+@given(bounds=bounds_of_thirty)
+def test_means_and_climbs_are_those_of_each_stretch_alone(bounds):
+    values = np.random.default_rng(3).standard_normal((30, 2)).cumsum(axis=0)
+    pieces = [values[a:b] for a, b in pairwise(bounds)]
+    assert_allclose(stretch_means(values, bounds), [piece.mean(axis=0) for piece in pieces], atol=1e-12)
+    assert_allclose(stretch_means(values[:, 0], bounds), [piece[:, 0].mean() for piece in pieces], atol=1e-12)
+    lines = [np.polyfit(np.arange(len(p)), p[:, 0], 1) if len(p) > 1 else (0, 0) for p in pieces]
+    climbs = [slope * (len(piece) - 1) for (slope, _), piece in zip(lines, pieces, strict=True)]
+    assert_allclose(stretch_climbs(values[:, 0], bounds), climbs, atol=1e-9)
+
+
+@given(bounds=bounds_of_thirty)
+def test_what_is_spread_over_the_units_has_its_stretchs_value_in_each(bounds):
+    of_stretch = np.random.default_rng(4).standard_normal((len(bounds) - 1, 3))
+    spread = spread_over(of_stretch, bounds)
+    assert spread.shape == (30, 3)
+    assert_allclose(stretch_means(spread, bounds), of_stretch, atol=1e-12)
+    assert len(np.unique(spread[:, 0])) == len(of_stretch)
+    assert_array_equal(spread_over(of_stretch[:, 1], bounds), spread[:, 1])
+
+
+def test_three_groups_of_signals_weigh_as_one_quantity_each(rng):
+    """Harmony a quarter of it: chords change within a section, too."""
+    curves = Curves(0, 0, *rng.standard_normal((5, 40)), *(rng.standard_normal((40, n)) for n in (20, 12, 76)))
+    signals = stretch_signals(curves)
+    four = np.stack([curves.loudness, curves.onset, curves.brightness, curves.bass], axis=1)
+    assert_allclose(signals, np.hstack([curves.mfcc / 20**0.5, curves.chroma / 4 / 12**0.5, four / 2]))
+    expected = partition(signals, penalty=PENALTY, least=LEAST_UNITS, most=MOST_UNITS)
+    assert_array_equal(song_stretches(curves), expected)
+
+
+STEP = np.repeat([0.0, 1.0], [50, 70])
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        {"loudness_db": 10 * STEP - 30},
+        {"onset": 1 + STEP},
+        {"centroid_hz": 800 + 900 * STEP},
+        {"low_share": 0.1 + 0.3 * STEP},
+        {"mfcc": 20 * np.outer(STEP, np.arange(13) - 6)},
+    ],
+    ids=lambda what: next(iter(what)),
+)
+def test_a_song_is_cut_where_one_thing_alone_changes(units_of, what):
+    curves = song_curves(units_of(**{"loudness_db": np.full(120, -20.0), **what}))
+    assert_array_equal(song_stretches(curves), [0, 50, 120])
+
+
+def test_a_chord_alone_is_no_new_stretch(units_of):
+    chords = np.eye(12)[np.repeat([0, 7, 9, 5] * 3, 10)]
+    curves = song_curves(units_of(np.full(120, -20.0), chroma=chords))
+    assert_array_equal(song_stretches(curves), [0, 120])
+
+
+def test_a_song_that_hardly_changes_is_one_stretch(rng, units_of):
+    """What a listener would hardly hear is no event, though nothing else happens in the song."""
+    small = 0.1 * rng.standard_normal((4, 120))
+    units = units_of(-20 + small[0], centroid_hz=1000 * np.exp(0.02 * small[1]), mfcc=0.5 * small[2, :, None])
+    assert_array_equal(song_stretches(song_curves(units)), [0, 120])
+
+
+def test_forty_seconds_of_noise_are_one_stretch(rng):
+    features, overview, _ = describe_audio([0.1 * rng.standard_normal(40 * 22050).astype(np.float32)])
+    assert_array_equal(song_stretches(song_curves(song_units(features, overview))), [0, 80])

@@ -1,0 +1,82 @@
+"""Segments: whatever the path, they partition the song."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from songform.errors import ParameterError
+from songform.structure.segments import Segment, state_segments
+
+STATES = ("Calm", "BuildUp", "Energetic")
+paths = st.lists(st.integers(0, 2), min_size=1, max_size=60).map(np.array)
+
+
+def uniform(path: np.ndarray) -> np.ndarray:
+    return np.full((len(path), 3), 1 / 3)
+
+
+@given(path=paths, unit_seconds=st.floats(0.02, 2), share=st.floats(0.05, 1.5))
+def test_segments_partition_the_song_and_neighbours_differ(path, unit_seconds, share):
+    """Also where the duration is shorter or longer than the units say."""
+    duration = len(path) * unit_seconds * share
+    segments = state_segments(path, uniform(path), STATES, unit_seconds=unit_seconds, duration=duration)
+    assert segments[0].start == 0
+    assert segments[-1].end == duration
+    assert all(before.end == after.start and before.state != after.state for before, after in pairwise(segments))
+    assert all(segment.start < segment.end for segment in segments)
+
+
+@given(path=paths)
+def test_every_unit_has_the_state_of_its_segment(path):
+    segments = state_segments(path, uniform(path), STATES, unit_seconds=0.5, duration=len(path) * 0.5)
+    for u, state in enumerate(path):
+        centre = (u + 0.5) * 0.5
+        assert [s.state for s in segments if s.start <= centre < s.end] == [STATES[state]]
+
+
+def test_a_known_song():
+    path = np.array([0, 0, 2, 2, 2, 0])
+    posterior = np.array([[0.9, 0, 0.1], [0.7, 0.2, 0.1], [0, 0.4, 0.6], [0, 0, 1], [0.1, 0.4, 0.5], [0.8, 0.1, 0.1]])
+    assert state_segments(path, posterior, STATES, unit_seconds=0.5, duration=2.9) == [
+        Segment(0.0, 1.0, "Calm", pytest.approx(0.8)),
+        Segment(1.0, 2.5, "Energetic", pytest.approx(0.7)),
+        Segment(2.5, 2.9, "Calm", pytest.approx(0.8)),
+    ]
+
+
+def test_units_beyond_the_end_of_the_song_add_no_segment_and_no_confidence():
+    """The last frame's centre may lie on the song's very end, and open a unit there."""
+    path = np.array([0, 0, 1])
+    posterior = np.array([[0.8, 0.2, 0], [0.8, 0.2, 0], [0.0, 1.0, 0]])
+    segments = state_segments(path, posterior, STATES, unit_seconds=0.5, duration=1.0)
+    assert segments == [Segment(0.0, 1.0, "Calm", pytest.approx(0.8))]
+
+
+def test_a_song_of_one_unit_is_one_segment():
+    segments = state_segments(np.array([1]), np.array([[0, 1.0, 0]]), STATES, unit_seconds=0.5, duration=0.02)
+    assert segments == [Segment(0.0, 0.02, "BuildUp", 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("path", "posterior"),
+    [
+        (np.zeros(0, int), np.zeros((0, 3))),  # no unit
+        (np.zeros(2, int), np.zeros((3, 3))),  # of another song
+        (np.zeros(2, int), np.zeros((2, 4))),  # of another model
+        (np.zeros((2, 3), int), np.zeros((2, 3))),  # a posterior for a path
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(path, posterior):
+    with pytest.raises(ParameterError, match="a row a unit and a column a state"):
+        state_segments(path, posterior, STATES, unit_seconds=0.5, duration=1.0)
+
+
+@pytest.mark.parametrize("duration", [0.0, -1.0, float("nan")])
+def test_a_song_without_duration_is_refused(duration):
+    with pytest.raises(ParameterError, match=f"duration must be positive seconds, not {duration}"):
+        state_segments(np.array([0]), np.ones((1, 3)), STATES, unit_seconds=0.5, duration=duration)

@@ -1,0 +1,107 @@
+"""People's labels: kept once, a file a person, whatever people and files are called."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from songform.annotation.annotations import Annotation
+from songform.errors import AnnotationError
+from tasks.annotate.annotations import _file_name, annotations_of, keep_annotation, label_files, named_annotator
+from tasks.store.corpus import Corpus
+from tasks.store.tracks import TrackRecord
+
+RECORD = TrackRecord(
+    key="feed-0", title="A song", source="https://a.example", status="done", duration=60.0, updated_at="2026"
+)
+LABELS = Annotation(np.array([[0.0, 30.0], [30.0, 60.3]]), ["verse", "chorus"], np.array([0.5, np.nan]))
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return Corpus(tmp_path)
+
+
+def test_labels_are_kept_with_the_song_and_the_person(corpus):
+    kept = keep_annotation(corpus, RECORD, LABELS, "Ana")
+    assert kept.path == corpus.data / "annotations" / "feed-0" / "Ana.jams"
+    assert (kept.status, kept.notes) == ("new", [])
+    ((path, found),) = annotations_of(corpus, "feed-0").values()
+    assert path == kept.path
+    assert found.intervals.tolist() == [[0.0, 30.0], [30.0, 60.0]]
+    assert found.labels == ("verse", "chorus")
+    assert np.array_equal(found.confidences, [0.5, np.nan], equal_nan=True)
+    assert (found.title, found.duration, found.annotator) == ("A song", 60.0, "Ana")
+    assert found.tool.startswith("songform ")
+    assert corpus.annotated() == ["feed-0"]
+
+
+def test_the_same_labels_again_are_not_written_again_and_others_replace_them(corpus):
+    path = keep_annotation(corpus, RECORD, LABELS, "Ana").path
+    before = path.stat().st_mtime_ns
+    assert keep_annotation(corpus, RECORD, LABELS, "Ana").status == "same"
+    assert path.stat().st_mtime_ns == before
+    other = Annotation(LABELS.intervals, ["verse", "bridge"])
+    assert keep_annotation(corpus, RECORD, other, "Ana").status == "replaced"
+    assert annotations_of(corpus, "feed-0")["Ana"][1].labels == ("verse", "bridge")
+
+
+def test_several_people_have_a_file_each(corpus):
+    for name in ("Ana", "ana b", "ana/b", "../../ana", "安娜", "a" * 300):
+        keep_annotation(corpus, RECORD, LABELS, name)
+    folder = corpus.data / "annotations" / "feed-0"
+    assert len(list(folder.iterdir())) == 6
+    assert set(annotations_of(corpus, "feed-0")) == {"Ana", "ana b", "ana/b", "../../ana", "安娜", "a" * 199 + "…"}
+    assert [path.name for path in (corpus.data / "annotations").iterdir()] == ["feed-0"]
+
+
+@given(st.text(), st.text())
+def test_no_two_people_share_a_file_and_no_name_leaves_the_folder(one, other):
+    names = [_file_name(name) for name in (one, other)]
+    assert (names[0] == names[1]) == (one == other)
+    assert not any(set(name) & set("/\\.\0") for name in names)
+    assert all(0 < len(name.encode()) < 200 for name in names)
+
+
+def test_a_track_that_was_never_brought_in_has_no_length_to_check_labels_by(corpus):
+    with pytest.raises(AnnotationError, match="A song was not brought in, so its length is not known"):
+        keep_annotation(corpus, RECORD.model_copy(update={"status": "failed"}), LABELS, "Ana")
+
+
+def test_a_kept_file_that_was_spoilt_is_one_sentence(corpus):
+    keep_annotation(corpus, RECORD, LABELS, "Ana").path.write_text("{", encoding="utf-8")
+    with pytest.raises(AnnotationError, match=r"Ana\.jams cannot be used: line 1 is no JSON"):
+        annotations_of(corpus, "feed-0")
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "annotator"),
+    [
+        ("a.lab", "a", ""),
+        ("a.1.lab", "a", "1"),
+        ("a.Ana B.LAB", "a", "Ana B"),
+        ("a.jams", "a", ""),
+        ("a.2.labels.txt", "a", "2"),
+        ("01. A song.lab", "01. A song", ""),
+        ("01. A song.x.lab", "01. A song", "x"),
+        ("a.b.lab", "a", None),  # of a.b.mp3
+        ("a.txt", "a", None),
+        ("a.json", "a", None),
+        ("ab.lab", "a", None),
+        ("a.1.2.lab", "a", None),
+        ("a..lab", "a", None),
+        ("b.lab", "a", None),
+    ],
+)
+def test_a_file_tells_its_song_and_its_person_by_its_name(name, stem, annotator):
+    assert named_annotator(name, stem, {stem, "a.b"}) == annotator
+
+
+def test_files_of_labels_are_found_beside_a_song(tmp_path):
+    for name in ("a.mp3", "a.1.lab", "a.2.lab", "a.png", "b.lab", ".a.lab"):
+        (tmp_path / name).touch()
+    (tmp_path / "a.3.lab").mkdir()
+    assert label_files(tmp_path, "a", {"a"}) == [("1", tmp_path / "a.1.lab"), ("2", tmp_path / "a.2.lab")]
+    assert label_files(tmp_path / "nowhere", "a", {"a"}) == []

@@ -1,0 +1,292 @@
+"""The table of conditions that yt-dlp was seen in, row by row: what arrives, and the class that it gets.
+
+Most rows are played by a server on the loopback, the sites' own words by an extractor, and what neither can do by the
+error that yt-dlp makes of it.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from email.utils import formatdate
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+import yt_dlp.downloader.common
+from yt_dlp.extractor.common import InfoExtractor
+from yt_dlp.networking.common import Response
+from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.utils import ExtractorError, UserNotLive
+
+from songform.errors import FAILURE_CLASSES, TrackError
+from tasks.ingest.failures.classify import track_error
+from tasks.ingest.failures.rules import WHAT_HELPS
+from tasks.ingest.failures.ytdlp_errors import explanation
+from tasks.ingest.fetch.download import download_track
+from tasks.ingest.fetch.ytdlp import youtube_dl
+from tasks.settings import AudioSettings, DownloadSettings
+from tasks.store.tracks import Track
+
+# yt-dlp leaves connections that broke off to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+OGG = b"OggS" * 1000
+PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n{0}/1.ts\n#EXTINF:4,\n{0}/2.ts\n#EXT-X-ENDLIST\n"
+
+
+class StudioIE(InfoExtractor):
+    """A site that says what a test tells it to."""
+
+    _VALID_URL = r"https?://studio\.example/(?P<id>.+)"
+    says = None
+
+    def _real_extract(self, url):
+        return type(self).says(self)
+
+
+def says(words):
+    def say(extractor):
+        raise ExtractorError(words, expected=True)
+
+    return say
+
+
+def trouble(error):
+    def stumble(extractor):
+        raise error
+
+    return stumble
+
+
+@pytest.fixture
+def fetch(tmp_path, ffmpeg, play):
+    """Fetch an address in vain, and return the failure."""
+
+    def fetch(url, says=None, entry=None, **more):
+        StudioIE.says = says
+        play(StudioIE)
+        track = Track(key="web-0", title="Song", source=url, entry={"_type": "url", "url": url, **(entry or {})})
+        settings = DownloadSettings(timeout_seconds=0.3, allow_private=True)
+        options = {"audio": AudioSettings(), "download": settings, "ffmpeg": ffmpeg, **more}
+        with pytest.raises(TrackError) as caught:
+            download_track(track, tmp_path / "room", **options)
+        return caught.value
+
+    return fetch
+
+
+@pytest.mark.parametrize(
+    ("row", "answers", "failure"),
+    [
+        ("not there", [{"status": 404}], "permanent"),
+        ("removed", [{"status": 410}], "permanent"),
+        ("a bad request", [{"status": 400}], "permanent"),
+        ("a login", [{"status": 401}], "needs-you"),
+        ("a price", [{"status": 402}], "needs-you"),
+        ("a proxy's login", [{"status": 407}], "needs-you"),
+        ("a law", [{"status": 451}], "needs-you"),
+        ("too many requests, of the page", [{"status": 429}], "throttled"),
+        ("too many requests, of the media", [{"body": OGG}, {"status": 429}], "throttled"),
+        ("a broken server, of the page", [{"status": 500}], "transient"),
+        ("a broken gateway", [{"status": 502}], "transient"),
+        ("a busy server", [{"status": 503}], "transient"),
+        ("a broken server, of the media", [{"body": OGG}, {"status": 500}], "transient"),
+        ("a server that stalls on the page", [{"body": OGG, "pause": 0.6, "content_type": "text/html"}], "transient"),
+        ("a server that stalls in the media", [{"body": OGG}, {"body": OGG, "pause": 0.6}], "transient"),
+        ("a body that breaks off", [{"body": OGG, "announced": 99999}], "transient"),
+        ("no bytes", [{"body": b""}], "transient"),
+        ("a page", [{"body": b"<html>Hello</html>", "content_type": "text/html"}], "permanent"),
+        ("a page that calls itself audio", [{"body": b"<html>Are you human?</html>"}], "transient"),
+        ("bytes that are no audio", [{"body": bytes(range(256)) * 20}], "transient"),
+        ("a way to a file", [{"status": 302, "headers": {"Location": "file:///etc/passwd"}}], "permanent"),
+        ("a way to another protocol", [{"status": 302, "headers": {"Location": "ftp://a.example/a"}}], "permanent"),
+        ("a way in circles", [{"status": 302, "headers": {"Location": "/a.ogg"}}], "permanent"),
+    ],
+)
+def test_what_a_server_does_has_a_class(row, answers, failure, site, fetch):
+    for answer in answers:
+        url = site.put("/a.ogg", **answer)
+    found = fetch(url)
+    assert (found.failure, found.robot) == (failure, False)
+    assert f"Song ({url}) cannot be fetched: " in str(found)
+
+
+@pytest.mark.parametrize("answers", [[{"status": 403}], [{"body": OGG}, {"status": 403}]])
+def test_a_refusal_is_tried_once_more_then_it_is_for_a_person(answers, site, fetch):
+    for answer in answers:
+        url = site.put("/a.ogg", **answer)
+    found = fetch(url)
+    assert (found.failure, found.repeated) == ("transient", "needs-you")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("said", "pause"), [("90", 90.0), ("0", 0.0), ("", None), ("soon", None)])
+def test_the_pause_that_a_server_asks_for_is_kept_and_told(status, said, pause, site, fetch):
+    found = fetch(site.put("/a.ogg", status=status, headers={"Retry-After": said}))
+    assert found.retry_after == pause
+    assert ("asks for a pause of" in str(found)) == (pause is not None)
+
+
+def test_the_media_may_be_refused_with_a_pause_too(site, fetch):
+    url = site.put("/a.ogg", OGG)
+    site.put("/a.ogg", status=429, headers={"Retry-After": formatdate(time.time() + 90, usegmt=True)})
+    found = fetch(url)
+    assert found.failure == "throttled"
+    assert found.retry_after == pytest.approx(90.0, abs=5.0)
+
+
+@pytest.mark.parametrize(
+    ("said", "date", "pause"),
+    [
+        ("Wed, 18 May 2033 03:34:50 GMT", "Wed, 18 May 2033 03:33:20 GMT", 90.0),
+        ("Wed, 18 May 2033 03:34:50 GMT", "Wed, 18 May 2033 04:33:20 GMT", 0.0),
+        ("Wednesday, 18-May-33 03:34:50 GMT", "Wed, 18 May 2033 03:33:20 GMT", 90.0),
+        ("Mon, 99 Foo 2033 33:33:33 GMT", "Wed, 18 May 2033 03:33:20 GMT", None),
+        *[(said, "", None) for said in ("-5", "1e9", "٣", "1" * 30)],
+        ("Sun, 09 Sep 2001 01:46:40 GMT", "", 0.0),
+    ],
+)
+def test_a_date_counts_from_the_servers_own_clock_which_need_not_be_ours(said, date, pause):
+    answer = Response(BytesIO(), "https://a.example", {"Retry-After": said, "Date": date}, status=429)
+    assert explanation(HTTPError(answer)).retry_after == pause
+
+
+def test_a_server_that_nobody_reaches_is_transient(fetch):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        assert fetch(f"http://127.0.0.1:{closed.getsockname()[1]}/a.ogg").failure == "transient"
+    assert fetch("http://nowhere.example/a.ogg").failure == "transient"
+
+
+@pytest.mark.parametrize("url", ["foo://a.example/a", "file:///etc/passwd", "http://[a.example/a.ogg"])
+def test_an_address_that_nobody_can_ask_for_is_permanent(url, fetch):
+    assert fetch(url).failure == "permanent"
+
+
+def test_an_extractor_that_is_not_allowed_is_permanent():
+    with youtube_dl({"allowed_extractors": ["youtube.*"]}) as ydl, pytest.raises(Exception) as caught:  # noqa: PT011
+        ydl.extract_info("http://127.0.0.1:9/a.ogg")
+    assert track_error(caught.value, Track(key="web-0", title="a", source="b")).failure == "permanent"
+
+
+def test_a_part_of_a_stream_that_is_missing_is_a_failure_and_not_a_shorter_song(site, fetch):
+    """By itself, yt-dlp skips what is missing and reports success."""
+    site.put("/1.ts", b"G" + bytes(187), "video/mp2t")
+    url = site.put("/a.m3u8", PLAYLIST.format(site.url), "application/vnd.apple.mpegurl")
+    found = fetch(url)
+    assert found.failure in {"transient", "permanent"}
+    assert "404" in str(found) or "fragment" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("body", "repeated"), [(bytes(range(256)) * 20, "permanent"), ("<html>Wer da? Ä", None), ("Sorry", None)]
+)
+def test_bytes_that_no_decoder_knows_are_tried_again_but_a_page_of_text_is_tried_for_ever(body, repeated, site, fetch):
+    found = fetch(site.put("/a.ogg", body))
+    assert (found.failure, found.repeated) == ("transient", repeated)
+
+
+def test_a_missing_ffmpeg_and_a_folder_that_cannot_be_written_are_this_machines_trouble(
+    site, ogg, fetch, tmp_path, monkeypatch
+):
+    url = site.put("/a.ogg", ogg)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert fetch(url, ffmpeg=str(tmp_path / "ffmpeg")).failure == "environment"
+    (tmp_path / "room").rmdir()
+    (tmp_path / "room").write_text("a file")
+    assert fetch(url).failure == "environment"
+
+
+def test_a_disk_that_is_full_in_the_middle_of_the_media_is_this_machines_trouble(site, fetch, monkeypatch):
+    """Linux's /dev/full takes no byte."""
+
+    def full(self, filename, open_mode):
+        return Path("/dev/full").open("wb", buffering=0), filename
+
+    monkeypatch.setattr(yt_dlp.downloader.common.FileDownloader, "sanitize_open", full)
+    found = fetch(site.put("/a.ogg", OGG))
+    assert found.failure == "environment"
+    assert "No space left on device" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("words", "failure", "robot"),
+    [
+        ("Private video. Sign in if you've been granted access to this video", "needs-you", False),
+        ("Join this channel to get access to members-only content", "needs-you", False),
+        ("Sign in to confirm your age. This video may be inappropriate for some users", "needs-you", False),
+        ("Blocked in your country on copyright grounds", "needs-you", False),
+        ("This video has been removed by the uploader", "permanent", False),
+        ("The account associated with this video has been terminated", "permanent", False),
+        ("Blocked on copyright grounds", "permanent", False),
+        ("This video is DRM protected", "permanent", False),
+        ("Sign in to confirm you’re not a bot. Use --cookies for the authentication", "throttled", True),
+        ("Please sign in. YouTube is requiring a captcha challenge before playback", "throttled", True),
+        ("Gone. The current session has been rate-limited by YouTube for up to an hour", "throttled", True),
+        ("All player responses are invalid. Your IP is likely being blocked by Youtube", "throttled", True),
+        ("You have exceeded the rate limit. Try again later", "throttled", False),
+        ("Requested format is not available. Use --list-formats", "environment", False),
+    ],
+)
+def test_what_a_site_says_has_a_class_and_a_check_for_robots_is_known_as_one(words, failure, robot, fetch):
+    found = fetch("https://studio.example/1", says(words))
+    assert (found.failure, found.robot) == (failure, robot)
+
+
+@pytest.mark.parametrize(
+    ("say", "failure", "words"),
+    [
+        (lambda ie: ie.raise_login_required(), "needs-you", "set download.cookies to a cookies.txt exported from a"),
+        (says("Private video"), "needs-you", "set download.cookies"),
+        (says("Sign in to confirm your age"), "needs-you", "set download.cookies"),
+        (lambda ie: ie.raise_geo_restricted(countries=["NZ"]), "needs-you", "it can only be had from another country"),
+        (lambda ie: ie.report_drm("x"), "permanent", "find another copy"),
+        (trouble(UserNotLive(video_id="x")), "later", "ingest it again when there is something"),
+        (trouble(KeyError("title")), "bug", "pip install -U yt-dlp"),
+        (trouble(ExtractorError("Unable to extract title")), "bug", "pip install -U yt-dlp"),
+    ],
+)
+def test_an_extractors_own_ways_say_what_helps(say, failure, words, fetch):
+    found = fetch("https://studio.example/1", say)
+    assert found.failure == failure
+    assert words in str(found)
+
+
+@pytest.mark.parametrize(
+    ("words", "entry", "seconds"),
+    [
+        ("Premieres in 3 hours", {}, 3 * 3600),
+        ("This live event will begin in 5 days.", {}, 5 * 86400),
+        ("This live event will begin in a minute.", {}, 60),
+        ("This live event will begin in a few moments.", {}, None),
+        ("Premieres in 3 hours", {"release_timestamp": 1_000_600}, 600),
+        ("Premieres soon", {"release_timestamp": 1_000_600.5}, 600.5),
+        ("Premieres soon", {"release_timestamp": 999_999}, None),
+        ("Premieres soon", {"release_timestamp": "tomorrow"}, None),
+        ("Video unavailable", {"release_timestamp": 1_000_600}, None),
+    ],
+)
+def test_a_premiere_is_for_later_and_knows_when_if_anybody_does(words, entry, seconds):
+    track = Track(key="web-0", title="a", source="b", entry=entry)
+    found = track_error(ExtractorError(words, expected=True), track, now=1_000_000)
+    assert found.failure == ("permanent" if words == "Video unavailable" else "later")
+    assert found.retry_after == seconds
+
+
+@pytest.mark.parametrize("status", [{"is_live": True}, {"live_status": "is_live"}, {"live_status": "is_upcoming"}])
+def test_a_live_stream_is_for_later(status, fetch):
+    def info(extractor):
+        return {"id": "1", "title": "Now", "url": "http://127.0.0.1:9/x", "ext": "ogg", "is_live": True, **status}
+
+    assert fetch("https://studio.example/1", info).failure == "later"
+
+
+def test_a_success_without_a_file_is_none(fetch):
+    """yt-dlp says that all went well where there was nothing to fetch."""
+    assert fetch("https://studio.example/1", lambda ie: ie.playlist_result([], "1", "Empty")).failure == "permanent"
+
+
+def test_every_class_has_a_sentence_for_what_helps():
+    assert set(WHAT_HELPS) == set(FAILURE_CLASSES)
+    assert all(sentence.isprintable() and "  " not in sentence for sentence in WHAT_HELPS.values())

@@ -1,0 +1,94 @@
+"""Cookies are shown to their site and to nobody else: not to a file, not to a message."""
+
+from __future__ import annotations
+
+import pytest
+
+from songform.errors import TrackError
+from tasks.ingest.fetch.cookies import private_cookies
+from tasks.ingest.fetch.download import download_track
+from tasks.ingest.fetch.ytdlp import youtube_dl
+from tasks.settings import AudioSettings, DownloadSettings
+from tasks.store.tracks import Track
+
+COOKIE = "127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\tsecret"
+
+
+@pytest.fixture
+def cookies(tmp_path):
+    """Write a file of cookies."""
+
+    def write(content):
+        path = tmp_path / "cookies.txt"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def test_a_site_sees_its_cookies_and_the_file_stays_as_it_is(site, ogg, cookies, tmp_path, ffmpeg):
+    path = cookies(f"# Netscape HTTP Cookie File\n{COOKIE}\n{COOKIE.replace('127.0.0.1', 'other.example')}\n")
+    written = path.stat().st_mtime_ns, path.read_bytes()
+    url = site.put("/a.ogg", ogg, headers={"Set-Cookie": "session=another"})
+    track = Track(key="web-0", title="Song", source=url, entry={"_type": "url", "url": url})
+    settings = DownloadSettings(allow_private=True, cookies=str(path))
+    download_track(track, tmp_path / "room", audio=AudioSettings(), download=settings, ffmpeg=ffmpeg)
+    assert site.headers[0]["Cookie"] == "session=secret"
+    assert (path.stat().st_mtime_ns, path.read_bytes()) == written
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["cookies.txt", "room"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        COOKIE,
+        f"\ufeff{COOKIE}\r\n\r\n",
+        f"# a comment\n\n#HttpOnly_{COOKIE}\n",
+        COOKIE.replace("FALSE", "TRUE", 1),  # it contradicts the domain, which has no dot
+        COOKIE.replace("\t0\t", "\t\t"),
+        COOKIE.replace("\t0\t", "\t4000000000.5\t"),
+    ],
+)
+def test_what_browsers_export_is_read(content, cookies):
+    with youtube_dl({"cookiefile": private_cookies(str(cookies(content)))}) as ydl:
+        assert [(cookie.name, cookie.value) for cookie in ydl.cookiejar] == [("session", "secret")]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ('[{"name": "session", "value": "secret"}]', "whose line 1 is no cookie in Netscape's format"),
+        (f"{COOKIE}\nsession=secret\n", "whose line 2 is no cookie"),
+        (f"# comment\n{COOKIE}\tsecret\n", "whose line 2 is no cookie"),
+        (COOKIE.replace("\t0\t", "\tsecret\t"), "whose line 1 is no cookie"),
+        ("", "in which there are no cookies"),
+        ("# Netscape HTTP Cookie File\n", "in which there are no cookies"),
+        (b"\xff\xfe\x00secret", "which is no text"),
+    ],
+)
+def test_what_is_no_file_of_cookies_is_told_without_quoting_it(content, why, cookies, capfd):
+    path = cookies(content)
+    with pytest.raises(TrackError, match=rf"^download\.cookies names a file {why}.*; export it anew") as caught:
+        youtube_dl({}, settings=DownloadSettings(cookies=str(path)))
+    assert caught.value.failure == "environment"
+    assert "secret" not in str(caught.value)
+    assert str(path) not in str(caught.value)  # it goes to Prefect, and into records
+    assert caught.value.__cause__ is None
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["missing.txt", ".", "no/such/folder", "~nobody-at-all/cookies.txt"])
+def test_a_file_that_cannot_be_read_is_told(name, tmp_path):
+    path = name if name.startswith("~") else str(tmp_path / name)
+    with pytest.raises(TrackError, match=r"^download\.cookies names a file which cannot be read \(.+\); ") as caught:
+        private_cookies(path)
+    assert caught.value.failure == "environment"
+
+
+def test_a_track_fails_with_the_sentence_about_the_cookies(site, ogg, tmp_path, ffmpeg):
+    url = site.put("/a.ogg", ogg)
+    track = Track(key="web-0", title="Song", source=url, entry={"_type": "url", "url": url})
+    settings = DownloadSettings(cookies=str(tmp_path / "missing.txt"))
+    with pytest.raises(TrackError, match=r"download\.cookies names .* \(No such file or directory\)") as caught:
+        download_track(track, tmp_path / "room", audio=AudioSettings(), download=settings, ffmpeg=ffmpeg)
+    assert (caught.value.failure, site.asked) == ("environment", [])

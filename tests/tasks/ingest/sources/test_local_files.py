@@ -1,0 +1,86 @@
+"""Listing a folder a second time reads only what has changed; what else holds of folders, test_enumeration says."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from songform.errors import SourceError
+from tasks.ingest.sources.file_hashes import KnownFiles
+from tasks.ingest.sources.local_files import local_listing
+from tasks.store.corpus import AUDIO_SUFFIXES, Corpus
+
+
+@pytest.fixture
+def album(tmp_path):
+    """Return a folder with a file of each suffix, all of other content, long unchanged."""
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for number, suffix in enumerate(AUDIO_SUFFIXES):
+        path = folder / f"{number:02d}{suffix}"
+        path.write_bytes(suffix.encode())
+        os.utime(path, (number, number))
+    return folder
+
+
+def listed(home, folder, limit=None):
+    known = KnownFiles(Corpus(home))
+    listing = local_listing(folder, limit, known)
+    known.save()
+    return listing
+
+
+def test_a_listing_that_remembers_is_the_listing_that_does_not(tmp_path, album):
+    plain = local_listing(album)
+    assert len(plain.tracks) == len(AUDIO_SUFFIXES)
+    assert listed(tmp_path, album) == listed(tmp_path, album) == plain
+
+
+def test_only_what_has_changed_is_read_again(tmp_path, album, monkeypatch):
+    listed(tmp_path, album)
+    (album / "03.opus").write_bytes(b"other")
+    plain, read, digest = local_listing(album), [], hashlib.file_digest
+
+    def noted(file, *arguments):
+        read.append(Path(file.name).name)
+        return digest(file, *arguments)
+
+    monkeypatch.setattr(hashlib, "file_digest", noted)
+    assert listed(tmp_path, album) == plain
+    assert read == ["03.opus"]
+
+
+def test_a_limit_hashes_no_file_beyond_it(tmp_path, album):
+    known = KnownFiles(Corpus(tmp_path))
+    (album / "02.webm").unlink()
+    (album / "02.webm").symlink_to(tmp_path / "nowhere")
+    assert [track.title for track in local_listing(album, 2, known).tracks] == ["00", "01"]
+
+
+def test_a_file_that_is_known_and_gone_is_a_problem_like_any_other(tmp_path, album):
+    listed(tmp_path, album)
+    (album / "02.webm").unlink()
+    (album / "02.webm").symlink_to(tmp_path / "nowhere")
+    listing = listed(tmp_path, album)
+    assert len(listing.tracks) == len(AUDIO_SUFFIXES) - 1
+    assert "02.webm cannot be read" in listing.problems[0]
+    with pytest.raises(FileNotFoundError):
+        local_listing(album / "02.webm", None, KnownFiles(Corpus(tmp_path)))
+
+
+def test_a_single_file_is_remembered_too(tmp_path, album, monkeypatch):
+    path = album / "00.mp3"
+    key = listed(tmp_path, path).tracks[0].key
+    monkeypatch.setattr(hashlib, "file_digest", None)
+    assert listed(tmp_path, path).tracks[0].key == key
+
+
+def test_a_name_that_is_no_text_reaches_no_index(tmp_path):
+    path = tmp_path / os.fsdecode(b"\xff.flac")
+    path.write_bytes(b"x")
+    with pytest.raises(SourceError, match="not valid UTF-8"):
+        listed(tmp_path / "home", path)
+    assert not (tmp_path / "home").exists()

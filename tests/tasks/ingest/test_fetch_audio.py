@@ -1,0 +1,296 @@
+"""What an ingest fetches, and what it has already: a download is used only by the settings that made it."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from prefect.states import Failed
+
+from songform.audio.stream import open_audio
+from songform.errors import FAILURE_CLASSES, CorpusError, SourceError, TrackError
+from tasks.ingest.fetch.host_rate_limiter import HostGate, gate_of
+from tasks.ingest.fetch_audio import audio_at_hand, fetch_audio, list_source, remove_leftovers
+from tasks.ingest.sources.local_files import local_listing
+from tasks.ingest.track_locks import claimed
+from tasks.ingest.track_records import record_failure
+from tasks.settings import Settings
+from tasks.store.corpus import Corpus
+from tasks.store.tracks import Track
+
+# yt-dlp leaves connections that broke off to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+MP3, COARSE, NATIVE = (
+    Settings.model_validate(
+        {"audio": audio, "download": {"timeout_seconds": 1.0, "allow_private": True, "host_seconds": 0.0}}
+    )
+    for audio in ({}, {"bitrate": 64}, {"codec": "native"})
+)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def track(site, flac):
+    """Serve a song as FLAC."""
+    url = site.put("/a.flac", flac, "audio/flac")
+    return Track(key="web-0", title="Song", source=url, entry={"_type": "url", "url": url})
+
+
+def fetch(home, track, settings=NATIVE):
+    """Fetch as an ingest does, but without Prefect."""
+    return fetch_audio.fn(home, track, settings)
+
+
+def a_track(url, key="web-2", **more):
+    return Track(key=key, title="Song", source=url, entry={"_type": "url", "url": url}, **more)
+
+
+def left_behind(home):
+    """Return the names of all files but those of the gates before the hosts."""
+    return sorted(path.name for path in home.rglob("*") if path.is_file() and path.parent != Corpus(home).hosts)
+
+
+def seconds_from_now(time):
+    return (datetime.fromisoformat(time) - datetime.now(UTC)).total_seconds()
+
+
+def kept(home, path):
+    """Do what extraction does with a download that is to stay."""
+    target = Corpus(home).data / "audio" / path.relative_to(Corpus(home).data / "incoming")
+    target.parent.mkdir(parents=True)
+    return path.replace(target)
+
+
+def test_a_download_waits_where_its_encoding_says_and_nothing_else_stays(home, track, flac):
+    assert fetch(home, track, MP3).path == home / "data/incoming/mp3-192/web-0.mp3"
+    assert fetch(home, track, NATIVE).path == home / "data/incoming/native/web-0.flac"
+    assert (home / "data/incoming/native/web-0.flac").read_bytes() == flac
+    assert left_behind(home) == ["web-0.flac", "web-0.mp3"]
+
+
+@pytest.mark.parametrize("place", [lambda home, path: path, kept])
+def test_audio_of_another_codec_or_bit_rate_is_not_at_hand(home, track, place):
+    for number, settings in enumerate((MP3, COARSE, NATIVE)):
+        others = (MP3, COARSE, NATIVE)[number:]
+        assert [audio_at_hand(home, track, each) for each in others] == [None] * len(others)
+        path = place(home, fetch(home, track, settings).path)
+        assert audio_at_hand(home, track, settings) == path
+    sizes = {audio_at_hand(home, track, settings).stat().st_size for settings in (MP3, COARSE, NATIVE)}
+    assert len(sizes) == 3
+
+
+def test_a_bit_rate_says_nothing_of_a_native_file(home, track):
+    path = fetch(home, track).path
+    coarse = Settings.model_validate({"audio": {"codec": "native", "bitrate": 64, "keep": True}})
+    assert audio_at_hand(home, track, coarse) == path
+
+
+def test_a_file_of_this_machine_is_at_hand_by_any_settings(home, song):
+    (local,) = local_listing(song("a.flac")).tracks
+    for settings in (MP3, COARSE, NATIVE):
+        assert str(audio_at_hand(home, local, settings)) == local.path
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("served_as", ["/a.mov video/quicktime", "/a.spx audio/x", "/a application/octet-stream"])
+def test_a_file_is_named_after_what_it_is_not_after_what_its_site_calls_it(home, site, flac, ffmpeg, served_as):
+    path, content_type = served_as.split()
+    url = site.put(path, flac, content_type)
+    odd = Track(key="web-1", title="Odd", source=url, entry={"_type": "url", "url": url})
+    found = fetch(home, odd).path
+    assert found == home / "data/incoming/native/web-1.flac"
+    assert audio_at_hand(home, odd, NATIVE) == found
+    with open_audio(found, ffmpeg=ffmpeg) as audio:
+        assert sum(map(len, audio)) == 3 * audio.sr
+
+
+def test_a_download_that_fails_is_written_down_and_leaves_no_file_and_no_frames(home, site):
+    with pytest.raises(TrackError, match="is no audio") as caught:
+        fetch(home, a_track(site.put("/a.flac", b"<html>", "audio/flac")))
+    record = Corpus(home).record("web-2")
+    assert (record.status, record.error.failure, record.attempts) == ("failed", "transient", 1)
+    assert 8 < seconds_from_now(record.next_retry_at) <= 10
+    assert left_behind(home) == ["web-2.json"]
+    frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    assert not any("download.py" in name or "yt_dlp" in name for name in frames)
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(("headers", "pause"), [({"Retry-After": "3"}, 3), ({}, 60)])
+def test_a_host_that_wants_fewer_requests_is_left_alone_by_all(headers, pause, home, site):
+    track = a_track(site.put("/a.flac", status=429, headers=headers))
+    with pytest.raises(TrackError) as caught:
+        fetch(home, track)
+    assert (caught.value.failure, caught.value.robot) == ("throttled", False)
+    assert pause - 2 < caught.value.retry_after <= pause
+    assert pause - 2 < seconds_from_now(Corpus(home).record("web-2").next_retry_at) <= pause + 1
+    gate = gate_of(Corpus(home), a_track(f"{site.url}/b.flac", key="web-3"), NATIVE.download)
+    assert pause - 2 < gate.paused_until() - time.time() <= pause
+
+
+def test_a_busy_server_that_names_a_pause_is_left_alone_so_long(home, site):
+    with pytest.raises(TrackError) as caught:
+        fetch(home, a_track(site.put("/a.flac", status=503, headers={"Retry-After": "100"})))
+    assert caught.value.failure == "transient"
+    assert 98 < caught.value.retry_after <= 100
+    assert 98 < seconds_from_now(Corpus(home).record("web-2").next_retry_at) <= 101
+
+
+def test_a_check_for_robots_opens_the_circuit_for_an_hour(home, monkeypatch):
+    def refuse(*_, **__):
+        raise TrackError("Sign in to confirm you're not a bot", "throttled", robot=True)
+
+    monkeypatch.setattr("tasks.ingest.fetch_audio.download_track", refuse)
+    with pytest.raises(TrackError):
+        fetch(home, a_track("https://www.youtube.com/watch?v=1"))
+    assert 3590 < seconds_from_now(Corpus(home).record("web-2").next_retry_at) <= 3601
+    state = fetch(home, a_track("https://youtu.be/2", key="web-3"))
+    assert (state.is_completed(), state.name) == (True, "Skipped")
+    assert "youtube is left alone until " in state.message
+    assert "robot" in state.message
+
+
+def test_a_track_whose_host_rests_for_long_is_skipped_and_never_asked_for(home, site, flac):
+    track = a_track(site.put("/a.flac", flac, "audio/flac"))
+    until = gate_of(Corpus(home), track, NATIVE.download).throttle(5000.0)
+    state = fetch(home, track)
+    assert (state.is_completed(), state.name) == (True, "Skipped")
+    record = Corpus(home).record("web-2")
+    assert (record.status, record.error.failure, record.attempts) == ("skipped", "throttled", 0)
+    assert abs(datetime.fromisoformat(record.next_retry_at).timestamp() - until) <= 1
+    assert site.asked == []
+
+
+def test_a_second_attempt_that_finds_its_host_closed_is_a_failure_not_a_skipped_track(home, site, monkeypatch):
+    track = a_track(site.put("/a.flac", status=503))
+    with pytest.raises(TrackError):
+        fetch(home, track)
+    record = Corpus(home).record("web-2")
+    gate_of(Corpus(home), track, NATIVE.download).throttle(5000.0)
+    monkeypatch.setenv("PREFECT__RUNTIME__TASK_RUN__RUN_COUNT", "2")
+    with pytest.raises(TrackError, match="503") as caught:
+        fetch(home, track)
+    assert Corpus(home).record("web-2") == record
+    assert not worth_another(caught.value, monkeypatch)
+
+
+def test_a_file_that_is_as_short_on_a_later_ingest_is_permanent_and_says_so(home, site, sound, monkeypatch):
+    track = a_track(site.put("/a.flac", sound("FLAC", 440.0, 3.0), "audio/flac"), duration=9.0)
+    found = []
+    for attempt in ("1", "2", "1"):
+        monkeypatch.setenv("PREFECT__RUNTIME__TASK_RUN__RUN_COUNT", attempt)
+        with pytest.raises(TrackError, match="cut short") as caught:
+            fetch(home, track)
+        found.append(caught.value.failure)
+    assert found == ["transient", "transient", "permanent"]
+    record = Corpus(home).record("web-2")
+    assert (record.error.failure, record.next_retry_at) == ("permanent", None)
+    assert record.measured == pytest.approx(3.0, abs=0.05)
+    assert str(caught.value) == record.error.message
+
+
+def test_a_refusal_is_tried_once_more_and_then_it_waits_for_a_person(home, site):
+    track = a_track(site.put("/a.flac", status=403))
+    for failure in ("transient", "needs-you"):
+        with pytest.raises(TrackError) as caught:
+            fetch(home, track)
+        assert caught.value.failure == Corpus(home).record("web-2").error.failure == failure
+
+
+def test_the_time_of_a_track_is_that_of_all_its_attempts_in_an_ingest(home, monkeypatch):
+    """A host whose gate is closed is waited for; a server that breaks off before the limit gains nothing by it."""
+    now, spent = [0.0], []
+    monkeypatch.setattr("tasks.ingest.fetch.deadline.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def broken_off(*_, **options):
+        spent.append(options["spent"])
+        now[0] += 600.0
+        raise TrackError("it breaks off", "transient")
+
+    @contextmanager
+    def after_a_pause(self):
+        now[0] += 900.0
+        yield
+
+    monkeypatch.setattr("tasks.ingest.fetch_audio.download_track", broken_off)
+    monkeypatch.setattr(HostGate, "entered", after_a_pause)
+    for attempt in ("1", "2", "3", "1"):
+        monkeypatch.setenv("PREFECT__RUNTIME__TASK_RUN__RUN_COUNT", attempt)
+        with pytest.raises(TrackError, match="breaks off"):
+            fetch(home, a_track("http://a.example/a.flac"))
+    assert spent == [0.0, 600.0, 1200.0, 0.0]
+    assert Corpus(home).record("web-2").spent == 600.0
+
+
+def test_a_track_whose_time_is_spent_is_not_asked_for_again(home, site, flac, monkeypatch):
+    track = a_track(site.put("/a.flac", flac, "audio/flac"))
+    record_failure(Corpus(home), track, TrackError("it breaks off", "transient"), spent=1801.0)
+    monkeypatch.setenv("PREFECT__RUNTIME__TASK_RUN__RUN_COUNT", "2")
+    with pytest.raises(TrackError, match=r"it takes longer than download\.max_minutes = 30") as caught:
+        fetch(home, track)
+    assert caught.value.failure == Corpus(home).record("web-2").error.failure == "permanent"
+    assert site.asked == []
+
+
+def test_an_address_that_is_none_is_this_tracks_failure_alone(home):
+    with pytest.raises(TrackError, match="it is no address") as caught:
+        fetch(home, a_track("http://[a.example/a.ogg"))
+    assert caught.value.failure == Corpus(home).record("web-2").error.failure == "permanent"
+
+
+def worth_another(error, monkeypatch):
+    """Ask as Prefect would, with fifteen minutes of patience."""
+    monkeypatch.setattr("tasks.ingest.fetch_audio.task_run", SimpleNamespace(parameters={"settings": Settings()}))
+    return fetch_audio.retry_condition_fn(None, None, Failed(data=error))
+
+
+@pytest.mark.parametrize(
+    ("error", "worth"),
+    [
+        *[(TrackError("x", failure), failure in {"transient", "throttled"}) for failure in FAILURE_CLASSES],
+        (TrackError("x", "throttled", retry_after=900.0), True),
+        (TrackError("x", "throttled", retry_after=901.0), False),
+        (TrackError("x", "transient", retry_after=901.0), False),
+        (SourceError("x", "transient"), True),
+        (SourceError("x", "permanent"), False),
+        (SourceError("x"), False),
+        (CorpusError("the disk is full"), False),
+        (ZeroDivisionError(), False),
+    ],
+)
+def test_another_attempt_is_worth_it_where_the_reason_may_pass_within_this_ingest(error, worth, monkeypatch):
+    assert worth_another(error, monkeypatch) == worth
+
+
+def test_a_download_of_a_track_that_stands_is_removed_and_no_other(home):
+    """A kill between a track's record and the end of its download leaves one."""
+    corpus, stands = Corpus(home), a_track("http://a.example/a.flac")
+    paths = [corpus.incoming_path(key, NATIVE.audio.encoding, ".flac") for key in (stands.key, "web-other")]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with claimed(corpus, [stands.key]):
+        remove_leftovers(home, [stands], NATIVE)
+        assert [path.exists() for path in paths] == [True, True]
+    remove_leftovers(home, [stands], NATIVE)
+    assert [path.exists() for path in paths] == [False, True]
+
+
+def test_a_list_that_is_throttled_closes_its_hosts_gate(home, site):
+    url = site.put("/feed.xml", status=429, headers={"Retry-After": "30"})
+    with pytest.raises(SourceError) as caught:
+        list_source.fn(home, url, NATIVE)
+    assert caught.value.failure == "throttled"
+    download = NATIVE.download.model_copy(update={"patience_seconds": 1.0})
+    with pytest.raises(SourceError, match=r"was not asked for: .* is left alone until .* \(it wants fewer requests\)"):
+        list_source.fn(home, url, NATIVE.model_copy(update={"download": download}))
+    assert len(site.asked) == 1

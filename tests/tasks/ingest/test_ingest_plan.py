@@ -1,0 +1,189 @@
+"""The survey: which tracks stand, which are left alone, which are wanted; and no record is read twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from songform.errors import FAILURE_CLASSES, TrackError
+from tasks.ingest.ingest_plan import survey
+from tasks.ingest.track_records import record_done, record_failure, record_skipped
+from tasks.settings import Settings
+from tasks.store.corpus import Corpus
+from tasks.store.feature_tables import features_config
+from tasks.store.tracks import Track
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+OTHER = Settings.model_validate({"features": {"n_mfcc": 20}})
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    corpus = Corpus(tmp_path)
+    corpus.prepare()
+    return corpus
+
+
+def a_track(name):
+    return Track(key=f"web-{name}", title=name, source=f"https://a.example/{name}", entry={"url": "x"})
+
+
+def made(corpus, name, settings=Settings()):  # noqa: B008  frozen
+    """Bring a track in, without any sound."""
+    config, key = features_config(settings), a_track(name).key
+    files = [corpus.features_path(config, key), corpus.overview_path(config, key)]
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"table")
+    return record_done(corpus, a_track(name), duration=3.0, sha256="ab", decoder="x", files=files)
+
+
+def failed(corpus, name, failure, **more):
+    return record_failure(corpus, a_track(name), TrackError(f"{name} failed", failure), now=NOW, **more)
+
+
+def look(corpus, names, later=0.0, settings=Settings(), **more):  # noqa: B008  frozen
+    tracks = None if names is None else [a_track(name) for name in names]
+    return survey(corpus.home, tracks, settings, now=NOW + timedelta(seconds=later), **more)
+
+
+def piles(found):
+    return {name: [track.title for track in getattr(found, name)] for name in ("wanted", "cached", "left")}
+
+
+def test_an_ingest_wants_what_is_unknown_what_does_not_stand_and_what_is_due(corpus):
+    for name in ("stands", "cut", "without"):
+        made(corpus, name)
+    corpus.features_path(features_config(Settings()), "web-cut").write_bytes(b"tab")
+    corpus.overview_path(features_config(Settings()), "web-without").unlink()
+    failed(corpus, "due", "environment")
+    failed(corpus, "later", "later")
+    failed(corpus, "gone", "permanent")
+    names = ["new", "stands", "cut", "without", "due", "later", "gone", "new"]
+    found = look(corpus, names)
+    assert [track.title for track in found.tracks] == names[:-1]
+    expected = {"wanted": ["new", "cut", "without", "due"], "cached": ["stands"], "left": ["later", "gone"]}
+    assert piles(found) == expected
+    assert found.records["web-gone"].error.failure == "permanent"
+    assert "web-new" not in found.records
+
+
+def edited(corpus, **changes):
+    """Change a record as a person does, with an editor."""
+    path = corpus.record_path("web-a")
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("change", "pile"),
+    [
+        pytest.param(lambda corpus, table: table.write_bytes(b"tab"), "wanted", id="table cut"),
+        pytest.param(lambda corpus, table: table.write_bytes(b"tables"), "wanted", id="table longer"),
+        pytest.param(lambda corpus, table: table.write_bytes(b""), "wanted", id="table empty"),
+        pytest.param(lambda corpus, table: table.unlink(), "wanted", id="table gone"),
+        pytest.param(lambda corpus, table: table.rename(table.with_suffix(".bak")), "wanted", id="table renamed"),
+        pytest.param(lambda corpus, table: shutil.rmtree(table.parent), "wanted", id="folder gone"),
+        pytest.param(lambda corpus, table: corpus.record_path("web-a").unlink(), "wanted", id="record gone"),
+        pytest.param(lambda corpus, table: edited(corpus, files={}), "wanted", id="files taken from the record"),
+        pytest.param(lambda corpus, table: edited(corpus, status="failed"), "wanted", id="status changed"),
+        pytest.param(
+            lambda corpus, table: edited(corpus, status="failed", error={"class": "permanent", "message": "not this"}),
+            "left",
+            id="given up by hand",
+        ),
+        pytest.param(lambda corpus, table: edited(corpus, title="another"), "cached", id="title changed"),
+    ],
+)
+def test_what_a_person_or_another_process_changed_is_seen_by_the_next_survey(corpus, change, pile):
+    """Also by the next of the same process: nothing is remembered between two surveys."""
+    made(corpus, "a")
+    assert piles(look(corpus, ["a"]))["cached"] == ["a"]
+    change(corpus, corpus.features_path(features_config(Settings()), "web-a"))
+    assert piles(look(corpus, ["a"])) == {"wanted": [], "cached": [], "left": []} | {pile: ["a"]}
+    made(corpus, "a")
+    assert piles(look(corpus, ["a"]))["cached"] == ["a"]
+
+
+@pytest.mark.parametrize("failure", FAILURE_CLASSES)
+def test_each_class_is_taken_up_when_it_is_due_and_what_lasts_when_a_person_asks(failure, corpus):
+    failed(corpus, "a", failure)
+    lasts = failure in {"permanent", "needs-you"}
+    for later, retry_failed in ((0.0, False), (90_000.0, False), (0.0, True), (90_000.0, True)):
+        wanted = retry_failed if lasts else later > 0.0 or failure == "environment"
+        found = look(corpus, ["a"], later, retry_failed=retry_failed)
+        assert piles(found) == {"wanted": ["a"] * wanted, "cached": [], "left": ["a"] * (not wanted)}
+
+
+def test_without_sources_all_that_failed_or_was_skipped_is_looked_at(corpus):
+    made(corpus, "stands")
+    failed(corpus, "gone", "permanent")
+    failed(corpus, "due", "environment")
+    record_skipped(corpus, a_track("skipped"), until=NOW + timedelta(hours=1), reason="it rests")
+    assert piles(look(corpus, None)) == {"wanted": ["due"], "cached": [], "left": ["gone", "skipped"]}
+    assert piles(look(corpus, None, 3600.0))["wanted"] == ["due", "skipped"]
+    assert piles(look(corpus, None, retry_failed=True))["wanted"] == ["due", "gone"]
+
+
+def test_a_refresh_by_other_settings_that_failed_is_no_failure_of_what_stands_and_is_not_tried_every_day(corpus):
+    made(corpus, "a")
+    failed(corpus, "a", "permanent")
+    found = look(corpus, ["a"])
+    assert piles(found) == {"wanted": [], "cached": ["a"], "left": []}
+    (summary,) = found.summaries(corpus.home, Settings())
+    assert (summary["status"], summary["error"], summary["next_retry_at"]) == ("cached", None, None)
+    found = look(corpus, ["a"], settings=OTHER)
+    assert piles(found)["left"] == ["a"]
+    assert found.summaries(corpus.home, OTHER)[0]["status"] == "failed"
+
+
+def test_the_summaries_tell_what_became_of_each_track_in_the_sources_order(corpus):
+    made(corpus, "stands")
+    made(corpus, "old", OTHER)
+    failed(corpus, "gone", "permanent")
+    names = ["gone", "becomes", "stands", "fails", "unwritten", "skipped", "old"]
+    found = look(corpus, names)
+    made(corpus, "becomes")
+    failed(corpus, "fails", "transient")
+    record_skipped(corpus, a_track("skipped"), until=NOW, reason="it rests")
+    record_skipped(corpus, a_track("old"), until=NOW, reason="it rests")  # keeps its record
+    told = {
+        each["title"]: (each["status"], each["error"] and each["error"]["class"])
+        for each in found.summaries(corpus.home, Settings())
+    }
+    assert list(told) == names
+    assert told == {
+        "gone": ("failed", "permanent"),
+        "becomes": ("done", None),
+        "stands": ("cached", None),
+        "fails": ("failed", "transient"),
+        "unwritten": ("failed", "environment"),
+        "skipped": ("skipped", "throttled"),
+        "old": ("skipped", None),
+    }
+
+
+def test_a_record_is_read_once_and_one_of_a_track_that_stands_not_again(corpus, monkeypatch):
+    made(corpus, "stands")
+    failed(corpus, "gone", "permanent")
+    failed(corpus, "due", "environment")
+    read = Counter()
+    plain = Corpus.record
+
+    def record(self, key):
+        read[key] += 1
+        return plain(self, key)
+
+    monkeypatch.setattr(Corpus, "record", record)
+    names = ["stands", "gone", "due", "new", "stands"]
+    found = look(corpus, names)
+    assert read == dict.fromkeys(("web-stands", "web-gone", "web-due", "web-new"), 1)
+    read.clear()
+    found.summaries(corpus.home, Settings())
+    assert read == {"web-due": 1, "web-new": 1}
+    read.clear()
+    look(corpus, None)
+    assert read == dict.fromkeys(("web-stands", "web-gone", "web-due"), 1)

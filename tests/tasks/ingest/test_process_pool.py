@@ -1,0 +1,220 @@
+"""Workers that die: their own job is lost, and no other. The jobs are functions of Python's own, known everywhere."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import math
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+
+import numpy as np
+import pebble.common.types
+import pytest
+
+import tasks.ingest.process_pool
+from tasks.ingest.process_pool import WorkerLateError, WorkerLostError, outcomes, usable_cores
+
+ALIVE = 0  # as a signal: none
+
+
+def sorted_outcomes(function, jobs, workers=2, **more):
+    found = sorted(outcomes(function, jobs, workers=workers, **more), key=lambda pair: pair[0])
+    assert [number for number, _ in found] == list(range(len(jobs)))
+    return [outcome for _, outcome in found]
+
+
+def test_results_and_errors_come_back():
+    found = sorted_outcomes(math.sqrt, [4.0, -1.0, 9.0])
+    assert found[::2] == [2.0, 3.0]
+    assert isinstance(found[1], ValueError)
+
+
+def test_a_worker_never_hears_ctrl_c_and_its_parent_goes_on_to_hear_it():
+    """A terminal tells all processes; one that is still importing would answer with a traceback."""
+    here = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    (there,) = sorted_outcomes(partial(signal.pthread_sigmask, signal.SIG_BLOCK), [[]])
+    assert signal.SIGINT in there
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == here
+
+
+def test_a_worker_that_is_killed_takes_its_own_job_alone():
+    jobs = [ALIVE, signal.SIGKILL, ALIVE, signal.SIGSEGV, signal.SIGABRT, ALIVE, ALIVE]
+    found = sorted_outcomes(signal.raise_signal, jobs)
+    assert [getattr(outcome, "signal", outcome) for outcome in found] == [None, 9, None, 11, 6, None, None]
+    assert str(found[3]) == "signal 11"
+
+
+def test_the_only_worker_is_replaced_when_it_dies():
+    found = sorted_outcomes(signal.raise_signal, [signal.SIGKILL, ALIVE, signal.SIGKILL, ALIVE], workers=1)
+    assert [type(outcome) for outcome in found] == [WorkerLostError, type(None)] * 2
+
+
+@pytest.mark.parametrize(("leave", "status"), [(os._exit, 3), (sys.exit, 1)])
+def test_a_worker_that_leaves_by_itself_is_lost_too(leave, status):
+    (lost,) = sorted_outcomes(leave, [3])
+    assert (lost.signal, lost.status) == (0, status)
+    assert str(lost) == f"exit status {status}"
+
+
+def test_no_more_workers_are_started_than_there_are_jobs(monkeypatch):
+    started, pool = [], tasks.ingest.process_pool.ProcessPool
+
+    def recorded(workers, **how):
+        started.append(workers)
+        return pool(workers, **how)
+
+    monkeypatch.setattr(tasks.ingest.process_pool, "ProcessPool", recorded)
+    sorted_outcomes(math.sqrt, [4.0, 9.0], workers=64)
+    sorted_outcomes(math.sqrt, [], workers=64)
+    assert started == [2]
+
+
+def test_ctrl_c_ends_all_workers_at_once():
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        list(outcomes(time.sleep, [600.0] * 300, workers=2))
+    assert multiprocessing.active_children() == []
+
+
+def test_whoever_stops_listening_leaves_no_worker_behind():
+    listening = outcomes(time.sleep, [0.0, 600.0, 600.0], workers=2)
+    assert next(listening) == (0, None)
+    listening.close()
+    assert multiprocessing.active_children() == []
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Look at the jobs' time as often as it takes."""
+    monkeypatch.setattr(tasks.ingest.process_pool, "_LOOK_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_job_that_never_ends_is_ended_and_the_others_are_done():
+    found = sorted_outcomes(time.sleep, [0.0, 600.0, 0.0, 600.0, 0.0], seconds=0.3)
+    assert [type(outcome) for outcome in found] == [type(None), WorkerLateError] * 2 + [type(None)]
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_clock_that_is_set_ends_nobody_and_saves_nobody(monkeypatch):
+    """The wall clock jumps by a day, to and fro, each time that somebody looks at it."""
+    days = itertools.cycle([0.0, 86_400.0])
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + next(days))
+    found = sorted_outcomes(time.sleep, [0.0, 0.1, 600.0], seconds=1.5)
+    assert [type(outcome) for outcome in found] == [type(None), type(None), WorkerLateError]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_job_that_is_deaf_to_a_polite_end_is_killed(monkeypatch):
+    monkeypatch.setattr(pebble.common.types.CONSTS, "term_timeout", 0.2)
+    deaf = "(__import__('signal').pthread_sigmask(0, [15]), __import__('time').sleep(600))"
+    (outcome,) = sorted_outcomes(partial(eval, deaf), [{}], seconds=0.3)
+    assert type(outcome) is WorkerLateError
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_program_that_a_late_job_has_started_ends_with_it(tmp_path):
+    """A decoder of its own process that hangs would else hang for ever."""
+    note = tmp_path / "pid"
+    job = f"__import__('subprocess').run(['sh', '-c', 'echo $$ > {note}; exec sleep 600'])"
+    (outcome,) = sorted_outcomes(partial(eval, job), [{}], seconds=2.0)
+    assert type(outcome) is WorkerLateError
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text()), ALIVE)
+
+
+ORPHANS = """
+import time
+from tasks.ingest.process_pool import outcomes
+
+def forever(name):
+    try:
+        print(name, flush=True)
+        time.sleep(600)
+    finally:
+        print("in good order", flush=True)
+
+if __name__ == "__main__":
+    list(outcomes(forever, ["begun"], workers=1))
+"""
+
+
+def test_a_worker_whose_parent_is_killed_ends_in_good_order(tmp_path):
+    """A decoder that hangs would else be there for ever, and nobody would know of it."""
+    script = tmp_path / "script.py"
+    script.write_text(ORPHANS)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "begun\n"
+        parent.kill()
+        assert parent.stdout.read() == "in good order\n"  # to its end: all that could write are gone
+
+
+def test_a_script_without_a_guard_is_told_so_and_starts_no_swarm(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from tasks.ingest.process_pool import outcomes\nprint(list(outcomes(abs, [-1, -2], workers=2)))\n"
+    )
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "the worker processes end before they begin; a script that starts them" in ended.stderr.splitlines()[-1]
+
+
+def test_a_worker_has_one_thread(monkeypatch):
+    """BLAS would start one a core in each worker; the function's own libraries are limited, too."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    asked = "{pool['num_threads'] for pool in __import__('threadpoolctl').threadpool_info()}"
+    assert sorted_outcomes(partial(eval, asked, {"inv": np.linalg.inv}), [{}]) == [{1}]
+
+
+def test_what_a_worker_prints_of_a_damaged_file_is_not_seen(capfd):
+    assert sorted_outcomes(partial(os.write, 2), [b"a note"]) == [6]
+    assert capfd.readouterr().err == ""
+
+
+def test_the_cores_are_those_that_this_process_may_use():
+    assert 1 <= usable_cores() <= os.cpu_count()
+
+
+IN_A_DAEMON = """
+import math
+import multiprocessing
+from tasks.ingest.process_pool import outcomes
+
+def work():
+    print([repr(outcome) for _, outcome in outcomes(math.sqrt, [4.0, -1.0, 9.0], workers=2)])
+
+if __name__ == "__main__":
+    daemon = multiprocessing.get_context("spawn").Process(target=work, daemon=True)
+    daemon.start()
+    daemon.join()
+"""
+
+
+def test_a_process_that_may_have_no_children_does_the_jobs_itself(tmp_path):
+    """Such are Dask's workers."""
+    script = tmp_path / "script.py"
+    script.write_text(IN_A_DAEMON)
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
+    first, second, third = ast.literal_eval(ended.stdout)
+    assert (first, third) == ("2.0", "3.0")
+    assert second.startswith("ValueError")
+
+
+def test_such_a_process_ends_itself_when_a_job_never_ends(tmp_path):
+    script = tmp_path / "script.py"
+    late = IN_A_DAEMON.replace("workers=2", "workers=2, seconds=0.2").replace("math.sqrt", "time.sleep")
+    script.write_text(
+        late.replace("import math", "import time").replace("-1.0", "600.0") + "    print(daemon.exitcode)\n"
+    )
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "143\n"

@@ -1,0 +1,108 @@
+"""Indexing: a page over the reports of a model."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from songform.errors import CorpusError
+from tasks.report.index_page import write_index
+from tasks.report.song_reports import OWN_MODEL
+from tasks.store.atomic_files import write_json
+from tasks.store.corpus import Corpus
+from tasks.train.registry import ModelInfo
+
+MODEL = ModelInfo("models:/songform/1", "0123456789ab", "run", True)
+
+
+def report(home, key, *confidences, model=OWN_MODEL, has_page=True):
+    """Write a report of segments of 10 s."""
+    segments = [
+        {"start": 10.0 * i, "end": 10.0 * i + 10, "state": "Calm", "confidence": confidence}
+        for i, confidence in enumerate(confidences)
+    ]
+    path = Corpus(home).report_path(model.model_id, f"{key}.json")
+    write_json(path, {"track": {"key": key, "title": key.upper()}, "segments": segments})
+    if has_page:
+        path.with_suffix(".html").write_text("a page", encoding="utf-8")
+    return path
+
+
+def listed(index):
+    """Return the songs as the page has them."""
+    block = re.search(r'id="index-data">(.*?)</script>', index.path.read_text(encoding="utf-8"))
+    return json.loads(block[1])["songs"]
+
+
+def test_the_index_lists_every_report_with_the_address_of_its_page(tmp_path):
+    report(tmp_path, "file-1", 0.5, 0.25)
+    report(tmp_path, "file-2", 0.75, has_page=False)
+    index = write_index(tmp_path, OWN_MODEL)
+    folder = tmp_path / "data" / "reports" / "own"
+    assert index.path == folder / "index.html"
+    assert [song[:6] for song in listed(index)] == [
+        ["FILE-1", "file-1.html", 20, 0.375, 0.25, 10],
+        ["FILE-2", "", 10, 0.75, 0.75, 0],
+    ]
+    assert index.songs == [
+        {
+            "key": "file-1",
+            "title": "FILE-1",
+            "duration": 20,
+            "confidence": 0.375,
+            "lowest_confidence": 0.25,
+            "page": str(folder / "file-1.html"),
+        },
+        {
+            "key": "file-2",
+            "title": "FILE-2",
+            "duration": 10,
+            "confidence": 0.75,
+            "lowest_confidence": 0.75,
+            "page": None,
+        },
+    ]
+
+
+def test_the_address_of_a_page_is_one_whatever_its_file_is_called(tmp_path):
+    path = report(tmp_path, "javascript:a#b?c%20d e", 0.5)
+    index = write_index(tmp_path, OWN_MODEL)
+    assert [song[1] for song in listed(index)] == ["javascript%3Aa%23b%3Fc%2520d%20e.html"]
+    assert index.songs[0]["page"] == str(path.with_suffix(".html"))
+
+
+def test_each_model_has_an_index_of_its_own(tmp_path):
+    report(tmp_path, "file-1", 0.5)
+    report(tmp_path, "file-2", 0.5, model=MODEL)
+    assert [song["key"] for song in write_index(tmp_path, MODEL).songs] == ["file-2"]
+    assert [song["key"] for song in write_index(tmp_path, OWN_MODEL).songs] == ["file-1"]
+
+
+def test_songs_that_the_model_was_not_asked_about_are_counted(extracted, tmp_path):
+    (tmp_path / "data").symlink_to(extracted / "data")
+    records = Corpus(tmp_path).records()
+    model = ModelInfo("", "counted", None, False)
+    report(tmp_path, records[0].key, 0.5, model=model)
+    assert write_index(tmp_path, model).left == len(records) - 1
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"[]", b'{"track": {}, "segments": []}'])
+def test_a_report_that_cannot_be_read_is_told_and_the_others_are_listed(tmp_path, content):
+    report(tmp_path, "file-1", 0.5)
+    broken = report(tmp_path, "file-2", 0.5)
+    broken.write_bytes(content)
+    index = write_index(tmp_path, OWN_MODEL)
+    assert [song["key"] for song in index.songs] == ["file-1"]
+    (problem,) = index.problems
+    assert problem.startswith(f"the report {broken} cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("model", "whose"), [(MODEL, "by the model models:/songform/1 yet"), (OWN_MODEL, "by states of its own yet")]
+)
+def test_without_a_report_it_is_said_how_to_get_one(tmp_path, model, whose):
+    with pytest.raises(CorpusError, match=f"no song in .* was analysed {whose}; .*songform analyze SOURCE"):
+        write_index(tmp_path, model)
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,109 @@
+"""The table of all segments: kept up to date by each analysis, whole at any time, and shared by two processes."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+
+import pandas as pd
+import pytest
+
+from songform.errors import CorpusError
+from songform.features.frame_features import FEATURE_COLUMNS
+from songform.output.segment_table import FACTS, replaced_rows
+from tasks.report.segment_table import collect_segments
+from tasks.store.corpus import Corpus
+from tasks.store.feature_tables import read_features
+
+
+@pytest.fixture
+def home(extracted, tmp_path):
+    shutil.copytree(extracted / "data", tmp_path / "data")
+    return tmp_path
+
+
+@pytest.fixture
+def keys(home):
+    return [record.key for record in Corpus(home).records()]
+
+
+def report(key, *states, model="own"):
+    starts = range(0, 5 * len(states), 5)
+    segments = [
+        {"start": float(a), "end": a + 5.0, "state": state, "confidence": 0.5}
+        for a, state in zip(starts, states, strict=True)
+    ]
+    return {"track": {"key": key, "title": f"Title of {key}"}, "model": {"id": model}, "segments": segments}
+
+
+def table_of(home):
+    return pd.read_parquet(home / "data" / "segments.parquet")
+
+
+@pytest.mark.parametrize("batch", [1, 250])
+def test_an_analysis_replaces_its_own_songs_and_keeps_the_others(home, keys, quick, monkeypatch, batch):
+    monkeypatch.setattr("tasks.report.segment_table.BATCH", batch)
+    first, second, third = sorted(keys)[:3]
+    collect_segments.fn(home, [report(second, "Calm"), report(first, "Calm", "BuildUp")], quick)
+    collect_segments.fn(home, [report(third, "Energetic"), report(second, "Calm", "Energetic", model="m")], quick)
+    table = table_of(home)
+    assert list(table.columns) == [*FACTS.names, *FEATURE_COLUMNS]
+    assert table.track.tolist() == [first, first, second, second, third]
+    assert table.state.tolist() == ["Calm", "BuildUp", "Calm", "Energetic", "Energetic"]
+    assert table.model.tolist() == ["own", "own", "m", "m", "own"]
+    features = read_features(Corpus(home), first, quick)
+    expected = features[features.index >= 5].mean().to_numpy()  # the last segment lasts until the song's end
+    assert table.loc[1, list(FEATURE_COLUMNS)].astype(float).to_numpy() == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_analysis_that_changes_nothing_writes_nothing(home, keys, quick):
+    path = collect_segments.fn(home, [report(keys[0], "Calm")], quick)
+    before = path.stat().st_mtime_ns
+    collect_segments.fn(home, [report(keys[0], "Calm")], quick)
+    assert path.stat().st_mtime_ns == before
+    collect_segments.fn(home, [report(keys[0], "Energetic")], quick)
+    assert path.stat().st_mtime_ns != before
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 no table", "other"])
+def test_what_is_no_table_is_one_sentence_and_stays(home, keys, quick, content):
+    path = home / "data" / "segments.parquet"
+    if content == "other":
+        pd.DataFrame({"x": [1]}).to_parquet(path)
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(CorpusError, match=r"segments\.parquet is no table of segments; delete it, and analyze"):
+        collect_segments.fn(home, [report(keys[0], "Calm")], quick)
+    assert path.read_bytes() == before
+
+
+def test_a_full_disk_leaves_the_old_table(home, keys, quick, monkeypatch):
+    path = collect_segments.fn(home, [report(keys[0], "Calm")], quick)
+    before = path.read_bytes()
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tasks.store.corpus.pq.write_table", full)
+    with pytest.raises(OSError, match="No space left"):
+        collect_segments.fn(home, [report(keys[1], "Calm")], quick)
+    assert path.read_bytes() == before
+
+
+def test_two_analyses_at_once_lose_none_of_each_others_rows(home, keys, quick, monkeypatch):
+    """The second begins between the first one's reading and its writing: it has to wait."""
+    first, second = keys[:2]
+    other = threading.Thread(target=collect_segments.fn, args=(home, [report(second, "Calm")], quick))
+
+    def interrupted(*arguments):
+        monkeypatch.undo()
+        table = replaced_rows(*arguments)
+        other.start()
+        other.join(timeout=0.5)  # it would end here if it did not wait, and what it wrote would be lost
+        return table
+
+    monkeypatch.setattr("tasks.report.segment_table.replaced_rows", interrupted)
+    collect_segments.fn(home, [report(first, "Calm")], quick)
+    other.join()
+    assert sorted(table_of(home).track) == sorted([first, second])

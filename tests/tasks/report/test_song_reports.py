@@ -1,0 +1,121 @@
+"""Reporting: a song's form as JSON, pictures and a page, made once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from songform.errors import CorpusError, ModelError
+from tasks.ingest.extract_tracks import extract_tracks
+from tasks.ingest.sources.local_files import local_listing
+from tasks.progress import listening
+from tasks.report.song_reports import OWN_MODEL, PICTURES, report_tracks
+from tasks.settings import Settings
+from tasks.store.corpus import Corpus
+from tasks.train.registry import fetch_bundle
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def model(trained):
+    return fetch_bundle.fn(trained.home, "models:/songform@champion")
+
+
+def report(trained, model, *, n=1, out=None):
+    return report_tracks.fn(trained.home, trained.plan.keys[:n], trained.settings, model, out=out, n_tracks=n)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_report_partitions_the_song_and_names_its_model(trained, model, tmp_path, own):
+    (document,) = report(trained, OWN_MODEL if own else model, out=tmp_path)
+    assert Path(document["path"]) == tmp_path / f"{trained.plan.keys[0]}.json"
+    assert json.loads(Path(document["path"]).read_bytes()) == {k: v for k, v in document.items() if k != "path"}
+    assert set(document) == {"track", "settings", "model", "segments", "path"}
+    assert set(document["track"]) == {"key", "title", "source", "duration"}
+    assert Settings.model_validate(document["settings"]) == trained.settings
+    edges = [(segment["start"], segment["end"]) for segment in document["segments"]]
+    assert edges[0][0] == 0
+    assert edges[-1][1] == document["track"]["duration"]
+    assert [end for _, end in edges[:-1]] == [start for start, _ in edges[1:]]
+    told = document["model"]
+    assert told["uri"] == (None if own else "models:/songform/1")
+    assert told["run_id"] == (None if own else trained.run_id)
+    assert {segment["state"] for segment in document["segments"]} <= set(told["states"])
+    assert set(told["weak"]) <= set(told["states"])
+
+
+def test_every_picture_is_a_png_and_what_stands_is_not_drawn_again(trained, model, tmp_path):
+    (document,) = report(trained, model, out=tmp_path)
+    key = document["track"]["key"]
+    pictures = {name: tmp_path / f"{key}.{name}.png" for name in PICTURES}
+    assert all(path.read_bytes().startswith(PNG) for path in pictures.values())
+    texts = {f"{key}{suffix}" for suffix in (".json", ".html", ".jams", ".lab", ".labels.txt", ".csv")}
+    assert {path.name for path in tmp_path.iterdir()} == {*texts, *(path.name for path in pictures.values())}
+    when = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert report(trained, model, out=tmp_path) == [document]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == when
+    pictures["rms"].unlink()
+    report(trained, model, out=tmp_path)
+    assert pictures["rms"].is_file()
+
+
+def test_the_champion_and_its_version_are_one_model_whose_reports_stand(trained, model, tmp_path):
+    (document,) = report(trained, fetch_bundle.fn(trained.home, "models:/songform/1"), out=tmp_path)
+    when = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert report(trained, model, out=tmp_path) == [document]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == when
+
+
+def test_reports_lie_in_a_folder_of_their_model_and_each_is_announced(trained, model):
+    heard = []
+    with listening(heard.append):
+        documents = report(trained, model, n=2)
+    folder = trained.home / "data" / "reports" / model.model_id
+    assert [Path(document["path"]).parent for document in documents] == [folder] * 2
+    assert [(e.stage, e.done, e.total, e.detail) for e in heard if e.stage == "reports"] == [
+        ("reports", n, 2, document["track"]["title"]) for n, document in enumerate(documents, start=1)
+    ]
+
+
+def test_a_track_that_the_corpus_does_not_know_is_one_sentence(trained, model):
+    with pytest.raises(CorpusError, match="the corpus knows no track feed-0; bring it in with songform ingest"):
+        report_tracks.fn(trained.home, ["feed-0"], trained.settings, model, out=None, n_tracks=1)
+
+
+def test_a_song_too_short_for_states_of_its_own_is_one_sentence(tmp_path, quick, sound):
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "songs" / "short.flac").write_bytes(sound("FLAC", 440.0, 1.0))
+    (track,) = local_listing(tmp_path / "songs").tracks
+    extract_tracks.fn(tmp_path, [(track, Path(track.path))], quick, 1)
+    with pytest.raises(ModelError, match=r"^short cannot be analysed without a trained model: "):
+        report_tracks.fn(tmp_path, [track.key], quick, OWN_MODEL, out=None, n_tracks=1)
+
+
+def test_a_bundle_that_is_not_there_is_one_sentence(trained, model):
+    with pytest.raises(ModelError, match="is no bundle that this songform can read"):
+        report(trained, replace(model, model_id="0123456789ab"))
+
+
+def test_features_made_otherwise_than_the_models_are_one_sentence(trained, model):
+    frames = trained.settings.frames.model_copy(update={"hop_length": 256})
+    other = trained.settings.model_copy(update={"frames": frames})
+    with pytest.raises(ModelError, match=r"frames\.hop_length = 512, but this call has 256; set"):
+        report_tracks.fn(trained.home, trained.plan.keys[:1], other, model, out=None, n_tracks=1)
+
+
+def test_a_song_too_short_does_not_take_the_others_with_it(extracted, tmp_path, quick, sound):
+    shutil.copytree(extracted / "data", tmp_path / "data")
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "songs" / "short.flac").write_bytes(sound("FLAC", 440.0, 1.0))
+    (track,) = local_listing(tmp_path / "songs").tracks
+    extract_tracks.fn(tmp_path, [(track, Path(track.path))], quick, 1)
+    good = next(record.key for record in Corpus(tmp_path).records() if record.key != track.key)
+    short, whole = report_tracks.fn(tmp_path, [track.key, good], quick, OWN_MODEL, out=tmp_path / "out", n_tracks=2)
+    assert short["error"].startswith("short cannot be analysed")
+    assert whole["track"]["key"] == good
+    assert (tmp_path / "out" / f"{good}.json").is_file()

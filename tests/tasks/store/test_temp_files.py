@@ -1,0 +1,151 @@
+"""What nobody will finish is removed; what somebody works on, here or on another machine, is left alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import tasks.store.temp_files
+from tasks.store.temp_files import MOST_SECONDS, machine, sweep_temporaries, temporary_path
+
+NOW = 1_800_000_000.0
+OTHER = "0" * 8
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def dead():
+    """Return the number of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def aged(path, seconds):
+    """Make a file that was changed so long ago."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    os.utime(path, (NOW - seconds, NOW - seconds))
+
+
+def test_a_name_tells_the_process_and_its_machine_and_lies_beside_its_target(tmp_path):
+    target = tmp_path / "a.b" / "web-0.json"
+    beside, again, step = temporary_path(target), temporary_path(target), temporary_path(target, "bundle")
+    assert {beside.parent, step.parent} == {target.parent}
+    assert beside != again
+    assert beside.name.startswith(f".web-0.json.{os.getpid()}-{machine()}.")
+    assert step.name == f".web-0.json.{os.getpid()}-{machine()}.bundle.tmp"
+    for path in (beside, again, step):
+        aged(path, 10 * MOST_SECONDS)
+    sweep_temporaries(tmp_path, now=NOW)
+    assert len(names(target.parent)) == 3  # this process lives
+
+
+def test_what_a_process_of_this_machine_left_is_removed_when_it_is_no_more(tmp_path, dead):
+    stale = [
+        f".web-0.json.{dead}-{machine()}.0123abcd.tmp",
+        f".a.b.c.{dead}-{machine()}.x.tmp",
+        f".web-0.json.{10**30}-{machine()}.0123abcd.tmp",
+        f".line\nfeed.{dead}-{machine()}.x.tmp",
+        f".web-0.json.{dead}.0123abcd.tmp",  # as earlier versions named them
+        ".nobody.tmp",
+    ]
+    mine = [f".a.{os.getpid()}-{machine()}.0123abcd.tmp", f".a.{os.getpid()}.0123abcd.tmp"]
+    kept = [*mine, "web-0.json", "song.tmp", ".hidden"]
+    for name in stale + kept:
+        aged(tmp_path / name, 1.0)
+    aged(tmp_path / "deep" / f".b.{dead}-{machine()}.bundle.tmp" / "network.keras", 1.0)
+    sweep_temporaries(tmp_path, now=NOW)
+    assert names(tmp_path) == sorted([*kept, "deep"])
+    assert names(tmp_path / "deep") == []
+
+
+def test_what_another_machine_has_begun_is_removed_only_when_it_is_old(tmp_path, dead):
+    """There, a number that nobody has here may well be somebody, and one that somebody has here may be nobody."""
+    for process in (dead, os.getpid()):
+        aged(tmp_path / f".new.{process}-{OTHER}.0123abcd.tmp", MOST_SECONDS - 60.0)
+        aged(tmp_path / f".old.{process}-{OTHER}.0123abcd.tmp", MOST_SECONDS + 60.0)
+        aged(tmp_path / f".coming.{process}-{OTHER}.0123abcd.tmp", -MOST_SECONDS)  # its clock goes before
+    for name, seconds in (("busy", [MOST_SECONDS + 60.0, 5.0]), ("left", [MOST_SECONDS + 60.0, MOST_SECONDS + 5.0])):
+        folder = tmp_path / f".{name}.{dead}-{OTHER}.attempt.tmp"
+        for number, age in enumerate(seconds):
+            aged(folder / "deep" / str(number), age)
+        for path in (folder / "deep", folder):
+            os.utime(path, (NOW - seconds[0], NOW - seconds[0]))
+    sweep_temporaries(tmp_path, now=NOW)
+    assert sorted({name.split(".")[1] for name in names(tmp_path)}) == ["busy", "coming", "new"]
+
+
+@pytest.mark.parametrize("part", ["name", "system", "processes"])
+def test_machines_differ_by_name_by_system_and_by_the_space_of_their_processes(part, tmp_path, monkeypatch):
+    own = machine()
+    machine.cache_clear()
+    assert machine() == own  # the same from one start to the next
+    if part == "name":
+        monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+    else:
+        place = {"system": "_SYSTEM_ID", "processes": "_PROCESSES"}[part]
+        (tmp_path / "other").write_text("other")
+        monkeypatch.setattr(tasks.store.temp_files, place, tmp_path / "other")
+    machine.cache_clear()
+    try:
+        assert machine() != own
+        assert len(machine()) == len(own) == 8
+    finally:
+        machine.cache_clear()
+
+
+def test_a_machine_without_an_id_is_known_by_its_name(tmp_path, monkeypatch):
+    for place in ("_SYSTEM_ID", "_PROCESSES"):
+        monkeypatch.setattr(tasks.store.temp_files, place, tmp_path / "nowhere")
+    machine.cache_clear()
+    try:
+        assert len(machine()) == 8
+    finally:
+        machine.cache_clear()
+
+
+class _Listing:
+    """What `os.scandir` returns, of a folder that others change as soon as it was read."""
+
+    def __init__(self, entries):
+        self._entries = iter(entries)
+
+    def __iter__(self):
+        return self._entries
+
+    def __next__(self):
+        return next(self._entries)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    close = __exit__
+
+
+def test_a_folder_that_another_process_removes_meanwhile_is_no_trouble(tmp_path, dead, monkeypatch):
+    data, vanishing = tmp_path / "data", tmp_path / "data" / "incoming" / "mp3-192"
+    aged(vanishing / f".a.{dead}-{machine()}.attempt.tmp" / "attempt-1" / "audio", 1.0)
+    aged(data / f".b.{dead}-{machine()}.x.tmp", 1.0)
+    scandir = os.scandir
+
+    def changing(path="."):
+        with scandir(path) as found:
+            entries = list(found)
+        if vanishing.exists():
+            vanishing.rename(tmp_path / "gone")
+        return _Listing(entries)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", changing)
+        sweep_temporaries(data, now=NOW)
+    assert names(data) == ["incoming"]

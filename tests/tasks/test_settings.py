@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from tasks.settings import (
+    AudioSettings,
+    FeaturesSettings,
+    FramesSettings,
+    ModelSettings,
+    Playlist,
+    SequencesSettings,
+    Settings,
+    StatesSettings,
+    digest,
+)
+
+# Two values that each setting may have whatever the others are, beside its default.
+ALLOWED = {
+    "audio.keep": [True],
+    "audio.codec": ["native"],
+    "audio.bitrate": [64, 320],
+    "frames.sr": [44100, 48000],
+    "frames.frame_length": [1024, 4096],
+    "frames.hop_length": [128, 256],
+    "features.n_mfcc": [2, 40],
+    "states.n_states": [2, 12],
+    "states.context_weight": [0.0, 1.5],
+    "states.dwell_seconds": [0.5, 9.0],
+    "states.transition_dwell_seconds": [0.5, 9.0],
+    "states.seed": [1, 2**32 - 1],
+    "sequences.pool_seconds": [0.0, 0.5],
+    "sequences.seconds": [4.0, 16.0],
+    "sequences.hop_seconds": [0.1, 2.0],
+    "sequences.target": ["ahead"],
+    "sequences.ahead_seconds": [0.5, 8.0],
+    "model.name": [],
+    "model.seed": [1, 2**32 - 1],
+    "model.epochs": [1, 100],
+    "model.patience": [1, 9],
+    "model.batch_size": [1, 1024],
+    "model.learning_rate": [0.1, 0.0001],
+    "download.attempts": [1, 10],
+    "download.retry_seconds": [0.0, 60.0],
+    "download.timeout_seconds": [0.5, 60.0],
+    "download.workers": [1, 16],
+    "download.host_workers": [1, 16],
+    "download.host_seconds": [0.0, 60.0],
+    "download.youtube_workers": [2, 16],
+    "download.youtube_seconds": [0.0, 60.0],
+    "download.throttle_seconds": [0.0, 600.0],
+    "download.throttle_most_seconds": [0.0, 6000.0],
+    "download.circuit_seconds": [0.0, 9000.0],
+    "download.patience_seconds": [0.0, 9000.0],
+    "download.max_megabytes": [0.5, 9000.0],
+    "download.max_hours": [0.5, 24.0],
+    "download.max_minutes": [0.5, 600.0],
+    "download.allow_private": [True],
+    "download.allow_plugins": [True],
+    "run.workers": [1, 64],
+    "run.max_minutes": [0.5, 600.0],
+    "run.task_runner": ["dask"],
+    "run.dask_address": ["tcp://127.0.0.1:8786"],
+    "report.audio": ["beside", "none"],
+    "report.embed_megabytes": [0.0, 24.0],
+}
+choices = st.fixed_dictionaries(
+    {}, optional={name: st.sampled_from(values) for name, values in ALLOWED.items() if values}
+)
+
+
+def settings_of(flat):
+    sections = {}
+    for name, value in flat.items():
+        section, _, key = name.partition(".")
+        sections.setdefault(section, {})[key] = value
+    return Settings.model_validate(sections)
+
+
+def test_the_values_above_cover_every_setting():
+    assert list(ALLOWED) == list(Settings().flat())
+
+
+@given(choices, choices)
+def test_the_digest_changes_if_and_only_if_a_setting_changes(one, other):
+    first, second = settings_of(one), settings_of(other)
+    assert (digest(first) == digest(second)) == (first.flat() == second.flat()) == (first == second)
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in ALLOWED.items() for value in values])
+def test_one_changed_setting_changes_its_value_and_the_digest_alone(name, value):
+    changed = settings_of({name: value})
+    assert changed.flat() == Settings().flat() | {name: value}
+    assert digest(changed) != digest(Settings())
+
+
+def test_the_digest_is_the_beginning_of_the_sha256_of_canonical_json():
+    """Names of folders must be the same on every machine and with every Python, so the bytes are spelled out."""
+    canonical = b'[{"n_mfcc":13},{"frame_length":2048,"hop_length":512,"sr":22050},1,["b","a"]]'
+    assert digest(FeaturesSettings(), FramesSettings(), 1, ("b", "a")) == hashlib.sha256(canonical).hexdigest()[:12]
+
+
+@given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=4))
+def test_the_digest_keeps_parts_apart(one, other):
+    assert (digest(*one) == digest(*other)) == (one == other)
+
+
+def test_a_whole_number_of_seconds_is_the_same_setting_with_and_without_a_point():
+    assert digest(SequencesSettings(seconds=16)) == digest(SequencesSettings(seconds=16.0))
+
+
+@pytest.mark.parametrize(
+    ("section", "wrong"),
+    [
+        (FramesSettings, {"sr": "22050"}),  # text for a number
+        (FramesSettings, {"sr": 22050.0}),  # a fraction for a whole number
+        (AudioSettings, {"keep": 1}),  # a number for a yes or no
+        (AudioSettings, {"codec": "opus"}),
+        (ModelSettings, {"epochs": True}),
+        (FramesSettings, {"frame_length": 2050}),  # no four quarters
+        (FramesSettings, {"hop_length": 2206}),  # a cell of the overview without a frame
+        (FeaturesSettings, {"n_mfcc": 41}),
+        (StatesSettings, {"n_states": 1}),
+        (StatesSettings, {"dwell_seconds": 0.0}),
+        (StatesSettings, {"dwell_seconds": float("inf")}),
+        (ModelSettings, {"learning_rate": float("inf")}),
+        (StatesSettings, {"seed": 2**32}),  # more than scikit-learn takes
+        (ModelSettings, {"seed": -1}),
+        (ModelSettings, {"name": "transformer"}),
+        (SequencesSettings, {"target": "expert"}),  # not yet an accepted value
+        (SequencesSettings, {"seconds": float("nan")}),
+        (SequencesSettings, {"hop_seconds": float("inf")}),
+        (SequencesSettings, {"seconds": 0.4}),  # less than two units
+        (SequencesSettings, {"second": 12.0}),  # a typing error
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused(section, wrong):
+    with pytest.raises(ValidationError) as caught:
+        section(**wrong)
+    assert caught.value.error_count() == 1
+
+
+def test_an_encoding_changes_with_the_codec_and_with_the_bit_rate_only_where_there_is_one():
+    assert AudioSettings().encoding == "mp3-192"
+    assert AudioSettings(bitrate=64, keep=True).encoding == "mp3-64"
+    assert AudioSettings(codec="native").encoding == AudioSettings(codec="native", bitrate=64).encoding == "native"
+
+
+def test_what_is_secret_or_read_elsewhere_is_part_of_no_dump():
+    """Dumps become Prefect's parameters, MLflow's parameters and a model's settings."""
+    secret = {"download": {"cookies": "my-cookies.txt"}, "notify": {"webhook": "https://example.org/my-token"}}
+    settings = Settings.model_validate(secret | {"playlists": [{"url": "https://example.org/my-list"}]})
+    assert settings.download.cookies == "my-cookies.txt"
+    assert settings.playlists[0].every == "0 6 * * *"
+    assert "my-" not in settings.model_dump_json() + str(settings.flat())
+
+
+def test_settings_are_frozen_and_can_be_hashed():
+    settings = Settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.model.epochs = 3
+    assert hash(settings) == hash(Settings())
+
+
+def test_every_setting_is_described_and_every_length_of_time_has_its_unit():
+    sections = {name: values for name, values in Settings() if name != "playlists"} | {"playlists": Playlist(url="u")}
+    described = {
+        f"{section}.{name}": field.description
+        for section, values in sections.items()
+        for name, field in type(values).model_fields.items()
+    }
+    assert all(described.values())
+    assert all("in s" in text for name, text in described.items() if name.endswith("seconds") and "pause" not in text)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"frames": {"frame_length": 512, "hop_length": 1024}}, "must not be longer than frame_length"),
+        ({"sequences": {"pool_seconds": 0.01}}, "sequences.pool_seconds must be 0 or at least 0.0232 s"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused_at_once(values, said):
+    with pytest.raises(ValidationError, match=said):
+        Settings.model_validate(values)

@@ -1,0 +1,152 @@
+"""Composed songs, kept short here: the real ones last over a minute."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+import tasks.train.reference_songs
+from songform import synth
+from songform.bundle import Bundle, SequenceModel
+from songform.features.extraction import describe_audio
+from songform.learning.sequences import WindowShape
+from songform.structure.context import UNIT_SECONDS
+from songform.structure.states import fit_states, unit_vectors
+from tasks.settings import FramesSettings, Settings, digest
+from tasks.store.corpus import Corpus
+from tasks.store.feature_tables import features_config
+from tasks.train.reference_songs import JUDGE_SEEDS, TUNING_SEEDS, WEIGHTS, best_weight, composed_songs, named_f1
+
+SEEDS = (1, 2)
+compose = synth.compose
+
+
+class Adviser:
+    """Stands for a network: it answers the state whose number it finds in the last column's mean."""
+
+    def predict_on_batch(self, windows):
+        """Return the probabilities of five states, shape (n, 5)."""
+        return 0.96 * np.eye(5)[np.rint(windows[:, -1, 37]).astype(int)] + 0.008
+
+
+@pytest.fixture(scope="module")
+def composed():
+    """Count the songs that are composed, and keep them short."""
+    seeds = []
+
+    def short(seed, *, sr):
+        seeds.append(seed)
+        return compose(seed, sr=sr, duration=20.0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks.train.reference_songs.synth, "compose", short)
+        yield seeds
+
+
+@pytest.fixture(scope="module")
+def home(composed, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    composed_songs(home, SEEDS, Settings())
+    return home
+
+
+@pytest.fixture(scope="module")
+def songs(home):
+    return composed_songs(home, SEEDS, Settings())
+
+
+@pytest.fixture(scope="module")
+def bundle(songs):
+    vectors = [unit_vectors(song.features, song.overview) for song in songs]
+    return Bundle(fit_states(vectors), None, 0.0, tuple(songs[0].features.columns))
+
+
+def advised(bundle, songs, *, well):
+    """Give the bundle a network, and songs whose last column tells it the true state, or always a wrong one.
+
+    The clusters were fitted on these two songs and are sure of every unit; wider ones can be talked into another state.
+    """
+    states = list(bundle.states.states)
+    marked = []
+    for song in songs:
+        truth = np.array([states.index(state) for state in song.truth])
+        unit = (song.features.index.to_numpy() / UNIT_SECONDS).astype(int)
+        said = truth[unit] if well else (truth[unit] + 1) % len(states)
+        marked.append(replace(song, features=song.features.assign(mfcc_delta_13=said)))
+    shape = WindowShape(pool_seconds=UNIT_SECONDS, seconds=2 * UNIT_SECONDS)
+    in_doubt = replace(bundle.states, variances=20 * bundle.states.variances)
+    adviser = SequenceModel(Adviser(), np.zeros(38), np.ones(38), shape)
+    return replace(bundle, states=in_doubt, sequence=adviser), marked
+
+
+def test_songs_to_judge_with_and_songs_to_choose_with_are_different():
+    assert len({*JUDGE_SEEDS, *TUNING_SEEDS}) == 8
+
+
+def test_a_song_is_what_was_composed_and_extracted(songs):
+    for seed, song in zip(SEEDS, songs, strict=True):
+        original = compose(seed, duration=20.0)
+        features, overview, n_samples = describe_audio([original.y])
+        assert song.duration == n_samples / 22050
+        assert song.features.equals(features)
+        assert all(np.array_equal(value, getattr(overview, name)) for name, value in vars(song.overview).items())
+        centres = (np.arange(len(song.truth)) + 0.5) * 0.5
+        assert song.truth.tolist() == synth.states_at(original.sections, centres).tolist()
+        assert len(song.truth) == len(unit_vectors(features, overview))
+
+
+def test_a_song_is_composed_once_in_a_home_and_again_only_for_other_frames(composed, home):
+    before = len(composed)
+    composed_songs(home, SEEDS, Settings())
+    assert len(composed) == before
+    other = Settings(frames=FramesSettings(hop_length=1024))
+    (song,) = composed_songs(home, SEEDS[:1], other)
+    assert composed[before:] == [1]
+    assert song.features.index[1] == pytest.approx(1024 / 22050)
+
+
+def test_a_song_that_was_interrupted_is_made_anew(composed, home, songs):
+    """The description comes last: where it is missing, nothing else is believed."""
+    config = digest(features_config(Settings()), synth.VERSION)
+    about = Corpus(home).composed_path(config, "1.json")
+    facts = json.loads(about.read_text())
+    about.unlink()
+    about.with_name("1.features.parquet").write_bytes(b"half")
+    (song,) = composed_songs(home, SEEDS[:1], Settings())
+    assert song.features.equals(songs[0].features)
+    assert json.loads(about.read_text()) == facts
+
+
+def test_named_f1_is_that_of_scikit_learn(bundle, songs):
+    paths = [bundle.form(song.features, song.overview, song.duration).path for song in songs]
+    answers = np.concatenate([np.array(bundle.states.states)[path] for path in paths])
+    truth = np.concatenate([song.truth for song in songs])
+    expected = f1_score(truth, answers, average="macro", labels=np.unique(truth), zero_division=0)
+    assert named_f1(bundle, songs) == pytest.approx(expected)
+
+
+def test_a_state_without_a_name_is_never_right(bundle, songs):
+    nameless = replace(bundle, states=replace(bundle.states, states=tuple(f"State {k}" for k in range(6, 11))))
+    assert named_f1(nameless, songs) == 0
+
+
+def test_a_network_that_adds_nothing_is_not_listened_to(bundle, songs):
+    weight, tried = best_weight(bundle, songs)
+    assert weight == 0
+    assert set(tried) == set(WEIGHTS)
+    assert set(tried.values()) == {named_f1(bundle, songs)}
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_a_network_is_listened_to_as_far_as_it_helps(bundle, songs, well):
+    asked, marked = advised(bundle, songs, well=well)
+    weight, tried = best_weight(asked, marked)
+    assert tried == {each: named_f1(asked.with_weight(each), marked) for each in WEIGHTS}
+    assert tried[weight] == max(tried.values())
+    assert all(score < tried[weight] for each, score in tried.items() if each < weight)  # the smallest wins a tie
+    assert (weight > 0) == well
+    assert tried[2.0] > 0.9 if well else tried[2.0] < tried[0.0]

@@ -1,0 +1,139 @@
+"""Registry: who is the champion, and how a bundle comes back from MLflow."""
+
+from __future__ import annotations
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from songform.bundle import Bundle
+from songform.errors import ModelError
+from tasks.store.corpus import Corpus
+from tasks.store.feature_tables import read_features
+from tasks.train.registry import ModelInfo, champion_version, fetch_bundle, judge_champion, model_version
+from tasks.train.tracking import MODEL_NAME, client, prepare_store
+
+
+@pytest.fixture(scope="module")
+def store_home(tmp_path_factory):
+    """Make a store without any training: the champion's rule reads metrics alone."""
+    home = tmp_path_factory.mktemp("home")
+    prepare_store.fn(home, "test")
+    client(home).create_registered_model(MODEL_NAME)
+    return home
+
+
+@pytest.fixture
+def contender(store_home):
+    """Register a version whose run scored so much on the composed songs."""
+    store = client(store_home)
+    experiment = store.get_experiment_by_name("test").experiment_id
+
+    def register(score):
+        run_id = store.create_run(experiment).info.run_id
+        if score is not None:
+            store.log_metric(run_id, "composed_macro_f1", score)
+        store.log_metric(run_id, "test_accuracy", 1 - (score or 0))  # what does not decide
+        source = (store_home / "mlruns" / "artifacts").as_uri()
+        return str(store.create_model_version(MODEL_NAME, source, run_id).version)
+
+    yield register
+    if champion_version(store_home):
+        store.delete_registered_model_alias(MODEL_NAME, "champion")
+
+
+def test_the_first_version_is_the_champion(store_home, contender):
+    assert champion_version(store_home) is None
+    version = contender(0.1)
+    assert judge_champion.fn(store_home, version)
+    assert champion_version(store_home) == version
+
+
+@pytest.mark.parametrize(("score", "wins"), [(0.4, False), (0.5, False), (None, False), (0.51, True)])
+def test_only_a_better_score_on_composed_songs_takes_the_alias(store_home, contender, score, wins):
+    reigning = contender(0.5)
+    judge_champion.fn(store_home, reigning)
+    version = contender(score)
+    assert judge_champion.fn(store_home, version) == wins
+    assert champion_version(store_home) == (version if wins else reigning)
+    assert judge_champion.fn(store_home, champion_version(store_home))  # who reigns is the champion
+
+
+def test_a_training_is_registered_under_its_run(trained):
+    assert model_version(trained.home, trained.run_id) == trained.version == champion_version(trained.home) == "1"
+    assert model_version(trained.home, "0" * 32) is None
+    metrics = client(trained.home).get_run(trained.run_id).data.metrics
+    assert 0 <= metrics["composed_macro_f1"] <= 1
+
+
+@pytest.mark.parametrize("uri", ["models:/songform@champion", "models:/songform/1", "runs:/{run_id}/bundle"])
+def test_every_address_of_a_model_leads_to_its_bundle_by_the_name_of_its_version(trained, uri):
+    known = ModelInfo("models:/songform/1", trained.plan.bundle_id, trained.run_id, True)
+    assert fetch_bundle.fn(trained.home, uri.format(run_id=trained.run_id)) == known
+
+
+def test_a_bundle_that_is_gone_from_the_corpus_comes_back_from_mlflow(trained, quick, tmp_path):
+    corpus = Corpus(trained.home)
+    before = Bundle.load(trained.folder)
+    trained.folder.rename(tmp_path / "moved")
+    try:
+        fetch_bundle.fn(trained.home, "models:/songform@champion")
+        features = read_features(corpus, trained.plan.keys[0], quick)
+        pd.testing.assert_frame_equal(Bundle.load(trained.folder).predict(features), before.predict(features))
+        assert [path for path in trained.folder.parent.iterdir() if path != trained.folder] == []
+    finally:
+        shutil.rmtree(trained.folder, ignore_errors=True)
+        (tmp_path / "moved").rename(trained.folder)
+
+
+@pytest.mark.parametrize(
+    "uri", ["models:/songform/99", "models:/other@champion", "runs:/0/bundle", "x", "", "models:/"]
+)
+def test_an_address_without_a_model_is_one_sentence(trained, uri):
+    with pytest.raises(ModelError) as caught:
+        fetch_bundle.fn(trained.home, uri)
+    assert str(caught.value).startswith(f"no model of songform can be had from {uri} (")
+    assert "\n" not in str(caught.value)
+
+
+def test_before_any_training_nothing_is_found_and_no_store_is_made(tmp_path):
+    """MLflow would make one, and two at the same time would make it badly."""
+    assert champion_version(tmp_path) is None
+    with pytest.raises(ModelError, match="no training was done in"):
+        fetch_bundle.fn(tmp_path, "models:/songform@champion")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_homes_in_one_process_have_champions_of_their_own(trained, store_home, contender):
+    version = contender(0.3)
+    judge_champion.fn(store_home, version)
+    assert champion_version(trained.home) == trained.version != version
+    assert champion_version(store_home) == version
+    assert fetch_bundle.fn(trained.home, "models:/songform@champion").run_id == trained.run_id
+
+
+def test_a_model_of_somebody_else_is_no_bundle(trained, tmp_path):
+    """It stands in the same store, but its run is not a training of songform."""
+    import mlflow
+
+    (tmp_path / "model.py").write_text(
+        "import mlflow\n"
+        "class Model(mlflow.pyfunc.PythonModel):\n"
+        "    def predict(self, context, model_input: list[str], params=None): return model_input\n"
+        "mlflow.models.set_model(Model())\n"
+    )
+    store = client(trained.home)
+    run_id = store.create_run(trained.experiment_id).info.run_id
+    with mlflow.start_run(run_id=run_id):
+        uri = mlflow.pyfunc.log_model(
+            name="other", python_model=str(tmp_path / "model.py"), pip_requirements=["numpy"]
+        ).model_uri
+    with pytest.raises(ModelError, match="no model of songform can be had"):
+        fetch_bundle.fn(trained.home, uri)
+
+
+def test_the_champion_may_be_another_one(trained, monkeypatch):
+    monkeypatch.setattr("tasks.train.registry.champion_version", lambda home: "2")
+    expected = ModelInfo("models:/songform/1", trained.plan.bundle_id, trained.run_id, False)
+    assert fetch_bundle.fn(trained.home, "models:/songform/1") == expected

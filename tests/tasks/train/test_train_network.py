@@ -1,0 +1,131 @@
+"""Training: from labelled tracks to a bundle in its folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tasks.train.train_network
+from songform.bundle import Bundle
+from songform.errors import CorpusError
+from songform.learning.splits import Split
+from tasks.progress import listening
+from tasks.store.corpus import Corpus
+from tasks.store.feature_tables import read_features
+from tasks.train.reference_songs import WEIGHTS
+from tasks.train.state_labels import read_labels, read_state_model
+from tasks.train.tracking import client, finish_run, start_run
+from tasks.train.train_network import Material, read_training, train_bundle, window_shape
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    """Copy what was trained, to spoil it."""
+    home = tmp_path / "home"
+    shutil.copytree(trained.home / "data", home / "data")
+    return replace(trained, home=home, folder=Corpus(home).bundle_path(trained.plan.bundle_id))
+
+
+@pytest.fixture
+def run_id(trained):
+    """Open another run of the same training."""
+    run_id = start_run.fn(trained.home, trained.experiment_id, trained.plan, trained.settings)
+    yield run_id
+    finish_run.fn(trained.home, run_id)
+
+
+@pytest.fixture
+def training(trained):
+    return read_training(trained.folder)
+
+
+def test_a_bundle_is_whole_and_its_training_told(trained, training):
+    names = {path.name for path in trained.folder.iterdir()}
+    assert names >= {"states.npz", "sequence.npz", "network.keras", "bundle.json", "training.json", "judgement.json"}
+    assert {len(values) for values in training.history.values()} == {trained.settings.model.epochs}
+    assert set(training.history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert set(training.tried_weights) == {f"{weight:g}" for weight in WEIGHTS}
+    bundle = Bundle.load(trained.folder)
+    assert bundle.weight in WEIGHTS
+    assert training.tried_weights[f"{bundle.weight:g}"] == max(training.tried_weights.values())
+
+
+def test_columns_are_standardised_over_the_training_frames_alone(trained):
+    corpus = Corpus(trained.home)
+    frames = np.concatenate(
+        [read_features(corpus, key, trained.settings).to_numpy(np.float64) for key in trained.plan.split.train]
+    )
+    sequence = Bundle.load(trained.folder).sequence
+    assert np.allclose(sequence.center, frames.mean(axis=0))
+    assert np.allclose(sequence.scale, frames.std(axis=0))
+    assert sequence.shape == window_shape(trained.settings)
+
+
+def test_windows_are_those_of_the_parts_and_every_target_is_its_last_units_state(trained, training):
+    corpus, plan = Corpus(trained.home), trained.plan
+    states, shape = read_state_model(corpus, plan), window_shape(trained.settings)
+    sequence = Bundle.load(trained.folder).sequence
+    material = Material(corpus, plan, trained.settings, states, sequence.center, sequence.scale)
+    for part in ("train", "validation"):
+        windows = {key: material.windows(key, part) for key in plan.split.part(part)}
+        assert sum(len(song.ends) for song in windows.values()) == training.windows[part]
+        for key, song in windows.items():
+            assert song.inputs.shape[1] == 2 * 38
+            labels = read_labels(corpus, plan, key, states)
+            middles = ((song.ends + 0.5) * shape.unit_seconds * 22050 / 512).round().astype(int)
+            assert (
+                labels[middles] == song.targets
+            ).mean() > 0.9  # at a border the middle frame may be the next state's
+
+
+def test_a_bundle_that_stands_is_not_trained_again_but_its_curves_are_told(trained, training, run_id, monkeypatch):
+    monkeypatch.setattr(tasks.train.train_network, "fit_network", None)
+    assert train_bundle.fn(trained.home, trained.plan, trained.settings, run_id) == trained.folder
+    curve = client(trained.home).get_metric_history(run_id, "val_loss")
+    assert [point.value for point in curve] == training.history["val_loss"]
+
+
+def test_the_same_seed_gives_the_same_weights(copy, trained, run_id, monkeypatch):
+    monkeypatch.setattr(tasks.train.train_network, "epoch_logger", lambda home, run_id: lambda epoch, logs: None)
+    heard = []
+    with listening(heard.append):
+        folder = train_bundle.fn(copy.home, copy.plan, copy.settings, run_id, again=True)
+    one, other = (Bundle.load(path).sequence.network.get_weights() for path in (trained.folder, folder))
+    assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    told = [event for event in heard if event.stage == "training"]
+    assert [(event.done, event.total) for event in told] == [(epoch, 2) for epoch in range(3)]
+    assert not (folder / "judgement.json").exists()  # it was measured on the network before
+
+
+@pytest.mark.parametrize("stands", [True, False])
+def test_a_bundle_that_cannot_be_written_leaves_the_old_one_or_none(copy, trained, training, monkeypatch, stands):
+    if not stands:
+        shutil.rmtree(copy.folder)
+
+    def full(self, folder):
+        (folder / "states.npz").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    bundle = Bundle.load(trained.folder)
+    monkeypatch.setattr(Bundle, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        tasks.train.train_network._write(bundle, training, copy.folder)
+    assert (copy.folder / "bundle.json").is_file() == stands
+    assert [path.name for path in copy.folder.parent.iterdir()] == [copy.folder.name] * stands
+
+
+def test_a_corpus_without_a_training_window_is_refused(copy, run_id):
+    (key, *_) = copy.plan.split.train
+    plan = replace(copy.plan, split=Split(train={key: [(0.0, 2.0)]}), bundle_id="0123456789ab")
+    with pytest.raises(CorpusError, match=r"no window of 4 s; lower sequences\.seconds"):
+        train_bundle.fn(copy.home, plan, copy.settings, run_id)
+    assert not Corpus(copy.home).bundle_path("0123456789ab").exists()
+
+
+def test_what_is_written_is_json(trained):
+    for name in ("bundle.json", "training.json", "judgement.json"):
+        assert json.loads((trained.folder / name).read_bytes())

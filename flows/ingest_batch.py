@@ -16,7 +16,7 @@ from flows.execution.task_runners import batches, results
 from songform.errors import TrackError
 from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.failures.retries import retry_pauses
-from tasks.ingest.fetch.attempts import Download
+from tasks.ingest.fetch.download import Download
 from tasks.ingest.fetch_audio import audio_at_hand, fetch_audio
 from tasks.ingest.ingest_plan import survey
 from tasks.ingest.process_pool import WorkerLostError

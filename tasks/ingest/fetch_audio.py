@@ -27,7 +27,7 @@ from songform.errors import SourceError, TrackError
 from songform.sanitize import plain_text
 from tasks.cancellation import end_if_stopped
 from tasks.ingest.failures.classify import named, track_error
-from tasks.ingest.fetch.attempts import Download
+from tasks.ingest.fetch.download import Download
 from tasks.ingest.fetch.deadline import Stopwatch
 from tasks.ingest.fetch.download import download_track
 from tasks.ingest.fetch.host_rate_limiter import HostGate, HostPaused, gate_of, host_of_address

@@ -4,7 +4,7 @@ What it reads is a stranger's, and to take it apart costs a multiple of its size
 memory, a page two hundred looks for players that it may hold, a manifest as many pieces as it says. So there is a bound
 to each (`tasks.ingest.fetch.manifests` has the last), and what is beyond is refused before yt-dlp begins.
 
-An item whose address is none is kept, and its download says so. `tasks.ingest.fetch.embedded_ytdlp` lets those of feeds
+An item whose address is none is kept, and its download says so. `tasks.ingest.fetch.ytdlp` lets those of feeds
 through; those of other pages are written so that yt-dlp does not stumble over them.
 """
 

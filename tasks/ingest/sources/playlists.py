@@ -28,7 +28,6 @@ from urllib.parse import unquote, urlsplit
 from songform.errors import SourceError, TrackError
 from songform.sanitize import plain_text
 from tasks.ingest.failures.classify import source_failure
-from tasks.ingest.fetch.ytdlp import youtube_dl
 from tasks.ingest.sources.listing import Listing, unique_tracks
 from tasks.settings import DownloadSettings
 from tasks.store.tracks import Track, feed_key, site_key, web_key
@@ -71,6 +70,8 @@ def web_listing(url: str, *, limit: int | None = None, settings: DownloadSetting
     SourceError
         If nothing can be listed; its class says whether another attempt is worth it, its cause is a `TrackError`.
     """
+    from tasks.ingest.fetch.ytdlp import youtube_dl  # which imports yt-dlp
+
     params = {
         "extract_flat": "in_playlist",
         "playlistend": limit,

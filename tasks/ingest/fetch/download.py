@@ -32,18 +32,18 @@ from typing import Any
 from songform.audio.headers import is_cut_short
 from songform.errors import AudioError, ParameterError, TrackError
 from songform.sanitize import plain_text
-from tasks.ingest.failures.classify import named, track_error
+from tasks.ingest.failures.classify import track_error, track_label
 from tasks.ingest.fetch.audio_length import packet_seconds
 from tasks.ingest.fetch.deadline import Deadline
-from tasks.ingest.fetch.transcode import announced_seconds, as_mp3, sound_alone
+from tasks.ingest.fetch.transcode import announced_seconds, as_mp3, audio_only
 from tasks.settings import AudioSettings, DownloadSettings
 from tasks.store.tracks import Track
 
-__all__ = ["Download", "Progress", "download_track"]
+__all__ = ["Download", "ProgressCallback", "download_track"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,40}):(?!\d)")  # before digits it is a host, with its port
 
-Progress = Callable[[int, int | None], None]
+ProgressCallback = Callable[[int, int | None], None]
 """Called now and then with the bytes fetched so far, and with all there will be if that is known."""
 
 
@@ -76,7 +76,7 @@ def download_track(
     audio: AudioSettings,
     download: DownloadSettings,
     ffmpeg: str,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     spent: float = 0.0,
 ) -> Download:
     """Fetch a track once.
@@ -128,7 +128,7 @@ class _Attempt:
     settings: DownloadSettings
     ffmpeg: str
     deadline: Deadline
-    progress: Progress | None
+    progress: ProgressCallback | None
     announced_by_file: float | None = None
 
     def download(self) -> Download:
@@ -213,12 +213,12 @@ class _Attempt:
                 raise AudioError(msg, "transient", measured=seconds)
         warnings: tuple[str, ...] = ()
         if announced is not None and seconds - announced > max(2.0, 0.02 * announced):
-            warnings = (f"{named(self.track)} has {seconds:.1f} s, but its source announced {announced:.1f} s",)
+            warnings = (f"{track_label(self.track)} has {seconds:.1f} s, but its source announced {announced:.1f} s",)
         return replace(fetched, path=path, warnings=warnings)
 
     def _encoded(self, path: Path) -> Path:
         if self.audio.codec == "native":
-            return sound_alone(path, ffmpeg=self.ffmpeg, timeout=self.deadline.left)
+            return audio_only(path, ffmpeg=self.ffmpeg, timeout=self.deadline.left)
         longest = 3600.0 * self.settings.max_hours
         return as_mp3(path, bitrate=self.audio.bitrate, seconds=longest, ffmpeg=self.ffmpeg, timeout=self.deadline.left)
 
@@ -227,7 +227,7 @@ class _Attempt:
 
     def _failure(self, error: Exception) -> TrackError:
         """Return the error as one that names the track."""
-        what = f"{named(self.track)} cannot be fetched"
+        what = f"{track_label(self.track)} cannot be fetched"
         if self.deadline.is_over:
             return TrackError(f"{what}: {self.deadline}", "permanent")
         if not isinstance(error, TrackError):

@@ -35,7 +35,7 @@ from yt_dlp.utils import determine_protocol
 
 from songform.errors import TrackError
 from tasks.ingest.fetch.connections import GuardedRH
-from tasks.ingest.fetch.cookies import private_cookies
+from tasks.ingest.fetch.cookies import load_cookies
 from tasks.ingest.fetch.deadline import Deadline
 from tasks.ingest.fetch.generic_extractor import GenericIE
 from tasks.ingest.fetch.guard import Guard
@@ -83,7 +83,7 @@ def youtube_dl(
     """
     # yt-dlp would run any `yt_dlp_plugins/` that lies in the working folder.
     plugin_dirs.value = ["default"] if settings.allow_plugins else []
-    cookies = {"cookiefile": private_cookies(settings.cookies)} if settings.cookies else {}
+    cookies = {"cookiefile": load_cookies(settings.cookies)} if settings.cookies else {}
     end = Deadline(settings.max_minutes) if deadline is None else deadline
     ydl = _GuardedYoutubeDL({**_careful_params(), **cookies, **params}, guard=Guard(settings.allow_private, end))
     for extractor in extractors:

@@ -35,7 +35,8 @@ def _run_name(parameters: dict[str, Any]) -> str:
     return f"extract {jobs[0][0].title}" if len(jobs) == 1 else f"extract {len(jobs)} tracks"
 
 
-@task(task_run_name=_run_name, cache_policy=NO_CACHE)
+# Prefect's type of a name that depends on the parameters has a class method, which no function has.
+@task(task_run_name=_run_name, cache_policy=NO_CACHE)  # type: ignore[arg-type]
 def extract_tracks(
     home: Path, jobs: Sequence[tuple[Track, Path]], settings: Settings, n_tracks: int
 ) -> list[TrackRecord]:

@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prefect import task
+from prefect import State, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
-from prefect.states import Completed, State
+from prefect.states import Completed
 
 from songform.errors import TrackError
 from tasks.cancellation import raise_if_stopped

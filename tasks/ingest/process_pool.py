@@ -78,7 +78,7 @@ class _SigintIgnoringProcess(SpawnProcess):
 
 
 class _SigintIgnoringContext(SpawnContext):
-    Process = _SigintIgnoringProcess  # type: ignore[assignment]  which is how the standard library's own contexts are made
+    Process = _SigintIgnoringProcess
 
 
 class _TerminatedError(BaseException):
@@ -136,7 +136,8 @@ def run_jobs(
                 # A process that dies between two jobs may break the pool; what it left over is begun anew.
                 if future.cancelled() or not isinstance(future.exception(), BrokenProcessPool):
                     left.remove(numbers[future])
-                    yield numbers[future], _outcome(future)
+                    outcome = _outcome(future)
+                    yield numbers[future], outcome
         if len(left) == n_left:
             msg = (
                 "the worker processes end before they begin; a script that starts them must do so "
@@ -153,7 +154,7 @@ def worker_pool(function: Callable[..., object], *, workers: int) -> Iterator[Pr
     try:
         yield pool
     finally:
-        pool.stop()
+        pool.stop()  # type: ignore[no-untyped-call]  # Pebble annotates it halfway
         pool.join()
 
 

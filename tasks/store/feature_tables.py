@@ -35,7 +35,8 @@ def has_feature_tables(corpus: Corpus, record: TrackRecord | None, config: str) 
 
 def read_features(corpus: Corpus, key: str, settings: Settings) -> pd.DataFrame:
     """Read a track's frame features."""
-    return read_table(corpus.features_path(features_config(settings), key)).to_pandas().set_index("time_s")
+    table: pd.DataFrame = read_table(corpus.features_path(features_config(settings), key)).to_pandas()
+    return table.set_index("time_s")
 
 
 def read_overview(corpus: Corpus, key: str, settings: Settings) -> Overview:

@@ -27,7 +27,7 @@ from tasks.settings import DownloadSettings
 from tasks.store.tracks import TrackRecord
 
 if TYPE_CHECKING:
-    from prefect.client.schemas.objects import State
+    from prefect import State
 
 __all__ = ["MANUAL_RETRY", "is_due", "needs_manual_retry", "retry_options", "seconds_until_retry", "should_retry"]
 

@@ -87,8 +87,9 @@ def _lines(command: list[str], timeout: float | None) -> Iterator[Iterable[str]]
         is_late.set()
         run.kill()
 
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, **pipes) as run:  # noqa: S603  no shell; `find_ffmpeg` names the program
+    with subprocess.Popen(  # noqa: S603  no shell; `find_ffmpeg` names the program
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as run:
         timer = threading.Timer(threading.TIMEOUT_MAX if timeout is None else timeout, end)
         timer.start()
         try:

@@ -31,7 +31,7 @@ MAX_PAGE_CHARACTERS = 2**23  # of a page that is no feed
 _OPEN_BRACKET = re.compile(r"://\[[^\s\"'<>]*")
 
 
-class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no types
+class GenericIE(_GenericIE):
     """yt-dlp's extractor of this name; the name is part of what it answers to."""
 
     _page = ""

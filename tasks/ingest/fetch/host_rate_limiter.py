@@ -168,8 +168,7 @@ class HostRateLimiter:
             pause = self._pause(in_row, retry_after, robot=robot)
             since = state.paused_since if state.paused_until > now else now
             until = max(state.paused_until, now + min(pause, DAY))
-            news = {"paused_since": since, "paused_until": until, "reason": reason, "throttled": in_row + 1}
-            self._save(replace(state, **news))
+            self._save(replace(state, paused_since=since, paused_until=until, reason=reason, throttled=in_row + 1))
         return until
 
     def throttle_for(self, error: TrackError) -> float:

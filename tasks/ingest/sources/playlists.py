@@ -198,7 +198,7 @@ def _trimmed(url: str) -> str:
     from yt_dlp.utils import smuggle_url, unsmuggle_url
 
     address, smuggled = unsmuggle_url(url, {})
-    return smuggle_url(address.strip(), smuggled) if smuggled else address.strip()
+    return str(smuggle_url(address.strip(), smuggled) if smuggled else address.strip())
 
 
 def _stem(address: str) -> str:

@@ -20,7 +20,7 @@ from songform.errors import ParameterError
 from songform.features.overview import OVERVIEW_SECONDS, Overview
 from songform.structure.pooling import frame_units, pooled
 
-__all__ = ["UNIT_SECONDS", "KnownUnits", "SongUnits", "song_units"]
+__all__ = ["UNIT_SECONDS", "CausalUnits", "SongUnits", "song_units"]
 
 UNIT_SECONDS = 0.5
 _CELLS = round(UNIT_SECONDS / OVERVIEW_SECONDS)  # rows of the overview in a unit
@@ -65,7 +65,7 @@ class SongUnits:
         return self.mean[:, self.columns.index(name)]
 
 
-class KnownUnits:
+class CausalUnits:
     """The units of a song's beginning, however much of it is known.
 
     Parameters
@@ -129,5 +129,5 @@ class KnownUnits:
 
 
 def song_units(features: pd.DataFrame, overview: Overview, *, sr: float = 22050, hop_length: int = 512) -> SongUnits:
-    """Pool a whole song to units; parameters and errors as of `KnownUnits`."""
-    return KnownUnits(features, overview, sr=sr, hop_length=hop_length).whole
+    """Pool a whole song to units; parameters and errors as of `CausalUnits`."""
+    return CausalUnits(features, overview, sr=sr, hop_length=hop_length).whole

@@ -40,7 +40,7 @@ from songform.structure.change_points import MOST_UNITS, song_stretches, spread_
 from songform.structure.context import CONTEXT_COLUMNS, stretch_context
 from songform.structure.normalize import Curves, song_curves
 from songform.structure.song_units import UNIT_SECONDS, SongUnits, song_units
-from songform.structure.viterbi import brief_path, state_path, transition_matrix
+from songform.structure.viterbi import max_dwell_path, state_path, transition_matrix
 
 __all__ = [
     "VERSION",
@@ -303,7 +303,7 @@ def state_sequence(model: StateModel, posterior: Array) -> NDArray[np.intp]:
     if "Transition" not in model.states:
         return state_path(posterior, transitions)
     turn, most = model.states.index("Transition"), round(_MOST_TURN_SECONDS / UNIT_SECONDS)
-    return brief_path(posterior, transitions, brief=turn, most=most)
+    return max_dwell_path(posterior, transitions, brief=turn, most=most)
 
 
 def _weights(n_dimensions: int, context_weight: float) -> Array:

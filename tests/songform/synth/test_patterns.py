@@ -1,4 +1,4 @@
-"""Kinds: whatever way a state is written in, it must be what its name says, on any instruments."""
+"""Patterns: whatever way a state is written in, it must be what its name says, on any instruments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.signal import correlate
 
 from songform.synth.instruments import ROLES, SETS, new_band
-from songform.synth.patterns import KINDS, TRANSITION
+from songform.synth.patterns import PATTERNS, TRANSITION
 from songform.synth.patterns.repetitive import loop_steps
 from songform.synth.rendering.mastering import Master, mastered
 from songform.synth.rendering.mixing import levelled
@@ -24,7 +24,7 @@ from songform.synth.score.themes import modulated, new_theme
 SR = 22050
 STEP = round(SR * 15 / 112)
 N_BARS = 8
-ALL = [(state, kind) for state, of_state in KINDS.items() for kind in of_state]
+ALL = [(state, kind) for state, of_state in PATTERNS.items() for kind in of_state]
 SEED = st.integers(0, 2**32)
 METRE = st.sampled_from(METRES)
 
@@ -32,7 +32,7 @@ METRE = st.sampled_from(METRES)
 def written(state: str, kind: str, n_bars: int, seed: int, metre: int = 16) -> list[Note]:
     """Write a section."""
     rng = np.random.default_rng(seed)
-    return KINDS[state][kind].write(new_theme(rng, metre=metre), n_bars, rng)
+    return PATTERNS[state][kind].write(new_theme(rng, metre=metre), n_bars, rng)
 
 
 def played(notes: list[Note], instruments: str, seed: int) -> np.ndarray:
@@ -91,7 +91,7 @@ def test_a_loop_is_heard_three_times_at_least_and_has_four_bars_at_most(n_bars: 
     assert n_bars * metre >= 3 * length
 
 
-@given(kind=st.sampled_from(sorted(KINDS["Repetitive"])), n_bars=st.integers(1, 16), seed=SEED, metre=METRE)
+@given(kind=st.sampled_from(sorted(PATTERNS["Repetitive"])), n_bars=st.integers(1, 16), seed=SEED, metre=METRE)
 def test_a_repetitive_section_is_a_loop_note_for_note(kind, n_bars, seed, metre) -> None:
     notes = written("Repetitive", kind, n_bars, seed, metre)
     lengths = (metre // 4, metre // 2, metre, 2 * metre, 4 * metre)
@@ -118,7 +118,7 @@ def test_no_other_section_is_a_loop(each, seed: int, metre: int) -> None:
         assert np.mean([note in heard for note in early]) < 0.9
 
 
-@given(kind=st.sampled_from(sorted(KINDS["BuildUp"])), n_bars=st.integers(2, 16), seed=SEED, metre=METRE)
+@given(kind=st.sampled_from(sorted(PATTERNS["BuildUp"])), n_bars=st.integers(2, 16), seed=SEED, metre=METRE)
 def test_a_build_up_gets_denser_bar_by_bar(kind: str, n_bars: int, seed: int, metre: int) -> None:
     notes = written("BuildUp", kind, n_bars, seed, metre)
     strokes = [len([note for note in notes if note.step // metre == bar]) for bar in range(n_bars)]
@@ -127,7 +127,7 @@ def test_a_build_up_gets_denser_bar_by_bar(kind: str, n_bars: int, seed: int, me
 
 
 @pytest.mark.parametrize("instruments", SETS)
-@pytest.mark.parametrize("kind", KINDS["BuildUp"])
+@pytest.mark.parametrize("kind", PATTERNS["BuildUp"])
 def test_a_build_up_gets_brighter_and_has_no_bass_in_the_end(kind: str, instruments: str) -> None:
     for seed in (1, 2):
         thirds = np.array_split(played(written("BuildUp", kind, N_BARS, seed), instruments, seed), 3)
@@ -153,5 +153,5 @@ def test_energetic_is_brighter_and_denser_than_calm_at_the_same_loudness(instrum
         power = np.abs(np.fft.rfft(y)) ** 2
         return float(power[np.fft.rfftfreq(y.size, 1 / SR) > 1500].sum() / power.sum())
 
-    calm, full = ([treble(state, kind) for kind in KINDS[state]] for state in ("Calm", "Energetic"))
+    calm, full = ([treble(state, kind) for kind in PATTERNS[state]] for state in ("Calm", "Energetic"))
     assert max(calm) < min(full)

@@ -11,9 +11,9 @@ from functools import partial
 
 import numpy as np
 
-from songform.synth.instruments.strokes import Envelope, Instrument, Samples, Stroke
+from songform.synth.instruments.instrument import Envelope, Instrument, Samples, Stroke
 
-__all__ = ["HARMONIC"]
+__all__ = ["SUBTRACTIVE"]
 
 TABLE_SIZE = 4096
 N_HARMONICS = 40
@@ -86,4 +86,4 @@ _WAVES = {
     "hollow": _Wave(Envelope(decay=0.6, sustain=0.4), slope=1.2, even=0.1, closing=0.3),
 }
 
-HARMONIC: dict[str, Instrument] = {name: partial(_harmonic, wave=wave) for name, wave in _WAVES.items()}
+SUBTRACTIVE: dict[str, Instrument] = {name: partial(_harmonic, wave=wave) for name, wave in _WAVES.items()}

@@ -1,7 +1,7 @@
 """Writing: from a plan to the notes of every section.
 
-A Transition may change the theme, and so the key. What was heard may come again: a section of the same state and kind
-as an earlier one is, half of the time, the same music.
+A Transition may change the theme, and so the key. What was heard may come again: a section of the same state and
+pattern as an earlier one is, half of the time, the same music.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from songform.synth.patterns import KINDS, TRANSITION, Kind
+from songform.synth.patterns import PATTERNS, TRANSITION, Pattern
 from songform.synth.score.notes import Note, cropped, stretched
 from songform.synth.score.plan import Plan
 from songform.synth.score.themes import Theme, modulated
 
-__all__ = ["kind_levels", "new_kinds", "scores"]
+__all__ = ["new_patterns", "pattern_levels", "scores"]
 
 # The felt tempo of a state: what would be faster is written for half the tempo, what would be slower than half of it
 # for twice the tempo. A Calm of sixteenths at 180 beats a minute would not be calm.
 FASTEST_FELT = {"Calm": 102.0, "BuildUp": 165.0, "Energetic": 182.0, "Repetitive": 150.0}
 
 
-def new_kinds(
+def new_patterns(
     rng: np.random.Generator, plan: Plan, palette: Mapping[str, tuple[str, ...]], bar_seconds: float
 ) -> list[str]:
-    """Draw the kind of each section.
+    """Draw the pattern of each section.
 
     Parameters
     ----------
@@ -34,32 +34,33 @@ def new_kinds(
     plan : Plan
         The sections.
     palette : mapping of str to tuple of str
-        The kinds of each state that the song knows. A Transition that is too long for its kind is made of gestures.
+        The patterns of each state that the song knows. A Transition that is too long for its pattern is made of
+        gestures.
     bar_seconds : float
         The length of a bar.
     """
-    kinds = [palette[state][int(rng.integers(len(palette[state])))] for state, _ in plan]
+    patterns = [palette[state][int(rng.integers(len(palette[state])))] for state, _ in plan]
     return [
-        "gestures" if state == "Transition" and n_bars * bar_seconds > TRANSITION[kind].longest else kind
-        for (state, n_bars), kind in zip(plan, kinds, strict=True)
+        "gestures" if state == "Transition" and n_bars * bar_seconds > TRANSITION[pattern].longest else pattern
+        for (state, n_bars), pattern in zip(plan, patterns, strict=True)
     ]
 
 
-def kind_levels(plan: Plan, kinds: list[str]) -> list[float]:
-    """Return how much louder each section is by its kind than is usual for its state, in dB."""
+def pattern_levels(plan: Plan, patterns: list[str]) -> list[float]:
+    """Return how much louder each section is by its pattern than is usual for its state, in dB."""
     return [
-        TRANSITION[kind].level_db if state == "Transition" else KINDS[state][kind].level_db
-        for (state, _), kind in zip(plan, kinds, strict=True)
+        TRANSITION[pattern].level_db if state == "Transition" else PATTERNS[state][pattern].level_db
+        for (state, _), pattern in zip(plan, patterns, strict=True)
     ]
 
 
-def scores(plan: Plan, kinds: list[str], theme: Theme, bpm: float, rng: np.random.Generator) -> list[list[Note]]:
+def scores(plan: Plan, patterns: list[str], theme: Theme, bpm: float, rng: np.random.Generator) -> list[list[Note]]:
     """Write the notes of every section.
 
     Parameters
     ----------
-    plan, kinds : Plan, list of str
-        The sections and their kinds.
+    plan, patterns : Plan, list of str
+        The sections and their patterns.
     theme : Theme
         With which the song begins.
     bpm : float
@@ -69,14 +70,14 @@ def scores(plan: Plan, kinds: list[str], theme: Theme, bpm: float, rng: np.rando
     """
     written = []
     heard: dict[tuple[str, str], int] = {}
-    for (state, n_bars), kind in zip(plan, kinds, strict=True):
+    for (state, n_bars), pattern in zip(plan, patterns, strict=True):
         if state == "Transition":
             before, theme = theme, modulated(theme, rng) if rng.random() < 0.6 else theme
-            written.append(TRANSITION[kind].write(before, theme, n_bars, rng))
+            written.append(TRANSITION[pattern].write(before, theme, n_bars, rng))
         else:
             fresh = int(rng.integers(2**32))
-            seed = heard.setdefault((state, kind), fresh) if rng.random() < 0.5 else fresh
-            written.append(_section(theme, KINDS[state][kind], n_bars, _stretch(state, bpm), seed))
+            seed = heard.setdefault((state, pattern), fresh) if rng.random() < 0.5 else fresh
+            written.append(_section(theme, PATTERNS[state][pattern], n_bars, _stretch(state, bpm), seed))
     return written
 
 
@@ -85,8 +86,8 @@ def _stretch(state: str, bpm: float) -> float:
     return float(2.0 ** np.ceil(np.log2(bpm / FASTEST_FELT[state]) - 1e-9))
 
 
-def _section(theme: Theme, kind: Kind, n_bars: int, stretch: float, seed: int) -> list[Note]:
+def _section(theme: Theme, pattern: Pattern, n_bars: int, stretch: float, seed: int) -> list[Note]:
     """Write a section at its felt tempo; what does not fill it is cut off at its end."""
     rng = np.random.default_rng(seed)
-    notes = kind.write(theme, int(np.ceil(n_bars / stretch)), rng)
+    notes = pattern.write(theme, int(np.ceil(n_bars / stretch)), rng)
     return cropped(stretched(notes, stretch), theme.metre * n_bars)

@@ -112,7 +112,7 @@ BROKEN = {
     "a csv_labels's time": ("x.csv", 'start,end,label\n0,1,"a\nb"\nx,2,c\n', "line 4 has 'x' where a time in seconds"),
     "a csv_labels's short line": ("x.csv", "start,end,label\n0,1\n", "line 2 has 2 cells, fewer than the header"),
     "a csv_labels's confidence": ("x.csv", "start,end,label,confidence\n0,1,a,7\n", "line 2 has a confidence of 7"),
-    "a cell without end": ("x.csv", "start,end,label\n0,1," + "x" * 200_000, "line 2 is no line of a csv_labels"),
+    "a cell without end": ("x.csv", "start,end,label\n0,1," + "x" * 200_000, "line 2 is no line of a sheet"),
     "JSON": ("x.json", '{\n "segments": [\n', "line 3 is no JSON"),
     "JAMS": ("x.jams", '{\n "annotations": [}', "line 2 is no JSON"),
     "JSON of another kind": ("x.json", '{"a": 1}', "no report of songform: it has no list of segments"),

@@ -14,7 +14,8 @@ import hashlib
 import json
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 __all__ = [
     "AudioSettings",
@@ -125,7 +126,7 @@ class SequencesSettings(_Section):
 class ModelSettings(_Section):
     """The sequence model and its training."""
 
-    name: Literal["lstm"] = Field("lstm", description="Architecture.")
+    name: str = Field("lstm", description="Architecture: a name in songform.learning.networks.NETWORKS.")
     seed: int = Field(
         0, ge=0, le=_MOST_SEED, description="Seed of the split, the weights and the order of the windows."
     )
@@ -133,6 +134,15 @@ class ModelSettings(_Section):
     patience: int = Field(5, ge=1, description="Epochs without a better validation loss before training stops.")
     batch_size: int = Field(256, ge=1, description="Windows in a batch.")
     learning_rate: float = Field(0.001, gt=0.0, description="Adam's step size.")
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_network(cls, name: str) -> str:
+        from songform.learning.networks import NETWORKS  # NumPy, which `songform --help` does not wait for
+
+        if name not in NETWORKS:
+            raise PydanticKnownError("literal_error", {"expected": " or ".join(map(repr, NETWORKS))})
+        return name
 
 
 class DownloadSettings(_Section):

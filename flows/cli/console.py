@@ -321,23 +321,25 @@ class Console:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("on held-out tracks", "accuracy", "macro-F1", "log-loss"):
             table.add_column(name, justify="left" if name.startswith("on") else "right")
+        network = str(report.params.get("model.name", "lstm"))
         for who in ("test", *BASELINES):
             if f"{who}_accuracy" in report.metrics:
                 values = [f"{report.metrics[f'{who}_{name}']:.3f}" for name in ("accuracy", "macro_f1", "log_loss")]
-                table.add_row("lstm" if who == "test" else who.replace("_", " "), *values)
+                table.add_row(network if who == "test" else who.replace("_", " "), *values)
         if table.row_count:
             self._out.print(table)
         else:
             self.say("No test metrics: the corpus is too small to hold any sound back for a test.")
-        self._caution(report.metrics)
+        self._caution(report.metrics, network)
         when = "Trained" if report.is_new else "Trained before"
         rank = "the champion" if report.is_champion else "not the champion"
         self.say(f"{when}: MLflow run {report.run_id}; model {report.model_uri} ({rank})")
 
-    def _caution(self, metrics: dict[str, float]) -> None:
+    def _caution(self, metrics: dict[str, float], network: str) -> None:
         """Say so when a model has learned nothing that can be relied on."""
         if metrics.get("test_accuracy", 1.0) < metrics.get("majority_accuracy", 0.0):
-            self.say("Caution: on held-out tracks the LSTM is worse than the most frequent state alone; add songs.")
+            name = network.upper()
+            self.say(f"Caution: on held-out tracks the {name} is worse than the most frequent state alone; add songs.")
 
     def _timelines(self, report: AnalyzeReport) -> None:
         from flows.cli.timeline import legend, segment_table, timeline

@@ -51,6 +51,7 @@ from songform.structure.song_units import UNIT_SECONDS, song_units
 
 __all__ = [
     "CONTEXT_COLUMNS",
+    "CONTEXT_DESCRIPTIONS",
     "UNIT_SECONDS",
     "VERSION",
     "context_curves",
@@ -64,7 +65,17 @@ __all__ = [
 ]
 
 VERSION = 3
-CONTEXT_COLUMNS = ("energy", "rise", "novelty", "recurrence", "variance", "abs_slope")
+
+CONTEXT_DESCRIPTIONS = {
+    "energy": "how loud and how full in the bass, against the rest of the song",
+    "rise": "loudness, onsets and brightness climb, and the bass recedes",
+    "novelty": "what comes sounds unlike what was",
+    "recurrence": "a loop: it is like itself a few beats away",
+    "variance": "how much the sound moves about",
+    "abs_slope": "how fast the loudness changes, up or down",
+}
+"""Each descriptor in words, as a song's page explains it."""
+CONTEXT_COLUMNS = tuple(CONTEXT_DESCRIPTIONS)
 
 _NEAR_SECONDS = 3.0  # cuts so far away count for little: a transition has two within some seconds, a section does not
 _CUT_NOVELTY = 0.05  # what a cut at this very moment adds to Foote's novelty

@@ -55,9 +55,9 @@ with unwatched_imports():
     lap("import the rest of what ingest needs")
 from tasks.store.corpus import Corpus
 from tasks.settings import Settings
-from tasks.ingest.extraction_worker import Extraction, extract_track
+from tasks.ingest.extraction_worker import ExtractionJob, extract_track
 from tasks.ingest.sources.local_files import local_listing
-from tasks.ingest.process_pool import outcomes
+from tasks.ingest.process_pool import run_jobs
 
 @prefect.flow
 def nothing():
@@ -71,8 +71,8 @@ lap("Prefect: the first flow of a program, of nothing")
 (track,) = local_listing(song).tracks
 Corpus(home).prepare()
 lap("list one file (its hash)")
-job = Extraction(home, track, song, Settings(), None)
-list(outcomes(extract_track, [job], workers=1))
+job = ExtractionJob(home, track, song, Settings(), None)
+list(run_jobs(extract_track, [job], workers=1))
 lap("a fresh worker: start, extract, write, end")
 extract_track(job)
 lap("decode, extract and write alone")

@@ -10,7 +10,7 @@ from prefect import flow
 
 from flows.ingest import IngestReport, ingest, report_of
 from songform.errors import ModelError, SourceError
-from tasks.ingest.sources.listing import all_told
+from tasks.ingest.sources.listing import problems_message
 from tasks.report.segment_table import collect_segments
 from tasks.report.song_reports import OWN_MODEL, report_tracks
 from tasks.report.sonification import sonify_tracks
@@ -117,5 +117,5 @@ def _keys_at_hand(ingested: IngestReport) -> list[str]:
     if not keys:
         reasons = [track["error"]["message"] for track in ingested.tracks if track["error"]] + ingested.problems
         none = "there is no track to analyse; give another SOURCE"
-        raise SourceError(all_told("not one of these tracks can be had", reasons or [none]))
+        raise SourceError(problems_message("not one of these tracks can be had", reasons or [none]))
     return keys

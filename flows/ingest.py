@@ -17,11 +17,12 @@ from flows.ingest_alerts import Watch
 from flows.ingest_batch import CHUNK, ingest_chunk
 from songform.errors import SongformError, SourceError
 from tasks.ingest.artifacts import outcome_counts, publish_links, publish_progress, publish_tracks
-from tasks.ingest.failures.retries import retry_pauses
-from tasks.ingest.fetch.host_rate_limiter import interleaved
-from tasks.ingest.fetch_audio import list_source, remove_leftovers
-from tasks.ingest.ingest_plan import Survey, survey
-from tasks.ingest.sources.listing import all_told, unique_tracks
+from tasks.ingest.failures.retries import retry_options
+from tasks.ingest.fetch.host_rate_limiter import interleaved_by_host
+from tasks.ingest.fetch_audio import remove_leftover_downloads
+from tasks.ingest.ingest_plan import IngestPlan, plan_ingest
+from tasks.ingest.list_source import list_source
+from tasks.ingest.sources.listing import problems_message, unique_tracks
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import Track
@@ -129,7 +130,7 @@ def ingest(
     try:
         listed = list_sources(home, sources, settings, limit, watch)
         tracks = listed.tracks if sources else None
-        found = survey(home, tracks, settings, retry_failed=retry_failed, now=datetime.now(UTC))
+        found = plan_ingest(home, tracks, settings, retry_failed=retry_failed, now=datetime.now(UTC))
         notes = bring_in(home, found, settings, retry_failed=retry_failed)
         summaries = found.summaries(home, settings)
         watch.count(found, summaries)
@@ -144,7 +145,7 @@ def ingest(
 
 def list_sources(home: Path, sources: list[str], settings: Settings, limit: int | None, watch: Watch) -> Listed:
     """List all sources; one that cannot be listed is a problem, and an error only if there is no other."""
-    listing = list_source.with_options(**retry_pauses(settings.download))
+    listing = list_source.with_options(**retry_options(settings.download))
     tracks: list[Track] = []
     problems: list[str] = []
     notes: list[str] = []
@@ -163,16 +164,16 @@ def list_sources(home: Path, sources: list[str], settings: Settings, limit: int 
             notes.extend(found.notes)
     if sources and not tracks:
         none = f"there is no track in {', '.join(sources)}"
-        raise SourceError(all_told("not one of these sources can be listed", problems or [none]))
+        raise SourceError(problems_message("not one of these sources can be listed", problems or [none]))
     return Listed(unique_tracks(tracks), problems, notes)
 
 
-def bring_in(home: Path, found: Survey, settings: Settings, *, retry_failed: bool) -> list[str]:
+def bring_in(home: Path, found: IngestPlan, settings: Settings, *, retry_failed: bool) -> list[str]:
     """Bring in what is wanted, a chunk after the other; return what is odd."""
-    remove_leftovers(home, found.cached, settings)
+    remove_leftover_downloads(home, found.cached, settings)
     if not found.wanted:
         return []
-    wanted, notes = interleaved(found.wanted), []
+    wanted, notes = interleaved_by_host(found.wanted), []
     # A single chunk is no flow of its own: that would only be one more thing to click on, and cost a second.
     work = ingest_chunk if len(wanted) > CHUNK else ingest_chunk.fn
     progress = publish_progress(0, len(wanted))

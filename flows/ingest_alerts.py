@@ -24,8 +24,8 @@ from tasks.alerts.conditions import (
     success_conditions,
     version_condition,
 )
-from tasks.ingest.fetch.host_rate_limiter import pauses
-from tasks.ingest.ingest_plan import Survey
+from tasks.ingest.fetch.host_rate_limiter import host_pauses
+from tasks.ingest.ingest_plan import IngestPlan
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 
@@ -57,7 +57,7 @@ class Watch:
     n_tried: int = 0
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def count(self, found: Survey, tracks: Iterable[Mapping[str, Any]]) -> None:
+    def count(self, found: IngestPlan, tracks: Iterable[Mapping[str, Any]]) -> None:
         """Count the tracks by what was known of them before and what became of them.
 
         A track that failed before and fails again says nothing new: else a single one that is beyond help would spoil
@@ -87,7 +87,7 @@ class Watch:
             yield playlist_condition(source, self.listed[source], notify)
         if self.listed:  # a retry of what is due is made of failures
             yield from success_conditions(", ".join(self.listed), self.n_done, self.n_tried, notify)
-        for host, since, until, reason in pauses(self.corpus):
+        for host, since, until, reason in host_pauses(self.corpus):
             # A pause that began and ended within a long ingest is worth telling, too.
             yield circuit_condition(host, since, until, reason, self.began)
         yield version_condition(version("yt-dlp"), notify, now)

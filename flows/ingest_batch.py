@@ -15,12 +15,12 @@ from prefect import flow
 from flows.execution.task_runners import batches, results
 from songform.errors import TrackError
 from tasks.ingest.extract_tracks import extract_tracks
-from tasks.ingest.failures.retries import retry_pauses
-from tasks.ingest.fetch.attempts import Download
-from tasks.ingest.fetch_audio import audio_at_hand, fetch_audio
-from tasks.ingest.ingest_plan import survey
+from tasks.ingest.failures.retries import retry_options
+from tasks.ingest.fetch.download import Download
+from tasks.ingest.fetch_audio import existing_audio, fetch_audio
+from tasks.ingest.ingest_plan import plan_ingest
 from tasks.ingest.process_pool import WorkerLostError
-from tasks.ingest.track_locks import claimed
+from tasks.ingest.track_locks import locked_tracks
 from tasks.ingest.track_records import record_failure
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
@@ -35,26 +35,26 @@ CHUNK = 100
 def ingest_chunk(home: Path, tracks: list[Track], settings: Settings, retry_failed: bool = False) -> list[str]:
     """Bring tracks in, each by one process at a time; return what is odd about them."""
     corpus, keys = Corpus(home), [track.key for track in tracks]
-    with claimed(corpus, keys) as ours:
+    with locked_tracks(corpus, keys) as ours:
         notes = _bring_in(home, [track for track in tracks if track.key in ours], settings, retry_failed=retry_failed)
     others = [track for track in tracks if track.key not in ours]
-    with claimed(corpus, [track.key for track in others], wait=True):
+    with locked_tracks(corpus, [track.key for track in others], wait=True):
         return notes + _bring_in(home, others, settings, retry_failed=retry_failed)
 
 
 def _bring_in(home: Path, tracks: list[Track], settings: Settings, *, retry_failed: bool) -> list[str]:
     """Fetch what must be fetched, then extract all."""
     # What was wanted a while ago may have been brought in by another process since.
-    wanted = survey(home, tracks, settings, retry_failed=retry_failed, now=datetime.now(UTC)).wanted
+    wanted = plan_ingest(home, tracks, settings, retry_failed=retry_failed, now=datetime.now(UTC)).wanted
     notes = _fetch(home, wanted, settings)
-    jobs = [(track, audio) for track in wanted if (audio := audio_at_hand(home, track, settings)) is not None]
+    jobs = [(track, audio) for track in wanted if (audio := existing_audio(home, track, settings)) is not None]
     _extract(home, jobs, settings)
     return notes
 
 
 def _fetch(home: Path, tracks: Sequence[Track], settings: Settings) -> list[str]:
-    fetch = fetch_audio.with_options(**retry_pauses(settings.download))
-    missing = [track for track in tracks if audio_at_hand(home, track, settings) is None]
+    fetch = fetch_audio.with_options(**retry_options(settings.download))
+    missing = [track for track in tracks if existing_audio(home, track, settings) is None]
     calls = [{"home": home, "track": track, "settings": settings} for track in missing]
     notes: list[str] = []
     for track, result in zip(missing, results(fetch, calls, settings), strict=True):

@@ -425,7 +425,7 @@ def _refuse_missing(sources: list[str]) -> None:
     SourceError
         If every source is the path of nothing.
     """
-    from tasks.ingest.sources.listing import all_told
+    from tasks.ingest.sources.listing import problems_message
     from tasks.ingest.sources.local_files import local_path
 
     missing = []
@@ -437,7 +437,7 @@ def _refuse_missing(sources: list[str]) -> None:
         except SourceError as error:
             missing.append(str(error))
     if missing and len(missing) == len(sources):
-        raise SourceError(all_told("not one of these sources is there", missing))
+        raise SourceError(problems_message("not one of these sources is there", missing))
 
 
 def _code(tracks: list[dict[str, Any]], problems: list[str]) -> int:

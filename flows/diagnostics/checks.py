@@ -47,14 +47,14 @@ class Check:
 
 def check_cookies(settings: Settings) -> Check:
     """Look at the file of cookies: whether it is there, whether sites would be shown any, who else can read it."""
-    from tasks.ingest.fetch.cookies import private_cookies
+    from tasks.ingest.fetch.cookies import load_cookies
 
     given = settings.download.cookies
     if given is None:
         return Check("cookies", True, "none; sites are visited without an account")
     path = Path(given).expanduser()
     try:
-        held = _expiries(private_cookies(given).getvalue())
+        held = _expiries(load_cookies(given).getvalue())
     except TrackError as error:
         reason, _, mend = str(error).removeprefix("download.cookies names a file ").rpartition("; ")
         return Check("cookies", False, f"{path}, {reason}", mend)

@@ -16,11 +16,11 @@ from filelock import FileLock, Timeout
 
 from tasks.store.corpus import Corpus
 
-__all__ = ["claimed"]
+__all__ = ["locked_tracks"]
 
 
 @contextmanager
-def claimed(corpus: Corpus, keys: Iterable[str], *, wait: bool = False) -> Iterator[frozenset[str]]:
+def locked_tracks(corpus: Corpus, keys: Iterable[str], *, wait: bool = False) -> Iterator[frozenset[str]]:
     """Claim tracks for the length of a `with` block.
 
     Parameters
@@ -38,7 +38,7 @@ def claimed(corpus: Corpus, keys: Iterable[str], *, wait: bool = False) -> Itera
     frozenset of str
         The keys of the tracks that are ours; with `wait`, all of them.
     """
-    corpus.claims.mkdir(parents=True, exist_ok=True)
+    corpus.track_locks_path.mkdir(parents=True, exist_ok=True)
     _sweep(corpus)
     with ExitStack() as held:
         yield frozenset(key for key in sorted(keys) if _claim(corpus, key, held, wait=wait))
@@ -46,7 +46,7 @@ def claimed(corpus: Corpus, keys: Iterable[str], *, wait: bool = False) -> Itera
 
 def _sweep(corpus: Corpus) -> None:
     """Remove the files that nobody holds."""
-    for path in corpus.claims.glob("*.lock"):
+    for path in corpus.track_locks_path.glob("*.lock"):
         lock = FileLock(path, timeout=0, thread_local=False)
         with suppress(Timeout):
             lock.acquire()
@@ -54,7 +54,7 @@ def _sweep(corpus: Corpus) -> None:
 
 
 def _claim(corpus: Corpus, key: str, held: ExitStack, *, wait: bool) -> bool:
-    lock = FileLock(corpus.claims / f"{key}.lock", timeout=-1 if wait else 0, thread_local=False)
+    lock = FileLock(corpus.track_locks_path / f"{key}.lock", timeout=-1 if wait else 0, thread_local=False)
     try:
         lock.acquire()
     except Timeout:

@@ -86,23 +86,25 @@ def test_a_mistyped_path_is_nobodys_playlist_unless_songform_toml_lists_it(home,
 
 @pytest.mark.usefixtures("api")
 def test_a_host_that_wants_to_be_left_alone_for_long_is_told_of(home, listening, audio_files):
-    from tasks.ingest.fetch.host_rate_limiter import HostGate
+    from tasks.ingest.fetch.host_rate_limiter import HostRateLimiter
 
     settings, told = listening
     Corpus(home).prepare()
-    HostGate(Corpus(home).hosts, "a.example", settings().download).throttle(robot=True, reason="a check for robots")
+    HostRateLimiter(Corpus(home).hosts_path, "a.example", settings().download).throttle(
+        robot=True, reason="a check for robots"
+    )
     ingest(home, [str(audio_files[0])], settings())
     assert told() == [("circuit-open", "a.example")]
 
 
 def test_a_long_pause_that_ended_within_the_ingest_is_told_of_and_an_older_one_is_not(home, listening):
-    from tasks.ingest.fetch.host_rate_limiter import HostGate
+    from tasks.ingest.fetch.host_rate_limiter import HostRateLimiter
 
     settings, told = listening
     corpus, now = Corpus(home), datetime.now(UTC)
     corpus.prepare()
     began = now.timestamp() - 5000.0
-    HostGate(corpus.hosts, "a.example", settings().download, now=lambda: began).throttle(robot=True)
+    HostRateLimiter(corpus.hosts_path, "a.example", settings().download, now=lambda: began).throttle(robot=True)
     Watch(corpus, settings(), began=now - timedelta(seconds=60)).tell()
     assert told() == []
     Watch(corpus, settings(), began=now - timedelta(seconds=6000)).tell()

@@ -20,7 +20,7 @@ from tasks.annotate.annotations import (
     label_files,
     named_annotator,
 )
-from tasks.ingest.sources.corpus_lookup import known_tracks
+from tasks.ingest.sources.corpus_lookup import find_tracks
 from tasks.ingest.sources.local_files import local_path
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import TrackRecord
@@ -77,7 +77,7 @@ def annotate(home: Path, source: str, file: str, annotator: str | None = None) -
         If no file can be used.
     """
     corpus, path = Corpus(home), local_path(file)
-    tracks = known_tracks(corpus, source)
+    tracks = find_tracks(corpus, source)
     corpus.prepare()
     if path.is_dir():
         return _annotated_folder(corpus, tracks, source, path, annotator)
@@ -102,7 +102,7 @@ def listed_annotations(home: Path, source: str) -> AnnotateReport:
     """
     corpus = Corpus(home)
     entries, without = [], []
-    for record, _ in known_tracks(corpus, source):
+    for record, _ in find_tracks(corpus, source):
         said = annotations_of(corpus, record.key)
         entries += [_entry(record, Kept(path, annotation, "kept", [])) for path, annotation in said.values()]
         if not said:

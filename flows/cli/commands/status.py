@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from songform.errors import FAILURE_CLASSES, CorpusError
-from tasks.ingest.failures.rules import WHAT_HELPS
+from tasks.ingest.failures.rules import FAILURE_FIXES
 from tasks.store.corpus import Corpus
 
 __all__ = ["FailureGroup", "corpus_status", "failures_by_class"]
@@ -46,7 +46,7 @@ def failures_by_class(tracks: Sequence[Mapping[str, Any]]) -> list[FailureGroup]
         As `corpus_status` returns them. A track that is done may be among the failures: by other settings.
     """
     groups = (
-        FailureGroup(name, WHAT_HELPS[name], [dict(track) for track in tracks if _class_of(track) == name])
+        FailureGroup(name, FAILURE_FIXES[name], [dict(track) for track in tracks if _class_of(track) == name])
         for name in FAILURE_CLASSES
     )
     return [group for group in groups if group.tracks]

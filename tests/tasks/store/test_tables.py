@@ -1,4 +1,4 @@
-"""Tables that are written piece by piece: whole or not at all, and they say what they are."""
+"""Parquet tables, written at once or piece by piece: whole or not at all, and they say what they are."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from songform.errors import CorpusError
 from tasks.store.tables import read_table, table_writer, write_table
 
+TABLE = pa.table({"time_s": np.arange(300.0), "rms": np.linspace(0, 1, 300, dtype=np.float32)})
 SCHEMA = pa.schema([("time_s", pa.float64()), ("rms", pa.float32())])
 
 
@@ -89,3 +91,51 @@ def test_every_bit_of_a_number_comes_back(tmp_path_factory, bits):
     path = tmp_path_factory.mktemp("bits") / "t.parquet"
     write_table(path, pa.table({"x": values}))
     assert read_table(path).column("x").to_numpy().tobytes() == values.tobytes()
+
+
+def test_a_table_comes_back_as_it_was_and_says_what_it_is(tmp_path):
+    path = tmp_path / "c" / "t.parquet"
+    write_table(path, TABLE.replace_schema_metadata({"pandas": "{}"}), about={"sha256": "é"})
+    table = read_table(path)
+    assert table.equals(TABLE)
+    assert json.loads(table.schema.metadata[b"songform"]) == {"sha256": "é"}
+    assert table.schema.metadata[b"pandas"] == b"{}"
+    assert read_table(path, columns=["rms"]).column_names == ["rms"]
+    assert pq.ParquetFile(path).metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+@pytest.fixture(scope="module")
+def parquet(tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / "t.parquet"
+    write_table(path, TABLE)
+    return path
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_table_that_was_cut_or_overwritten_is_read_or_is_one_sentence(parquet, data):
+    whole = parquet.read_bytes()
+    broken = bytearray(whole[: data.draw(st.integers(0, len(whole)))])
+    for place in data.draw(st.lists(st.integers(0, max(len(broken) - 1, 0)), max_size=8)):
+        broken[place : place + 1] = data.draw(st.binary(min_size=1, max_size=1))
+    path = parquet.with_name("broken.parquet")
+    path.write_bytes(broken)
+    try:
+        read_table(path)
+    except CorpusError as error:
+        assert str(error).startswith(f"{path} cannot be read (")  # noqa: PT017  both ends are right
+        assert "\n" not in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1", b"no table at all"])
+def test_a_missing_or_empty_table_is_one_sentence(tmp_path, content):
+    path = tmp_path / "t.parquet"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CorpusError, match=r"^\S+t\.parquet cannot be read \(.+\); delete it and ingest"):
+        read_table(path)
+
+
+def test_a_table_without_a_wanted_column_is_one_sentence(parquet):
+    with pytest.raises(CorpusError, match="chroma"):
+        read_table(parquet, columns=["chroma"])

@@ -24,7 +24,15 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from numpy.typing import NDArray
+
+from songform.features.frame_features import feature_columns
+from songform.features.overview import Overview
+from songform.structure.naming import ARCHETYPES, STATES
+from songform.structure.segments import Segment
+from songform.structure.states import StateModel, fit_states
 
 TOLERANCE = 1e-4
 DIGITS = 6
@@ -192,3 +200,79 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 def new_golden(tmp_path: Path) -> Golden:
     """Return an empty store of outputs, to try what `Golden` does; it writes what is new."""
     return Golden(tmp_path, is_update=True)
+
+
+SECONDS = 40
+FRAMES_PER_SECOND = 10
+_SECTION_SECONDS = 8
+_LEVELS = (0.02, 0.12, 0.5, 0.12, 0.03)  # of the five sections of the song
+
+
+@pytest.fixture(scope="session")
+def song_features() -> pd.DataFrame:
+    """Return the features of a song of five sections, by formula: 10 frames per second, 3 MFCCs."""
+    time, section = _times()
+    level = np.array(_LEVELS)[section] * (1 + 0.3 * np.sin(2 * np.pi * time / 2))
+    level[time >= SECONDS - 2] = 1e-6  # silence at the end
+    names = feature_columns(3)
+    columns = {
+        name: (number + 1) * np.sin((0.7 + 0.31 * number) * time + 1.3 * section * (number + 1) + 0.2)
+        for number, name in enumerate(names)
+    }
+    rise = np.where(section == 1, time - _SECTION_SECONDS, 0.0)
+    columns |= {"rms_mean": level, "rms_std": level / 5, "zcr_mean": 0.1 + level / 10}
+    columns |= {"centroid_hz": 900 + 70 * rise + 40 * np.sin(time), "bandwidth_hz": 700 + 200 * level}
+    columns |= {"rolloff_hz": 2500 + 100 * rise}
+    index = pd.Index(time, name="time_s")
+    return pd.DataFrame({name: columns[name] for name in names}, index=index).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def song_overview() -> Overview:
+    """Return the overview of the same song, by formula: one frame in each of its rows."""
+    time, section = _times()
+    level = np.array(_LEVELS)[section]
+    bands, pitches = np.arange(64), np.arange(12)
+    rows = 120 + 40 * np.sin(bands / 7 + 2.1 * section[:, None]) + 60 * np.log10(10 * level)[:, None]
+    chroma = 0.5 + 0.5 * np.sin(pitches * (1 + section[:, None]) + 0.1 * time[:, None])
+    return Overview(
+        time_s=time - 0.5 / FRAMES_PER_SECOND,
+        wave_min=(-1.2 * level).astype(np.float32),
+        wave_max=(1.3 * level).astype(np.float32),
+        logmel=np.clip(np.floor(rows) + 0.25, 0, 255).astype(np.uint8),
+        chroma=chroma.astype(np.float32),
+        low_share=(0.2 + 0.1 * np.sin(time / 3 + section)).astype(np.float32),
+        onset=(1 + np.sin(5 * time) ** 2 * (1 + section)).astype(np.float32),
+        frame_counts=np.ones(len(time), np.int32),
+    )
+
+
+def _times() -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return the centre of each frame, and the section that it lies in."""
+    time = (np.arange(SECONDS * FRAMES_PER_SECOND) + 0.5) / FRAMES_PER_SECOND
+    return time, (time // _SECTION_SECONDS).astype(np.intp)
+
+
+@pytest.fixture(scope="session")
+def song_segments() -> list[Segment]:
+    """Return segments of the same song, none of which begins where a section does."""
+    edges = [0.0, 7.5, 16.5, 24.5, 31.5, 40.0]
+    return [
+        Segment(a, b, s, round(0.9 - n / 10, 1))
+        for n, (a, b, s) in enumerate(zip(edges, edges[1:], STATES, strict=False))
+    ]
+
+
+@pytest.fixture(scope="session")
+def song_vectors() -> NDArray[np.float64]:
+    """Return vectors of 60 units around five points, each like one archetype: 4 features, 6 of the context."""
+    state, place = np.arange(60) % 5, np.arange(60)[:, None]
+    features = np.sin(2.0 * state[:, None] + np.arange(4)) + 0.1 * np.sin(1.7 * place + np.arange(4))
+    context = ARCHETYPES[state] + 0.1 * np.sin(2.3 * place + np.arange(6))
+    return np.hstack([features, context])
+
+
+@pytest.fixture(scope="session")
+def song_states(song_vectors) -> StateModel:
+    """Return the states that are fitted on these vectors."""
+    return fit_states([song_vectors], sr=8000, hop_length=800)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -32,6 +33,7 @@ __all__ = [
     "Settings",
     "StatesSettings",
     "digest",
+    "later_versions",
 ]
 
 
@@ -265,13 +267,15 @@ class Settings(_Section):
         return {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
 
 
-def digest(*parts: Any) -> str:
+def digest(*parts: Any, later: Mapping[str, int] | None = None) -> str:
     """Return 12 hex digits that change when any part changes.
 
     Parameters
     ----------
     *parts : pydantic models and plain JSON values
         Settings, `VERSION` constants, hashes of tracks: all that determines a file's content.
+    later : mapping of str to int, optional
+        From `later_versions`: it is a part like the others, but none while it is empty.
 
     Returns
     -------
@@ -279,5 +283,26 @@ def digest(*parts: Any) -> str:
         The beginning of the SHA-256 of the parts' canonical JSON.
     """
     plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+    if later:
+        plain.append(dict(later))
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def later_versions(**versions: int) -> dict[str, int]:
+    """Return the `VERSION` constants that were increased since they were introduced, by name.
+
+    A module that gets its first `VERSION` when homes exist already must not change their digests: so 1 is left out.
+    Every later value is part of the digest, together with its name, because two modules may have the same number.
+
+    Parameters
+    ----------
+    **versions : int
+        The `VERSION` of each module, by a name that never changes.
+
+    Returns
+    -------
+    dict of str to int
+        Those other than 1.
+    """
+    return {name: version for name, version in versions.items() if version != 1}

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from songform.errors import ParameterError
 
-__all__ = ["confusion", "macro_f1", "precision", "recall", "scores", "soft_one_hot"]
+__all__ = ["VERSION", "confusion", "macro_f1", "precision", "recall", "scores", "soft_one_hot"]
+
+VERSION = 1  # increase this when the same answers get other scores
 
 _FLOOR = 1e-6  # under the logarithm: no answer is infinitely wrong
 

@@ -29,7 +29,17 @@ from numpy.typing import NDArray
 from songform.errors import ParameterError
 from songform.structure.normalize import Curves
 
-__all__ = ["partition", "song_stretches", "spread_over", "stretch_climbs", "stretch_means", "stretch_signals"]
+__all__ = [
+    "VERSION",
+    "partition",
+    "song_stretches",
+    "spread_over",
+    "stretch_climbs",
+    "stretch_means",
+    "stretch_signals",
+]
+
+VERSION = 1  # increase this when the same curves give other stretches
 
 PENALTY = 5.0
 """How much squared distance a further stretch must save; chosen on composed songs, see docs/states.md."""

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from songform.structure.self_similarity import similarity_vectors
 from songform.structure.song_units import SongUnits
 
-__all__ = ["Curves", "song_curves", "standardised"]
+__all__ = ["VERSION", "Curves", "song_curves", "standardised"]
+
+VERSION = 1  # increase this when the same units give other curves
 
 AUDIBLE_DB = 30.0
 """What lies further below the song's loud parts (the 95th percentile of what sounds) is as good as silence."""

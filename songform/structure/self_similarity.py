@@ -25,7 +25,9 @@ from scipy.ndimage import correlate1d
 
 from songform.structure.pooling import smoothed
 
-__all__ = ["loop_similarity", "novelty", "path_similarities", "recurrence", "similarity_vectors"]
+__all__ = ["VERSION", "loop_similarity", "novelty", "path_similarities", "recurrence", "similarity_vectors"]
+
+VERSION = 1  # increase this when the same vectors give another novelty or recurrence
 
 PATH_SECONDS = 4.0
 """Length of the diagonals over which similarities are averaged."""

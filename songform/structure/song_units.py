@@ -20,7 +20,9 @@ from songform.errors import ParameterError
 from songform.features.overview import OVERVIEW_SECONDS, Overview
 from songform.structure.pooling import frame_units, pooled
 
-__all__ = ["UNIT_SECONDS", "CausalUnits", "SongUnits", "song_units"]
+__all__ = ["UNIT_SECONDS", "VERSION", "CausalUnits", "SongUnits", "song_units"]
+
+VERSION = 1  # increase this when the same features and overview give other units
 
 UNIT_SECONDS = 0.5
 _CELLS = round(UNIT_SECONDS / OVERVIEW_SECONDS)  # rows of the overview in a unit

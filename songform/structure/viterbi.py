@@ -19,7 +19,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["joint_posterior", "max_dwell_path", "state_path", "transition_matrix"]
+__all__ = ["VERSION", "joint_posterior", "max_dwell_path", "state_path", "transition_matrix"]
+
+VERSION = 1  # increase this when the same probabilities give another path
 
 Array = NDArray[np.float64]
 

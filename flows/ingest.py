@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,8 @@ from prefect.states import Completed, Failed, State
 from flows.execution.task_runners import cluster_settings
 from flows.ingest_alerts import Watch
 from flows.ingest_batch import CHUNK, ingest_chunk
-from songform.errors import SongformError, SourceError
+from flows.ingest_report import IngestReport, NothingDoneError
+from songform.errors import SourceError
 from tasks.ingest.artifacts import outcome_counts, publish_links, publish_progress, publish_tracks
 from tasks.ingest.failures.retries import retry_options
 from tasks.ingest.fetch.host_rate_limiter import interleaved_by_host
@@ -30,50 +30,6 @@ from tasks.store.tracks import Track
 __all__ = ["WITH_FAILURES", "IngestReport", "NothingDoneError", "ingest", "report_of"]
 
 WITH_FAILURES = "Completed with failures"  # the name of the state in Prefect's UI
-
-
-class IngestReport:
-    """What became of the tracks of some sources.
-
-    No dataclass: Prefect walks through what a flow returns, dataclasses, lists and dicts, in search of futures. Through
-    5,000 tracks that took longer than all else that was done about them.
-
-    Parameters
-    ----------
-    tracks : sequence of dict
-        A summary a track, in the sources' order.
-    problems : sequence of str
-        A sentence for each source, or part of one, that could not be listed.
-    notes : sequence of str
-        A sentence for whatever is odd, and no failure.
-    """
-
-    def __init__(
-        self, tracks: Sequence[dict[str, Any]] = (), problems: Sequence[str] = (), notes: Sequence[str] = ()
-    ) -> None:
-        self.tracks, self.problems, self.notes = list(tracks), list(problems), list(notes)
-
-    @property
-    def done(self) -> list[dict[str, Any]]:
-        """The tracks whose features stand."""
-        return [track for track in self.tracks if track["status"] in ("done", "cached")]
-
-
-class NothingDoneError(SongformError):
-    """An ingest after which not one of its tracks stands.
-
-    Attributes
-    ----------
-    report : IngestReport
-        What became of each.
-    """
-
-    def __init__(self, message: str, report: IngestReport) -> None:
-        super().__init__(message, report)
-        self.message, self.report = message, report
-
-    def __str__(self) -> str:
-        return self.message
 
 
 @dataclass(frozen=True)
@@ -197,9 +153,9 @@ def final_state(report: IngestReport, *, is_asked: bool = True) -> State[IngestR
     return Completed(message=message, data=report)
 
 
-def report_of(state: State[IngestReport]) -> IngestReport:
+def report_of(state: State[Any]) -> IngestReport:
     """Return the report of an ingest, whatever state it ended in; raise what stopped it."""
-    result = state.result(raise_on_failure=False)
+    result: IngestReport | Exception = state.result(raise_on_failure=False)
     if isinstance(result, NothingDoneError):
         return result.report
     if isinstance(result, Exception):

@@ -1,0 +1,54 @@
+"""songform schedule: what it served and how that ended, as a document; tests/system lets a schedule fire for real."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from songform.errors import SongformError
+
+
+@pytest.fixture
+def scheduler(monkeypatch):
+    """Stand in for the scheduler: it has a server, and ends as it is told."""
+
+    def keep(error=None):
+        def keep_schedule(home, settings, *, prefect_port, say):
+            say("Starting; this takes up to a minute.")
+            monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4242/api")
+            say("Ctrl-C stops.")
+            monkeypatch.delenv("PREFECT_API_URL")
+            if error:
+                raise error
+            say("Stopped.")
+
+        monkeypatch.setattr("flows.schedule.scheduler.keep_schedule", keep_schedule)
+
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    return keep
+
+
+def test_a_schedule_that_was_stopped_ends_with_the_address_it_served(songform, document, scheduler, tmp_path):
+    scheduler()
+    result = songform("--home", tmp_path, "schedule", "--json")
+    assert result.exit_code == 0
+    assert document(result) == {"prefect": "http://127.0.0.1:4242", "ended": "stopped"}
+    assert result.stderr.splitlines() == ["Starting; this takes up to a minute.", "Ctrl-C stops.", "Stopped."]
+    assert "PREFECT_API_URL" not in os.environ
+    result = songform("--home", tmp_path, "schedule")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.endswith("Stopped.\n")
+
+
+def test_a_server_that_is_lost_is_the_error_of_the_document(songform, document, scheduler, tmp_path):
+    scheduler(SongformError("the Prefect server no longer answers"))
+    result = songform("--json", "--home", tmp_path, "schedule")
+    assert result.exit_code == 4
+    assert document(result) == {"error": "the Prefect server no longer answers"}
+
+
+def test_a_home_without_playlists_is_wrong_usage_and_a_document(songform, document, tmp_path):
+    result = songform("--home", tmp_path, "schedule", "--json")
+    assert result.exit_code == 2
+    assert "lists no playlist; add one: [[playlists]]" in document(result)["error"]

@@ -345,9 +345,9 @@ def schedule(ctx: typer.Context, home: Home = None, prefect_port: PrefectPort = 
     """Keep the playlists of songform.toml ingested, retry what failed, train weekly; until stopped with Ctrl-C."""
 
     def work(call: Call) -> int:
-        from flows.schedule.scheduler import keep_schedule
+        from flows.schedule.scheduler import run_scheduler
 
-        keep_schedule(call.home, call.settings(None), prefect_port=prefect_port, say=call.console.say)
+        run_scheduler(call.home, call.settings(None), prefect_port=prefect_port, say=call.console.say)
         return DONE
 
     _run(ctx, home, False, work)

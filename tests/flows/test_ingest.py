@@ -14,7 +14,7 @@ from prefect.utilities.collections import visit_collection
 import tasks.store.corpus as songform_corpus
 from flows.demo import served_feed
 from flows.ingest import IngestReport, ingest
-from flows.prefect_server.connect import free_port
+from flows.prefect_server.launch import free_port
 from songform.errors import SourceError
 from tasks.settings import DownloadSettings, Settings
 from tasks.store.corpus import Corpus

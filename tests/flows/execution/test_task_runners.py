@@ -18,7 +18,7 @@ import flows.execution.dask_cluster
 import flows.execution.task_runners
 from flows.execution.dask_cluster import outcomes_on
 from flows.execution.task_runners import batches, cluster_settings, results
-from flows.prefect_server.connect import free_port
+from flows.prefect_server.launch import free_port
 from songform.errors import SettingsError, SongformError, TrackError
 from tasks.ingest.process_pool import WorkerLostError
 from tasks.settings import Settings

@@ -14,7 +14,7 @@ import json
 import time
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flows.prefect_server.health import http_session
 
@@ -93,7 +93,7 @@ def _count_recorded(session: requests.Session, url: str, ids: list[str]) -> int:
     """Return how many of some task runs a server has recorded as ended; 0 if it does not answer."""
     import requests
 
-    wanted = {"id": {"any_": ids}, "state": {"type": {"any_": _FINAL}}}
+    wanted: dict[str, dict[str, Any]] = {"id": {"any_": ids}, "state": {"type": {"any_": _FINAL}}}
     try:
         answer = session.post(f"{url}/task_runs/count", json={"task_runs": wanted}, timeout=5)
         answer.raise_for_status()

@@ -21,7 +21,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from songform.errors import SettingsError, SongformError
 from tasks.settings import RunSettings
@@ -29,13 +29,8 @@ from tasks.settings import RunSettings
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from distributed import Client, Future
+    from distributed import Client
     from prefect.client.schemas.objects import State
-
-    class TaskFuture(Future[Any]):
-        """What Dask promises of a task that Prefect's client has submitted."""
-
-        task_run_id: UUID
 
 
 __all__ = ["cluster_address", "dask_runner", "outcomes_on"]
@@ -44,6 +39,21 @@ _ANSWER_SECONDS = 15.0  # most time for a scheduler to answer
 _WORKER_SECONDS = 300.0  # most time without a single worker: a cluster that grows by itself takes minutes
 _POLL_SECONDS = 5.0
 _FLUSH_SECONDS = 20.0
+
+
+class TaskFuture(Protocol):
+    """A future of Dask's, as Prefect's client returns it for a task."""
+
+    task_run_id: UUID
+
+    def done(self) -> bool:
+        """Return whether the task has ended."""
+
+    def result(self) -> Any:
+        """Return the state in which the task ended."""
+
+    def release(self) -> None:
+        """Let the cluster forget the result."""
 
 
 @contextmanager

@@ -178,12 +178,12 @@ def _store(home: Path) -> Check:
 
 
 def _schedule(home: Path, settings: Settings) -> Check:
-    from flows.schedule.scheduler import is_kept
+    from flows.schedule.scheduler import is_scheduler_running
 
     if not settings.playlists:
         return Check("schedule", "ok", "songform.toml lists no playlist")
     n_playlists = len(settings.playlists)
-    kept = "is running" if is_kept(home) else "does not run"
+    kept = "is running" if is_scheduler_running(home) else "does not run"
     finding = f"{n_playlists} playlist{'s' if n_playlists > 1 else ''}; songform schedule {kept}"
     return Check("schedule", "ok", finding)
 

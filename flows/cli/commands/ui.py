@@ -75,15 +75,17 @@ def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str]
     SongformError
         If a server does not start, most often because its port is taken.
     """
-    from flows.prefect_server.connect import stop_server, wait_until_healthy
-    from flows.prefect_server.shared_server import standing_server, wanted_port
+    from flows.prefect_server.health import wait_until_healthy
+    from flows.prefect_server.launch import available_port
+    from flows.prefect_server.lifetime import stop_child
+    from flows.prefect_server.shared_server import shared_server
     from tasks.store.corpus import Corpus
 
     corpus, served = Corpus(home), ServedPages()
     corpus.prepare()
-    port = wanted_port(port, "--port")
+    port = available_port(port, "--port")
     address = f"http://127.0.0.1:{port}"
-    with standing_server(home, prefect_port) as prefect:
+    with shared_server(home, prefect_port) as prefect:
         mlflow = _start_mlflow(corpus, port)
         try:
             say("Starting; this takes up to a minute.")
@@ -105,23 +107,17 @@ def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str]
         except KeyboardInterrupt:
             say("Stopped.")
         finally:
-            stop_server(mlflow)
+            stop_child(mlflow)
     return served
 
 
 def _start_mlflow(corpus: Corpus, port: int) -> subprocess.Popen[bytes]:
-    """Start MLflow's server with one worker and without the job runners that it starts by default.
-
-    `stop_server` stops it, and `flows.prefect_server.supervised_child` ends it when this process ends.
-    """
+    """Start MLflow's server with one worker and none of the job runners that it starts by default."""
+    from flows.prefect_server.lifetime import supervised_child
     from tasks.train.tracking import store_uri
 
-    command = [sys.executable, "-m", "flows.prefect_server.supervised_child"]
-    command += [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri(corpus.home)]
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri(corpus.home)]
     command += ["--default-artifact-root", (corpus.mlruns / "artifacts").as_uri()]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (corpus.mlruns / "server.log").open("ab") as log:
-        return subprocess.Popen(  # noqa: S603  our own interpreter, no shell
-            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
-        )
+    return supervised_child(command, log=corpus.mlruns / "server.log", environment=environment)

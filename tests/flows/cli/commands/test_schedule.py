@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from songform.errors import SongformError
@@ -14,18 +12,16 @@ def scheduler(monkeypatch):
     """Stand in for the scheduler: it has a server, and ends as it is told."""
 
     def keep(error=None):
-        def keep_schedule(home, settings, *, prefect_port, say):
+        def run_scheduler(home, settings, *, prefect_port, say):
             say("Starting; this takes up to a minute.")
-            monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4242/api")
             say("Ctrl-C stops.")
-            monkeypatch.delenv("PREFECT_API_URL")
             if error:
                 raise error
             say("Stopped.")
+            return "http://127.0.0.1:4242"
 
-        monkeypatch.setattr("flows.schedule.scheduler.keep_schedule", keep_schedule)
+        monkeypatch.setattr("flows.schedule.scheduler.run_scheduler", run_scheduler)
 
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
     return keep
 
 
@@ -35,7 +31,6 @@ def test_a_schedule_that_was_stopped_ends_with_the_address_it_served(songform, d
     assert result.exit_code == 0
     assert document(result) == {"prefect": "http://127.0.0.1:4242", "ended": "stopped"}
     assert result.stderr.splitlines() == ["Starting; this takes up to a minute.", "Ctrl-C stops.", "Stopped."]
-    assert "PREFECT_API_URL" not in os.environ
     result = songform("--home", tmp_path, "schedule")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.endswith("Stopped.\n")

@@ -37,8 +37,8 @@ def served(monkeypatch, tmp_path):
         def shared(home, port):
             yield Shared(tmp_path / "prefect.log", is_up)
 
-        monkeypatch.setattr("flows.prefect_server.shared_server.standing_server", shared)
-        monkeypatch.setattr("flows.prefect_server.connect.wait_until_healthy", lambda url, process, log: None)
+        monkeypatch.setattr("flows.prefect_server.shared_server.shared_server", shared)
+        monkeypatch.setattr("flows.prefect_server.health.wait_until_healthy", lambda url, process, log: None)
         monkeypatch.setattr(
             "flows.cli.commands.ui._start_mlflow",
             lambda corpus, port: subprocess.Popen([sys.executable, "-c", mlflow], stdin=subprocess.PIPE),
@@ -70,7 +70,7 @@ def test_ctrl_c_is_the_end_that_is_meant_and_the_document_names_what_was_served(
 
 def test_ctrl_c_before_a_server_answers_names_no_address(songform, document, served, monkeypatch, tmp_path):
     served(mlflow=UNTIL_STOPPED, is_up=lambda: True)
-    monkeypatch.setattr("flows.prefect_server.connect.wait_until_healthy", interrupt)
+    monkeypatch.setattr("flows.prefect_server.health.wait_until_healthy", interrupt)
     result = songform("--home", tmp_path, "ui", "--json", "--port", "0")
     assert result.exit_code == 0
     assert document(result) == {"mlflow": None, "prefect": None, "ended": "stopped"}

@@ -1,4 +1,4 @@
-"""Chunks: each track by one process, and one that dies takes no other with it."""
+"""Processes of an ingest: each track is done by one, and one that dies takes no other track with it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def feed(songs, tmp_path, monkeypatch):
     """Serve songs that come only when the feed was asked for twice; give its address, and the paths asked for."""
     asked, both = [], threading.Event()
 
-    class Patient(flows.demo._SilentHandler):
+    class Waiting(flows.demo._SilentHandler):
         def send_head(self):
             asked.append(self.path)
             if asked.count("/feed.rss") == 2:
@@ -35,7 +35,7 @@ def feed(songs, tmp_path, monkeypatch):
                 both.wait(PATIENCE)
             return super().send_head()
 
-    monkeypatch.setattr(flows.demo, "_SilentHandler", Patient)
+    monkeypatch.setattr(flows.demo, "_SilentHandler", Waiting)
     (tmp_path / "feed").mkdir()
     with flows.demo.served_feed(tmp_path / "feed", songs[:N_TRACKS], 0) as url:
         yield url, asked

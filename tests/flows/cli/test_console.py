@@ -182,7 +182,7 @@ def test_where_there_is_no_track_there_is_no_table(shown):
 
 def test_metrics_stand_beside_the_baselines(shown):
     out = shown(CALLS["train"][0], json=False).out
-    assert "lstm" in out
+    assert "lstm " in out
     assert "majority" in out
     assert "centroid" not in out  # it was not measured
     assert "Trained: MLflow run 00000000000000000000000000000000; model models:/songform/1 (the champion)" in out
@@ -191,6 +191,14 @@ def test_metrics_stand_beside_the_baselines(shown):
     assert "No test metrics" in out
     assert "Trained before: " in out
     assert "(not the champion)" in out
+
+
+def test_a_network_is_called_by_its_name(shown):
+    report = replace(TRAINED, params={"model.name": "gru"}, metrics={**METRICS, "test_accuracy": 0.4})
+    out = shown(lambda console: console.train(report), json=False).out
+    assert "\ngru " in out
+    assert "on held-out tracks the GRU is worse" in out
+    assert "lstm" not in out.lower()
 
 
 @pytest.mark.parametrize(("accuracy", "is_cautioned"), [(0.4, True), (0.5, False), (0.6, False)])

@@ -106,5 +106,5 @@ def causal_states(model: StateModel, features: pd.DataFrame, overview: Overview,
     distinct, which = np.unique(n_known, return_inverse=True)
     if not len(distinct):
         return np.zeros(0, np.intp)
-    vectors = [last_unit_vector(song.until(int(n))) for n in distinct]
+    vectors = [last_unit_vector(units) for units in song.beginnings(distinct)]
     return np.asarray(state_posterior(model, np.stack(vectors)).argmax(axis=1)[which], np.intp)

@@ -8,7 +8,8 @@ from typing import Any
 
 from prefect import flow
 
-from flows.ingest import IngestReport, ingest, report_of
+from flows.ingest import ingest, report_of
+from flows.ingest_report import IngestReport
 from songform.errors import ModelError, SourceError
 from tasks.ingest.sources.listing import problems_message
 from tasks.report.segment_table import collect_segments
@@ -42,6 +43,11 @@ class AnalyzeReport:
     reports: list[dict[str, Any]] = field(default_factory=list)
     model: ModelInfo = OWN_MODEL
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def all_problems(self) -> list[str]:
+        """The problems of the ingest and of the analysis."""
+        return [*self.ingested.problems, *self.problems]
 
 
 @flow(name="analyze", flow_run_name="analyze {sources}")

@@ -152,7 +152,11 @@ VARIANTS: tuple[tuple[str, Callable[[], AbstractContextManager[object]], dict[st
     ("context weight 2", nullcontext, {"context_weight": 2.0}),
     ("a Transition of any length (default: 8 s at most)", _changed(states, _MOST_TURN_SECONDS=1e6), {}),
     ("novelty as it is (default: less the song's median)", _absolute_novelty, {}),
-    ("all descriptors weigh alike (default: recurrence 1.5)", _changed(states, _CONTEXT_WEIGHTS=np.ones(6)), {}),
+    (
+        "all descriptors weigh alike (default: recurrence 1.5)",
+        _changed(states, _CONTEXT_WEIGHTS=np.ones_like(states._CONTEXT_WEIGHTS)),
+        {},
+    ),
     ("evidence of the context 3 (default 1)", _changed(states, _CONTEXT_EVIDENCE=3.0), {}),
     ("evidence of features and context 10 and 3", _changed(states, _FEATURE_EVIDENCE=10.0, _CONTEXT_EVIDENCE=3.0), {}),
     ("nothing clipped in the corpus (default: two deviations)", _changed(states, _MOST=np.inf), {}),

@@ -1,8 +1,8 @@
-"""Models: the network that learns how states follow one another.
+"""Models: the networks that learn how states follow one another, by name.
 
-Three LSTM layers [1]_ of 64, 32 and 16 units, with dropout between them, and a softmax over the states. Trained with
-categorical cross-entropy and Adam; training stops when the validation loss no longer falls, and the best weights
-return.
+`NETWORKS` holds a function for each name that the setting `model.name` may have. `lstm`: three LSTM layers [1]_ of 64,
+32 and 16 units, with dropout between them, and a softmax over the states. All are trained with categorical
+cross-entropy and Adam; training stops when the validation loss no longer falls, and the best weights return.
 
 TensorFlow takes 10 to 20 s to import: it is imported where it is needed, never with this module.
 
@@ -16,20 +16,27 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from songform.errors import ModelError
+from songform.errors import ModelError, ParameterError
 from songform.learning.sequences import Windows
 
-__all__ = ["VERSION", "fit_network", "load_network", "lstm_network", "predictor"]
+__all__ = ["NETWORKS", "VERSION", "NetworkBuilder", "fit_network", "load_network", "lstm_network", "predictor"]
 
 VERSION = 2
 
 Network = Any  # keras.Model, which cannot be named without importing TensorFlow
 History = dict[str, list[float]]
+
+
+class NetworkBuilder(Protocol):
+    """A function that returns an untrained network; `lstm_network` describes the arguments."""
+
+    def __call__(self, n_inputs: int, n_states: int, *, learning_rate: float, seed: int) -> Network:
+        """Return the network, compiled."""
 
 
 def lstm_network(n_inputs: int, n_states: int, *, learning_rate: float = 0.001, seed: int = 0) -> Network:
@@ -78,9 +85,11 @@ def lstm_network(n_inputs: int, n_states: int, *, learning_rate: float = 0.001, 
         ],
         name="songform_lstm",
     )
-    optimizer = keras.optimizers.Adam(learning_rate)
-    network.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
-    return network
+    return _compiled(network, learning_rate)
+
+
+NETWORKS: dict[str, NetworkBuilder] = {"lstm": lstm_network}
+"""The function that builds each network, by the name that the setting `model.name` gives it."""
 
 
 def fit_network(
@@ -89,13 +98,14 @@ def fit_network(
     *,
     n_inputs: int,
     n_states: int,
+    name: str = "lstm",
     epochs: int = 50,
     patience: int = 5,
     learning_rate: float = 0.001,
     seed: int = 0,
     on_epoch: Callable[[int, Mapping[str, float]], None] = lambda _epoch, _logs: None,
 ) -> tuple[Network, History]:
-    """Train the network; the same seed gives the same weights.
+    """Train a network; the same seed gives the same weights.
 
     Parameters
     ----------
@@ -103,6 +113,8 @@ def fit_network(
         Streams of windows. Without validation the training loss decides when to stop.
     n_inputs, n_states : int
         Values a unit, and number of states.
+    name : str
+        Which network, by its name in `NETWORKS`.
     epochs, patience : int
         Most passes, and how many without a better loss are borne.
     learning_rate : float > 0
@@ -118,9 +130,16 @@ def fit_network(
         With the weights of the best epoch.
     history : dict
         `loss`, `accuracy`, and with validation `val_loss`, `val_accuracy`: a value an epoch.
+
+    Raises
+    ------
+    ParameterError
+        If there is no network of that name.
     """
+    if name not in NETWORKS:
+        raise ParameterError(f"name must be one of {', '.join(NETWORKS)}, not {name!r}")
     keras = _keras()
-    network = lstm_network(n_inputs, n_states, learning_rate=learning_rate, seed=seed)
+    network = NETWORKS[name](n_inputs, n_states, learning_rate=learning_rate, seed=seed)
     stop = keras.callbacks.EarlyStopping(
         monitor="val_loss" if validation is not None else "loss", patience=patience, restore_best_weights=True
     )
@@ -164,6 +183,13 @@ def _check_whole(path: Path) -> None:
 def predictor(network: Network) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """Return the network as a function from windows to probabilities, without progress bars."""
     return lambda windows: np.asarray(network.predict_on_batch(windows))
+
+
+def _compiled(network: Network, learning_rate: float) -> Network:
+    """Set how a network is trained, which is the same for all of them."""
+    optimizer = _keras().optimizers.Adam(learning_rate)
+    network.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
+    return network
 
 
 def _dataset(windows: Windows, n_inputs: int, n_states: int) -> Any:

@@ -33,7 +33,7 @@ _SCRIPTS = (
 _TRACKS: dict[str, tuple[str, str]] = {
     "confidence": ("Confidence", "how probable the shown state is; the line is the mean of the segment"),
     "states": ("All states", "how probable each state is, moment by moment"),
-    **{name: DESCRIPTORS[name] for name in ("energy", "rise", "novelty", "recurrence")},
+    **{name: DESCRIPTORS[name] for name in HEIGHTS if name in DESCRIPTORS},
     "mfcc": ("MFCC", "timbre by coefficient: blue is below the song\N{RIGHT SINGLE QUOTATION MARK}s mean, red above"),
 }
 

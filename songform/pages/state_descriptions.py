@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from songform.structure.context import CONTEXT_COLUMNS
+from songform.structure.context import CONTEXT_COLUMNS, CONTEXT_DESCRIPTIONS
 
 if TYPE_CHECKING:
     from songform.structure.states import StateModel
 
 __all__ = ["DESCRIPTORS", "Meaning", "state_meanings"]
 
+_HEADINGS = {"abs_slope": "Slope"}  # those that are not simply the name of the column
+
 DESCRIPTORS = {
-    "energy": ("Energy", "how loud and how full in the bass, against the rest of the song"),
-    "rise": ("Rise", "loudness, onsets and brightness climb, and the bass recedes"),
-    "novelty": ("Novelty", "what comes sounds unlike what was"),
-    "recurrence": ("Recurrence", "a loop: it is like itself a few beats away"),
-    "variance": ("Variance", "how much the sound moves about"),
-    "abs_slope": ("Slope", "how fast the loudness changes, up or down"),
+    name: (_HEADINGS.get(name, name.replace("_", " ").capitalize()), explanation)
+    for name, explanation in CONTEXT_DESCRIPTIONS.items()
 }
-"""Name and explanation of each context descriptor."""
+"""Heading and explanation of each context descriptor."""
 
 _SENTENCES = {
     "Calm": "Low energy, and smooth.",

@@ -152,6 +152,7 @@ def _trained(corpus: Corpus, plan: Plan, settings: Settings, on_epoch: EpochList
         windows["validation"] if counts["validation"] else None,
         n_inputs=len(columns) * (2 if shape.pool_seconds else 1),
         n_states=len(states.states),
+        name=chosen.name,
         epochs=chosen.epochs,
         patience=chosen.patience,
         learning_rate=chosen.learning_rate,

@@ -1,4 +1,4 @@
-"""Watching: an ingest tells once what somebody should hear, costs nothing if nobody listens, and never breaks by it."""
+"""Alerts: an ingest tells once what somebody should hear, costs nothing if nobody listens, and never breaks by it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import flows.ingest_alerts
 from flows.demo import served_feed
 from flows.ingest import ingest, report_of
-from flows.ingest_alerts import Watch
+from flows.ingest_alerts import IngestAlerts
 from songform.errors import SourceError
 from tasks.store.corpus import Corpus
 
@@ -105,9 +105,9 @@ def test_a_long_pause_that_ended_within_the_ingest_is_told_of_and_an_older_one_i
     corpus.prepare()
     began = now.timestamp() - 5000.0
     HostRateLimiter(corpus.hosts_path, "a.example", settings().download, now=lambda: began).throttle(robot=True)
-    Watch(corpus, settings(), began=now - timedelta(seconds=60)).tell()
+    IngestAlerts(corpus, settings(), began=now - timedelta(seconds=60)).send()
     assert told() == []
-    Watch(corpus, settings(), began=now - timedelta(seconds=6000)).tell()
+    IngestAlerts(corpus, settings(), began=now - timedelta(seconds=6000)).send()
     assert told() == [("circuit-open", "a.example")]
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from songform.learning.networks import NETWORKS
 from tasks.settings import (
     AudioSettings,
     FeaturesSettings,
@@ -175,6 +176,15 @@ def test_every_setting_is_described_and_every_length_of_time_has_its_unit():
     }
     assert all(described.values())
     assert all("in s" in text for name, text in described.items() if name.endswith("seconds") and "pause" not in text)
+
+
+def test_a_model_has_any_name_of_a_network_and_no_other(monkeypatch):
+    with pytest.raises(ValidationError, match="Input should be 'lstm'"):
+        ModelSettings(name="gru")
+    monkeypatch.setitem(NETWORKS, "gru", NETWORKS["lstm"])
+    assert ModelSettings(name="gru").name == "gru"
+    with pytest.raises(ValidationError, match="Input should be 'lstm' or 'gru'"):
+        ModelSettings(name="transformer")
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,17 @@
 """Formats: how annotations are written down, and how others have written theirs.
 
 Each module is one format, and has the same two functions: ``read(text) -> Annotation`` and
-``write(annotation) -> str``.
+``write(annotation) -> str``. `FORMATS` lists them all.
 
-==========  ========================  ==============================  ===========
-module      files                     what it is                      confidences
-==========  ========================  ==============================  ===========
-`lab`       ``.lab``                  start, end, label               no
-`audacity`  ``.labels.txt, .txt``     Audacity's label track          no
-`csv_labels`     ``.csv, .tsv``            comma-separated, with a header  yes
-`jams_file`  ``.jams``                 JAMS, `segment_open`            yes
-`report`    ``.json``                 songform's report               yes
-==========  ========================  ==============================  ===========
+============  ====================  ==============================  ===========
+module        files                 what it is                      confidences
+============  ====================  ==============================  ===========
+`lab`         ``.lab``              start, end, label               no
+`audacity`    ``.labels.txt, .txt`` Audacity's label track          no
+`csv_labels`  ``.csv, .tsv``        comma-separated, with a header  yes
+`jams_file`   ``.jams``             JAMS, `segment_open`            yes
+`report`      ``.json``             songform's report               yes
+============  ====================  ==============================  ===========
 
 `read_annotation` knows a file by its suffix; one that is called otherwise, or merely `.txt` or `.json`, by its content.
 """
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from songform.annotation.annotations import Annotation
 from songform.annotation.formats import audacity, csv_labels, jams_file, lab, report
@@ -27,25 +28,66 @@ from songform.annotation.formats.rows import lines_of
 from songform.errors import AnnotationError
 from songform.sanitize import plain_text
 
-__all__ = ["MOST_BYTES", "WRITERS", "parsed_annotation", "read_annotation"]
+__all__ = ["FORMATS", "MOST_BYTES", "VERSION", "WRITERS", "LabelFormat", "parsed_annotation", "read_annotation"]
+
+VERSION = 1  # increase this when the same segments give another text: older exports are then written again
 
 MOST_BYTES = 16 * 2**20
 """A file of labels is smaller; whatever is larger is something else."""
 
-WRITERS: dict[str, Callable[[Annotation], str]] = {
-    ".jams": jams_file.write,
-    ".lab": lab.write,
-    ".labels.txt": audacity.write,
-    ".csv": csv_labels.write,
+
+class LabelFormat(NamedTuple):
+    """One format: how it is read, written and recognized."""
+
+    read: Callable[[str], Annotation]
+    write: Callable[[Annotation], str]
+    recognizes: Callable[[str], bool]
+    """Whether a text is of this format; asked where the suffix of the file does not say it."""
+    suffixes: tuple[str, ...] = ()
+    """Suffixes of files that are always of this format."""
+    export: str = ""
+    """Suffix of the file that `songform analyze` writes beside each report; empty: it writes none."""
+    has_confidences: bool = False
+    """Whether the format has a place for confidences."""
+
+
+def _is_json(text: str) -> bool:
+    return text.lstrip().startswith(("{", "["))
+
+
+def _is_jams(text: str) -> bool:
+    return _is_json(text) and '"file_metadata"' in text
+
+
+def _is_csv(text: str) -> bool:
+    header = _lines(text)[:1]
+    return bool(header) and set(csv_labels.COLUMNS[:2]) <= set(header[0].casefold().replace(";", ",").split(","))
+
+
+def _is_label_track(text: str) -> bool:
+    lines = _lines(text)
+    return any(line.startswith(audacity.FREQUENCIES) for line in lines) or "\t" in "".join(lines[:1])
+
+
+def _lines(text: str) -> list[str]:
+    return [line for _, line in lines_of(text)]
+
+
+FORMATS: dict[str, LabelFormat] = {
+    "jams_file": LabelFormat(jams_file.read, jams_file.write, _is_jams, (".jams",), ".jams", has_confidences=True),
+    "report": LabelFormat(report.read, report.write, _is_json, has_confidences=True),
+    "csv_labels": LabelFormat(
+        csv_labels.read, csv_labels.write, _is_csv, (".csv", ".tsv"), ".csv", has_confidences=True
+    ),
+    "audacity": LabelFormat(audacity.read, audacity.write, _is_label_track, export=".labels.txt"),
+    "lab": LabelFormat(lab.read, lab.write, lambda _text: True, (".lab",), ".lab"),
 }
+"""All formats. The first that recognizes a text reads it; `lab`, the last, takes what no other does."""
+
+WRITERS = {label_format.export: label_format.write for label_format in FORMATS.values() if label_format.export}
 """How a report is written beside its JSON, by suffix."""
 
-_READERS: dict[str, Callable[[str], Annotation]] = {
-    ".lab": lab.read,
-    ".csv": csv_labels.read,
-    ".tsv": csv_labels.read,
-    ".jams": jams_file.read,
-}
+_READERS = {suffix: label_format.read for label_format in FORMATS.values() for suffix in label_format.suffixes}
 
 
 def read_annotation(path: str | Path) -> Annotation:
@@ -95,16 +137,9 @@ def parsed_annotation(text: str, name: str = "") -> Annotation:
     AnnotationError
         If it cannot be read, with the line.
     """
-    read = _READERS.get(Path(name).suffix.lower()) or _reader_of(text)
+    read = _READERS.get(Path(name).suffix.lower()) or _recognized(text)
     return read(text)
 
 
-def _reader_of(text: str) -> Callable[[str], Annotation]:
-    """Tell the format by the content."""
-    if text.lstrip().startswith(("{", "[")):
-        return jams_file.read if '"file_metadata"' in text else report.read
-    lines = [line for _, line in lines_of(text)]
-    if lines and set(csv_labels.COLUMNS[:2]) <= set(lines[0].casefold().replace(";", ",").split(",")):
-        return csv_labels.read
-    is_track = any(line.startswith(audacity.FREQUENCIES) for line in lines) or (lines and "\t" in lines[0])
-    return audacity.read if is_track else lab.read
+def _recognized(text: str) -> Callable[[str], Annotation]:
+    return next(label_format.read for label_format in FORMATS.values() if label_format.recognizes(text))

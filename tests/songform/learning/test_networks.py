@@ -7,8 +7,8 @@ import random
 import numpy as np
 import pytest
 
-from songform.errors import ModelError
-from songform.learning.networks import fit_network, load_network, lstm_network, predictor
+from songform.errors import ModelError, ParameterError
+from songform.learning.networks import NETWORKS, fit_network, load_network, lstm_network, predictor
 from songform.learning.sequences import SongWindows, Windows
 
 N_INPUTS, N_STATES, N_STEPS = 3, 4, 5
@@ -84,6 +84,23 @@ def test_a_seed_is_the_networks_own():
     random.seed(1)
     assert untouched == random.random()
     assert all(map(np.array_equal, one.get_weights(), other.get_weights()))
+
+
+def test_a_network_is_built_by_the_function_of_its_name(monkeypatch):
+    asked = []
+
+    def built(*sizes, **options):
+        asked.append((sizes, options))
+        return lstm_network(*sizes, **options)
+
+    monkeypatch.setitem(NETWORKS, "other", built)
+    fitted(name="other", epochs=1, learning_rate=0.02, seed=3)
+    assert asked == [((N_INPUTS, N_STATES), {"learning_rate": 0.02, "seed": 3})]
+
+
+def test_a_network_of_an_unknown_name_is_refused_with_the_names_there_are():
+    with pytest.raises(ParameterError, match=r"^name must be one of lstm, not 'transformer'$"):
+        fitted(name="transformer")
 
 
 def test_a_small_batch_is_learned_by_heart():

@@ -108,7 +108,7 @@ def tables(duration):
     counts = ones[:, 0].astype(np.int32)
     overview = Overview(np.arange(cells) / 10, -wave[:, 0], wave[:, 1], levels, ones, ones[:, 0], ones[:, 0], counts)
     index = pd.Index((np.arange(units) + 0.5) / 2, name="time_s")
-    context = pd.DataFrame(rng.normal(size=(units, 6)), index=index, columns=list(CONTEXT_COLUMNS))
+    context = pd.DataFrame(rng.normal(size=(units, len(CONTEXT_COLUMNS))), index=index, columns=list(CONTEXT_COLUMNS))
     posterior = rng.dirichlet(np.ones(len(STATES)), units)
     return features, overview, context, posterior
 
@@ -117,7 +117,7 @@ def model(states=STATES, weak=("", "", "", "not the highest in novelty", "")):
     """Return a state model with a profile and one weak name; it labels nothing."""
     n = len(states)
     empty = np.zeros((n, 0))
-    profile = np.linspace(-3, 3, n * 6).reshape(n, 6)
+    profile = np.linspace(-3, 3, n * len(CONTEXT_COLUMNS)).reshape(n, len(CONTEXT_COLUMNS))
     return StateModel(
         states=states,
         **dict.fromkeys(("center", "scale", "weight"), empty[0]),

@@ -9,6 +9,7 @@ import re
 import pytest
 
 from songform.pages import Sound, song_page
+from songform.structure.context import CONTEXT_COLUMNS, CONTEXT_DESCRIPTIONS
 from songform.structure.naming import STATES
 from songform.structure.segments import Segment
 from songform.structure.states import StateModel
@@ -123,7 +124,10 @@ def test_each_state_says_what_it_means_and_a_weak_name_says_why(reader):
     assert "not the highest in novelty" in weak.text
     assert len(reader.all("table", class_="profile")) == 5
     profile = [e.text for e in reader.all("td") if re.fullmatch(r"[+\u2212]\d\.\d", e.text)]
-    assert len(profile) == 5 * 6
+    assert len(profile) == 5 * len(CONTEXT_COLUMNS)
+    heads = [e for e in reader.all("th", scope="row") if "title" in e.attributes]
+    assert [e.attributes["title"] for e in heads] == 5 * list(CONTEXT_DESCRIPTIONS.values())
+    assert [e.text for e in heads][:6] == ["Energy", "Rise", "Novelty", "Recurrence", "Variance", "Slope"]
     assert (profile[0], profile[-1]) == ("\u22123.0", "+3.0")
 
 

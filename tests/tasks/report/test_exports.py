@@ -52,7 +52,8 @@ def told(report):
 
 def test_every_export_reads_back_to_the_reports_segments(report):
     times, states = told(report)
-    assert len(export_paths(Path(report["path"]))) == len(WRITERS) == 4
+    assert len(export_paths(Path(report["path"]))) == len(WRITERS)
+    assert {".jams", ".lab", ".labels.txt", ".csv"} <= set(WRITERS)
     for path in [*export_paths(Path(report["path"])), Path(report["path"])]:
         found = read_annotation(path)
         assert np.array_equal(found.intervals, times), path.name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from io import StringIO
-from types import ModuleType
 
 import jams
 import mir_eval
@@ -16,11 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats import WRITERS, audacity, csv_labels, jams_file, lab, parsed_annotation, report
-
-FORMATS = {"lab": lab, "audacity": audacity, "csv_labels": csv_labels, "jams_file": jams_file, "report": report}
-WITH_CONFIDENCES = ("csv_labels", "jams_file", "report")
-NAMES = {".jams": "jams_file", ".lab": "lab", ".labels.txt": "audacity", ".csv": "csv_labels"}
+from songform.annotation.formats import (
+    FORMATS,
+    WRITERS,
+    audacity,
+    csv_labels,
+    jams_file,
+    lab,
+    parsed_annotation,
+    report,
+)
 
 times = st.floats(0, 10_000, allow_subnormal=False)
 labels = st.text(max_size=30)  # any of Unicode: what is no label becomes one
@@ -56,11 +60,11 @@ def audacity_by_its_manual(text: str) -> list[tuple[float, float, str]]:
 @given(rows)
 @pytest.mark.parametrize("name", FORMATS)
 def test_any_annotation_comes_back_the_same(name: str, given: list):
-    made, module = annotation(given), FORMATS[name]
-    found = module.read(module.write(made))
+    made, label_format = annotation(given), FORMATS[name]
+    found = label_format.read(label_format.write(made))
     assert np.array_equal(found.intervals, made.intervals)
     assert found.labels == made.labels
-    expected = made.confidences if name in WITH_CONFIDENCES else np.full(len(made), math.nan)
+    expected = made.confidences if label_format.has_confidences else np.full(len(made), math.nan)
     assert np.array_equal(found.confidences, expected, equal_nan=True)
 
 
@@ -110,8 +114,8 @@ def test_the_jams_package_finds_segments_and_who_made_them(tmp_path):
 
 @pytest.mark.parametrize("name", ["jams_file", "report"])
 def test_the_richer_formats_know_the_song(name: str):
-    module: ModuleType = FORMATS[name]
-    found = module.read(module.write(SONG))
+    label_format = FORMATS[name]
+    found = label_format.read(label_format.write(SONG))
     assert (found.title, found.duration) == ("A song", 12_000.0)
     assert found.annotator == ("Ana" if name == "jams_file" else "")
 

@@ -1,0 +1,41 @@
+"""Shows a label format `.jsonl`: read by its name and by its content, exported, and found beside songs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from songform import Annotation, read_annotation
+from songform.annotation.formats import parsed_annotation
+from tasks.annotate.annotations import named_annotator
+from tasks.report.exports import export_paths, write_exports
+
+SEGMENTS = [
+    {"start": 0.0, "end": 9.5, "state": "Calm", "confidence": 0.43},
+    {"start": 9.5, "end": 20.000001, "state": "état 3", "confidence": 1.0},
+]
+
+
+def check(found: Annotation) -> None:
+    """Compare an annotation with the segments."""
+    assert found.labels == tuple(segment["state"] for segment in SEGMENTS)
+    assert np.array_equal(found.intervals, [[segment["start"], segment["end"]] for segment in SEGMENTS])
+    assert np.array_equal(found.confidences, [segment["confidence"] for segment in SEGMENTS])
+
+
+def main(folder: Path) -> None:
+    """Export a report as `songform analyze` does, and read the file back as `songform annotate` does."""
+    report = folder / "file-0.json"
+    write_exports(report, {"track": {"title": "song"}, "model": {"id": "own"}, "segments": SEGMENTS})
+    exported = report.with_suffix(".jsonl")
+    assert exported in export_paths(report)
+    check(read_annotation(exported))
+    check(parsed_annotation(exported.read_text(encoding="utf-8")))
+    for other in export_paths(report):  # the new format takes no other format's files for its own
+        assert parsed_annotation(other.read_text(encoding="utf-8")).labels[0] == "Calm"
+    assert named_annotator("song.Ana.jsonl", "song") == "Ana"
+
+
+main(Path(sys.argv[1]))

@@ -1,0 +1,229 @@
+"""Each recipe of the README's "How to extend" works: it is carried out in a copy, and the extension is used there.
+
+A recipe is applied as edits of the files that the README names. A script beside this file then uses the extension, in
+a process that imports the copy.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tasks.settings import Settings
+from tasks.store.feature_tables import features_config
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = Path(__file__).parent
+
+
+class Edit(NamedTuple):
+    """Replace one piece of text of a file, which holds it once, by another."""
+
+    path: str
+    before: str
+    after: str
+
+
+def added(path: str, before: str, line: str) -> Edit:
+    """Add text after a piece of text."""
+    return Edit(path, before, before + line)
+
+
+def counted_up(path: str) -> Edit:
+    """Count up a module's VERSION."""
+    (version,) = re.findall(r"^VERSION = (\d+)", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+    return Edit(path, f"\nVERSION = {version}", f"\nVERSION = {int(version) + 1}")
+
+
+DESCRIPTORS = "songform/features/descriptors.py"
+CONTEXT, NAMING, STATES = (f"songform/structure/{name}.py" for name in ("context", "naming", "states"))
+FORMATS = "songform/annotation/formats/__init__.py"
+NETWORKS = "songform/learning/networks.py"
+
+CREST = """
+    def _crest(self, magnitude: NDArray[Any]) -> NDArray[Any]:
+        bins = magnitude[:, : len(self._frequency)]
+        mean = bins.mean(axis=1)
+        crest: NDArray[Any] = bins.max(axis=1) / np.where(mean > 0, mean, 1)
+        return crest
+"""
+JSON_LINES = '''"""JSON Lines: one JSON object per line, with `start`, `end`, `label` and perhaps `confidence`."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from songform.annotation.annotations import Annotation
+from songform.annotation.formats.rows import Row, annotation_of, lines_of
+
+
+def read(text: str) -> Annotation:
+    """Read an annotation."""
+    return annotation_of([Row(place, **json.loads(line)) for place, line in lines_of(text)])
+
+
+def write(annotation: Annotation) -> str:
+    """Write an annotation."""
+    rows = zip(annotation.intervals.tolist(), annotation.labels, annotation.confidences.tolist(), strict=True)
+    lines = (
+        {"start": start, "end": end, "label": label} | ({} if math.isnan(sure) else {"confidence": sure})
+        for (start, end), label, sure in rows
+    )
+    return "".join(json.dumps(line) + "\\n" for line in lines)
+
+
+def recognizes(text: str) -> bool:
+    """Tell by the first line whether a text is of this format."""
+    return text.startswith('{"start":')
+'''
+GRU = '''
+def gru_network(n_inputs: int, n_states: int, *, learning_rate: float = 0.001, seed: int = 0) -> Network:
+    """Return one layer of gated recurrent units and a softmax, untrained."""
+    keras = _keras()
+    layers = [keras.Input((None, n_inputs)), keras.layers.GRU(8), keras.layers.Dense(n_states, activation="softmax")]
+    return _compiled(keras.Sequential(layers), learning_rate)
+
+
+'''
+
+RECIPES = {
+    "A feature column": [
+        added(DESCRIPTORS, '"db_mean", "db_std", "db_max"', ', "crest"'),
+        added(
+            DESCRIPTORS,
+            "            *self._level_statistics(block.magnitude),\n",
+            "            self._crest(block.magnitude),\n",
+        ),
+        Edit(DESCRIPTORS, "\n    def _rolloff(", f"{CREST}\n    def _rolloff("),
+        counted_up("songform/features/frame_features.py"),
+    ],
+    "A state descriptor": [
+        added(
+            CONTEXT,
+            '    "abs_slope": "how fast the loudness changes, up or down",\n',
+            '    "brightness": "how bright, against the rest of the song",\n',
+        ),
+        added(
+            CONTEXT,
+            "        stretch_means(np.minimum(np.abs(local_slope(curves.level_db)), _MOST_SLOPE), bounds),\n",
+            "        stretch_means(curves.brightness, bounds),\n",
+        ),
+        *(
+            Edit(NAMING, f"],  # {state}\n", f", {value}],  # {state}\n")
+            for state, value in (
+                ("Calm", -0.3),
+                ("BuildUp", 0.1),
+                ("Energetic", 0.3),
+                ("Transition", 0.0),
+                ("Repetitive", 0.0),
+            )
+        ),
+        Edit(STATES, "[1.0, 1.0, 1.0, 1.5, 1.0, 1.0]", "[1.0, 1.0, 1.0, 1.5, 1.0, 1.0, 0.5]"),
+        *map(counted_up, (CONTEXT, NAMING, STATES)),
+        added("songform/pages/figures.py", '    "recurrence": 64,\n', '    "brightness": 64,\n'),
+    ],
+    "A format of labels": [
+        Edit("songform/annotation/formats/json_lines.py", "", JSON_LINES),
+        Edit(FORMATS, "csv_labels, jams_file, lab, report\n", "csv_labels, jams_file, json_lines, lab, report\n"),
+        added(
+            FORMATS,
+            "FORMATS: dict[str, LabelFormat] = {\n",
+            '    "json_lines": LabelFormat(json_lines.read, json_lines.write, json_lines.recognizes, (".jsonl",), '
+            '".jsonl", has_confidences=True),\n',
+        ),
+        added("tasks/annotate/annotations.py", 'LABEL_SUFFIXES = (".labels.txt", ', '".jsonl", '),
+    ],
+    "A model": [
+        Edit(NETWORKS, "\nNETWORKS:", f"{GRU}NETWORKS:"),
+        added(NETWORKS, '{"lstm": lstm_network', ', "gru": gru_network'),
+    ],
+}
+
+
+@pytest.fixture
+def extended(tmp_path: Path) -> Callable[[str], Path]:
+    """Return what carries out a recipe in a copy of the code, and returns the copy's folder."""
+
+    def extend(title: str) -> Path:
+        copy = tmp_path / "copy"
+        for package in ("songform", "tasks"):
+            shutil.copytree(ROOT / package, copy / package)
+        for path, before, after in RECIPES[title]:
+            file = copy / path
+            text = file.read_text(encoding="utf-8") if file.exists() else ""
+            assert text.count(before) == 1, f"{path} does not hold this once: {before!r}"
+            file.write_text(text.replace(before, after), encoding="utf-8")
+        return copy
+
+    return extend
+
+
+def run(script: str, copy: Path, *arguments: str) -> None:
+    """Run a script beside this file with the copy's packages; it asserts what it shows."""
+    home = copy.parent / "home"
+    home.mkdir()
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / script, home, *arguments],
+        cwd=home,
+        env=os.environ | {"PYTHONPATH": str(copy)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def recipe(title: str) -> str:
+    """Return the text of a recipe."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## How to extend\n")[2].partition("\n## ")[0]
+    (text,) = re.findall(rf"^- \*\*{title}\.\*\*(.*?)(?=^- |^\n|\Z)", section, re.MULTILINE | re.DOTALL)
+    return text
+
+
+def test_every_recipe_of_the_readme_is_carried_out_here() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## How to extend\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^- \*\*(.+?)\.\*\*", section, re.MULTILINE) == list(RECIPES)
+
+
+@pytest.mark.parametrize("title", RECIPES)
+def test_a_recipe_names_the_files_that_it_changes_and_no_others(title: str) -> None:
+    named = {path for path in re.findall(r"`([\w./]+)`", recipe(title)) if path.startswith(("songform/", "tasks/"))}
+    changed = {edit.path for edit in RECIPES[title]}
+    new = {path for path in changed if not (ROOT / path).exists()}
+    assert named == (changed - new) | {f"{Path(path).parent.as_posix()}/" for path in new}
+
+
+@pytest.mark.parametrize("title", RECIPES)
+def test_every_path_and_name_in_a_recipe_exists(title: str) -> None:
+    quoted = re.findall(r"`([\w./]+)`", recipe(title))
+    paths = [name for name in quoted if "/" in name]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    code = "".join((ROOT / path).read_text(encoding="utf-8") for path in paths if path.endswith(".py"))
+    assert [name for name in quoted if "/" not in name and name.rpartition(".")[2] not in code] == []
+
+
+def test_a_new_feature_column_is_in_every_table_that_is_written_from_then_on(extended: Callable[[str], Path]) -> None:
+    run("feature_column.py", extended("A feature column"), features_config(Settings()))
+
+
+def test_a_new_state_descriptor_is_part_of_the_states_and_of_the_songs_page(extended: Callable[[str], Path]) -> None:
+    run("state_descriptor.py", extended("A state descriptor"))
+
+
+def test_a_new_label_format_is_read_recognized_and_exported(extended: Callable[[str], Path]) -> None:
+    run("label_format.py", extended("A format of labels"))
+
+
+def test_a_new_model_is_trained_by_its_name_and_comes_back_from_its_bundle(extended: Callable[[str], Path]) -> None:
+    run("network.py", extended("A model"))

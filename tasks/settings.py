@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-_MOST_SEED = 2**32 - 1  # scikit-learn and Keras take no larger one
+_MAX_SEED = 2**32 - 1  # scikit-learn and Keras take no larger one
 
 
 class _Section(BaseModel):
@@ -98,7 +98,7 @@ class StatesSettings(_Section):
     )
     dwell_seconds: float = Field(4.0, gt=0.0, description="Expected stay in a state, in s: the prior of the smoothing.")
     transition_dwell_seconds: float = Field(3.0, gt=0.0, description="The same for the state Transition, in s.")
-    seed: int = Field(0, ge=0, le=_MOST_SEED, description="Seed of KMeans.")
+    seed: int = Field(0, ge=0, le=_MAX_SEED, description="Seed of KMeans.")
 
 
 class SequencesSettings(_Section):
@@ -129,9 +129,7 @@ class ModelSettings(_Section):
     """The sequence model and its training."""
 
     name: str = Field("lstm", description="Architecture: a name in songform.learning.networks.NETWORKS.")
-    seed: int = Field(
-        0, ge=0, le=_MOST_SEED, description="Seed of the split, the weights and the order of the windows."
-    )
+    seed: int = Field(0, ge=0, le=_MAX_SEED, description="Seed of the split, the weights and the order of the windows.")
     epochs: int = Field(50, ge=1, description="Most passes over the training windows.")
     patience: int = Field(5, ge=1, description="Epochs without a better validation loss before training stops.")
     batch_size: int = Field(256, ge=1, description="Windows in a batch.")

@@ -114,7 +114,7 @@ def test_a_long_pause_that_ended_within_the_ingest_is_told_of_and_an_older_one_i
 @pytest.mark.usefixtures("api")
 def test_without_anybody_to_tell_nothing_is_looked_at(home, quick, audio_files, monkeypatch):
     monkeypatch.setattr(flows.ingest_alerts, "raise_alarms", None)  # to call it is a defect
-    monkeypatch.setattr(flows.ingest_alerts, "pauses", None)
+    monkeypatch.setattr(flows.ingest_alerts, "host_pauses", None)
     assert len(ingest(home, [str(audio_files[0])], quick).done) == 1
     assert not (home / "data" / "alarms.json").exists()
 
@@ -122,7 +122,7 @@ def test_without_anybody_to_tell_nothing_is_looked_at(home, quick, audio_files, 
 @pytest.mark.usefixtures("api")
 def test_whatever_breaks_here_breaks_no_ingest(home, listening, audio_files, monkeypatch, caplog):
     settings, told = listening
-    monkeypatch.setattr(flows.ingest_alerts, "pauses", lambda corpus: 1 / 0)
+    monkeypatch.setattr(flows.ingest_alerts, "host_pauses", lambda corpus: 1 / 0)
     assert len(ingest(home, [str(audio_files[0])], settings()).done) == 1
     assert "the alarms of this ingest could not be raised" in caplog.text
     assert told() == []

@@ -135,19 +135,6 @@ def test_a_task_that_is_done_again_removes_the_download_that_its_dead_worker_lef
     assert tables(corpus) == whole
 
 
-def test_only_what_determines_the_features_names_their_folder(corpus, tracks):
-    base = features_config(Settings())
-    for section in ({"frames": {"hop_length": 256}}, {"features": {"n_mfcc": 20}}, {"audio": {"bitrate": 128}}):
-        assert features_config(Settings.model_validate(section)) != base
-    for section in (
-        {"audio": {"keep": True}},
-        {"states": {"seed": 1}},
-        {"model": {"seed": 1}},
-        {"run": {"workers": 1}},
-    ):
-        assert features_config(Settings.model_validate(section)) == base
-
-
 @pytest.mark.usefixtures("here")
 def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(corpus, tracks, monkeypatch):
     fail_writing(monkeypatch, f"overview/{features_config(Settings())}/{tracks[1].key}")

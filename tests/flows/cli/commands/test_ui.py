@@ -91,7 +91,7 @@ def test_a_server_that_ends_by_itself_is_an_error_that_names_it(songform, docume
 
 
 def test_a_port_that_is_taken_is_one_sentence_and_a_document(songform, document, tmp_path, monkeypatch):
-    monkeypatch.setattr("flows.prefect_server.shared_server.is_taken", lambda port: True)
+    monkeypatch.setattr("flows.prefect_server.launch._is_taken", lambda port: True)
     result = songform("--home", tmp_path, "ui", "--json", "--port", "5000")
     assert result.exit_code == 4
     assert document(result)["error"].startswith("port 5000 is taken by another program")

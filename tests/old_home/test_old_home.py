@@ -12,7 +12,7 @@ import pytest
 
 from flows.config.load import load_settings
 from songform.bundle import Bundle
-from tasks.ingest.ingest_plan import survey
+from tasks.ingest.ingest_plan import plan_ingest
 from tasks.report.song_reports import PICTURES, report_tracks
 from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import read_features, read_overview
@@ -53,10 +53,10 @@ def expected():
 def test_an_ingest_has_nothing_to_do(home, settings):
     corpus = Corpus(home)
     records = corpus.records()
-    found = survey(home, records, settings, now=datetime.now(UTC))
+    found = plan_ingest(home, records, settings, now=datetime.now(UTC))
     assert len(records) == 3
     assert [track.key for track in found.cached] == [record.key for record in records]
-    assert (found.wanted, found.left) == ((), ())
+    assert (found.wanted, found.deferred) == ((), ())
 
 
 def test_the_folders_of_its_states_and_its_bundle_have_the_names_that_they_would_get_today(home, plan):

@@ -66,7 +66,8 @@ def print_metrics(console: Console, report: TrainReport) -> None:
     else:
         console.say("No test metrics: the corpus is too small to hold any sound back for a test.")
     if report.metrics.get("test_accuracy", 1.0) < report.metrics.get("majority_accuracy", 0.0):
-        console.say(f"Caution: on held-out tracks the {network.upper()} is worse than the most frequent state alone; add songs.")
+        name = network.upper()
+        console.say(f"Caution: on held-out tracks the {name} is worse than the most frequent state alone; add songs.")
     when = "Trained" if report.is_new else "Trained before"
     rank = "the champion" if report.is_champion else "not the champion"
     console.say(f"{when}: MLflow run {report.run_id}; model {report.model_uri} ({rank})")

@@ -195,7 +195,7 @@ def test_metrics_stand_beside_the_baselines(shown):
 
 def test_a_network_is_called_by_its_name(shown):
     report = replace(TRAINED, params={"model.name": "gru"}, metrics={**METRICS, "test_accuracy": 0.4})
-    out = shown(lambda console: console.train(report), json=False).out
+    out = shown(lambda console: print_train(console, report), json=False).out
     assert "\ngru " in out
     assert "on held-out tracks the GRU is worse" in out
     assert "lstm" not in out.lower()

@@ -62,7 +62,8 @@ class Console:
     def document(self, fields: dict[str, Any]) -> None:
         """Print the JSON document of a command."""
         # Encoded before the first byte is written: a value that JSON does not know must not leave half a document.
-        text = json.dumps(fields, ensure_ascii=False, indent=2, allow_nan=False)
+        is_unicode = sys.stdout.encoding.lower().startswith("utf")  # an older locale cannot write every title
+        text = json.dumps(fields, ensure_ascii=not is_unicode, indent=2, allow_nan=False)
         self.has_document = True
         try:
             sys.stdout.write(f"{text}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -133,6 +134,15 @@ def test_a_value_that_json_does_not_know_leaves_no_half_document(capsys):
     with pytest.raises(ValueError, match="not JSON compliant"):
         Console(json=True).document({"before": 1, "metrics": {"loss": float("nan")}})
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("encoding", "is_escaped"), [("utf-8", False), ("latin-1", True), ("ascii", True)])
+def test_a_title_that_the_locale_cannot_write_is_escaped_in_the_document(monkeypatch, encoding, is_escaped):
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding=encoding))
+    Console(json=True).document({"title": "安娜"})
+    assert json.loads(written.getvalue()) == {"title": "安娜"}
+    assert (b"\\u5b89" in written.getvalue()) == is_escaped
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -93,7 +93,7 @@ def view(song_features, song_overview, song_segments, song_states):
     unit = np.arange(80)[:, None]
     odds = np.exp(2 * np.sin(0.3 * unit + 1.7 * np.arange(5)))
     index = pd.Index((unit[:, 0] + 0.5) / 2, name="time_s")
-    context = np.sin(0.2 * unit * (1 + np.arange(6)) + 0.4)
+    context = np.sin(0.2 * unit * (1 + np.arange(len(CONTEXT_COLUMNS))) + 0.4)
     return pages.SongView(
         key="file-0123456789abcdef",
         title=TITLE,

@@ -265,10 +265,10 @@ def song_segments() -> list[Segment]:
 
 @pytest.fixture(scope="session")
 def song_vectors() -> NDArray[np.float64]:
-    """Return vectors of 60 units around five points, each like one archetype: 4 features, 6 of the context."""
-    state, place = np.arange(60) % 5, np.arange(60)[:, None]
+    """Return vectors of 60 units around five points, each like one archetype: 4 features, then the context."""
+    state, place = np.arange(60) % len(ARCHETYPES), np.arange(60)[:, None]
     features = np.sin(2.0 * state[:, None] + np.arange(4)) + 0.1 * np.sin(1.7 * place + np.arange(4))
-    context = ARCHETYPES[state] + 0.1 * np.sin(2.3 * place + np.arange(6))
+    context = ARCHETYPES[state] + 0.1 * np.sin(2.3 * place + np.arange(ARCHETYPES.shape[1]))
     return np.hstack([features, context])
 
 

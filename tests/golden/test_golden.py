@@ -1,13 +1,17 @@
-"""The comparison itself: what it lets pass, what it reports, and what the reader is told to do."""
+"""The comparison itself: what passes, what fails, what the reader is told to do, and which modules are guarded."""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+import songform
 
 OUTPUT = {"curve": np.array([[0.5, 1.0], [np.nan, np.inf]]), "path": np.array([0, 1, 1]), "names": ["Calm"], "sum": 2.0}
 
@@ -99,3 +103,15 @@ def test_an_output_that_no_version_guards_is_updated_without_one(new_golden):
 def test_a_stage_without_stored_values_fails(stored):
     with pytest.raises(pytest.fail.Exception, match="there are no values yet"):
         stored.check("another", [module()], OUTPUT)
+
+
+def test_every_module_with_a_version_has_a_golden_value():
+    root = Path(songform.__file__).parent
+    paths = [
+        path for path in root.rglob("*.py") if re.search(r"^VERSION = ", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    names = {".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__") for path in paths}
+    values = (Path(__file__).parent / "values").glob("*.json")
+    guarded = [set(json.loads(path.read_text(encoding="utf-8"))["versions"]) for path in values]
+    assert len(names) > 20
+    assert names - set().union(*guarded) == set()

@@ -93,7 +93,7 @@ def view(song_features, song_overview, song_segments, song_states):
     unit = np.arange(80)[:, None]
     odds = np.exp(2 * np.sin(0.3 * unit + 1.7 * np.arange(5)))
     index = pd.Index((unit[:, 0] + 0.5) / 2, name="time_s")
-    context = np.sin(0.2 * unit * (1 + np.arange(6)) + 0.4)
+    context = np.sin(0.2 * unit * (1 + np.arange(len(CONTEXT_COLUMNS))) + 0.4)
     return pages.SongView(
         key="file-0123456789abcdef",
         title=TITLE,
@@ -123,7 +123,7 @@ def test_the_text_of_a_page_is_as_stored(golden, view):
     data = re.search(r'<script type="application/json" id="song-data">(.*?)</script>', html, re.DOTALL)[1]
     about = {name: value for name, value in json.loads(data).items() if name != "figures"}
     digest = hashlib.sha256(html.replace(data, "").encode()).hexdigest()
-    golden.check("page", [pages], {"sha256": digest, "data": about})
+    golden.check("page", [pages, plots], {"sha256": digest, "data": about})
 
 
 def test_what_the_figures_of_a_page_show_is_as_stored(golden, view):
@@ -140,7 +140,7 @@ def test_what_the_figures_of_a_page_show_is_as_stored(golden, view):
     for name, figure in figures.items():
         sources = {renderer.data_source.name: renderer.data_source.data for renderer in figure.renderers}
         output[name] = {source: {key: _numbers(part) for key, part in data.items()} for source, data in sources.items()}
-    golden.check("page_figures", [pages], output, tolerance=0.01)
+    golden.check("page_figures", [pages, plots], output, tolerance=0.01)
 
 
 def _numbers(values):

@@ -120,8 +120,9 @@ def test_the_context_of_a_song_is_as_stored(golden, song_features, song_overview
 
 
 def test_the_names_of_clusters_are_as_stored(golden):
-    profile = naming.ARCHETYPES[[3, 0, 4, 2, 1]] + 0.4 * np.sin(np.arange(30).reshape(5, 6))
-    more = np.vstack([profile, 0.3 * np.cos(np.arange(6))])
+    shape = naming.ARCHETYPES.shape
+    profile = naming.ARCHETYPES[[3, 0, 4, 2, 1]] + 0.4 * np.sin(np.arange(naming.ARCHETYPES.size).reshape(shape))
+    more = np.vstack([profile, 0.3 * np.cos(np.arange(shape[1]))])
     output = {name: vars(naming.name_clusters(each)) for name, each in {"five": profile, "six": more}.items()}
     golden.check("naming", [naming], {**output, "scores": naming.archetype_scores(profile)})
 

@@ -64,6 +64,33 @@ def test_the_folders_of_its_states_and_its_bundle_have_the_names_that_they_would
     assert [path.name for path in (home / "data" / "bundles").iterdir()] == [plan.bundle_id]
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("structure.pooling", "structure.song_units", "structure.normalize", "structure.change_points"),
+        *("structure.self_similarity", "structure.viterbi", "structure.context", "structure.naming"),
+        "structure.states",
+    ],
+)
+def test_a_later_version_of_what_makes_states_names_new_folders_for_states_and_bundle(
+    home, settings, plan, monkeypatch, module
+):
+    monkeypatch.setattr(f"songform.{module}.VERSION", 99)
+    later = plan_training.fn(home, settings)
+    assert later.states_id != plan.states_id
+    assert later.bundle_id != plan.bundle_id
+
+
+@pytest.mark.parametrize("module", ["sequences", "splits", "classification_metrics", "networks", "baselines"])
+def test_a_later_version_of_what_makes_a_model_of_states_names_a_new_folder_for_the_bundle_alone(
+    home, settings, plan, monkeypatch, module
+):
+    monkeypatch.setattr(f"songform.learning.{module}.VERSION", 99)
+    later = plan_training.fn(home, settings)
+    assert later.states_id == plan.states_id
+    assert later.bundle_id != plan.bundle_id
+
+
 def test_states_labels_and_network_are_read_and_not_made_again(home, settings, plan, monkeypatch):
     epochs = []
     monkeypatch.setattr("tasks.train.train_network.epoch_logger", lambda *_: lambda epoch, _: epochs.append(epoch))

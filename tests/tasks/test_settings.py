@@ -18,6 +18,7 @@ from tasks.settings import (
     Settings,
     StatesSettings,
     digest,
+    later_versions,
 )
 
 # Two values that each setting may have whatever the others are, beside its default.
@@ -108,6 +109,21 @@ def test_the_digest_is_the_beginning_of_the_sha256_of_canonical_json():
 @given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=4))
 def test_the_digest_keeps_parts_apart(one, other):
     assert (digest(*one) == digest(*other)) == (one == other)
+
+
+def test_the_first_version_of_a_module_is_part_of_no_digest_and_every_later_one_is():
+    """So a module can get a VERSION when homes exist already, and their folders keep their names."""
+    assert later_versions(pooling=1, viterbi=1) == {}
+    before = digest(FramesSettings(), 3)
+    assert digest(FramesSettings(), 3, later=later_versions(pooling=1, viterbi=1)) == before
+    later = [{"pooling": 2}, {"pooling": 3}, {"viterbi": 2}, {"pooling": 2, "viterbi": 2}]
+    digests = [digest(FramesSettings(), 3, later=later_versions(**{"pooling": 1, **each})) for each in later]
+    assert len({before, *digests}) == 5
+
+
+def test_the_order_of_modules_does_not_change_a_digest():
+    one, other = later_versions(pooling=2, viterbi=3), later_versions(viterbi=3, pooling=2)
+    assert digest(later=one) == digest(later=other)
 
 
 def test_a_whole_number_of_seconds_is_the_same_setting_with_and_without_a_point():

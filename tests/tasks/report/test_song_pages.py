@@ -138,7 +138,7 @@ def test_a_page_that_stands_is_not_written_again(given):
     assert path.stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("change", ["report", "sound", "settings", "version", "cut"])
+@pytest.mark.parametrize("change", ["report", "sound", "settings", "version", "context", "curves", "cut"])
 def test_a_page_is_written_anew_when_what_it_is_made_of_changes(given, monkeypatch, change):
     path, document = given.write(), DOCUMENT
     settings = {}
@@ -150,6 +150,10 @@ def test_a_page_is_written_anew_when_what_it_is_made_of_changes(given, monkeypat
         settings = {"audio": "none"}
     elif change == "version":
         monkeypatch.setattr("tasks.report.song_pages.VERSION", 99)
+    elif change == "context":
+        monkeypatch.setattr("songform.structure.context.VERSION", 99)
+    elif change == "curves":
+        monkeypatch.setattr("songform.structure.normalize.VERSION", 99)
     else:
         path.write_bytes(b"<!doctype html>")
     before = path.read_bytes()

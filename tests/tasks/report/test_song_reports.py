@@ -13,6 +13,7 @@ from songform.errors import CorpusError, ModelError
 from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.sources.local_files import local_listing
 from tasks.progress import listening
+from tasks.report.exports import export_paths
 from tasks.report.song_reports import OWN_MODEL, PICTURES, report_tracks
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
@@ -62,6 +63,25 @@ def test_every_picture_is_a_png_and_what_stands_is_not_drawn_again(trained, mode
     pictures["rms"].unlink()
     report(trained, model, out=tmp_path)
     assert pictures["rms"].is_file()
+
+
+@pytest.mark.parametrize("stage", ["plots", "annotation.formats", "structure.boundaries", "structure.segments"])
+def test_pictures_and_exports_of_an_earlier_version_are_made_anew_once(trained, model, tmp_path, monkeypatch, stage):
+    (document,) = report(trained, model, out=tmp_path)
+    path = Path(document["path"])
+    made = [path.with_suffix(f".{name}.png") for name in PICTURES] + export_paths(path)
+    before = {each: each.read_bytes() for each in made}
+    for each in made:
+        each.write_bytes(b"by an earlier version")
+    assert report(trained, model, out=tmp_path) == [document]
+    assert {each.read_bytes() for each in made} == {b"by an earlier version"}  # all of it exists: it is up to date
+    monkeypatch.setattr(f"songform.{stage}.VERSION", 2)
+    (later,) = report(trained, model, out=tmp_path)
+    assert {name: value for name, value in later.items() if name != "versions"} == document
+    assert {each: each.read_bytes() for each in made} == before
+    when = {each: each.stat().st_mtime_ns for each in tmp_path.iterdir()}
+    assert report(trained, model, out=tmp_path) == [later]
+    assert {each: each.stat().st_mtime_ns for each in tmp_path.iterdir()} == when
 
 
 def test_the_champion_and_its_version_are_one_model_whose_reports_stand(trained, model, tmp_path):

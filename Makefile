@@ -33,7 +33,7 @@ test: install ## Run the tests that need nothing but the lock
 test-system: install ## Run the tests that need Debian's packages, minutes or a cluster (each says what)
 	$(BIN)/python -m pytest -m system -rs
 
-check: install ## Format, lint, types and the direction of imports
+check: install ## Format, lint, types of all three floors, and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -17,7 +17,7 @@ import numpy as np
 from songform.synth import Song, playlist, study_songs
 from songform.synth.composition import Composition
 from songform.synth.instruments import SETS
-from songform.synth.varied import study_composition
+from songform.synth.varied import varied_composition
 
 SR = 22050
 N_COMPOSED, N_PLAYED = 200, 20
@@ -25,7 +25,7 @@ N_COMPOSED, N_PLAYED = 200, 20
 
 def main() -> None:
     """Print three tables."""
-    composed = [study_composition(seed, SR, None, SETS["study"].players) for seed in range(N_COMPOSED)]
+    composed = [varied_composition(seed, SR, None, SETS["study"].players) for seed in range(N_COMPOSED)]
     print(f"seeds 0 to {N_COMPOSED - 1}\n")
     print(table([{"property": name, "counted": found} for name, found in counts(composed).items()]))
     print(table(shares(composed)))
@@ -60,7 +60,7 @@ def shares(composed: list[Composition]) -> list[dict[str, str]]:
     kinds: dict[str, Counter[str]] = {}
     for passage in (passage for each in composed for passage in each.passages):
         samples[passage.state] += passage.clock.n_samples
-        kinds.setdefault(passage.state, Counter())[passage.kind] += 1
+        kinds.setdefault(passage.state, Counter())[passage.pattern] += 1
     return [
         {"state": state, "share of the time": f"{samples[state] / samples.total():.3f}", "sections": told(kinds[state])}
         for state in sorted(kinds)

@@ -25,7 +25,7 @@ from songform.audio.stream import load
 from songform.features.extraction import describe_audio
 from songform.features.filters import hann_window
 from songform.features.frame_features import FEATURE_COLUMNS, FrameExtractor, frame_features
-from songform.features.framing import BLOCK_FRAMES, frames_of
+from songform.features.framing import BLOCK_FRAMES, sliding_frames
 from tasks.ingest.ffmpeg import find_ffmpeg
 
 __all__ = ["measure"]
@@ -70,7 +70,7 @@ def measure(song: Path) -> list[Result]:
 
 def windowed_blocks(y: Signal) -> list[Signal]:
     """Cut a signal into windowed frames, and these into blocks that fit into a cache."""
-    frames, window = frames_of(y), hann_window(2048).astype(np.float32)
+    frames, window = sliding_frames(np.pad(y, 1024), 2048, 512), hann_window(2048).astype(np.float32)
     return [frames[i : i + BLOCK_FRAMES] * window for i in range(0, len(frames), BLOCK_FRAMES)]
 
 

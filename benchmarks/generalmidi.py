@@ -26,7 +26,7 @@ from songform.synth.instruments import ROLES
 from songform.synth.production import RING_SECONDS
 from songform.synth.rendering.player import Sound
 from songform.synth.score.notes import Note
-from songform.synth.varied import study_composition
+from songform.synth.varied import varied_composition
 
 __all__ = ["SOUNDFONT", "general_midi_song", "general_midi_songs"]
 
@@ -90,7 +90,7 @@ def general_midi_songs(n_songs: int, seed: int) -> Iterator[Song]:
 
 def general_midi_song(seed: int, *, duration: float | None = None) -> Song:
     """Let FluidSynth play the notes of `songform.synth.study_song`."""
-    composition = study_composition(seed, SR, duration, PLAYERS)
+    composition = varied_composition(seed, SR, duration, PLAYERS)
     lengths = [passage.clock.n_samples / SR + SECONDS_APART for passage in composition.passages]
     starts = list(accumulate(lengths, initial=0.0))
     y = _rendered(midi_file(_events(composition, starts), starts[-1]))

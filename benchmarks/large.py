@@ -24,6 +24,7 @@ from unittest.mock import patch
 from benchmarks.feeds import Item, feed, served
 from benchmarks.measuring import Result, markdown, spread
 from benchmarks.overhead import prefect_running
+from flows.cli.commands.ingest import print_ingest
 from flows.cli.console import Console
 from tasks.settings import DownloadSettings, Settings
 from tasks.store.corpus import Corpus
@@ -157,7 +158,7 @@ def _cost(home: Path, url: str) -> Cost:
     said = io.StringIO()
     with patch.object(sys, "stdout", said):
         began = time.perf_counter()
-        Console(json=False).ingest(report)
+        print_ingest(Console(json=False), report)
         table = time.perf_counter() - began
     return Cost(seconds, sum(spent), table, len(said.getvalue().splitlines()), len(opened))
 

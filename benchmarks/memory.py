@@ -21,7 +21,7 @@ import soundfile
 from benchmarks.measuring import Result, markdown
 from benchmarks.songs import SR, default_song
 from songform.audio.stream import load
-from tasks.ingest.extraction_worker import Extraction, extract_track
+from tasks.ingest.extraction_worker import ExtractionJob, extract_track
 from tasks.ingest.ffmpeg import find_ffmpeg
 from tasks.settings import Settings
 from tasks.store.tracks import Track
@@ -68,7 +68,9 @@ def write_long_song(song: Path, folder: Path, seconds: float, suffix: str = ".fl
 def peak_megabytes(path: Path) -> float:
     """Extract a file in this process, and return the most memory that it ever held, in MB."""
     with tempfile.TemporaryDirectory() as home:
-        extract_track(Extraction(Path(home), Track(key="file-0", title=path.stem, source=str(path)), path, Settings()))
+        extract_track(
+            ExtractionJob(Path(home), Track(key="file-0", title=path.stem, source=str(path)), path, Settings())
+        )
     status = Path("/proc/self/status")
     if status.is_file():  # the kernel counts a parent's memory into its children's ru_maxrss, but not into this
         return int(re.findall(r"VmHWM:\s*(\d+)", status.read_text())[0]) / 1024

@@ -168,9 +168,9 @@ def _ingest_cost(home: Path) -> Cost:
         return publish(done, total, artifact)
 
     with (
-        patch("tasks.ingest.fetch_audio.list_tracks", _listed),
+        patch("tasks.ingest.list_source.list_tracks", _listed),
         patch("tasks.ingest.fetch_audio.download_track", _fetched),
-        patch("tasks.ingest.extract_tracks.outcomes", _extracted),
+        patch("tasks.ingest.extract_tracks.run_jobs", _extracted),
         patch.object(ingesting, "publish_progress", published),
         patch("os.fsync", flushed),
     ):
@@ -252,8 +252,8 @@ def _fetched(track: Any, folder: Path, **_: Any) -> Any:
 
 
 def _extracted(_function: Any, jobs: Sequence[Any], *, workers: int, seconds: float) -> Generator[tuple[int, Any]]:  # noqa: ARG001
-    """Stand in for `tasks.ingest.process_pool.outcomes`."""
-    from tasks.ingest.extraction_worker import Extracted  # noqa: PLC0415
+    """Stand in for `tasks.ingest.process_pool.run_jobs`."""
+    from tasks.ingest.extraction_worker import ExtractionResult  # noqa: PLC0415
     from tasks.store.corpus import Corpus  # noqa: PLC0415
     from tasks.store.feature_tables import features_config  # noqa: PLC0415
 
@@ -264,7 +264,7 @@ def _extracted(_function: Any, jobs: Sequence[Any], *, workers: int, seconds: fl
         files = corpus.features_path(config, job.track.key), corpus.overview_path(config, job.track.key)
         for path in files:
             path.write_bytes(b"a table")
-        yield number, Extracted(200.0, "0" * 64, "none", files)
+        yield number, ExtractionResult(200.0, "0" * 64, "none", files)
 
 
 def _megabytes() -> float:

@@ -21,7 +21,7 @@ from benchmarks.songs import default_song
 from songform.audio.stream import audio_blocks, open_audio, resampled
 from songform.features.extraction import SongExtractor, feature_groups, feature_schema
 from songform.features.framing import Framer, sliding_frames
-from tasks.ingest.extraction_worker import Extraction, extract_track
+from tasks.ingest.extraction_worker import ExtractionJob, extract_track
 from tasks.ingest.ffmpeg import find_ffmpeg
 from tasks.settings import Settings
 from tasks.store.tables import ROW_GROUP, table_writer, write_table
@@ -43,7 +43,9 @@ def measure(song: Path) -> list[Result]:
     """
     ffmpeg = find_ffmpeg()
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
-        job = Extraction(Path(folder), Track(key="file-0", title=song.stem, source=str(song)), song, Settings(), ffmpeg)
+        job = ExtractionJob(
+            Path(folder), Track(key="file-0", title=song.stem, source=str(song)), song, Settings(), ffmpeg
+        )
         ratio = compared(lambda: extract_track(job), lambda: bare(song, ffmpeg))
         steps = [
             Result(f"hop: {name}", f"{1000 * timed(step).median:.0f} ms")

@@ -24,7 +24,10 @@ from unittest.mock import patch
 from benchmarks.measuring import Result, Spread, markdown, seconds, timed
 from benchmarks.songs import default_song
 from flows.config.environment import prepare_environment
-from flows.prefect_server.connect import free_port, register_server, start_server, stop_server, wait_until_healthy
+from flows.prefect_server.health import wait_until_healthy
+from flows.prefect_server.launch import api_url, free_port, server_log, start_server
+from flows.prefect_server.lifetime import stop_child
+from flows.prefect_server.shared_server import register_server
 
 __all__ = ["measure"]
 
@@ -45,19 +48,19 @@ def lap(what):
     spent[what], began = now - began, now
 
 home, song = map(Path, sys.argv[1:])
-from flows.config.environment import prepare_environment, unwatched_imports
+from flows.config.environment import imports_without_gc, prepare_environment
 from flows.prefect_server.connect import prefect_server
 prepare_environment(home)
-with unwatched_imports():
+with imports_without_gc():
     import prefect
     lap("import Prefect")
     import flows.ingest
     lap("import the rest of what ingest needs")
 from tasks.store.corpus import Corpus
 from tasks.settings import Settings
-from tasks.ingest.extraction_worker import Extraction, extract_track
+from tasks.ingest.extraction_worker import ExtractionJob, extract_track
 from tasks.ingest.sources.local_files import local_listing
-from tasks.ingest.process_pool import outcomes
+from tasks.ingest.process_pool import run_jobs
 
 @prefect.flow
 def nothing():
@@ -71,8 +74,8 @@ lap("Prefect: the first flow of a program, of nothing")
 (track,) = local_listing(song).tracks
 Corpus(home).prepare()
 lap("list one file (its hash)")
-job = Extraction(home, track, song, Settings(), None)
-list(outcomes(extract_track, [job], workers=1))
+job = ExtractionJob(home, track, song, Settings(), None)
+list(run_jobs(extract_track, [job], workers=1))
 lap("a fresh worker: start, extract, write, end")
 extract_track(job)
 lap("decode, extract and write alone")
@@ -152,7 +155,7 @@ def server_seconds(home: Path) -> tuple[list[float], list[float]]:
     for _ in range(1 + RUNS_OWN):
         servers: list[subprocess.Popen[bytes]] = []
         starts.append(seconds(lambda servers=servers: servers.append(started(home, free_port()))))
-        stops.append(seconds(lambda servers=servers: stop_server(servers[0])))
+        stops.append(seconds(lambda servers=servers: stop_child(servers[0])))
     return starts, stops
 
 
@@ -160,14 +163,14 @@ def server_seconds(home: Path) -> tuple[list[float], list[float]]:
 def running_server(home: Path) -> Iterator[str]:
     """Have a Prefect server that other processes of this home find, as `songform ui` does."""
     port = free_port()
-    url = f"http://127.0.0.1:{port}/api"
+    url = api_url(port)
     process = started(home, port, ui=True)
     registered = register_server(home, url)
     try:
         yield url
     finally:
         registered.unlink()
-        stop_server(process)
+        stop_child(process)
 
 
 def started(home: Path, port: int, *, ui: bool = False) -> subprocess.Popen[bytes]:
@@ -175,7 +178,7 @@ def started(home: Path, port: int, *, ui: bool = False) -> subprocess.Popen[byte
     with patch.dict(os.environ, environment(), clear=True):
         prepare_environment(home)
         process = start_server(home, port, ui=ui)
-    wait_until_healthy(f"http://127.0.0.1:{port}/api/health", process, log=home / ".prefect" / "server.log")
+    wait_until_healthy(f"{api_url(port)}/health", process, log=server_log(home))
     return process
 
 

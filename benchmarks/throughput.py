@@ -19,9 +19,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.measuring import Result, compared, markdown, timed
 from benchmarks.songs import default_song
-from tasks.ingest.extraction_worker import Extraction, extract_track
+from tasks.ingest.extraction_worker import ExtractionJob, extract_track
 from tasks.ingest.ffmpeg import find_ffmpeg
-from tasks.ingest.process_pool import outcomes, worker_pool
+from tasks.ingest.process_pool import run_jobs, worker_pool
 from tasks.settings import Settings
 from tasks.store.tracks import Track
 
@@ -45,7 +45,7 @@ def measure(song: Path) -> list[Result]:
         one, two = (stack.enter_context(worker_pool(extract_track, workers=n)) for n in (1, 2))
         processes = compared(partial(_by_processes, one, jobs), partial(_by_processes, two, jobs), runs=RUNS)
         warm = timed(partial(_by_processes, one, jobs[:1]), runs=RUNS).median
-        cold = timed(lambda: list(outcomes(extract_track, jobs[:1], workers=1)), runs=RUNS).median
+        cold = timed(lambda: list(run_jobs(extract_track, jobs[:1], workers=1)), runs=RUNS).median
         stack.enter_context(threadpool_limits(1))
         single, double = (stack.enter_context(ThreadPoolExecutor(n)) for n in (1, 2))
         threads = compared(partial(_by_threads, single, jobs), partial(_by_threads, double, jobs), runs=1)
@@ -61,18 +61,18 @@ def measure(song: Path) -> list[Result]:
     ]
 
 
-def _jobs(song: Path, home: Path) -> list[Extraction]:
+def _jobs(song: Path, home: Path) -> list[ExtractionJob]:
     tracks = [Track(key=f"file-{n}", title=song.stem, source=str(song)) for n in range(N_SONGS)]
     ffmpeg = find_ffmpeg()
-    return [Extraction(home, track, song, Settings(), ffmpeg) for track in tracks]
+    return [ExtractionJob(home, track, song, Settings(), ffmpeg) for track in tracks]
 
 
-def _by_processes(pool: ProcessPool, jobs: list[Extraction]) -> None:
+def _by_processes(pool: ProcessPool, jobs: list[ExtractionJob]) -> None:
     for future in as_completed([pool.schedule(extract_track, args=(job,)) for job in jobs]):
         future.result()
 
 
-def _by_threads(pool: Executor, jobs: list[Extraction]) -> None:
+def _by_threads(pool: Executor, jobs: list[ExtractionJob]) -> None:
     list(pool.map(extract_track, jobs))
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from prefect import flow
 
-from flows.ingest import IngestReport, ingest, report_of
+from flows.ingest import ingest, report_of
+from flows.ingest_report import IngestReport
 from songform.errors import ModelError, SourceError
-from tasks.ingest.sources.listing import all_told
+from tasks.ingest.sources.listing import problems_message
 from tasks.report.segment_table import collect_segments
 from tasks.report.song_reports import OWN_MODEL, report_tracks
 from tasks.report.sonification import sonify_tracks
@@ -42,6 +43,11 @@ class AnalyzeReport:
     reports: list[dict[str, Any]] = field(default_factory=list)
     model: ModelInfo = OWN_MODEL
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def all_problems(self) -> list[str]:
+        """The problems of the ingest and of the analysis."""
+        return [*self.ingested.problems, *self.problems]
 
 
 @flow(name="analyze", flow_run_name="analyze {sources}")
@@ -117,5 +123,5 @@ def _keys_at_hand(ingested: IngestReport) -> list[str]:
     if not keys:
         reasons = [track["error"]["message"] for track in ingested.tracks if track["error"]] + ingested.problems
         none = "there is no track to analyse; give another SOURCE"
-        raise SourceError(all_told("not one of these tracks can be had", reasons or [none]))
+        raise SourceError(problems_message("not one of these tracks can be had", reasons or [none]))
     return keys

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.tracks import feed_key
 
 if TYPE_CHECKING:
-    from flows.cli.console import Console
     from flows.run import RunReport
     from songform.synth import Song
 
@@ -52,21 +52,32 @@ class DemoReport:
     by_track: dict[str, float]
 
 
-def demo(home: Path, settings: Settings, *, seed: int, console: Console) -> DemoReport:
-    """Compose a playlist, serve it, run the pipeline on it, and compare what was found with what is true."""
+def demo(home: Path, settings: Settings, *, seed: int) -> DemoReport:
+    """Compose a playlist, serve it, run the pipeline on it, and compare what was found with what is true.
+
+    It needs a Prefect server, as every flow does.
+
+    Parameters
+    ----------
+    home : Path
+        The home of the corpus.
+    settings : Settings
+        All settings.
+    seed : int
+        Another seed composes another playlist.
+    """
+    from flows.run import run
     from songform.synth import playlist
-    from tasks.store.corpus import Corpus
 
-    Corpus(home).prepare()
-    with console.working(home) as announce, tempfile.TemporaryDirectory(prefix="songform-demo-") as folder:
-        songs = []
-        for count, song in enumerate(playlist(N_SONGS, seed), start=1):
-            announce("composing", count, N_SONGS, song.title)
-            songs.append(song)
-        with served_feed(Path(folder), songs, seed) as url:
-            from flows.run import run
-
-            report = run(home, [url], _for_demo(settings), None, "demo")
+    songs = []
+    for count, song in enumerate(playlist(N_SONGS, seed), start=1):
+        announce("composing", count, N_SONGS, song.title)
+        songs.append(song)
+    with (
+        tempfile.TemporaryDirectory(prefix="songform-demo-") as folder,
+        served_feed(Path(folder), songs, seed) as url,
+    ):
+        report = run(home, [url], _for_demo(settings), None, "demo")
     truth = {feed_key(FEED_TITLE, guid(seed, number)): song for number, song in enumerate(songs)}
     return DemoReport(report, *frames_right(report, truth, settings))
 
@@ -135,7 +146,8 @@ def _feed(songs: list[Song], seed: int, address: str) -> bytes:
         ET.SubElement(item, "guid", isPermaLink="false").text = guid(seed, number)
         ET.SubElement(item, f"{{{_ITUNES}}}duration").text = str(round(len(song.y) / song.sr))
         ET.SubElement(item, "enclosure", url=f"{address}/{number}.flac", type="audio/flac")
-    return ET.tostring(rss, encoding="utf-8", xml_declaration=True)
+    document: bytes = ET.tostring(rss, encoding="utf-8", xml_declaration=True)
+    return document
 
 
 class _SilentServer(ThreadingHTTPServer):

@@ -1,4 +1,9 @@
-"""Ingest: from sources to features, each track once."""
+"""Ingest: from sources to features, each track once.
+
+Tracks are ingested a batch at a time: small enough to be seen in Prefect's UI, large enough to keep all cores busy, and
+what Prefect keeps of each task is released with its batch. Tracks on which another process of this home works are left
+for last: most of them are done by then.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +11,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, Failed
 
-from flows.execution.task_runners import cluster_settings
-from flows.ingest_alerts import Watch
-from flows.ingest_batch import CHUNK, ingest_chunk
-from songform.errors import SongformError, SourceError
+from flows.execution.task_runners import cluster_settings, jobs_per_task, results
+from flows.ingest_alerts import IngestAlerts
+from flows.ingest_report import IngestReport, NothingDoneError
+from songform.errors import SourceError, TrackError
 from tasks.ingest.artifacts import outcome_counts, publish_links, publish_progress, publish_tracks
-from tasks.ingest.failures.retries import retry_pauses
-from tasks.ingest.fetch.host_rate_limiter import interleaved
-from tasks.ingest.fetch_audio import list_source, remove_leftovers
-from tasks.ingest.ingest_plan import Survey, survey
-from tasks.ingest.sources.listing import all_told, unique_tracks
+from tasks.ingest.extract_tracks import extract_tracks
+from tasks.ingest.failures.retries import retry_options
+from tasks.ingest.fetch.download import Download
+from tasks.ingest.fetch.host_rate_limiter import interleaved_by_host
+from tasks.ingest.fetch_audio import existing_audio, fetch_audio, remove_leftover_downloads
+from tasks.ingest.ingest_plan import IngestPlan, plan_ingest
+from tasks.ingest.list_source import list_source
+from tasks.ingest.process_pool import WorkerLostError
+from tasks.ingest.sources.listing import problems_message, unique_tracks
+from tasks.ingest.track_locks import locked_tracks
+from tasks.ingest.track_records import record_failure
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import Track
@@ -29,50 +41,7 @@ from tasks.store.tracks import Track
 __all__ = ["WITH_FAILURES", "IngestReport", "NothingDoneError", "ingest", "report_of"]
 
 WITH_FAILURES = "Completed with failures"  # the name of the state in Prefect's UI
-
-
-class IngestReport:
-    """What became of the tracks of some sources.
-
-    No dataclass: Prefect walks through what a flow returns, dataclasses, lists and dicts, in search of futures. Through
-    5,000 tracks that took longer than all else that was done about them.
-
-    Parameters
-    ----------
-    tracks : sequence of dict
-        A summary a track, in the sources' order.
-    problems : sequence of str
-        A sentence for each source, or part of one, that could not be listed.
-    notes : sequence of str
-        A sentence for whatever is odd, and no failure.
-    """
-
-    def __init__(
-        self, tracks: Sequence[dict[str, Any]] = (), problems: Sequence[str] = (), notes: Sequence[str] = ()
-    ) -> None:
-        self.tracks, self.problems, self.notes = list(tracks), list(problems), list(notes)
-
-    @property
-    def done(self) -> list[dict[str, Any]]:
-        """The tracks whose features stand."""
-        return [track for track in self.tracks if track["status"] in ("done", "cached")]
-
-
-class NothingDoneError(SongformError):
-    """An ingest after which not one of its tracks stands.
-
-    Attributes
-    ----------
-    report : IngestReport
-        What became of each.
-    """
-
-    def __init__(self, message: str, report: IngestReport) -> None:
-        super().__init__(message, report)
-        self.message, self.report = message, report
-
-    def __str__(self) -> str:
-        return self.message
+BATCH_SIZE = 100  # tracks
 
 
 @dataclass(frozen=True)
@@ -95,7 +64,7 @@ def ingest(
     settings: Settings = Settings(),  # noqa: B008  frozen, and Prefect's UI shows the defaults
     limit: int | None = None,
     retry_failed: bool = False,
-) -> State[IngestReport]:
+) -> IngestReport:
     """Bring the tracks of some sources into the corpus.
 
     Parameters
@@ -113,9 +82,9 @@ def ingest(
 
     Returns
     -------
-    State
-        Completed; Completed with failures, under that name; Failed, if no track stands. Its result is the
-        `IngestReport`; see `report_of`.
+    IngestReport
+        What became of the tracks. The run's state is Completed; or Completed with failures, under that name; or Failed,
+        if no track stands. `report_of` reads the report from any of them.
 
     Raises
     ------
@@ -125,26 +94,27 @@ def ingest(
         If not one track stands.
     """
     Corpus(home).prepare()
-    watch = Watch(Corpus(home), settings)
+    alerts = IngestAlerts(Corpus(home), settings)
     try:
-        listed = list_sources(home, sources, settings, limit, watch)
+        listed = list_sources(home, sources, settings, limit, alerts)
         tracks = listed.tracks if sources else None
-        found = survey(home, tracks, settings, retry_failed=retry_failed, now=datetime.now(UTC))
-        notes = bring_in(home, found, settings, retry_failed=retry_failed)
+        found = plan_ingest(home, tracks, settings, retry_failed=retry_failed, now=datetime.now(UTC))
+        notes = ingest_in_batches(home, found, settings, retry_failed=retry_failed)
         summaries = found.summaries(home, settings)
-        watch.count(found, summaries)
+        alerts.count(found, summaries)
     except Exception:
-        watch.tell()
+        alerts.send()
         raise
-    report = IngestReport(summaries, listed.problems, [*listed.notes, *notes, *watch.tell()])
+    report = IngestReport(summaries, listed.problems, [*listed.notes, *notes, *alerts.send()])
     publish_tracks(report.tracks)
     publish_links(sources)
-    return final_state(report, is_asked=bool(sources or found.wanted))
+    state = final_state(report, is_asked=bool(sources or found.wanted))
+    return cast("IngestReport", state)  # Prefect gives a caller the result of a state that a flow returns
 
 
-def list_sources(home: Path, sources: list[str], settings: Settings, limit: int | None, watch: Watch) -> Listed:
+def list_sources(home: Path, sources: list[str], settings: Settings, limit: int | None, alerts: IngestAlerts) -> Listed:
     """List all sources; one that cannot be listed is a problem, and an error only if there is no other."""
-    listing = list_source.with_options(**retry_pauses(settings.download))
+    listing = list_source.with_options(**retry_options(settings.download))
     tracks: list[Track] = []
     problems: list[str] = []
     notes: list[str] = []
@@ -152,38 +122,96 @@ def list_sources(home: Path, sources: list[str], settings: Settings, limit: int 
         try:
             found = listing(home, source, settings, limit)
         except SourceError as error:
-            watch.listed[source] = str(error)
+            alerts.listed[source] = str(error)
             if len(sources) == 1:
                 raise
             problems.append(str(error))
         else:
-            watch.listed[source] = None
+            alerts.listed[source] = None
             tracks.extend(found.tracks)
             problems.extend(found.problems)
             notes.extend(found.notes)
     if sources and not tracks:
         none = f"there is no track in {', '.join(sources)}"
-        raise SourceError(all_told("not one of these sources can be listed", problems or [none]))
+        raise SourceError(problems_message("not one of these sources can be listed", problems or [none]))
     return Listed(unique_tracks(tracks), problems, notes)
 
 
-def bring_in(home: Path, found: Survey, settings: Settings, *, retry_failed: bool) -> list[str]:
-    """Bring in what is wanted, a chunk after the other; return what is odd."""
-    remove_leftovers(home, found.cached, settings)
+def ingest_in_batches(home: Path, found: IngestPlan, settings: Settings, *, retry_failed: bool) -> list[str]:
+    """Ingest the wanted tracks, one batch after the other; return what is odd about them."""
+    remove_leftover_downloads(home, found.cached, settings)
     if not found.wanted:
         return []
-    wanted, notes = interleaved(found.wanted), []
-    # A single chunk is no flow of its own: that would only be one more thing to click on, and cost a second.
-    work = ingest_chunk if len(wanted) > CHUNK else ingest_chunk.fn
+    wanted, notes = interleaved_by_host(found.wanted), []
+    # A single batch is no sub-flow: that would only be one more thing to click on, and cost a second.
+    work = ingest_batch if len(wanted) > BATCH_SIZE else ingest_batch.fn
     progress = publish_progress(0, len(wanted))
     with cluster_settings(settings) as placed:
-        for first in range(0, len(wanted), CHUNK):
-            notes += work(home, wanted[first : first + CHUNK], placed, retry_failed)
-            publish_progress(min(first + CHUNK, len(wanted)), len(wanted), progress)
+        for first in range(0, len(wanted), BATCH_SIZE):
+            notes += work(home, wanted[first : first + BATCH_SIZE], placed, retry_failed)
+            publish_progress(min(first + BATCH_SIZE, len(wanted)), len(wanted), progress)
     return notes
 
 
-def final_state(report: IngestReport, *, is_asked: bool = True) -> State[IngestReport]:
+@flow(name="ingest-batch", flow_run_name="ingest {tracks[0].title} and others", validate_parameters=False)
+def ingest_batch(home: Path, tracks: list[Track], settings: Settings, retry_failed: bool) -> list[str]:
+    """Fetch and extract tracks, each in one process at a time; return what is odd about them."""
+    corpus, keys = Corpus(home), [track.key for track in tracks]
+    with locked_tracks(corpus, keys) as ours:
+        own = [track for track in tracks if track.key in ours]
+        notes = fetch_and_extract(home, own, settings, retry_failed=retry_failed)
+    others = [track for track in tracks if track.key not in ours]
+    with locked_tracks(corpus, [track.key for track in others], wait=True):
+        return notes + fetch_and_extract(home, others, settings, retry_failed=retry_failed)
+
+
+def fetch_and_extract(home: Path, tracks: list[Track], settings: Settings, *, retry_failed: bool) -> list[str]:
+    """Fetch the tracks whose audio is missing, then extract all; return what is odd about them."""
+    # Another process may have ingested some of them since they were found wanted.
+    wanted = plan_ingest(home, tracks, settings, retry_failed=retry_failed, now=datetime.now(UTC)).wanted
+    notes = fetch_tracks(home, wanted, settings)
+    jobs = [(track, audio) for track in wanted if (audio := existing_audio(home, track, settings)) is not None]
+    parts = jobs_per_task(jobs, settings)
+    calls = [{"home": home, "jobs": part, "settings": settings, "n_tracks": len(part)} for part in parts]
+    for part, result in zip(parts, results(extract_tracks, calls, settings), strict=True):
+        record_loss(home, [track for track, _ in part], settings, result)
+    return notes
+
+
+def fetch_tracks(home: Path, tracks: Sequence[Track], settings: Settings) -> list[str]:
+    """Fetch the tracks whose audio is missing; return what is odd about them."""
+    fetch = fetch_audio.with_options(**retry_options(settings.download))
+    missing = [track for track in tracks if existing_audio(home, track, settings) is None]
+    calls = [{"home": home, "track": track, "settings": settings} for track in missing]
+    notes: list[str] = []
+    for track, result in zip(missing, results(fetch, calls, settings), strict=True):
+        record_loss(home, [track], settings, result)
+        if isinstance(result, Download):
+            notes.extend(result.warnings)
+    return notes
+
+
+def record_loss(home: Path, tracks: Sequence[Track], settings: Settings, result: object) -> None:
+    """Record the failure of tracks whose task could not record it itself, because its worker died.
+
+    Raises
+    ------
+    Exception
+        Of the task, if not even the failure could be written down, or by a defect.
+    """
+    if isinstance(result, WorkerLostError):
+        for track in tracks:
+            msg = (
+                f"{track.title} took down the workers that had it, most often because memory ran out; "
+                "give the workers more memory, and look at their logs"
+            )
+            error = TrackError(msg, "environment")
+            record_failure(Corpus(home), track, error, settings=settings.download, attempted=False)
+    elif isinstance(result, Exception) and not isinstance(result, TrackError):
+        raise result
+
+
+def final_state(report: IngestReport, *, is_asked: bool) -> State[IngestReport]:
     """Return the truth about an ingest; where nothing was asked for and nothing was due, that is no failure."""
     if not is_asked:
         return Completed(message="nothing is due", data=report)

@@ -1,4 +1,4 @@
-"""Watching: what an ingest sees on its way of which somebody may want to hear, and telling it at the end.
+"""What an ingest observes that somebody may want to know, and the alerts that it sends at the end.
 
 `tasks.alerts.conditions` judges, `tasks.alerts.alarms` tells each thing once. Without `notify.command` and
 `notify.webhook` nothing is looked at; and whatever goes wrong here, it breaks no ingest.
@@ -24,17 +24,17 @@ from tasks.alerts.conditions import (
     success_conditions,
     version_condition,
 )
-from tasks.ingest.fetch.host_rate_limiter import pauses
-from tasks.ingest.ingest_plan import Survey
+from tasks.ingest.fetch.host_rate_limiter import host_pauses
+from tasks.ingest.ingest_plan import IngestPlan
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 
-__all__ = ["Watch"]
+__all__ = ["IngestAlerts"]
 
 
 @dataclass
-class Watch:
-    """What one ingest saw.
+class IngestAlerts:
+    """What one ingest observed.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Watch:
     n_tried: int = 0
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def count(self, found: Survey, tracks: Iterable[Mapping[str, Any]]) -> None:
+    def count(self, found: IngestPlan, tracks: Iterable[Mapping[str, Any]]) -> None:
         """Count the tracks by what was known of them before and what became of them.
 
         A track that failed before and fails again says nothing new: else a single one that is beyond help would spoil
@@ -70,7 +70,7 @@ class Watch:
                 self.n_done += track["status"] == "done"
                 self.n_tried += track["status"] == "done" or track["key"] not in failed
 
-    def tell(self) -> list[str]:
+    def send(self) -> list[str]:
         """Raise the alarms; return a sentence for each that could not be delivered."""
         notify = self.settings.notify
         if not (notify.command or notify.webhook):
@@ -83,17 +83,17 @@ class Watch:
 
     def _conditions(self, now: datetime) -> Iterator[Condition]:
         notify, folder = self.settings.notify, self.corpus.data
-        for source in self._playlists():
+        for source in self._watched_sources():
             yield playlist_condition(source, self.listed[source], notify)
         if self.listed:  # a retry of what is due is made of failures
             yield from success_conditions(", ".join(self.listed), self.n_done, self.n_tried, notify)
-        for host, since, until, reason in pauses(self.corpus):
+        for host, since, until, reason in host_pauses(self.corpus):
             # A pause that began and ended within a long ingest is worth telling, too.
             yield circuit_condition(host, since, until, reason, self.began)
         yield version_condition(version("yt-dlp"), notify, now)
         yield disk_condition(folder, shutil.disk_usage(folder).free, notify)
 
-    def _playlists(self) -> Sequence[str]:
+    def _watched_sources(self) -> Sequence[str]:
         """Return the sources that are watched: what the web has, and what `songform.toml` lists."""
         known = {playlist.url for playlist in self.settings.playlists}
         return [source for source in self.listed if "://" in source or source in known]

@@ -1,29 +1,70 @@
-"""Stopping: a run that ends after its ingest, and what is to be told of the tracks even so.
+"""What became of the tracks of an ingest, and the errors that carry it.
 
-It imports no Prefect, so that the command line may know it.
+This module does not import Prefect, so the command line can import it before a Prefect server is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Any
 
 from songform.errors import ParameterError, SettingsError, SongformError
 
-if TYPE_CHECKING:
-    from flows.ingest import IngestReport
+__all__ = ["IngestReport", "NothingDoneError", "RunStoppedError", "attach_ingest_report"]
 
-__all__ = ["RunStoppedError", "telling"]
+
+class IngestReport:
+    """What became of the tracks of some sources.
+
+    This is not a dataclass, because Prefect searches what a flow returns (dataclasses, lists and dicts) for futures.
+    With 5,000 tracks that search took longer than the rest of an ingest in which nothing is new.
+
+    Parameters
+    ----------
+    tracks : sequence of dict
+        One summary per track, in the order of the sources.
+    problems : sequence of str
+        One sentence for each source, or part of a source, that could not be listed.
+    notes : sequence of str
+        One sentence for everything that is unusual but not a failure.
+    """
+
+    def __init__(
+        self, tracks: Sequence[dict[str, Any]] = (), problems: Sequence[str] = (), notes: Sequence[str] = ()
+    ) -> None:
+        self.tracks, self.problems, self.notes = list(tracks), list(problems), list(notes)
+
+    @property
+    def done(self) -> list[dict[str, Any]]:
+        """The tracks that have features."""
+        return [track for track in self.tracks if track["status"] in ("done", "cached")]
+
+
+class NothingDoneError(SongformError):
+    """An ingest in which no track succeeded.
+
+    Attributes
+    ----------
+    report : IngestReport
+        What became of each track.
+    """
+
+    def __init__(self, message: str, report: IngestReport) -> None:
+        super().__init__(message, report)
+        self.message, self.report = message, report
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class RunStoppedError(SongformError):
-    """A run that cannot go on after its ingest.
+    """A run that cannot continue after its ingest.
 
     Attributes
     ----------
     ingested : IngestReport
-        What became of the tracks until then: which failed, and why, may be the whole reason.
+        What became of the tracks until then. The failed tracks and their reasons may explain the error.
     """
 
     def __init__(self, message: str, ingested: IngestReport) -> None:
@@ -35,13 +76,13 @@ class RunStoppedError(SongformError):
 
 
 @contextmanager
-def telling(ingested: IngestReport) -> Iterator[None]:
-    """Let no error of a block hide what became of the tracks before it.
+def attach_ingest_report(ingested: IngestReport) -> Iterator[None]:
+    """Attach the report of an ingest to the errors of the steps after it, so that the tracks are reported as well.
 
     Raises
     ------
     RunStoppedError
-        For every error that a user can mend, but wrong usage.
+        For each `SongformError` of the block, except wrong usage, which stays as it is.
     """
     try:
         yield

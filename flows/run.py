@@ -8,8 +8,8 @@ from pathlib import Path
 from prefect import flow
 
 from flows.analyze import AnalyzeReport, analyze_ingested
-from flows.ingest import IngestReport, ingest, report_of
-from flows.ingest_report import telling
+from flows.ingest import ingest, report_of
+from flows.ingest_report import IngestReport, attach_ingest_report
 from flows.train import TrainReport, train
 from songform.errors import SourceError
 from tasks.settings import Settings
@@ -19,11 +19,16 @@ __all__ = ["RunReport", "run"]
 
 @dataclass(frozen=True)
 class RunReport:
-    """What came of the three."""
+    """The reports of the three steps."""
 
     ingested: IngestReport
     trained: TrainReport
     analyzed: AnalyzeReport
+
+    @property
+    def problems(self) -> list[str]:
+        """The problems of the ingest and of the analysis; a training has none."""
+        return self.analyzed.all_problems
 
 
 @flow(name="run", flow_run_name="run {sources}")
@@ -57,7 +62,7 @@ def run(
         If no track can be had, or none that can be learned from; with what became of each.
     """
     ingested = report_of(ingest(home, sources, settings, limit, return_state=True))
-    with telling(ingested):
+    with attach_ingest_report(ingested):
         if not ingested.done:
             raise SourceError("not one of these tracks can be had, so nothing was trained or analysed")
         trained = train(home, settings, experiment)

@@ -76,11 +76,13 @@ def train(
     Corpus(home).prepare()
     plan = plan_training(home, settings)
     experiment_id = prepare_store(home, experiment)
-    with _in_turn(home):
-        return _trained(home, settings, plan, experiment_id, again=again)
+    with _training_lock(home):
+        return _train_unless_finished(home, settings, plan, experiment_id, again=again)
 
 
-def _trained(home: Path, settings: Settings, plan: Plan, experiment_id: str, *, again: bool) -> TrainReport:
+def _train_unless_finished(
+    home: Path, settings: Settings, plan: Plan, experiment_id: str, *, again: bool
+) -> TrainReport:
     run_id = None if again else finished_run(home, experiment_id, plan)
     is_new = run_id is None
     if run_id is None:
@@ -101,7 +103,7 @@ def _trained(home: Path, settings: Settings, plan: Plan, experiment_id: str, *, 
 
 
 @contextmanager
-def _in_turn(home: Path) -> Iterator[None]:
+def _training_lock(home: Path) -> Iterator[None]:
     """Let the trainings of a home take turns: the same one, asked for twice at once, is done once."""
     turn = FileLock(home / "mlruns" / ".training.lock")
     try:

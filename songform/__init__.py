@@ -38,7 +38,7 @@ try:
 except PackageNotFoundError:  # a bare checkout on the path
     __version__ = "0+unknown"
 
-_ROOMS = {
+_LAZY = {
     "Annotation": "songform.annotation.annotations",
     "Bundle": "songform.bundle",
     "FrameExtractor": "songform.features.frame_features",
@@ -57,10 +57,10 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _LAZY:
         msg = f"module 'songform' has no attribute {name!r}"
         raise AttributeError(msg)
-    return getattr(import_module(_ROOMS[name]), name)
+    return getattr(import_module(_LAZY[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Event
 
-__all__ = ["StopTask", "end_if_stopped", "stoppable"]
+__all__ = ["StopTask", "raise_if_stopped", "stoppable"]
 
 _stopped: ContextVar[Event | None] = ContextVar("stopped", default=None)
 
@@ -35,7 +35,7 @@ def stoppable() -> Iterator[None]:
         _stopped.reset(token)
 
 
-def end_if_stopped() -> None:
+def raise_if_stopped() -> None:
     """End the task if its flow is being stopped.
 
     Raises

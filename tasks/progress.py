@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-__all__ = ["Event", "announce", "listening"]
+__all__ = ["ProgressEvent", "announce", "listening"]
 
 
 @dataclass(frozen=True)
-class Event:
+class ProgressEvent:
     """Something that a task has to say.
 
     Parameters
@@ -36,7 +36,7 @@ class Event:
     detail: str = ""
 
 
-Listener = Callable[[Event], None]
+Listener = Callable[[ProgressEvent], None]
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
@@ -55,4 +55,4 @@ def announce(stage: str, done: float, total: float | None = None, detail: str = 
     """Tell the listener, if there is one."""
     listener = _listener.get()
     if listener is not None:
-        listener(Event(stage, done, total, detail))
+        listener(ProgressEvent(stage, done, total, detail))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -32,10 +33,11 @@ __all__ = [
     "Settings",
     "StatesSettings",
     "digest",
+    "later_versions",
 ]
 
 
-_MOST_SEED = 2**32 - 1  # scikit-learn and Keras take no larger one
+_MAX_SEED = 2**32 - 1  # scikit-learn and Keras take no larger one
 
 
 class _Section(BaseModel):
@@ -96,7 +98,7 @@ class StatesSettings(_Section):
     )
     dwell_seconds: float = Field(4.0, gt=0.0, description="Expected stay in a state, in s: the prior of the smoothing.")
     transition_dwell_seconds: float = Field(3.0, gt=0.0, description="The same for the state Transition, in s.")
-    seed: int = Field(0, ge=0, le=_MOST_SEED, description="Seed of KMeans.")
+    seed: int = Field(0, ge=0, le=_MAX_SEED, description="Seed of KMeans.")
 
 
 class SequencesSettings(_Section):
@@ -127,9 +129,7 @@ class ModelSettings(_Section):
     """The sequence model and its training."""
 
     name: str = Field("lstm", description="Architecture: a name in songform.learning.networks.NETWORKS.")
-    seed: int = Field(
-        0, ge=0, le=_MOST_SEED, description="Seed of the split, the weights and the order of the windows."
-    )
+    seed: int = Field(0, ge=0, le=_MAX_SEED, description="Seed of the split, the weights and the order of the windows.")
     epochs: int = Field(50, ge=1, description="Most passes over the training windows.")
     patience: int = Field(5, ge=1, description="Epochs without a better validation loss before training stops.")
     batch_size: int = Field(256, ge=1, description="Windows in a batch.")
@@ -265,13 +265,15 @@ class Settings(_Section):
         return {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
 
 
-def digest(*parts: Any) -> str:
+def digest(*parts: Any, later: Mapping[str, int] | None = None) -> str:
     """Return 12 hex digits that change when any part changes.
 
     Parameters
     ----------
     *parts : pydantic models and plain JSON values
         Settings, `VERSION` constants, hashes of tracks: all that determines a file's content.
+    later : mapping of str to int, optional
+        From `later_versions`: it is a part like the others, but none while it is empty.
 
     Returns
     -------
@@ -279,5 +281,26 @@ def digest(*parts: Any) -> str:
         The beginning of the SHA-256 of the parts' canonical JSON.
     """
     plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+    if later:
+        plain.append(dict(later))
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def later_versions(**versions: int) -> dict[str, int]:
+    """Return the `VERSION` constants that were increased since they were introduced, by name.
+
+    A module that gets its first `VERSION` when homes exist already must not change their digests: so 1 is left out.
+    Every later value is part of the digest, together with its name, because two modules may have the same number.
+
+    Parameters
+    ----------
+    **versions : int
+        The `VERSION` of each module, by a name that never changes.
+
+    Returns
+    -------
+    dict of str to int
+        Those other than 1.
+    """
+    return {name: version for name, version in versions.items() if version != 1}

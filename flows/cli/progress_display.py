@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tasks.progress import Event, listening
+from tasks.progress import ProgressEvent, listening
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,11 +36,11 @@ def progress_display(console: Console) -> Iterator[Announce]:
     """Show what tasks announce within the block: bars in a terminal, a line a stage elsewhere."""
     show = _bars if console.is_terminal else _lines
     with show(console) as listener, listening(listener):
-        yield lambda stage, done, total, detail: listener(Event(stage, done, total, detail))
+        yield lambda stage, done, total, detail: listener(ProgressEvent(stage, done, total, detail))
 
 
 @contextmanager
-def _bars(console: Console) -> Iterator[Callable[[Event], None]]:
+def _bars(console: Console) -> Iterator[Callable[[ProgressEvent], None]]:
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
@@ -55,7 +55,7 @@ def _bars(console: Console) -> Iterator[Callable[[Event], None]]:
     lock = threading.Lock()
     with Progress(*columns, console=console) as progress:
 
-        def listener(event: Event) -> None:
+        def listener(event: ProgressEvent) -> None:
             # Several downloads run at once: each track has a bar of its own, which goes when it is full.
             name = f"{event.stage}:{event.detail}" if event.stage == "download" else event.stage
             detail = escape("".join(c for c in event.detail if c.isprintable()))[:60]
@@ -71,10 +71,10 @@ def _bars(console: Console) -> Iterator[Callable[[Event], None]]:
 
 
 @contextmanager
-def _lines(console: Console) -> Iterator[Callable[[Event], None]]:
+def _lines(console: Console) -> Iterator[Callable[[ProgressEvent], None]]:
     said: set[str] = set()
 
-    def listener(event: Event) -> None:
+    def listener(event: ProgressEvent) -> None:
         if event.stage not in said:
             said.add(event.stage)
             console.print(f"{STAGES.get(event.stage, event.stage)} ...", markup=False)

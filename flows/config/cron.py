@@ -1,7 +1,13 @@
-"""Timetables: whether Prefect will understand a cron expression and a time zone.
+"""Whether Prefect will understand a cron expression and a time zone.
 
-Prefect itself takes a second to import and must not be asked before its server stands, so cronsim judges [1]_: it is
+<<<<<<< HEAD
+Prefect takes a second to import and must not be imported before its server is known, so cronsim checks [1]_. It is
 stricter than Prefect's reader (an impossible day is no day). The one letter that they read differently is refused.
+=======
+Prefect itself takes a second to import and must not be imported before its server is known, so cronsim checks [1]_:
+it is stricter than Prefect's reader (an impossible day is no day). The one letter that they read differently is
+refused.
+>>>>>>> h-servers
 
 References
 ----------

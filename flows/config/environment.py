@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["prepare_environment", "unwatched_imports"]
+__all__ = ["environment_variable", "imports_without_gc", "prepare_environment"]
 
 
 def prepare_environment(home: Path) -> None:
@@ -41,11 +41,25 @@ def prepare_environment(home: Path) -> None:
     }
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
-    _spare_loopback()
+    _bypass_proxies_on_loopback()
 
 
 @contextmanager
-def unwatched_imports() -> Iterator[None]:
+def environment_variable(name: str, value: str) -> Iterator[None]:
+    """Set a variable of the environment for the length of a `with` block; afterwards it is as it was before."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+
+@contextmanager
+def imports_without_gc() -> Iterator[None]:
     """Import big libraries a fifth faster: without the garbage collector.
 
     It would look through everything that is imported, again and again, and find nothing. What was imported in the
@@ -59,7 +73,7 @@ def unwatched_imports() -> Iterator[None]:
         gc.enable()
 
 
-def _spare_loopback() -> None:
+def _bypass_proxies_on_loopback() -> None:
     """Keep a proxy, where there is one, out of talks within this machine: Prefect's server would never be reached."""
     known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     hosts = [host.strip() for host in known.split(",") if host.strip()]

@@ -38,7 +38,7 @@ __all__ = ["PREFIX", "load_settings"]
 PREFIX = "SONGFORM_"
 PLAYLISTS = "playlists"
 
-_Judge = Callable[[str], str | None]
+_FindProblem = Callable[[str], str | None]
 
 
 def load_settings(home: Path, environment: Mapping[str, str], assignments: Iterable[str] = ()) -> Settings:
@@ -70,9 +70,9 @@ def load_settings(home: Path, environment: Mapping[str, str], assignments: Itera
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(_sentence(error, origins)) from error
+        raise SettingsError(_error_message(error, origins)) from error
     _check_playlists(settings, origins)
-    _check_timetables(settings, origins)
+    _check_schedules(settings, origins)
     _check_webhook(settings, origins)
     return settings
 
@@ -126,7 +126,7 @@ def _value(text: str) -> Any:
         return text.strip()
 
 
-def _sentence(error: ValidationError, origins: Mapping[str, str]) -> str:
+def _error_message(error: ValidationError, origins: Mapping[str, str]) -> str:
     """Say the first thing that is wrong: where, what, and what would be right."""
     # A name that is misspelt is also why another is missing.
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
@@ -173,13 +173,13 @@ def _check_playlists(settings: Settings, origins: Mapping[str, str]) -> None:
             raise SettingsError(f"{origin}: url {url!r} stands in entry {first + 1} already; remove one of the two.")
 
 
-def _check_timetables(settings: Settings, origins: Mapping[str, str]) -> None:
-    for origin, name, value, judge in _timetables(settings, origins):
-        if problem := judge(value):
+def _check_schedules(settings: Settings, origins: Mapping[str, str]) -> None:
+    for origin, name, value, find_problem in _schedule_values(settings, origins):
+        if problem := find_problem(value):
             raise SettingsError(f"{origin}: {name} cannot be {value!r}: {problem}")
 
 
-def _timetables(settings: Settings, origins: Mapping[str, str]) -> Iterator[tuple[str, str, str, _Judge]]:
+def _schedule_values(settings: Settings, origins: Mapping[str, str]) -> Iterator[tuple[str, str, str, _FindProblem]]:
     """Yield what was set of schedules: origin, name, value, and who can tell whether it is right. Defaults are."""
     schedule = settings.schedule
     for name, value in (("schedule.retry", schedule.retry), ("schedule.train", schedule.train)):

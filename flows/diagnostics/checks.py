@@ -11,13 +11,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from flows.config.cron import cron_problem, timezone_problem
 from songform.errors import SourceError, TrackError
 from tasks.settings import Playlist, Settings
 
-__all__ = ["Check", "check_cookies", "check_playlists"]
+__all__ = ["Check", "Level", "check_cookies", "check_playlists"]
+
+Level = Literal["ok", "warning", "failure"]
+"""How serious a finding is.
+
+`failure`: some commands cannot do their work until it is fixed. `warning`: songform works, but should be set up better.
+"""
 
 Problem = tuple[str, str]
 """What is wrong, and what to do about it."""
@@ -25,66 +32,81 @@ Problem = tuple[str, str]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Parameters
     ----------
     name : str
-        What.
-    is_well : bool
-        Whether songform can work with it.
+        What was checked.
+    level : str
+        `ok`, `warning` or `failure`.
     finding : str
         What was found.
     mend : str
-        What to do, where something should be done.
+        How to fix it, where something should be fixed.
     """
 
     name: str
-    is_well: bool
+    level: Level
     finding: str
     mend: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether songform can work with what was found."""
+        return self.level != "failure"
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON fields of the check."""
+        return {
+            "name": self.name,
+            "level": self.level,
+            "is_well": self.is_well,
+            "finding": self.finding,
+            "mend": self.mend,
+        }
 
 
 def check_cookies(settings: Settings) -> Check:
     """Look at the file of cookies: whether it is there, whether sites would be shown any, who else can read it."""
-    from tasks.ingest.fetch.cookies import private_cookies
+    from tasks.ingest.fetch.cookies import load_cookies
 
     given = settings.download.cookies
     if given is None:
-        return Check("cookies", True, "none; sites are visited without an account")
+        return Check("cookies", "ok", "none; sites are visited without an account")
     path = Path(given).expanduser()
     try:
-        held = _expiries(private_cookies(given).getvalue())
+        held = _expiries(load_cookies(given).getvalue())
     except TrackError as error:
         reason, _, mend = str(error).removeprefix("download.cookies names a file ").rpartition("; ")
-        return Check("cookies", False, f"{path}, {reason}", mend)
+        return Check("cookies", "failure", f"{path}, {reason}", mend)
     n_expired = sum(0 < expiry < time.time() for expiry in held)
     finding = f"{path}: {len(held)} cookie{'s' if len(held) > 1 else ''}, {n_expired} of them expired"
-    if n_expired == len(held):
-        return Check("cookies", False, finding, "export it anew from a browser that is logged in there")
+    if n_expired == len(held):  # downloads that need no account still work
+        return Check("cookies", "warning", finding, "export it anew from a browser that is logged in there")
     if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-        return Check("cookies", False, f"{finding}; everybody on this machine can read it", f"chmod 600 {path}")
+        return Check("cookies", "warning", f"{finding}; everybody on this machine can read it", f"chmod 600 {path}")
     if not path.is_absolute():
         return Check(
-            "cookies", True, f"{finding}; looked for in the folder that a command is given in", "name it whole"
+            "cookies", "warning", f"{finding}; looked for in the folder that a command is given in", "name it whole"
         )
-    return Check("cookies", True, finding)
+    return Check("cookies", "ok", finding)
 
 
 def check_playlists(settings: Settings) -> Check:
     """Look at the playlists: whether each can be asked for, and when."""
     entries = settings.playlists
     if not entries:
-        return Check("playlists", True, "none; songform.toml may list some for songform schedule")
+        return Check("playlists", "ok", "none; songform.toml may list some for songform schedule")
     found = [
         (f"entry {number} ({playlist.url}): {what}", mend)
         for number, playlist in enumerate(entries, 1)
         for what, mend in _problems(playlist, settings)
     ]
     if not found:
-        return Check("playlists", True, f"{len(entries)}, of which each can be asked for")
+        return Check("playlists", "ok", f"{len(entries)}, of which each can be asked for")
     findings, mends = zip(*found, strict=True)
-    return Check("playlists", False, "; ".join(findings), "; ".join(dict.fromkeys(mends)))
+    return Check("playlists", "failure", "; ".join(findings), "; ".join(dict.fromkeys(mends)))
 
 
 def _expiries(cookies: str) -> list[float]:

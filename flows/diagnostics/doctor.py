@@ -18,10 +18,11 @@ from songform.errors import CorpusError, SettingsError, SongformError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 
-__all__ = ["Check", "examine"]
+__all__ = ["examine"]
 
 _PACKAGES = ("prefect", "mlflow", "tensorflow", "keras", "librosa", "scikit-learn", "numpy", "pandas", "pyarrow")
-_LEAST_FREE = 2 * 2**30
+_LITTLE_FREE = 2 * 2**30  # bytes; with less, a long playlist may fill the disk
+_LEAST_FREE = 100 * 2**20  # bytes; with less there is no room for the download and the features of one song
 
 
 def examine(home: Path, read_settings: Callable[[], Settings]) -> list[Check]:
@@ -45,7 +46,7 @@ def examine(home: Path, read_settings: Callable[[], Settings]) -> list[Check]:
         ("yt-dlp", lambda: _yt_dlp(settings.notify.yt_dlp_days)),
         ("packages", _packages),
         ("home", lambda: _home(home)),
-        ("settings", lambda: Check("settings", not problem, problem or "all can be used")),
+        ("settings", lambda: _settings(problem)),
         ("corpus", lambda: _corpus(home, settings)),
         ("MLflow store", lambda: _store(home)),
         ("cookies", lambda: _unread("cookies") if problem else check_cookies(settings)),
@@ -61,46 +62,52 @@ def _checked(name: str, check: Callable[[], Check]) -> Check:
     try:
         return check()
     except SongformError as error:
-        return Check(name, False, str(error))
+        return Check(name, "failure", str(error))
     except Exception as error:  # noqa: BLE001  a doctor who faints at one symptom sees none of the others
-        return Check(name, False, f"{type(error).__name__}: {error}", "please report it")
+        return Check(name, "failure", f"{type(error).__name__}: {error}", "please report it")
 
 
 def _unread(name: str) -> Check:
-    return Check(name, False, "not looked at: the settings cannot be read", "mend the settings first")
+    return Check(name, "failure", "not looked at: the settings cannot be read", "mend the settings first")
 
 
 def _python() -> Check:
     found = ".".join(map(str, sys.version_info[:3]))
-    is_well = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    return Check("Python", is_well, found, "" if is_well else "install Python 3.11 to 3.13")
+    if (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return Check("Python", "ok", found)
+    return Check("Python", "failure", found, "install Python 3.11 to 3.13")
 
 
 def _ffmpeg() -> Check:
     from tasks.ingest.ffmpeg import ffmpeg_version, find_ffmpeg
 
     path = find_ffmpeg()
-    return Check("ffmpeg", True, f"{ffmpeg_version(path)} at {path}")
+    return Check("ffmpeg", "ok", f"{ffmpeg_version(path)} at {path}")
 
 
 def _javascript() -> Check:
     places = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
     deno = shutil.which("deno", path=places)
-    if deno is None:
-        return Check("JavaScript runtime", False, "no deno", "pip install deno; without it YouTube serves few formats")
+    if deno is None:  # all sites but YouTube work without one
+        return Check(
+            "JavaScript runtime", "warning", "no deno", "pip install deno; without it YouTube serves few formats"
+        )
     found = subprocess.run(  # noqa: S603  a program that was found on the user's own path
         [deno, "--version"], capture_output=True, text=True, timeout=60, check=True, stdin=subprocess.DEVNULL
     )
-    return Check("JavaScript runtime", True, f"{found.stdout.splitlines()[0]} at {deno}")
+    return Check("JavaScript runtime", "ok", f"{found.stdout.splitlines()[0]} at {deno}")
 
 
 def _yt_dlp(most_days: int) -> Check:
     found = version("yt-dlp")
     year, month, day = (int(part) for part in found.split(".")[:3])
     age = (datetime.now(UTC) - datetime(year, month, day, tzinfo=UTC)).days
-    is_well = age <= most_days
-    mend = "" if is_well else "pip install --upgrade yt-dlp yt-dlp-ejs: sites change faster than that"
-    return Check("yt-dlp", is_well, f"{found}, {age} days old", mend)
+    finding = f"{found}, {age} days old"
+    if age <= most_days:
+        return Check("yt-dlp", "ok", finding)
+    # Every installed version grows old, and most sites work with an old one.
+    mend = "pip install --upgrade yt-dlp yt-dlp-ejs: sites change faster than that"
+    return Check("yt-dlp", "warning", finding, mend)
 
 
 def _packages() -> Check:
@@ -110,7 +117,7 @@ def _packages() -> Check:
     missing = [name for name, found in versions.items() if found is None]
     mend = f"make install, or pip install {' '.join(missing)}" if missing else ""
     finding = ", ".join(f"{name} {found}" for name, found in versions.items() if found)
-    return Check("packages", not missing, finding, mend)
+    return Check("packages", "failure" if missing else "ok", finding, mend)
 
 
 def _version(name: str) -> str | None:
@@ -122,23 +129,28 @@ def _version(name: str) -> str | None:
 
 def _home(home: Path) -> Check:
     folder = next(parent for parent in (home, *home.parents) if parent.exists())
-    is_well = os.access(folder, os.W_OK) and folder.is_dir()
-    return Check("home", is_well, str(home), "" if is_well else "choose a folder that can be written with --home")
+    if os.access(folder, os.W_OK) and folder.is_dir():
+        return Check("home", "ok", str(home))
+    return Check("home", "failure", str(home), "choose a folder that can be written with --home")
+
+
+def _settings(problem: str) -> Check:
+    return Check("settings", "failure", problem) if problem else Check("settings", "ok", "all can be used")
 
 
 def _corpus(home: Path, settings: Settings) -> Check:
     corpus = Corpus(home)
     records = corpus.records()
     if not records:
-        return Check("corpus", True, "no track yet; songform ingest SOURCE brings some in")
+        return Check("corpus", "ok", "no track yet; songform ingest SOURCE brings some in")
     from tasks.store.feature_tables import has_features
 
     done = [record for record in records if record.status == "done"]
     lost = [record for record in done if not has_features(corpus, record, settings)]
     finding = f"{len(records)} tracks, {len(done)} done, {len(records) - len(done)} failed"
     if lost:
-        return Check("corpus", False, f"{finding}; {len(lost)} lack tables of these settings", "ingest them again")
-    return Check("corpus", True, finding)
+        return Check("corpus", "failure", f"{finding}; {len(lost)} lack tables of these settings", "ingest them again")
+    return Check("corpus", "ok", finding)
 
 
 def _store(home: Path) -> Check:
@@ -146,7 +158,7 @@ def _store(home: Path) -> Check:
 
     database = Corpus(home).mlruns / "mlflow.db"
     if not database.is_file():
-        return Check("MLflow store", True, "none yet; the first training makes it")
+        return Check("MLflow store", "ok", "none yet; the first training makes it")
     try:
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
             runs = connection.execute("select count(*) from runs").fetchone()[0]
@@ -157,19 +169,23 @@ def _store(home: Path) -> Check:
         raise CorpusError(f"{database} is damaged ({error}); restore it from a copy, or move it away") from error
     moved = [place for (place,) in places if not place.startswith(Corpus(home).mlruns.as_uri())]
     if moved:
-        return Check("MLflow store", False, f"made in another place: {moved[0]}", "move the home back there")
-    return Check("MLflow store", state == "ok", f"{runs} runs")
+        return Check("MLflow store", "failure", f"made in another place: {moved[0]}", "move the home back there")
+    if state != "ok":
+        return Check(
+            "MLflow store", "failure", f"{runs} runs; the database is damaged: {state}", "restore it from a copy"
+        )
+    return Check("MLflow store", "ok", f"{runs} runs")
 
 
 def _schedule(home: Path, settings: Settings) -> Check:
-    from flows.schedule.scheduler import is_kept
+    from flows.schedule.scheduler import is_scheduler_running
 
     if not settings.playlists:
-        return Check("schedule", True, "songform.toml lists no playlist")
+        return Check("schedule", "ok", "songform.toml lists no playlist")
     n_playlists = len(settings.playlists)
-    kept = "is running" if is_kept(home) else "does not run"
+    kept = "is running" if is_scheduler_running(home) else "does not run"
     finding = f"{n_playlists} playlist{'s' if n_playlists > 1 else ''}; songform schedule {kept}"
-    return Check("schedule", True, finding)
+    return Check("schedule", "ok", finding)
 
 
 def _alarms(settings: Settings) -> Check:
@@ -179,14 +195,16 @@ def _alarms(settings: Settings) -> Check:
         ways.append(f"webhook at {urlsplit(notify.webhook).hostname}")  # the rest of the address is a secret
     if notify.command and shutil.which(notify.command[0]) is None:
         finding = f"notify.command: there is no program {notify.command[0]}"
-        return Check("alarms", False, finding, "give its whole path")
+        return Check("alarms", "failure", finding, "give its whole path")
     if settings.playlists and not ways:
-        return Check("alarms", True, "nobody is told when something fails", "set notify.command or notify.webhook")
-    return Check("alarms", True, ", ".join(ways) or "none")
+        return Check("alarms", "warning", "nobody is told when something fails", "set notify.command or notify.webhook")
+    return Check("alarms", "ok", ", ".join(ways) or "none")
 
 
 def _disk(home: Path) -> Check:
     folder = next(parent for parent in (home, *home.parents) if parent.exists())
     free = shutil.disk_usage(folder).free
-    is_well = free >= _LEAST_FREE
-    return Check("disk", is_well, f"{free / 2**30:.1f} GiB free", "" if is_well else "make room: 2 GiB are little")
+    finding = f"{free / 2**30:.1f} GiB free"
+    if free >= _LITTLE_FREE:
+        return Check("disk", "ok", finding)
+    return Check("disk", "warning" if free >= _LEAST_FREE else "failure", finding, "make room: 2 GiB are little")

@@ -1,6 +1,6 @@
-"""Clusters: a flow's tasks on the workers of Dask.
+"""A flow's tasks on the workers of a Dask cluster.
 
-The workers may stand on other machines, if the home's path leads to the same folder everywhere, the same songform is
+The workers may run on other machines, if the home's path leads to the same folder everywhere, the same songform is
 installed there, and Prefect's server can be reached from there. Claims and the flow stay in the flow's own process.
 
 A worker may die, by a decoder's defect or because memory ran out. Dask then gives its tasks to others; but a task with
@@ -21,21 +21,39 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from songform.errors import SettingsError, SongformError
 from tasks.settings import RunSettings
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
-    from prefect.states import State
+    from uuid import UUID
+
+    from distributed import Client
+    from prefect.client.schemas.objects import State
+
 
 __all__ = ["cluster_address", "dask_runner", "outcomes_on"]
 
 _ANSWER_SECONDS = 15.0  # most time for a scheduler to answer
 _WORKER_SECONDS = 300.0  # most time without a single worker: a cluster that grows by itself takes minutes
-_LOOK_SECONDS = 5.0
-_TELL_SECONDS = 20.0
+_POLL_SECONDS = 5.0
+_FLUSH_SECONDS = 20.0
+
+
+class TaskFuture(Protocol):
+    """A future of Dask's, as Prefect's client returns it for a task."""
+
+    task_run_id: UUID
+
+    def done(self) -> bool:
+        """Return whether the task has ended."""
+
+    def result(self) -> Any:
+        """Return the state in which the task ended."""
+
+    def release(self) -> None:
+        """Let the cluster forget the result."""
 
 
 @contextmanager
@@ -66,8 +84,8 @@ def cluster_address(run: RunSettings) -> Iterator[str]:
             )
             address = stack.enter_context(local).scheduler_address
         client = stack.enter_context(_client(address))
-        _tell_all(client, 0.0)  # an earlier flow may have had another server, which is no more
-        stack.callback(_tell_all, client, _TELL_SECONDS)
+        _flush_workers(client, 0.0)  # an earlier flow may have had another server, which is no more
+        stack.callback(_flush_workers, client, _FLUSH_SECONDS)
         yield address
 
 
@@ -76,7 +94,7 @@ def dask_runner(address: str | None) -> Any:
     return _prefect_dask().DaskTaskRunner(address=address)
 
 
-def outcomes_on(client: Client, futures: list[Future]) -> list[State[Any]]:
+def outcomes_on(client: Client, futures: list[TaskFuture]) -> list[State[Any]]:
     """Wait for tasks, and return what each ended with; a result is taken home as soon as there is one.
 
     Left with its worker it would go with it, and the task would be done again.
@@ -98,7 +116,7 @@ def outcomes_on(client: Client, futures: list[Future]) -> list[State[Any]]:
     worked = time.monotonic()
     while left:
         with client.as_current(), suppress(TimeoutError, CancelledError):
-            wait(list(left.values()), timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED")
+            wait(list(left.values()), timeout=_POLL_SECONDS, return_when="FIRST_COMPLETED")
         for number in [number for number, future in left.items() if future.done()]:
             future = left.pop(number)
             found[number] = _outcome(future)
@@ -111,7 +129,7 @@ def outcomes_on(client: Client, futures: list[Future]) -> list[State[Any]]:
     return [found[number] for number in range(len(futures))]
 
 
-def _outcome(future: Future) -> State[Any]:
+def _outcome(future: TaskFuture) -> State[Any]:
     from distributed import CancelledError
     from distributed.scheduler import KilledWorker
     from prefect.states import Crashed
@@ -123,24 +141,25 @@ def _outcome(future: Future) -> State[Any]:
         state = Crashed(message=str(error))
         _record_crash(future, state)
     except (CancelledError, OSError) as error:
-        msg = f"the Dask cluster is gone ({_line(error)}); start it again, and ingest again: what is done stays done"
+        cause = _first_line(error)
+        msg = f"the Dask cluster is gone ({cause}); start it again, and ingest again: what is done stays done"
         raise SongformError(msg) from error
     except Exception as error:
         # Whatever a task itself raises is in its state: this one never began.
         msg = (
-            f"the Dask workers cannot do songform's tasks ({type(error).__name__}: {_line(error)}); "
+            f"the Dask workers cannot do songform's tasks ({type(error).__name__}: {_first_line(error)}); "
             "they need the same Python, the same songform and a way to Prefect's server"
         )
         raise SongformError(msg) from error
     return state
 
 
-def _line(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     """Return the first line of what Dask says, which as a rule says it all."""
     return next(iter(str(error).splitlines()), "").rstrip(".")
 
 
-def _record_crash(future: Future, state: State[Any]) -> None:
+def _record_crash(future: TaskFuture, state: State[Any]) -> None:
     """Tell Prefect how a task ended whose workers can tell it nothing any more."""
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
@@ -162,13 +181,13 @@ def _client(address: str) -> Client:
         raise SettingsError(msg) from error
 
 
-def _tell_all(client: Client, seconds: float) -> None:
+def _flush_workers(client: Client, seconds: float) -> None:
     """Let the workers send what Prefect holds back of events and logs, and forget where they sent it."""
     with suppress(Exception):  # a worker that is gone has nothing to tell
-        client.run(_told, seconds, on_error="ignore")
+        client.run(_flush_worker, seconds, on_error="ignore")
 
 
-async def _told(seconds: float) -> None:
+async def _flush_worker(seconds: float) -> None:
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from prefect import Task
-from prefect.states import State
+from prefect.client.schemas.objects import State
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
@@ -17,7 +17,7 @@ from tasks.cancellation import stoppable
 from tasks.ingest.process_pool import WorkerLostError
 from tasks.settings import Settings
 
-__all__ = ["batches", "cluster_settings", "results"]
+__all__ = ["cluster_settings", "jobs_per_task", "results"]
 
 Job = TypeVar("Job")
 
@@ -39,8 +39,8 @@ def cluster_settings(settings: Settings) -> Iterator[Settings]:
         yield settings.model_copy(update={"run": run})
 
 
-def batches(jobs: list[Job], settings: Settings) -> list[list[Job]]:
-    """Part the jobs of a chunk into those of a task each.
+def jobs_per_task(jobs: list[Job], settings: Settings) -> list[list[Job]]:
+    """Return the jobs of a batch, one list per task.
 
     On one machine a single task keeps all cores busy with processes that die alone. On a cluster the workers are such
     processes themselves, so each job is a task.
@@ -76,24 +76,25 @@ def results(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Set
     """
     if not calls:
         return []
-    found = _round(task, calls, settings)
+    found = _run_once(task, calls, settings)
     suspects = [number for number, result in enumerate(found) if isinstance(result, WorkerLostError)]
     if len(suspects) > 1:
         # They shared their workers. Who is alone with one, and loses it, is to blame.
         for number in suspects:
-            found[number] = _round(task, [calls[number]], settings)[0]
+            found[number] = _run_once(task, [calls[number]], settings)[0]
     return found
 
 
-def _round(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Settings) -> list[Any]:
+def _run_once(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Settings) -> list[Any]:
     if settings.run.task_runner == "dask":
-        with dask_runner(settings.run.dask_address) as runner:
-            futures = [runner.submit(task, call) for call in calls]
-            states = outcomes_on(runner.client, [future.wrapped_future for future in futures])
+        with dask_runner(settings.run.dask_address) as cluster:
+            submitted = [cluster.submit(task, call) for call in calls]
+            states = outcomes_on(cluster.client, [future.wrapped_future for future in submitted])
     elif len(calls) == 1:
         states = [task(**_quoted(calls[0]), return_state=True)]  # in this thread, where Ctrl-C reaches it
     else:
-        with ThreadPoolTaskRunner(max_workers=settings.download.workers) as runner, stoppable():
+        threads = ThreadPoolTaskRunner[Any](max_workers=settings.download.workers)
+        with threads as runner, stoppable():
             futures = [runner.submit(task, _quoted(call)) for call in calls]
             states = [future.wrapped_future.result() for future in futures]
     if settings.run.task_runner == "threads" and (crashed := [state for state in states if state.is_crashed()]):
@@ -111,4 +112,5 @@ def _quoted(call: dict[str, Any]) -> dict[str, Any]:
 
 def _result(state: State[Any]) -> Any:
     """Return what a task returned or raised; if it crashed, it did neither."""
-    return WorkerLostError() if state.is_crashed() else state.result(raise_on_failure=False, _sync=True)
+    read: Any = state.result  # Prefect's types do not know its argument `_sync`
+    return WorkerLostError() if state.is_crashed() else read(raise_on_failure=False, _sync=True)

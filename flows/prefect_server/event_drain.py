@@ -1,11 +1,11 @@
-"""Recording: a server that ends must have written down what it was told.
+"""A server that exits must have recorded what it was told.
 
 Prefect's client does not tell the server of a task run and wait; it sends events through a websocket and goes on, and
 the server writes them down after the fact: one that stops at once loses most of a burst of quick tasks. So what comes
 in through that socket is noted here, and before the server stops it is asked, as anybody may ask it, until it knows all
 of it. Flow runs and logs come by requests that are answered; they need no such care.
 
-`Ledger` is an ASGI middleware; the events' form is that of Prefect's public API.
+`EventDrain` is an ASGI middleware; the events' form is that of Prefect's public API.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from flows.prefect_server.health import http_session
+
 if TYPE_CHECKING:
+    import requests
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Ledger"]
+__all__ = ["EventDrain"]
 
 _SECONDS = 20.0  # most time for the last records; two hundred task runs take six
 _MOST = 10_000  # task runs kept in mind: Prefect's own queue of events holds no more
@@ -28,7 +31,7 @@ _TASK_RUN = "prefect.task-run."
 _FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
-class Ledger:
+class EventDrain:
     """Notes the task runs of whose end a server hears.
 
     Parameters
@@ -48,7 +51,7 @@ class Ledger:
             await self._app(scope, receive, send)
             return
 
-        async def noting() -> Message:
+        async def receive_and_note() -> Message:
             message = await receive()
             if message.get("text"):
                 self.note(message["text"])
@@ -56,7 +59,7 @@ class Ledger:
 
         self._open += 1
         try:
-            await self._app(scope, noting, send)
+            await self._app(scope, receive_and_note, send)
         finally:
             self._open -= 1
 
@@ -75,25 +78,22 @@ class Ledger:
         url : str
             The address of the server's API.
         """
-        import requests
-
-        session = requests.Session()
-        session.trust_env = False  # a proxy has no business on loopback
+        session = http_session(url)
         deadline = time.monotonic() + _SECONDS
         while self._open and time.monotonic() < deadline:
             time.sleep(0.02)
         ended = sorted(set(self._ended))
         for first in range(0, len(ended), _AT_ONCE):
             some = ended[first : first + _AT_ONCE]
-            while time.monotonic() < deadline and _known(session, url, some) < len(some):
+            while time.monotonic() < deadline and _count_recorded(session, url, some) < len(some):
                 time.sleep(0.05)
 
 
-def _known(session: Any, url: str, ids: list[str]) -> int:
-    """Return how many of some task runs a server knows by a final state; 0 if it does not answer."""
+def _count_recorded(session: requests.Session, url: str, ids: list[str]) -> int:
+    """Return how many of some task runs a server has recorded as ended; 0 if it does not answer."""
     import requests
 
-    wanted = {"id": {"any_": ids}, "state": {"type": {"any_": _FINAL}}}
+    wanted: dict[str, dict[str, Any]] = {"id": {"any_": ids}, "state": {"type": {"any_": _FINAL}}}
     try:
         answer = session.post(f"{url}/task_runs/count", json={"task_runs": wanted}, timeout=5)
         answer.raise_for_status()

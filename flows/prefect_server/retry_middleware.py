@@ -1,12 +1,12 @@
-"""Patience: a request that met a locked database is played again by the server, not by its client seconds later.
+"""A request that met a locked database is repeated by the server, not by its client seconds later.
 
 SQLite refuses to let a transaction write that has read before another one wrote: "database is locked". Prefect's server
 answers 503 then, and its client sleeps for two seconds, give or take, before it asks again, and for longer each time.
 While a hundred task runs were written down, nine in ten beginnings of a sub-flow met that, and nothing went on
-meanwhile. The transaction is rolled back by then, so the request can be played again as it came. What the client would
+meanwhile. The transaction is rolled back by then, so the request can be repeated as it came. What the client would
 do is done here a few hundredths of a second later. If it is of no use for some seconds, the client gets its 503.
 
-`Patient` is an ASGI middleware, and knows nothing of Prefect but that status.
+`RetryMiddleware` is an ASGI middleware, and knows nothing of Prefect but that status.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Patient"]
+__all__ = ["RetryMiddleware"]
 
-_SECONDS = 5.0  # for how long a request is played again
+_SECONDS = 5.0  # for how long a request is repeated
 _PAUSE = 0.03  # seconds in between
 _BUSY = 503
 
 
-class Patient:
-    """Plays what would change something again while the answer is 503.
+class RetryMiddleware:
+    """Repeats a request that would change something while the answer is 503.
 
     Parameters
     ----------

@@ -25,13 +25,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, Failed
 
 from flows.config.environment import prepare_environment
 from flows.config.load import load_settings
 from flows.ingest import WITH_FAILURES, ingest
-from flows.prefect_server.exit_with_parent import end_with_keeper
+from flows.prefect_server.lifetime import exit_with_parent
 from flows.schedule.stale_runs import TAG
 from songform.errors import SettingsError
 from tasks.settings import Settings
@@ -39,7 +40,7 @@ from tasks.settings import Settings
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
-__all__ = ["deployments", "ingest_playlists", "plan", "retry_due", "together", "train_anew"]
+__all__ = ["combined_state", "deployments", "ingest_playlists", "retry_due", "schedule_lines", "train_anew"]
 
 
 def _run_name() -> str:
@@ -68,7 +69,7 @@ def ingest_playlists(home: Path = Path(), urls: list[str] | None = None) -> Stat
     SettingsError
         If the file lists none of them.
     """
-    end_with_keeper()
+    exit_with_parent()
     settings = _settings(home)
     wanted = [playlist for playlist in settings.playlists if urls is None or playlist.url in urls]
     if not wanted:
@@ -79,23 +80,23 @@ def ingest_playlists(home: Path = Path(), urls: list[str] | None = None) -> Stat
     states = [
         ingest(home.absolute(), [playlist.url], settings, playlist.limit, return_state=True) for playlist in wanted
     ]
-    return _own(states[0]) if len(states) == 1 else together(states)
+    return _copied(states[0]) if len(states) == 1 else combined_state(states)
 
 
 @flow(name="retry-due", flow_run_name="retry what is due")
 def retry_due(home: Path = Path()) -> State[Any]:
     """Try again the tracks that failed before and are due."""
-    end_with_keeper()
-    return _own(ingest(home.absolute(), [], _settings(home), return_state=True))
+    exit_with_parent()
+    return _copied(ingest(home.absolute(), [], _settings(home), return_state=True))
 
 
 @flow(name="train-anew", flow_run_name="train anew")
 def train_anew(home: Path = Path(), experiment: str = "songform") -> State[Any]:
     """Train on the whole corpus; what was trained before on the same tracks is left alone."""
-    end_with_keeper()
+    exit_with_parent()
     from flows.train import train
 
-    return _own(train(home.absolute(), _settings(home), experiment, return_state=True))
+    return _copied(train(home.absolute(), _settings(home), experiment, return_state=True))
 
 
 def deployments(home: Path, settings: Settings) -> list[RunnerDeployment]:
@@ -114,8 +115,8 @@ def deployments(home: Path, settings: Settings) -> list[RunnerDeployment]:
     ]
 
 
-def plan(settings: Settings) -> Iterator[str]:
-    """Yield a line for people a schedule: when, and what."""
+def schedule_lines(settings: Settings) -> Iterator[str]:
+    """Yield one line per schedule, for the user: when it runs, and what it does."""
     zone = settings.schedule.timezone
     for playlist in settings.playlists:
         yield f"{playlist.every:<14} {playlist.timezone or zone}  {playlist.url}"
@@ -124,7 +125,7 @@ def plan(settings: Settings) -> Iterator[str]:
             yield f"{cron:<14} {zone}  {what}"
 
 
-def together(states: list[State[Any]]) -> State[Any]:
+def combined_state(states: list[State[Any]]) -> State[Any]:
     """Return what several ingests came to: Failed only if all of them failed."""
     failed = sum(not state.is_completed() for state in states)
     said = f"{len(states)} playlists, {failed} failed"
@@ -134,7 +135,7 @@ def together(states: list[State[Any]]) -> State[Any]:
     return Completed(name="Completed" if is_whole else WITH_FAILURES, message=said)
 
 
-def _own(state: State[Any]) -> State[Any]:
+def _copied(state: State[Any]) -> State[Any]:
     """Return a sub-flow's state as that of the flow: Prefect would only take over whether it failed, not its name."""
     return State(type=state.type, name=state.name, message=state.message, data=state.data)
 
@@ -146,8 +147,8 @@ def _settings(home: Path) -> Settings:
 
 def _deployment(work: Any, name: str, cron: str, timezone: str, parameters: dict[str, Any]) -> RunnerDeployment:
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.deployments.runner import EntrypointType
     from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
 
     # A run that would overlap with the one before is left out: that one does the same work.
     alone = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)

@@ -1,8 +1,8 @@
-"""Keeper: the process behind `songform schedule`, which serves a home's deployments until it is stopped.
+"""The process behind `songform schedule`: it serves a home's deployments until it is stopped.
 
-Each run is a process of its own, which reads `songform.toml` anew; when it runs was read at the start. It ends with
-this process, even if that is killed (`flows.prefect_server.exit_with_parent`). Prefect is imported here only after its
-server is known.
+Each run is a process of its own, which reads `songform.toml` when it starts; the schedules are read only once, when
+this process starts. A run ends with this process, even if that is killed (`flows.prefect_server.lifetime`). Prefect is
+imported here only after its server is known.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from flows.config.environment import unwatched_imports
-from flows.prefect_server.exit_with_parent import KEEPER
-from flows.prefect_server.shared_server import standing_server
+from flows.config.environment import environment_variable, imports_without_gc
+from flows.prefect_server.connect import API_URL
+from flows.prefect_server.health import is_healthy
+from flows.prefect_server.lifetime import PARENT_PID
+from flows.prefect_server.shared_server import shared_server
 from songform.errors import SettingsError, SongformError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
@@ -28,13 +30,13 @@ from tasks.store.corpus import Corpus
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
-__all__ = ["is_kept", "keep_schedule"]
+__all__ = ["is_scheduler_running", "run_scheduler"]
 
-_ASK_SECONDS = 10.0
-_MISSES = 6  # answers of the server that may fail in a row: a busy machine is no dead one
+_CHECK_SECONDS = 10.0
+_MAX_FAILURES = 6  # health checks that may fail in a row: the machine may only be busy
 
 
-def keep_schedule(home: Path, settings: Settings, *, prefect_port: int, say: Callable[[str], None]) -> None:
+def run_scheduler(home: Path, settings: Settings, *, prefect_port: int, say: Callable[[str], None]) -> str | None:
     """Serve the deployments of a home until Ctrl-C or SIGTERM.
 
     Parameters
@@ -46,30 +48,38 @@ def keep_schedule(home: Path, settings: Settings, *, prefect_port: int, say: Cal
     prefect_port : int
         Where Prefect's pages are served, if this home has no server yet; 0 for any port.
     say : callable
-        Tells a line to the user.
+        Prints a line to the user.
+
+    Returns
+    -------
+    str or None
+        Address of Prefect's pages; None if Ctrl-C came before the server was known.
 
     Raises
     ------
     SettingsError
         If there is no playlist.
     SongformError
-        If this home's schedule is kept already, no server can be had, or it is lost.
+        If this home has a scheduler already, no server can be had, or it is lost.
     """
     if not settings.playlists:
         file = home / "songform.toml"
         raise SettingsError(f'{file} lists no playlist; add one: [[playlists]], and below it url = "https://..."')
     Corpus(home).prepare()
-    with _alone(home):
+    pages = None
+    with _scheduler_lock(home):
         try:
             with _server(home, prefect_port, say) as api:
+                pages = api.removesuffix("/api")
                 _serve(home, settings, api, say)
         except KeyboardInterrupt:
             pass
     say("Stopped.")
+    return pages
 
 
-def is_kept(home: Path) -> bool:
-    """Return whether some process keeps the schedule of a home."""
+def is_scheduler_running(home: Path) -> bool:
+    """Return whether some process runs the scheduler of a home."""
     lock = _lock(home)
     try:
         with lock if Path(lock.lock_file).exists() else nullcontext():
@@ -83,8 +93,8 @@ def _lock(home: Path) -> FileLock:
 
 
 @contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Refuse a second keeper: when it stops it would pause the first one's schedules."""
+def _scheduler_lock(home: Path) -> Iterator[None]:
+    """Refuse a second scheduler: when it stops it would pause the schedules of the first one."""
     (home / ".prefect").mkdir(parents=True, exist_ok=True)
     try:
         with _lock(home):
@@ -96,38 +106,35 @@ def _alone(home: Path) -> Iterator[None]:
 @contextmanager
 def _server(home: Path, port: int, say: Callable[[str], None]) -> Iterator[str]:
     """Find or start a server, and tell Prefect of it by the environment, as the runs are told."""
-    if url := os.environ.get("PREFECT_API_URL"):
-        if not _answers(url):
+    if url := os.environ.get(API_URL):
+        if not is_healthy(f"{url}/health"):
             raise SongformError(f"the Prefect server {url} of PREFECT_API_URL does not answer; start it, or unset that")
         yield url
         return
-    with standing_server(home, port) as server:
+    with shared_server(home, port) as server:
         say("Starting; this takes up to a minute.")
-        os.environ["PREFECT_API_URL"] = server.api
-        try:
-            with unwatched_imports():
+        with environment_variable(API_URL, server.api):
+            with imports_without_gc():
                 import flows.schedule.scheduled_flows  # noqa: F401  while the server starts
             server.wait()
             say(f"Prefect: {server.pages}  (flow runs, schedules, logs)")
             yield server.api
-        finally:
-            del os.environ["PREFECT_API_URL"]
 
 
 def _serve(home: Path, settings: Settings, api: str, say: Callable[[str], None]) -> None:
     """Serve until interrupted, or until there is no server any more."""
-    from flows.schedule.scheduled_flows import deployments, plan
-    from flows.schedule.stale_runs import clear_leftovers
+    from flows.schedule.scheduled_flows import deployments, schedule_lines
+    from flows.schedule.stale_runs import clean_up_stale
 
     served = deployments(home, settings)
-    clear_leftovers(home, {deployment.name for deployment in served})
-    for line in plan(settings):
+    clean_up_stale(home, {deployment.name for deployment in served})
+    for line in schedule_lines(settings):
         say(line)
     say("Ctrl-C stops. Each run reads songform.toml anew; for other times or playlists, start this again.")
-    watch = _Watch(api)
-    with watch:
+    monitor = _ServerMonitor(api)
+    with monitor, environment_variable(PARENT_PID, str(os.getpid())):  # for the runs, which inherit it
         asyncio.run(_run(served))
-    if watch.is_lost:
+    if monitor.is_lost:
         raise SongformError(f"the Prefect server {api} no longer answers; start songform schedule again")
 
 
@@ -141,7 +148,6 @@ async def _run(served: list[RunnerDeployment]) -> None:
             loop.call_soon_threadsafe(lambda: ending.append(loop.create_task(self.astop())))
 
     loop, ending = asyncio.get_running_loop(), list[asyncio.Task[None]]()
-    os.environ[KEEPER] = str(os.getpid())  # for the runs, which inherit it
     runner = Stoppable()  # it pauses the schedules when it ends, and goes on with them when it starts
     for deployment in served:
         await runner.aadd_deployment(deployment)
@@ -151,36 +157,26 @@ async def _run(served: list[RunnerDeployment]) -> None:
         await task
 
 
-class _Watch:
-    """Asks a server whether it is there, and ends this process politely when it is gone."""
+class _ServerMonitor:
+    """Checks a server's health for the length of a `with` block, and interrupts this process if the server is gone."""
 
     def __init__(self, api: str) -> None:
         self.api, self.is_lost = api, False
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._check, daemon=True)
 
     def __enter__(self) -> None:
         self._thread.start()
 
     def __exit__(self, *error: object) -> None:
-        self._over.set()
-        self._thread.join(_ASK_SECONDS)
+        self._is_over.set()
+        self._thread.join(_CHECK_SECONDS)
 
-    def _watch(self) -> None:
-        misses = 0
-        while not self._over.wait(_ASK_SECONDS):
-            misses = 0 if _answers(self.api) else misses + 1
-            if misses == _MISSES:
+    def _check(self) -> None:
+        failures = 0
+        while not self._is_over.wait(_CHECK_SECONDS):
+            failures = 0 if is_healthy(f"{self.api}/health") else failures + 1
+            if failures == _MAX_FAILURES:
                 self.is_lost = True
                 os.kill(os.getpid(), signal.SIGINT)
                 return
-
-
-def _answers(api: str) -> bool:
-    import requests
-
-    session = requests.Session()
-    try:
-        return session.get(f"{api}/health", timeout=5).ok
-    except requests.RequestException:
-        return False

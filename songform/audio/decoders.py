@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Decoder", "open_decoder"]
 
-BLOCK = 65_536  # sample times in a block: a quarter of a megabyte a channel
-MOST_UNREAD = 2**18  # bytes behind the last frame of FLAC: there may be a tag, but no music
-ENDLESS = 2**62  # libsndfile's length of a FLAC that was streamed is about 2**63 samples
+BLOCK_LENGTH = 65_536  # sample times in a block: a quarter of a megabyte a channel
+MAX_TRAILING_BYTES = 2**18  # bytes behind the last frame of FLAC: there may be a tag, but no music
+UNKNOWN_FRAMES = 2**62  # libsndfile's length of a FLAC that was streamed is about 2**63 samples
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _sound_file(bytes_of_file: HashingFile) -> soundfile.SoundFile | None:
     except soundfile.SoundFileError:
         return None
     # A length that its writer could not know: the largest one in FLAC; none in WAV, which may be an empty song, too.
-    if file.frames >= ENDLESS or (file.frames == 0 and file.format in {"WAV", "WAVEX", "RF64"}):
+    if file.frames >= UNKNOWN_FRAMES or (file.frames == 0 and file.format in {"WAV", "WAVEX", "RF64"}):
         file.close()
         return None
     return file
@@ -123,13 +123,13 @@ def _sound_file(bytes_of_file: HashingFile) -> soundfile.SoundFile | None:
 
 def _sound_file_blocks(file: soundfile.SoundFile, bytes_of_file: HashingFile) -> Iterator[NDArray[np.float32]]:
     try:
-        while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+        while len(block := file.read(BLOCK_LENGTH, dtype="float32", always_2d=True)):
             yield block
     except soundfile.SoundFileError as error:
         raise bytes_of_file.error or DecodingError(f"libsndfile: {error}") from error
     if bytes_of_file.error:
         raise bytes_of_file.error
-    if file.format == "FLAC" and bytes_of_file.n_unread() > MOST_UNREAD:
+    if file.format == "FLAC" and bytes_of_file.n_unread() > MAX_TRAILING_BYTES:
         raise DecodingError(f"its header ends it there, but {bytes_of_file.n_unread()} bytes follow")
 
 
@@ -184,7 +184,7 @@ def _pipe_blocks(
     stdout: IO[bytes], channels: int, errors: IO[bytes], process: subprocess.Popen[bytes]
 ) -> Iterator[NDArray[np.float32]]:
     width = 4 * channels
-    while data := stdout.read(BLOCK * width):
+    while data := stdout.read(BLOCK_LENGTH * width):
         if whole := len(data) // width:  # ffmpeg may die in the middle of a sample
             yield np.frombuffer(data, "<f4", whole * channels).reshape(-1, channels)
     if process.wait():

@@ -1,4 +1,4 @@
-"""Containers: how long an audio file says it is.
+"""Audio headers: how long an audio file says it is.
 
 A download or a copy that broke off leaves a file that decodes without complaint, only shorter. Many containers announce
 their length at the start, where it survives the cut:

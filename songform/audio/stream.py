@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AudioStream", "announced_duration", "audio_blocks", "is_cut_short", "load", "open_audio", "resampled"]
 
-LOUDEST = 1e6  # times full scale: integers in a float file stay far below it, a damaged file does not
+MAX_AMPLITUDE = 1e6  # times full scale: integers in a float file stay far below it, a damaged file does not
 
 
 class AudioStream:
@@ -107,10 +107,10 @@ class AudioStream:
         self._check_length()
 
     def _check_samples(self, block: NDArray[np.float32]) -> None:
-        if block.min() > -LOUDEST and block.max() < LOUDEST:  # false for NaN, too
+        if block.min() > -MAX_AMPLITUDE and block.max() < MAX_AMPLITUDE:  # false for NaN, too
             return
-        at = int(np.argmin((np.abs(block) < LOUDEST).all(axis=1)))
-        worst = next(value for value in block[at] if not abs(value) < LOUDEST)
+        at = int(np.argmin((np.abs(block) < MAX_AMPLITUDE).all(axis=1)))
+        worst = next(value for value in block[at] if not abs(value) < MAX_AMPLITUDE)
         raise AudioError(
             f"{self.path.name} holds a sample that is no sound ({worst}) at {(self.n_samples + at) / self.sr:.3f} s; "
             "the file or the program that wrote it is damaged"

@@ -1,4 +1,4 @@
-"""Framing: a signal cut into overlapping frames, all at once or as it streams by.
+"""Framing: a signal cut into overlapping frames as it streams by.
 
 Conventions
 -----------
@@ -17,7 +17,6 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,11 +24,11 @@ import numpy as np
 from songform.errors import ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["Framer", "Framing", "frame_times", "frames_of", "n_frames", "sliding_frames"]
+__all__ = ["Framer", "frame_times", "n_frames", "sliding_frames", "validate_framing"]
 
 BLOCK_FRAMES = 128  # 128 frames of 2,048 samples and their spectra stay in a core's second-level cache
 
@@ -46,76 +45,12 @@ def frame_times(
     return np.arange(first_frame, first_frame + n_frames, dtype=np.float64) * hop_length / sr
 
 
-def frames_of(y: NDArray[Any], *, frame_length: int = 2048, hop_length: int = 512) -> NDArray[Any]:
-    """Cut a signal into all its frames, as the slice equation of this module's docstring says.
-
-    Parameters
-    ----------
-    y : np.ndarray, shape (n_samples,)
-        A mono signal.
-    frame_length, hop_length : int
-        Samples in a frame, and from one frame's centre to the next.
-
-    Returns
-    -------
-    np.ndarray, shape (n_frames, frame_length)
-        A read-only view of the padded signal: overlapping frames share their samples.
-    """
-    Framing(frame_length=frame_length, hop_length=hop_length)
-    return sliding_frames(np.pad(y, frame_length // 2), frame_length, hop_length)
-
-
 def sliding_frames(y: NDArray[Any], frame_length: int, hop_length: int) -> NDArray[Any]:
     """View the frames that lie wholly in the last axis of `y`: `sliding_window_view`, with less ado a call."""
     step = y.strides[-1]
     shape = (*y.shape[:-1], 1 + (y.shape[-1] - frame_length) // hop_length, frame_length)
     strides = (*y.strides[:-1], hop_length * step, step)
     return np.lib.stride_tricks.as_strided(y, shape, strides, writeable=False)
-
-
-@dataclass(frozen=True)
-class Framing:
-    """How a sound is framed, and where its samples come from.
-
-    Parameters
-    ----------
-    sr : int
-        Sampling rate, in Hz.
-    frame_length : int
-        Samples in a frame; a multiple of 4, because a frame is also looked at in quarters.
-    hop_length : int
-        Samples from one frame's centre to the next; at most `frame_length`, so that every sample is heard.
-    n_samples : int, optional
-        Length of the signal; not known before a stream has ended.
-    source : callable, optional
-        Gives the signal's samples from the start, in blocks, each time it is called.
-    """
-
-    sr: int = 22050
-    frame_length: int = 2048
-    hop_length: int = 512
-    n_samples: int | None = None
-    source: Callable[[], Iterable[NDArray[np.float32]]] | None = field(default=None, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        _validate(self.sr, self.frame_length, self.hop_length)
-
-    @property
-    def n_frames(self) -> int | None:
-        """The number of frames, or None as long as the signal's length is not known."""
-        return None if self.n_samples is None else n_frames(self.n_samples, self.hop_length)
-
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Read the signal from its start, block by block.
-
-        Raises
-        ------
-        ParameterError
-            If the framing was made without a source.
-        """
-        if self.source is None:
-            raise ParameterError("this Framing has no source of samples; give one as Framing(source=...)")
-        yield from self.source()
 
 
 class Framer:
@@ -126,8 +61,10 @@ class Framer:
 
     Parameters
     ----------
-    frame_length, hop_length : int
-        As in `Framing`.
+    frame_length : int
+        Samples in a frame; a multiple of 4, because descriptors also look at the quarters of a frame.
+    hop_length : int
+        Samples from one frame's centre to the next; at most `frame_length`, so that every sample is in a frame.
     block_frames : int
         Frames in a block.
     dtype : dtype
@@ -139,6 +76,11 @@ class Framer:
         Samples taken in so far.
     first_frame : int
         Number of the first frame of the block that is being collected.
+
+    Raises
+    ------
+    ParameterError
+        If `frame_length` or `hop_length` is impossible.
     """
 
     def __init__(
@@ -149,7 +91,7 @@ class Framer:
         block_frames: int = BLOCK_FRAMES,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        _validate(1, frame_length, hop_length)
+        validate_framing(frame_length, hop_length)
         self.frame_length, self.hop_length, self.block_frames = frame_length, hop_length, block_frames
         self.n_samples = self.first_frame = 0
         self._buffer = np.zeros((block_frames - 1) * hop_length + frame_length, dtype)
@@ -193,11 +135,14 @@ class Framer:
         self.first_frame += self.block_frames
 
 
-def _validate(sr: int, frame_length: int, hop_length: int) -> None:
-    if sr <= 0:
-        raise ParameterError(
-            f"sr must be a positive number of samples a second, not {sr}; librosa's usual value is 22050"
-        )
+def validate_framing(frame_length: int, hop_length: int) -> None:
+    """Refuse lengths that no signal can be framed with.
+
+    Raises
+    ------
+    ParameterError
+        If `frame_length` is not a positive multiple of 4, or `hop_length` not a whole number from 1 to `frame_length`.
+    """
     if frame_length < 4 or frame_length % 4:
         raise ParameterError(
             f"frame_length must be a positive multiple of 4 samples, because a frame is looked at in quarters, "

@@ -39,7 +39,7 @@ class OverviewBuilder:
     sr : int
         Sampling rate, in Hz.
     frame_length, hop_length : int
-        As in `songform.features.framing.Framing`.
+        As in `songform.features.framing.Framer`.
     """
 
     def __init__(self, sr: int = 22050, *, frame_length: int = 2048, hop_length: int = 512) -> None:

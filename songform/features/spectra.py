@@ -78,7 +78,7 @@ class SpectrumStream:
     sr : int
         Sampling rate, in Hz.
     frame_length, hop_length : int
-        As in `songform.features.framing.Framing`.
+        As in `songform.features.framing.Framer`.
     n_mels : int
         Number of mel bands.
     dtype : dtype

@@ -9,7 +9,7 @@ centroid             the state whose mean last unit is nearest
 ===================  ====================================================================================
 
 Those that only name a state get the precision of that name in training as their probability, see
-`songform.learning.classification_metrics.hardened`.
+`songform.learning.classification_metrics.soft_one_hot`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestCentroid
 
 from songform.features.overview import Overview
-from songform.learning.classification_metrics import hardened, precision
-from songform.structure.song_units import KnownUnits
+from songform.learning.classification_metrics import precision, soft_one_hot
+from songform.structure.song_units import CausalUnits
 from songform.structure.states import StateModel, last_unit_vector, state_posterior
 
 __all__ = ["BASELINES", "VERSION", "causal_states", "centroid", "logistic", "majority", "named"]
@@ -46,12 +46,12 @@ def majority(targets: Index, n: int, n_states: int) -> Array:
     """
     answer = int(np.bincount(targets, minlength=n_states).argmax())
     trained = precision(targets, np.full(len(targets), answer), n_states)
-    return hardened(np.full(n, answer), trained)
+    return soft_one_hot(np.full(n, answer), trained)
 
 
 def named(targets: Index, training_answers: Index, answers: Index, n_states: int) -> Array:
     """Return the probabilities of a baseline that names states, given how well it did on training windows."""
-    return hardened(answers, precision(targets, training_answers, n_states))
+    return soft_one_hot(answers, precision(targets, training_answers, n_states))
 
 
 def logistic(inputs: NDArray[np.float32], targets: Index, test: NDArray[np.float32], n_states: int) -> Array:
@@ -102,9 +102,9 @@ def causal_states(model: StateModel, features: pd.DataFrame, overview: Overview,
     -------
     np.ndarray of int, shape=(n,)
     """
-    song = KnownUnits(features, overview, sr=model.sr, hop_length=model.hop_length)
+    song = CausalUnits(features, overview, sr=model.sr, hop_length=model.hop_length)
     distinct, which = np.unique(n_known, return_inverse=True)
     if not len(distinct):
         return np.zeros(0, np.intp)
-    vectors = [last_unit_vector(song.until(int(n))) for n in distinct]
+    vectors = [last_unit_vector(units) for units in song.beginnings(distinct)]
     return np.asarray(state_posterior(model, np.stack(vectors)).argmax(axis=1)[which], np.intp)

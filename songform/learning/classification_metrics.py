@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from songform.errors import ParameterError
 
-__all__ = ["confusion", "hardened", "macro_f1", "precision", "recall", "scores"]
+__all__ = ["VERSION", "confusion", "macro_f1", "precision", "recall", "scores", "soft_one_hot"]
+
+VERSION = 1  # increase this when the same answers get other scores
 
 _FLOOR = 1e-6  # under the logarithm: no answer is infinitely wrong
 
@@ -84,7 +86,7 @@ def precision(truth: Index, answer: Index, n_states: int) -> Array:
     return np.where(given > 0, counts.diagonal() / np.maximum(given, 1), 1 / n_states)
 
 
-def hardened(answer: Index, training_precision: Array) -> Array:
+def soft_one_hot(answer: Index, training_precision: Array) -> Array:
     """Return probabilities for a baseline that only names a state.
 
     Parameters

@@ -26,7 +26,9 @@ from numpy.typing import NDArray
 from songform.errors import ParameterError
 from songform.structure.pooling import frame_units, pooled
 
-__all__ = ["DELTA_REACH", "SongWindows", "WindowShape", "Windows", "standard_inputs", "window_probabilities"]
+__all__ = ["DELTA_REACH", "VERSION", "SongWindows", "WindowShape", "Windows", "standard_inputs", "window_probabilities"]
+
+VERSION = 1  # increase this when the same features and labels give other windows
 
 DELTA_REACH = 4  # frames to either side that a derivative of width 9 reads
 _SONGS_AT_ONCE = 64  # songs whose windows are mixed with each other; bounds the memory

@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 
 from songform.errors import ParameterError
 
-__all__ = ["PARTS", "Signature", "Split", "audio_groups", "blocks_in_time", "split_tracks"]
+__all__ = ["PARTS", "VERSION", "Signature", "Split", "audio_groups", "blocks_in_time", "split_tracks"]
+
+VERSION = 1  # increase this when the same tracks give another split
 
 PARTS = ("train", "validation", "test")
 _GAP_SECONDS = 16.0  # the reach of the widest context descriptor

@@ -22,7 +22,7 @@ __all__ = ["VERSION", "SongEntry", "SongView", "Sound", "index_page", "song_page
 VERSION = 2  # counts up when the same song gives another page: pages that stand are then written anew
 
 # Bokeh takes most of a second to import, which a page that stands does not need.
-_ROOMS = {
+_LAZY = {
     "SongEntry": "songform.pages.index",
     "SongView": "songform.pages.song",
     "Sound": "songform.pages.song",
@@ -32,7 +32,7 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _LAZY:
         msg = f"module 'songform.pages' has no attribute {name!r}"
         raise AttributeError(msg)
-    return getattr(import_module(_ROOMS[name]), name)
+    return getattr(import_module(_LAZY[name]), name)

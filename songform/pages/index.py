@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from songform.errors import ParameterError
 from songform.pages.contrast import state_tone
 from songform.pages.markup import asset, data_block, filled, page, program, text
 from songform.pages.song_tables import tone_rules
@@ -52,7 +53,15 @@ def index_page(songs: Sequence[SongEntry], *, model: str) -> str:
         In any order; each with a segment at least.
     model : str
         The model that told their form, as people name it.
+
+    Raises
+    ------
+    ParameterError
+        If a song has no segments.
     """
+    for song in songs:
+        if not song.segments:
+            raise ParameterError(f"every song of the index needs a segment, but {song.title} has none")
     states = state_order(segment.state for song in songs for segment in song.segments)
     body = filled(
         "index.html",

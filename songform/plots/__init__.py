@@ -38,6 +38,7 @@ from songform.plots.songs import bandwidth, feature_curves, rms, waveform
 from songform.plots.timeline import state_timeline
 
 __all__ = [
+    "VERSION",
     "bandwidth",
     "cluster_profile",
     "confusion_matrix",
@@ -52,3 +53,5 @@ __all__ = [
     "training_curves",
     "waveform",
 ]
+
+VERSION = 1  # increase this when the same song gives other pictures: older ones are then drawn again

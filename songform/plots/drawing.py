@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from songform.plots.lettering import FONT, INK, TITLE_SIZE, TYPE, plain_text
+from songform.plots.text import FONT, INK, TITLE_SIZE, TYPE, plain_text
 from songform.time_format import clock
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from songform.errors import ParameterError
 from songform.plots.downsample import IMAGE_COLUMNS, columns, feature_series, overview_middles, standard_mfcc
 from songform.plots.drawing import clock_axis, color_scale, image, key, paper
-from songform.plots.lettering import TYPE
+from songform.plots.text import TYPE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,8 +17,8 @@ from matplotlib.transforms import ScaledTranslation
 from songform.errors import ParameterError
 from songform.plots.downsample import require_rows
 from songform.plots.drawing import LINE, SHADE, WIDTH, color_scale, key, paper
-from songform.plots.lettering import INK, TYPE, plain_text
 from songform.plots.palette import state_color
+from songform.plots.text import INK, TYPE, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -23,7 +23,7 @@ import numpy as np
 
 from songform.plots.downsample import Columns, feature_series
 from songform.plots.drawing import LINE, clock_axis, curve, key, paper
-from songform.plots.lettering import TYPE
+from songform.plots.text import TYPE
 from songform.plots.timeline import draw_wave, envelope
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from matplotlib.collections import PolyCollection
 
 from songform.plots.downsample import IMAGE_COLUMNS, Columns, columns, overview_middles, require_rows
 from songform.plots.drawing import clock_axis, paper
-from songform.plots.lettering import TYPE, plain_text
 from songform.plots.palette import state_color, state_order
+from songform.plots.text import TYPE, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

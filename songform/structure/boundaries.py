@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from songform.features.overview import OVERVIEW_SECONDS, Overview
 from songform.structure.segments import Segment
 
-__all__ = ["close_novelty", "refined_segments", "refined_times"]
+__all__ = ["VERSION", "close_novelty", "refined_segments", "refined_times"]
+
+VERSION = 1  # increase this when the same segments get other boundaries
 
 BEFORE_SECONDS, AFTER_SECONDS = 0.5, 0.2
 REACH_SECONDS = 0.8  # how far a boundary may move

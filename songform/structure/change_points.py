@@ -29,7 +29,17 @@ from numpy.typing import NDArray
 from songform.errors import ParameterError
 from songform.structure.normalize import Curves
 
-__all__ = ["partition", "song_stretches", "spread_over", "stretch_climbs", "stretch_means", "stretch_signals"]
+__all__ = [
+    "VERSION",
+    "partition",
+    "song_stretches",
+    "spread_over",
+    "stretch_climbs",
+    "stretch_means",
+    "stretch_signals",
+]
+
+VERSION = 1  # increase this when the same curves give other stretches
 
 PENALTY = 5.0
 """How much squared distance a further stretch must save; chosen on composed songs, see docs/states.md."""
@@ -81,15 +91,15 @@ def partition(signals: Array, *, penalty: float, least: int, most: int) -> Bound
     if not (penalty > 0 and least > 0 and 2 * least <= most + 1):
         msg = f"a stretch of {least} to {most} units at a penalty of {penalty:g} cannot be; most must be twice least"
         raise ParameterError(msg)
-    distances = _Distances.of(signals)
     n = len(signals)
+    distances = _DistanceTable.of(signals) if n <= most else _Distances.of(signals)
     best, came_from = np.full(n + 1, np.inf), np.zeros(n + 1, dtype=np.intp)
     best[0] = 0.0
     for end in range(min(least, n), n + 1):
-        starts = np.arange(max(end - most, 0), max(end - least, 0) + 1)
-        costs = best[starts] + distances.between(starts, end)
+        first, stop = max(end - most, 0), max(end - least, 0) + 1
+        costs = best[first:stop] + distances.between(first, stop, end)
         chosen = int(costs.argmin())
-        best[end], came_from[end] = costs[chosen] + penalty, starts[chosen]
+        best[end], came_from[end] = costs[chosen] + penalty, first + chosen
     return _walked_back(came_from)
 
 
@@ -128,8 +138,9 @@ class _Distances:
         time = np.arange(len(signals), dtype=np.float64)[:, None]
         return cls(_summed(signals), _summed(time * signals), _summed((signals * signals).sum(axis=1)))
 
-    def between(self, starts: Bounds, end: int) -> Array:
-        """Return the distance of each stretch from one of the starts to the end, shape (n_starts,)."""
+    def between(self, first: int, stop: int, end: int) -> Array:
+        """Return the distance of each stretch that ends at `end` and starts at `first` up to `stop`, exclusive."""
+        starts = np.arange(first, stop)
         lengths = (end - starts).astype(np.float64)
         sums = self.sums[end] - self.sums[starts]
         # Time is counted from the middle of each stretch, where slope and mean do not disturb each other.
@@ -138,6 +149,46 @@ class _Distances:
         explained = (sums * sums).sum(axis=1) / lengths + (moments * moments).sum(axis=1) / spread
         distances: Array = np.maximum(self.squares[end] - self.squares[starts] - explained, 0.0)
         return distances
+
+
+@dataclass(frozen=True)
+class _DistanceTable:
+    """The same distances between all pairs of cuts at once, where the signals are so short that a table holds them.
+
+    The squared length of a difference is multiplied out, |a - b|^2 = a.a - 2 a.b + b.b: three products of matrices
+    take the place of a loop over all pairs. What that costs in digits grows with the length: after 120 units of a
+    song about 1e-9 of a distance is rounding.
+    """
+
+    table: Array  # (n + 1, n + 1), by end and start; without meaning where a start is not before its end
+
+    @classmethod
+    def of(cls, signals: Array) -> _DistanceTable:
+        n = len(signals)
+        # From the middle and around the mean, so that the sums stay small; neither moves a distance.
+        time = np.arange(n) - (n - 1) / 2
+        values = signals - signals.mean(axis=0)
+        sums, moments = _summed(values), _summed(time[:, None] * values)
+        squares = _summed((values * values).sum(axis=1))
+        cuts = np.arange(n + 1)
+        lengths = np.maximum(cuts[:, None] - cuts, 1).astype(np.float64)
+        middles = (cuts[:, None] + cuts - n) / 2
+        same, mixed, turned = _differences(sums, sums), _differences(sums, moments), _differences(moments, moments)
+        spread = np.maximum(lengths * (lengths**2 - 1) / 12, 1e-9)
+        explained = same / lengths + (turned - 2 * middles * mixed + middles**2 * same) / spread
+        return cls(np.maximum(squares[:, None] - squares - explained, 0.0))
+
+    def between(self, first: int, stop: int, end: int) -> Array:
+        """Return the distance of each stretch that ends at `end` and starts at `first` up to `stop`, exclusive."""
+        distances: Array = self.table[end, first:stop]
+        return distances
+
+
+def _differences(one: Array, other: Array) -> Array:
+    """Return (one[i] - one[j]) . (other[i] - other[j]) for all pairs of rows."""
+    products = one @ other.T
+    own = products.diagonal()
+    return np.asarray(own[:, None] + own - products - products.T)
 
 
 def _summed(values: Array) -> Array:

@@ -58,6 +58,7 @@ __all__ = [
     "context_descriptors",
     "cut_density",
     "energy",
+    "last_stretch_context",
     "local_slope",
     "novelty_curve",
     "rise",
@@ -82,6 +83,7 @@ _CUT_NOVELTY = 0.05  # what a cut at this very moment adds to Foote's novelty
 _LOOP_SECONDS = 4.0  # the least stretch in which a loop can be heard twice
 _LEAST_JUMP = 1.0  # standard deviations, the mean over the cues: what differs by more is another section
 _BUILD_UP_SECONDS = 30.0
+_SLOPE_SECONDS = 4.0  # to either side of a unit, over which its slope is measured
 _MOST_SLOPE = 1.0  # dB/s: a faster change of loudness is a cut
 
 Array = NDArray[np.float64]
@@ -149,6 +151,34 @@ def stretch_context(curves: Curves, bounds: Bounds) -> Array:
     return np.stack(descriptors, axis=1)
 
 
+def last_stretch_context(curves: Curves, bounds: Bounds) -> Array:
+    """Return the context of the last stretch alone, shape (6,): the last row of `stretch_context`, for less work.
+
+    Parameters
+    ----------
+    curves, bounds
+        As of `stretch_context`.
+    """
+    start, length = int(bounds[-2]), int(bounds[-1] - bounds[-2])
+    tail, whole = curves.last(length), np.array([0, length])
+    cues, last = _rise_cues(curves), len(bounds) - 2
+    rise_of_last = _stretch_rise(cues, bounds, last, joins_before=_joins(cues, bounds, last))
+    vectors = curves.vectors
+    near = stretch_means(recurrence(vectors, unit_seconds=UNIT_SECONDS)[start:], whole)
+    # The slope of a unit is that of the units around it: those before the stretch are a part of its first ones.
+    around = max(0, start - round(_SLOPE_SECONDS / UNIT_SECONDS))
+    slopes = local_slope(curves.level_db[around:])[-length:]
+    descriptors = (
+        stretch_means(energy(tail), whole),
+        np.array([rise_of_last]),
+        _stretch_novelty(curves, bounds)[-1:],
+        _with_loops(near, vectors[start:], whole),
+        _stretch_variance(tail, whole),
+        stretch_means(np.minimum(np.abs(slopes), _MOST_SLOPE), whole),
+    )
+    return np.concatenate(descriptors)
+
+
 def energy(curves: Curves) -> Array:
     """Return how intense each unit is: the mean of loudness and bass, against the song's own.
 
@@ -165,17 +195,12 @@ def rise(curves: Curves, bounds: Bounds) -> Array:
     build-up may take several stretches: soft, growing, loud. So a stretch is also joined with the one before it, the
     one after it or both, where no jump divides them, and the largest climb counts.
     """
-    cues = np.stack([curves.loudness, curves.brightness, curves.onset, -curves.bass], axis=1)
-    climbs = np.array([_climb(cues[a:b]) for a, b in pairwise(bounds)])
-    smooth = np.array([False, *(_jump(cues, cut) <= _LEAST_JUMP for cut in bounds[1:-1]), False])
-    rises = climbs.copy()
-    for i in range(len(climbs)):
-        before, after = i - int(smooth[i]), i + int(smooth[i + 1])
-        for first, last in ((before, i), (i, after), (before, after)):
-            start, end = bounds[first], bounds[last + 1]
-            if (end - start) * UNIT_SECONDS <= _BUILD_UP_SECONDS:
-                rises[i] = max(rises[i], _climb(cues[start:end]))
-    return np.asarray(np.clip(rises, -1.0, 2.0))
+    cues = _rise_cues(curves)
+    joins = [_joins(cues, bounds, i) for i in range(len(bounds))]
+    rises = [
+        _stretch_rise(cues, bounds, i, joins_before=joins[i], joins_after=joins[i + 1]) for i in range(len(joins) - 1)
+    ]
+    return np.array(rises)
 
 
 def novelty_curve(curves: Curves) -> Array:
@@ -194,7 +219,7 @@ def cut_density(bounds: Bounds) -> Array:
     return density
 
 
-def local_slope(x: Array, *, half_seconds: float = 4.0) -> Array:
+def local_slope(x: Array, *, half_seconds: float = _SLOPE_SECONDS) -> Array:
     """Return the least-squares slope of the units within +-`half_seconds`.
 
     Parameters
@@ -231,6 +256,29 @@ def _table(context: Array) -> pd.DataFrame:
     return pd.DataFrame(context, index=index, columns=list(CONTEXT_COLUMNS))
 
 
+def _rise_cues(curves: Curves) -> Array:
+    """Return what climbs in a build-up, shape (n_units, 4)."""
+    return np.stack([curves.loudness, curves.brightness, curves.onset, -curves.bass], axis=1)
+
+
+def _joins(cues: Array, bounds: Bounds, i: int) -> bool:
+    """Return whether stretch `i` goes on from the one before it, without a jump between them."""
+    return 0 < i < len(bounds) - 1 and _jump(cues, int(bounds[i])) <= _LEAST_JUMP
+
+
+def _stretch_rise(
+    cues: Array, bounds: Bounds, i: int, *, joins_before: bool = False, joins_after: bool = False
+) -> float:
+    """Return how much stretch `i` is part of a build-up: alone, or joined with its neighbours within 30 s."""
+    before, after = i - int(joins_before), i + int(joins_after)
+    climbs = [_climb(cues[bounds[i] : bounds[i + 1]])]
+    for first, last in {(before, i), (i, after), (before, after)} - {(i, i)}:
+        start, end = bounds[first], bounds[last + 1]
+        if (end - start) * UNIT_SECONDS <= _BUILD_UP_SECONDS:
+            climbs.append(_climb(cues[start:end]))
+    return float(np.clip(max(climbs), -1.0, 2.0))
+
+
 def _climb(cues: Array) -> float:
     """Return how far the least-squares lines of some cues climb from the first unit to the last, the mean over them."""
     ends = np.array([0, len(cues)])
@@ -252,7 +300,11 @@ def _stretch_novelty(curves: Curves, bounds: Bounds) -> Array:
 
 def _stretch_recurrence(vectors: Array, bounds: Bounds) -> Array:
     """Join two views: what is alike within some seconds of each unit, and whether the stretch as a whole is a loop."""
-    near = stretch_means(recurrence(vectors, unit_seconds=UNIT_SECONDS), bounds)
+    return _with_loops(stretch_means(recurrence(vectors, unit_seconds=UNIT_SECONDS), bounds), vectors, bounds)
+
+
+def _with_loops(near: Array, vectors: Array, bounds: Bounds) -> Array:
+    """Join what is alike near each stretch with whether the stretch as a whole is a loop, if it is long enough."""
     loops = [loop_similarity(vectors[a:b], unit_seconds=UNIT_SECONDS) for a, b in pairwise(bounds)]
     return np.where(np.diff(bounds) * UNIT_SECONDS < _LOOP_SECONDS, near, (near + loops) / 2)
 

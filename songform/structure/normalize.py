@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from songform.structure.self_similarity import similarity_vectors
 from songform.structure.song_units import SongUnits
 
-__all__ = ["Curves", "song_curves", "standardised"]
+__all__ = ["VERSION", "Curves", "song_curves", "standardised"]
+
+VERSION = 1  # increase this when the same units give other curves
 
 AUDIBLE_DB = 30.0
 """What lies further below the song's loud parts (the 95th percentile of what sounds) is as good as silence."""
@@ -85,22 +87,30 @@ class Curves:
         return np.pad(values, [(self.before, self.after), *[(0, 0)] * (values.ndim - 1)], mode="edge")
 
 
-def song_curves(units: SongUnits) -> Curves:
-    """Measure a song's units against the song itself."""
+def song_curves(units: SongUnits, *, n_last: int | None = None) -> Curves:
+    """Measure a song's units against the song itself.
+
+    Parameters
+    ----------
+    units : SongUnits
+        Of a song, or of its beginning.
+    n_last : int > 0, optional
+        Return the curves of so many of the last units alone, as `Curves.last` does.
+    """
     sounds = units.loudness_db > units.loudness_db.max() - _SOUND_DB
     loud = float(np.quantile(units.loudness_db[sounds], 0.95))
     level = np.maximum(units.loudness_db, loud - AUDIBLE_DB)
     audible = units.loudness_db >= loud - AUDIBLE_DB
     first, last = np.flatnonzero(audible)[[0, -1]].tolist()
-    music = slice(first, last + 1)
+    music = slice(first if n_last is None else max(first, last + 1 - n_last), last + 1)
     cepstra = [i for i, name in enumerate(units.columns) if name.startswith("mfcc_") and "delta" not in name]
     brightness = np.log(np.maximum(units.column("centroid_hz"), 1.0))
 
     def measured(x: Array, floor: float = 1e-6) -> Array:
-        return standardised(x, audible, floor=floor)[music]
+        return standardised(x, audible, floor=floor, units=music)
 
     return Curves(
-        before=first,
+        before=first if n_last is None else 0,
         after=len(units) - 1 - last,
         level_db=level[music],
         loudness=measured(level, _LOUDNESS_DB),
@@ -113,7 +123,7 @@ def song_curves(units: SongUnits) -> Curves:
     )
 
 
-def standardised(x: Array, audible: NDArray[np.bool_], *, floor: float) -> Array:
+def standardised(x: Array, audible: NDArray[np.bool_], *, floor: float, units: slice = slice(None)) -> Array:
     """Return how far each value lies from the mean of the audible units, in their standard deviations.
 
     Parameters
@@ -124,12 +134,15 @@ def standardised(x: Array, audible: NDArray[np.bool_], *, floor: float) -> Array
         Which units count; at least one.
     floor : float > 0
         The least standard deviation, in the unit of `x`, that counts as one.
+    units : slice
+        Which units are returned; all count that are audible.
 
     Returns
     -------
-    np.ndarray, of the shape of `x`
+    np.ndarray, of the shape of `x[units]`
         Within +-2.5.
     """
     heard = x[audible]
-    deviations = (x - heard.mean(axis=0)) / np.maximum(heard.std(axis=0), floor)
+    mean = heard.mean(axis=0, keepdims=True)
+    deviations = (x[units] - mean) / np.maximum(heard.std(axis=0, mean=mean), floor)
     return np.asarray(np.clip(deviations, -_MOST, _MOST))

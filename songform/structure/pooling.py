@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from songform.errors import ParameterError
 
-__all__ = ["frame_units", "n_units", "pooled", "smoothed", "spread"]
+__all__ = ["VERSION", "frame_units", "n_units", "pooled", "smoothed", "spread"]
+
+VERSION = 1  # increase this when the same frames give other units
 
 
 def frame_units(n_frames: int, *, sr: float = 22050, hop_length: int = 512, unit_seconds: float) -> NDArray[np.intp]:

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from songform.errors import ParameterError
 
-__all__ = ["Segment", "state_segments"]
+__all__ = ["VERSION", "Segment", "state_segments"]
+
+VERSION = 1  # increase this when the same path gives other segments
 
 
 class Segment(NamedTuple):

@@ -25,12 +25,15 @@ from scipy.ndimage import correlate1d
 
 from songform.structure.pooling import smoothed
 
-__all__ = ["loop_similarity", "novelty", "path_similarities", "recurrence", "similarity_vectors"]
+__all__ = ["VERSION", "loop_similarity", "novelty", "path_similarities", "recurrence", "similarity_vectors"]
+
+VERSION = 1  # increase this when the same vectors give another novelty or recurrence
 
 PATH_SECONDS = 4.0
 """Length of the diagonals over which similarities are averaged."""
 
 _LEAST_NORM = 0.5  # of a row: in a dozen composed songs none lies under 0.68, inside a steady tone none over 0.26
+_HALF_WIDTH = 2.0  # half the side of the checkerboard, in s
 
 Array = NDArray[np.float64]
 
@@ -55,8 +58,8 @@ def similarity_vectors(mfcc: Array, chroma: Array) -> Array:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _LEAST_NORM))
 
 
-def novelty(vectors: Array, *, unit_seconds: float, half_widths: tuple[float, ...] = (2.0,)) -> Array:
-    """Return Foote's novelty [1]_, the mean over several sizes of the checkerboard.
+def novelty(vectors: Array, *, unit_seconds: float) -> Array:
+    """Return Foote's novelty [1]_, with a checkerboard of 4 s.
 
     Parameters
     ----------
@@ -64,8 +67,6 @@ def novelty(vectors: Array, *, unit_seconds: float, half_widths: tuple[float, ..
         From `similarity_vectors`.
     unit_seconds : float > 0
         Length of a unit in seconds.
-    half_widths : tuple of float
-        Half the side of each checkerboard, in seconds.
 
     Returns
     -------
@@ -73,9 +74,9 @@ def novelty(vectors: Array, *, unit_seconds: float, half_widths: tuple[float, ..
         0 where past and future are alike, and within 2 s of the song's ends; at most 0.5. Never divided by the
         track's own maximum, so noise has none.
     """
-    curves = [_checkerboard(vectors, round(width / unit_seconds)) for width in half_widths]
-    curve: Array = np.maximum(np.mean(curves, axis=0), 0.0)
-    margin = min(round(2 / unit_seconds), len(curve))
+    half = round(_HALF_WIDTH / unit_seconds)
+    curve: Array = np.maximum(_checkerboard(vectors, half), 0.0)
+    margin = min(half, len(curve))
     curve[:margin] = curve[len(curve) - margin :] = 0.0
     return curve
 

@@ -10,6 +10,7 @@ Unit `u` covers `[u, u + 1) * UNIT_SECONDS`. Arrays have a row a unit.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,9 @@ from songform.errors import ParameterError
 from songform.features.overview import OVERVIEW_SECONDS, Overview
 from songform.structure.pooling import frame_units, pooled
 
-__all__ = ["UNIT_SECONDS", "KnownUnits", "SongUnits", "song_units"]
+__all__ = ["UNIT_SECONDS", "VERSION", "CausalUnits", "SongUnits", "song_units"]
+
+VERSION = 1  # increase this when the same features and overview give other units
 
 UNIT_SECONDS = 0.5
 _CELLS = round(UNIT_SECONDS / OVERVIEW_SECONDS)  # rows of the overview in a unit
@@ -65,7 +68,7 @@ class SongUnits:
         return self.mean[:, self.columns.index(name)]
 
 
-class KnownUnits:
+class CausalUnits:
     """The units of a song's beginning, however much of it is known.
 
     Parameters
@@ -95,23 +98,27 @@ class KnownUnits:
         self.whole = self._pooled(np.arange(len(features)), self._units, rows, row_units)
 
     def until(self, n_known: int) -> SongUnits:
-        """Return the units of the first `n_known` frames, of which the last one may have just begun.
+        """Return the units of the first `n_known` frames; see `beginnings`."""
+        return next(self.beginnings(np.array([n_known])))
+
+    def beginnings(self, n_known: Index) -> Iterator[SongUnits]:
+        """Yield the units of the first `n_known` frames, of which the last one may have just begun, for each number.
 
         Nothing in it depends on a later frame: a row of the overview that the moment divides has heard what follows,
         so the row before it speaks for it.
         """
-        last = int(self._units[n_known - 1])
-        frames = np.arange(int(np.searchsorted(self._units, last)), n_known)
-        heard = np.cumsum(self._overview.frame_counts)
-        begun = int(np.searchsorted(heard - self._overview.frame_counts, n_known))
-        complete = int(np.searchsorted(heard, n_known, side="right"))
-        rows = np.minimum(np.arange(min(last * _CELLS, begun - 1), begun), max(complete - 1, 0))
-        newest = self._pooled(frames, np.zeros_like(frames), rows, np.zeros_like(rows))
-        arrays = (name for name in vars(newest) if name != "columns")
-        return SongUnits(
-            self._columns,
-            **{name: np.concatenate([vars(self.whole)[name][:last], vars(newest)[name]]) for name in arrays},
-        )
+        last = self._units[n_known - 1]
+        counts = self._overview.frame_counts
+        heard = np.cumsum(counts)
+        begun = np.searchsorted(heard - counts, n_known)
+        complete = np.searchsorted(heard, n_known, side="right")
+        frames, of_frame = _ranges(np.searchsorted(self._units, last), n_known)
+        rows, of_row = _ranges(np.minimum(last * _CELLS, begun - 1), begun)
+        newest = self._pooled(frames, of_frame, np.minimum(rows, np.maximum(complete - 1, 0)[of_row]), of_row)
+        names = [name for name in vars(newest) if name != "columns"]
+        for i, n_whole in enumerate(last.tolist()):
+            arrays = {name: (vars(self.whole)[name][:n_whole], vars(newest)[name][i : i + 1]) for name in names}
+            yield SongUnits(self._columns, **{name: np.concatenate(parts) for name, parts in arrays.items()})
 
     def _pooled(self, frames: Index, units: Index, rows: Index, row_units: Index) -> SongUnits:
         """Pool some frames by their units, and some rows of the overview by theirs."""
@@ -128,6 +135,13 @@ class KnownUnits:
         )
 
 
+def _ranges(starts: Index, stops: Index) -> tuple[Index, Index]:
+    """Return the numbers from each start up to its stop, one range after the other, and which range each is of."""
+    lengths = stops - starts
+    which = np.repeat(np.arange(len(starts)), lengths)
+    return np.arange(len(which)) - np.repeat(np.cumsum(lengths) - lengths - starts, lengths), which
+
+
 def song_units(features: pd.DataFrame, overview: Overview, *, sr: float = 22050, hop_length: int = 512) -> SongUnits:
-    """Pool a whole song to units; parameters and errors as of `KnownUnits`."""
-    return KnownUnits(features, overview, sr=sr, hop_length=hop_length).whole
+    """Pool a whole song to units; parameters and errors as of `CausalUnits`."""
+    return CausalUnits(features, overview, sr=sr, hop_length=hop_length).whole

@@ -37,10 +37,10 @@ from songform.errors import ModelError, ParameterError
 from songform.features.overview import Overview
 from songform.structure import naming
 from songform.structure.change_points import MOST_UNITS, song_stretches, spread_over, stretch_means
-from songform.structure.context import CONTEXT_COLUMNS, stretch_context
+from songform.structure.context import CONTEXT_COLUMNS, last_stretch_context, stretch_context
 from songform.structure.normalize import Curves, song_curves
 from songform.structure.song_units import UNIT_SECONDS, SongUnits, song_units
-from songform.structure.viterbi import brief_path, state_path, transition_matrix
+from songform.structure.viterbi import max_dwell_path, state_path, transition_matrix
 
 __all__ = [
     "VERSION",
@@ -160,8 +160,10 @@ def last_unit_vector(units: SongUnits) -> Array:
     units : SongUnits
         Of a song, or of its beginning: nothing else is known. Its stretch is found within the last minute.
     """
-    last: Array = _vectors(song_curves(units).last(MOST_UNITS))[-1]
-    return last
+    curves = song_curves(units, n_last=MOST_UNITS)
+    bounds = song_stretches(curves)
+    features = (curves.columns[-1] + curves.columns[bounds[-2] :].mean(axis=0)) / 2
+    return np.r_[features, last_stretch_context(curves, bounds)]
 
 
 def _vectors(curves: Curves) -> Array:
@@ -303,7 +305,7 @@ def state_sequence(model: StateModel, posterior: Array) -> NDArray[np.intp]:
     if "Transition" not in model.states:
         return state_path(posterior, transitions)
     turn, most = model.states.index("Transition"), round(_MOST_TURN_SECONDS / UNIT_SECONDS)
-    return brief_path(posterior, transitions, brief=turn, most=most)
+    return max_dwell_path(posterior, transitions, brief=turn, most=most)
 
 
 def _weights(n_dimensions: int, context_weight: float) -> Array:

@@ -19,7 +19,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["brief_path", "joint_posterior", "state_path", "transition_matrix"]
+__all__ = ["VERSION", "joint_posterior", "max_dwell_path", "state_path", "transition_matrix"]
+
+VERSION = 1  # increase this when the same probabilities give another path
 
 Array = NDArray[np.float64]
 
@@ -83,7 +85,7 @@ def state_path(posterior: Array, transitions: Array) -> NDArray[np.intp]:
     return _viterbi(_logs(posterior), _logs(transitions))
 
 
-def brief_path(posterior: Array, transitions: Array, *, brief: int, most: int) -> NDArray[np.intp]:
+def max_dwell_path(posterior: Array, transitions: Array, *, brief: int, most: int) -> NDArray[np.intp]:
     """Return the most probable path in which one state is always brief.
 
     What stays in that state for longer is not what it seems: the state is ruled out there, and the path is sought

@@ -16,10 +16,17 @@ state          what a listener hears
 `compose` and `playlist` make songs to listen to: all five states, in a small form. `study_song` and `study_songs` draw
 from all that music may do. Both play on one of two sets of instruments that have nothing in common.
 
-How a song is made, a module each: a `plan` or a free one of the `forms` (which sections), `themes` (keys, chords),
-`melodies` and `rhythms`, the `kinds` of each state (notes), `writing` (all sections), `listening` and `studying` (all
-that a seed decides: a `composition`); then `instruments` and `performing` (notes to sound), `mixing`, `mastering` and
-`production` (sound to a song); and `songs`, which puts them together.
+How a song is made, folder by folder:
+
+==================  ==================================================================================================
+`score/`            before anything sounds: the `plan` or a free one of the `forms` (which sections), `themes` (keys and
+                    chords), `melodies`, `rhythms`, `dynamics`, and `notes`
+`patterns/`         several ways to write each state as notes; `section_notes` writes all sections with them
+`instruments/`      two sets of instruments, which turn notes into sound
+`rendering/`        the `player`, `mixing` and `mastering`
+`composition`       all that a seed decides, as `demo` (songs to listen to) or `varied` (songs to study) draws it
+`production`        joins the sections to a song; `songs` puts everything together
+==================  ==================================================================================================
 
 Conventions
 -----------

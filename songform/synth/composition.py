@@ -56,7 +56,7 @@ class Passage:
     ----------
     state : str
         Of the five.
-    kind : str
+    pattern : str
         In which of the ways of its state it is written.
     notes : list of Note
         Their steps count from the section's start.
@@ -67,7 +67,7 @@ class Passage:
     """
 
     state: str
-    kind: str
+    pattern: str
     notes: list[Note]
     clock: Clock
     levels: Levels

@@ -6,21 +6,21 @@ import numpy as np
 
 from songform.synth.composition import Composition, Passage, Players, Traits, streams
 from songform.synth.instruments import new_band
-from songform.synth.patterns import KINDS
+from songform.synth.patterns import PATTERNS
 from songform.synth.rendering.mastering import Master
 from songform.synth.score.clock import Clock
 from songform.synth.score.plan import new_levels, new_plan, new_title
 from songform.synth.score.themes import new_theme
-from songform.synth.writing import new_kinds, scores
+from songform.synth.section_notes import new_patterns, scores
 
-__all__ = ["listening_composition"]
+__all__ = ["demo_composition"]
 
 TEMPI = (84.0, 140.0)  # beats a minute
 METRE = 16
 TURNS = ("gestures", "modulation")
 
 
-def listening_composition(seed: int, sr: int, duration: float, players: Players) -> Composition:
+def demo_composition(seed: int, sr: int, duration: float, players: Players) -> Composition:
     """Compose a song to listen to.
 
     Parameters
@@ -36,17 +36,17 @@ def listening_composition(seed: int, sr: int, duration: float, players: Players)
     traits = Traits(15.0 * sr / step, METRE // 4, 0.0, "wide", 0.0, 0.3)
     plan = new_plan(chance.form, duration, METRE * step / sr)
     levels = new_levels(chance.form, plan)
-    kinds = new_kinds(chance.form, plan, _palette(chance.form), METRE * step / sr)
-    notes = scores(plan, kinds, new_theme(chance.score), traits.bpm, chance.score)
+    patterns = new_patterns(chance.form, plan, _palette(chance.form), METRE * step / sr)
+    notes = scores(plan, patterns, new_theme(chance.score), traits.bpm, chance.score)
     passages = [
-        Passage(state, kind, written, Clock(step, METRE * n_bars), level)
-        for (state, n_bars), kind, written, level in zip(plan, kinds, notes, levels, strict=True)
+        Passage(state, pattern, written, Clock(step, METRE * n_bars), level)
+        for (state, n_bars), pattern, written, level in zip(plan, patterns, notes, levels, strict=True)
     ]
     seed_of_noise = int(chance.master.integers(2**31))
     return Composition(title, traits, passages, new_band(chance.band, players), Master(), step, seed_of_noise)
 
 
 def _palette(rng: np.random.Generator) -> dict[str, tuple[str, ...]]:
-    """Draw one kind of each state: what returns is then known again."""
-    kinds = {state: tuple(of_state) for state, of_state in KINDS.items()}
-    return {state: (names[int(rng.integers(len(names)))],) for state, names in kinds.items()} | {"Transition": TURNS}
+    """Draw one pattern of each state: what returns is then known again."""
+    patterns = {state: tuple(of_state) for state, of_state in PATTERNS.items()}
+    return {state: (names[int(rng.integers(len(names)))],) for state, names in patterns.items()} | {"Transition": TURNS}

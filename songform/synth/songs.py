@@ -14,12 +14,12 @@ import numpy as np
 
 from songform.errors import ParameterError
 from songform.synth.composition import Composition, Traits
-from songform.synth.demo import listening_composition
+from songform.synth.demo import demo_composition
 from songform.synth.instruments import SETS
 from songform.synth.production import RING_SECONDS, bounds, produced
 from songform.synth.rendering.player import Player, Sound
 from songform.synth.sections import Section
-from songform.synth.varied import study_composition
+from songform.synth.varied import varied_composition
 
 __all__ = ["Song", "compose", "finished", "playlist", "study_song", "study_songs"]
 
@@ -75,15 +75,15 @@ def compose(seed: int, *, sr: int = 22050, duration: float = 75.0, instruments: 
         If an argument makes no sense.
     """
     _require_playable(seed, sr, duration, instruments)
-    return _performance(listening_composition(seed, sr, duration, SETS[instruments].players), sr, instruments)
+    return _performance(demo_composition(seed, sr, duration, SETS[instruments].players), sr, instruments)
 
 
 def study_song(seed: int, *, sr: int = 22050, duration: float | None = None, instruments: str = "study") -> Song:
     """Compose a song of the wide distribution: whatever music may do.
 
     Any tempo from 60 to 180 beats a minute, 4/4 or 3/4, straight or swung; free orders of sections of 1 to 16 bars;
-    states that do not occur; several kinds of each state; wide, narrow, loud and soft dynamics, and none at all; fades;
-    noise; several masters.
+    states that do not occur; several patterns of each state; wide, narrow, loud and soft dynamics, and none at all;
+    fades; noise; several masters.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def study_song(seed: int, *, sr: int = 22050, duration: float | None = None, ins
         If an argument makes no sense.
     """
     _require_playable(seed, sr, duration, instruments)
-    return _performance(study_composition(seed, sr, duration, SETS[instruments].players), sr, instruments)
+    return _performance(varied_composition(seed, sr, duration, SETS[instruments].players), sr, instruments)
 
 
 def playlist(
@@ -188,7 +188,7 @@ def finished(composition: Composition, played: Sequence[Sound], sr: int) -> Song
     """
     times = [sample / sr for sample in bounds(composition)]
     sections = tuple(
-        Section(start, end, passage.state, passage.kind)
+        Section(start, end, passage.state, passage.pattern)
         for (start, end), passage in zip(pairwise(times), composition.passages, strict=True)
     )
     return Song(composition.title, produced(composition, played, sr), sr, sections, composition.traits)

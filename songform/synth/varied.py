@@ -6,7 +6,7 @@ import numpy as np
 
 from songform.synth.composition import Composition, Passage, Players, Traits, streams
 from songform.synth.instruments import new_band
-from songform.synth.patterns import KINDS, TRANSITION
+from songform.synth.patterns import PATTERNS, TRANSITION
 from songform.synth.rendering.mastering import new_master
 from songform.synth.score.clock import Clock
 from songform.synth.score.dynamics import PROFILES, new_dynamics, section_levels
@@ -14,9 +14,9 @@ from songform.synth.score.forms import new_form
 from songform.synth.score.notes import Note, humanised
 from songform.synth.score.plan import STATES, Plan, new_title
 from songform.synth.score.themes import new_theme
-from songform.synth.writing import kind_levels, new_kinds, scores
+from songform.synth.section_notes import new_patterns, pattern_levels, scores
 
-__all__ = ["study_composition"]
+__all__ = ["varied_composition"]
 
 TEMPI = (60.0, 180.0)  # beats a minute
 SECONDS = (60.0, 120.0)  # what is drawn; a song is longer by what its last sections need
@@ -25,7 +25,7 @@ WALTZES = 0.2  # the share of songs in 3/4
 FADING_IN = ("Calm", "Repetitive")  # an Energetic section that fades in would build up
 
 
-def study_composition(seed: int, sr: int, duration: float | None, players: Players) -> Composition:
+def varied_composition(seed: int, sr: int, duration: float | None, players: Players) -> Composition:
     """Compose a song of the wide distribution from which the study draws.
 
     Parameters
@@ -42,15 +42,15 @@ def study_composition(seed: int, sr: int, duration: float | None, players: Playe
     drawn = float(chance.form.uniform(*SECONDS))
     lacking = _lacking(chance.form, profile.lacking)
     plan = new_form(chance.form, drawn if duration is None else duration, metre * step / sr, lacking)
-    kinds = new_kinds(chance.form, plan, _palette(chance.form), metre * step / sr)
+    patterns = new_patterns(chance.form, plan, _palette(chance.form), metre * step / sr)
     swing = SWINGS[int(chance.form.integers(len(SWINGS)))]
     traits = Traits(15.0 * sr / step, metre // 4, swing, dynamics, *_fades(chance.form, plan, metre * step / sr))
-    levels = section_levels(chance.form, profile, plan, kind_levels(plan, kinds))
-    notes = scores(plan, kinds, new_theme(chance.score, metre=metre), traits.bpm, chance.score)
+    levels = section_levels(chance.form, profile, plan, pattern_levels(plan, patterns))
+    notes = scores(plan, patterns, new_theme(chance.score, metre=metre), traits.bpm, chance.score)
     passages = [
-        Passage(state, kind, written, _clock(state, kind, step, metre * n_bars, swing), level)
-        for (state, n_bars), kind, written, level in zip(
-            plan, kinds, _touched(notes, step / sr, chance.touch), levels, strict=True
+        Passage(state, pattern, written, _clock(state, pattern, step, metre * n_bars, swing), level)
+        for (state, n_bars), pattern, written, level in zip(
+            plan, patterns, _touched(notes, step / sr, chance.touch), levels, strict=True
         )
     ]
     master = new_master(chance.master, profile.gain, (traits.fade_in, traits.fade_out), evened=profile.evened)
@@ -74,11 +74,11 @@ def _lacking(rng: np.random.Generator, lacking: tuple[str, ...]) -> tuple[str, .
 
 
 def _palette(rng: np.random.Generator) -> dict[str, tuple[str, ...]]:
-    """Draw the one to three kinds of each state that a song knows."""
-    names = {state: tuple(kinds) for state, kinds in KINDS.items()} | {"Transition": tuple(TRANSITION)}
+    """Draw the one to three patterns of each state that a song knows."""
+    names = {state: tuple(patterns) for state, patterns in PATTERNS.items()} | {"Transition": tuple(TRANSITION)}
     return {
-        state: tuple(kinds[i] for i in rng.permutation(len(kinds))[: int(rng.integers(1, 4))].tolist())
-        for state, kinds in names.items()
+        state: tuple(patterns[i] for i in rng.permutation(len(patterns))[: int(rng.integers(1, 4))].tolist())
+        for state, patterns in names.items()
     }
 
 
@@ -90,9 +90,9 @@ def _fades(rng: np.random.Generator, plan: Plan, bar_seconds: float) -> tuple[fl
     return min(fade_in, 0.4 * first_bars * bar_seconds), min(fade_out, 0.4 * last_bars * bar_seconds)
 
 
-def _clock(state: str, kind: str, step: int, steps: int, swing: float) -> Clock:
+def _clock(state: str, pattern: str, step: int, steps: int, swing: float) -> Clock:
     """Make a section's clock; some Transitions slow down."""
-    return Clock(step, steps, swing, TRANSITION[kind].slowing if state == "Transition" else 0.0)
+    return Clock(step, steps, swing, TRANSITION[pattern].slowing if state == "Transition" else 0.0)
 
 
 def _touched(notes: list[list[Note]], step_seconds: float, rng: np.random.Generator) -> list[list[Note]]:

@@ -20,7 +20,7 @@ import requests
 from songform.sanitize import plain_text
 from tasks.settings import NotifySettings
 
-__all__ = ["Event", "Undelivered", "channels", "post_webhook", "run_command"]
+__all__ = ["DeliveryError", "Event", "channels", "post_webhook", "run_command"]
 
 COMMAND_SECONDS = 60.0
 WEBHOOK_SECONDS = 20.0
@@ -51,18 +51,18 @@ class Event:
     home: str
 
 
-class Undelivered(Exception):  # noqa: N818  not an error of the ingest: it is told later
+class DeliveryError(Exception):
     """An event did not reach its receiver; the text says why."""
 
 
 def channels(notify: NotifySettings) -> dict[str, Callable[[Event], None]]:
-    """Return the ways in which events are told by these settings, by name; each raises `Undelivered`."""
-    ways: dict[str, Callable[[Event], None]] = {}
+    """Return the channels through which events are sent by these settings, by name; each raises `DeliveryError`."""
+    found: dict[str, Callable[[Event], None]] = {}
     if command := notify.command:
-        ways["command"] = lambda event: run_command(command, event)
+        found["command"] = lambda event: run_command(command, event)
     if webhook := notify.webhook:
-        ways["webhook"] = lambda event: post_webhook(webhook, event)
-    return ways
+        found["webhook"] = lambda event: post_webhook(webhook, event)
+    return found
 
 
 def run_command(command: tuple[str, ...], event: Event, *, seconds: float = COMMAND_SECONDS) -> None:
@@ -79,19 +79,19 @@ def run_command(command: tuple[str, ...], event: Event, *, seconds: float = COMM
 
     Raises
     ------
-    Undelivered
+    DeliveryError
         If it cannot be started, takes too long, or ends with another code than 0.
     """
     name = f"notify.command ({plain_text(command[0])})"
     try:
         code, said = _run(command, event, seconds)
     except subprocess.TimeoutExpired as error:
-        raise Undelivered(f"{name} took longer than {seconds:g} s and was stopped") from error
+        raise DeliveryError(f"{name} took longer than {seconds:g} s and was stopped") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise Undelivered(f"{name} cannot be started ({reason}); check its path in songform.toml") from error
+        raise DeliveryError(f"{name} cannot be started ({reason}); check its path in songform.toml") from error
     if code:
-        raise Undelivered(f"{name} ended with code {code}: {plain_text(said) or 'it said nothing'}")
+        raise DeliveryError(f"{name} ended with code {code}: {plain_text(said) or 'it said nothing'}")
 
 
 def post_webhook(url: str, event: Event, *, seconds: float = WEBHOOK_SECONDS) -> None:
@@ -108,7 +108,7 @@ def post_webhook(url: str, event: Event, *, seconds: float = WEBHOOK_SECONDS) ->
 
     Raises
     ------
-    Undelivered
+    DeliveryError
         If the address is none, cannot be reached, or answers with anything but success.
     """
     host = _host(url)
@@ -125,11 +125,11 @@ def post_webhook(url: str, event: Event, *, seconds: float = WEBHOOK_SECONDS) ->
     except (requests.RequestException, ValueError) as error:
         # Not its text, in which the address stands.
         reason = f"{type(error).__name__}; is it there, and is the address right?"
-        raise Undelivered(f"notify.webhook at {host} cannot be reached ({reason})") from None
+        raise DeliveryError(f"notify.webhook at {host} cannot be reached ({reason})") from None
     if 300 <= status < 400:
-        raise Undelivered(f"notify.webhook at {host} leads elsewhere ({status}); set it to where it leads")
+        raise DeliveryError(f"notify.webhook at {host} leads elsewhere ({status}); set it to where it leads")
     if not 200 <= status < 300:
-        raise Undelivered(f"notify.webhook at {host} answered {status}")
+        raise DeliveryError(f"notify.webhook at {host} answered {status}")
 
 
 def _run(command: tuple[str, ...], event: Event, seconds: float) -> tuple[int, str]:
@@ -160,5 +160,5 @@ def _host(url: str) -> str:
     except ValueError:
         host = None
     if not host or address.scheme not in ("http", "https"):
-        raise Undelivered("notify.webhook is no http or https address; mend it in songform.toml")
+        raise DeliveryError("notify.webhook is no http or https address; mend it in songform.toml")
     return plain_text(host)

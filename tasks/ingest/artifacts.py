@@ -3,7 +3,7 @@
 ==========================  =========================================================
 `songform-ingest-progress`  how much of it is done
 `songform-ingest-tracks`    a table of its tracks by outcome, failures first
-`songform-ingest-links`     its sources, and MLflow where an experiment belongs to it
+`songform-ingest-links`     its sources
 ==========================  =========================================================
 
 Prefect reads every text in a table as Markdown [1]_, with links of any scheme, HTML, and addresses turned into links.
@@ -90,15 +90,13 @@ def publish_tracks(tracks: Sequence[Mapping[str, Any]]) -> UUID | None:
     return _published(lambda: create_table_artifact(rows, key=f"{_KEY}-tracks", description=words))
 
 
-def publish_links(sources: Sequence[str], experiment: str | None = None) -> UUID | None:
-    """Show where an ingest's tracks came from, and where to see what was learned from them.
+def publish_links(sources: Sequence[str]) -> UUID | None:
+    """Show where an ingest's tracks came from.
 
     Parameters
     ----------
     sources : sequence of str
         Addresses and paths.
-    experiment : str, optional
-        The address of an experiment in MLflow's UI.
 
     Returns
     -------
@@ -107,24 +105,22 @@ def publish_links(sources: Sequence[str], experiment: str | None = None) -> UUID
     """
     from prefect.artifacts import create_markdown_artifact
 
-    text = link_list(sources, experiment)
+    text = link_list(sources)
     return _published(lambda: create_markdown_artifact(text, key=f"{_KEY}-links"))
 
 
-def track_rows(tracks: Sequence[Mapping[str, Any]], most: int = MOST_ROWS) -> list[dict[str, str]]:
-    """Return a row a track, failures first, safe to be read as Markdown.
+def track_rows(tracks: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return one row per track, failures first, safe to be read as Markdown.
 
     Parameters
     ----------
     tracks : sequence of mapping
-        Their summaries.
-    most : int > 0
-        Most rows; if there are more tracks, a last row says how many.
+        Their summaries. Of more than `MOST_ROWS`, a last row says how many more there are.
     """
     ordered = sorted(tracks, key=lambda track: _rank(str(track["status"])))
-    rows = [_row(track) for track in ordered[:most]]
-    if len(ordered) > most:
-        rows.append(dict.fromkeys(_row({}), "") | {"title": f"… and {len(ordered) - most} more"})
+    rows = [_row(track) for track in ordered[:MOST_ROWS]]
+    if len(ordered) > MOST_ROWS:
+        rows.append(dict.fromkeys(_row({}), "") | {"title": f"… and {len(ordered) - MOST_ROWS} more"})
     return rows
 
 
@@ -134,13 +130,11 @@ def outcome_counts(tracks: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(f"{counts[outcome]} {outcome}" for outcome in sorted(counts, key=_rank)) or "no tracks"
 
 
-def link_list(sources: Sequence[str], experiment: str | None = None, most: int = MOST_ROWS) -> str:
-    """Return sources and an experiment as a list in Markdown, in which only http and https addresses are links."""
-    lines = [f"- {_link('source', source)}{markdown_text(source)}" for source in sources[:most]]
-    if len(sources) > most:
-        lines.append(f"- … and {len(sources) - most} more")
-    if experiment is not None:
-        lines.append(f"- {_link('experiment in MLflow', experiment)}{markdown_text(experiment)}")
+def link_list(sources: Sequence[str]) -> str:
+    """Return sources as a list in Markdown, in which only http and https addresses are links."""
+    lines = [f"- {_link(source)}{markdown_text(source)}" for source in sources[:MOST_ROWS]]
+    if len(sources) > MOST_ROWS:
+        lines.append(f"- … and {len(sources) - MOST_ROWS} more")
     return "\n".join(lines)
 
 
@@ -174,18 +168,18 @@ def _rank(outcome: str) -> int:
     return _OUTCOMES.index(outcome) if outcome in _OUTCOMES else len(_OUTCOMES)
 
 
-def _link(words: str, address: str) -> str:
-    """Return a link with these words, and a space; nothing if the address is none of the web."""
+def _link(address: str) -> str:
+    """Return a link to a source, and a space; nothing if it is not an address of the web."""
     try:
         parts = urlsplit(address)
     except ValueError:
         return ""
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return ""
-    return f"[{words}]({quote(address, safe=_IN_ADDRESSES, errors='replace')}) "
+    return f"[source]({quote(address, safe=_IN_ADDRESSES, errors='replace')}) "
 
 
-def _published(publish: Callable[[], Any]) -> Any:
+def _published(publish: Callable[[], Any]) -> UUID | None:
     """Publish within a flow run; what the server refuses is a warning in its log."""
     import httpx
     from prefect.context import FlowRunContext
@@ -194,7 +188,8 @@ def _published(publish: Callable[[], Any]) -> Any:
     if FlowRunContext.get() is None:
         return None
     try:
-        return publish()
+        artifact: UUID = publish()  # no coroutine, as in an asynchronous flow
     except httpx.HTTPError as error:
         get_run_logger().warning("an artifact of this run could not be published: %s", error)
         return None
+    return artifact

@@ -1,6 +1,6 @@
-"""Features: from audio files to Parquet, on all cores.
+"""Extract the features of tracks, from audio files to Parquet on all cores, as a task of Prefect's.
 
-Worker processes read, describe and write (`tasks.ingest.extraction_worker`); this process writes down what became of
+Worker processes read, analyse and write (`tasks.ingest.extraction_worker`); this process writes down what became of
 each track, as soon as it is known. A worker that dies takes its own track with it, and no other.
 """
 
@@ -16,10 +16,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from songform.errors import AudioError, TrackError
-from tasks.ingest.extraction_worker import Extracted, Extraction, extract_track
+from tasks.ingest.extraction_worker import ExtractionJob, ExtractionResult, extract_track
 from tasks.ingest.ffmpeg import find_ffmpeg
-from tasks.ingest.process_pool import WorkerLateError, WorkerLostError, outcomes, usable_cores
-from tasks.ingest.track_records import cause, record_done, record_failure
+from tasks.ingest.process_pool import WorkerLostError, WorkerTimeoutError, run_jobs, usable_cores
+from tasks.ingest.track_records import record_done, record_failure, without_retry_advice
 from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.atomic_files import moved
@@ -35,14 +35,15 @@ def _run_name(parameters: dict[str, Any]) -> str:
     return f"extract {jobs[0][0].title}" if len(jobs) == 1 else f"extract {len(jobs)} tracks"
 
 
-@task(task_run_name=_run_name, cache_policy=NO_CACHE)
+# Prefect's type of a name that depends on the parameters has a class method, which no function has.
+@task(task_run_name=_run_name, cache_policy=NO_CACHE)  # type: ignore[arg-type]
 def extract_tracks(
     home: Path, jobs: Sequence[tuple[Track, Path]], settings: Settings, n_tracks: int
 ) -> list[TrackRecord]:
     """Extract the features of several tracks on all cores; one that fails does not touch the others.
 
-    What stands is not made again, but what is left of its download removed: a cluster may do a task again whose worker
-    died after its last line, or before it.
+    A track whose tables exist is not extracted again, only its download is removed: a cluster may run a task again
+    after its worker died.
 
     Parameters
     ----------
@@ -60,12 +61,12 @@ def extract_tracks(
     list of TrackRecord
         In the order of the jobs.
     """
-    corpus, ffmpeg = Corpus(home), _ffmpeg_or_none()
-    asked = [Extraction(corpus.home, *job, settings, ffmpeg) for job in jobs]
-    records = {job.track.key: record for job in asked if (record := _standing(corpus, job)) is not None}
+    corpus, ffmpeg = Corpus(home), _ffmpeg()
+    asked = [ExtractionJob(corpus.home, *job, settings, ffmpeg) for job in jobs]
+    records = {job.track.key: record for job in asked if (record := _done_before(corpus, job)) is not None}
     wanted = [job for job in asked if job.track.key not in records]
     workers, seconds = settings.run.workers or usable_cores(), 60.0 * settings.run.max_minutes
-    with closing(outcomes(extract_track, wanted, workers=workers, seconds=seconds)) as arriving:
+    with closing(run_jobs(extract_track, wanted, workers=workers, seconds=seconds)) as arriving:
         for number, outcome in arriving:
             track = wanted[number].track
             records[track.key] = _recorded(corpus, wanted[number], outcome)
@@ -73,7 +74,7 @@ def extract_tracks(
     return [records[track.key] for track, _ in jobs]
 
 
-def _standing(corpus: Corpus, job: Extraction) -> TrackRecord | None:
+def _done_before(corpus: Corpus, job: ExtractionJob) -> TrackRecord | None:
     record = corpus.record(job.track.key)
     if not has_features(corpus, record, job.settings):
         return None
@@ -81,21 +82,21 @@ def _standing(corpus: Corpus, job: Extraction) -> TrackRecord | None:
     return record
 
 
-def _recorded(corpus: Corpus, job: Extraction, outcome: Extracted | Exception) -> TrackRecord:
+def _recorded(corpus: Corpus, job: ExtractionJob, outcome: ExtractionResult | Exception) -> TrackRecord:
     """Write down what became of a track; keep or remove its download."""
     try:
-        if isinstance(outcome, Extracted):
+        if isinstance(outcome, ExtractionResult):
             return _done(corpus, job, outcome)
     except OSError as full:
         msg = f"{job.track.title} cannot be written down ({full.strerror or full}); make room or mend the permissions"
         outcome = TrackError(msg, "environment")
     error = _track_error(job, outcome)
-    if is_wasted := _is_unsound(error) and job.audio in _downloads(corpus, job):
+    if is_wasted := _is_audio_fault(error) and job.audio in _downloads(corpus, job):
         job.audio.unlink(missing_ok=True)  # the next attempt must fetch it anew
     return record_failure(corpus, job.track, error, settings=job.settings.download, attempted=is_wasted)
 
 
-def _done(corpus: Corpus, job: Extraction, made: Extracted) -> TrackRecord:
+def _done(corpus: Corpus, job: ExtractionJob, made: ExtractionResult) -> TrackRecord:
     incoming, kept = _downloads(corpus, job)
     files = list(made.files)
     if job.audio == incoming and job.settings.audio.keep:
@@ -107,27 +108,27 @@ def _done(corpus: Corpus, job: Extraction, made: Extracted) -> TrackRecord:
     return record
 
 
-def _downloads(corpus: Corpus, job: Extraction) -> tuple[Path, Path]:
+def _downloads(corpus: Corpus, job: ExtractionJob) -> tuple[Path, Path]:
     """Return where a download of this track waits, and where it is kept."""
     key, encoding, suffix = job.track.key, job.settings.audio.encoding, job.audio.suffix
     return corpus.incoming_path(key, encoding, suffix), corpus.audio_path(key, encoding, suffix)
 
 
-def _is_unsound(error: TrackError) -> bool:
+def _is_audio_fault(error: TrackError) -> bool:
     """Return whether the audio file itself is to blame."""
     return isinstance(error, AudioError) and error.failure != "environment"
 
 
-def _track_error(job: Extraction, outcome: object) -> TrackError:
+def _track_error(job: ExtractionJob, outcome: object) -> TrackError:
     if isinstance(outcome, TrackError):
-        return _lasting(outcome) if job.track.path == str(job.audio) else outcome
+        return _permanent_if_local(outcome) if job.track.path == str(job.audio) else outcome
     if isinstance(outcome, WorkerLostError) and outcome.signal == signal.SIGKILL:
         return TrackError(
             f"the process that extracted {job.track.title} was killed, most often because memory ran out; "
             "extract fewer tracks at a time: --set run.workers=1",
             "environment",
         )
-    if isinstance(outcome, WorkerLateError):
+    if isinstance(outcome, WorkerTimeoutError):
         late = AudioError(
             f"the extraction of {job.track.title} was ended after run.max_minutes = {job.settings.run.max_minutes:g}; "
             "its file keeps the decoder busy without end, or this machine is far too busy: then raise this limit",
@@ -145,17 +146,17 @@ def _track_error(job: Extraction, outcome: object) -> TrackError:
     return TrackError(msg, "bug")
 
 
-def _lasting(error: TrackError) -> TrackError:
+def _permanent_if_local(error: TrackError) -> TrackError:
     """Return what a fault of a download means for a file of the user's: nobody fetches that anew.
 
     Its key is its content, so it can only fail as it did; a whole copy of it is another track.
     """
     if not isinstance(error, AudioError) or error.failure != "transient":
         return error
-    return AudioError(f"{cause(str(error))}; put a whole copy in its place")
+    return AudioError(f"{without_retry_advice(str(error))}; put a whole copy in its place")
 
 
-def _ffmpeg_or_none() -> str | None:
+def _ffmpeg() -> str | None:
     try:
         return find_ffmpeg()
     except TrackError:

@@ -1,4 +1,4 @@
-"""Extraction: one audio file becomes two tables on disk. This is what a worker process does.
+"""What a worker process does: extract one audio file into two tables on disk.
 
 The file is read once: hashed, decoded, checked, described and written down in one stream, so that memory holds some
 10,000 rows and the overview, however long the song is. Worker processes import this module and must not wait long for
@@ -28,13 +28,13 @@ from tasks.store.feature_tables import features_config
 from tasks.store.tables import ROW_GROUP, table_writer, write_table
 from tasks.store.tracks import Track
 
-__all__ = ["Extracted", "Extraction", "extract_track"]
+__all__ = ["ExtractionJob", "ExtractionResult", "extract_track"]
 
 _LIBRARIES = ("songform", "numpy", "scipy", "soundfile", "soxr")
 
 
 @dataclass(frozen=True)
-class Extraction:
+class ExtractionJob:
     """What is to be done.
 
     Parameters
@@ -59,7 +59,7 @@ class Extraction:
 
 
 @dataclass(frozen=True)
-class Extracted:
+class ExtractionResult:
     """What was done.
 
     Parameters
@@ -80,7 +80,7 @@ class Extracted:
     files: tuple[Path, Path]
 
 
-def extract_track(job: Extraction) -> Extracted:
+def extract_track(job: ExtractionJob) -> ExtractionResult:
     """Describe a track's audio; both tables stand afterwards, or the failure says why not.
 
     Raises
@@ -105,7 +105,7 @@ def extract_track(job: Extraction) -> Extracted:
         raise TrackError(msg, "bug") from error
 
 
-def _extract(job: Extraction) -> Extracted:
+def _extract(job: ExtractionJob) -> ExtractionResult:
     corpus, config, frames = Corpus(job.home), features_config(job.settings), job.settings.frames
     features, overview = (find(config, job.track.key) for find in (corpus.features_path, corpus.overview_path))
     extractor = SongExtractor(
@@ -124,10 +124,12 @@ def _extract(job: Extraction) -> Extracted:
         about = _about(job, sha256=audio.sha256, decoder=audio.decoder)
         table.describe(about)
     write_table(overview, extractor.overview().to_table(), about=about)
-    return Extracted(extractor.n_samples / frames.sr, about["audio_sha256"], about["decoder"], (features, overview))
+    return ExtractionResult(
+        extractor.n_samples / frames.sr, about["audio_sha256"], about["decoder"], (features, overview)
+    )
 
 
-def _bounded(audio: AudioStream, job: Extraction) -> Iterator[NDArray[np.float32]]:
+def _bounded(audio: AudioStream, job: ExtractionJob) -> Iterator[NDArray[np.float32]]:
     """Hear a download to its end, or to the limit, for it may hold more than it says; a file of the user's has none."""
     hours = job.settings.download.max_hours if job.track.path is None else math.inf
     for block in audio:
@@ -137,7 +139,7 @@ def _bounded(audio: AudioStream, job: Extraction) -> Iterator[NDArray[np.float32
         yield block
 
 
-def _audible(blocks: Iterable[NDArray[np.float32]], job: Extraction) -> Iterator[NDArray[np.float32]]:
+def _audible(blocks: Iterable[NDArray[np.float32]], job: ExtractionJob) -> Iterator[NDArray[np.float32]]:
     """Refuse what is over before its first sample is: a sound of some microseconds, or a sampling rate that lies."""
     n_samples = 0
     for block in blocks:
@@ -148,7 +150,7 @@ def _audible(blocks: Iterable[NDArray[np.float32]], job: Extraction) -> Iterator
         raise AudioError(f"{held}; its header lies, or the recording was empty: find another copy of it")
 
 
-def _about(job: Extraction, *, sha256: str, decoder: str) -> dict[str, Any]:
+def _about(job: ExtractionJob, *, sha256: str, decoder: str) -> dict[str, Any]:
     """Return what a table says of itself."""
     return {
         "key": job.track.key,

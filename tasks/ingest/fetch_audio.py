@@ -1,41 +1,35 @@
-"""Ingestion: listing the sources, and fetching one track's audio, each as a task of Prefect's.
+"""Fetch the audio of one track, as a task of Prefect's.
 
-Prefect repeats a download whose failure may pass within this ingest. The gate before the track's host
-(`tasks.ingest.fetch.host_rate_limiter`) makes it wait for its turn, and is closed here when the host asks for a pause.
-A track whose host wants to be left alone for longer than the ingest waits is skipped: its task run is Completed, and
-named so.
+Prefect repeats a download whose failure may pass within this ingest. The rate limiter of the track's host
+(`tasks.ingest.fetch.host_rate_limiter`) makes it wait for its turn, and is told when the host asks for a pause. A track
+whose host is paused for longer than the ingest waits is skipped: its task run is Completed, and named so.
 """
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prefect import task
+from prefect import State, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
-from prefect.states import Completed, State
+from prefect.states import Completed
 
-from songform.errors import SourceError, TrackError
-from songform.sanitize import plain_text
-from tasks.cancellation import end_if_stopped
-from tasks.ingest.failures.classify import named, track_error
-from tasks.ingest.fetch.attempts import Download
+from songform.errors import TrackError
+from tasks.cancellation import raise_if_stopped
+from tasks.ingest.failures.classify import track_error, track_label
+from tasks.ingest.failures.retries import should_retry
 from tasks.ingest.fetch.deadline import Stopwatch
-from tasks.ingest.fetch.download import download_track
-from tasks.ingest.fetch.host_rate_limiter import HostGate, HostPaused, gate_of, host_of_address
+from tasks.ingest.fetch.download import Download, download_track
+from tasks.ingest.fetch.host_rate_limiter import HostPausedError, host_limiter
 from tasks.ingest.ffmpeg import find_ffmpeg
-from tasks.ingest.sources.file_hashes import KnownFiles
-from tasks.ingest.sources.listing import Listing
-from tasks.ingest.sources.resolve_source import list_tracks
-from tasks.ingest.track_locks import claimed
+from tasks.ingest.track_locks import locked_tracks
 from tasks.ingest.track_records import record_failure, record_skipped
 from tasks.progress import announce
 from tasks.settings import Settings
@@ -44,54 +38,10 @@ from tasks.store.corpus import Corpus
 from tasks.store.temp_files import temporary_path
 from tasks.store.tracks import Track, TrackRecord
 
-__all__ = ["audio_at_hand", "fetch_audio", "list_source", "remove_leftovers"]
+__all__ = ["existing_audio", "fetch_audio", "remove_leftover_downloads"]
 
 
-def _is_worth_another(_task: Any, _run: Any, state: Any) -> bool:
-    """Tell Prefect whether another attempt is worth it within this ingest."""
-    error = state.result(raise_on_failure=False)
-    if isinstance(error, SourceError):
-        return error.failure in ("transient", "throttled") and not isinstance(error.__cause__, HostPaused)
-    if not isinstance(error, TrackError) or error.failure not in ("transient", "throttled"):
-        return False
-    patience: float = task_run.parameters["settings"].download.patience_seconds
-    return (error.retry_after or 0.0) <= patience
-
-
-@task(task_run_name="list {source}", retry_condition_fn=_is_worth_another, cache_policy=NO_CACHE)
-def list_source(home: Path, source: str, settings: Settings, limit: int | None = None) -> Listing:
-    """List the tracks of a SOURCE, without fetching any; local files that the home knows are not read again."""
-    known = KnownFiles(Corpus(home))
-    with _admitted(home, source, settings):
-        listing = list_tracks(source, limit=limit, settings=settings.download, known=known)
-    known.save()
-    return listing
-
-
-@contextmanager
-def _admitted(home: Path, source: str, settings: Settings) -> Iterator[None]:
-    """Ask the host of an address as politely for its list as for its tracks."""
-    if not source.strip().lower().startswith(("http://", "https://")):
-        yield
-        return
-    gate = HostGate(Corpus(home).hosts, host_of_address(source.strip()), settings.download)
-    try:
-        with gate.entered():
-            yield
-    except HostPaused as pause:
-        until = datetime.fromtimestamp(pause.until, UTC)
-        msg = (
-            f"{plain_text(source, 400)} was not asked for: {pause.host} is left alone until {until:%Y-%m-%d %H:%M} UTC"
-        )
-        raise SourceError(f"{msg} ({pause.reason}); ingest it again after that", "throttled") from pause
-    except SourceError as error:
-        cause = error.__cause__
-        if isinstance(cause, TrackError) and cause.failure == "throttled":
-            gate.throttle(cause.retry_after, robot=cause.robot, reason=_reason(cause))
-        raise
-
-
-def audio_at_hand(home: Path, track: Track, settings: Settings) -> Path | None:
+def existing_audio(home: Path, track: Track, settings: Settings) -> Path | None:
     """Return a track's audio file if it needs no download: a local one, a kept one, one that an earlier run fetched.
 
     A download counts only if the same `audio.codec`, and for MP3 the same `audio.bitrate`, made it.
@@ -102,7 +52,7 @@ def audio_at_hand(home: Path, track: Track, settings: Settings) -> Path | None:
     return corpus.incoming_audio(track.key, encoding) or corpus.kept_audio(track.key, encoding)
 
 
-def remove_leftovers(home: Path, tracks: Sequence[Track], settings: Settings) -> None:
+def remove_leftover_downloads(home: Path, tracks: Sequence[Track], settings: Settings) -> None:
     """Remove the downloads of tracks that stand.
 
     A process that is killed between writing a track's record and removing its download leaves one behind.
@@ -111,13 +61,13 @@ def remove_leftovers(home: Path, tracks: Sequence[Track], settings: Settings) ->
     left = [path for path in corpus.waiting_audio(settings.audio.encoding) if path.stem in stand]
     if not left:
         return
-    with claimed(corpus, [path.stem for path in left]) as ours:  # with other settings, somebody may wait for it
+    with locked_tracks(corpus, [path.stem for path in left]) as ours:  # with other settings, somebody may wait for it
         for path in left:
             if path.stem in ours:
                 path.unlink(missing_ok=True)
 
 
-@task(task_run_name="download {track.title}", retry_condition_fn=_is_worth_another, cache_policy=NO_CACHE)
+@task(task_run_name="download {track.title}", retry_condition_fn=should_retry, cache_policy=NO_CACHE)
 def fetch_audio(home: Path, track: Track, settings: Settings) -> Download | State[Any]:
     """Download a track once, into a fresh folder, and move it to where it waits for its features.
 
@@ -134,15 +84,15 @@ def fetch_audio(home: Path, track: Track, settings: Settings) -> Download | Stat
     corpus, is_first = Corpus(home), task_run.run_count <= 1
     watch = Stopwatch(0.0 if is_first else _spent(corpus, track))
     try:
-        gate = gate_of(corpus, track, settings.download)
+        limiter = host_limiter(corpus, track, settings.download)
         ffmpeg = find_ffmpeg()  # without it, the host need not be troubled
-        with gate.entered(), watch:
+        with limiter.slot(), watch:
             fetched = _fetched(corpus, track, settings, ffmpeg, spent=watch.seconds)
-        gate.serve()
-    except HostPaused as pause:
+        limiter.reset_throttling()
+    except HostPausedError as pause:
         return _skipped(corpus, track, pause, is_first=is_first)
     except Exception as error:  # noqa: BLE001  whatever it was, it is this track's alone
-        failure = _rested(corpus, track, settings, track_error(error, track))
+        failure = _throttled(corpus, track, settings, track_error(error, track))
     else:
         return fetched
     record = record_failure(
@@ -177,35 +127,26 @@ def _fetched(corpus: Corpus, track: Track, settings: Settings, ffmpeg: str, *, s
 
 
 def _tell(title: str, done: int, total: int | None) -> None:
-    end_if_stopped()
+    raise_if_stopped()
     announce("download", done, total, title)
 
 
-def _rested(corpus: Corpus, track: Track, settings: Settings, failure: TrackError) -> TrackError:
-    """Close the host's gate if the host asks for it; the failure then knows for how long."""
-    asked = failure.retry_after if failure.failure in ("throttled", "transient") else None
-    if failure.failure == "throttled" or asked is not None:
-        gate = gate_of(corpus, track, settings.download)
+def _throttled(corpus: Corpus, track: Track, settings: Settings, failure: TrackError) -> TrackError:
+    """Pause the track's host if it asks for that; the failure then knows for how long."""
+    is_named = failure.failure == "transient" and failure.retry_after is not None
+    if failure.failure == "throttled" or is_named:
         try:
-            until = gate.throttle(asked, robot=failure.robot, reason=_reason(failure))
+            until = host_limiter(corpus, track, settings.download).throttle_for(failure)
         except OSError:
             return failure  # nothing can be written here, which is said when the record cannot be written either
         failure.retry_after = max(0.0, until - time.time())
     return failure
 
 
-def _reason(failure: TrackError) -> str:
-    return "it takes songform for a robot" if failure.robot else "it wants fewer requests"
-
-
-def _skipped(corpus: Corpus, track: Track, pause: HostPaused, *, is_first: bool) -> State[Any]:
+def _skipped(corpus: Corpus, track: Track, pause: HostPausedError, *, is_first: bool) -> State[Any]:
     """Write down that a track was not asked for; one that was asked for in this ingest has failed before."""
-    until = datetime.fromtimestamp(pause.until, UTC)
-    reason = (
-        f"{named(track)} was not asked for: {pause.host} is left alone until {until:%Y-%m-%d %H:%M} UTC "
-        f"({pause.reason}); it is asked for by itself after that"
-    )
-    record = record_skipped(corpus, track, until=until, reason=reason)
+    reason = f"{track_label(track)} was not asked for: {pause}; it is asked for by itself after that"
+    record = record_skipped(corpus, track, until=datetime.fromtimestamp(pause.until, UTC), reason=reason)
     if is_first or record.error is None:
         return Completed(name="Skipped", message=reason)
     raise TrackError(record.error.message, record.error.failure, retry_after=float("inf"))

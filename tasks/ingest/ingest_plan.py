@@ -1,7 +1,7 @@
-"""The survey before an ingest: of the tracks there are, which stand, which are left alone, which are wanted.
+"""The plan of an ingest: which of its tracks are done, which are not retried now, and which are wanted.
 
-A track is wanted if its tables do not stand, unless it failed, or was skipped, and is not due
-(`tasks.ingest.failures.retries`). What is found in the records is kept: 5,000 tracks that stand are told of without a
+A track is wanted if its tables do not exist, unless it failed, or was skipped, and is not due
+(`tasks.ingest.failures.retries`). What is found in the records is kept: 5,000 finished tracks are summarised without a
 second look at anything.
 """
 
@@ -14,27 +14,27 @@ from pathlib import Path
 from typing import Any
 
 from songform.errors import TrackError
-from tasks.ingest.failures.retries import is_due, is_lasting
+from tasks.ingest.failures.retries import is_due, needs_manual_retry
 from tasks.ingest.sources.listing import unique_tracks
 from tasks.ingest.track_records import unwritten_record
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import features_config, has_features, has_tables
+from tasks.store.feature_tables import features_config, has_feature_tables, has_features
 from tasks.store.tracks import Track, TrackRecord
 
-__all__ = ["Survey", "is_wanted", "survey"]
+__all__ = ["IngestPlan", "is_wanted", "plan_ingest"]
 
 
 @dataclass(frozen=True)
-class Survey:
+class IngestPlan:
     """What an ingest finds of its tracks.
 
     Parameters
     ----------
     tracks : tuple of Track
         All, each once, in the sources' order. Each is also in one of the next three.
-    wanted, cached, left : tuple of Track
-        To be brought in; those whose tables stand; those that failed and are left alone for now, or for good.
+    wanted, cached, deferred : tuple of Track
+        To be ingested; those whose tables exist; those that failed and are not retried now, or only on request.
     records : dict of TrackRecord
         What the corpus knew, by key; a track that it did not know is not in it.
     """
@@ -42,7 +42,7 @@ class Survey:
     tracks: tuple[Track, ...]
     wanted: tuple[Track, ...]
     cached: tuple[Track, ...]
-    left: tuple[Track, ...]
+    deferred: tuple[Track, ...]
     records: Mapping[str, TrackRecord] = field(repr=False)
 
     def summaries(self, home: Path, settings: Settings) -> list[dict[str, Any]]:
@@ -55,16 +55,16 @@ class Survey:
                 return _outcome(corpus, track, settings)
             record = self.records[track.key]
             if track.key in cached:
-                # An older refresh by other settings may have failed; that says nothing of the tables that stand.
+                # An older refresh by other settings may have failed; that says nothing of the tables that exist.
                 return record.summary("cached") | {"error": None, "next_retry_at": None}
             return record.summary("skipped" if record.status == "skipped" else "failed")
 
         return [summary(track) for track in self.tracks]
 
 
-def survey(
+def plan_ingest(
     home: Path, tracks: Sequence[Track] | None, settings: Settings, *, retry_failed: bool = False, now: datetime
-) -> Survey:
+) -> IngestPlan:
     """Find out what is to be done; every record is read once at most.
 
     Parameters
@@ -74,7 +74,7 @@ def survey(
     tracks : sequence of Track, optional
         As they were listed; None means all tracks of the corpus whose records tell of a failure.
     settings : Settings
-        All settings: they say which tables must stand.
+        All settings: they determine the tables.
     retry_failed : bool
         Want those that failed for good, too. What is not due yet is left alone even so.
     now : datetime
@@ -93,22 +93,22 @@ def survey(
         tracks = unique_tracks(tracks)
         found = ((track.key, corpus.record(track.key)) for track in tracks)
         known = {key: record for key, record in found if record is not None}
-    piles: dict[str, list[Track]] = {"wanted": [], "cached": [], "left": []}
+    groups: dict[str, list[Track]] = {"wanted": [], "cached": [], "deferred": []}
     config = features_config(settings)
     for track in tracks:
         record = known.get(track.key)
-        if has_tables(corpus, record, config):
-            piles["cached"].append(track)
+        if has_feature_tables(corpus, record, config):
+            groups["cached"].append(track)
         else:
-            piles["wanted" if is_wanted(record, now, retry_failed=retry_failed) else "left"].append(track)
-    return Survey(tuple(tracks), **{name: tuple(pile) for name, pile in piles.items()}, records=known)
+            groups["wanted" if is_wanted(record, now, retry_failed=retry_failed) else "deferred"].append(track)
+    return IngestPlan(tuple(tracks), **{name: tuple(group) for name, group in groups.items()}, records=known)
 
 
 def is_wanted(record: TrackRecord | None, now: datetime, *, retry_failed: bool = False) -> bool:
     """Return whether a track without tables is wanted: unless its failure lasts, or is to be tried again later."""
     if record is None or record.error is None:
         return True
-    return is_due(record, now) or (retry_failed and is_lasting(record))
+    return is_due(record, now) or (retry_failed and needs_manual_retry(record))
 
 
 def _outcome(corpus: Corpus, track: Track, settings: Settings) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Workers: a pool of processes that outlives its dead.
+"""A process pool that survives crashed workers.
 
 A decoder in C can take its whole process with it, and so can the kernel when memory runs out. Each job therefore runs
-in a process that may die: its own job is lost, a new process takes its place, and the other jobs do not notice.
+in a process that may die: its own job is lost, a new process takes its place, and the other jobs are not affected.
 Processes and not threads, because what a job does between its C calls holds Python's lock (docs/performance.md).
 
 A decoder may also never come back. A job that takes too long is ended with its process: politely at first, so that a
@@ -33,11 +33,11 @@ from typing import TypeVar
 from pebble import ProcessExpired, ProcessPool
 from threadpoolctl import threadpool_limits
 
-__all__ = ["WorkerLateError", "WorkerLostError", "outcomes", "usable_cores", "worker_pool"]
+__all__ = ["WorkerLostError", "WorkerTimeoutError", "run_jobs", "usable_cores", "worker_pool"]
 
-_LOOK_SECONDS = 1.0  # how often the jobs' time is looked at
+_POLL_SECONDS = 1.0  # how often the jobs' time is looked at
 _GRACE_SECONDS = 3.0  # for an orphan to leave in good order
-_ENDED = 128 + signal.SIGTERM  # the exit status of a process that was told to end, as shells give it
+_TERMINATED = 128 + signal.SIGTERM  # the exit status of a process that was told to end, as shells give it
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -62,11 +62,11 @@ class WorkerLostError(Exception):
         return f"signal {self.signal}" if self.signal else f"exit status {self.status}"
 
 
-class WorkerLateError(Exception):
+class WorkerTimeoutError(Exception):
     """A job took longer than it may; its process was ended."""
 
 
-class _DeafProcess(SpawnProcess):
+class _SigintIgnoringProcess(SpawnProcess):
     """A process that never hears Ctrl-C, which the terminal tells all: not even while it imports its libraries."""
 
     def start(self) -> None:
@@ -77,11 +77,11 @@ class _DeafProcess(SpawnProcess):
             signal.pthread_sigmask(signal.SIG_SETMASK, heard)
 
 
-class _DeafContext(SpawnContext):
-    Process = _DeafProcess  # type: ignore[assignment]  which is how the standard library's own contexts are made
+class _SigintIgnoringContext(SpawnContext):
+    Process = _SigintIgnoringProcess
 
 
-class _Ended(BaseException):
+class _TerminatedError(BaseException):
     """Whatever the process does is given up; what it has begun is put in order on the way out."""
 
 
@@ -92,7 +92,7 @@ def usable_cores() -> int:
     return int(cpu_count())
 
 
-def outcomes(
+def run_jobs(
     function: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int, seconds: float = math.inf
 ) -> Generator[tuple[int, Result | Exception], None, None]:
     """Do jobs in processes of their own, and yield what became of each as soon as it is known.
@@ -115,7 +115,7 @@ def outcomes(
     int
         The number of a job.
     object
-        The function's result, the exception that it raised, a `WorkerLostError` or a `WorkerLateError`.
+        The function's result, the exception that it raised, a `WorkerLostError` or a `WorkerTimeoutError`.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def outcomes(
         If no process lives long enough to begin a job.
     """
     if multiprocessing.current_process().daemon:
-        yield from _done_here(function, jobs, seconds)
+        yield from _run_jobs_here(function, jobs, seconds)
         return
     left = list(range(len(jobs)))
     while left:
@@ -131,12 +131,13 @@ def outcomes(
         with worker_pool(function, workers=min(workers, n_left)) as pool:
             numbers: dict[Future[Result], int] = {}
             for number in left:
-                numbers[pool.schedule(_done, args=(function, jobs[number]))] = number
-            for future in _in_time(numbers, seconds):
+                numbers[pool.schedule(_run_job, args=(function, jobs[number]))] = number
+            for future in _finished_or_cancelled(numbers, seconds):
                 # A process that dies between two jobs may break the pool; what it left over is begun anew.
                 if future.cancelled() or not isinstance(future.exception(), BrokenProcessPool):
                     left.remove(numbers[future])
-                    yield numbers[future], _outcome(future)
+                    outcome = _outcome(future)
+                    yield numbers[future], outcome
         if len(left) == n_left:
             msg = (
                 "the worker processes end before they begin; a script that starts them must do so "
@@ -149,20 +150,20 @@ def outcomes(
 def worker_pool(function: Callable[..., object], *, workers: int) -> Iterator[ProcessPool]:
     """Start processes that know a function; end them with the `with` block, whatever they are doing."""
     # The function comes along so that its libraries are there before they are limited.
-    pool = ProcessPool(workers, initializer=_settle_in, initargs=(function,), context=_DeafContext())
+    pool = ProcessPool(workers, initializer=_initialize_worker, initargs=(function,), context=_SigintIgnoringContext())
     try:
         yield pool
     finally:
-        pool.stop()
+        pool.stop()  # type: ignore[no-untyped-call]  # Pebble annotates it halfway
         pool.join()
 
 
-def _in_time(futures: Collection[Future[Result]], seconds: float) -> Iterator[Future[Result]]:
+def _finished_or_cancelled(futures: Collection[Future[Result]], seconds: float) -> Iterator[Future[Result]]:
     """Yield jobs as they end; those that take too long are cancelled, which ends their processes."""
     begun: dict[Future[Result], float] = {}
     left = set(futures)
     while left:
-        done, left = wait(left, _LOOK_SECONDS, FIRST_COMPLETED)
+        done, left = wait(left, _POLL_SECONDS, FIRST_COMPLETED)
         yield from done
         now = time.monotonic()
         for future in left:
@@ -170,27 +171,27 @@ def _in_time(futures: Collection[Future[Result]], seconds: float) -> Iterator[Fu
                 future.cancel()
 
 
-def _done(function: Callable[[Job], Result], job: Job) -> Result:
+def _run_job(function: Callable[[Job], Result], job: Job) -> Result:
     """Do a job in a process of its own; one that is told to end meanwhile does so when the job has left in good order.
 
     Before and after, the pool's own answer is right: it ends at once.
     """
     try:
-        before = signal.signal(signal.SIGTERM, _end)
+        before = signal.signal(signal.SIGTERM, _raise_terminated)
         try:
             return function(job)
         finally:
             signal.signal(signal.SIGTERM, before)
-    except _Ended:
-        os._exit(_ENDED)
+    except _TerminatedError:
+        os._exit(_TERMINATED)
 
 
-def _done_here(
+def _run_jobs_here(
     function: Callable[[Job], Result], jobs: Sequence[Job], seconds: float
 ) -> Generator[tuple[int, Result | Exception], None, None]:
     """Do jobs in this very process, one after the other."""
     for number, job in enumerate(jobs):
-        watchdog = threading.Timer(min(seconds, threading.TIMEOUT_MAX), os._exit, (_ENDED,))
+        watchdog = threading.Timer(min(seconds, threading.TIMEOUT_MAX), os._exit, (_TERMINATED,))
         watchdog.daemon = True
         watchdog.start()
         try:
@@ -202,32 +203,32 @@ def _done_here(
         yield number, outcome
 
 
-def _settle_in(_function: Callable[..., object]) -> None:
+def _initialize_worker(_function: Callable[..., object]) -> None:
     """Prepare a fresh process; Ctrl-C is the parent's business."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     threadpool_limits(1)  # a process a core is enough: BLAS would start as many threads in each
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)  # libmpg123 prints its notes on damaged files
     os.close(silence)
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     """Wait for the end of the process that started this one, and follow it."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(_GRACE_SECONDS)
-        os._exit(_ENDED)
+        os._exit(_TERMINATED)
 
 
-def _end(*_: object) -> None:
-    raise _Ended
+def _raise_terminated(*_: object) -> None:
+    raise _TerminatedError
 
 
 def _outcome(future: Future[Result]) -> Result | Exception:
     if future.cancelled():
-        return WorkerLateError()
+        return WorkerTimeoutError()
     error = future.exception()
     if error is None:
         return future.result()

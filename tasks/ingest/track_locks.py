@@ -1,9 +1,10 @@
-"""Claims: which process works on a track, so that two ingests of one home do each track once.
+"""Locks on tracks: which process works on a track, so that two ingests of one home do each track once.
 
-A claim is a lock of the operating system on `data/claims/<key>.lock`. It ends with its process, however that happens,
-so there is never a stale one, and no number of a process is asked for: on a home that several machines share (NFS), the
-locks are its server's, and those of another machine count and end like our own. Its file is removed while it is still
-held; the files of processes that were killed are removed by the next one that claims anything.
+A track's lock is a lock of the operating system on `data/claims/<key>.lock`. It ends with its process, however that
+happens, so there is never a stale one, and no number of a process is needed: on a home that several machines share
+(NFS), the locks are held by its server, and those of another machine count and end like our own. A lock's file is
+removed while the lock is still held; the files of processes that were killed are removed by the next one that locks a
+track.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from filelock import FileLock, Timeout
 
 from tasks.store.corpus import Corpus
 
-__all__ = ["claimed"]
+__all__ = ["locked_tracks"]
 
 
 @contextmanager
-def claimed(corpus: Corpus, keys: Iterable[str], *, wait: bool = False) -> Iterator[frozenset[str]]:
-    """Claim tracks for the length of a `with` block.
+def locked_tracks(corpus: Corpus, keys: Iterable[str], *, wait: bool = False) -> Iterator[frozenset[str]]:
+    """Lock tracks for the length of a `with` block.
 
     Parameters
     ----------
@@ -30,31 +31,31 @@ def claimed(corpus: Corpus, keys: Iterable[str], *, wait: bool = False) -> Itera
     keys : iterable of str
         The tracks that are wanted.
     wait : bool
-        Wait for those that another process works on. All who wait take them in the same order, so nobody waits for
-        ever; but hold no other claim meanwhile.
+        Wait for those that another process works on. All processes take them in the same order, so none waits for
+        ever; but hold no other lock meanwhile.
 
     Yields
     ------
     frozenset of str
         The keys of the tracks that are ours; with `wait`, all of them.
     """
-    corpus.claims.mkdir(parents=True, exist_ok=True)
-    _sweep(corpus)
+    corpus.track_locks_path.mkdir(parents=True, exist_ok=True)
+    _remove_stale_files(corpus)
     with ExitStack() as held:
-        yield frozenset(key for key in sorted(keys) if _claim(corpus, key, held, wait=wait))
+        yield frozenset(key for key in sorted(keys) if _locked(corpus, key, held, wait=wait))
 
 
-def _sweep(corpus: Corpus) -> None:
+def _remove_stale_files(corpus: Corpus) -> None:
     """Remove the files that nobody holds."""
-    for path in corpus.claims.glob("*.lock"):
+    for path in corpus.track_locks_path.glob("*.lock"):
         lock = FileLock(path, timeout=0, thread_local=False)
         with suppress(Timeout):
             lock.acquire()
             _release(lock)
 
 
-def _claim(corpus: Corpus, key: str, held: ExitStack, *, wait: bool) -> bool:
-    lock = FileLock(corpus.claims / f"{key}.lock", timeout=-1 if wait else 0, thread_local=False)
+def _locked(corpus: Corpus, key: str, held: ExitStack, *, wait: bool) -> bool:
+    lock = FileLock(corpus.track_locks_path / f"{key}.lock", timeout=-1 if wait else 0, thread_local=False)
     try:
         lock.acquire()
     except Timeout:

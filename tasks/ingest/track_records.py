@@ -7,19 +7,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from songform.errors import AudioError, CorpusError, TrackError
-from tasks.ingest.failures.retries import seconds_to_wait
-from tasks.ingest.failures.rules import AGAIN
+from tasks.ingest.failures.retries import seconds_until_retry
+from tasks.ingest.failures.rules import TRY_AGAIN
 from tasks.settings import DownloadSettings
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import Failure, Track, TrackRecord
 
-__all__ = ["cause", "record_done", "record_failure", "record_skipped", "unwritten_record"]
+__all__ = ["record_done", "record_failure", "record_skipped", "unwritten_record", "without_retry_advice"]
 
 _SAME_SECONDS = 0.05
 _LASTS = " It was so before: only --retry-failed asks for it again."
 # What helps against a failure that may pass, as `tasks.ingest.failures.rules` and `songform.audio.stream` end their
 # sentences.
-_ONCE_MORE = re.compile(rf"[;,] (?:{AGAIN}|fetch it again)$")
+_ONCE_MORE = re.compile(rf"[;,] (?:{TRY_AGAIN}|fetch it again)$")
 
 
 def record_done(
@@ -102,7 +102,7 @@ def record_failure(
     known, now = corpus.record(track.key), now or _now()
     attempts = (known.attempts if known else 0) + int(attempted)
     failure = _judged(known, error, first_attempt=first_attempt)
-    wait = seconds_to_wait(failure.failure, error, attempts=attempts, settings=settings)
+    wait = seconds_until_retry(failure.failure, error, attempts=attempts, settings=settings)
     news = {
         "error": failure,
         "attempts": attempts,
@@ -151,7 +151,7 @@ def record_skipped(
     return record
 
 
-def cause(message: str) -> str:
+def without_retry_advice(message: str) -> str:
     """Return a message without what is said of another attempt, which is not true of every time, or of every track."""
     return _ONCE_MORE.sub("", message.removesuffix(_LASTS).rstrip("."))
 
@@ -166,14 +166,14 @@ def _judged(known: TrackRecord | None, error: TrackError, *, first_attempt: bool
     """Return the failure, with the class that it has when it is met again."""
     if error.repeated is None or known is None or not _is_same(known, error, first_attempt=first_attempt):
         return Failure(failure=error.failure, message=str(error))
-    return Failure(failure=error.repeated, message=f"{cause(str(error))}.{_LASTS}")
+    return Failure(failure=error.repeated, message=f"{without_retry_advice(str(error))}.{_LASTS}")
 
 
 def _is_same(known: TrackRecord, error: TrackError, *, first_attempt: bool) -> bool:
     measured = _measured(error)
     if measured is not None:
         return first_attempt and known.measured is not None and abs(known.measured - measured) <= _SAME_SECONDS
-    return known.error is not None and cause(known.error.message) == cause(str(error))
+    return known.error is not None and without_retry_advice(known.error.message) == without_retry_advice(str(error))
 
 
 def _measured(error: TrackError) -> float | None:

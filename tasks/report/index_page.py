@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from urllib.parse import quote, unquote
 from songform.errors import CorpusError
 from songform.pages.index import SongEntry, index_page
 from songform.structure.segments import Segment
+from tasks.ingest.sources.listing import problems_message
 from tasks.store.atomic_files import atomic_path
 from tasks.store.corpus import Corpus
 from tasks.train.registry import ModelInfo
@@ -54,12 +56,14 @@ def write_index(home: Path, model: ModelInfo) -> Index:
     Raises
     ------
     CorpusError
-        If there is no report.
+        If there is no report, or none that can be read.
     """
     corpus = Corpus(home)
     folder = corpus.report_path(model.model_id, "")
     problems: list[str] = []
     found = [report for path in sorted(folder.glob("*.json")) if (report := _read(path, problems))]
+    if not found and problems:
+        raise CorpusError(problems_message("none of the reports can be read", problems))
     if not found:
         whose = f"the model {model.uri}" if model.uri else "states of its own"
         raise CorpusError(
@@ -78,13 +82,31 @@ def _read(path: Path, problems: list[str]) -> tuple[str, SongEntry] | None:
     """Read what the index needs of a report."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        segments = [Segment(**segment) for segment in report["segments"]]
-        key, title = report["track"]["key"], report["track"]["title"]
+        segments = _segments(report)
+        key, title = str(report["track"]["key"]), str(report["track"]["title"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         problems.append(f"the report {path} cannot be read ({error}); delete it and analyze the song again")
         return None
     page = path.with_suffix(".html")
     return key, SongEntry(title, quote(page.name) if page.is_file() else "", segments)
+
+
+def _segments(report: dict[str, Any]) -> list[Segment]:
+    """Return the segments of a report.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or one has impossible times or an impossible confidence.
+    """
+    segments = [Segment(**segment) for segment in report["segments"]]
+    if not segments:
+        raise ValueError("it has no segments")
+    for number, segment in enumerate(segments, start=1):
+        is_valid = 0 <= segment.start < segment.end < math.inf and math.isfinite(segment.confidence)
+        if not is_valid or not isinstance(segment.state, str):
+            raise ValueError(f"its segment {number} has impossible values")
+    return segments
 
 
 def _summary(folder: Path, key: str, song: SongEntry) -> dict[str, Any]:

@@ -15,11 +15,13 @@ from urllib.parse import quote
 from songform import __version__
 from songform.bundle import Bundle, Form
 from songform.pages import VERSION
+from songform.structure import context
 from songform.structure.context import context_curves
 from tasks.settings import Settings, digest
 from tasks.store.atomic_files import atomic_path
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import TrackRecord
+from tasks.train.stage_versions import states_versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +85,8 @@ def write_song_page(
     """
     path = folder / f"{record.key}.html"
     audio, silence = _audio_file(Corpus(home), record, settings)
-    stamp = digest(VERSION, __version__, document, settings.report, _identity(audio), silence)
+    versions = [VERSION, __version__, context.VERSION]
+    stamp = digest(*versions, document, settings.report, _identity(audio), silence, later=states_versions())
     beside = folder / f"{record.key}{audio.suffix.lower()}" if audio and not _is_embedded(audio, settings) else None
     if _stamp(path) == stamp and (beside is None or beside.is_file()):
         return path

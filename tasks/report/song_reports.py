@@ -15,14 +15,16 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from songform import plots
+from songform.annotation import formats
 from songform.bundle import Bundle, Form
 from songform.errors import CorpusError, ModelError, ParameterError
 from songform.features.overview import Overview
+from songform.structure import boundaries, segments
 from songform.structure.states import unit_vectors
 from tasks.progress import announce
 from tasks.report.exports import export_paths, write_exports
 from tasks.report.song_pages import write_song_page
-from tasks.settings import Settings
+from tasks.settings import Settings, later_versions
 from tasks.store.atomic_files import atomic_path, write_json
 from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import read_features, read_overview
@@ -110,6 +112,7 @@ def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None
 def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form) -> dict[str, Any]:
     record = song.record
     states = bundle.states
+    versions = _versions()
     return {
         "track": {
             "key": record.key,
@@ -127,7 +130,21 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form) -> dict
             "sequence_weight": bundle.weight,
         },
         "segments": [{**segment._asdict(), "confidence": round(segment.confidence, 4)} for segment in form.segments],
+        **({"versions": versions} if versions else {}),
     }
+
+
+def _versions() -> dict[str, int]:
+    """Return the later versions of what a report is made by: a report of older code does not have them, and is redone.
+
+    Its segments are computed each time and compared anyway; pictures and exports are not.
+    """
+    return later_versions(
+        boundaries=boundaries.VERSION,
+        segments=segments.VERSION,
+        pictures=plots.VERSION,
+        exports=formats.VERSION,
+    )
 
 
 def _check_settings(bundle: Bundle, settings: Settings) -> None:

@@ -19,7 +19,7 @@ from songform.audio.stream import open_audio
 from songform.errors import TrackError
 from songform.output.sonification import VERSION, sonified
 from songform.structure.segments import Segment
-from tasks.ingest.fetch_audio import audio_at_hand
+from tasks.ingest.fetch_audio import existing_audio
 from tasks.ingest.ffmpeg import find_ffmpeg
 from tasks.progress import announce
 from tasks.settings import Settings, digest
@@ -80,7 +80,7 @@ def _sonified(corpus: Corpus, report: dict[str, Any], settings: Settings) -> Pat
 
 
 def _audio(corpus: Corpus, record: TrackRecord, settings: Settings) -> Path:
-    path = audio_at_hand(corpus.home, record, settings)
+    path = existing_audio(corpus.home, record, settings)
     if path is not None:
         return path
     raise TrackError(

@@ -1,6 +1,6 @@
-"""The corpus: where everything lies, and how it gets there whole.
+"""The corpus: the path of every file below the home, and the records of the tracks.
 
-`Corpus` is the only place that knows a path below the home::
+`Corpus` is the only place that knows these paths::
 
     data/tracks/<key>.json                  the record of a track
     data/incoming/<encoding>/<key>.*        downloaded audio that waits for its features, e.g. mp3-192/<key>.mp3
@@ -19,9 +19,8 @@
     data/local-files.json                   the hashes of files outside the home
     mlruns/mlflow.db, mlruns/artifacts/     MLflow's store
 
-The file is the cache: a path is made of all that determines the content, so a file that stands is right. Files are
-written beside their target, flushed to disk and renamed: after a power cut there is the old file, or the new one, or
-none, but never half of one.
+The file is the cache: a path is made of all that determines the content, so a file that exists is up to date. Files are
+written by `tasks.store.atomic_files` and `tasks.store.tables`, whole or not at all.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from pydantic import ValidationError
 from songform.errors import CorpusError, first_line
 from tasks.settings import AudioSettings
 from tasks.store.atomic_files import write_json
-from tasks.store.temp_files import sweep_temporaries, temporary_path
+from tasks.store.temp_files import remove_stale_temporaries, temporary_path
 from tasks.store.tracks import TrackRecord
 
 __all__ = ["AUDIO_SUFFIXES", "Corpus"]
@@ -86,7 +85,7 @@ class Corpus:
                 "choose another with --home, make room, or mend its permissions"
             )
             raise CorpusError(msg) from error
-        sweep_temporaries(self.data, now=now)
+        remove_stale_temporaries(self.data, now=now)
 
     def record_path(self, key: str) -> Path:
         """Return where the record of a track lies."""
@@ -165,12 +164,12 @@ class Corpus:
         return sorted({path.parent.name for path in (self.data / "annotations").glob("*/*.jams")})
 
     @property
-    def claims(self) -> Path:
+    def track_locks_path(self) -> Path:
         """The folder of locks by which processes share out the tracks."""
         return self.data / "claims"
 
     @property
-    def hosts(self) -> Path:
+    def hosts_path(self) -> Path:
         """The folder of what is known of the hosts that audio comes from."""
         return self.data / "hosts"
 
@@ -187,7 +186,7 @@ class Corpus:
             If the record cannot be read: songform never writes half a record, so someone else did.
         """
         try:
-            # A plain path, here and in `stands`: of 5,000 tracks, the objects would cost more than the files.
+            # A plain path, here and in `has_files`: of 5,000 tracks, the objects would cost more than the files.
             with open(f"{self.data}/tracks/{key}.json", "rb") as file:  # noqa: PTH123
                 return TrackRecord.model_validate_json(file.read())
         except FileNotFoundError:
@@ -207,12 +206,16 @@ class Corpus:
         """Write the record of a track."""
         write_json(self.record_path(record.key), record.model_dump(mode="json", by_alias=True))
 
-    def holds(self, record: TrackRecord, *paths: Path) -> bool:
-        """Return whether each file stands with the size that the track's record gives it."""
-        return self.stands(record, *map(self.relative, paths))
+    def has_files(self, record: TrackRecord, *names: str) -> bool:
+        """Return whether files exist with the sizes that a track's record gives.
 
-    def stands(self, record: TrackRecord, *names: str) -> bool:
-        """Return the same of files by the names that the record gives them."""
+        Parameters
+        ----------
+        record : TrackRecord
+            The record.
+        *names : str
+            The files, named as in `TrackRecord.files`.
+        """
         return all(0 < record.files.get(name, 0) == _size(f"{self.data}/{name}") for name in names)
 
 

@@ -12,7 +12,7 @@ from tasks.store.corpus import Corpus
 from tasks.store.tables import read_table
 from tasks.store.tracks import TrackRecord
 
-__all__ = ["features_config", "has_features", "has_tables", "read_features", "read_overview"]
+__all__ = ["features_config", "has_feature_tables", "has_features", "read_features", "read_overview"]
 
 
 def features_config(settings: Settings) -> str:
@@ -22,20 +22,21 @@ def features_config(settings: Settings) -> str:
 
 
 def has_features(corpus: Corpus, record: TrackRecord | None, settings: Settings) -> bool:
-    """Return whether a track's tables stand as its record says."""
-    return has_tables(corpus, record, features_config(settings))
+    """Return whether a track's feature table and its overview exist as its record says."""
+    return has_feature_tables(corpus, record, features_config(settings))
 
 
-def has_tables(corpus: Corpus, record: TrackRecord | None, config: str) -> bool:
-    """Return the same where the settings' digest is known: it is made once for thousands of tracks."""
+def has_feature_tables(corpus: Corpus, record: TrackRecord | None, config: str) -> bool:
+    """Return the same for settings with this digest, which is computed once for thousands of tracks."""
     if record is None or record.status != "done":
         return False
-    return corpus.stands(record, *corpus.table_names(config, record.key))
+    return corpus.has_files(record, *corpus.table_names(config, record.key))
 
 
 def read_features(corpus: Corpus, key: str, settings: Settings) -> pd.DataFrame:
     """Read a track's frame features."""
-    return read_table(corpus.features_path(features_config(settings), key)).to_pandas().set_index("time_s")
+    table: pd.DataFrame = read_table(corpus.features_path(features_config(settings), key)).to_pandas()
+    return table.set_index("time_s")
 
 
 def read_overview(corpus: Corpus, key: str, settings: Settings) -> Overview:

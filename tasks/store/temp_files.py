@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["machine", "sweep_temporaries", "temporary_path"]
+__all__ = ["machine", "remove_stale_temporaries", "temporary_path"]
 
-MOST_SECONDS = 2 * 86_400.0  # for what another machine has begun
+MAX_AGE_SECONDS = 2 * 86_400.0  # for what another machine has begun
 
 _NAME = re.compile(r"\..*\.(\d{1,20})(?:-([0-9a-f]{8}))?\.[^.]*\.tmp", re.DOTALL)
 _SYSTEM_ID = Path("/etc/machine-id")  # systemd's, the same from one start to the next; see machine-id(5)
@@ -61,7 +61,7 @@ def temporary_path(target: Path, word: str | None = None) -> Path:
     return target.with_name(f".{target.name}.{os.getpid()}-{machine()}.{word or secrets.token_hex(4)}.tmp")
 
 
-def sweep_temporaries(folder: Path, *, now: float) -> None:
+def remove_stale_temporaries(folder: Path, *, now: float) -> None:
     """Remove the temporary files and folders below a folder that nobody works on.
 
     Parameters
@@ -91,7 +91,7 @@ def _is_left(path: Path, now: float) -> bool:
         return True
     process, of_machine = owner.groups()
     if of_machine not in (None, machine()):
-        return _latest_change(path) < now - MOST_SECONDS
+        return _latest_change(path) < now - MAX_AGE_SECONDS
     return not _is_alive(int(process))
 
 

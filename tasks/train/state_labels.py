@@ -25,6 +25,7 @@ from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import features_config, has_features, read_features, read_overview
 from tasks.store.tables import read_table, write_table
 from tasks.store.tracks import TrackRecord
+from tasks.train.stage_versions import bundle_versions, states_versions
 
 __all__ = [
     "Plan",
@@ -84,8 +85,9 @@ def plan_training(home: Path, settings: Settings) -> Plan:
     train = [
         [record.key, record.audio_sha256, split.train[record.key]] for record in records if record.key in split.train
     ]
-    states_id = digest(features_config(settings), settings.states, versions, _plain(train))
-    bundle_id = digest(states_id, manifest, settings.sequences, settings.model, networks.VERSION, baselines.VERSION)
+    states_id = digest(features_config(settings), settings.states, versions, _plain(train), later=states_versions())
+    versions = [networks.VERSION, baselines.VERSION]
+    bundle_id = digest(states_id, manifest, settings.sequences, settings.model, *versions, later=bundle_versions())
     return Plan(split, manifest, states_id, bundle_id)
 
 

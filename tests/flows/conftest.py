@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 import tasks.ingest.fetch.ytdlp
 from flows.cli.main import app
 from flows.demo import served_feed
-from flows.prefect_server.connect import free_port, start_server, stop_server, wait_until_healthy
+from flows.prefect_server.launch import free_port, launched_server
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,17 +38,18 @@ def api(tmp_path_factory) -> Iterator[str]:
     from prefect.logging.handlers import APILogHandler
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    home, port = tmp_path_factory.mktemp("server"), free_port()
-    process, url = start_server(home, port), f"http://127.0.0.1:{port}/api"
-    wait_until_healthy(f"{url}/health", process, log=home / ".prefect" / "server.log")
-    with temporary_settings({PREFECT_API_URL: url}), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_API_URL", url)
+    with (
+        launched_server(tmp_path_factory.mktemp("server"), free_port()) as server,
+        temporary_settings({PREFECT_API_URL: server.api}),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        server.wait()
+        patch.setenv("PREFECT_API_URL", server.api)
         # The client's websocket stays open, and every 20 s a thread draws a ping from Python's one generator. It may be
         # while hypothesis draws from a strategy, which takes that for the strategy's doing: so it has one of its own.
         patch.setattr("websockets.asyncio.connection.random", random.Random(0))
-        yield url
+        yield server.api
         APILogHandler().flush()  # or they are tried to be sent when the server is gone
-    stop_server(process)
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ def ingest_like() -> str:
     progress = publish_progress(0, 4)
     assert publish_progress(3, 4, progress) == progress
     publish_tracks(TRACKS)
-    publish_links(["https://a.org/feed"], "http://127.0.0.1:5000/#/experiments/1")
+    publish_links(["https://a.org/feed"])
     return str(FlowRunContext.get().flow_run.id)
 
 

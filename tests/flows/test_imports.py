@@ -34,14 +34,14 @@ ASKING = """
 import sys
 from pathlib import Path
 from tasks.settings import Settings
-from tasks.ingest.extraction_worker import Extraction
+from tasks.ingest.extraction_worker import ExtractionJob
 from tasks.ingest.sources.local_files import local_listing
-from tasks.ingest.process_pool import outcomes
+from tasks.ingest.process_pool import run_jobs
 from worker import loaded
 
 home, audio = map(Path, sys.argv[1:])
 (track,) = local_listing(audio).tracks
-((_, found),) = outcomes(loaded, [Extraction(home, track, audio, Settings(), None)], workers=1)
+((_, found),) = run_jobs(loaded, [ExtractionJob(home, track, audio, Settings(), None)], workers=1)
 print("loaded:", *found)
 """
 

@@ -14,7 +14,7 @@ from prefect.utilities.collections import visit_collection
 import tasks.store.corpus as songform_corpus
 from flows.demo import served_feed
 from flows.ingest import IngestReport, ingest
-from flows.prefect_server.connect import free_port
+from flows.prefect_server.launch import free_port
 from songform.errors import SourceError
 from tasks.settings import DownloadSettings, Settings
 from tasks.store.corpus import Corpus
@@ -149,11 +149,11 @@ def flow_runs(api, home):
 def test_many_tracks_are_brought_in_by_sub_flows_and_few_without(api, audio_files, quick, home, monkeypatch):
     paths = [str(path) for path in audio_files[:3]]
     subflows = [f"ingest {audio_files[first].stem} and others" for first in (0, 2)]
-    for chunk, expected in ((3, []), (2, subflows)):
-        monkeypatch.setattr("flows.ingest.CHUNK", chunk)
-        report = ingest(home / str(chunk), paths, quick)
+    for size, expected in ((3, []), (2, subflows)):
+        monkeypatch.setattr("flows.ingest.BATCH_SIZE", size)
+        report = ingest(home / str(size), paths, quick)
         assert [track["status"] for track in report.tracks] == ["done"] * 3
-        assert flow_runs(api, home / str(chunk)) == sorted([f"ingest {paths}", *expected])
+        assert flow_runs(api, home / str(size)) == sorted([f"ingest {paths}", *expected])
 
 
 def test_a_source_that_cannot_be_listed_is_a_problem_beside_others_and_an_error_alone(api, audio_files, quick, home):

@@ -1,4 +1,4 @@
-"""Watching: an ingest tells once what somebody should hear, costs nothing if nobody listens, and never breaks by it."""
+"""Alerts: an ingest tells once what somebody should hear, costs nothing if nobody listens, and never breaks by it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import flows.ingest_alerts
 from flows.demo import served_feed
 from flows.ingest import ingest, report_of
-from flows.ingest_alerts import Watch
+from flows.ingest_alerts import IngestAlerts
 from songform.errors import SourceError
 from tasks.store.corpus import Corpus
 
@@ -86,33 +86,35 @@ def test_a_mistyped_path_is_nobodys_playlist_unless_songform_toml_lists_it(home,
 
 @pytest.mark.usefixtures("api")
 def test_a_host_that_wants_to_be_left_alone_for_long_is_told_of(home, listening, audio_files):
-    from tasks.ingest.fetch.host_rate_limiter import HostGate
+    from tasks.ingest.fetch.host_rate_limiter import HostRateLimiter
 
     settings, told = listening
     Corpus(home).prepare()
-    HostGate(Corpus(home).hosts, "a.example", settings().download).throttle(robot=True, reason="a check for robots")
+    HostRateLimiter(Corpus(home).hosts_path, "a.example", settings().download).throttle(
+        robot=True, reason="a check for robots"
+    )
     ingest(home, [str(audio_files[0])], settings())
     assert told() == [("circuit-open", "a.example")]
 
 
 def test_a_long_pause_that_ended_within_the_ingest_is_told_of_and_an_older_one_is_not(home, listening):
-    from tasks.ingest.fetch.host_rate_limiter import HostGate
+    from tasks.ingest.fetch.host_rate_limiter import HostRateLimiter
 
     settings, told = listening
     corpus, now = Corpus(home), datetime.now(UTC)
     corpus.prepare()
     began = now.timestamp() - 5000.0
-    HostGate(corpus.hosts, "a.example", settings().download, now=lambda: began).throttle(robot=True)
-    Watch(corpus, settings(), began=now - timedelta(seconds=60)).tell()
+    HostRateLimiter(corpus.hosts_path, "a.example", settings().download, now=lambda: began).throttle(robot=True)
+    IngestAlerts(corpus, settings(), began=now - timedelta(seconds=60)).send()
     assert told() == []
-    Watch(corpus, settings(), began=now - timedelta(seconds=6000)).tell()
+    IngestAlerts(corpus, settings(), began=now - timedelta(seconds=6000)).send()
     assert told() == [("circuit-open", "a.example")]
 
 
 @pytest.mark.usefixtures("api")
 def test_without_anybody_to_tell_nothing_is_looked_at(home, quick, audio_files, monkeypatch):
     monkeypatch.setattr(flows.ingest_alerts, "raise_alarms", None)  # to call it is a defect
-    monkeypatch.setattr(flows.ingest_alerts, "pauses", None)
+    monkeypatch.setattr(flows.ingest_alerts, "host_pauses", None)
     assert len(ingest(home, [str(audio_files[0])], quick).done) == 1
     assert not (home / "data" / "alarms.json").exists()
 
@@ -120,7 +122,7 @@ def test_without_anybody_to_tell_nothing_is_looked_at(home, quick, audio_files, 
 @pytest.mark.usefixtures("api")
 def test_whatever_breaks_here_breaks_no_ingest(home, listening, audio_files, monkeypatch, caplog):
     settings, told = listening
-    monkeypatch.setattr(flows.ingest_alerts, "pauses", lambda corpus: 1 / 0)
+    monkeypatch.setattr(flows.ingest_alerts, "host_pauses", lambda corpus: 1 / 0)
     assert len(ingest(home, [str(audio_files[0])], settings()).done) == 1
     assert "the alarms of this ingest could not be raised" in caplog.text
     assert told() == []

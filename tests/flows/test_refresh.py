@@ -31,7 +31,7 @@ def test_a_refresh_that_fails_is_told(api, home, audio_files, quick, monkeypatch
     def refuse(function, jobs, *, workers, seconds):
         yield from ((number, TrackError("it cannot be described so", "permanent")) for number in range(len(jobs)))
 
-    monkeypatch.setattr("tasks.ingest.extract_tracks.outcomes", refuse)
+    monkeypatch.setattr("tasks.ingest.extract_tracks.run_jobs", refuse)
     other = quick.model_copy(update={"features": quick.features.model_copy(update={"n_mfcc": 12})})
     with pytest.raises(NothingDoneError, match="no track stands \\(1 failed\\): it cannot be described so") as caught:
         ingest(home, [str(audio_files[0])], other)

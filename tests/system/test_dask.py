@@ -19,7 +19,7 @@ import pytest
 import soundfile
 
 import flows.demo
-from flows.prefect_server.connect import free_port
+from flows.prefect_server.launch import free_port
 from tasks.store.corpus import Corpus
 
 pytestmark = pytest.mark.system

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from flows.prefect_server.connect import free_port
+from flows.prefect_server.launch import free_port
 from tasks.settings import Settings
 
 pytestmark = pytest.mark.system

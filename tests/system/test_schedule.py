@@ -20,7 +20,8 @@ import requests
 
 import flows
 from flows.demo import served_feed
-from flows.prefect_server.connect import free_port, running_server, start_server, stop_server, wait_until_healthy
+from flows.prefect_server.launch import free_port, launched_server
+from flows.prefect_server.shared_server import running_server
 from tasks.store.corpus import Corpus
 
 pytestmark = pytest.mark.system
@@ -186,12 +187,9 @@ def test_a_run_ends_with_a_schedule_that_is_killed_alone_and_the_next_one_goes_o
 @pytest.fixture
 def server(tmp_path):
     """Start a server with pages, as `songform ui` has it."""
-    port, folder = free_port(), tmp_path / "server"
-    process = start_server(folder, port, ui=True)
-    api = f"http://127.0.0.1:{port}/api"
-    wait_until_healthy(f"{api}/health", process, log=folder / ".prefect" / "server.log")
-    yield api
-    stop_server(process)
+    with launched_server(tmp_path / "server", free_port(), ui=True) as server:
+        server.wait()
+        yield server.api
 
 
 def test_a_work_pool_takes_all_deployments_of_prefect_yaml_and_a_worker_finds_the_home(server, home, feed):

@@ -187,8 +187,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         def youtube_dl(params, **options):
             return plain(params, extractors, **options)
 
-        monkeypatch.setattr("tasks.ingest.sources.playlists.youtube_dl", youtube_dl)
-        monkeypatch.setattr("tasks.ingest.fetch.attempts.youtube_dl", youtube_dl)
+        monkeypatch.setattr(tasks.ingest.fetch.ytdlp, "youtube_dl", youtube_dl)
 
     return start
 

@@ -7,27 +7,27 @@ from contextvars import Context, copy_context
 
 import pytest
 
-from tasks.cancellation import StopTask, end_if_stopped, stoppable
-from tasks.ingest.fetch.host_rate_limiter import HostGate
+from tasks.cancellation import StopTask, raise_if_stopped, stoppable
+from tasks.ingest.fetch.host_rate_limiter import HostRateLimiter
 from tasks.settings import DownloadSettings
 
 
 def test_nothing_ends_where_nothing_is_stopped() -> None:
     """Nor after a flow that was: only what began within it ends."""
-    end_if_stopped()
+    raise_if_stopped()
     within: list[Context] = []
 
     def interrupted_flow() -> None:
         with stoppable():
-            end_if_stopped()
+            raise_if_stopped()
             within.append(copy_context())
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted_flow()
-    end_if_stopped()
+    raise_if_stopped()
     with pytest.raises(StopTask):
-        within[0].run(end_if_stopped)
+        within[0].run(raise_if_stopped)
 
 
 def test_who_waits_before_a_host_ends_when_the_flow_is_interrupted(tmp_path) -> None:
@@ -35,7 +35,7 @@ def test_who_waits_before_a_host_ends_when_the_flow_is_interrupted(tmp_path) -> 
     waiting: list[threading.Thread] = []
 
     def wait_for_a_place() -> None:
-        with pytest.raises(StopTask), HostGate(tmp_path, "a.example", settings).entered():
+        with pytest.raises(StopTask), HostRateLimiter(tmp_path, "a.example", settings).slot():
             pytest.fail("there was no place")
         ended.append(True)
 
@@ -45,7 +45,7 @@ def test_who_waits_before_a_host_ends_when_the_flow_is_interrupted(tmp_path) -> 
             waiting[0].start()
             raise KeyboardInterrupt
 
-    with HostGate(tmp_path, "a.example", settings).entered():
+    with HostRateLimiter(tmp_path, "a.example", settings).slot():
         with pytest.raises(KeyboardInterrupt):
             interrupted_flow()
         waiting[0].join(30)

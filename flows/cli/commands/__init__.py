@@ -1,1 +1,1 @@
-"""The commands of `songform`, one module each."""
+"""The commands of songform: one module each, with its options, its text output and its JSON document."""

@@ -1,36 +1,66 @@
-"""Report: one page over the songs of the corpus that were analysed."""
+"""`songform report`: one page over the songs that were analysed."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tasks.report.index_page import Index, write_index
-from tasks.report.song_reports import OWN_MODEL
-from tasks.train.registry import champion_version, fetch_bundle
-from tasks.train.tracking import MODEL_NAME
+from flows.cli.console import Console, counted
+from flows.cli.context import CommandContext
+from flows.cli.exit_codes import DONE, SOME_FAILED
+from flows.cli.options import Model
 
-__all__ = ["report"]
+if TYPE_CHECKING:
+    from tasks.report.index_page import Index
+
+__all__ = ["print_report", "report", "write_model_index"]
 
 
-def report(home: Path, model: str | None = None) -> Index:
-    """Write the index over the reports of a model.
+def report(context: CommandContext, *, model: Model = None) -> int:
+    """Make one page over the songs that were analysed: search, sort, a timeline each."""
+    context.require_corpus()
+    index = write_model_index(context.home, model)
+    print_report(context.console, index)
+    return SOME_FAILED if index.problems else DONE
 
-    It is no flow of Prefect's: it waits for nothing and asks nobody, so it needs no server.
+
+def write_model_index(home: Path, model: str | None = None) -> Index:
+    """Write the index page over the reports of a model.
+
+    This is not a Prefect flow: there is nothing to retry or to wait for, so it needs no server.
 
     Parameters
     ----------
     home : Path
-        The corpus's home.
+        The home of the corpus.
     model : str, optional
-        MLflow's address of a bundle; else the champion; else what was told of each song by states of its own.
+        MLflow's address of a model. By default the champion; without a champion, the states that were fitted on each
+        song itself.
 
     Raises
     ------
     ModelError
         If there is no such model.
     CorpusError
-        If it has told the form of no song yet.
+        If it has analysed no song yet.
     """
+    from tasks.report.index_page import write_index
+    from tasks.report.song_reports import OWN_MODEL
+    from tasks.train.registry import champion_version, fetch_bundle
+    from tasks.train.tracking import MODEL_NAME
+
     if model is None and champion_version(home) is None:
         return write_index(home, OWN_MODEL)
     return write_index(home, fetch_bundle.fn(home, model or f"models:/{MODEL_NAME}@champion"))
+
+
+def print_report(console: Console, index: Index) -> None:
+    """Print where the index page is, and how many songs it lists."""
+    if console.json:
+        fields = {"index": str(index.path), "songs": index.songs, "left": index.left}
+        console.document({**fields, "problems": index.problems})
+    else:
+        console.say(f"{counted(len(index.songs), 'song')}: {index.path}")
+        if index.left:
+            console.say(f"{counted(index.left, 'song')} not analysed by this model: songform analyze SOURCE adds them.")
+    console.problems(index.problems)

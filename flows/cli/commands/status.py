@@ -1,34 +1,58 @@
-"""Status: what the corpus holds, and what failed."""
+"""`songform status`: what the corpus holds, and what failed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from songform.errors import FAILURE_CLASSES, CorpusError
-from tasks.ingest.failures.rules import WHAT_HELPS
-from tasks.store.corpus import Corpus
+import typer
+from rich.padding import Padding
 
-__all__ = ["FailureGroup", "corpus_status", "failures_by_class"]
+from flows.cli.console import MAX_ROWS, Console, cell, counted, printable
+from flows.cli.context import CommandContext
+from flows.cli.exit_codes import DONE
+from flows.cli.track_table import failure_reason, next_attempt, print_tracks
+from songform.errors import FAILURE_CLASSES, CorpusError, SettingsError
+
+__all__ = ["FailureGroup", "corpus_status", "failures_by_class", "print_failures", "print_status", "status"]
+
+Failed = Annotated[bool, typer.Option("--failed", help="Only what failed: by class, and what can be done about it.")]
 
 
 class FailureGroup(NamedTuple):
-    """The tracks that failed alike: the class, what the user can do about it, and their summaries."""
+    """Failed tracks of one class: the class, what the user can do about it, and the summaries of the tracks."""
 
     failure: str
     what_helps: str
     tracks: list[dict[str, Any]]
 
 
+def status(context: CommandContext, *, failed: Failed = False) -> int:
+    """Show what the corpus holds, and what failed and why."""
+    problems = []
+    try:
+        context.settings()
+    except SettingsError as error:  # not needed here, but every other command will stop at it
+        problems.append(str(error))
+    tracks = corpus_status(context.home)
+    if failed:
+        print_failures(context.console, failures_by_class(tracks), problems)
+    else:
+        print_status(context.console, tracks, problems, context.home)
+    return DONE
+
+
 def corpus_status(home: Path) -> list[dict[str, Any]]:
-    """Return a summary of every track's record, in order of the titles.
+    """Return a summary of each track's record, ordered by title.
 
     Raises
     ------
     CorpusError
-        If the home is not there, or a record cannot be read.
+        If the home does not exist, or a record cannot be read.
     """
+    from tasks.store.corpus import Corpus
+
     if not home.exists():
         raise CorpusError(f"there is no home {home}; check its name, or bring tracks in with songform ingest SOURCE")
     if not home.is_dir():
@@ -38,15 +62,17 @@ def corpus_status(home: Path) -> list[dict[str, Any]]:
 
 
 def failures_by_class(tracks: Sequence[Mapping[str, Any]]) -> list[FailureGroup]:
-    """Return the tracks whose last attempt failed, or that were skipped, by the failure's class.
+    """Return the tracks whose last attempt failed, or that were skipped, by the class of the failure.
 
     Parameters
     ----------
     tracks : sequence of dict
-        As `corpus_status` returns them. A track that is done may be among the failures: by other settings.
+        As `corpus_status` returns them. A track that is done can be among the failures: it failed with other settings.
     """
+    from tasks.ingest.failures.rules import FAILURE_FIXES
+
     groups = (
-        FailureGroup(name, WHAT_HELPS[name], [dict(track) for track in tracks if _class_of(track) == name])
+        FailureGroup(name, FAILURE_FIXES[name], [dict(track) for track in tracks if _class_of(track) == name])
         for name in FAILURE_CLASSES
     )
     return [group for group in groups if group.tracks]
@@ -54,3 +80,39 @@ def failures_by_class(tracks: Sequence[Mapping[str, Any]]) -> list[FailureGroup]
 
 def _class_of(track: Mapping[str, Any]) -> str | None:
     return track["error"]["class"] if track["error"] else None
+
+
+def print_status(console: Console, tracks: list[dict[str, Any]], problems: list[str], home: Path) -> None:
+    """Print what the corpus holds, and the problems that will stop other commands."""
+    if console.json:
+        console.document({"tracks": tracks, "problems": problems})
+    elif not tracks:
+        console.say(f"The corpus in {home} holds no track yet; bring some in with songform ingest SOURCE.")
+    else:
+        print_tracks(console, tracks)
+    console.problems(problems)
+
+
+def print_failures(console: Console, groups: list[FailureGroup], problems: list[str]) -> None:
+    """Print what failed by class, and what the user can do about it."""
+    if console.json:
+        console.document({"tracks": [track for group in groups for track in group.tracks], "problems": problems})
+    elif not groups:
+        console.say("Nothing failed.")
+    else:
+        for group in groups:
+            _print_group(console, group)
+    console.problems(problems)
+
+
+def _print_group(console: Console, group: FailureGroup) -> None:
+    console.print(cell(f"{group.failure}: {counted(len(group.tracks), 'track')}", "bold red"))
+    advice = f"{group.what_helps[:1].upper()}{group.what_helps[1:]}."
+    console.print(Padding(cell(advice), (0, 0, 0, 2), expand=False))
+    for track in group.tracks[:MAX_ROWS]:
+        words = cell(track["title"], "bold").append(f"\n{printable(failure_reason(track))}", "not bold")
+        if track["next_retry_at"]:  # for permanent failures the advice above says what to do
+            words.append(f"\n{next_attempt(track)}", "not bold dim")
+        console.print(Padding(words, (0, 0, 0, 4), expand=False))
+    if len(group.tracks) > MAX_ROWS:
+        console.say(f"    ({len(group.tracks) - MAX_ROWS} more: --json shows all)")

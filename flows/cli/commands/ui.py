@@ -1,4 +1,4 @@
-"""UI: MLflow's pages and Prefect's, on this home's stores."""
+"""`songform ui`: serve the pages of MLflow and Prefect for this home."""
 
 from __future__ import annotations
 
@@ -7,33 +7,93 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from flows.prefect_server.connect import stop_server, wait_until_healthy
-from flows.prefect_server.shared_server import standing_server, wanted_port
-from tasks.store.corpus import Corpus
+import typer
 
-__all__ = ["serve_pages"]
+from flows.cli.console import Console
+from flows.cli.context import CommandContext
+from flows.cli.exit_codes import DONE, NOTHING_DONE
+from flows.cli.options import PrefectPort
+
+if TYPE_CHECKING:
+    from tasks.store.corpus import Corpus
+
+__all__ = ["ServedPages", "serve_pages", "ui"]
+
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="MLflow's port; 0 for any free one.")]
 
 
-def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str], None]) -> None:
-    """Serve both until interrupted, on 127.0.0.1 alone.
+@dataclass
+class ServedPages:
+    """What was served, and how that ended.
+
+    Parameters
+    ----------
+    mlflow, prefect : str, optional
+        Addresses; None if that server did not answer before the end.
+    error : str, optional
+        Why serving ended, in one sentence; None if Ctrl-C stopped it.
+    """
+
+    mlflow: str | None = None
+    prefect: str | None = None
+    error: str | None = None
+
+
+def ui(context: CommandContext, *, port: Port = 5000, prefect_port: PrefectPort = 4200) -> int:
+    """Serve MLflow's and Prefect's pages of this home on 127.0.0.1, until stopped with Ctrl-C."""
+    served = serve_pages(context.home, port=port, prefect_port=prefect_port, say=context.console.say)
+    return print_served(context.console, {"mlflow": served.mlflow, "prefect": served.prefect}, served.error)
+
+
+def print_served(console: Console, addresses: dict[str, Any], error: str | None) -> int:
+    """Print how serving ended, and return the exit code."""
+    if error is not None:
+        return console.fail(error, NOTHING_DONE, **addresses)
+    if console.json:
+        console.document({**addresses, "ended": "stopped"})
+    return DONE
+
+
+def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str], None]) -> ServedPages:
+    """Serve the pages of both on 127.0.0.1 until Ctrl-C or SIGTERM.
+
+    Parameters
+    ----------
+    home : Path
+        The home whose runs are shown.
+    port, prefect_port : int
+        Ports of MLflow and Prefect; 0 for any free one.
+    say : callable
+        Prints a line to the user.
 
     Raises
     ------
     SongformError
-        If one of them does not start: most often because its port is taken.
+        If a server does not start, most often because its port is taken.
     """
-    corpus = Corpus(home)
+    from flows.prefect_server.health import wait_until_healthy
+    from flows.prefect_server.launch import available_port
+    from flows.prefect_server.lifetime import stop_child
+    from flows.prefect_server.shared_server import shared_server
+    from tasks.store.corpus import Corpus
+
+    corpus, served = Corpus(home), ServedPages()
     corpus.prepare()
-    port = wanted_port(port, "--port")
-    with standing_server(home, prefect_port) as prefect:
+    port = available_port(port, "--port")
+    address = f"http://127.0.0.1:{port}"
+    with shared_server(home, prefect_port) as prefect:
         mlflow = _start_mlflow(corpus, port)
         try:
             say("Starting; this takes up to a minute.")
-            wait_until_healthy(f"http://127.0.0.1:{port}/health", mlflow, log=corpus.mlruns / "server.log")
-            say(f"MLflow:  http://127.0.0.1:{port}/#/experiments  (choose Model training; experiments, runs, models)")
+            wait_until_healthy(f"{address}/health", mlflow, log=corpus.mlruns / "server.log")
+            served.mlflow = address
+            say(f"MLflow:  {address}/#/experiments  (choose Model training; experiments, runs, models)")
             prefect.wait()
+            served.prefect = prefect.pages
             say(f"Prefect: {prefect.pages}  (flow runs, tasks, logs)")
             say(
                 "Ctrl-C stops both."
@@ -42,25 +102,22 @@ def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str]
             )
             while mlflow.poll() is None and prefect.is_up:
                 time.sleep(0.5)
+            name, log = ("Prefect", prefect.log) if mlflow.poll() is None else ("MLflow", corpus.mlruns / "server.log")
+            served.error = f"the server of {name} ended; {log} may say why; start songform ui again"
         except KeyboardInterrupt:
             say("Stopped.")
         finally:
-            stop_server(mlflow)
+            stop_child(mlflow)
+    return served
 
 
 def _start_mlflow(corpus: Corpus, port: int) -> subprocess.Popen[bytes]:
-    """Start MLflow's server: one worker, none of the job runners that it starts by default; it ends with this process.
-
-    `flows.prefect_server.supervised_child` sees to that, and `stop_server` stops it.
-    """
+    """Start MLflow's server with one worker and none of the job runners that it starts by default."""
+    from flows.prefect_server.lifetime import supervised_child
     from tasks.train.tracking import store_uri
 
-    command = [sys.executable, "-m", "flows.prefect_server.supervised_child"]
-    command += [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri(corpus.home)]
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri(corpus.home)]
     command += ["--default-artifact-root", (corpus.mlruns / "artifacts").as_uri()]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (corpus.mlruns / "server.log").open("ab") as log:
-        return subprocess.Popen(  # noqa: S603  our own interpreter, no shell
-            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
-        )
+    return supervised_child(command, log=corpus.mlruns / "server.log", environment=environment)

@@ -28,7 +28,9 @@ from songform.annotation.formats.rows import lines_of
 from songform.errors import AnnotationError
 from songform.sanitize import plain_text
 
-__all__ = ["FORMATS", "MOST_BYTES", "WRITERS", "LabelFormat", "parsed_annotation", "read_annotation"]
+__all__ = ["FORMATS", "MOST_BYTES", "VERSION", "WRITERS", "LabelFormat", "parsed_annotation", "read_annotation"]
+
+VERSION = 1  # increase this when the same segments give another text: older exports are then written again
 
 MOST_BYTES = 16 * 2**20
 """A file of labels is smaller; whatever is larger is something else."""

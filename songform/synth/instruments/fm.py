@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from songform.synth.instruments.strokes import Envelope, Instrument, Samples, Stroke
+from songform.synth.instruments.instrument import Envelope, Instrument, Samples, Stroke
 
 __all__ = ["FM"]
 

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from scipy.signal import lfilter
 
-from songform.synth.instruments.strokes import Envelope, Instrument, Samples, Stroke, filtered
+from songform.synth.instruments.instrument import Envelope, Instrument, Samples, Stroke, filtered
 
 __all__ = ["FORMANT"]
 

@@ -11,10 +11,10 @@ from songform.synth.instruments.additive import ADDITIVE
 from songform.synth.instruments.distorted import DISTORTED
 from songform.synth.instruments.fm import FM
 from songform.synth.instruments.formant import FORMANT
-from songform.synth.instruments.harmonic import HARMONIC
+from songform.synth.instruments.instrument import Instrument
 from songform.synth.instruments.modal import MODAL
 from songform.synth.instruments.plucked import PLUCKED
-from songform.synth.instruments.strokes import Instrument
+from songform.synth.instruments.subtractive import SUBTRACTIVE
 from songform.synth.instruments.swept import SWEPT
 
 __all__ = ["ROLES", "SETS", "Band", "InstrumentSet", "new_band"]
@@ -53,7 +53,7 @@ def new_band(rng: np.random.Generator, players: Mapping[str, tuple[str, ...]]) -
 
 
 STUDY = InstrumentSet(
-    instruments=HARMONIC | ADDITIVE | SWEPT,
+    instruments=SUBTRACTIVE | ADDITIVE | SWEPT,
     players={
         "pad": ("strings", "choir", "organ"),
         "voice": ("flute", "clarinet", "violin", "tines"),

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from songform.synth.instruments.strokes import Instrument, Samples, Stroke, filtered
+from songform.synth.instruments.instrument import Instrument, Samples, Stroke, filtered
 
 __all__ = ["SWEPT"]
 

@@ -1,17 +1,17 @@
-"""What the states are made of, written as notes: several kinds of each."""
+"""Patterns: several ways to write each of the states as notes."""
 
 from __future__ import annotations
 
 from songform.synth.patterns.build_up import BUILD_UP
 from songform.synth.patterns.calm import CALM
 from songform.synth.patterns.energetic import ENERGETIC
-from songform.synth.patterns.pattern import Kind, Turn
+from songform.synth.patterns.pattern import Pattern, Turn
 from songform.synth.patterns.repetitive import REPETITIVE
 from songform.synth.patterns.transition import TRANSITION
 
-__all__ = ["KINDS", "TRANSITION", "Kind", "Turn"]
+__all__ = ["PATTERNS", "TRANSITION", "Pattern", "Turn"]
 
-KINDS: dict[str, dict[str, Kind]] = {
+PATTERNS: dict[str, dict[str, Pattern]] = {
     "Calm": CALM,
     "BuildUp": BUILD_UP,
     "Energetic": ENERGETIC,

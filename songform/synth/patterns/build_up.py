@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from songform.synth.patterns.pattern import Kind
+from songform.synth.patterns.pattern import Pattern
 from songform.synth.score.notes import Note, moved
 from songform.synth.score.rhythms import PULSES, pulse
 from songform.synth.score.themes import Theme, voicings
@@ -148,9 +148,9 @@ def _swell(progress: float) -> float:
 
 
 BUILD_UP = {
-    "riser": Kind(_riser),
-    "crescendo": Kind(_crescendo),
-    "layers": Kind(_layers),
-    "sweep": Kind(_sweep),
-    "climb": Kind(_climb),
+    "riser": Pattern(_riser),
+    "crescendo": Pattern(_crescendo),
+    "layers": Pattern(_layers),
+    "sweep": Pattern(_sweep),
+    "climb": Pattern(_climb),
 }

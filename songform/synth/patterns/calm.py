@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from songform.synth.patterns.pattern import Kind
+from songform.synth.patterns.pattern import Pattern
 from songform.synth.score.melodies import melody
 from songform.synth.score.notes import Note
 from songform.synth.score.themes import Theme, voicings
@@ -97,9 +97,9 @@ def _tune(theme: Theme, n_bars: int, rng: np.random.Generator, level: float) -> 
 
 
 CALM = {
-    "pads": Kind(_pads),
-    "solo": Kind(_solo, -1.0),
-    "broken chords": Kind(_broken_chords),
-    "chorale": Kind(_chorale),
-    "drone": Kind(_drone, -1.5),
+    "pads": Pattern(_pads),
+    "solo": Pattern(_solo, -1.0),
+    "broken chords": Pattern(_broken_chords),
+    "chorale": Pattern(_chorale),
+    "drone": Pattern(_drone, -1.5),
 }

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from songform.synth.patterns.pattern import Kind
+from songform.synth.patterns.pattern import Pattern
 from songform.synth.score.melodies import melody
 from songform.synth.score.notes import Note, moved
 from songform.synth.score.rhythms import BACKBEATS, BASS_LINES, COMPING, HATS, KICKS, Steps, drawn
@@ -150,9 +150,9 @@ def _lead(theme: Theme, n_bars: int, rng: np.random.Generator, role: str = "lead
 
 
 ENERGETIC = {
-    "band": Kind(_band),
-    "four floor": Kind(_four_floor),
-    "rock": Kind(_rock),
-    "tutti": Kind(_tutti),
-    "arpeggio": Kind(_arpeggio),
+    "band": Pattern(_band),
+    "four floor": Pattern(_four_floor),
+    "rock": Pattern(_rock),
+    "tutti": Pattern(_tutti),
+    "arpeggio": Pattern(_arpeggio),
 }

@@ -1,4 +1,4 @@
-"""What a kind is: one of the ways in which a state may sound."""
+"""Pattern: one of the ways in which a state may be written."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from songform.synth.score.notes import Note
 from songform.synth.score.themes import Theme
 
-__all__ = ["Kind", "Turn", "Writer"]
+__all__ = ["Pattern", "Turn", "Writer"]
 
 Writer = Callable[[Theme, int, np.random.Generator], list[Note]]
 TurnWriter = Callable[[Theme, Theme, int, np.random.Generator], list[Note]]
 
 
 @dataclass(frozen=True)
-class Kind:
+class Pattern:
     """A way to write a Calm, a BuildUp, an Energetic or a Repetitive section.
 
     Parameters

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from songform.synth.patterns.pattern import Kind, Writer
+from songform.synth.patterns.pattern import Pattern, Writer
 from songform.synth.score.notes import Note, repeated
 from songform.synth.score.rhythms import BACKBEATS, BASS_LINES, COMPING, HATS, KICKS, drawn
 from songform.synth.score.themes import Theme, voicings
@@ -142,10 +142,10 @@ def _low(theme: Theme, degree: int) -> int:
 
 
 REPETITIVE = {
-    "ostinato": Kind(_looped(_ostinato)),
-    "groove": Kind(_looped(_groove), 1.0),
-    "riff": Kind(_looped(_riff)),
-    "music box": Kind(_looped(_music_box), -4.0),
-    "vamp": Kind(_looped(_vamp)),
-    "pulses": Kind(_looped(_pulses), -2.0),
+    "ostinato": Pattern(_looped(_ostinato)),
+    "groove": Pattern(_looped(_groove), 1.0),
+    "riff": Pattern(_looped(_riff)),
+    "music box": Pattern(_looped(_music_box), -4.0),
+    "vamp": Pattern(_looped(_vamp)),
+    "pulses": Pattern(_looped(_pulses), -2.0),
 }

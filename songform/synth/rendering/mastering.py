@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter, oaconvolve
 
-from songform.synth.instruments.strokes import Samples, Stroke, filtered
+from songform.synth.instruments.instrument import Samples, Stroke, filtered
 from songform.synth.rendering.player import Sound
 
 __all__ = ["PEAK", "Master", "mastered", "new_master"]

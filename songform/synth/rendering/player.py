@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from songform.synth.instruments.strokes import Instrument, Samples, Stroke
+from songform.synth.instruments.instrument import Instrument, Samples, Stroke
 from songform.synth.score.clock import Clock
 from songform.synth.score.notes import Note
 

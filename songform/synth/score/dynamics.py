@@ -92,7 +92,7 @@ def section_levels(rng: np.random.Generator, dynamics: Dynamics, plan: Plan, shi
     plan : Plan
         The sections.
     shifts : list of float
-        How much louder the kind of each section is than is usual for its state, in dB.
+        How much louder the pattern of each section is than is usual for its state, in dB.
 
     Returns
     -------

@@ -8,7 +8,7 @@ throttled      HTTP 429, "confirm you're not a bot"                    nothing f
 permanent      HTTP 404, removed, DRM, no audio on the page            nothing; a person may try again
 needs-you      private, login, age, country                            something only a person can do
 later          a premiere, a live stream                               another attempt, when it is out
-environment    no ffmpeg, disk full                                    mend this machine, then go on
+environment    no ffmpeg, disk full                                    fix this machine, then go on
 bug            yt-dlp no longer understands the site                   upgrade yt-dlp
 =============  ======================================================  ==============================================
 
@@ -31,7 +31,7 @@ from tasks.ingest.failures.rules import Explanation
 from tasks.ingest.failures.ytdlp_errors import explanation
 from tasks.store.tracks import Track
 
-__all__ = ["named", "source_failure", "track_error"]
+__all__ = ["listing_error", "track_error", "track_label"]
 
 
 def track_error(error: BaseException, track: Track, *, now: float | None = None) -> TrackError:
@@ -58,10 +58,10 @@ def track_error(error: BaseException, track: Track, *, now: float | None = None)
     if reason.failure == "later":
         published = _seconds_until_release(track.entry or {}, time.time() if now is None else now)
         reason = reason._replace(retry_after=published or reason.retry_after)
-    return _failure(error, reason, f"{named(track)} cannot be fetched")
+    return _failure(error, reason, f"{track_label(track)} cannot be fetched")
 
 
-def source_failure(error: BaseException, url: str) -> TrackError:
+def listing_error(error: BaseException, url: str) -> TrackError:
     """Return the same for an error that yt-dlp raised while it listed an address."""
     what = f"{plain_text(url, 400)} cannot be listed"
     if not isinstance(error, TrackError):
@@ -71,14 +71,14 @@ def source_failure(error: BaseException, url: str) -> TrackError:
     return TrackError(f"{what}: {error}", error.failure, retry_after=error.retry_after, robot=error.robot)
 
 
-def named(track: Track) -> str:
+def track_label(track: Track) -> str:
     """Return how messages name a track: its title and where it comes from."""
     return f"{plain_text(track.title)} ({plain_text(track.source, 400)})"
 
 
 def _failure(error: BaseException, reason: Explanation, what: str) -> TrackError:
     failure = TrackError(
-        f"{what}: {reason.cause}; {reason.mend}",
+        f"{what}: {reason.cause}; {reason.fix}",
         reason.failure,
         retry_after=reason.retry_after,
         robot=reason.robot,

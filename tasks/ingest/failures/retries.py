@@ -12,27 +12,32 @@ permanent     none                                                `--retry-faile
 needs-you     none                                                `--retry-failed`
 ============  ==================================================  ==========================
 
-No wait is longer than a day, so a time further away than that was written by a clock that was set back since.
+No wait is longer than a day, so a time further away than that was written by a clock that was set back since. Within
+one ingest, Prefect retries a task as `retry_options` and `should_retry` say.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from songform.errors import FailureClass, TrackError
+from songform.errors import FailureClass, SourceError, TrackError
+from tasks.ingest.fetch.host_rate_limiter import HostPausedError
 from tasks.settings import DownloadSettings
 from tasks.store.tracks import TrackRecord
 
-__all__ = ["LASTING", "is_due", "is_lasting", "retry_pauses", "seconds_to_wait"]
+if TYPE_CHECKING:
+    from prefect import State
 
-LASTING: tuple[FailureClass, ...] = ("permanent", "needs-you")
+__all__ = ["MANUAL_RETRY", "is_due", "needs_manual_retry", "retry_options", "seconds_until_retry", "should_retry"]
+
+MANUAL_RETRY: tuple[FailureClass, ...] = ("permanent", "needs-you")
 _DAY = 86_400.0
 _LATER_SECONDS = 6 * 3600.0
 _CLOCKS_AGREE = timedelta(seconds=_DAY, hours=1)
 
 
-def retry_pauses(settings: DownloadSettings) -> dict[str, Any]:
+def retry_options(settings: DownloadSettings) -> dict[str, Any]:
     """Return the options of a Prefect task that is tried several times in one ingest: pauses that double, with jitter.
 
     Parameters
@@ -45,7 +50,26 @@ def retry_pauses(settings: DownloadSettings) -> dict[str, Any]:
     return {"retries": retries, "retry_delay_seconds": pauses, "retry_jitter_factor": 0.5}
 
 
-def seconds_to_wait(
+def should_retry(_task: object, _run: object, state: State[Any]) -> bool:
+    """Tell Prefect whether to run a task that failed once more in this ingest.
+
+    Parameters
+    ----------
+    state : State
+        Of the failed run; its result is the error.
+    """
+    from prefect.runtime import task_run
+
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, SourceError):
+        return error.failure in ("transient", "throttled") and not isinstance(error.__cause__, HostPausedError)
+    if not isinstance(error, TrackError) or error.failure not in ("transient", "throttled"):
+        return False
+    patience: float = task_run.parameters["settings"].download.patience_seconds
+    return (error.retry_after or 0.0) <= patience
+
+
+def seconds_until_retry(
     failure: FailureClass, error: TrackError, *, attempts: int, settings: DownloadSettings
 ) -> float | None:
     """Return the seconds until the next attempt, or None if there is none.
@@ -61,7 +85,7 @@ def seconds_to_wait(
     settings : DownloadSettings
         The pauses.
     """
-    if failure in LASTING:
+    if failure in MANUAL_RETRY:
         return None
     asked = error.retry_after
     pause = settings.circuit_seconds if error.robot else settings.throttle_seconds
@@ -75,9 +99,9 @@ def seconds_to_wait(
     return min(waits[failure], _DAY)
 
 
-def is_lasting(record: TrackRecord) -> bool:
+def needs_manual_retry(record: TrackRecord) -> bool:
     """Return whether a track failed in a way that no repetition changes: it waits for a person."""
-    return record.error is not None and record.error.failure in LASTING
+    return record.error is not None and record.error.failure in MANUAL_RETRY
 
 
 def is_due(record: TrackRecord, now: datetime) -> bool:
@@ -90,7 +114,7 @@ def is_due(record: TrackRecord, now: datetime) -> bool:
     now : datetime
         The time, with its zone.
     """
-    if is_lasting(record):
+    if needs_manual_retry(record):
         return False
     at = _read(record.next_retry_at)
     return at is None or at <= now or at > now + _CLOCKS_AGREE

@@ -28,22 +28,22 @@ from typing import TypeVar
 from songform.errors import SongformError
 from songform.sanitize import plain_text
 from tasks.ingest.failures.rules import (
-    AGAIN,
-    BODY_TEXTS,
-    BODY_WORDS,
-    ELSEWHERE,
-    FAILING,
-    NO_ADDRESS,
-    NO_AUDIO,
-    NO_ROOM,
-    NO_URL,
+    CLIENT_ERROR,
+    DOWNLOAD_ERROR_PATTERN,
+    DOWNLOAD_ERROR_RULES,
+    FREE_SPACE,
+    INVALID_ADDRESS_PATTERN,
+    INVALID_URL_ENDING,
+    NOT_AUDIO,
     OTHER_COPY,
-    REFUSED,
-    SITE_WORDS,
-    SOON,
-    STATUSES,
-    UNITS,
-    UPGRADE,
+    OTHER_COUNTRY,
+    SERVER_ERROR,
+    SITE_MESSAGE_RULES,
+    STATUS_EXPLANATIONS,
+    TIME_UNTIL_START_PATTERN,
+    TRY_AGAIN,
+    UNIT_SECONDS,
+    UPGRADE_YT_DLP,
     Explanation,
 )
 
@@ -86,10 +86,10 @@ def _of_body(chain: _Chain) -> Explanation | None:
     from yt_dlp.utils import DownloadError
 
     text = str(chain[0])
-    if not isinstance(chain[0], DownloadError) or not re.search(BODY_TEXTS, text, re.IGNORECASE):
+    if not isinstance(chain[0], DownloadError) or not re.search(DOWNLOAD_ERROR_PATTERN, text, re.IGNORECASE):
         return None
     text = plain_text(re.sub(r"ERROR:|\[download\] Got error:", "", text)).rstrip(". ")
-    found = next(meaning for pattern, meaning in BODY_WORDS if re.search(pattern, text, re.IGNORECASE))
+    found = next(meaning for pattern, meaning in DOWNLOAD_ERROR_RULES if re.search(pattern, text, re.IGNORECASE))
     return found._replace(cause=found.cause.replace("{text}", text))
 
 
@@ -98,7 +98,7 @@ def _of_machine(chain: _Chain) -> Explanation | None:
     for link in chain:
         if isinstance(link, OSError) and (link.errno in _FULL or (link.errno and link.filename)):
             where = f" ({plain_text(link.filename)})" if link.filename else ""
-            return Explanation("environment", f"this machine refuses: {link.strerror}{where}", NO_ROOM)
+            return Explanation("environment", f"this machine refuses: {link.strerror}{where}", FREE_SPACE)
     return None
 
 
@@ -111,23 +111,23 @@ def _of_extractor(chain: _Chain) -> Explanation | None:
     if said is None or not said.expected or isinstance(said.cause, RequestError):
         return None
     if isinstance(said, UnsupportedError):
-        mend = "give the address of a track, a playlist or a podcast's RSS feed"
-        return Explanation("permanent", "yt-dlp finds no audio on this page", mend)
+        fix = "give the address of a track, a playlist or a podcast's RSS feed"
+        return Explanation("permanent", "yt-dlp finds no audio on this page", fix)
     words = _site_words(said.orig_msg)
     if isinstance(said, UserNotLive):
         return Explanation("later", words, "ingest it again when there is something")
     if isinstance(said, GeoRestrictedError):
-        return Explanation("needs-you", words, ELSEWHERE)
-    row = next((row for row in SITE_WORDS if re.search(row.pattern, words, re.IGNORECASE)), None)
+        return Explanation("needs-you", words, OTHER_COUNTRY)
+    row = next((row for row in SITE_MESSAGE_RULES if re.search(row.pattern, words, re.IGNORECASE)), None)
     if row is None:
         return None
-    return Explanation(row.failure, words, row.mend, robot=row.robot, retry_after=_soon(row.failure, words))
+    return Explanation(row.failure, words, row.fix, robot=row.robot, retry_after=_soon(row.failure, words))
 
 
 def _soon(failure: str, words: str) -> float | None:
     """Return the seconds of "Premieres in 3 hours"."""
-    found = re.search(SOON, words, re.IGNORECASE) if failure == "later" else None
-    return None if found is None else (int(found[1]) if found[1].isdigit() else 1) * UNITS[found[2].lower()]
+    found = re.search(TIME_UNTIL_START_PATTERN, words, re.IGNORECASE) if failure == "later" else None
+    return None if found is None else (int(found[1]) if found[1].isdigit() else 1) * UNIT_SECONDS[found[2].lower()]
 
 
 def _of_status(chain: _Chain) -> Explanation | None:
@@ -140,9 +140,9 @@ def _of_status(chain: _Chain) -> Explanation | None:
     said = f"the server answers {answer.status} {phrase}".rstrip()
     if answer.redirect_loop:
         return Explanation("permanent", "the server redirects in circles", "check the address in a browser")
-    found = STATUSES.get(answer.status, FAILING if answer.status >= 500 else REFUSED)
+    found = STATUS_EXPLANATIONS.get(answer.status, SERVER_ERROR if answer.status >= 500 else CLIENT_ERROR)
     if answer.status == HTTPStatus.FORBIDDEN and "unable to download video data" in str(chain[0]):
-        return found._replace(cause=f"{said} to the media's address, which may have expired", mend=AGAIN)
+        return found._replace(cause=f"{said} to the media's address, which may have expired", fix=TRY_AGAIN)
     pause = _pause_asked(answer.response.headers) if found.failure in ("throttled", "transient") else None
     asked = "" if pause is None else f", and it asks for a pause of {pause:.0f} s"
     return found._replace(cause=f"{said}: {found.cause}{asked}", retry_after=pause)
@@ -168,9 +168,9 @@ def _of_address(chain: _Chain) -> Explanation | None:
     from yt_dlp.utils import ExtractorError
 
     said = _nearest(chain, ExtractorError)
-    if said is not None and said.expected and said.orig_msg.endswith(NO_URL):
+    if said is not None and said.expected and said.orig_msg.endswith(INVALID_URL_ENDING):
         return Explanation("permanent", "it is no address", "check the address")
-    if not isinstance(chain[0], ValueError) or not re.search(NO_ADDRESS, str(chain[0])):
+    if not isinstance(chain[0], ValueError) or not re.search(INVALID_ADDRESS_PATTERN, str(chain[0])):
         return None
     return Explanation("permanent", f"it is no address ({plain_text(chain[0])})", "check the address")
 
@@ -182,19 +182,19 @@ def _of_request(chain: _Chain) -> Explanation | None:
     if request is None:
         return None
     if isinstance(request, CertificateVerifyError):
-        mend = "check this machine's clock, or report it to the site"
-        return Explanation("needs-you", "the server's certificate cannot be verified", mend)
+        fix = "check this machine's clock, or report it to the site"
+        return Explanation("needs-you", "the server's certificate cannot be verified", fix)
     if isinstance(request, ProxyError):
-        mend = "check the proxy in the environment (https_proxy)"
-        return Explanation("environment", "the proxy does not answer", mend)
+        fix = "check the proxy in the environment (https_proxy)"
+        return Explanation("environment", "the proxy does not answer", fix)
     if not isinstance(request, TransportError):
         return Explanation("permanent", f"it cannot be asked for ({plain_text(request)})", "check the address")
     if _nearest(chain, socket.gaierror):
-        mend = "check the address for a typing error and this machine's connection, or try again later"
-        return Explanation("transient", "its host is not found", mend)
+        fix = "check the address for a typing error and this machine's connection, or try again later"
+        return Explanation("transient", "its host is not found", fix)
     silent = _nearest(chain, TimeoutError) is not None
     cause = "the server does not answer" if silent else "the connection fails or breaks off; the server may be down"
-    return Explanation("transient", cause, AGAIN)
+    return Explanation("transient", cause, TRY_AGAIN)
 
 
 def _of_conversion(chain: _Chain) -> Explanation | None:
@@ -207,10 +207,10 @@ def _of_conversion(chain: _Chain) -> Explanation | None:
     if re.search(r"ff(mpeg|probe) not found", words):
         return Explanation("environment", "ffmpeg is missing", "install ffmpeg, or run `pip install imageio-ffmpeg`")
     if re.search(r"No space left|Disk quota", words):
-        return Explanation("environment", "the disk is full", NO_ROOM)
+        return Explanation("environment", "the disk is full", FREE_SPACE)
     if "unable to obtain file audio codec" in words:
-        return NO_AUDIO
-    return Explanation("transient", f"ffmpeg cannot convert it ({words})", AGAIN)
+        return NOT_AUDIO
+    return Explanation("transient", f"ffmpeg cannot convert it ({words})", TRY_AGAIN)
 
 
 def _of_unknown_words(chain: _Chain) -> Explanation | None:
@@ -225,7 +225,7 @@ def _broken(chain: _Chain) -> Explanation:
 
     defect = next((link for link in chain if not isinstance(link, DownloadError)), chain[0])
     words = plain_text(re.sub(_ADVICE, "", str(defect), flags=re.DOTALL)) or "no reason given"
-    return Explanation("bug", f"yt-dlp stumbles over it ({type(defect).__name__}: {words})", UPGRADE)
+    return Explanation("bug", f"yt-dlp stumbles over it ({type(defect).__name__}: {words})", UPGRADE_YT_DLP)
 
 
 def _site_words(message: str) -> str:

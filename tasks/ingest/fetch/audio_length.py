@@ -20,9 +20,9 @@ from pathlib import Path
 
 from songform.audio.headers import ffmpeg_input
 from songform.errors import AudioError
-from tasks.ingest.failures.rules import DAMAGED, NO_AUDIO
+from tasks.ingest.failures.rules import NOT_AUDIO, UNKNOWN_FORMAT
 
-__all__ = ["first_soundtrack", "no_audio", "packet_seconds"]
+__all__ = ["first_stream_command", "no_audio_error", "packet_seconds"]
 
 
 def packet_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) -> float:
@@ -50,7 +50,7 @@ def packet_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) -> 
         If it takes longer.
     """
     tick, end = Fraction(0), 0
-    with _lines(first_soundtrack(path, ["-c", "copy", "-f", "framecrc", "-"], ffmpeg), timeout) as lines:
+    with _lines(first_stream_command(path, ["-c", "copy", "-f", "framecrc", "-"], ffmpeg), timeout) as lines:
         for line in lines:
             if line.startswith("#tb 0:"):
                 tick = Fraction(line[6:].strip())
@@ -59,21 +59,21 @@ def packet_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) -> 
                 # The last packet of an Ogg file may end before it begins, and ffmpeg knows no sign there.
                 end = max(end, start + (duration if duration < 2**31 else duration - 2**32))
     if not end:
-        raise no_audio(path)
+        raise no_audio_error(path)
     return float(end * tick)
 
 
-def first_soundtrack(path: Path, output: list[str], ffmpeg: str) -> list[str]:
+def first_stream_command(path: Path, output: list[str], ffmpeg: str) -> list[str]:
     """Return ffmpeg's command to write the first soundtrack of a file to an output."""
     return [ffmpeg, "-v", "error", *ffmpeg_input(path), "-map", "0:a:0", *output]
 
 
-def no_audio(path: Path) -> AudioError:
+def no_audio_error(path: Path) -> AudioError:
     """Return why there is no sound: a page that calls itself audio ends with its reason, a broken file stays broken."""
     with path.open("rb") as file:
         is_text = re.search(rb"[\x00-\x08\x0e-\x1f]", file.read(512)) is None
-    reason = NO_AUDIO if is_text else DAMAGED
-    error = AudioError(f"{reason.cause}; {reason.mend}", reason.failure)
+    reason = NOT_AUDIO if is_text else UNKNOWN_FORMAT
+    error = AudioError(f"{reason.cause}; {reason.fix}", reason.failure)
     error.repeated = reason.repeated
     return error
 
@@ -87,8 +87,9 @@ def _lines(command: list[str], timeout: float | None) -> Iterator[Iterable[str]]
         is_late.set()
         run.kill()
 
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, **pipes) as run:  # noqa: S603  no shell; `find_ffmpeg` names the program
+    with subprocess.Popen(  # noqa: S603  no shell; `find_ffmpeg` names the program
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as run:
         timer = threading.Timer(threading.TIMEOUT_MAX if timeout is None else timeout, end)
         timer.start()
         try:

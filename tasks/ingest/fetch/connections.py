@@ -16,9 +16,10 @@ for is not used.
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import Any, cast
 
-from urllib3 import PoolManager, Retry
+from urllib3 import HTTPConnectionPool, PoolManager, Retry
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from yt_dlp.networking._requests import RequestsHTTPAdapter, RequestsResponseAdapter, RequestsRH
 from yt_dlp.networking.common import Request
@@ -126,13 +127,13 @@ class _Response(RequestsResponseAdapter):
         return b"".join(chunks)
 
 
-class _Watched:
+class _Watched(HTTPConnection):
     """A connection whose socket the deadline knows."""
 
     guard: Guard
 
     def _new_conn(self) -> socket.socket:
-        sock: socket.socket = super()._new_conn()
+        sock = super()._new_conn()
         self.guard.deadline.watch(sock)
         return sock
 
@@ -140,7 +141,8 @@ class _Watched:
         super().connect()
         # TLS puts another socket in its place, and within the TLS of a proxy something that holds one. Its handshake
         # needs no watching: as a whole, it must be done within the time-out.
-        self.guard.deadline.watch(getattr(self.sock, "socket", self.sock))
+        sock: socket.socket = getattr(self.sock, "socket", self.sock)
+        self.guard.deadline.watch(sock)
 
 
 class _Checked(_Watched):
@@ -151,7 +153,7 @@ class _Checked(_Watched):
         try:
             addresses = self.guard.addresses(host, self.port)
         except (OSError, UnicodeError) as error:
-            raise NameResolutionError(host, self, error) from error
+            raise NameResolutionError(host, self, error) from error  # type: ignore[arg-type]  # only its text is used
         try:
             for self.host in addresses:  # there, an address is not looked up again
                 try:
@@ -166,7 +168,7 @@ class _Checked(_Watched):
 def _set_guard(manager: PoolManager, connection: type[_Watched], guard: Guard) -> None:
     """Let a pool manager's connections be guarded, whatever kind they are of."""
     pools = {}
-    for scheme, pool in manager.pool_classes_by_scheme.items():
+    for scheme, pool in cast("dict[str, type[HTTPConnectionPool]]", manager.pool_classes_by_scheme).items():
         guarded = type("Connection", (connection, pool.ConnectionCls), {"guard": guard})
         pools[scheme] = type("Pool", (pool,), {"ConnectionCls": guarded})
     manager.pool_classes_by_scheme = pools

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from songform.errors import TrackError
 
-__all__ = ["private_cookies"]
+__all__ = ["load_cookies"]
 
 _HEADER = "# Netscape HTTP Cookie File\n"
 _HTTP_ONLY = "#HttpOnly_"
@@ -24,7 +24,7 @@ _COOKIE = re.compile(r"([^\t]+)\t(?:TRUE|FALSE)(\t[^\t]*\t(?:TRUE|FALSE)\t(?:\d+
 _MEND = "export it anew from the browser in Netscape's format, or take download.cookies out of the settings"
 
 
-def private_cookies(path: str) -> io.StringIO:
+def load_cookies(path: str) -> io.StringIO:
     """Read a file of cookies into a copy that yt-dlp may write to.
 
     Parameters

@@ -17,7 +17,7 @@ from xml.parsers.expat import ErrorString, errors
 from songform.errors import TrackError
 from songform.sanitize import plain_text
 
-__all__ = ["broken_feed", "is_feed", "unmark_items"]
+__all__ = ["feed_error", "is_feed", "remove_smuggled_data"]
 
 _MARK = "#__youtubedl_smuggle"
 # What stands before the root of a document: a byte order mark, its declaration, comments, a document type.
@@ -36,7 +36,7 @@ def is_feed(page: str) -> bool:
     return _ROOT.match(page) is not None
 
 
-def broken_feed(url: str, page: str) -> TrackError | None:
+def feed_error(url: str, page: str) -> TrackError | None:
     """Return what is wrong with a feed's XML, and in which line; None if nothing is, or the page begins as no feed.
 
     Where it merely ends too early it was probably cut short, which another attempt may mend; else its publisher has to.
@@ -63,7 +63,7 @@ def broken_feed(url: str, page: str) -> TrackError | None:
     return None
 
 
-def unmark_items(feed: Element) -> None:
+def remove_smuggled_data(feed: Element) -> None:
     """Take from the addresses of a feed's items what pretends to be a note of yt-dlp's own to itself.
 
     One that cannot be read would end the whole feed, and one that can would speak to yt-dlp in a stranger's name.

@@ -4,7 +4,7 @@ What it reads is a stranger's, and to take it apart costs a multiple of its size
 memory, a page two hundred looks for players that it may hold, a manifest as many pieces as it says. So there is a bound
 to each (`tasks.ingest.fetch.manifests` has the last), and what is beyond is refused before yt-dlp begins.
 
-An item whose address is none is kept, and its download says so. `tasks.ingest.fetch.embedded_ytdlp` lets those of feeds
+An item whose address is none is kept, and its download says so. `tasks.ingest.fetch.ytdlp` lets those of feeds
 through; those of other pages are written so that yt-dlp does not stumble over them.
 """
 
@@ -20,18 +20,18 @@ from yt_dlp.utils import UnsupportedError
 
 from songform.errors import TrackError
 from songform.sanitize import plain_text
-from tasks.ingest.fetch.feeds import broken_feed, is_feed, unmark_items
+from tasks.ingest.fetch.feeds import feed_error, is_feed, remove_smuggled_data
 from tasks.ingest.fetch.manifests import refuse_long_dash, refuse_long_hls, refuse_long_smooth
 
-__all__ = ["MOST_LETTERS", "MOST_MARKS", "GenericIE"]
+__all__ = ["MAX_FEED_TAGS", "MAX_PAGE_CHARACTERS", "GenericIE"]
 
-MOST_MARKS = 1_000_000  # of markup in a feed: ten thousand episodes with fifty elements each
-MOST_LETTERS = 2**23  # of a page that is no feed
+MAX_FEED_TAGS = 1_000_000  # of markup in a feed: ten thousand episodes with fifty elements each
+MAX_PAGE_CHARACTERS = 2**23  # of a page that is no feed
 
 _OPEN_BRACKET = re.compile(r"://\[[^\s\"'<>]*")
 
 
-class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no types
+class GenericIE(_GenericIE):
     """yt-dlp's extractor of this name; the name is part of what it answers to."""
 
     _page = ""
@@ -40,7 +40,7 @@ class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no types
         try:
             return super()._real_extract(url)
         except UnsupportedError:
-            failure = broken_feed(url, self._page)
+            failure = feed_error(url, self._page)
             if failure is None:
                 raise
         raise failure
@@ -51,7 +51,7 @@ class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no types
         return self._page if is_feed(self._page) else _OPEN_BRACKET.sub(_closed, self._page)
 
     def _extract_rss(self, url: str, video_id: str, doc: Element) -> Any:
-        unmark_items(doc)
+        remove_smuggled_data(doc)
         return super()._extract_rss(url, video_id, doc)
 
     def _parse_mpd_periods(self, mpd_doc: Element, *args: Any, **options: Any) -> Any:
@@ -69,7 +69,9 @@ class GenericIE(_GenericIE):  # type: ignore[misc]  # yt-dlp has no types
 
 def _refuse_large(url: str, page: str) -> None:
     """Refuse what would cost too much to take apart; playlists of streams have a bound of their own."""
-    if page.count("<") > MOST_MARKS or (len(page) > MOST_LETTERS and not is_feed(page) and page[:7] != "#EXTM3U"):
+    if page.count("<") > MAX_FEED_TAGS or (
+        len(page) > MAX_PAGE_CHARACTERS and not is_feed(page) and page[:7] != "#EXTM3U"
+    ):
         raise TrackError(f"{plain_text(url, 400)} is too large for a page; check the address in a browser", "permanent")
 
 

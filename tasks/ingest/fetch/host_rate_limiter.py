@@ -1,18 +1,18 @@
-"""Hosts: good manners towards the machines that audio comes from, kept by all processes of a home together.
+"""Rate limits of the hosts that audio comes from, kept by all processes of a home together.
 
-A gate stands before every host. It lets in so many downloads at a time, each some seconds after the one before it, and
-it is closed while the host wants to be left alone:
+Each host has a rate limiter. It allows so many downloads at a time, each some seconds after the one before it, and none
+while the host is paused:
 
 ========================  ==================================================================================
-the host                  closes its gate for
+the host                  is paused for
 ========================  ==================================================================================
 names a pause             that long (the header Retry-After), a day at most
 answers 429 without one   `download.throttle_seconds`, doubled with every such answer in a row
 asks for a human          `download.circuit_seconds`, or longer if it says so
 ========================  ==================================================================================
 
-What a gate knows lies in `data/hosts/<host>.json`, its places are locks beside it, which end with their process. A
-clock that was set back cannot close a gate for longer than a day.
+The state of a limiter is `data/hosts/<host>.json`. Its slots are locks beside that file, which end with their process.
+A clock that was set back cannot pause a host for longer than a day.
 """
 
 from __future__ import annotations
@@ -24,26 +24,37 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
-from tasks.cancellation import end_if_stopped
+from songform.errors import TrackError
+from tasks.cancellation import raise_if_stopped
 from tasks.settings import DownloadSettings
 from tasks.store.atomic_files import write_json
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import Track
 
-__all__ = ["DAY", "HostGate", "HostPaused", "gate_of", "host_of", "host_of_address", "interleaved", "pauses"]
+__all__ = [
+    "DAY",
+    "HostPausedError",
+    "HostRateLimiter",
+    "host_limiter",
+    "host_of",
+    "host_of_address",
+    "host_pauses",
+    "interleaved_by_host",
+]
 
 DAY = 86_400.0
 _POLL_SECONDS = 0.2
 _YOUTUBE = re.compile(r"(^|\.)(youtube\.com|youtu\.be|youtube-nocookie\.com)$")
 
 
-class HostPaused(Exception):  # noqa: N818  not an error: the host is asked later
+class HostPausedError(Exception):
     """A host wants to be left alone for longer than this ingest waits.
 
     Parameters
@@ -57,13 +68,14 @@ class HostPaused(Exception):  # noqa: N818  not an error: the host is asked late
     """
 
     def __init__(self, host: str, until: float, reason: str) -> None:
-        super().__init__(f"{host} is left alone until {until:.0f} ({reason})")
+        end = datetime.fromtimestamp(until, UTC)
+        super().__init__(f"{host} is left alone until {end:%Y-%m-%d %H:%M} UTC ({reason})")
         self.host, self.until, self.reason = host, until, reason
 
 
 @dataclass(frozen=True)
 class _State:
-    """What a gate knows: times are in s since 1970."""
+    """The state of a limiter; times are in s since 1970."""
 
     host: str = ""
     next_start: float = 0.0
@@ -84,8 +96,8 @@ class _State:
 _STATES = TypeAdapter(_State)
 
 
-class HostGate:
-    """The gate before one host.
+class HostRateLimiter:
+    """The rate limiter of one host.
 
     Parameters
     ----------
@@ -94,7 +106,7 @@ class HostGate:
     host : str
         Its name, as `host_of` gives it.
     settings : DownloadSettings
-        The manners.
+        The limits.
     now, sleep : callable
         The clock; tests have their own.
     """
@@ -118,27 +130,27 @@ class HostGate:
         )
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Hold one of the host's places for the length of a `with` block, after waiting for one.
+    def slot(self) -> Iterator[None]:
+        """Hold one of the host's slots for the length of a `with` block, after waiting for one.
 
         Raises
         ------
-        HostPaused
+        HostPausedError
             If the host is to be left alone for longer than `download.patience_seconds`.
         """
-        place = self._place()
+        slot = self._acquired_slot()
         try:
             self._wait_for_turn()
             yield
         finally:
-            place.release()
+            slot.release()
 
     def paused_until(self) -> float:
         """Return when the host may be asked again, in s since 1970; in the past if it may be asked now."""
         return self._state().paused_until
 
     def throttle(self, retry_after: float | None = None, *, robot: bool = False, reason: str = "throttled") -> float:
-        """Close the gate, because the host wants it; return the pause's end, in s since 1970.
+        """Pause the host, because it asks for that; return the pause's end, in s since 1970.
 
         Parameters
         ----------
@@ -151,16 +163,20 @@ class HostGate:
         """
         with self._changing() as state:
             now = self._now()
-            # Nobody was let in since the gate was closed: what still arrives belongs to the same displeasure.
+            # No download has started since the pause began, so this answer belongs to the same burst.
             in_row = state.throttled - 1 if state.paused_until > now and state.throttled else state.throttled
             pause = self._pause(in_row, retry_after, robot=robot)
             since = state.paused_since if state.paused_until > now else now
             until = max(state.paused_until, now + min(pause, DAY))
-            news = {"paused_since": since, "paused_until": until, "reason": reason, "throttled": in_row + 1}
-            self._save(replace(state, **news))
+            self._save(replace(state, paused_since=since, paused_until=until, reason=reason, throttled=in_row + 1))
         return until
 
-    def serve(self) -> None:
+    def throttle_for(self, error: TrackError) -> float:
+        """Pause the host for as long as its answer, a failure `throttled` or one with `retry_after`, asks for."""
+        reason = "it takes songform for a robot" if error.robot else "it wants fewer requests"
+        return self.throttle(error.retry_after, robot=error.robot, reason=reason)
+
+    def reset_throttling(self) -> None:
         """Note that the host gave what it was asked for: its next pause is a short one again."""
         if self._state().throttled:
             with self._changing() as state:
@@ -174,17 +190,17 @@ class HostGate:
             return retry_after
         return min(settings.throttle_seconds * 2.0 ** min(throttled, 32), settings.throttle_most_seconds)
 
-    def _place(self) -> FileLock:
+    def _acquired_slot(self) -> FileLock:
         self.folder.mkdir(parents=True, exist_ok=True)
         while True:
             self._refuse_long_pause()
             for number in range(self.workers):
-                place = FileLock(self.folder / f"{self._name}.{number}.lock", timeout=0, thread_local=False)
+                slot = FileLock(self.folder / f"{self._name}.{number}.lock", timeout=0, thread_local=False)
                 try:
-                    place.acquire()
+                    slot.acquire()
                 except Timeout:
                     continue
-                return place
+                return slot
             self._sleep(_POLL_SECONDS)
 
     def _wait_for_turn(self) -> None:
@@ -196,15 +212,15 @@ class HostGate:
         wait = start - self._now()  # counted down: a clock that is set back meanwhile changes nothing
         while (left := max(wait, self.paused_until() - self._now())) > 0:
             self._refuse_long_pause()
-            nap = min(left, 1.0)  # another download may meet the host's displeasure meanwhile
+            nap = min(left, 1.0)  # the host may ask another download for a pause meanwhile
             self._sleep(nap)
             wait -= nap
 
     def _refuse_long_pause(self) -> None:
-        end_if_stopped()
+        raise_if_stopped()
         state = self._state()
         if state.paused_until - self._now() > self.settings.patience_seconds:
-            raise HostPaused(self.host, state.paused_until, state.reason)
+            raise HostPausedError(self.host, state.paused_until, state.reason)
 
     @contextmanager
     def _changing(self) -> Iterator[_State]:
@@ -220,27 +236,27 @@ class HostGate:
         write_json(self.folder / f"{self._name}.json", asdict(replace(state, host=self.host)))
 
 
-def pauses(corpus: Corpus) -> list[tuple[str, float, float, str]]:
-    """Return what is known of the hosts' pauses: the host, the latest one's begin and end in s since 1970, and why."""
-    states = (_read(path).sane(time.time(), wait=DAY) for path in sorted(corpus.hosts.glob("*.json")))
+def host_pauses(corpus: Corpus) -> list[tuple[str, float, float, str]]:
+    """Return the latest pause of each host: the host, its begin and end in s since 1970, and why."""
+    states = (_read(path).sane(time.time(), wait=DAY) for path in sorted(corpus.hosts_path.glob("*.json")))
     return [(state.host, state.paused_since, state.paused_until, state.reason) for state in states if state.host]
 
 
 def _read(path: Path) -> _State:
-    """Read what a gate knows; a file that nobody can read knows nothing."""
+    """Read the state of a limiter; a file that cannot be read counts as none."""
     try:
         return _STATES.validate_json(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return _State()
 
 
-def gate_of(corpus: Corpus, track: Track, settings: DownloadSettings) -> HostGate:
-    """Return the gate before the host of a track."""
-    return HostGate(corpus.hosts, host_of(track), settings)
+def host_limiter(corpus: Corpus, track: Track, settings: DownloadSettings) -> HostRateLimiter:
+    """Return the rate limiter of a track's host."""
+    return HostRateLimiter(corpus.hosts_path, host_of(track), settings)
 
 
-def interleaved(tracks: Iterable[Track]) -> list[Track]:
-    """Return tracks in another order: of every host one, then of every host the next; so that no host waits alone."""
+def interleaved_by_host(tracks: Iterable[Track]) -> list[Track]:
+    """Return tracks in turns: one of every host, then the next of every host, so that no host waits for another."""
     turns: Counter[str] = Counter()
 
     def turn(track: Track) -> int:

@@ -23,7 +23,7 @@ from songform.errors import TrackError
 
 __all__ = ["refuse_long_dash", "refuse_long_hls", "refuse_long_smooth"]
 
-MOST_PIECES = 500_000
+MAX_SEGMENTS = 500_000
 
 _WIDTH = re.compile(r"\w+(%0?\d{1,2}[dxX])?")  # what may stand between two dollars
 
@@ -118,7 +118,7 @@ def _refuse_wide(*templates: str) -> None:
 
 
 def _refuse(pieces: float) -> None:
-    if not pieces <= MOST_PIECES:  # false for NaN, too
+    if not pieces <= MAX_SEGMENTS:  # false for NaN, too
         raise _refusal(f"is said to have {pieces:.0f} pieces, more than any song")
 
 

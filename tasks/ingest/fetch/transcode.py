@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 from songform.audio.headers import announced_duration, banner_duration, ffmpeg_input
 from songform.errors import AudioError
-from tasks.ingest.failures.rules import AGAIN
-from tasks.ingest.fetch.audio_length import first_soundtrack, no_audio
+from tasks.ingest.failures.rules import TRY_AGAIN
+from tasks.ingest.fetch.audio_length import first_stream_command, no_audio_error
 
-__all__ = ["announced_seconds", "as_mp3", "sound_alone"]
+__all__ = ["announced_seconds", "as_mp3", "audio_only"]
 
 # The containers that sound is moved into announce its length, and browsers play them; Matroska takes every codec.
 _SUFFIXES = {"aac": ".m4a", "alac": ".m4a", "mp3": ".mp3", "opus": ".webm", "vorbis": ".webm"}
@@ -67,7 +67,7 @@ def announced_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) 
     return announced_duration(path) if is_read_here else banner_duration(inside.banner)
 
 
-def sound_alone(path: Path, *, ffmpeg: str, timeout: float | None = None) -> Path:
+def audio_only(path: Path, *, ffmpeg: str, timeout: float | None = None) -> Path:
     """Take the sound out of a film, and out of the pieces of a stream; leave the content of a file of sound as it is.
 
     Parameters
@@ -121,7 +121,7 @@ def as_mp3(path: Path, *, bitrate: int, seconds: float, ffmpeg: str, timeout: fl
     Raises
     ------
     AudioError, OSError, subprocess.TimeoutExpired
-        As for `sound_alone`.
+        As for `audio_only`.
     """
     inside, target = _inside(path, ffmpeg, timeout), path.with_name("sound.mp3")
     if inside.container == inside.codec == "mp3":
@@ -131,26 +131,27 @@ def as_mp3(path: Path, *, bitrate: int, seconds: float, ffmpeg: str, timeout: fl
 
 
 def _inside(path: Path, ffmpeg: str, timeout: float | None) -> _Inside:
-    command = [ffmpeg, "-hide_banner", *ffmpeg_input(path)]
-    run = subprocess.run(  # noqa: S603  no shell; `find_ffmpeg` names the program
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        timeout=timeout,
-    )
-    container, codec = _INPUT.search(run.stderr), _SOUND.search(run.stderr)
+    banner = _run([ffmpeg, "-hide_banner", *ffmpeg_input(path)], timeout).stderr
+    container, codec = _INPUT.search(banner), _SOUND.search(banner)
     if container is None or codec is None:
-        raise no_audio(path)
-    return _Inside(container[1].partition(",")[0], codec[1], run.stderr)
+        raise no_audio_error(path)
+    return _Inside(container[1].partition(",")[0], codec[1], banner)
 
 
 def _made(path: Path, target: Path, codec: list[str], *, ffmpeg: str, timeout: float | None) -> Path:
     """Make another file of the first soundtrack, and remove the one that it comes from."""
-    command = first_soundtrack(path, [*codec, "-y", f"file:{target.absolute()}"], ffmpeg)
-    run = subprocess.run(  # noqa: S603  no shell; `find_ffmpeg` names the program
+    run = _run(first_stream_command(path, [*codec, "-y", f"file:{target.absolute()}"], ffmpeg), timeout)
+    if run.returncode:
+        if "No space left" in run.stderr:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        words = (run.stderr.strip().splitlines() or ["no message"])[-1]
+        raise AudioError(f"ffmpeg cannot take the sound out of it ({words}); {TRY_AGAIN}", "transient")
+    path.unlink()
+    return target
+
+
+def _run(command: list[str], timeout: float | None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  no shell; `find_ffmpeg` names the program
         command,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -159,10 +160,3 @@ def _made(path: Path, target: Path, codec: list[str], *, ffmpeg: str, timeout: f
         check=False,
         timeout=timeout,
     )
-    if run.returncode:
-        if "No space left" in run.stderr:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
-        words = (run.stderr.strip().splitlines() or ["no message"])[-1]
-        raise AudioError(f"ffmpeg cannot take the sound out of it ({words}); {AGAIN}", "transient")
-    path.unlink()
-    return target

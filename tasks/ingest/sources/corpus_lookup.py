@@ -10,17 +10,17 @@ from pathlib import Path
 
 from songform.errors import SourceError
 from songform.sanitize import plain_text
-from tasks.ingest.sources.file_hashes import KnownFiles
+from tasks.ingest.sources.file_hashes import FileHashes
 from tasks.ingest.sources.local_files import local_listing, local_path
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import TrackRecord
 
-__all__ = ["known_tracks"]
+__all__ = ["find_tracks"]
 
 _KEY = re.compile(r"[a-z0-9_]+-[A-Za-z0-9_-]+")
 
 
-def known_tracks(corpus: Corpus, source: str) -> list[tuple[TrackRecord, Path | None]]:
+def find_tracks(corpus: Corpus, source: str) -> list[tuple[TrackRecord, Path | None]]:
     """Return the records of the tracks that a SOURCE means, each with its file where the SOURCE is one.
 
     Parameters
@@ -42,15 +42,15 @@ def known_tracks(corpus: Corpus, source: str) -> list[tuple[TrackRecord, Path | 
     if "://" in source:
         return _by_address(corpus, source)
     path = _path(source)
-    known = KnownFiles(corpus)
-    listed = local_listing(path, known=known).tracks
+    hashes = FileHashes(corpus)
+    listed = local_listing(path, hashes=hashes).tracks
     found = [(corpus.record(track.key), Path(track.path or "")) for track in listed]
-    tracks = [(record, file) for record, file in found if record is not None]
+    tracks: list[tuple[TrackRecord, Path | None]] = [(record, file) for record, file in found if record is not None]
     if not tracks:
         shown = plain_text(path, 400)
         what = f"no song of {shown} is" if path.is_dir() else f"{shown} is not"
         raise SourceError(f"{what} in the corpus; bring it in with songform ingest")
-    known.save()
+    hashes.save()
     return tracks
 
 

@@ -27,7 +27,7 @@ from typing import Any
 from tasks.store.atomic_files import write_json
 from tasks.store.corpus import Corpus
 
-__all__ = ["KnownFiles"]
+__all__ = ["FileHashes"]
 
 SETTLED_NS = 2_000_000_000  # the longest tick of a file system's clock: FAT's
 
@@ -36,8 +36,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 Entry = tuple[int, int, str]  # size in bytes, time of the last change in ns, SHA-256
 
 
-class KnownFiles:
-    """The hashes of local files that are known already.
+class FileHashes:
+    """The SHA-256 of local files, remembered from one run to the next.
 
     Parameters
     ----------

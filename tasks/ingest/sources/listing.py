@@ -1,4 +1,4 @@
-"""What a SOURCE turned out to hold."""
+"""The tracks that were found in a SOURCE, and what is to be said of those that were not."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from songform.errors import SourceError
 from songform.sanitize import plain_text
 from tasks.store.tracks import Track
 
-__all__ = ["Copies", "Listing", "all_told", "unique_tracks"]
+__all__ = ["DuplicateFiles", "Listing", "problems_message", "unique_tracks"]
 
-_NAMED = 5  # copies that are named in a note
-_LINES = 20  # reasons that are told one by one: a list may have ten thousand lines, all of them wrong
-USUALLY_HIDDEN = 0.1  # sites count private and withdrawn tracks, but do not list them: up to this share is no alarm
+_MAX_NAMED = 5  # duplicates that are named in a note
+_MAX_LINES = 20  # reasons that are told one by one: a list may have ten thousand lines, all of them wrong
+USUAL_HIDDEN_SHARE = 0.1  # sites count private and withdrawn tracks, but do not list them: up to this share is no alarm
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Listing:
         In the source's order, each key once.
     announced : int, optional
         The number of tracks that the site speaks of. When it is larger than what was listed, the list was cut
-        (`counted` says so): a track that is absent from a listing is never to be taken for a deleted one.
+        (`check_announced` says so): a track that is absent from a listing is never to be taken for a deleted one.
     problems : tuple of str
         A sentence for each part that could not be listed (a line of a list, a file of a folder, a list within a
         list) while others could.
@@ -42,7 +42,7 @@ class Listing:
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def found(self, source: str) -> Listing:
+    def require_tracks(self, source: str) -> Listing:
         """Return the listing itself.
 
         Raises
@@ -53,11 +53,11 @@ class Listing:
         if self.tracks:
             return self
         if self.problems:
-            raise SourceError(all_told(f"nothing of {source} can be listed", self.problems))
+            raise SourceError(problems_message(f"nothing of {source} can be listed", self.problems))
         msg = f"{source} holds no tracks; check that it is what you meant, and that it is not empty"
         raise SourceError(msg)
 
-    def counted(self, source: str, listed: int, limit: int | None = None) -> Listing:
+    def check_announced(self, source: str, listed: int, limit: int | None = None) -> Listing:
         """Return the listing with a word on what the site announced and did not list.
 
         Parameters
@@ -73,15 +73,15 @@ class Listing:
         if listed >= wanted:
             return self
         said = f"{source}: the site speaks of {self.announced} tracks, but"
-        if wanted - listed <= USUALLY_HIDDEN * wanted:
+        if wanted - listed <= USUAL_HIDDEN_SHARE * wanted:
             note = f"{said} {listed} were listed; the others are probably hidden, which is usual"
             return replace(self, notes=(*self.notes, note))
         problem = f"{said} only {listed} were listed; nothing is removed, the rest comes with a later ingest"
         return replace(self, problems=(*self.problems, problem))
 
 
-def all_told(what: str, problems: Iterable[str]) -> str:
-    """Return the message of a failure that has several reasons: each on a line of its own; one stands for itself.
+def problems_message(what: str, problems: Iterable[str]) -> str:
+    """Return the message of a failure that has several reasons, each on a line of its own; a single one is the message.
 
     Parameters
     ----------
@@ -93,41 +93,41 @@ def all_told(what: str, problems: Iterable[str]) -> str:
     reasons = list(dict.fromkeys(problems))
     if len(reasons) == 1:
         return reasons[0]
-    lines = [f"{what}:", *("- " + reason.replace("\n", "\n  ") for reason in reasons[:_LINES])]
-    if len(reasons) > _LINES:
-        lines.append(f"- and {len(reasons) - _LINES} more such problems")
+    lines = [f"{what}:", *("- " + reason.replace("\n", "\n  ") for reason in reasons[:_MAX_LINES])]
+    if len(reasons) > _MAX_LINES:
+        lines.append(f"- and {len(reasons) - _MAX_LINES} more such problems")
     return "\n".join(lines)
 
 
-class Copies:
-    """Notices the files that are the same track as another file, for their key is their content.
+class DuplicateFiles:
+    """Notices files with the same content: they are one track, because a file's key is the hash of its content.
 
     Attributes
     ----------
-    found : list of (str, str)
-        The path of each copy, and that of the file which came first and stands for both.
+    duplicates : list of (str, str)
+        The path of each duplicate, and that of the file with the same content which came first.
     """
 
     def __init__(self) -> None:
-        self.found: list[tuple[str, str]] = []
+        self.duplicates: list[tuple[str, str]] = []
         self._first: dict[str, str] = {}
 
-    def noticed(self, tracks: Iterable[Track]) -> Iterator[Track]:
-        """Yield all tracks as they come."""
+    def observe(self, tracks: Iterable[Track]) -> Iterator[Track]:
+        """Yield all tracks as they come, and remember the duplicates among them."""
         for track in tracks:
             if track.path is not None:
                 first = self._first.setdefault(track.key, track.path)
                 if first != track.path:
-                    self.found.append((track.path, first))
+                    self.duplicates.append((track.path, first))
             yield track
 
     def notes(self) -> tuple[str, ...]:
         """Return one sentence on all of them, or none."""
-        if not self.found:
+        if not self.duplicates:
             return ()
-        named = (map(plain_text, pair, (400, 400)) for pair in self.found[:_NAMED])
+        named = (map(plain_text, pair, (400, 400)) for pair in self.duplicates[:_MAX_NAMED])
         pairs = [" holds the same as ".join(pair) for pair in named]
-        more = f"; and {len(self.found) - _NAMED} more such files" if len(self.found) > _NAMED else ""
+        more = f"; and {len(self.duplicates) - _MAX_NAMED} more such files" if len(self.duplicates) > _MAX_NAMED else ""
         return (f"the same content is one track, taken once: {'; '.join(pairs)}{more}",)
 
 

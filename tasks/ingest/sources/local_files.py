@@ -16,8 +16,8 @@ from pathlib import Path
 
 from songform.errors import SourceError
 from songform.sanitize import plain_text
-from tasks.ingest.sources.file_hashes import KnownFiles
-from tasks.ingest.sources.listing import Copies, Listing, unique_tracks
+from tasks.ingest.sources.file_hashes import FileHashes
+from tasks.ingest.sources.listing import DuplicateFiles, Listing, unique_tracks
 from tasks.store.corpus import AUDIO_SUFFIXES
 from tasks.store.tracks import Track, file_key
 
@@ -52,7 +52,7 @@ def local_path(source: str, folder: Path | None = None) -> Path:
     return path
 
 
-def local_listing(path: Path, limit: int | None = None, known: KnownFiles | None = None) -> Listing:
+def local_listing(path: Path, limit: int | None = None, hashes: FileHashes | None = None) -> Listing:
     """List an audio file, or the audio files of a folder, sorted by their paths.
 
     Parameters
@@ -61,8 +61,8 @@ def local_listing(path: Path, limit: int | None = None, known: KnownFiles | None
         Absolute, as `local_path` returns it.
     limit : int, optional
         Most tracks to list: of further files not even the content is read.
-    known : KnownFiles, optional
-        What was hashed before, and will be remembered once it is saved; default: every file is read.
+    hashes : FileHashes, optional
+        The hashes of files that were read before; those of others are added to it. Default: every file is read.
 
     Raises
     ------
@@ -71,24 +71,25 @@ def local_listing(path: Path, limit: int | None = None, known: KnownFiles | None
     """
     problems: list[str] = []
     if path.is_dir():
-        copies = Copies()
-        tracks = unique_tracks(copies.noticed(_tracks(path, known, problems)), limit)
-        title, found = plain_text(path.name) or str(path), _shown(path)
-        return Listing(title, tracks, problems=tuple(problems), notes=copies.notes()).found(found)
+        duplicates = DuplicateFiles()
+        tracks = unique_tracks(duplicates.observe(_tracks(path, hashes, problems)), limit)
+        title = plain_text(path.name) or str(path)
+        listing = Listing(title, tracks, problems=tuple(problems), notes=duplicates.notes())
+        return listing.require_tracks(_shown(path))
     if not stat.S_ISREG(path.stat().st_mode) or path.suffix.lower() not in AUDIO_SUFFIXES:
-        known = ", ".join(sorted(suffix[1:] for suffix in AUDIO_SUFFIXES))
+        suffixes = ", ".join(sorted(suffix[1:] for suffix in AUDIO_SUFFIXES))
         raise SourceError(
             f"{_shown(path)} is neither a folder, a list (txt, list, m3u, m3u8) nor a file with a suffix of audio "
-            f"({known}); rename it if it is audio, or convert it"
+            f"({suffixes}); rename it if it is audio, or convert it"
         )
-    track = _track(path, known)
+    track = _track(path, hashes)
     return Listing(track.title, (track,))
 
 
-def _tracks(folder: Path, known: KnownFiles | None, problems: list[str]) -> Iterator[Track]:
+def _tracks(folder: Path, hashes: FileHashes | None, problems: list[str]) -> Iterator[Track]:
     for path in _audio_files(folder, problems):
         try:
-            yield _track(path, known)
+            yield _track(path, hashes)
         except SourceError as error:
             problems.append(str(error))
 
@@ -110,10 +111,10 @@ def _is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def _track(path: Path, known: KnownFiles | None) -> Track:
+def _track(path: Path, hashes: FileHashes | None) -> Track:
     try:
         str(path).encode()
-        sha256 = known.sha256(path) if known is not None else _sha256(path)
+        sha256 = hashes.sha256(path) if hashes is not None else _sha256(path)
     except UnicodeEncodeError as error:
         raise SourceError(f"the name of {_shown(path)} is not valid UTF-8 text; rename the file") from error
     except OSError as error:

@@ -27,8 +27,7 @@ from urllib.parse import unquote, urlsplit
 
 from songform.errors import SourceError, TrackError
 from songform.sanitize import plain_text
-from tasks.ingest.failures.classify import source_failure
-from tasks.ingest.fetch.ytdlp import youtube_dl
+from tasks.ingest.failures.classify import listing_error
 from tasks.ingest.sources.listing import Listing, unique_tracks
 from tasks.settings import DownloadSettings
 from tasks.store.tracks import Track, feed_key, site_key, web_key
@@ -71,6 +70,8 @@ def web_listing(url: str, *, limit: int | None = None, settings: DownloadSetting
     SourceError
         If nothing can be listed; its class says whether another attempt is worth it, its cause is a `TrackError`.
     """
+    from tasks.ingest.fetch.ytdlp import youtube_dl  # which imports yt-dlp
+
     params = {
         "extract_flat": "in_playlist",
         "playlistend": limit,
@@ -89,15 +90,15 @@ def web_listing(url: str, *, limit: int | None = None, settings: DownloadSetting
         info["entries"] = [entry for entry in info.get("entries") or () if entry]
         problems: list[str] = []
         tracks = unique_tracks((_track(entry, page) for page, entry in _entries(ydl, info, problems)), limit)
-    listing = Listing(title, tracks, _count(info.get("playlist_count")), tuple(problems)).found(url)
-    return listing.counted(plain_text(url, 400), len(info["entries"]), limit)
+    listing = Listing(title, tracks, _count(info.get("playlist_count")), tuple(problems))
+    return listing.require_tracks(url).check_announced(plain_text(url, 400), len(info["entries"]), limit)
 
 
 def _extracted(ydl: YoutubeDL, url: str, extractor: str | None = None) -> dict[str, Any]:
     try:
         info = dict(ydl.extract_info(url, download=False, ie_key=extractor) or {})
     except Exception as error:  # noqa: BLE001  extractors are strangers' code: a defect of one is this source's alone
-        failure = source_failure(error, url)
+        failure = listing_error(error, url)
     else:
         if info:
             return info
@@ -197,7 +198,7 @@ def _trimmed(url: str) -> str:
     from yt_dlp.utils import smuggle_url, unsmuggle_url
 
     address, smuggled = unsmuggle_url(url, {})
-    return smuggle_url(address.strip(), smuggled) if smuggled else address.strip()
+    return str(smuggle_url(address.strip(), smuggled) if smuggled else address.strip())
 
 
 def _stem(address: str) -> str:

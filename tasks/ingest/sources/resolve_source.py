@@ -17,14 +17,14 @@ from pathlib import Path
 
 from songform.errors import ParameterError, SourceError
 from songform.sanitize import plain_text
-from tasks.ingest.sources.file_hashes import KnownFiles
-from tasks.ingest.sources.listing import Copies, Listing, unique_tracks
+from tasks.ingest.sources.file_hashes import FileHashes
+from tasks.ingest.sources.listing import DuplicateFiles, Listing, unique_tracks
 from tasks.ingest.sources.local_files import local_listing, local_path
 from tasks.ingest.sources.playlists import web_listing
 from tasks.settings import DownloadSettings
 from tasks.store.tracks import Track
 
-__all__ = ["Listing", "list_tracks"]
+__all__ = ["list_tracks"]
 
 LIST_SUFFIXES = frozenset({".txt", ".list", ".m3u", ".m3u8"})
 
@@ -32,7 +32,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 def list_tracks(
-    source: str, *, limit: int | None = None, settings: DownloadSettings, known: KnownFiles | None = None
+    source: str, *, limit: int | None = None, settings: DownloadSettings, hashes: FileHashes | None = None
 ) -> Listing:
     """List the tracks of a SOURCE.
 
@@ -44,8 +44,8 @@ def list_tracks(
         Most tracks to list.
     settings : DownloadSettings
         How patient to be with sites.
-    known : KnownFiles, optional
-        Local files that were hashed before; without it, each is hashed.
+    hashes : FileHashes, optional
+        Those of local files that were read before; default: every file is read.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def list_tracks(
     """
     if limit is not None and limit < 1:
         raise ParameterError(f"limit must be a positive number of tracks, not {limit}; leave it out to list all")
-    return _Lister(limit, settings, known).listing(source)
+    return _Lister(limit, settings, hashes).listing(source)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class _Lister:
 
     limit: int | None
     settings: DownloadSettings
-    known: KnownFiles | None
+    hashes: FileHashes | None
     lists: set[Path] = field(default_factory=set)
 
     def listing(self, source: str, folder: Path | None = None) -> Listing:
@@ -88,13 +88,13 @@ class _Lister:
         path = local_path(source, folder)
         if path.suffix.lower() in LIST_SUFFIXES and path.is_file():
             return self._list_file(path) if path.resolve() not in self.lists else Listing(path.stem, ())
-        return local_listing(path, self.limit, self.known)
+        return local_listing(path, self.limit, self.hashes)
 
     def _list_file(self, path: Path) -> Listing:
         """List what a list's lines name; a line that fails is a problem of its own and leaves the others alone."""
         problems: list[str] = []
         notes: list[str] = []
-        copies = Copies()
+        duplicates = DuplicateFiles()
         self.lists.add(path.resolve())
 
         def tracks() -> Iterator[Track]:
@@ -108,9 +108,10 @@ class _Lister:
                     notes.extend(listing.notes)
                     yield from listing.tracks
 
-        found = unique_tracks(copies.noticed(tracks()), self.limit)
-        notes += copies.notes()
-        return Listing(plain_text(path.stem), found, problems=tuple(problems), notes=tuple(notes)).found(str(path))
+        found = unique_tracks(duplicates.observe(tracks()), self.limit)
+        notes += duplicates.notes()
+        listing = Listing(plain_text(path.stem), found, problems=tuple(problems), notes=tuple(notes))
+        return listing.require_tracks(str(path))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -9,16 +9,24 @@ from pathlib import Path
 import pytest
 
 from flows.analyze import AnalyzeReport
-from flows.cli.commands.annotate import AnnotateReport
-from flows.cli.commands.evaluate import EvaluateReport
-from flows.cli.commands.status import FailureGroup
+from flows.cli.commands.analyze import print_analyze
+from flows.cli.commands.annotate import print_annotate
+from flows.cli.commands.demo import print_demo
+from flows.cli.commands.doctor import print_checks
+from flows.cli.commands.evaluate import EvaluateReport, print_evaluate
+from flows.cli.commands.ingest import print_ingest
+from flows.cli.commands.report import print_report
+from flows.cli.commands.run import print_run
+from flows.cli.commands.status import FailureGroup, print_failures, print_status
+from flows.cli.commands.train import print_train
 from flows.cli.console import Console
 from flows.demo import DemoReport
-from flows.diagnostics.doctor import Check
-from flows.ingest import IngestReport
+from flows.diagnostics.checks import Check
+from flows.ingest_report import IngestReport
 from flows.run import RunReport
 from flows.train import TrainReport
 from songform.annotation.segmentation_scores import MEASURES
+from tasks.annotate.annotate_tracks import AnnotateReport
 from tasks.report.index_page import Index
 from tasks.train.registry import ModelInfo
 
@@ -39,7 +47,9 @@ REPORT = {
     ],
     "path": "/home/data/reports/0/feed-0.json",
 }
-ANALYZED = AnalyzeReport(INGESTED, [REPORT], ModelInfo("models:/songform/1", "0", "0" * 32, True))
+ANALYZED = AnalyzeReport(
+    INGESTED, [REPORT], ModelInfo("models:/songform/1", "0", "0" * 32, True), [f"{NASTY} is too short"]
+)
 LABELS = {"key": "feed-0", "title": NASTY, "annotator": NASTY, "segments": 2, "status": "new", "path": "/x"}
 ANNOTATED = AnnotateReport([{**LABELS, "file": NASTY, "notes": [f"0.0 to 1.0 s is {NASTY}"]}], [NASTY], [NASTY])
 SCORES = {"songform": dict.fromkeys(MEASURES, 0.25), "people": dict.fromkeys(MEASURES, 0.75)}
@@ -48,29 +58,32 @@ EVALUATED = EvaluateReport("0" * 32, True, ANALYZED.model, [SCORED], SCORES, [f"
 RUN = RunReport(INGESTED, TRAINED, ANALYZED)
 TRAIN_FIELDS = {"run_id", "params", "metrics", "model_uri", "is_champion", "is_new"}
 CALLS = {
-    "ingest": (lambda console: console.ingest(INGESTED), {"tracks", "problems", "notes"}),
-    "train": (lambda console: console.train(TRAINED), TRAIN_FIELDS),
-    "analyze": (lambda console: console.analyze(ANALYZED), {"tracks", "reports", "notes"}),
-    "annotate": (lambda console: console.annotate(ANNOTATED), {"annotations", "problems", "without"}),
+    "ingest": (lambda console: print_ingest(console, INGESTED), {"tracks", "problems", "notes"}),
+    "train": (lambda console: print_train(console, TRAINED), TRAIN_FIELDS),
+    "analyze": (lambda console: print_analyze(console, ANALYZED), {"tracks", "reports", "notes", "problems"}),
+    "annotate": (lambda console: print_annotate(console, ANNOTATED), {"annotations", "problems", "without"}),
     "evaluate": (
-        lambda console: console.evaluate(EVALUATED),
+        lambda console: print_evaluate(console, EVALUATED),
         {"run_id", "is_new", "model", "tracks", "mean", "problems"},
     ),
-    "run": (lambda console: console.run(RUN), {"tracks", "problems", "notes", "reports", *TRAIN_FIELDS}),
+    "run": (lambda console: print_run(console, RUN), {"tracks", "problems", "notes", "reports", *TRAIN_FIELDS}),
     "demo": (
-        lambda console: console.demo(DemoReport(RUN, 0.875, {"feed-0": 0.875}), Path("/home")),
-        {"tracks", "frames_right", *TRAIN_FIELDS},
+        lambda console: print_demo(console, DemoReport(RUN, 0.875, {"feed-0": 0.875}), Path("/home")),
+        {"tracks", "frames_right", "problems", *TRAIN_FIELDS},
     ),
     "report": (
-        lambda console: console.report(Index(Path("/home/index.html"), [{"title": NASTY}], 2, [NASTY])),
-        {"index", "songs", "left"},
+        lambda console: print_report(console, Index(Path("/home/index.html"), [{"title": NASTY}], 2, [NASTY])),
+        {"index", "songs", "left", "problems"},
     ),
-    "status": (lambda console: console.status([TRACK, FAILED], ["x"], Path("/home")), {"tracks", "problems"}),
+    "status": (lambda console: print_status(console, [TRACK, FAILED], ["x"], Path("/home")), {"tracks", "problems"}),
     "failures": (
-        lambda console: console.failures([FailureGroup("permanent", "take it out", [FAILED])], ["x"]),
+        lambda console: print_failures(console, [FailureGroup("permanent", "take it out", [FAILED])], ["x"]),
         {"tracks", "problems"},
     ),
-    "doctor": (lambda console: console.doctor([Check("ffmpeg", True, NASTY)]), {"checks"}),
+    "doctor": (
+        lambda console: print_checks(console, [Check("ffmpeg", "warning", NASTY, NASTY)]),
+        {"checks", "problems"},
+    ),
     "fail": (lambda console: console.fail(ValueError(NASTY), 4), {"error"}),
 }
 
@@ -94,6 +107,32 @@ def test_with_json_there_is_one_document_with_the_promised_fields(shown, name):
     assert set(document) == fields
     for track in document.get("tracks", ()):
         assert set(track) == set(SCORED if name == "evaluate" else TRACK)
+
+
+@pytest.mark.parametrize("name", ["analyze", "run", "demo"])
+def test_problems_of_the_ingest_and_of_the_analysis_are_in_the_document_and_told_to_people(shown, name):
+    """Whoever sees only one of the two is left with an exit code 3 without a reason."""
+    problems = [f"{NASTY} cannot be listed", f"{NASTY} is too short"]
+    assert json.loads(shown(CALLS[name][0], json=True).out)["problems"] == problems
+    told = shown(CALLS[name][0], json=False).err
+    for end in ("cannot be listed", "is too short"):
+        assert told.count(end) == 1
+
+
+def test_a_second_failure_is_told_to_people_but_there_is_one_document(shown):
+    def fail_late(console):
+        print_ingest(console, INGESTED)
+        console.fail("stopped", 130)
+
+    said = shown(fail_late, json=True)
+    assert set(json.loads(said.out)) == CALLS["ingest"][1]
+    assert said.err.endswith("songform: stopped\n")
+
+
+def test_a_value_that_json_does_not_know_leaves_no_half_document(capsys):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        Console(json=True).document({"before": 1, "metrics": {"loss": float("nan")}})
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -122,7 +161,7 @@ def test_people_see_outcomes_lengths_reasons_and_counts(shown):
 
 def test_many_failures_of_a_class_are_counted_not_shown(shown):
     group = FailureGroup("permanent", "take it out", [FAILED] * 100)
-    lines = shown(lambda console: console.failures([group], []), json=False).out.splitlines()
+    lines = shown(lambda console: print_failures(console, [group], []), json=False).out.splitlines()
     assert lines[0] == "permanent: 100 tracks"
     assert lines[1] == "  Take it out."
     assert len(lines) == 2 + 2 * 40 + 1
@@ -131,14 +170,14 @@ def test_many_failures_of_a_class_are_counted_not_shown(shown):
 
 def test_many_tracks_are_counted_not_shown(shown):
     report = IngestReport([{**TRACK, "key": f"feed-{n}"} for n in range(100)])
-    lines = shown(lambda console: console.ingest(report), json=False).out.splitlines()
+    lines = shown(lambda console: print_ingest(console, report), json=False).out.splitlines()
     assert len(lines) == 1 + 40 + 1
     assert lines[-1] == "100 tracks: 100 done (60 not shown)"
 
 
 def test_where_there_is_no_track_there_is_no_table(shown):
     """As when nothing is due for another attempt."""
-    assert shown(lambda console: console.ingest(IngestReport([])), json=False).out == "No tracks.\n"
+    assert shown(lambda console: print_ingest(console, IngestReport([])), json=False).out == "No tracks.\n"
 
 
 def test_metrics_stand_beside_the_baselines(shown):
@@ -148,7 +187,7 @@ def test_metrics_stand_beside_the_baselines(shown):
     assert "centroid" not in out  # it was not measured
     assert "Trained: MLflow run 00000000000000000000000000000000; model models:/songform/1 (the champion)" in out
     old = replace(TRAINED, is_new=False, is_champion=False, metrics={})
-    out = shown(lambda console: console.train(old), json=False).out
+    out = shown(lambda console: print_train(console, old), json=False).out
     assert "No test metrics" in out
     assert "Trained before: " in out
     assert "(not the champion)" in out
@@ -156,7 +195,7 @@ def test_metrics_stand_beside_the_baselines(shown):
 
 def test_a_network_is_called_by_its_name(shown):
     report = replace(TRAINED, params={"model.name": "gru"}, metrics={**METRICS, "test_accuracy": 0.4})
-    out = shown(lambda console: console.train(report), json=False).out
+    out = shown(lambda console: print_train(console, report), json=False).out
     assert "\ngru " in out
     assert "on held-out tracks the GRU is worse" in out
     assert "lstm" not in out.lower()
@@ -165,7 +204,7 @@ def test_a_network_is_called_by_its_name(shown):
 @pytest.mark.parametrize(("accuracy", "is_cautioned"), [(0.4, True), (0.5, False), (0.6, False)])
 def test_a_model_worse_than_the_most_frequent_state_comes_with_a_caution(shown, accuracy, is_cautioned):
     report = replace(TRAINED, metrics={**METRICS, "test_accuracy": accuracy})
-    assert ("Caution: " in shown(lambda console: console.train(report), json=False).out) == is_cautioned
+    assert ("Caution: " in shown(lambda console: print_train(console, report), json=False).out) == is_cautioned
 
 
 def test_a_song_is_shown_as_a_timeline_with_its_model_and_what_is_weak(shown):
@@ -180,7 +219,7 @@ def test_a_song_is_shown_as_a_timeline_with_its_model_and_what_is_weak(shown):
 
 def test_segments_of_many_songs_are_not_listed(shown):
     many = AnalyzeReport(INGESTED, [REPORT] * 4, ANALYZED.model)
-    out = shown(lambda console: console.analyze(many), json=False).out
+    out = shown(lambda console: print_analyze(console, many), json=False).out
     assert "0:30.0" not in out
     assert out.endswith(
         "Pages: one .html a song in that folder; the command songform report makes an index of them all.\n"
@@ -197,11 +236,13 @@ def test_the_demo_ends_with_where_to_look(shown, monkeypatch, tmp_path):
     ]
     monkeypatch.chdir(tmp_path)
     report = DemoReport(RUN, 0.875, {})
-    assert shown(lambda console: console.demo(report, tmp_path), json=False).out.endswith("MLflow:   songform ui\n")
+    assert shown(lambda console: print_demo(console, report, tmp_path), json=False).out.endswith(
+        "MLflow:   songform ui\n"
+    )
 
 
 def test_an_empty_corpus_says_how_to_fill_it(shown):
-    out = shown(lambda console: console.status([], [], Path("/home")), json=False).out
+    out = shown(lambda console: print_status(console, [], [], Path("/home")), json=False).out
     assert out == "The corpus in /home holds no track yet; bring some in with songform ingest SOURCE.\n"
 
 
@@ -219,7 +260,7 @@ def test_scores_stand_beside_peoples_and_many_tracks_are_counted_not_shown(shown
     assert "a boundary every 20 s" not in out  # it was not measured
     assert "Recorded: MLflow run " in out
     many = replace(EVALUATED, tracks=[SCORED] * 50)
-    assert "(10 more: --json shows all)" in shown(lambda console: console.evaluate(many), json=False).out
+    assert "(10 more: --json shows all)" in shown(lambda console: print_evaluate(console, many), json=False).out
 
 
 def test_labels_are_shown_with_what_is_odd_about_them(shown):
@@ -228,6 +269,6 @@ def test_labels_are_shown_with_what_is_odd_about_them(shown):
     assert "1 file of labels for 1 track" in said.out
     assert "Without labels: " in said.out
     many = AnnotateReport(ANNOTATED.annotations * 50, [], ["a"] * 7)
-    out = shown(lambda console: console.annotate(many), json=False).out
+    out = shown(lambda console: print_annotate(console, many), json=False).out
     assert "(10 not shown)" in out
     assert "a, a, a, a, a, ... (7 tracks)" in out

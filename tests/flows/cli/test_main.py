@@ -13,7 +13,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from flows.cli.main import DONE, NOTHING_DONE, USAGE
+from flows.cli.exit_codes import DONE, INTERRUPTED, NOTHING_DONE, USAGE
+from flows.cli.main import COMMANDS
 
 EMPTY_FEED = '<?xml version="1.0"?><rss version="2.0"><channel><title>Nothing</title></channel></rss>'
 
@@ -101,7 +102,7 @@ def test_a_home_that_cannot_be_written_is_said_before_anything_starts(songform, 
 
 @pytest.mark.parametrize("command", ["ingest", "run", "analyze"])
 def test_paths_that_are_not_there_are_told_before_a_server_is_started(songform, home, monkeypatch, command):
-    monkeypatch.setattr("flows.cli.console.Console.working", None)  # to call it is a defect
+    monkeypatch.setattr("flows.prefect_server.connect.prefect_server", None)  # to call it is a defect
     result = songform("--home", home, command, home / "one", home / "two")
     assert result.exit_code == NOTHING_DONE
     first, *each = result.stderr.splitlines()
@@ -206,11 +207,62 @@ def test_ingest_without_a_source_is_wrong_usage(songform, home):
     assert "needs a SOURCE" in said(result)
 
 
-@pytest.mark.parametrize("words", [["sing"], ["train", "--epochs", "3"], ["ingest", "--limit", "0", "x"], ["run"]])
-def test_what_the_command_line_does_not_know_is_wrong_usage(songform, words):
+WRONG = {
+    "an unknown command": (["sing"], "No such command 'sing'."),
+    "a mistyped command": (["statsu"], "No such command 'statsu'. Did you mean 'status'"),
+    "an unknown option": (["train", "--epochs", "3"], "No such option: --epochs"),
+    "a number out of range": (["ingest", "--limit", "0", "x"], "Invalid value for '--limit'"),
+    "a number that is none": (["demo", "--seed", "x"], "Invalid value for '--seed'"),
+    "a missing argument": (["run"], "Missing argument 'SOURCE...'."),
+    "a missing value": (["status", "--home"], "Option '--home' requires an argument."),
+    "an argument too many": (["doctor", "x"], "Got unexpected extra argument"),
+    "a name of blanks": (["train", "--experiment", " "], "Invalid value for '--experiment': a name is needed"),
+    "no command": ([], "Missing command."),
+}
+
+
+def without_box(text):
+    """Return words as they are, without the box that typer draws around them."""
+    return " ".join(text.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("case", [case for case in WRONG if case != "no command"])
+def test_what_the_command_line_does_not_know_is_wrong_usage_and_told_to_people(songform, case):
+    words, message = WRONG[case]
     result = songform(*words)
+    assert (result.exit_code, result.stdout) == (USAGE, "")
+    assert message in without_box(result.stderr)
+
+
+@pytest.mark.parametrize("case", WRONG)
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_wrong_usage_is_a_document_too_wherever_json_is_asked_for(songform, document, case, place):
+    words, message = WRONG[case]
+    after = ["--json", "--home"] if case == "a missing value" else [*words[1:], "--json"]
+    result = songform("--json", *words) if place == "before" else songform(*words[:1], *after)
     assert result.exit_code == USAGE
-    assert "Traceback" not in result.stderr
+    (error,) = document(result).values()
+    assert error.startswith(message)
+    assert "error" in document(result)
+
+
+def test_after_two_dashes_json_is_a_source_and_no_option(songform):
+    result = songform("run", "--limit", "0", "--", "--json")
+    assert (result.exit_code, result.stdout) == (USAGE, "")
+
+
+def test_help_is_words_even_with_json(songform):
+    for words in (["--json", "--help"], ["--help", "--json"], ["--json", "status", "--help"]):
+        result = songform(*words)
+        assert result.exit_code == DONE
+        assert "Usage: songform" in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__)
+def test_every_command_has_a_home_and_json_and_says_what_it_does(songform, command):
+    shown = songform(command.__name__, "--help").stdout
+    for words in ("--home", "--json", " ".join(command.__doc__.split()[:3])):
+        assert words in shown
 
 
 @pytest.mark.parametrize(
@@ -245,14 +297,54 @@ def test_python_m_is_the_same_program_and_its_home_is_the_current_folder(extract
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupted_command_says_how_to_go_on(songform, home, monkeypatch):
-    def stop(home):
-        raise KeyboardInterrupt
+def fails_with(monkeypatch, error):
+    """Let `songform status` meet an error."""
 
-    monkeypatch.setattr("flows.cli.commands.status.corpus_status", stop)
+    def fail(home):
+        raise error
+
+    monkeypatch.setattr("flows.cli.commands.status.corpus_status", fail)
+
+
+def test_an_interrupted_command_says_how_to_go_on(songform, document, home, monkeypatch):
+    fails_with(monkeypatch, KeyboardInterrupt())
     result = songform("--home", home, "status")
-    assert result.exit_code == 130
+    assert result.exit_code == INTERRUPTED
     assert "goes on where this one left off" in said(result)
+    result = songform("--home", home, "status", "--json")
+    assert result.exit_code == INTERRUPTED
+    assert document(result) == {"error": said(result)}
+
+
+def test_ctrl_c_ends_a_process_with_130_and_a_document(home):
+    program = """
+import os, signal
+import flows.cli.commands.status as status
+status.corpus_status = lambda home: os.kill(os.getpid(), signal.SIGINT)
+from flows.cli.main import main
+main()
+"""
+    command = [sys.executable, "-c", program, "status", "--json", "--home", str(home)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == INTERRUPTED
+    assert json.loads(run.stdout) == {"error": run.stderr.strip().removeprefix("songform: ")}
+
+
+def test_a_defect_is_a_traceback_with_exit_code_1_and_a_document_for_programs(extracted):
+    program = """
+import flows.cli.commands.status as status
+status.corpus_status = lambda home: 1 / 0
+from flows.cli.main import main
+main()
+"""
+    command = [sys.executable, "-c", program, "--home", str(extracted), "status"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.startswith("Traceback")
+    run = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert json.loads(run.stdout) == {"error": "unexpected ZeroDivisionError: division by zero; please report it"}
+    assert run.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
 @pytest.mark.parametrize("words", [["status"], ["status", "--json"]])
@@ -266,18 +358,12 @@ def test_output_that_nobody_reads_ends_quietly_as_by_sigpipe(extracted, words):
 
 
 def test_a_full_disk_is_one_sentence_but_a_defect_is_none(songform, home, monkeypatch):
-    def fail(error):
-        def command(home):
-            raise error
-
-        monkeypatch.setattr("flows.cli.commands.status.corpus_status", command)
-
-    fail(OSError(errno.ENOSPC, "No space left on device", "/home/data/x"))
+    fails_with(monkeypatch, OSError(errno.ENOSPC, "No space left on device", "/home/data/x"))
     result = songform("--home", home, "status")
     assert result.exit_code == NOTHING_DONE
     assert said(result).startswith(
         "this machine refuses: No space left on device (/home/data/x); make room or mend the permissions, then "
     )
-    fail(OSError(errno.EBADF, "Bad file descriptor"))
+    fails_with(monkeypatch, OSError(errno.EBADF, "Bad file descriptor"))
     with pytest.raises(OSError, match="Bad file descriptor"):
         songform("--home", home, "status")

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import gc
 import os
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from flows.config.environment import prepare_environment, unwatched_imports
+from flows.config.environment import environment_variable, imports_without_gc, prepare_environment
 
 
 @pytest.fixture
@@ -53,9 +54,21 @@ def test_no_proxy_for_anything_stays_no_proxy_for_anything(environment):
 
 
 def test_garbage_is_collected_again_after_the_imports_even_if_one_fails():
-    with unwatched_imports():
+    with imports_without_gc():
         assert not gc.isenabled()
     assert gc.isenabled()
-    with pytest.raises(ModuleNotFoundError), unwatched_imports():
+    with pytest.raises(ModuleNotFoundError), imports_without_gc():
         import_module("nowhere")
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize("before", [None, "", "a"])
+def test_a_variable_is_set_within_the_block_and_afterwards_as_it_was_even_after_an_error(monkeypatch, before):
+    if before is not None:
+        monkeypatch.setenv("SONGFORM_TEST", before)
+    for error in (None, KeyError):
+        with suppress(KeyError), environment_variable("SONGFORM_TEST", "b"):
+            assert os.environ["SONGFORM_TEST"] == "b"
+            if error:
+                raise error
+        assert os.environ.get("SONGFORM_TEST") == before

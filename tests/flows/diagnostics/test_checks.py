@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from flows.diagnostics.checks import check_cookies, check_playlists
+from flows.diagnostics.checks import Check, check_cookies, check_playlists
 from tasks.settings import Settings
 
 LATER, EARLIER = 4_000_000_000, 1_000_000_000
@@ -38,50 +38,60 @@ def cookies(tmp_path):
 
 def test_cookies_in_order_are_counted_and_not_shown(cookies):
     path, check = cookies(cookie() + cookie("") + cookie(0) + cookie(EARLIER))
-    assert (check.is_well, check.finding, check.mend) == (True, f"{path}: 4 cookies, 1 of them expired", "")
-    assert check_cookies(Settings()).is_well
+    assert (check.level, check.finding, check.mend) == ("ok", f"{path}: 4 cookies, 1 of them expired", "")
+    assert check_cookies(Settings()).level == "ok"
 
 
 @pytest.mark.parametrize(
-    ("content", "finding", "mend"),
+    ("content", "level", "finding", "mend"),
     [
-        (b"", ", in which there are no cookies", "export it anew"),
-        ("# Netscape HTTP Cookie File\n\n", ", in which there are no cookies", "export it anew"),
-        ('[{"name": "session", "value": "secret"}]', ", whose line 1 is no cookie in Netscape's format", "export it"),
-        (b"\xff\xfe\x00", ", which is no text", "export it anew"),
-        (cookie(EARLIER), ": 1 cookie, 1 of them expired", "export it anew from a browser that is logged in there"),
+        (b"", "failure", ", in which there are no cookies", "export it anew"),
+        ("# Netscape HTTP Cookie File\n\n", "failure", ", in which there are no cookies", "export it anew"),
+        (
+            '[{"name": "session", "value": "secret"}]',
+            "failure",
+            ", whose line 1 is no cookie in Netscape's format",
+            "export it",
+        ),
+        (b"\xff\xfe\x00", "failure", ", which is no text", "export it anew"),
+        (
+            cookie(EARLIER),
+            "warning",
+            ": 1 cookie, 1 of them expired",
+            "export it anew from a browser that is logged in there",
+        ),
     ],
 )
-def test_cookies_that_no_site_would_be_shown_are_told(content, finding, mend, cookies):
+def test_cookies_that_no_site_would_be_shown_are_told(content, level, finding, mend, cookies):
     path, check = cookies(content)
-    assert (check.is_well, check.finding) == (False, f"{path}{finding}")
+    assert (check.level, check.finding) == (level, f"{path}{finding}")
     assert check.mend.startswith(mend)
     assert "secret" not in f"{check.finding}{check.mend}"
 
 
 @pytest.mark.parametrize(
-    ("mode", "is_well"), [(0o600, True), (0o400, True), (0o640, True), (0o644, False), (0o602, False)]
+    ("mode", "level"), [(0o600, "ok"), (0o400, "ok"), (0o640, "ok"), (0o644, "warning"), (0o602, "warning")]
 )
-def test_cookies_that_everybody_can_read_are_told(mode, is_well, cookies):
+def test_cookies_that_everybody_can_read_are_told(mode, level, cookies):
     path, check = cookies(cookie(), mode)
-    assert check.is_well == is_well
-    assert (check.mend == f"chmod 600 {path}") != is_well
+    assert check.level == level
+    assert (check.mend == f"chmod 600 {path}") == (level == "warning")
 
 
 def test_cookies_that_are_not_there_are_named(tmp_path):
     check = check_cookies(Settings.model_validate({"download": {"cookies": str(tmp_path / "none.txt")}}))
-    assert (check.is_well, check.finding) == (
-        False,
+    assert (check.level, check.finding) == (
+        "failure",
         f"{tmp_path / 'none.txt'}, which cannot be read (No such file or directory)",
     )
-    assert check_cookies(Settings.model_validate({"download": {"cookies": str(tmp_path)}})).is_well is False
+    assert check_cookies(Settings.model_validate({"download": {"cookies": str(tmp_path)}})).level == "failure"
 
 
 def test_cookies_that_depend_on_the_working_folder_are_told(cookies, tmp_path, monkeypatch):
     cookies(cookie())
     monkeypatch.chdir(tmp_path)
     check = check_cookies(Settings.model_validate({"download": {"cookies": "cookies.txt"}}))
-    assert (check.is_well, check.mend) == (True, "name it whole")
+    assert (check.level, check.mend) == ("warning", "name it whole")
 
 
 def playlists(*entries, **download):
@@ -92,7 +102,7 @@ def playlists(*entries, **download):
 def test_playlists_that_can_be_asked_for_are_well(tmp_path):
     assert playlists().finding == "none; songform.toml may list some for songform schedule"
     check = playlists(" https://a.example/feed ", "HTTP://[2606:2800:21f::1]:8080/", str(tmp_path))
-    assert (check.is_well, check.finding) == (True, "3, of which each can be asked for")
+    assert (check.level, check.finding) == ("ok", "3, of which each can be asked for")
 
 
 @pytest.mark.parametrize(
@@ -120,17 +130,17 @@ def test_playlists_that_can_be_asked_for_are_well(tmp_path):
 )
 def test_a_playlist_that_cannot_be_asked_for_is_told_with_its_mend(url, what, mend):
     check = playlists("https://a.example/feed", url)
-    assert (check.is_well, check.finding, check.mend) == (False, f"entry 2 ({url}): {what}", mend)
+    assert (check.level, check.finding, check.mend) == ("failure", f"entry 2 ({url}): {what}", mend)
 
 
 def test_a_private_playlist_is_well_if_that_is_allowed():
-    assert playlists("http://127.0.0.1:8000/feed", allow_private=True).is_well
+    assert playlists("http://127.0.0.1:8000/feed", allow_private=True).level == "ok"
 
 
 def test_times_that_cannot_be_are_told_with_their_entries():
     bad = {"url": "https://a.example/feed", "every": "60 6 * * *", "timezone": "Europe/Berlln"}
     check = playlists("https://b.example/feed", bad, "http://[::1")
-    assert not check.is_well
+    assert check.level == "failure"
     assert check.finding == (
         "entry 2 (https://a.example/feed): '60 6 * * *': bad minute; "
         "entry 2 (https://a.example/feed): 'Europe/Berlln': there is no such time zone; "
@@ -140,3 +150,9 @@ def test_times_that_cannot_be_are_told_with_their_entries():
         "write minute, hour, day, month and weekday: 0 6 * * * is every day at six; "
         "did you mean Europe/Berlin?; correct it"
     )
+
+
+@pytest.mark.parametrize(("level", "is_well"), [("ok", True), ("warning", True), ("failure", False)])
+def test_songform_can_work_with_all_but_a_failure_and_the_document_says_both(level, is_well):
+    expected = {"name": "x", "level": level, "is_well": is_well, "finding": "y", "mend": "z"}
+    assert Check("x", level, "y", "z").document() == expected

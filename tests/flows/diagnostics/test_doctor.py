@@ -13,7 +13,8 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 import flows.diagnostics.doctor
-from flows.diagnostics.doctor import Check, examine
+from flows.diagnostics.checks import Check
+from flows.diagnostics.doctor import examine
 from songform.errors import TrackError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
@@ -37,7 +38,7 @@ def test_a_home_in_order_is_well(trained, quick):
         *("MLflow store", "cookies", "playlists", "schedule", "alarms", "disk"),
     ]
     # How old yt-dlp is, and what room there is, depends on the day and the machine.
-    ill = [check for check in checks if not check.is_well and check.name not in {"yt-dlp", "disk"}]
+    ill = [check for check in checks if check.level != "ok" and check.name not in {"yt-dlp", "disk"}]
     assert ill == []
     assert "6 tracks, 6 done, 0 failed" in [check.finding for check in checks][7]
 
@@ -63,7 +64,7 @@ def test_tables_that_are_lost_or_of_other_settings_are_missed(home, quick):
     assert found(home, "corpus", quick).is_well
     next((corpus.data / "features").rglob("*.parquet")).unlink()
     check = found(home, "corpus", quick)
-    assert (check.is_well, check.mend) == (False, "ingest them again")
+    assert (check.level, check.mend) == ("failure", "ingest them again")
     assert check.finding.endswith("; 1 lack tables of these settings")
     other = Settings.model_validate({"features": {"n_mfcc": 20}})
     assert found(home, "corpus", other).finding.endswith("; 6 lack tables of these settings")
@@ -108,20 +109,20 @@ def test_a_home_that_is_a_file_is_told(tmp_path):
     assert found(tmp_path / "new" / "home", "home").is_well
 
 
-@pytest.mark.parametrize(("days", "is_well"), [(1, True), (60, True), (61, False)])
-def test_an_old_yt_dlp_is_no_longer_well(tmp_path, monkeypatch, days, is_well):
+@pytest.mark.parametrize(("days", "level"), [(1, "ok"), (60, "ok"), (61, "warning"), (1000, "warning")])
+def test_an_old_yt_dlp_is_a_warning_for_every_installed_one_grows_old(tmp_path, monkeypatch, days, level):
     day = datetime.now(UTC) - timedelta(days=days)
     monkeypatch.setattr(flows.diagnostics.doctor, "version", lambda name: f"{day.year}.{day.month}.{day.day}")
     check = found(tmp_path, "yt-dlp")
-    assert check.is_well == is_well
-    assert ("pip install --upgrade yt-dlp" in check.mend) != is_well
+    assert (check.level, check.is_well) == (level, True)
+    assert ("pip install --upgrade yt-dlp" in check.mend) == (level == "warning")
 
 
 def test_the_age_at_which_yt_dlp_is_old_is_a_setting(tmp_path, monkeypatch):
     day = datetime.now(UTC) - timedelta(days=5)
     monkeypatch.setattr(flows.diagnostics.doctor, "version", lambda name: f"{day.year}.{day.month}.{day.day}.2359")
-    for days, is_well in ((4, False), (5, True)):
-        assert found(tmp_path, "yt-dlp", Settings.model_validate({"notify": {"yt_dlp_days": days}})).is_well == is_well
+    for days, level in ((4, "warning"), (5, "ok")):
+        assert found(tmp_path, "yt-dlp", Settings.model_validate({"notify": {"yt_dlp_days": days}})).level == level
 
 
 def watched(**notify):
@@ -132,24 +133,33 @@ def watched(**notify):
 def test_the_schedule_is_told_with_whether_anybody_keeps_it(tmp_path):
     assert found(tmp_path, "schedule").finding == "songform.toml lists no playlist"
     check = found(tmp_path, "schedule", watched())
-    assert (check.is_well, check.finding) == (True, "1 playlist; songform schedule does not run")
+    assert (check.level, check.finding) == ("ok", "1 playlist; songform schedule does not run")
 
 
 def test_alarms_that_would_reach_nobody_are_told_and_the_webhook_stays_a_secret(tmp_path):
-    assert found(tmp_path, "alarms") == Check("alarms", True, "none")
-    assert found(tmp_path, "alarms", watched()).mend == "set notify.command or notify.webhook"
+    assert found(tmp_path, "alarms") == Check("alarms", "ok", "none")
+    check = found(tmp_path, "alarms", watched())
+    assert (check.level, check.mend) == ("warning", "set notify.command or notify.webhook")
     both = watched(command=[sys.executable, "-c", ""], webhook="https://b.example/services/secret")
     assert found(tmp_path, "alarms", both).finding == f"command {sys.executable}, webhook at b.example"
     check = found(tmp_path, "alarms", watched(command=["no-such-program"]))
-    assert (check.is_well, check.finding) == (False, "notify.command: there is no program no-such-program")
+    assert (check.level, check.finding) == ("failure", "notify.command: there is no program no-such-program")
 
 
-def test_little_room_is_told(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("free", "level", "finding"),
+    [
+        (3 * 2**30, "ok", "3.0 GiB free"),
+        (2**30, "warning", "1.0 GiB free"),
+        (2**20, "failure", "0.0 GiB free"),  # not even one song
+    ],
+)
+def test_little_room_is_a_warning_and_none_is_a_failure(tmp_path, monkeypatch, free, level, finding):
     monkeypatch.setattr(
-        flows.diagnostics.doctor.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 9, 2**30)
+        flows.diagnostics.doctor.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 9, free)
     )
     check = found(tmp_path, "disk")
-    assert (check.is_well, check.finding) == (False, "1.0 GiB free")
+    assert (check.level, check.finding) == (level, finding)
 
 
 def test_a_machine_without_ffmpeg_or_deno_is_told_how_to_get_them(tmp_path, monkeypatch):
@@ -158,14 +168,16 @@ def test_a_machine_without_ffmpeg_or_deno_is_told_how_to_get_them(tmp_path, monk
 
     monkeypatch.setattr("tasks.ingest.ffmpeg.find_ffmpeg", none)
     monkeypatch.setattr(flows.diagnostics.doctor.shutil, "which", lambda name, path=None: None)
-    assert found(tmp_path, "ffmpeg") == Check("ffmpeg", False, "no ffmpeg was found; install ffmpeg")
-    assert "pip install deno" in found(tmp_path, "JavaScript runtime").mend
+    assert found(tmp_path, "ffmpeg") == Check("ffmpeg", "failure", "no ffmpeg was found; install ffmpeg")
+    check = found(tmp_path, "JavaScript runtime")
+    assert check.level == "warning"  # only YouTube needs it
+    assert "pip install deno" in check.mend
 
 
 def test_a_check_that_breaks_does_not_stop_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(flows.diagnostics.doctor, "_disk", lambda home: 1 / 0)
     checks = examine(tmp_path, Settings)
-    assert checks[-1] == Check("disk", False, "ZeroDivisionError: division by zero", "please report it")
+    assert checks[-1] == Check("disk", "failure", "ZeroDivisionError: division by zero", "please report it")
     assert len(checks) == 14
 
 
@@ -181,7 +193,7 @@ def test_every_package_is_shown_with_its_version_whatever_tensorflow_is_called(t
     monkeypatch.setattr(flows.diagnostics.doctor, "version", version)
     check = found(tmp_path, "packages")
     assert "tensorflow 1.2.3, librosa 1.2.3" in check.finding
-    assert (check.is_well, check.mend) == (False, "make install, or pip install keras")
+    assert (check.level, check.mend) == ("failure", "make install, or pip install keras")
 
 
 def test_settings_that_cannot_be_read_are_one_line_and_the_rest_is_still_looked_at(songform, document, home):
@@ -199,13 +211,31 @@ def test_settings_that_cannot_be_read_are_one_line_and_the_rest_is_still_looked_
     assert found(home, "settings").is_well
 
 
-def test_the_command_ends_with_4_if_something_is_wrong(songform, document, tmp_path, monkeypatch):
-    for is_well, code in ((True, 0), (False, 4)):
-        monkeypatch.setattr(
-            flows.diagnostics.doctor, "examine", lambda home, settings, w=is_well: [Check("x", w, "[b]y", "mend")]
-        )
-        result = songform("--home", tmp_path, "--json", "doctor")
-        assert result.exit_code == code
-        expected = {"name": "x", "is_well": is_well, "finding": "[b]y", "mend": "mend"}
-        assert document(result) == {"checks": [expected]}
-    assert "[b]y (mend)" in songform("--home", tmp_path, "doctor").stdout
+LEVELS = {"ok": 0, "warning": 0, "failure": 4}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_command_ends_with_4_if_something_fails_and_a_warning_is_none(
+    songform, document, tmp_path, monkeypatch, level
+):
+    checks = [Check("w", "ok", "fine"), Check("x", level, "[b]y", "mend")]
+    monkeypatch.setattr(flows.diagnostics.doctor, "examine", lambda home, settings: checks)
+    result = songform("--home", tmp_path, "--json", "doctor")
+    assert result.exit_code == LEVELS[level]
+    fields = {"name": "x", "level": level, "is_well": level != "failure", "finding": "[b]y", "mend": "mend"}
+    assert document(result)["checks"][1] == fields
+    assert document(result)["problems"] == (["x: [b]y (mend)"] if level == "failure" else [])
+
+
+def test_the_terminal_says_each_level_in_words_and_counts_what_is_wrong(songform, tmp_path, monkeypatch):
+    checks = [Check(level, level, "[b]y", "mend" if level != "ok" else "") for level in LEVELS]
+    monkeypatch.setattr(flows.diagnostics.doctor, "examine", lambda home, settings: checks)
+    lines = songform("--home", tmp_path, "doctor").stdout.splitlines()
+    assert [line.split() for line in lines[:-1]] == [
+        ["ok", "ok", "[b]y"],
+        ["warning", "warning", "[b]y", "(mend)"],
+        ["failure", "failure", "[b]y", "(mend)"],
+    ]
+    assert lines[-1] == "3 checks: 1 warning and 1 failure"
+    monkeypatch.setattr(flows.diagnostics.doctor, "examine", lambda home, settings: checks[:1])
+    assert songform("--home", tmp_path, "doctor").stdout.splitlines()[-1] == "1 check: all ok"

@@ -17,8 +17,8 @@ from prefect.states import Completed, Crashed
 import flows.execution.dask_cluster
 import flows.execution.task_runners
 from flows.execution.dask_cluster import outcomes_on
-from flows.execution.task_runners import batches, cluster_settings, results
-from flows.prefect_server.connect import free_port
+from flows.execution.task_runners import cluster_settings, jobs_per_task, results
+from flows.prefect_server.launch import free_port
 from songform.errors import SettingsError, SongformError, TrackError
 from tasks.ingest.process_pool import WorkerLostError
 from tasks.settings import Settings
@@ -79,10 +79,10 @@ def test_a_task_that_is_alone_runs_where_ctrl_c_reaches_it():
     assert results(halved, [], THREADS) == []
 
 
-def test_a_chunk_is_one_task_here_and_a_task_a_track_on_a_cluster():
-    assert batches([1, 2, 3], THREADS) == [[1, 2, 3]]
-    assert batches([1, 2, 3], DASK) == [[1], [2], [3]]
-    assert batches([], THREADS) == batches([], DASK) == []
+def test_a_batch_is_one_task_here_and_one_task_per_track_on_a_cluster():
+    assert jobs_per_task([1, 2, 3], THREADS) == [[1, 2, 3]]
+    assert jobs_per_task([1, 2, 3], DASK) == [[1], [2], [3]]
+    assert jobs_per_task([], THREADS) == jobs_per_task([], DASK) == []
 
 
 def test_threads_need_no_cluster():
@@ -161,7 +161,7 @@ def cluster(monkeypatch):
     """Start a cluster of one worker in this process; give a client of it."""
     from distributed import Client, LocalCluster
 
-    monkeypatch.setattr(flows.execution.dask_cluster, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(flows.execution.dask_cluster, "_POLL_SECONDS", 0.05)
     with (
         LocalCluster(n_workers=1, processes=False, **LOOPBACK) as cluster,
         Client(cluster, set_as_default=False) as client,

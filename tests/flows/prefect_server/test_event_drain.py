@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import flows.prefect_server.event_drain
-from flows.prefect_server.event_drain import Ledger
+from flows.prefect_server.event_drain import EventDrain
 
 
 def event(number, state="COMPLETED", name="Completed"):
@@ -78,23 +78,23 @@ def test_the_end_of_each_task_run_is_waited_for_and_nothing_else(server):
     async def no_app(scope, receive, send):
         raise AssertionError
 
-    ledger = Ledger(no_app)
+    drain = EventDrain(no_app)
     for text in OTHERS:
-        ledger.note(text)
-    ledger.wait_until_written(server.url)
+        drain.note(text)
+    drain.wait_until_written(server.url)
     assert server.asked == []
     for text in (event(3), event(1), event(2, "FAILED", "TimedOut"), event(1)):
-        ledger.note(text)
-    ledger.wait_until_written(server.url)
+        drain.note(text)
+    drain.wait_until_written(server.url)
     assert server.asked == [["1", "2", "3"]] * 3
 
 
 def test_many_task_runs_are_asked_for_in_portions(server, monkeypatch):
     monkeypatch.setattr(flows.prefect_server.event_drain, "_AT_ONCE", 2)
-    ledger = Ledger(None)
+    drain = EventDrain(None)
     for number in range(5):
-        ledger.note(event(number))
-    ledger.wait_until_written(server.url)
+        drain.note(event(number))
+    drain.wait_until_written(server.url)
     assert [asked for asked in server.asked if asked not in server.asked[:-1]] == [["4"]]
     assert {tuple(asked) for asked in server.asked} == {("0", "1"), ("2", "3"), ("4",)}
 
@@ -102,31 +102,31 @@ def test_many_task_runs_are_asked_for_in_portions(server, monkeypatch):
 def test_a_server_that_never_knows_is_asked_and_not_waited_for_for_ever(server, monkeypatch):
     monkeypatch.setattr(flows.prefect_server.event_drain, "_SECONDS", 0.5)
     server.known = -(10**9)
-    ledger = Ledger(None)
-    ledger.note(event(1))
-    ledger.wait_until_written(server.url)
+    drain = EventDrain(None)
+    drain.note(event(1))
+    drain.wait_until_written(server.url)
     assert server.asked
     assert {tuple(asked) for asked in server.asked} == {("1",)}
 
 
 def test_who_only_listens_to_events_holds_nothing_up(server):
     """The pages of Prefect keep a websocket open for as long as they are looked at."""
-    ledger = Ledger(None)
+    drain = EventDrain(None)
 
     async def page(scope, receive, send):
-        ledger.wait_until_written(server.url)  # while this websocket is open
+        drain.wait_until_written(server.url)  # while this websocket is open
 
-    ledger._app = page
-    asyncio.run(ledger({"type": "websocket", "path": "/api/events/out"}, None, None))
+    drain._app = page
+    asyncio.run(drain({"type": "websocket", "path": "/api/events/out"}, None, None))
     assert server.asked == []
 
 
 @given(st.text())
 def test_no_text_breaks_the_websocket_that_it_came_through(text):
-    ledger = Ledger(None)
-    ledger.note(text)
-    ledger.note(event(1))
-    assert list(ledger._ended) == ["1"]  # the text was none, and the next is noted all the same
+    drain = EventDrain(None)
+    drain.note(text)
+    drain.note(event(1))
+    assert list(drain._ended) == ["1"]  # the text was none, and the next is noted all the same
 
 
 def test_what_comes_through_a_websocket_is_noted_and_passed_on_and_waited_for(server):
@@ -146,9 +146,9 @@ def test_what_comes_through_a_websocket_is_noted_and_passed_on_and_waited_for(se
     async def receive():
         return next(ahead)
 
-    ledger = Ledger(app)
-    waiting = threading.Thread(target=ledger.wait_until_written, args=(server.url,))
-    asyncio.run(ledger({"type": "websocket", "path": "/api/events/in"}, receive, None))
+    drain = EventDrain(app)
+    waiting = threading.Thread(target=drain.wait_until_written, args=(server.url,))
+    asyncio.run(drain({"type": "websocket", "path": "/api/events/in"}, receive, None))
     waiting.join()
     assert passed == messages
     assert server.asked[0] == ["1"]
@@ -160,5 +160,5 @@ def test_requests_go_to_the_server_as_they_are():
     async def app(*given):
         seen.append(given)
 
-    asyncio.run(Ledger(app)({"type": "http"}, "receive", "send"))
+    asyncio.run(EventDrain(app)({"type": "http"}, "receive", "send"))
     assert seen == [({"type": "http"}, "receive", "send")]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import flows.prefect_server.retry_middleware
-from flows.prefect_server.retry_middleware import Patient
+from flows.prefect_server.retry_middleware import RetryMiddleware
 
 END = {"type": "http.disconnect"}
 
@@ -54,7 +54,7 @@ def answers(application, method="POST", parts=(b"body",), kind="http"):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(Patient(application)({"type": kind, "method": method, "path": "/a"}, receive, send))
+    asyncio.run(RetryMiddleware(application)({"type": kind, "method": method, "path": "/a"}, receive, send))
     return sent
 
 
@@ -119,8 +119,8 @@ def test_websockets_and_the_servers_own_life_are_none_of_its_business():
     async def application(*given):
         seen.append(given)
 
-    asyncio.run(Patient(application)({"type": "lifespan"}, "receive", "send"))
-    asyncio.run(Patient(application)({"type": "websocket"}, "receive", "send"))
+    asyncio.run(RetryMiddleware(application)({"type": "lifespan"}, "receive", "send"))
+    asyncio.run(RetryMiddleware(application)({"type": "websocket"}, "receive", "send"))
     assert [(receive, send) for _, receive, send in seen] == [("receive", "send")] * 2
 
 

@@ -10,8 +10,8 @@ import requests
 from prefect.states import Completed, Failed, Pending, Running
 
 from flows.ingest import WITH_FAILURES
-from flows.schedule.scheduled_flows import deployments, ingest_playlists, plan, retry_due, together
-from flows.schedule.stale_runs import clear_leftovers
+from flows.schedule.scheduled_flows import combined_state, deployments, ingest_playlists, retry_due, schedule_lines
+from flows.schedule.stale_runs import clean_up_stale
 from songform.errors import SettingsError, TrackError
 from tasks.ingest.track_records import record_failure
 from tasks.settings import Settings
@@ -43,7 +43,7 @@ def test_a_home_has_a_deployment_a_playlist_one_for_what_is_due_and_one_for_trai
 def test_an_empty_cron_expression_is_never(tmp_path):
     (served,) = deployments(tmp_path, settings(URL, retry="", train=""))
     assert served.flow_name == "ingest-playlists"
-    (line,) = plan(settings(URL, retry="", train=""))
+    (line,) = schedule_lines(settings(URL, retry="", train=""))
     assert line.split() == ["0", "6", "*", "*", "*", "Europe/Berlin", URL]
 
 
@@ -61,7 +61,7 @@ def test_a_playlist_that_is_no_longer_listed_leaves_the_server_and_those_of_othe
         for deployment in deployments(tmp_path / home, settings(URL, "https://b.example/list")):
             deployment.apply()
     kept = deployments(tmp_path / "1", settings(URL))
-    clear_leftovers(tmp_path / "1", {deployment.name for deployment in kept})
+    clean_up_stale(tmp_path / "1", {deployment.name for deployment in kept})
     found = requests.post(f"{api}/deployments/filter", json={}, timeout=30).json()
     homes = [deployment["parameters"].get("home") for deployment in found]
     assert (homes.count(str(tmp_path / "1")), homes.count(str(tmp_path / "2"))) == (3, 4)
@@ -78,10 +78,10 @@ def test_a_run_that_died_without_a_word_no_longer_holds_its_place(api, tmp_path)
         first, second = (client.set_flow_run_state(run_id, Pending()) for run_id in ids[:2])
         assert (first.status, second.state.type) == ("ACCEPT", "CANCELLED")
         client.set_flow_run_state(ids[0], Running())
-        clear_leftovers(tmp_path, {served.name})
+        clean_up_stale(tmp_path, {served.name})
         assert client.read_flow_run(ids[0]).state.type == "CRASHED"
         assert client.set_flow_run_state(ids[2], Pending()).status == "ACCEPT"
-        clear_leftovers(tmp_path, set())
+        clean_up_stale(tmp_path, set())
 
 
 @pytest.fixture
@@ -137,5 +137,5 @@ def test_a_retry_of_nothing_but_lasting_failures_is_no_failure(api, home):
     ],
 )
 def test_several_playlists_end_as_their_ingests_did(states, name, said):
-    state = together(states)
+    state = combined_state(states)
     assert (state.name, state.message) == (name, said)

@@ -1,25 +1,18 @@
-"""The keeper of a schedule: what stands in its way is one sentence, before anything is started."""
+"""The scheduler of a home: what prevents it from running is one sentence, before anything is started."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
-from types import SimpleNamespace
 
 import pytest
-import requests
 from filelock import FileLock
 
 import flows.schedule.scheduler
-from flows.prefect_server.connect import free_port, running_server
-from flows.prefect_server.shared_server import standing_server
-from flows.schedule.scheduler import is_kept
-from tasks.store.temp_files import machine
+from flows.prefect_server.launch import free_port
+from flows.schedule.scheduler import is_scheduler_running
 
 TOML = '[[playlists]]\nurl = "https://a.example/feed"\n'
 
@@ -34,7 +27,7 @@ def home(tmp_path):
 def _nothing_starts(monkeypatch):
     """Make it a defect to start a server."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    monkeypatch.setattr("flows.prefect_server.shared_server.start_server", None)
+    monkeypatch.setattr("flows.prefect_server.shared_server.launched_server", None)
 
 
 def test_a_home_without_playlists_is_told_how_to_list_one(songform, tmp_path):
@@ -44,15 +37,15 @@ def test_a_home_without_playlists_is_told_how_to_list_one(songform, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_schedule_is_kept_by_one_process_at_a_time(songform, home):
-    assert not is_kept(home)
+def test_a_home_has_one_scheduler_at_a_time(songform, home):
+    assert not is_scheduler_running(home)
     (home / ".prefect").mkdir()
     with FileLock(home / ".prefect" / "schedule.lock", is_singleton=False):
-        assert is_kept(home)
+        assert is_scheduler_running(home)
         result = songform("--home", home, "schedule")
     assert result.exit_code == 4
     assert f"the schedule of {home} is kept by another songform schedule; stop that first" in result.stderr
-    assert not is_kept(home)
+    assert not is_scheduler_running(home)
 
 
 def test_a_server_of_the_environment_that_does_not_answer_is_named(songform, home, monkeypatch):
@@ -70,44 +63,19 @@ def test_a_port_that_is_taken_is_told_with_the_option_that_changes_it(songform, 
     assert result.exit_code == 4
     assert f"port {port} is taken by another program; choose another with --prefect-port" in result.stderr
     assert "PREFECT_API_URL" not in os.environ
-    assert not is_kept(home)
-
-
-def test_a_server_that_another_command_runs_is_used_and_left_alone(home, monkeypatch):
-    monkeypatch.setattr("flows.prefect_server.shared_server.running_server", lambda home: "http://127.0.0.1:1/api")
-    before = signal.getsignal(signal.SIGTERM)
-    with standing_server(home, 4200) as server:
-        server.wait()
-        assert (server.pages, server.process, server.is_up) == ("http://127.0.0.1:1", None, True)
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_a_server_whose_command_was_killed_or_runs_elsewhere_is_not_used_though_somebody_answers(home, monkeypatch):
-    killed = subprocess.Popen([sys.executable, "-c", ""])
-    killed.wait()
-    (home / ".prefect").mkdir()
-    known = home / ".prefect" / "songform-server.json"
-    monkeypatch.setattr(requests.Session, "get", lambda *_, **__: SimpleNamespace(ok=True))
-    url = "http://127.0.0.1:1/api"
-    for pid, place, expected in (
-        (os.getpid(), machine(), url),
-        (killed.pid, machine(), None),
-        (os.getpid(), "0", None),
-    ):
-        known.write_text(json.dumps({"url": url, "pid": pid, "machine": place}))
-        assert running_server(home) == expected
+    assert not is_scheduler_running(home)
 
 
 def test_a_server_that_is_gone_ends_the_schedule_and_one_that_is_busy_does_not(monkeypatch):
-    answers = iter([True, False, True, *[False] * flows.schedule.scheduler._MISSES])
-    monkeypatch.setattr(flows.schedule.scheduler, "_answers", lambda api: next(answers))
-    monkeypatch.setattr(flows.schedule.scheduler, "_ASK_SECONDS", 0.01)
+    answers = iter([True, False, True, *[False] * flows.schedule.scheduler._MAX_FAILURES])
+    monkeypatch.setattr(flows.schedule.scheduler, "is_healthy", lambda url: next(answers))
+    monkeypatch.setattr(flows.schedule.scheduler, "_CHECK_SECONDS", 0.01)
     told = threading.Event()
     before = signal.signal(signal.SIGINT, lambda *_: told.set())
     try:
-        watch = flows.schedule.scheduler._Watch("http://127.0.0.1:1/api")
-        with watch:
+        monitor = flows.schedule.scheduler._ServerMonitor("http://127.0.0.1:1/api")
+        with monitor:
             assert told.wait(30)
-        assert watch.is_lost
+        assert monitor.is_lost
     finally:
         signal.signal(signal.SIGINT, before)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import songform.audio.decoders
-from songform.audio.decoders import BLOCK
+from songform.audio.decoders import BLOCK_LENGTH
 from songform.audio.hashing import _HashedBytes
 from songform.audio.stream import audio_blocks, open_audio, resampled
 from songform.errors import AudioError, ParameterError
@@ -112,9 +112,9 @@ def test_resampling_in_blocks_is_resampling_the_whole(rng, orig_sr, block):
 def test_decoding_and_resampling_in_blocks_of_any_size_is_that_of_the_whole(folder, monkeypatch, name, block):
     """To the last bit: the joints do not show."""
     with monkeypatch.context() as patch:
-        patch.setattr(songform.audio.decoders, "BLOCK", 10 * SECONDS * SR)
+        patch.setattr(songform.audio.decoders, "BLOCK_LENGTH", 10 * SECONDS * SR)
         expected = soxr.resample(whole(folder / name), SR, 22050, quality="HQ")
-        patch.setattr(songform.audio.decoders, "BLOCK", block)
+        patch.setattr(songform.audio.decoders, "BLOCK_LENGTH", block)
         found = np.concatenate(list(audio_blocks(folder / name, ffmpeg=FFMPEG)))
     np.testing.assert_array_equal(found, expected)
 
@@ -305,7 +305,7 @@ def test_an_error_of_the_disk_is_no_end_of_the_song(folder, monkeypatch, suffix)
         whole(folder / f"a.{suffix}")
 
 
-@pytest.mark.parametrize("n_bytes", [2_000_000, BLOCK * 4 * 2 * 3 + 46])
+@pytest.mark.parametrize("n_bytes", [2_000_000, BLOCK_LENGTH * 4 * 2 * 3 + 46])
 def test_a_decoder_that_gives_up_says_where(folder, tmp_path, n_bytes):
     """An ffmpeg that dies half-way, here for want of the end of its own output, once in the middle of a sample."""
     stub = tmp_path / "ffmpeg"

@@ -12,7 +12,7 @@ from songform.features.extraction import describe_audio
 from songform.features.overview import Overview
 from songform.learning import baselines
 from songform.learning.classification_metrics import scores
-from songform.structure.song_units import KnownUnits
+from songform.structure.song_units import CausalUnits
 from songform.structure.states import fit_states, last_unit_vector, state_posterior, unit_vectors
 
 SR, HOP = 22050, 512
@@ -116,7 +116,7 @@ def described(heard):
 @pytest.fixture(scope="module")
 def model(described):
     """Fit states on what is known of a moment when it is over, so that each of them is an answer."""
-    song = KnownUnits(*described)
+    song = CausalUnits(*described)
     vectors = [last_unit_vector(song.until(n)) for n in range(22, len(described[0]), 21)]
     return fit_states([np.stack(vectors)], n_states=4)
 

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import metrics as sklearn_metrics
 
 from songform.errors import ParameterError
-from songform.learning.classification_metrics import confusion, hardened, macro_f1, precision, recall, scores
+from songform.learning.classification_metrics import confusion, macro_f1, precision, recall, scores, soft_one_hot
 
 N_STATES = 4
 answers = st.lists(st.tuples(st.integers(0, N_STATES - 1), st.integers(0, N_STATES - 1)), min_size=1, max_size=60)
@@ -71,7 +71,7 @@ def test_a_state_that_is_answered_but_never_true_costs_only_where_it_is_wrong():
 
 @given(answer=st.lists(st.integers(0, 3), min_size=1), trained=st.lists(st.floats(0, 1), min_size=4, max_size=4))
 def test_a_hard_answer_stays_the_answer_and_has_its_training_precision(answer, trained):
-    probability = hardened(np.array(answer), np.array(trained))
+    probability = soft_one_hot(np.array(answer), np.array(trained))
     assert_array_equal(probability.argmax(axis=1), answer)
     assert_allclose(probability.sum(axis=1), 1)
     assert np.all(probability > 0)

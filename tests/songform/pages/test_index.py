@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from songform.errors import ParameterError
 from songform.pages import SongEntry, index_page
 from songform.structure.segments import Segment
 
@@ -71,3 +72,8 @@ def test_five_thousand_songs_of_thirty_segments_are_a_page_of_a_few_megabytes():
     segments = [Segment(8.0 * i, 8.0 * i + 8, ("Calm", "Energetic")[i % 2], 0.4321) for i in range(30)]
     songs = [entry(f"A song with a title of usual length {i}", *segments) for i in range(5000)]
     assert len(index_page(songs, model="")) < 3_000_000
+
+
+def test_a_song_without_segments_is_refused_by_its_title():
+    with pytest.raises(ParameterError, match="A Song has none"):
+        index_page([entry(), SongEntry("A Song", "", [])], model="")

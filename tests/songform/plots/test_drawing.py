@@ -18,8 +18,8 @@ from PIL import Image
 from songform.pages.contrast import state_tone
 from songform.plots.downsample import columns
 from songform.plots.drawing import DPI, WIDTH, clock_axis, paper, save_png
-from songform.plots.lettering import plain_text
 from songform.plots.palette import STATE_COLORS, state_color, state_order
+from songform.plots.text import plain_text
 from songform.structure.naming import STATES
 
 # Machado, Oliveira and Fernandes (2009), severity 1, for linear RGB.

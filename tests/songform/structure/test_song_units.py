@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from songform.features.extraction import describe_audio
-from songform.structure.song_units import KnownUnits, SongUnits, song_units
+from songform.structure.song_units import CausalUnits, SongUnits, song_units
 
 SR, HOP = 22050, 512
 
@@ -59,7 +59,7 @@ def test_silence_has_a_hundred_decibels_less_than_full_scale():
 
 
 def test_all_frames_known_are_the_whole_song(described):
-    units = KnownUnits(*described)
+    units = CausalUnits(*described)
     same_units(units.until(len(described[0])), units.whole)
 
 
@@ -80,6 +80,6 @@ def test_a_beginning_ignores_all_that_is_heard_later(described, n):
     )
     other = features.copy()
     other.iloc[n:] = 1e3
-    beginning = KnownUnits(*described).until(n)
+    beginning = CausalUnits(*described).until(n)
     assert len(beginning) == (n - 1) * HOP // (SR // 2) + 1
-    same_units(KnownUnits(other, changed).until(n), beginning)
+    same_units(CausalUnits(other, changed).until(n), beginning)

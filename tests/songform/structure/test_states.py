@@ -26,7 +26,7 @@ from songform.structure.context import CONTEXT_COLUMNS, context_descriptors
 from songform.structure.naming import ARCHETYPES, STATES, archetype_scores, name_clusters
 from songform.structure.normalize import song_curves
 from songform.structure.segments import state_segments
-from songform.structure.song_units import KnownUnits, song_units
+from songform.structure.song_units import CausalUnits, song_units
 from songform.structure.states import (
     StateModel,
     fit_states,
@@ -342,7 +342,7 @@ def beginning(features, overview, n_cells: int) -> tuple:
 def test_within_a_minute_the_last_units_vector_is_the_last_of_all(forms, n_cells):
     features, overview, _ = forms[0]
     part = beginning(features, overview, n_cells)
-    known = KnownUnits(features, overview).until(len(part[0]))
+    known = CausalUnits(features, overview).until(len(part[0]))
     assert_allclose(last_unit_vector(known), unit_vectors(*part)[-1], atol=1e-9)
 
 
@@ -371,7 +371,7 @@ def test_a_moments_vector_does_not_depend_on_what_sounds_after_it(rng, seconds):
     cut = round(seconds * 22050)
     other = np.where(np.arange(len(y)) < cut, y, np.float32(0.9) * np.sign(np.sin(9000 * t))).astype(np.float32)
     n_known = (cut - 1024) // 512 + 1 - DELTA_REACH
-    one, another = (last_unit_vector(KnownUnits(*describe_audio([x])[:2]).until(n_known)) for x in (y, other))
+    one, another = (last_unit_vector(CausalUnits(*describe_audio([x])[:2]).until(n_known)) for x in (y, other))
     assert_allclose(another, one, atol=1e-6)
     assert np.abs(unit_vectors(*describe_audio([other])[:2]) - unit_vectors(*describe_audio([y])[:2])).max() > 0.5
 

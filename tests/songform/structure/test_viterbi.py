@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
-from songform.structure.viterbi import brief_path, joint_posterior, state_path, transition_matrix
+from songform.structure.viterbi import joint_posterior, max_dwell_path, state_path, transition_matrix
 
 
 @pytest.mark.parametrize("n_states", [2, 5, 8])
@@ -67,7 +67,7 @@ def stays_in(path, state):
 )
 def test_a_brief_state_is_brief_whatever_the_probabilities(posterior, brief, most):
     transitions = transition_matrix(np.full(posterior.shape[1], 4.0), unit_seconds=0.5)
-    path = brief_path(posterior, transitions, brief=brief, most=most)
+    path = max_dwell_path(posterior, transitions, brief=brief, most=most)
     assert max(stays_in(path, brief), default=0) <= most
     free = state_path(posterior, transitions)
     if max(stays_in(free, brief), default=0) <= most:
@@ -81,7 +81,7 @@ def test_what_is_too_long_for_a_turn_is_a_section_and_a_turn_elsewhere_stays_one
     posterior[46:86] = [0.1, 0.6, 0.3]
     transitions = transition_matrix(np.array([4.0, 3.0, 4.0]), unit_seconds=0.5)
     assert_array_equal(state_path(posterior, transitions), truth)
-    path = brief_path(posterior, transitions, brief=1, most=16)
+    path = max_dwell_path(posterior, transitions, brief=1, most=16)
     assert_array_equal(path, np.r_[truth[:46], [2] * 60])
 
 

@@ -15,7 +15,7 @@ from filelock import FileLock
 import tasks.alerts.alarms
 from tasks.alerts.alarms import raise_alarms
 from tasks.alerts.conditions import Condition, playlist_condition
-from tasks.alerts.delivery import Event, Undelivered
+from tasks.alerts.delivery import DeliveryError, Event
 from tasks.settings import NotifySettings
 from tasks.store.corpus import Corpus
 
@@ -45,7 +45,7 @@ class Ways:
     def _tell(self, name: str, event: Event) -> None:
         self.tried += 1
         if name in self.broken:
-            raise Undelivered(f"{name} is broken")
+            raise DeliveryError(f"{name} is broken")
         self.told[name].append(event)
 
 
@@ -183,7 +183,7 @@ def test_a_home_that_cannot_be_used_breaks_nothing(tmp_path, ways):
 
 
 def test_a_process_that_has_told_too_long_is_not_waited_for(corpus, ways, monkeypatch):
-    monkeypatch.setattr(tasks.alerts.alarms, "_TURN_SECONDS", 0.0)
+    monkeypatch.setattr(tasks.alerts.alarms, "_LOCK_SECONDS", 0.0)
     corpus.data.mkdir(parents=True)
     with FileLock(corpus.data / "alarms.lock"):
         [problem] = raise_alarms(corpus, NOTIFY, FULL, NOW)

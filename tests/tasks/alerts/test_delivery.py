@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tasks.alerts.delivery import Event, Undelivered, channels, post_webhook, run_command
+from tasks.alerts.delivery import DeliveryError, Event, channels, post_webhook, run_command
 from tasks.settings import NotifySettings
 
 EVENT = Event("circuit-open", "músic.org", "músic.org wants “rest” $(touch x); `id`", "2026-11-22T12:00:00+00:00", "/h")
@@ -102,27 +102,29 @@ def test_a_program_need_not_read_its_input(program, tmp_path):
     ],
 )
 def test_a_program_that_fails_says_with_what(program, text, reason):
-    with pytest.raises(Undelivered) as undelivered:
+    with pytest.raises(DeliveryError) as undelivered:
         run_command(program(text), EVENT)
     assert str(undelivered.value) == f"notify.command ({sys.executable}) {reason}"
 
 
 def test_a_program_that_hangs_is_stopped_even_if_a_child_of_it_keeps_its_output(program):
     text = "import subprocess; subprocess.Popen([sys.executable, '-c', 'input()'], stdin=os.pipe()[0]); time.sleep(30)"
-    with pytest.raises(Undelivered, match=r"took longer than 0\.2 s and was stopped"):
+    with pytest.raises(DeliveryError, match=r"took longer than 0\.2 s and was stopped"):
         run_command(program(text), EVENT, seconds=0.2)
 
 
 @pytest.mark.parametrize("command", ["/nowhere/tell", "", "a\0b"])
 def test_a_program_that_is_missing_or_has_no_name_is_told_of_with_its_path(command):
-    with pytest.raises(Undelivered, match=r"notify\.command .* cannot be started \(.*check its path in songform\.toml"):
+    with pytest.raises(
+        DeliveryError, match=r"notify\.command .* cannot be started \(.*check its path in songform\.toml"
+    ):
         run_command((command,), EVENT)
 
 
 def test_a_file_that_is_no_program_is_told_of(tmp_path):
     path = tmp_path / "tell"
     path.write_text("x")
-    with pytest.raises(Undelivered, match="Permission denied"):
+    with pytest.raises(DeliveryError, match="Permission denied"):
         run_command((str(path),), EVENT)
 
 
@@ -134,21 +136,21 @@ def test_a_webhook_gets_the_event_as_json(receiver):
 @pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
 def test_a_webhook_that_refuses_has_not_been_told(receiver, status):
     receiver.status = status
-    with pytest.raises(Undelivered, match=rf"^notify\.webhook at 127\.0\.0\.1 answered {status}$"):
+    with pytest.raises(DeliveryError, match=rf"^notify\.webhook at 127\.0\.0\.1 answered {status}$"):
         post_webhook(receiver.url, EVENT)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_webhook_is_not_followed_elsewhere(receiver, status):
     receiver.status, receiver.headers = status, {"Location": receiver.url.replace("hooks", "elsewhere")}
-    with pytest.raises(Undelivered, match=rf"leads elsewhere \({status}\)"):
+    with pytest.raises(DeliveryError, match=rf"leads elsewhere \({status}\)"):
         post_webhook(receiver.url, EVENT)
     assert [path for path, _, _ in receiver.told] == ["/hooks/s3cret"]
 
 
 def test_a_webhook_that_hangs_is_given_up_and_its_address_is_no_part_of_what_is_said(receiver):
     receiver.hangs = threading.Event()
-    with pytest.raises(Undelivered, match="cannot be reached \\(ReadTimeout") as undelivered:
+    with pytest.raises(DeliveryError, match="cannot be reached \\(ReadTimeout") as undelivered:
         post_webhook(receiver.url, EVENT, seconds=0.2)
     assert "s3cret" not in str(undelivered.value)
 
@@ -157,7 +159,7 @@ def test_a_webhook_that_is_not_there_is_told_of_without_its_secret():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://user:pa55@127.0.0.1:{taken.getsockname()[1]}/s3cret?key=s3cret"
-        with pytest.raises(Undelivered, match=r"127\.0\.0\.1 cannot be reached \(ConnectionError") as undelivered:
+        with pytest.raises(DeliveryError, match=r"127\.0\.0\.1 cannot be reached \(ConnectionError") as undelivered:
             post_webhook(url, EVENT)
     shown = "".join(traceback.format_exception(undelivered.value))
     assert "s3cret" not in shown
@@ -166,13 +168,13 @@ def test_a_webhook_that_is_not_there_is_told_of_without_its_secret():
 
 @pytest.mark.parametrize("url", ["ftp://a/s3cret", "file:///s3cret", "s3cret", "http://", "http://[::/s3cret", ""])
 def test_an_address_that_is_none_is_refused_before_anything_is_sent(url):
-    with pytest.raises(Undelivered, match=r"^notify\.webhook is no http or https address; mend it"):
+    with pytest.raises(DeliveryError, match=r"^notify\.webhook is no http or https address; mend it"):
         post_webhook(url, EVENT)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:x/", "http://127.0.0.1:99999/", "http://.a./", "http://a b/"])
 def test_an_address_that_nobody_could_have_is_one_sentence(url):
-    with pytest.raises(Undelivered, match=r"^notify\.webhook at .* cannot be reached"):
+    with pytest.raises(DeliveryError, match=r"^notify\.webhook at .* cannot be reached"):
         post_webhook(url, EVENT)
 
 

@@ -180,10 +180,9 @@ def test_a_link_leads_where_its_address_says_and_nowhere_else(address, link):
     assert shown.elements.count("li") == 1
 
 
-def test_links_have_an_end_and_name_the_experiment():
-    shown = page(link_list(["https://a.org"] * 300, "http://127.0.0.1:5000/#/experiments/1"))
-    assert len(shown.links) == 201
-    assert shown.links[-1] == "http://127.0.0.1:5000/#/experiments/1"
+def test_links_have_an_end():
+    shown = page(link_list(["https://a.org"] * 300))
+    assert len(shown.links) == 200
     assert "and 100 more" in shown.words
 
 

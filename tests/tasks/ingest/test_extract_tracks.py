@@ -18,7 +18,7 @@ import tasks.ingest.extraction_worker
 import tasks.store.corpus
 from songform.errors import CorpusError, TrackError
 from tasks.ingest.extract_tracks import extract_tracks
-from tasks.ingest.ingest_plan import survey
+from tasks.ingest.ingest_plan import plan_ingest
 from tasks.ingest.sources.local_files import local_listing
 from tasks.progress import listening
 from tasks.settings import Settings
@@ -43,7 +43,7 @@ def corpus(tmp_path):
 
 
 def in_turn(function, jobs, *, workers, seconds):
-    """Do the jobs in this process, as `tasks.ingest.process_pool.outcomes` does them in others."""
+    """Do the jobs in this process, as `tasks.ingest.process_pool.run_jobs` does them in others."""
     for number, job in enumerate(jobs):
         try:
             yield number, function(job)
@@ -54,7 +54,7 @@ def in_turn(function, jobs, *, workers, seconds):
 @pytest.fixture
 def here(monkeypatch):
     """Extract in this process, which a test can lead astray, and which need not be started."""
-    monkeypatch.setattr(tasks.ingest.extract_tracks, "outcomes", in_turn)
+    monkeypatch.setattr(tasks.ingest.extract_tracks, "run_jobs", in_turn)
 
 
 def extract(corpus, tracks, settings=Settings(), audio=None):  # noqa: B008  frozen
@@ -104,7 +104,7 @@ def test_files_of_this_machine_are_never_touched(corpus, tracks):
 
 
 def wanted(corpus, tracks, settings):
-    return list(survey(corpus.home, tracks, settings, now=datetime.now(UTC)).wanted)
+    return list(plan_ingest(corpus.home, tracks, settings, now=datetime.now(UTC)).wanted)
 
 
 @pytest.mark.usefixtures("here")
@@ -133,19 +133,6 @@ def test_a_task_that_is_done_again_removes_the_download_that_its_dead_worker_lef
     assert extract(corpus, tracks[:1], audio=left) == [record]
     assert not left.exists()
     assert tables(corpus) == whole
-
-
-def test_only_what_determines_the_features_names_their_folder(corpus, tracks):
-    base = features_config(Settings())
-    for section in ({"frames": {"hop_length": 256}}, {"features": {"n_mfcc": 20}}, {"audio": {"bitrate": 128}}):
-        assert features_config(Settings.model_validate(section)) != base
-    for section in (
-        {"audio": {"keep": True}},
-        {"states": {"seed": 1}},
-        {"model": {"seed": 1}},
-        {"run": {"workers": 1}},
-    ):
-        assert features_config(Settings.model_validate(section)) == base
 
 
 @pytest.mark.usefixtures("here")

@@ -13,10 +13,10 @@ from prefect.states import Failed
 
 from songform.audio.stream import open_audio
 from songform.errors import FAILURE_CLASSES, CorpusError, SourceError, TrackError
-from tasks.ingest.fetch.host_rate_limiter import HostGate, gate_of
-from tasks.ingest.fetch_audio import audio_at_hand, fetch_audio, list_source, remove_leftovers
+from tasks.ingest.fetch.host_rate_limiter import HostRateLimiter, host_limiter
+from tasks.ingest.fetch_audio import existing_audio, fetch_audio, remove_leftover_downloads
 from tasks.ingest.sources.local_files import local_listing
-from tasks.ingest.track_locks import claimed
+from tasks.ingest.track_locks import locked_tracks
 from tasks.ingest.track_records import record_failure
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
@@ -55,8 +55,8 @@ def a_track(url, key="web-2", **more):
 
 
 def left_behind(home):
-    """Return the names of all files but those of the gates before the hosts."""
-    return sorted(path.name for path in home.rglob("*") if path.is_file() and path.parent != Corpus(home).hosts)
+    """Return the names of all files but those of the rate limiters."""
+    return sorted(path.name for path in home.rglob("*") if path.is_file() and path.parent != Corpus(home).hosts_path)
 
 
 def seconds_from_now(time):
@@ -81,23 +81,23 @@ def test_a_download_waits_where_its_encoding_says_and_nothing_else_stays(home, t
 def test_audio_of_another_codec_or_bit_rate_is_not_at_hand(home, track, place):
     for number, settings in enumerate((MP3, COARSE, NATIVE)):
         others = (MP3, COARSE, NATIVE)[number:]
-        assert [audio_at_hand(home, track, each) for each in others] == [None] * len(others)
+        assert [existing_audio(home, track, each) for each in others] == [None] * len(others)
         path = place(home, fetch(home, track, settings).path)
-        assert audio_at_hand(home, track, settings) == path
-    sizes = {audio_at_hand(home, track, settings).stat().st_size for settings in (MP3, COARSE, NATIVE)}
+        assert existing_audio(home, track, settings) == path
+    sizes = {existing_audio(home, track, settings).stat().st_size for settings in (MP3, COARSE, NATIVE)}
     assert len(sizes) == 3
 
 
 def test_a_bit_rate_says_nothing_of_a_native_file(home, track):
     path = fetch(home, track).path
     coarse = Settings.model_validate({"audio": {"codec": "native", "bitrate": 64, "keep": True}})
-    assert audio_at_hand(home, track, coarse) == path
+    assert existing_audio(home, track, coarse) == path
 
 
 def test_a_file_of_this_machine_is_at_hand_by_any_settings(home, song):
     (local,) = local_listing(song("a.flac")).tracks
     for settings in (MP3, COARSE, NATIVE):
-        assert str(audio_at_hand(home, local, settings)) == local.path
+        assert str(existing_audio(home, local, settings)) == local.path
     assert not home.exists()
 
 
@@ -108,7 +108,7 @@ def test_a_file_is_named_after_what_it_is_not_after_what_its_site_calls_it(home,
     odd = Track(key="web-1", title="Odd", source=url, entry={"_type": "url", "url": url})
     found = fetch(home, odd).path
     assert found == home / "data/incoming/native/web-1.flac"
-    assert audio_at_hand(home, odd, NATIVE) == found
+    assert existing_audio(home, odd, NATIVE) == found
     with open_audio(found, ffmpeg=ffmpeg) as audio:
         assert sum(map(len, audio)) == 3 * audio.sr
 
@@ -133,8 +133,8 @@ def test_a_host_that_wants_fewer_requests_is_left_alone_by_all(headers, pause, h
     assert (caught.value.failure, caught.value.robot) == ("throttled", False)
     assert pause - 2 < caught.value.retry_after <= pause
     assert pause - 2 < seconds_from_now(Corpus(home).record("web-2").next_retry_at) <= pause + 1
-    gate = gate_of(Corpus(home), a_track(f"{site.url}/b.flac", key="web-3"), NATIVE.download)
-    assert pause - 2 < gate.paused_until() - time.time() <= pause
+    limiter = host_limiter(Corpus(home), a_track(f"{site.url}/b.flac", key="web-3"), NATIVE.download)
+    assert pause - 2 < limiter.paused_until() - time.time() <= pause
 
 
 def test_a_busy_server_that_names_a_pause_is_left_alone_so_long(home, site):
@@ -161,7 +161,7 @@ def test_a_check_for_robots_opens_the_circuit_for_an_hour(home, monkeypatch):
 
 def test_a_track_whose_host_rests_for_long_is_skipped_and_never_asked_for(home, site, flac):
     track = a_track(site.put("/a.flac", flac, "audio/flac"))
-    until = gate_of(Corpus(home), track, NATIVE.download).throttle(5000.0)
+    until = host_limiter(Corpus(home), track, NATIVE.download).throttle(5000.0)
     state = fetch(home, track)
     assert (state.is_completed(), state.name) == (True, "Skipped")
     record = Corpus(home).record("web-2")
@@ -175,7 +175,7 @@ def test_a_second_attempt_that_finds_its_host_closed_is_a_failure_not_a_skipped_
     with pytest.raises(TrackError):
         fetch(home, track)
     record = Corpus(home).record("web-2")
-    gate_of(Corpus(home), track, NATIVE.download).throttle(5000.0)
+    host_limiter(Corpus(home), track, NATIVE.download).throttle(5000.0)
     monkeypatch.setenv("PREFECT__RUNTIME__TASK_RUN__RUN_COUNT", "2")
     with pytest.raises(TrackError, match="503") as caught:
         fetch(home, track)
@@ -207,7 +207,7 @@ def test_a_refusal_is_tried_once_more_and_then_it_waits_for_a_person(home, site)
 
 
 def test_the_time_of_a_track_is_that_of_all_its_attempts_in_an_ingest(home, monkeypatch):
-    """A host whose gate is closed is waited for; a server that breaks off before the limit gains nothing by it."""
+    """A paused host is waited for; a server that breaks off before the limit gains nothing by it."""
     now, spent = [0.0], []
     monkeypatch.setattr("tasks.ingest.fetch.deadline.time", SimpleNamespace(monotonic=lambda: now[0]))
 
@@ -222,7 +222,7 @@ def test_the_time_of_a_track_is_that_of_all_its_attempts_in_an_ingest(home, monk
         yield
 
     monkeypatch.setattr("tasks.ingest.fetch_audio.download_track", broken_off)
-    monkeypatch.setattr(HostGate, "entered", after_a_pause)
+    monkeypatch.setattr(HostRateLimiter, "slot", after_a_pause)
     for attempt in ("1", "2", "3", "1"):
         monkeypatch.setenv("PREFECT__RUNTIME__TASK_RUN__RUN_COUNT", attempt)
         with pytest.raises(TrackError, match="breaks off"):
@@ -249,7 +249,7 @@ def test_an_address_that_is_none_is_this_tracks_failure_alone(home):
 
 def worth_another(error, monkeypatch):
     """Ask as Prefect would, with fifteen minutes of patience."""
-    monkeypatch.setattr("tasks.ingest.fetch_audio.task_run", SimpleNamespace(parameters={"settings": Settings()}))
+    monkeypatch.setattr("prefect.runtime.task_run", SimpleNamespace(parameters={"settings": Settings()}))
     return fetch_audio.retry_condition_fn(None, None, Failed(data=error))
 
 
@@ -278,19 +278,8 @@ def test_a_download_of_a_track_that_stands_is_removed_and_no_other(home):
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    with claimed(corpus, [stands.key]):
-        remove_leftovers(home, [stands], NATIVE)
+    with locked_tracks(corpus, [stands.key]):
+        remove_leftover_downloads(home, [stands], NATIVE)
         assert [path.exists() for path in paths] == [True, True]
-    remove_leftovers(home, [stands], NATIVE)
+    remove_leftover_downloads(home, [stands], NATIVE)
     assert [path.exists() for path in paths] == [False, True]
-
-
-def test_a_list_that_is_throttled_closes_its_hosts_gate(home, site):
-    url = site.put("/feed.xml", status=429, headers={"Retry-After": "30"})
-    with pytest.raises(SourceError) as caught:
-        list_source.fn(home, url, NATIVE)
-    assert caught.value.failure == "throttled"
-    download = NATIVE.download.model_copy(update={"patience_seconds": 1.0})
-    with pytest.raises(SourceError, match=r"was not asked for: .* is left alone until .* \(it wants fewer requests\)"):
-        list_source.fn(home, url, NATIVE.model_copy(update={"download": download}))
-    assert len(site.asked) == 1

@@ -1,4 +1,4 @@
-"""The survey: which tracks stand, which are left alone, which are wanted; and no record is read twice."""
+"""The plan of an ingest: which tracks are done, deferred or wanted; and no record is read twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from songform.errors import FAILURE_CLASSES, TrackError
-from tasks.ingest.ingest_plan import survey
+from tasks.ingest.ingest_plan import plan_ingest
 from tasks.ingest.track_records import record_done, record_failure, record_skipped
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
@@ -48,11 +48,11 @@ def failed(corpus, name, failure, **more):
 
 def look(corpus, names, later=0.0, settings=Settings(), **more):  # noqa: B008  frozen
     tracks = None if names is None else [a_track(name) for name in names]
-    return survey(corpus.home, tracks, settings, now=NOW + timedelta(seconds=later), **more)
+    return plan_ingest(corpus.home, tracks, settings, now=NOW + timedelta(seconds=later), **more)
 
 
-def piles(found):
-    return {name: [track.title for track in getattr(found, name)] for name in ("wanted", "cached", "left")}
+def groups(found):
+    return {name: [track.title for track in getattr(found, name)] for name in ("wanted", "cached", "deferred")}
 
 
 def test_an_ingest_wants_what_is_unknown_what_does_not_stand_and_what_is_due(corpus):
@@ -66,8 +66,8 @@ def test_an_ingest_wants_what_is_unknown_what_does_not_stand_and_what_is_due(cor
     names = ["new", "stands", "cut", "without", "due", "later", "gone", "new"]
     found = look(corpus, names)
     assert [track.title for track in found.tracks] == names[:-1]
-    expected = {"wanted": ["new", "cut", "without", "due"], "cached": ["stands"], "left": ["later", "gone"]}
-    assert piles(found) == expected
+    expected = {"wanted": ["new", "cut", "without", "due"], "cached": ["stands"], "deferred": ["later", "gone"]}
+    assert groups(found) == expected
     assert found.records["web-gone"].error.failure == "permanent"
     assert "web-new" not in found.records
 
@@ -79,7 +79,7 @@ def edited(corpus, **changes):
 
 
 @pytest.mark.parametrize(
-    ("change", "pile"),
+    ("change", "group"),
     [
         pytest.param(lambda corpus, table: table.write_bytes(b"tab"), "wanted", id="table cut"),
         pytest.param(lambda corpus, table: table.write_bytes(b"tables"), "wanted", id="table longer"),
@@ -92,20 +92,20 @@ def edited(corpus, **changes):
         pytest.param(lambda corpus, table: edited(corpus, status="failed"), "wanted", id="status changed"),
         pytest.param(
             lambda corpus, table: edited(corpus, status="failed", error={"class": "permanent", "message": "not this"}),
-            "left",
+            "deferred",
             id="given up by hand",
         ),
         pytest.param(lambda corpus, table: edited(corpus, title="another"), "cached", id="title changed"),
     ],
 )
-def test_what_a_person_or_another_process_changed_is_seen_by_the_next_survey(corpus, change, pile):
+def test_what_a_person_or_another_process_changed_is_seen_by_the_next_plan(corpus, change, group):
     """Also by the next of the same process: nothing is remembered between two surveys."""
     made(corpus, "a")
-    assert piles(look(corpus, ["a"]))["cached"] == ["a"]
+    assert groups(look(corpus, ["a"]))["cached"] == ["a"]
     change(corpus, corpus.features_path(features_config(Settings()), "web-a"))
-    assert piles(look(corpus, ["a"])) == {"wanted": [], "cached": [], "left": []} | {pile: ["a"]}
+    assert groups(look(corpus, ["a"])) == {"wanted": [], "cached": [], "deferred": []} | {group: ["a"]}
     made(corpus, "a")
-    assert piles(look(corpus, ["a"]))["cached"] == ["a"]
+    assert groups(look(corpus, ["a"]))["cached"] == ["a"]
 
 
 @pytest.mark.parametrize("failure", FAILURE_CLASSES)
@@ -115,7 +115,7 @@ def test_each_class_is_taken_up_when_it_is_due_and_what_lasts_when_a_person_asks
     for later, retry_failed in ((0.0, False), (90_000.0, False), (0.0, True), (90_000.0, True)):
         wanted = retry_failed if lasts else later > 0.0 or failure == "environment"
         found = look(corpus, ["a"], later, retry_failed=retry_failed)
-        assert piles(found) == {"wanted": ["a"] * wanted, "cached": [], "left": ["a"] * (not wanted)}
+        assert groups(found) == {"wanted": ["a"] * wanted, "cached": [], "deferred": ["a"] * (not wanted)}
 
 
 def test_without_sources_all_that_failed_or_was_skipped_is_looked_at(corpus):
@@ -123,20 +123,20 @@ def test_without_sources_all_that_failed_or_was_skipped_is_looked_at(corpus):
     failed(corpus, "gone", "permanent")
     failed(corpus, "due", "environment")
     record_skipped(corpus, a_track("skipped"), until=NOW + timedelta(hours=1), reason="it rests")
-    assert piles(look(corpus, None)) == {"wanted": ["due"], "cached": [], "left": ["gone", "skipped"]}
-    assert piles(look(corpus, None, 3600.0))["wanted"] == ["due", "skipped"]
-    assert piles(look(corpus, None, retry_failed=True))["wanted"] == ["due", "gone"]
+    assert groups(look(corpus, None)) == {"wanted": ["due"], "cached": [], "deferred": ["gone", "skipped"]}
+    assert groups(look(corpus, None, 3600.0))["wanted"] == ["due", "skipped"]
+    assert groups(look(corpus, None, retry_failed=True))["wanted"] == ["due", "gone"]
 
 
 def test_a_refresh_by_other_settings_that_failed_is_no_failure_of_what_stands_and_is_not_tried_every_day(corpus):
     made(corpus, "a")
     failed(corpus, "a", "permanent")
     found = look(corpus, ["a"])
-    assert piles(found) == {"wanted": [], "cached": ["a"], "left": []}
+    assert groups(found) == {"wanted": [], "cached": ["a"], "deferred": []}
     (summary,) = found.summaries(corpus.home, Settings())
     assert (summary["status"], summary["error"], summary["next_retry_at"]) == ("cached", None, None)
     found = look(corpus, ["a"], settings=OTHER)
-    assert piles(found)["left"] == ["a"]
+    assert groups(found)["deferred"] == ["a"]
     assert found.summaries(corpus.home, OTHER)[0]["status"] == "failed"
 
 

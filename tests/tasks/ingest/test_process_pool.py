@@ -19,13 +19,13 @@ import pebble.common.types
 import pytest
 
 import tasks.ingest.process_pool
-from tasks.ingest.process_pool import WorkerLateError, WorkerLostError, outcomes, usable_cores
+from tasks.ingest.process_pool import WorkerLostError, WorkerTimeoutError, run_jobs, usable_cores
 
 ALIVE = 0  # as a signal: none
 
 
 def sorted_outcomes(function, jobs, workers=2, **more):
-    found = sorted(outcomes(function, jobs, workers=workers, **more), key=lambda pair: pair[0])
+    found = sorted(run_jobs(function, jobs, workers=workers, **more), key=lambda pair: pair[0])
     assert [number for number, _ in found] == list(range(len(jobs)))
     return [outcome for _, outcome in found]
 
@@ -79,12 +79,12 @@ def test_no_more_workers_are_started_than_there_are_jobs(monkeypatch):
 def test_ctrl_c_ends_all_workers_at_once():
     threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        list(outcomes(time.sleep, [600.0] * 300, workers=2))
+        list(run_jobs(time.sleep, [600.0] * 300, workers=2))
     assert multiprocessing.active_children() == []
 
 
 def test_whoever_stops_listening_leaves_no_worker_behind():
-    listening = outcomes(time.sleep, [0.0, 600.0, 600.0], workers=2)
+    listening = run_jobs(time.sleep, [0.0, 600.0, 600.0], workers=2)
     assert next(listening) == (0, None)
     listening.close()
     assert multiprocessing.active_children() == []
@@ -93,13 +93,13 @@ def test_whoever_stops_listening_leaves_no_worker_behind():
 @pytest.fixture
 def impatient(monkeypatch):
     """Look at the jobs' time as often as it takes."""
-    monkeypatch.setattr(tasks.ingest.process_pool, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(tasks.ingest.process_pool, "_POLL_SECONDS", 0.01)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_job_that_never_ends_is_ended_and_the_others_are_done():
     found = sorted_outcomes(time.sleep, [0.0, 600.0, 0.0, 600.0, 0.0], seconds=0.3)
-    assert [type(outcome) for outcome in found] == [type(None), WorkerLateError] * 2 + [type(None)]
+    assert [type(outcome) for outcome in found] == [type(None), WorkerTimeoutError] * 2 + [type(None)]
     assert multiprocessing.active_children() == []
 
 
@@ -110,7 +110,7 @@ def test_a_clock_that_is_set_ends_nobody_and_saves_nobody(monkeypatch):
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + next(days))
     found = sorted_outcomes(time.sleep, [0.0, 0.1, 600.0], seconds=1.5)
-    assert [type(outcome) for outcome in found] == [type(None), type(None), WorkerLateError]
+    assert [type(outcome) for outcome in found] == [type(None), type(None), WorkerTimeoutError]
 
 
 @pytest.mark.usefixtures("impatient")
@@ -118,7 +118,7 @@ def test_a_job_that_is_deaf_to_a_polite_end_is_killed(monkeypatch):
     monkeypatch.setattr(pebble.common.types.CONSTS, "term_timeout", 0.2)
     deaf = "(__import__('signal').pthread_sigmask(0, [15]), __import__('time').sleep(600))"
     (outcome,) = sorted_outcomes(partial(eval, deaf), [{}], seconds=0.3)
-    assert type(outcome) is WorkerLateError
+    assert type(outcome) is WorkerTimeoutError
     assert multiprocessing.active_children() == []
 
 
@@ -128,14 +128,14 @@ def test_a_program_that_a_late_job_has_started_ends_with_it(tmp_path):
     note = tmp_path / "pid"
     job = f"__import__('subprocess').run(['sh', '-c', 'echo $$ > {note}; exec sleep 600'])"
     (outcome,) = sorted_outcomes(partial(eval, job), [{}], seconds=2.0)
-    assert type(outcome) is WorkerLateError
+    assert type(outcome) is WorkerTimeoutError
     with pytest.raises(ProcessLookupError):
         os.kill(int(note.read_text()), ALIVE)
 
 
 ORPHANS = """
 import time
-from tasks.ingest.process_pool import outcomes
+from tasks.ingest.process_pool import run_jobs
 
 def forever(name):
     try:
@@ -145,7 +145,7 @@ def forever(name):
         print("in good order", flush=True)
 
 if __name__ == "__main__":
-    list(outcomes(forever, ["begun"], workers=1))
+    list(run_jobs(forever, ["begun"], workers=1))
 """
 
 
@@ -162,7 +162,7 @@ def test_a_worker_whose_parent_is_killed_ends_in_good_order(tmp_path):
 def test_a_script_without_a_guard_is_told_so_and_starts_no_swarm(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "from tasks.ingest.process_pool import outcomes\nprint(list(outcomes(abs, [-1, -2], workers=2)))\n"
+        "from tasks.ingest.process_pool import run_jobs\nprint(list(run_jobs(abs, [-1, -2], workers=2)))\n"
     )
     ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
@@ -188,10 +188,10 @@ def test_the_cores_are_those_that_this_process_may_use():
 IN_A_DAEMON = """
 import math
 import multiprocessing
-from tasks.ingest.process_pool import outcomes
+from tasks.ingest.process_pool import run_jobs
 
 def work():
-    print([repr(outcome) for _, outcome in outcomes(math.sqrt, [4.0, -1.0, 9.0], workers=2)])
+    print([repr(outcome) for _, outcome in run_jobs(math.sqrt, [4.0, -1.0, 9.0], workers=2)])
 
 if __name__ == "__main__":
     daemon = multiprocessing.get_context("spawn").Process(target=work, daemon=True)

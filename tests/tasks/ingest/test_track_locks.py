@@ -7,23 +7,23 @@ import os
 import signal
 import threading
 
-from tasks.ingest.track_locks import claimed
+from tasks.ingest.track_locks import locked_tracks
 from tasks.store.corpus import Corpus
 
 
-def test_what_one_has_claimed_another_does_not_get(tmp_path) -> None:
+def test_what_one_has_locked_another_does_not_get(tmp_path) -> None:
     corpus = Corpus(tmp_path)
-    with claimed(corpus, ["a-1", "a-2"]) as ours, claimed(corpus, ["a-2", "a-3"]) as theirs:
+    with locked_tracks(corpus, ["a-1", "a-2"]) as ours, locked_tracks(corpus, ["a-2", "a-3"]) as theirs:
         assert ours == {"a-1", "a-2"}
         assert theirs == {"a-3"}
 
 
-def test_nothing_of_a_claim_is_left_behind(tmp_path) -> None:
+def test_nothing_of_a_lock_is_left_behind(tmp_path) -> None:
     corpus = Corpus(tmp_path)
-    with claimed(corpus, ["a-1"]):
-        assert [path.name for path in corpus.claims.iterdir()] == ["a-1.lock"]
-    assert not list(corpus.claims.iterdir())
-    with claimed(corpus, ["a-1"]) as again:
+    with locked_tracks(corpus, ["a-1"]):
+        assert [path.name for path in corpus.track_locks_path.iterdir()] == ["a-1.lock"]
+    assert not list(corpus.track_locks_path.iterdir())
+    with locked_tracks(corpus, ["a-1"]) as again:
         assert again == {"a-1"}
 
 
@@ -32,36 +32,37 @@ def test_who_waits_gets_the_track_when_it_is_free(tmp_path) -> None:
     got: list[frozenset[str]] = []
 
     def wait_for_it() -> None:
-        with claimed(corpus, ["a-1"], wait=True) as keys:
+        with locked_tracks(corpus, ["a-1"], wait=True) as keys:
             got.append(keys)
 
     thread = threading.Thread(target=wait_for_it)
-    with claimed(corpus, ["a-1"]):
+    with locked_tracks(corpus, ["a-1"]):
         thread.start()
         assert not got
     thread.join(30)
     assert got == [{"a-1"}]
-    assert not list(corpus.claims.iterdir())
+    assert not list(corpus.track_locks_path.iterdir())
 
 
-def hold(home, claimed_it) -> None:
+def hold(home, has_locked) -> None:
     """Claim a track and never let it go."""
-    with claimed(Corpus(home), ["a-1"]):
-        claimed_it.set()
+    with locked_tracks(Corpus(home), ["a-1"]):
+        has_locked.set()
         threading.Event().wait(60)
 
 
-def test_the_claim_of_a_killed_process_ends_with_it(tmp_path) -> None:
+def test_the_lock_of_a_killed_process_ends_with_it(tmp_path) -> None:
     context = multiprocessing.get_context("spawn")
-    claimed_it = context.Event()
-    process = context.Process(target=hold, args=(tmp_path, claimed_it))
+    has_locked = context.Event()
+    process = context.Process(target=hold, args=(tmp_path, has_locked))
     process.start()
-    assert claimed_it.wait(60)
-    with claimed(Corpus(tmp_path), ["a-1"]) as keys:
+    assert has_locked.wait(60)
+    with locked_tracks(Corpus(tmp_path), ["a-1"]) as keys:
         assert not keys
     os.kill(process.pid, signal.SIGKILL)
     process.join(30)
-    with claimed(Corpus(tmp_path), ["a-2"]):
-        assert [path.name for path in Corpus(tmp_path).claims.iterdir()] == ["a-2.lock"]  # what it left is removed
-    with claimed(Corpus(tmp_path), ["a-1"]) as keys:
+    with locked_tracks(Corpus(tmp_path), ["a-2"]):
+        found = [path.name for path in Corpus(tmp_path).track_locks_path.iterdir()]
+        assert found == ["a-2.lock"]  # what the killed process left is removed
+    with locked_tracks(Corpus(tmp_path), ["a-1"]) as keys:
         assert keys == {"a-1"}

@@ -8,10 +8,10 @@ import soundfile
 
 from songform.audio.stream import open_audio
 from songform.errors import AudioError, CorpusError, TrackError
-from tasks.ingest.failures.rules import STATUSES
-from tasks.ingest.fetch.audio_length import no_audio
+from tasks.ingest.failures.rules import STATUS_EXPLANATIONS
+from tasks.ingest.fetch.audio_length import no_audio_error
 from tasks.ingest.track_records import record_done, record_failure, record_skipped, unwritten_record
-from tasks.progress import Event, announce, listening
+from tasks.progress import ProgressEvent, announce, listening
 from tasks.settings import DownloadSettings
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import Track
@@ -49,7 +49,7 @@ def test_a_done_track_is_written_down_with_all_that_was_measured(corpus):
     assert record.duration == 179.5  # as measured, not as announced
     assert (record.audio_sha256, record.decoder) == ("ab" * 32, "soundfile")
     assert record.files == {"features/c/feed-0.parquet": 12}
-    assert corpus.holds(record, features)
+    assert corpus.has_files(record, *record.files)
     when = datetime.fromisoformat(record.updated_at)
     assert when.utcoffset().total_seconds() == 0
     assert abs((datetime.now(UTC) - when).total_seconds()) < 3600
@@ -62,7 +62,7 @@ def test_files_of_other_settings_stay_named_and_rewritten_ones_get_their_new_siz
     written(corpus, new, 7)
     record = done(corpus, new)
     assert record.files == {"features/old/feed-0.parquet": 12, "features/new/feed-0.parquet": 7}
-    assert corpus.holds(record, old, new)
+    assert corpus.has_files(record, *record.files)
 
 
 def test_failures_are_counted_until_a_success_forgets_them(corpus):
@@ -194,8 +194,8 @@ def test_events_reach_the_innermost_listener_and_none_after_the_block():
             announce("training", 3)
         announce("features", 2, 2)
     announce("features", 3)
-    assert outer == [Event("features", 1, 2, "So What"), Event("features", 2, 2, "")]
-    assert inner == [Event("training", 3, None, "")]
+    assert outer == [ProgressEvent("features", 1, 2, "So What"), ProgressEvent("features", 2, 2, "")]
+    assert inner == [ProgressEvent("training", 3, None, "")]
 
 
 def test_a_listener_is_gone_even_after_an_error():
@@ -219,13 +219,13 @@ def passing(tmp_path):
     soundfile.write(short, np.zeros(22050), 22050)
     with pytest.raises(AudioError) as caught, open_audio(short, announced=60.0) as audio:
         list(audio)
-    refused = STATUSES[403]
+    refused = STATUS_EXPLANATIONS[403]
     return [
-        (no_audio(broken), "what the server sent is no audio that ffmpeg knows"),
+        (no_audio_error(broken), "what the server sent is no audio that ffmpeg knows"),
         (caught.value, "short.wav is cut short: it holds 1.0 s of sound, but its source announced 60.0 s"),
         (
-            TrackError(f"{refused.cause}; {refused.mend}", refused.failure, repeated=refused.repeated),
-            f"{refused.cause}; {refused.mend}",
+            TrackError(f"{refused.cause}; {refused.fix}", refused.failure, repeated=refused.repeated),
+            f"{refused.cause}; {refused.fix}",
         ),
     ]
 

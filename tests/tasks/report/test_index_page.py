@@ -99,6 +99,38 @@ def test_a_report_that_cannot_be_read_is_told_and_the_others_are_listed(tmp_path
     assert problem.startswith(f"the report {broken} cannot be read")
 
 
+SEGMENT = {"start": 0.0, "end": 10.0, "state": "Calm", "confidence": 0.5}
+SPOILT = {
+    "no segments": [],
+    "an end before its start": [SEGMENT, {**SEGMENT, "end": -1.0}],
+    "a length of nothing": [{**SEGMENT, "end": 0.0}],
+    "a time that is no number": [{**SEGMENT, "start": "0"}],
+    "no confidence": [{**SEGMENT, "confidence": None}],
+    "a confidence that is not a number": [{**SEGMENT, "confidence": float("nan")}],
+    "a state that is no name": [{**SEGMENT, "state": 3}],
+}
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_a_report_without_segments_that_make_sense_is_a_problem_and_the_others_are_listed(tmp_path, case):
+    report(tmp_path, "file-1", 0.5)
+    broken = Corpus(tmp_path).report_path("own", "file-2.json")
+    broken.write_text(json.dumps({"track": {"key": "file-2", "title": "B"}, "segments": SPOILT[case]}))
+    index = write_index(tmp_path, OWN_MODEL)
+    assert [song["key"] for song in index.songs] == ["file-1"]
+    (problem,) = index.problems
+    assert problem.startswith(f"the report {broken} cannot be read (")
+    assert ("it has no segments" in problem) == (case == "no segments")
+
+
+def test_where_no_report_can_be_read_each_is_named(tmp_path):
+    broken = [report(tmp_path, key) for key in ("file-1", "file-2")]
+    with pytest.raises(CorpusError) as caught:
+        write_index(tmp_path, OWN_MODEL)
+    assert all(f"{path} cannot be read (it has no segments); " in str(caught.value) for path in broken)
+    assert not (tmp_path / "data" / "reports" / "own" / "index.html").exists()
+
+
 @pytest.mark.parametrize(
     ("model", "whose"), [(MODEL, "by the model models:/songform/1 yet"), (OWN_MODEL, "by states of its own yet")]
 )

@@ -85,7 +85,7 @@ def test_a_full_disk_leaves_the_old_table(home, keys, quick, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tasks.store.corpus.pq.write_table", full)
+    monkeypatch.setattr("tasks.store.tables.pq.write_table", full)
     with pytest.raises(OSError, match="No space left"):
         collect_segments.fn(home, [report(keys[1], "Calm")], quick)
     assert path.read_bytes() == before

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -9,15 +8,11 @@ import sys
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from songform.errors import CorpusError
-from tasks.store.atomic_files import atomic_path, write_json
 from tasks.store.corpus import AUDIO_SUFFIXES, Corpus
-from tasks.store.tables import read_table, write_table
+from tasks.store.tables import write_table
 from tasks.store.temp_files import machine
 from tasks.store.tracks import TrackRecord
 
@@ -135,61 +130,12 @@ def test_preparing_sweeps_what_was_left_half_done(corpus):
     assert names(corpus.data) == ["tracks"]
 
 
-def test_a_new_file_and_a_replaced_one_arrive_whole(tmp_path):
-    target = tmp_path / "deep" / "down" / "a.json"
-    write_json(target, {"a": 1})
-    write_json(target, {"title": "Là-bas", "b": [1.5, None]})
-    assert target.read_text(encoding="utf-8") == '{\n  "title": "Là-bas",\n  "b": [\n    1.5,\n    null\n  ]\n}\n'
-    assert names(target.parent) == ["a.json"]
-
-
-@pytest.mark.parametrize("old", [None, "old"])
-def test_an_exception_inside_the_block_leaves_the_old_file_and_nothing_else(tmp_path, old):
-    target = tmp_path / "a.txt"
-    if old:
-        target.write_text(old)
-
-    def half_write():
-        with atomic_path(target) as temporary:
-            temporary.write_text("half of")
-            assert temporary.parent == target.parent
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        half_write()
-    assert [path.read_text() for path in tmp_path.iterdir()] == ([old] if old else [])
-
-
-@pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, step):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    write_json(tmp_path / "a.json", "old")
-    monkeypatch.setattr(os, step, full)
-    with pytest.raises(OSError, match="No space"):
-        write_json(tmp_path / "a.json", "new")
-    monkeypatch.undo()
-    assert names(tmp_path) == ["a.json"]
-    assert json.loads((tmp_path / "a.json").read_text()) == "old"
-
-
-def test_the_file_is_on_disk_before_it_gets_its_name_and_the_name_after_it(tmp_path, monkeypatch):
-    """After a power cut a renamed file that was not flushed may be empty."""
-    calls, fsync, replace = [], os.fsync, os.replace
-    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append(os.fstat(fd).st_ino), fsync(fd)))
-    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("renamed"), replace(a, b)))
-    with atomic_path(tmp_path / "a.txt") as temporary:
-        temporary.write_text("whole")
-    assert calls == [(tmp_path / "a.txt").stat().st_ino, "renamed", tmp_path.stat().st_ino]
-
-
 def test_a_process_killed_before_the_rename_leaves_the_old_record_and_a_file_that_is_swept(corpus):
     corpus.save_record(record(attempts=1))
     program = f"""
 import os, signal
 from pathlib import Path
-from tasks.store.corpus import write_json
+from tasks.store.atomic_files import write_json
 os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 write_json(Path({str(corpus.record_path("web-0"))!r}), "new")
 """
@@ -198,20 +144,6 @@ write_json(Path({str(corpus.record_path("web-0"))!r}), "new")
     assert corpus.records() == [record(attempts=1)]
     corpus.prepare()
     assert names(corpus.data / "tracks") == ["web-0.json"]
-
-
-def test_writers_of_one_file_do_not_meet(tmp_path):
-    with atomic_path(tmp_path / "a") as one, atomic_path(tmp_path / "a") as other:
-        one.write_text("one")
-        other.write_text("other")
-    assert (tmp_path / "a").read_text() == "one"  # the last to end
-    assert names(tmp_path) == ["a"]
-
-
-def test_json_without_a_meaning_elsewhere_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="JSON"):
-        write_json(tmp_path / "a.json", float("nan"))
-    assert not names(tmp_path)
 
 
 def test_records_are_kept_and_come_in_order_of_their_keys(corpus):
@@ -250,86 +182,37 @@ def test_a_folder_in_the_place_of_a_record_is_one_sentence(corpus):
         corpus.record("web-0")
 
 
-def test_a_track_is_held_when_each_file_has_the_size_that_its_record_says(corpus):
-    one, other = corpus.features_path("c", "web-0"), corpus.overview_path("c", "web-0")
-    write_table(one, TABLE)
-    write_table(other, TABLE)
-    known = record(files={corpus.relative(path): path.stat().st_size for path in (one, other)})
-    assert corpus.holds(known, one, other)
-    assert not corpus.holds(known, one, corpus.audio_path("web-0"))  # not named, not there
-    assert not corpus.holds(record(), one)  # not named
-    one.write_bytes(one.read_bytes()[:-1])
-    assert not corpus.holds(known, one, other)
-    assert corpus.holds(known, other)
-    other.unlink()
-    assert not corpus.holds(known, other)
+def test_files_exist_when_each_has_the_size_that_its_record_says(corpus):
+    one, other = corpus.table_names("c", "web-0")
+    for name in (one, other):
+        write_table(corpus.data / name, TABLE)
+    known = record(files={name: (corpus.data / name).stat().st_size for name in (one, other)})
+    assert corpus.has_files(known, one, other)
+    assert not corpus.has_files(known, one, corpus.relative(corpus.audio_path("web-0")))  # not named, not there
+    assert not corpus.has_files(record(), one)  # not named
+    (corpus.data / one).write_bytes((corpus.data / one).read_bytes()[:-1])
+    assert not corpus.has_files(known, one, other)
+    assert corpus.has_files(known, other)
+    (corpus.data / other).unlink()
+    assert not corpus.has_files(known, other)
 
 
-def test_an_empty_file_is_never_held(corpus):
+def test_an_empty_file_counts_as_missing(corpus):
     path = corpus.features_path("c", "web-0")
     path.parent.mkdir(parents=True)
     path.touch()
-    assert not corpus.holds(record(files={corpus.relative(path): 0}), path)
+    name = corpus.relative(path)
+    assert not corpus.has_files(record(files={name: 0}), name)
 
 
 def test_a_folder_in_the_place_of_a_table_is_no_table(corpus):
     path = corpus.features_path("c", "web-0")
     path.mkdir(parents=True)
-    assert not corpus.holds(record(files={corpus.relative(path): path.stat().st_size}), path)
+    name = corpus.relative(path)
+    assert not corpus.has_files(record(files={name: path.stat().st_size}), name)
 
 
 def test_tables_are_named_in_records_as_they_lie_under_the_data(corpus):
     features, overview = corpus.table_names("c", "web-0")
     assert corpus.features_path("c", "web-0") == corpus.data / features
     assert corpus.overview_path("c", "web-0") == corpus.data / overview
-    write_table(corpus.data / features, TABLE)
-    known = record(files={features: (corpus.data / features).stat().st_size})
-    assert (corpus.stands(known, features), corpus.stands(known, features, overview)) == (True, False)
-
-
-def test_a_table_comes_back_as_it_was_and_says_what_it_is(tmp_path):
-    path = tmp_path / "c" / "t.parquet"
-    write_table(path, TABLE.replace_schema_metadata({"pandas": "{}"}), about={"sha256": "é"})
-    table = read_table(path)
-    assert table.equals(TABLE)
-    assert json.loads(table.schema.metadata[b"songform"]) == {"sha256": "é"}
-    assert table.schema.metadata[b"pandas"] == b"{}"
-    assert read_table(path, columns=["rms"]).column_names == ["rms"]
-    assert pq.ParquetFile(path).metadata.row_group(0).column(0).compression == "ZSTD"
-
-
-@pytest.fixture(scope="module")
-def parquet(tmp_path_factory):
-    path = tmp_path_factory.mktemp("table") / "t.parquet"
-    write_table(path, TABLE)
-    return path
-
-
-@settings(max_examples=150, deadline=None)
-@given(data=st.data())
-def test_a_table_that_was_cut_or_overwritten_is_read_or_is_one_sentence(parquet, data):
-    whole = parquet.read_bytes()
-    broken = bytearray(whole[: data.draw(st.integers(0, len(whole)))])
-    for place in data.draw(st.lists(st.integers(0, max(len(broken) - 1, 0)), max_size=8)):
-        broken[place : place + 1] = data.draw(st.binary(min_size=1, max_size=1))
-    path = parquet.with_name("broken.parquet")
-    path.write_bytes(broken)
-    try:
-        read_table(path)
-    except CorpusError as error:
-        assert str(error).startswith(f"{path} cannot be read (")  # noqa: PT017  both ends are right
-        assert "\n" not in str(error)  # noqa: PT017
-
-
-@pytest.mark.parametrize("content", [None, b"", b"PAR1", b"no table at all"])
-def test_a_missing_or_empty_table_is_one_sentence(tmp_path, content):
-    path = tmp_path / "t.parquet"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(CorpusError, match=r"^\S+t\.parquet cannot be read \(.+\); delete it and ingest"):
-        read_table(path)
-
-
-def test_a_table_without_a_wanted_column_is_one_sentence(parquet):
-    with pytest.raises(CorpusError, match="chroma"):
-        read_table(parquet, columns=["chroma"])

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import tasks.store.temp_files
-from tasks.store.temp_files import MOST_SECONDS, machine, sweep_temporaries, temporary_path
+from tasks.store.temp_files import MAX_AGE_SECONDS, machine, remove_stale_temporaries, temporary_path
 
 NOW = 1_800_000_000.0
 OTHER = "0" * 8
@@ -42,8 +42,8 @@ def test_a_name_tells_the_process_and_its_machine_and_lies_beside_its_target(tmp
     assert beside.name.startswith(f".web-0.json.{os.getpid()}-{machine()}.")
     assert step.name == f".web-0.json.{os.getpid()}-{machine()}.bundle.tmp"
     for path in (beside, again, step):
-        aged(path, 10 * MOST_SECONDS)
-    sweep_temporaries(tmp_path, now=NOW)
+        aged(path, 10 * MAX_AGE_SECONDS)
+    remove_stale_temporaries(tmp_path, now=NOW)
     assert len(names(target.parent)) == 3  # this process lives
 
 
@@ -61,7 +61,7 @@ def test_what_a_process_of_this_machine_left_is_removed_when_it_is_no_more(tmp_p
     for name in stale + kept:
         aged(tmp_path / name, 1.0)
     aged(tmp_path / "deep" / f".b.{dead}-{machine()}.bundle.tmp" / "network.keras", 1.0)
-    sweep_temporaries(tmp_path, now=NOW)
+    remove_stale_temporaries(tmp_path, now=NOW)
     assert names(tmp_path) == sorted([*kept, "deep"])
     assert names(tmp_path / "deep") == []
 
@@ -69,16 +69,19 @@ def test_what_a_process_of_this_machine_left_is_removed_when_it_is_no_more(tmp_p
 def test_what_another_machine_has_begun_is_removed_only_when_it_is_old(tmp_path, dead):
     """There, a number that nobody has here may well be somebody, and one that somebody has here may be nobody."""
     for process in (dead, os.getpid()):
-        aged(tmp_path / f".new.{process}-{OTHER}.0123abcd.tmp", MOST_SECONDS - 60.0)
-        aged(tmp_path / f".old.{process}-{OTHER}.0123abcd.tmp", MOST_SECONDS + 60.0)
-        aged(tmp_path / f".coming.{process}-{OTHER}.0123abcd.tmp", -MOST_SECONDS)  # its clock goes before
-    for name, seconds in (("busy", [MOST_SECONDS + 60.0, 5.0]), ("left", [MOST_SECONDS + 60.0, MOST_SECONDS + 5.0])):
+        aged(tmp_path / f".new.{process}-{OTHER}.0123abcd.tmp", MAX_AGE_SECONDS - 60.0)
+        aged(tmp_path / f".old.{process}-{OTHER}.0123abcd.tmp", MAX_AGE_SECONDS + 60.0)
+        aged(tmp_path / f".coming.{process}-{OTHER}.0123abcd.tmp", -MAX_AGE_SECONDS)  # its clock goes before
+    for name, seconds in (
+        ("busy", [MAX_AGE_SECONDS + 60.0, 5.0]),
+        ("left", [MAX_AGE_SECONDS + 60.0, MAX_AGE_SECONDS + 5.0]),
+    ):
         folder = tmp_path / f".{name}.{dead}-{OTHER}.attempt.tmp"
         for number, age in enumerate(seconds):
             aged(folder / "deep" / str(number), age)
         for path in (folder / "deep", folder):
             os.utime(path, (NOW - seconds[0], NOW - seconds[0]))
-    sweep_temporaries(tmp_path, now=NOW)
+    remove_stale_temporaries(tmp_path, now=NOW)
     assert sorted({name.split(".")[1] for name in names(tmp_path)}) == ["busy", "coming", "new"]
 
 
@@ -147,5 +150,5 @@ def test_a_folder_that_another_process_removes_meanwhile_is_no_trouble(tmp_path,
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", changing)
-        sweep_temporaries(data, now=NOW)
+        remove_stale_temporaries(data, now=NOW)
     assert names(data) == ["incoming"]

@@ -72,12 +72,10 @@ def test_a_corpus_is_evaluated_step_by_step(songform, document, home, records, t
 
 def test_the_champion_is_evaluated_unless_another_model_is_named(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(
-        "flows.cli.commands.evaluate.fetch_bundle", SimpleNamespace(fn=lambda _, uri: asked.append(uri))
-    )
+    monkeypatch.setattr("tasks.train.registry.fetch_bundle", SimpleNamespace(fn=lambda _, uri: asked.append(uri)))
     _chosen_model(tmp_path, "models:/songform/2")
     assert _chosen_model(tmp_path, None) == OWN_MODEL  # nothing was trained
-    monkeypatch.setattr("flows.cli.commands.evaluate.champion_version", lambda _: "3")
+    monkeypatch.setattr("tasks.train.registry.champion_version", lambda _: "3")
     _chosen_model(tmp_path, None)
     assert asked == ["models:/songform/2", "models:/songform@champion"]
 

@@ -59,10 +59,19 @@ def test_where_nothing_was_analysed_it_is_one_sentence(songform, document, tmp_p
     assert list(tmp_path.rglob("*")) == [tmp_path / "data"]
 
 
-def test_a_report_that_cannot_be_read_is_told_beside_the_index(songform, document, home, tmp_path):
+UNUSABLE = {"a broken report": ("{", ""), "no segments": ('{"track": {}, "segments": []}', "it has no segments")}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_a_report_that_cannot_be_used_is_told_beside_the_index_and_in_the_document(
+    songform, document, home, tmp_path, case
+):
+    content, reason = UNUSABLE[case]
     shutil.copytree(home / "data" / "reports" / "own", tmp_path / "data" / "reports" / "own")
-    (tmp_path / "data" / "reports" / "own" / "file-1.json").write_text("{", encoding="utf-8")
+    (tmp_path / "data" / "reports" / "own" / "file-1.json").write_text(content, encoding="utf-8")
     result = songform("--home", tmp_path, "--json", "report")
     assert result.exit_code == 3
     assert len(document(result)["songs"]) == 1
-    assert "file-1.json cannot be read" in result.stderr
+    (problem,) = document(result)["problems"]
+    assert f"file-1.json cannot be read ({reason}" in problem
+    assert problem in result.stderr

@@ -7,7 +7,7 @@ import pytest
 
 from flows.cli.commands.status import corpus_status, failures_by_class
 from songform.errors import FAILURE_CLASSES, CorpusError, TrackError
-from tasks.ingest.failures.rules import WHAT_HELPS
+from tasks.ingest.failures.rules import FAILURE_FIXES
 from tasks.ingest.track_records import record_failure, record_skipped
 from tasks.settings import DownloadSettings
 from tasks.store.corpus import Corpus
@@ -91,7 +91,7 @@ def test_failures_are_grouped_by_class_with_what_can_be_done(unlucky):
         *(("transient", 2), ("throttled", 2), ("permanent", 2), ("needs-you", 1), ("later", 1)),
         *(("environment", 1), ("bug", 1)),
     ]
-    assert [group.what_helps for group in groups] == [WHAT_HELPS[failure] for failure in FAILURE_CLASSES]
+    assert [group.what_helps for group in groups] == [FAILURE_FIXES[failure] for failure in FAILURE_CLASSES]
     assert {track["status"] for group in groups for track in group.tracks} == {"failed", "skipped"}
     assert failures_by_class([]) == []
 

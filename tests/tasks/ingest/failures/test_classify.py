@@ -12,7 +12,7 @@ from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, Prox
 from yt_dlp.utils import DownloadError, ExtractorError, PostProcessingError, UserNotLive
 
 from songform.errors import TrackError
-from tasks.ingest.failures.classify import source_failure, track_error
+from tasks.ingest.failures.classify import listing_error, track_error
 from tasks.ingest.failures.ytdlp_errors import explanation
 from tasks.ingest.fetch.ytdlp import youtube_dl
 from tasks.settings import DownloadSettings
@@ -125,7 +125,7 @@ def test_a_refusal_that_the_extractor_explains_is_what_it_explains(site):
         except ExtractorError:
             extractor.raise_geo_restricted()
 
-    assert explanation(raised(trouble)).mend == "it can only be had from another country"
+    assert explanation(raised(trouble)).fix == "it can only be had from another country"
     assert "403" in explanation(raised(lambda ie: ie._download_webpage(url, "x"))).cause
 
 
@@ -166,14 +166,14 @@ def test_a_server_that_is_not_there_is_transient():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         found = explanation(fetching(f"http://127.0.0.1:{closed.getsockname()[1]}/a.ogg"))
-    assert (found.failure, found.mend) == ("transient", "try again later")
+    assert (found.failure, found.fix) == ("transient", "try again later")
     assert "the server may be down" in found.cause
 
 
 def test_a_host_that_is_not_found_may_be_a_typing_error():
     found = explanation(fetching("http://nowhere.example/a.ogg"))
     assert (found.failure, found.cause) == ("transient", "its host is not found")
-    assert "typing error" in found.mend
+    assert "typing error" in found.fix
 
 
 def test_a_server_that_falls_silent_is_transient_on_the_page_and_in_the_media(site, tmp_path):
@@ -251,11 +251,11 @@ def test_a_failure_keeps_no_connection_and_travels_between_processes(site):
 def test_a_track_error_stays_what_it_is():
     found = TrackError("https://a.example has no end", "permanent")
     assert track_error(found, TRACK) is found
-    assert source_failure(found, "https://a.example") is found
+    assert listing_error(found, "https://a.example") is found
 
 
 def test_a_source_is_named_in_its_failure():
-    found = source_failure(TrackError("it has no end", "later", retry_after=5.0, robot=True), "https://a.example")
+    found = listing_error(TrackError("it has no end", "later", retry_after=5.0, robot=True), "https://a.example")
     assert str(found) == "https://a.example cannot be listed: it has no end"
     assert (found.failure, found.retry_after, found.robot) == ("later", 5.0, True)
 

@@ -21,7 +21,7 @@ from yt_dlp.utils import ExtractorError, UserNotLive
 
 from songform.errors import FAILURE_CLASSES, TrackError
 from tasks.ingest.failures.classify import track_error
-from tasks.ingest.failures.rules import WHAT_HELPS
+from tasks.ingest.failures.rules import FAILURE_FIXES
 from tasks.ingest.failures.ytdlp_errors import explanation
 from tasks.ingest.fetch.download import download_track
 from tasks.ingest.fetch.ytdlp import youtube_dl
@@ -288,5 +288,5 @@ def test_a_success_without_a_file_is_none(fetch):
 
 
 def test_every_class_has_a_sentence_for_what_helps():
-    assert set(WHAT_HELPS) == set(FAILURE_CLASSES)
-    assert all(sentence.isprintable() and "  " not in sentence for sentence in WHAT_HELPS.values())
+    assert set(FAILURE_FIXES) == set(FAILURE_CLASSES)
+    assert all(sentence.isprintable() and "  " not in sentence for sentence in FAILURE_FIXES.values())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from songform.errors import FAILURE_CLASSES, TrackError
-from tasks.ingest.failures.retries import LASTING, is_due, is_lasting, seconds_to_wait
+from tasks.ingest.failures.retries import MANUAL_RETRY, is_due, needs_manual_retry, seconds_until_retry
 from tasks.settings import DownloadSettings
 from tasks.store.tracks import Failure, TrackRecord
 
@@ -18,7 +18,7 @@ DAY = 86_400.0
 
 
 def waits(failure, attempts=1, **more):
-    return seconds_to_wait(
+    return seconds_until_retry(
         failure,
         TrackError("x", failure, **more),
         attempts=attempts,
@@ -62,7 +62,7 @@ def test_the_class_says_how_long_to_wait(failure, more, seconds):
 @given(st.sampled_from(FAILURE_CLASSES), st.integers(0, 10**6), st.none() | st.floats(0, 1e300), st.booleans())
 def test_no_wait_is_longer_than_a_day_and_only_what_lasts_has_none(failure, attempts, retry_after, robot):
     seconds = waits(failure, attempts, retry_after=retry_after, robot=robot)
-    assert (seconds is None) == (failure in LASTING)
+    assert (seconds is None) == (failure in MANUAL_RETRY)
     assert seconds is None or 0 <= seconds <= DAY
 
 
@@ -91,9 +91,9 @@ def test_a_time_that_is_missing_odd_or_of_another_zone_is_understood(time):
 @pytest.mark.parametrize("failure", FAILURE_CLASSES)
 def test_only_failures_that_no_repetition_changes_last_and_are_never_due(failure):
     lasts = failure in {"permanent", "needs-you"}
-    assert is_lasting(record(failure, None)) == lasts
+    assert needs_manual_retry(record(failure, None)) == lasts
     assert is_due(record(failure, NOW.isoformat()), NOW) != lasts
 
 
 def test_a_done_track_does_not_last():
-    assert not is_lasting(record(None, None, "done"))
+    assert not needs_manual_retry(record(None, None, "done"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from songform.errors import TrackError
-from tasks.ingest.fetch.cookies import private_cookies
+from tasks.ingest.fetch.cookies import load_cookies
 from tasks.ingest.fetch.download import download_track
 from tasks.ingest.fetch.ytdlp import youtube_dl
 from tasks.settings import AudioSettings, DownloadSettings
@@ -50,7 +50,7 @@ def test_a_site_sees_its_cookies_and_the_file_stays_as_it_is(site, ogg, cookies,
     ],
 )
 def test_what_browsers_export_is_read(content, cookies):
-    with youtube_dl({"cookiefile": private_cookies(str(cookies(content)))}) as ydl:
+    with youtube_dl({"cookiefile": load_cookies(str(cookies(content)))}) as ydl:
         assert [(cookie.name, cookie.value) for cookie in ydl.cookiejar] == [("session", "secret")]
 
 
@@ -81,7 +81,7 @@ def test_what_is_no_file_of_cookies_is_told_without_quoting_it(content, why, coo
 def test_a_file_that_cannot_be_read_is_told(name, tmp_path):
     path = name if name.startswith("~") else str(tmp_path / name)
     with pytest.raises(TrackError, match=r"^download\.cookies names a file which cannot be read \(.+\); ") as caught:
-        private_cookies(path)
+        load_cookies(path)
     assert caught.value.failure == "environment"
 
 

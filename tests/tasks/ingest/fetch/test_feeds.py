@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from songform.errors import SourceError, TrackError
-from tasks.ingest.failures.classify import named
+from tasks.ingest.failures.classify import track_label
 from tasks.ingest.fetch.download import download_track
-from tasks.ingest.fetch.generic_extractor import MOST_LETTERS, MOST_MARKS
+from tasks.ingest.fetch.generic_extractor import MAX_FEED_TAGS, MAX_PAGE_CHARACTERS
 from tasks.ingest.sources.resolve_source import list_tracks
 from tasks.settings import AudioSettings, DownloadSettings
 from tasks.store.tracks import feed_key
@@ -73,7 +73,7 @@ def test_an_item_whose_address_is_none_costs_itself_alone(address, reason, liste
         with pytest.raises(TrackError, match=rf"cannot be fetched: {reason}$") as caught:
             fetch(track)
         assert caught.value.failure == "permanent"
-        assert str(caught.value).startswith(named(track))
+        assert str(caught.value).startswith(track_label(track))
     assert listing.tracks[1].source == good
     assert fetch(listing.tracks[1]).path.is_file()
 
@@ -151,9 +151,9 @@ def test_a_page_that_begins_without_end_is_looked_through_once(site, patience):
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("<rss>" + "<a>" * MOST_MARKS, "is too large for a page; check the address in a browser"),
-        ("<html>" + " " * MOST_LETTERS, "is too large for a page; check the address in a browser"),
-        (HEAD + " " * MOST_LETTERS + "</channel></rss>", "holds no tracks; check that it is what you meant"),
+        ("<rss>" + "<a>" * MAX_FEED_TAGS, "is too large for a page; check the address in a browser"),
+        ("<html>" + " " * MAX_PAGE_CHARACTERS, "is too large for a page; check the address in a browser"),
+        (HEAD + " " * MAX_PAGE_CHARACTERS + "</channel></rss>", "holds no tracks; check that it is what you meant"),
     ],
 )
 def test_what_costs_more_to_take_apart_than_any_feed_or_page_is_refused(body, words, site, patience):

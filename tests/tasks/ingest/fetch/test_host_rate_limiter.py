@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.ingest.fetch.host_rate_limiter import DAY, HostGate, HostPaused, host_of, interleaved
+from tasks.ingest.fetch.host_rate_limiter import DAY, HostPausedError, HostRateLimiter, host_of, interleaved_by_host
 from tasks.settings import DownloadSettings
 from tasks.store.tracks import Track
 
@@ -35,33 +35,33 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def gate(tmp_path, clock):
-    """Return what makes gates of one host that share what they know, as several processes do."""
+def limiter(tmp_path, clock):
+    """Return what makes rate limiters of one host that share what they know, as several processes do."""
 
-    def make(host: str = "example.org", **settings: float) -> HostGate:
-        return HostGate(tmp_path, host, DownloadSettings(**settings), now=clock.now, sleep=clock.sleep)
+    def make(host: str = "example.org", **settings: float) -> HostRateLimiter:
+        return HostRateLimiter(tmp_path, host, DownloadSettings(**settings), now=clock.now, sleep=clock.sleep)
 
     return make
 
 
-def test_downloads_from_one_host_start_some_time_apart(gate, clock) -> None:
+def test_downloads_from_one_host_start_some_time_apart(limiter, clock) -> None:
     starts = []
     for _ in range(4):
-        with gate(host_seconds=1.5).entered():
+        with limiter(host_seconds=1.5).slot():
             starts.append(clock.time)
     assert [later - earlier for earlier, later in pairwise(starts)] == [1.5, 1.5, 1.5]
 
 
-def test_youtube_gets_one_at_a_time_every_five_seconds(gate, clock) -> None:
-    youtube = gate("youtube")
+def test_youtube_gets_one_at_a_time_every_five_seconds(limiter, clock) -> None:
+    youtube = limiter("youtube")
     assert (youtube.workers, youtube.seconds) == (1, 5.0)
 
 
-def test_no_more_downloads_at_once_than_the_host_has_places(gate, clock) -> None:
-    first, second = gate(host_workers=2).entered(), gate(host_workers=2).entered()
+def test_no_more_downloads_at_once_than_the_host_has_places(limiter, clock) -> None:
+    first, second = limiter(host_workers=2).slot(), limiter(host_workers=2).slot()
     first.__enter__()
     second.__enter__()
-    third = gate(host_workers=2)
+    third = limiter(host_workers=2)
     asked = []
 
     def sleep(seconds: float) -> None:
@@ -70,79 +70,79 @@ def test_no_more_downloads_at_once_than_the_host_has_places(gate, clock) -> None
 
     third._sleep = sleep
     third._wait_for_turn = lambda: None
-    with third.entered():
+    with third.slot():
         assert len(asked) == 1
     second.__exit__(None, None, None)
 
 
-def test_a_pause_that_the_host_names_is_kept(gate, clock) -> None:
-    until = gate().throttle(120.0)
+def test_a_pause_that_the_host_names_is_kept(limiter, clock) -> None:
+    until = limiter().throttle(120.0)
     assert until == clock.time + 120
-    with gate(patience_seconds=600).entered():
+    with limiter(patience_seconds=600).slot():
         assert clock.time >= until
 
 
-def test_pauses_without_a_name_double_to_a_bound(gate, clock) -> None:
+def test_pauses_without_a_name_double_to_a_bound(limiter, clock) -> None:
     pauses = []
     for _ in range(7):
-        pauses.append(gate().throttle() - clock.time)
+        pauses.append(limiter().throttle() - clock.time)
         clock.time += pauses[-1]
     assert pauses == [60, 120, 240, 480, 900, 900, 900]
 
 
-def test_a_success_makes_the_next_pause_short_again(gate, clock) -> None:
-    gate().throttle()
-    clock.time = gate().throttle()
-    gate().serve()
-    assert gate().throttle() - clock.time == 60
+def test_a_success_makes_the_next_pause_short_again(limiter, clock) -> None:
+    limiter().throttle()
+    clock.time = limiter().throttle()
+    limiter().reset_throttling()
+    assert limiter().throttle() - clock.time == 60
 
 
-def test_a_host_that_asks_for_a_human_is_left_alone_for_an_hour_or_longer(gate, clock) -> None:
-    assert gate("a").throttle(robot=True) - clock.time == 3600
-    assert gate("b").throttle(7200.0, robot=True) - clock.time == 7200
+def test_a_host_that_asks_for_a_human_is_left_alone_for_an_hour_or_longer(limiter, clock) -> None:
+    assert limiter("a").throttle(robot=True) - clock.time == 3600
+    assert limiter("b").throttle(7200.0, robot=True) - clock.time == 7200
 
 
-def test_a_pause_beyond_the_ingests_patience_is_not_waited_for(gate, clock) -> None:
-    until = gate().throttle(1000.0, reason="too many requests")
-    with pytest.raises(HostPaused, match="too many requests") as refused, gate(patience_seconds=900).entered():
+def test_a_pause_beyond_the_ingests_patience_is_not_waited_for(limiter, clock) -> None:
+    until = limiter().throttle(1000.0, reason="too many requests")
+    with pytest.raises(HostPausedError, match="too many requests") as refused, limiter(patience_seconds=900).slot():
         pass
     assert refused.value.until == until
     assert clock.time == 1_000_000.0
 
 
-def test_a_pause_that_begins_while_one_waits_is_seen(gate, clock) -> None:
-    waiting = gate(host_seconds=10, patience_seconds=100)
-    with waiting.entered():
+def test_a_pause_that_begins_while_one_waits_is_seen(limiter, clock) -> None:
+    waiting = limiter(host_seconds=10, patience_seconds=100)
+    with waiting.slot():
         pass
     turns = []
 
     def sleep(seconds: float) -> None:
         clock.sleep(seconds)
         if not turns:
-            turns.append(gate().throttle(5000.0))
+            turns.append(limiter().throttle(5000.0))
 
     waiting._sleep = sleep
-    with pytest.raises(HostPaused), waiting.entered():
+    with pytest.raises(HostPausedError), waiting.slot():
         pass
 
 
 @given(st.floats(0, 4e9), st.floats(0, 4e9))
-def test_a_clock_that_was_set_back_closes_no_gate_for_longer_than_a_day(tmp_path_factory, then, now) -> None:
+def test_a_clock_that_was_set_back_pauses_no_host_for_longer_than_a_day(tmp_path_factory, then, now) -> None:
     clock = Clock()
     clock.time = then
     folder = tmp_path_factory.mktemp("hosts")
-    HostGate(folder, "h", DownloadSettings(), now=clock.now, sleep=clock.sleep).throttle(DAY)
+    HostRateLimiter(folder, "h", DownloadSettings(), now=clock.now, sleep=clock.sleep).throttle(DAY)
     clock.time = now
-    assert HostGate(folder, "h", DownloadSettings(), now=clock.now).paused_until() <= now + DAY
+    assert HostRateLimiter(folder, "h", DownloadSettings(), now=clock.now).paused_until() <= now + DAY
 
 
-def test_a_spoilt_state_is_as_good_as_none(gate, tmp_path, clock) -> None:
-    gate().throttle(500.0)
+def test_a_spoilt_state_is_as_good_as_none(limiter, tmp_path, clock) -> None:
+    limiter().throttle(500.0)
     [path] = tmp_path.glob("example.org*.json")
     path.write_text('{"next_start": ')
-    assert gate().paused_until() == 0
+    assert limiter().paused_until() == 0
     path.write_text(json.dumps({"what": 1}))
-    assert gate().paused_until() == 0
+    assert limiter().paused_until() == 0
 
 
 @pytest.mark.parametrize(
@@ -166,17 +166,17 @@ def test_a_tracks_host(url, entry, host) -> None:
 def test_hosts_take_turns_and_each_keeps_its_order() -> None:
     urls = ("a1", "a2", "a3", "b1")
     tracks = [Track(key=f"web-{url}", title=url, source=f"https://{url[0]}.org/{url}") for url in urls]
-    assert [track.title for track in interleaved(tracks)] == ["a1", "b1", "a2", "a3"]
+    assert [track.title for track in interleaved_by_host(tracks)] == ["a1", "b1", "a2", "a3"]
 
 
-def test_a_burst_of_answers_is_one_displeasure(gate, clock) -> None:
-    """What was under way when the gate was closed may still come back with the same answer."""
-    pauses = [gate().throttle() - clock.time for _ in range(4)]
+def test_a_burst_of_answers_is_one_displeasure(limiter, clock) -> None:
+    """What was under way when the pause began may still come back with the same answer."""
+    pauses = [limiter().throttle() - clock.time for _ in range(4)]
     assert pauses == [60, 60, 60, 60]
 
 
-def test_a_clock_set_back_while_one_waits_keeps_nobody_waiting(gate, clock) -> None:
-    with gate(host_seconds=5).entered():
+def test_a_clock_set_back_while_one_waits_keeps_nobody_waiting(limiter, clock) -> None:
+    with limiter(host_seconds=5).slot():
         pass
     slept = []
 
@@ -186,14 +186,14 @@ def test_a_clock_set_back_while_one_waits_keeps_nobody_waiting(gate, clock) -> N
         slept.append(seconds)
         clock.sleep(seconds)
 
-    second = gate(host_seconds=5)
+    second = limiter(host_seconds=5)
     second._sleep = sleep
-    with second.entered():
+    with second.slot():
         assert sum(slept) == 5
 
 
-def test_a_state_of_the_wrong_kind_is_as_good_as_none(gate, tmp_path) -> None:
-    gate().throttle(500.0)
+def test_a_state_of_the_wrong_kind_is_as_good_as_none(limiter, tmp_path) -> None:
+    limiter().throttle(500.0)
     [path] = tmp_path.glob("example.org*.json")
     path.write_text('{"paused_until": "for ever"}')
-    assert gate().paused_until() == 0
+    assert limiter().paused_until() == 0

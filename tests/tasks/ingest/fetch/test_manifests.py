@@ -8,7 +8,7 @@ import pytest
 
 from songform.errors import SourceError, TrackError
 from tasks.ingest.fetch.download import download_track
-from tasks.ingest.fetch.manifests import MOST_PIECES, refuse_long_dash, refuse_long_hls, refuse_long_smooth
+from tasks.ingest.fetch.manifests import MAX_SEGMENTS, refuse_long_dash, refuse_long_hls, refuse_long_smooth
 from tasks.ingest.sources.resolve_source import list_tracks
 from tasks.settings import AudioSettings
 from tasks.store.tracks import Track
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 MANY = r"its stream is said to have \d+ pieces, more than any song; find another copy of it$"
 WIDE = r"its stream has a template that is none; find another copy of it$"
-ENDLESS_HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n" + "#EXTINF:1,\na.ts\n" * (MOST_PIECES + 1) + "#EXT-X-ENDLIST\n"
+ENDLESS_HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n" + "#EXTINF:1,\na.ts\n" * (MAX_SEGMENTS + 1) + "#EXT-X-ENDLIST\n"
 
 
 def dash(template, *, length="PT3H", quality="1", n_qualities=1):

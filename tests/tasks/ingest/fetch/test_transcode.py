@@ -8,7 +8,7 @@ import pytest
 
 from songform.errors import AudioError
 from tasks.ingest.fetch.audio_length import packet_seconds
-from tasks.ingest.fetch.transcode import announced_seconds, as_mp3, sound_alone
+from tasks.ingest.fetch.transcode import announced_seconds, as_mp3, audio_only
 
 DISGUISES = {
     "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:3,\n{}\n#EXT-X-ENDLIST\n",
@@ -23,7 +23,7 @@ DISGUISES = {
 def readers(path, ffmpeg):
     return [
         lambda: packet_seconds(path, ffmpeg=ffmpeg),
-        lambda: sound_alone(path, ffmpeg=ffmpeg),
+        lambda: audio_only(path, ffmpeg=ffmpeg),
         lambda: as_mp3(path, bitrate=192, seconds=60.0, ffmpeg=ffmpeg),
     ]
 
@@ -74,7 +74,7 @@ def test_a_title_cannot_pass_for_a_soundtrack(sound, tmp_path, ffmpeg):
     command = [ffmpeg, "-v", "error", "-i", str(tone), "-metadata", f"title={title}", str(path)]
     subprocess.run(command, check=True)
     served = path.read_bytes()
-    found = sound_alone(path, ffmpeg=ffmpeg)
+    found = audio_only(path, ffmpeg=ffmpeg)
     assert (found.suffix, found.read_bytes()) == (".flac", served)
 
 
@@ -91,6 +91,6 @@ def test_no_reader_outlives_its_time(tmp_path):
     endless.write_text("#!/bin/sh\nexec yes '0, 0, 0, 1, 1, 0x0'\n")
     endless.chmod(0o755)
     late = {"ffmpeg": str(endless), "timeout": 0.05}
-    for read in (packet_seconds, sound_alone, announced_seconds):
+    for read in (packet_seconds, audio_only, announced_seconds):
         with pytest.raises(subprocess.TimeoutExpired):
             read(path, **late)

@@ -1,13 +1,165 @@
-"""yt-dlp as it is embedded."""
+"""yt-dlp as a library: it keeps to itself, and what it would hand over to another program is refused."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
+from cryptography.hazmat.primitives import padding
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from yt_dlp.downloader.external import FFmpegFD
+from yt_dlp.extractor.common import InfoExtractor
+from yt_dlp.utils import DownloadError
 
+from songform.audio.headers import ffmpeg_banner
+from songform.audio.stream import open_audio
+from songform.errors import TrackError
+from tasks.ingest.fetch.download import download_track
 from tasks.ingest.fetch.ytdlp import youtube_dl
+from tasks.settings import AudioSettings
+from tasks.store.tracks import Track
+
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
+KEY, IV = bytes(range(16)), bytes(16)
+
+
+class OddIE(InfoExtractor):
+    """A site that sends its media in a way of the day."""
+
+    _VALID_URL = r"https?://odd\.example/(?P<protocol>\w+)\?(?P<url>.+)"
+
+    def _real_extract(self, url):
+        protocol, media = self._match_valid_url(url).group("protocol", "url")
+        return {"id": "a", "title": "A", "url": media, "ext": "mp4", "protocol": protocol}
+
+
+@pytest.fixture
+def fetch(play, tmp_path, ffmpeg, patience):
+    """Fetch an address into the test's folder."""
+    play(OddIE)
+
+    def fetch(url, **options):
+        track = Track(key="web-0", title="Song", source=url, entry={"_type": "url", "url": url})
+        options = {"audio": AudioSettings(), "download": patience, "ffmpeg": ffmpeg, **options}
+        return download_track(track, tmp_path / "room", **options)
+
+    return fetch
+
+
+@pytest.fixture(autouse=True)
+def no_program_is_sent_anywhere(tmp_path_factory, monkeypatch):
+    """Put programs on PATH that note what they are asked for, and look in the end; their version may be asked for."""
+    folder = tmp_path_factory.mktemp("bin")
+    trace = folder / "trace"
+    trace.touch()
+    for name in ("ffmpeg", "ffprobe", "rtmpdump", "aria2c", "curl"):
+        program = folder / name
+        program.write_text(f'#!/bin/sh\necho "$@" >> {trace}\necho {name} version 9.0\n')
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    yield
+    assert "://" not in trace.read_text()
+
+
+@pytest.fixture(scope="session")
+def pieces(tmp_path_factory, sound, ffmpeg):
+    """Let ffmpeg cut six seconds of AAC into pieces of two, as MPEG-TS."""
+    folder = tmp_path_factory.mktemp("pieces")
+    (folder / "tone.wav").write_bytes(sound("WAV", 440.0, 6.0))
+    command = [ffmpeg, "-v", "error", "-i", str(folder / "tone.wav"), "-c:a", "aac", "-f", "segment"]
+    subprocess.run([*command, "-segment_time", "2", str(folder / "%d.ts")], check=True)
+    return [(folder / f"{number}.ts").read_bytes() for number in range(3)]
+
+
+@pytest.fixture
+def stream(site, pieces):
+    """Serve a playlist of the pieces."""
+
+    def stream(*before, end="#EXT-X-ENDLIST", pieces=pieces):
+        lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:3", "#EXT-X-MEDIA-SEQUENCE:0", *before]
+        for number, piece in enumerate(pieces):
+            site.put(f"/{number}.ts", piece, "video/mp2t")
+            lines += ["#EXTINF:2,", f"{number}.ts"]
+        return site.put("/a.m3u8", "\n".join([*lines, end, ""]), "application/vnd.apple.mpegurl")
+
+    return stream
+
+
+def heard(path, ffmpeg):
+    with open_audio(path, ffmpeg=ffmpeg) as audio:
+        return sum(map(len, audio)) / audio.sr
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("mp3", ".mp3"), ("native", ".m4a")])
+def test_a_playlist_of_fragments_becomes_one_file_of_its_sound(codec, suffix, stream, fetch, ffmpeg):
+    found = fetch(stream(), audio=AudioSettings(codec=codec))
+    assert found.path.suffix == suffix
+    assert re.search(r"Input #0, (mp3|mov,)", ffmpeg_banner(found.path, ffmpeg))
+    assert heard(found.path, ffmpeg) == pytest.approx(6.0, abs=0.1)
+
+
+def test_fragments_that_are_encrypted_openly_are_decrypted(site, stream, pieces, fetch, ffmpeg):
+    """AES-128 with a key that everybody may fetch: yt-dlp would call ffmpeg for it, which is quicker."""
+    cipher, locked = Cipher(algorithms.AES(KEY), modes.CBC(IV)), []
+    for piece in pieces:
+        padder, encryptor = padding.PKCS7(128).padder(), cipher.encryptor()
+        padded = padder.update(piece) + padder.finalize()
+        locked.append(encryptor.update(padded) + encryptor.finalize())
+    key = site.put("/key", KEY, "application/octet-stream")
+    found = fetch(stream(f'#EXT-X-KEY:METHOD=AES-128,URI="{key}",IV=0x{IV.hex()}', pieces=locked))
+    assert heard(found.path, ffmpeg) == pytest.approx(6.0, abs=0.1)
+
+
+def test_a_fragment_that_is_missing_fails_the_attempt(site, stream, fetch):
+    url = stream()
+    site.answers["/1.ts"][0].status = 404
+    with pytest.raises(TrackError):
+        fetch(url)
+
+
+@pytest.mark.parametrize("ask", ["{}", "https://odd.example/m3u8_native?{}", "https://odd.example/m3u8?{}"])
+@pytest.mark.parametrize(
+    ("playlist", "expected"),
+    [
+        (['#EXT-X-KEY:METHOD=SAMPLE-AES,URI="key"', "#EXT-X-ENDLIST"], ("permanent", "its stream is encrypted")),
+        (['#EXT-X-KEY:METHOD=AES-128,URI="skd://a"', "#EXT-X-ENDLIST"], ("permanent", "DRM")),
+        (["#EXT-X-PLAYLIST-TYPE:EVENT"], ("later", "it is a live stream; ingest it again when it is over")),
+        ([], ("later", "it is a live stream")),
+    ],
+)
+def test_what_yt_dlp_would_not_fetch_to_its_end_is_refused(ask, playlist, expected, stream, fetch):
+    """Of a live stream it would fetch what there is at the moment, and report success."""
+    failure, words = expected
+    with pytest.raises(TrackError, match=words) as caught:
+        fetch(ask.format(stream(*playlist, end="")))
+    assert caught.value.failure == failure
+
+
+def test_a_playlist_that_says_it_is_whole_need_not_say_that_it_ends(stream, fetch):
+    assert fetch(f"https://odd.example/m3u8_native?{stream('#EXT-X-PLAYLIST-TYPE:VOD', end='')}").path.is_file()
+
+
+@pytest.mark.parametrize("protocol", ["rtmp", "rtmp_ffmpeg", "websocket_frag", "mhtml", "fc2_live", "niconico_live"])
+def test_no_other_way_is_taken(protocol, site, fetch):
+    with pytest.raises(TrackError, match=rf"sent in a way \({protocol}\) for which .* another program") as caught:
+        fetch(f"https://odd.example/{protocol}?{site.url}/a")
+    assert caught.value.failure == "permanent"
+    assert site.asked == []
+
+
+def test_a_playlist_that_a_site_wants_ffmpeg_to_fetch_is_fetched_all_the_same(stream, fetch, ffmpeg):
+    assert heard(fetch(f"https://odd.example/m3u8?{stream()}").path, ffmpeg) == pytest.approx(6.0, abs=0.1)
+
+
+def test_even_if_it_were_called_ffmpeg_would_not_be_found(site, tmp_path):
+    with youtube_dl({}) as ydl:
+        stream = FFmpegFD(ydl, ydl.params)
+        with pytest.raises(DownloadError, match="ffmpeg could not be found"):
+            stream.real_download(str(tmp_path / "a"), {"url": site.url, "protocol": "m3u8", "ext": "mp4"})
+    assert site.asked == []
 
 
 @pytest.mark.parametrize(("allowed", "expected"), [(False, (0, "")), (True, (1, "the plugin runs\n"))])

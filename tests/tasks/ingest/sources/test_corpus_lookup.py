@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from songform.errors import SourceError
-from tasks.ingest.sources.corpus_lookup import known_tracks
+from tasks.ingest.sources.corpus_lookup import find_tracks
 from tasks.ingest.sources.local_files import local_listing
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import TrackRecord
@@ -37,21 +37,21 @@ def known(corpus, song):
 
 def test_a_key_an_address_and_a_file_mean_their_track(corpus, known):
     web = keep(corpus, "feed-0", "https://a.example/1.mp3")
-    assert known_tracks(corpus, "feed-0") == [(web, None)]
-    assert known_tracks(corpus, " https://a.example/1.mp3/ ") == [(web, None)]
-    ((record, path),) = known_tracks(corpus, str(known / "a.flac"))
+    assert find_tracks(corpus, "feed-0") == [(web, None)]
+    assert find_tracks(corpus, " https://a.example/1.mp3/ ") == [(web, None)]
+    ((record, path),) = find_tracks(corpus, str(known / "a.flac"))
     assert (record.source, path) == (str(known / "a.flac"), known / "a.flac")
-    assert known_tracks(corpus, record.key) == [(record, path)]
+    assert find_tracks(corpus, record.key) == [(record, path)]
 
 
 def test_a_folder_means_those_of_its_songs_that_are_in_the_corpus(corpus, known):
-    paths = [path for _, path in known_tracks(corpus, str(known))]
+    paths = [path for _, path in find_tracks(corpus, str(known))]
     assert paths == [known / "a.flac", known / "below" / "b.flac"]
 
 
 def test_a_file_that_was_moved_is_still_its_track(corpus, known, tmp_path):
     (known / "a.flac").rename(tmp_path / "other.flac")
-    ((record, path),) = known_tracks(corpus, str(tmp_path / "other.flac"))
+    ((record, path),) = find_tracks(corpus, str(tmp_path / "other.flac"))
     assert record.source == str(known / "a.flac")
     assert path == tmp_path / "other.flac"
 
@@ -69,9 +69,9 @@ def test_a_file_that_was_moved_is_still_its_track(corpus, known, tmp_path):
 def test_what_the_corpus_does_not_know_is_one_sentence(corpus, known, source, message):
     keep(corpus, "feed-0", "https://a.example/1.mp3")
     with pytest.raises(SourceError, match=message):
-        known_tracks(corpus, source.format(folder=known))
+        find_tracks(corpus, source.format(folder=known))
 
 
 def test_a_folder_of_songs_that_were_never_brought_in_is_one_sentence(corpus, known):
     with pytest.raises(SourceError, match=r"no song of .* is in the corpus; bring it in with songform ingest"):
-        known_tracks(Corpus(corpus.home / "other"), str(known))
+        find_tracks(Corpus(corpus.home / "other"), str(known))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.ingest.sources.file_hashes import KnownFiles
+from tasks.ingest.sources.file_hashes import FileHashes
 from tasks.store.corpus import Corpus
 
 LONG_AGO = 1_000_000_000  # in s since 1970
@@ -57,17 +57,17 @@ def index(corpus) -> Path:
 
 def test_the_hash_is_that_of_the_content(corpus, file):
     path = file("a.mp3", b"abc")
-    known = KnownFiles(corpus)
-    assert known.sha256(path) == known.sha256(path) == hashlib.sha256(b"abc").hexdigest()
+    hashes = FileHashes(corpus)
+    assert hashes.sha256(path) == hashes.sha256(path) == hashlib.sha256(b"abc").hexdigest()
 
 
 def test_a_file_is_read_once_by_all_processes_together(corpus, file, read):
     path = file("a.mp3", b"abc")
-    known = KnownFiles(corpus)
-    known.sha256(path)
-    known.sha256(path)
-    known.save()
-    assert KnownFiles(corpus).sha256(path) == hashlib.sha256(b"abc").hexdigest()
+    hashes = FileHashes(corpus)
+    hashes.sha256(path)
+    hashes.sha256(path)
+    hashes.save()
+    assert FileHashes(corpus).sha256(path) == hashlib.sha256(b"abc").hexdigest()
     assert read == ["a.mp3"]
 
 
@@ -75,27 +75,27 @@ def test_a_file_is_read_once_by_all_processes_together(corpus, file, read):
     ("content", "changed"), [(b"abcd", LONG_AGO), (b"xyz", LONG_AGO + 1), (b"xyz", LONG_AGO - 1e-6), (b"abc", 0)]
 )
 def test_another_size_or_time_has_it_read_again(corpus, file, content, changed):
-    known = KnownFiles(corpus)
-    known.sha256(file("a.mp3", b"abc"))
-    known.save()
+    hashes = FileHashes(corpus)
+    hashes.sha256(file("a.mp3", b"abc"))
+    hashes.save()
     changed_file = file("a.mp3", content, changed)
-    assert KnownFiles(corpus).sha256(changed_file) == hashlib.sha256(content).hexdigest()
+    assert FileHashes(corpus).sha256(changed_file) == hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize("seconds", [-3600.0, 0.0, 1.0, 1.9])
 def test_a_file_that_was_changed_a_moment_ago_is_not_known_yet(corpus, file, seconds):
     """It may be written again, as long as before, within the same tick of the file system's clock."""
-    known = KnownFiles(corpus, now=lambda: round((LONG_AGO + seconds) * 1e9))
-    assert known.sha256(file("a.mp3", b"abc")) == hashlib.sha256(b"abc").hexdigest()
-    known.save()
+    hashes = FileHashes(corpus, now=lambda: round((LONG_AGO + seconds) * 1e9))
+    assert hashes.sha256(file("a.mp3", b"abc")) == hashlib.sha256(b"abc").hexdigest()
+    hashes.save()
     assert not index(corpus).exists()
-    assert known.sha256(file("a.mp3", b"xyz")) == hashlib.sha256(b"xyz").hexdigest()
+    assert hashes.sha256(file("a.mp3", b"xyz")) == hashlib.sha256(b"xyz").hexdigest()
 
 
 def test_a_file_just_written_is_not_known_by_the_machines_own_clock(corpus, file):
-    known = KnownFiles(corpus)
-    known.sha256(file("new.mp3", b"abc", time.time()))
-    known.save()
+    hashes = FileHashes(corpus)
+    hashes.sha256(file("new.mp3", b"abc", time.time()))
+    hashes.save()
     assert not index(corpus).exists()
 
 
@@ -109,14 +109,14 @@ def test_a_file_that_changes_while_it_is_read_is_not_known(corpus, file, monkeyp
         return digest(fileobj, *arguments)
 
     monkeypatch.setattr(hashlib, "file_digest", slow)
-    known = KnownFiles(corpus)
-    known.sha256(path)
-    known.save()
+    hashes = FileHashes(corpus)
+    hashes.sha256(path)
+    hashes.save()
     assert not index(corpus).exists()
 
 
 def test_two_processes_keep_what_either_has_learned_and_the_last_one_wins(corpus, file):
-    one, two = KnownFiles(corpus), KnownFiles(corpus)
+    one, two = FileHashes(corpus), FileHashes(corpus)
     one.sha256(file("a.mp3", b"a"))
     one.sha256(file("c.mp3", b"c"))
     two.sha256(file("b.mp3", b"b"))
@@ -130,14 +130,14 @@ def test_two_processes_keep_what_either_has_learned_and_the_last_one_wins(corpus
 
 
 def test_a_file_that_is_gone_is_forgotten_but_not_a_disk_that_is_away(corpus, file, tmp_path):
-    known = KnownFiles(corpus)
+    hashes = FileHashes(corpus)
     gone, away = file("gone.mp3", b"1"), file("disk/away.mp3", b"2")
-    known.sha256(gone)
-    known.sha256(away)
-    known.save()
+    hashes.sha256(gone)
+    hashes.sha256(away)
+    hashes.save()
     gone.unlink()
     (tmp_path / "disk").rename(tmp_path / "drawer")
-    later = KnownFiles(corpus)
+    later = FileHashes(corpus)
     later.sha256(file("new.mp3", b"3"))
     later.save()
     assert {Path(name).name for name in json.loads(index(corpus).read_text())} == {"away.mp3", "new.mp3"}
@@ -158,9 +158,9 @@ def test_a_spoilt_index_is_as_good_as_none(corpus, file, text):
     path = file("a.mp3", b"abc")
     corpus.data.mkdir(parents=True)
     index(corpus).write_text(text.replace("PATH", str(path)).replace("TIME", str(LONG_AGO * 10**9)))
-    known = KnownFiles(corpus)
-    assert known.sha256(path) == hashlib.sha256(b"abc").hexdigest()
-    known.save()
+    hashes = FileHashes(corpus)
+    assert hashes.sha256(path) == hashlib.sha256(b"abc").hexdigest()
+    hashes.save()
     assert json.loads(index(corpus).read_text()) == {
         str(path): [3, LONG_AGO * 10**9, hashlib.sha256(b"abc").hexdigest()]
     }
@@ -170,32 +170,32 @@ def test_an_index_that_is_no_text_or_no_file_is_none_either(corpus, file):
     path = file("a.mp3", b"abc")
     corpus.data.mkdir(parents=True)
     index(corpus).write_bytes(b"\xff\xfe\x00")
-    assert KnownFiles(corpus).sha256(path) == hashlib.sha256(b"abc").hexdigest()
+    assert FileHashes(corpus).sha256(path) == hashlib.sha256(b"abc").hexdigest()
     index(corpus).unlink()
     index(corpus).mkdir()
-    known = KnownFiles(corpus)
-    assert known.sha256(path) == hashlib.sha256(b"abc").hexdigest()
-    known.save()  # cannot be written, and is not missed
+    hashes = FileHashes(corpus)
+    assert hashes.sha256(path) == hashlib.sha256(b"abc").hexdigest()
+    hashes.save()  # cannot be written, and is not missed
 
 
 def test_names_in_an_index_that_no_file_can_have_are_forgotten(corpus, file):
     corpus.data.mkdir(parents=True)
     index(corpus).write_text(json.dumps({name: [1, 2, SHA] for name in ("a\0b", "/" + "x" * 5000)}))
-    known = KnownFiles(corpus)
+    hashes = FileHashes(corpus)
     path = file("a.mp3", b"abc")
-    known.sha256(path)
-    known.save()
+    hashes.sha256(path)
+    hashes.save()
     assert list(json.loads(index(corpus).read_text())) == [str(path)]
 
 
 def test_nothing_is_written_where_nothing_was_learned(corpus, file):
-    KnownFiles(corpus).save()
+    FileHashes(corpus).save()
     assert not corpus.home.exists()
 
 
 def test_a_file_that_cannot_be_read_is_an_error_of_the_system(corpus, tmp_path):
     with pytest.raises(FileNotFoundError):
-        KnownFiles(corpus).sha256(tmp_path / "nowhere.mp3")
+        FileHashes(corpus).sha256(tmp_path / "nowhere.mp3")
 
 
 CHANGES = st.lists(st.tuples(st.sampled_from("ab"), st.binary(max_size=3), st.integers(0, 5), st.booleans()))
@@ -207,7 +207,7 @@ def test_whatever_becomes_of_files_no_hash_is_wrong_if_a_change_shows(tmp_path_f
     """Each change either leaves the content alone or shows in size or time, as on a file system it does."""
     folder = tmp_path_factory.mktemp("files")
     corpus, written = Corpus(folder), {}
-    known = KnownFiles(corpus)
+    hashes = FileHashes(corpus)
     for number, (name, content, seconds, saved) in enumerate(changes):
         path = folder / name
         path.write_bytes(content)
@@ -215,7 +215,7 @@ def test_whatever_becomes_of_files_no_hash_is_wrong_if_a_change_shows(tmp_path_f
         changed = path.stat().st_mtime if same else LONG_AGO + 10 * number + seconds
         os.utime(path, (changed, changed))
         written[name] = content
-        assert known.sha256(path) == hashlib.sha256(content).hexdigest()
+        assert hashes.sha256(path) == hashlib.sha256(content).hexdigest()
         if saved:
-            known.save()
-            known = KnownFiles(corpus)
+            hashes.save()
+            hashes = FileHashes(corpus)

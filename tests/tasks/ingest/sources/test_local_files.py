@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from songform.errors import SourceError
-from tasks.ingest.sources.file_hashes import KnownFiles
+from tasks.ingest.sources.file_hashes import FileHashes
 from tasks.ingest.sources.local_files import local_listing
 from tasks.store.corpus import AUDIO_SUFFIXES, Corpus
 
@@ -27,9 +27,9 @@ def album(tmp_path):
 
 
 def listed(home, folder, limit=None):
-    known = KnownFiles(Corpus(home))
-    listing = local_listing(folder, limit, known)
-    known.save()
+    hashes = FileHashes(Corpus(home))
+    listing = local_listing(folder, limit, hashes)
+    hashes.save()
     return listing
 
 
@@ -54,10 +54,10 @@ def test_only_what_has_changed_is_read_again(tmp_path, album, monkeypatch):
 
 
 def test_a_limit_hashes_no_file_beyond_it(tmp_path, album):
-    known = KnownFiles(Corpus(tmp_path))
+    hashes = FileHashes(Corpus(tmp_path))
     (album / "02.webm").unlink()
     (album / "02.webm").symlink_to(tmp_path / "nowhere")
-    assert [track.title for track in local_listing(album, 2, known).tracks] == ["00", "01"]
+    assert [track.title for track in local_listing(album, 2, hashes).tracks] == ["00", "01"]
 
 
 def test_a_file_that_is_known_and_gone_is_a_problem_like_any_other(tmp_path, album):
@@ -68,7 +68,7 @@ def test_a_file_that_is_known_and_gone_is_a_problem_like_any_other(tmp_path, alb
     assert len(listing.tracks) == len(AUDIO_SUFFIXES) - 1
     assert "02.webm cannot be read" in listing.problems[0]
     with pytest.raises(FileNotFoundError):
-        local_listing(album / "02.webm", None, KnownFiles(Corpus(tmp_path)))
+        local_listing(album / "02.webm", None, FileHashes(Corpus(tmp_path)))
 
 
 def test_a_single_file_is_remembered_too(tmp_path, album, monkeypatch):

@@ -11,7 +11,7 @@ from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.utils import ExtractorError
 
 from songform.errors import SourceError
-from tasks.ingest.failures.classify import named, track_error
+from tasks.ingest.failures.classify import track_error, track_label
 from tasks.ingest.sources.resolve_source import list_tracks
 from tasks.ingest.track_records import record_failure, record_skipped
 from tasks.store.corpus import Corpus
@@ -307,5 +307,7 @@ def test_a_hostile_title_is_plain_in_the_record_in_its_failure_and_in_the_summar
     for said in (summary["title"], summary["source"], summary["error"]["message"]):
         assert said.isprintable()
         assert "\u202e" not in said
-    skipped = record_skipped(Corpus(tmp_path / "b"), track, until=datetime.now(UTC), reason=f"{named(track)} waits")
+    skipped = record_skipped(
+        Corpus(tmp_path / "b"), track, until=datetime.now(UTC), reason=f"{track_label(track)} waits"
+    )
     assert skipped.error.message.isprintable()

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from songform.errors import ParameterError, SourceError
-from tasks.ingest.sources.listing import Listing, all_told, unique_tracks
+from tasks.ingest.sources.listing import Listing, problems_message, unique_tracks
 from tasks.ingest.sources.resolve_source import list_tracks
 from tasks.settings import DownloadSettings
 
@@ -205,7 +205,7 @@ def test_no_more_tracks_are_asked_for_than_the_limit(song):
     endless = iter(lambda: track, None)
     assert unique_tracks([track, track]) == (track,)
     assert unique_tracks(endless, 1) == (track,)
-    assert Listing("t", (track,)).found("t").tracks == (track,)
+    assert Listing("t", (track,)).require_tracks("t").tracks == (track,)
 
 
 def test_what_is_dear_to_import_is_not_imported_before_it_is_needed():
@@ -231,9 +231,9 @@ def test_the_home_of_nobody_is_one_sentence():
 
 
 def test_reasons_are_told_one_by_one_but_not_by_the_thousand():
-    assert all_told("nothing", ["a", "a"]) == "a"
-    assert all_told("nothing", ["a", "b", "a"]) == "nothing:\n- a\n- b"
-    assert all_told("nothing", ["a", all_told("of b", "cd")]) == "nothing:\n- a\n- of b:\n  - c\n  - d"
-    lines = all_told("nothing", map(str, range(10_000))).splitlines()
+    assert problems_message("nothing", ["a", "a"]) == "a"
+    assert problems_message("nothing", ["a", "b", "a"]) == "nothing:\n- a\n- b"
+    assert problems_message("nothing", ["a", problems_message("of b", "cd")]) == "nothing:\n- a\n- of b:\n  - c\n  - d"
+    lines = problems_message("nothing", map(str, range(10_000))).splitlines()
     assert lines[:2] == ["nothing:", "- 0"]
     assert lines[-2:] == ["- 19", "- and 9980 more such problems"]

@@ -1,0 +1,100 @@
+"""`songform analyze`: find the form of songs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.console import Console, cell, duration_text
+from flows.cli.context import CommandContext
+from flows.cli.exit_codes import exit_code
+from flows.cli.options import Assignments, Limit, Model, Sources
+from songform.errors import ParameterError
+
+if TYPE_CHECKING:
+    from flows.analyze import AnalyzeReport
+
+__all__ = ["analyze", "print_analyze", "print_timelines"]
+
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for the files.", show_default="data/reports/<model>")]
+Sonify = Annotated[
+    bool, typer.Option("--sonify", help="Write each song with a click at each boundary and a tone for each state.")
+]
+
+_MAX_SEGMENT_TABLES = 3  # of more songs only the timelines are shown
+_MAX_TIMELINE_WIDTH = 100  # columns
+
+
+def analyze(
+    context: CommandContext,
+    *,
+    sources: Sources,
+    assignments: Assignments = None,
+    limit: Limit = None,
+    model: Model = None,
+    out: Out = None,
+    sonify: Sonify = False,
+) -> int:
+    """Tell the form of songs: a timeline here; JSON, labels, pictures and a page to hear and edit each in files."""
+    settings = context.settings(assignments)
+    if out is not None and out.exists() and not out.is_dir():
+        raise ParameterError(f"--out {out} is a file; name a folder, which is made if it is missing")
+    with context.server("flows.analyze", sources):
+        from flows.analyze import analyze as analyze_sources
+
+        folder = out.absolute() if out else None
+        report = analyze_sources(context.home, sources, settings, model, folder, limit=limit, sonify=sonify)
+    print_analyze(context.console, report)
+    return exit_code(report.ingested.tracks, report.all_problems)
+
+
+def print_analyze(console: Console, report: AnalyzeReport) -> None:
+    """Print the timeline of each song, and where the files are."""
+    if console.json:
+        fields = {"tracks": report.ingested.tracks, "notes": report.ingested.notes, "reports": report.reports}
+        console.document({**fields, "problems": report.all_problems})
+    else:
+        print_timelines(console, report)
+    console.notes(report.ingested.notes)
+    console.problems(report.all_problems)
+
+
+def print_timelines(console: Console, report: AnalyzeReport) -> None:
+    """Print the timeline of each song, the model, and where the files are."""
+    from flows.cli.timeline import legend, segment_table, timeline
+
+    for document in report.reports:
+        console.print()
+        console.print(cell(f"{document['track']['title']}  {duration_text(document['track']['duration'])}", "bold"))
+        console.print(timeline(document, width=min(console.width, _MAX_TIMELINE_WIDTH)))
+        if len(report.reports) <= _MAX_SEGMENT_TABLES:
+            console.print(segment_table(document))
+    console.print()
+    console.print(legend(list(dict.fromkeys(state for each in report.reports for state in each["model"]["states"]))))
+    _print_model(console, report)
+    _print_files(console, report)
+
+
+def _print_model(console: Console, report: AnalyzeReport) -> None:
+    """Print which model found the form, and which of its states have weak names."""
+    if not report.model.uri:
+        console.say("No model was trained yet: states were fitted on each song itself. Train one with songform train.")
+    else:
+        rank = "the champion" if report.model.is_champion else "not the champion"
+        console.say(f"Model: {report.model.uri} ({rank})")
+    weak: dict[str, str] = {}
+    for document in report.reports:
+        weak.update(document["model"]["weak"])
+    for state, reason in weak.items():
+        console.say(f"Weak name: {state} ({reason})")
+
+
+def _print_files(console: Console, report: AnalyzeReport) -> None:
+    first = Path(report.reports[0]["path"])
+    console.say(f"Files: {first.parent}")
+    if len(report.reports) == 1:
+        console.say(f"Page:  {first.with_suffix('.html')}")
+    else:
+        console.say("Pages: one .html a song in that folder; the command songform report makes an index of them all.")

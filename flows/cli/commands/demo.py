@@ -1,0 +1,56 @@
+"""`songform demo`: the whole pipeline on composed songs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.commands.run import print_run_text
+from flows.cli.commands.train import train_document
+from flows.cli.console import Console
+from flows.cli.context import CommandContext
+from flows.cli.exit_codes import exit_code
+from flows.cli.options import Assignments
+
+if TYPE_CHECKING:
+    from flows.demo import DemoReport
+
+__all__ = ["demo", "print_demo"]
+
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Another seed composes another playlist.")]
+
+
+def demo(context: CommandContext, *, assignments: Assignments = None, seed: Seed = 0) -> int:
+    """Compose a playlist with known form, run everything on it, and say how well the form was found."""
+    settings = context.settings(assignments)
+    with context.server("flows.run"):
+        from flows.demo import demo as run_demo
+
+        report = run_demo(context.home, settings, seed=seed)
+    print_demo(context.console, report, context.home)
+    return exit_code(report.run.ingested.tracks, report.run.problems)
+
+
+def print_demo(console: Console, report: DemoReport, home: Path) -> None:
+    """Print the run, the share of the form that was found, and where to look."""
+    if console.json:
+        fields = {**train_document(report.run.trained), "tracks": report.run.ingested.tracks}
+        console.document({**fields, "frames_right": report.frames_right, "problems": report.run.problems})
+    else:
+        print_run_text(console, report.run)
+    console.notes(report.run.ingested.notes)
+    console.problems(report.run.problems)
+    if not console.json:
+        _print_next_steps(console, report, home)
+
+
+def _print_next_steps(console: Console, report: DemoReport, home: Path) -> None:
+    first = Path(report.run.analyzed.reports[0]["path"])
+    place = "" if home == Path.cwd() else f" --home {home}"
+    console.say("")
+    console.say(f"{report.frames_right:.1%} of the frames carry the right state.")
+    console.say(f"Pictures: {first.parent}")
+    console.say(f"Listen:   {first.with_suffix('.html')}")
+    console.say(f"MLflow:   songform{place} ui")

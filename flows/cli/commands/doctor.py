@@ -1,0 +1,50 @@
+"""`songform doctor`: check this machine and the home."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from flows.cli.console import Console, cell, counted
+from flows.cli.context import CommandContext
+from flows.cli.exit_codes import DONE, NOTHING_DONE
+
+if TYPE_CHECKING:
+    from flows.diagnostics.checks import Check
+
+__all__ = ["doctor", "print_checks"]
+
+_STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
+
+
+def doctor(context: CommandContext) -> int:
+    """Check ffmpeg, the JavaScript runtime, versions, stores and disk."""
+    from flows.diagnostics.doctor import examine
+
+    checks = examine(context.home, context.settings)
+    print_checks(context.console, checks)
+    return DONE if all(check.is_well for check in checks) else NOTHING_DONE
+
+
+def print_checks(console: Console, checks: Sequence[Check]) -> None:
+    """Print what was found, how serious it is, and how to fix it."""
+    if console.json:
+        problems = [f"{check.name}: {_finding(check)}" for check in checks if not check.is_well]
+        console.document({"checks": [check.document() for check in checks], "problems": problems})
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in checks:
+        table.add_row(cell(check.level, _STYLES[check.level]), cell(check.name), cell(_finding(check)))
+    console.print(table)
+    counts = {level: sum(check.level == level for check in checks) for level in ("warning", "failure")}
+    found = " and ".join(counted(count, level) for level, count in counts.items() if count)
+    console.say(f"{counted(len(checks), 'check')}: {found or 'all ok'}")
+
+
+def _finding(check: Check) -> str:
+    return check.finding + (f" ({check.mend})" if check.mend else "")

@@ -1,0 +1,54 @@
+"""`songform run`: ingest, train and analyze in turn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flows.cli.commands.analyze import print_timelines
+from flows.cli.commands.train import print_metrics, train_document
+from flows.cli.console import Console
+from flows.cli.context import CommandContext
+from flows.cli.exit_codes import exit_code
+from flows.cli.options import Assignments, Experiment, Limit, Sources
+from flows.cli.track_table import ingest_document, print_tracks
+
+if TYPE_CHECKING:
+    from flows.run import RunReport
+
+__all__ = ["print_run", "print_run_text", "run"]
+
+
+def run(
+    context: CommandContext,
+    *,
+    sources: Sources,
+    assignments: Assignments = None,
+    limit: Limit = None,
+    experiment: Experiment = "songform",
+) -> int:
+    """Ingest, train and analyze in turn."""
+    settings = context.settings(assignments)
+    with context.server("flows.run", sources):
+        from flows.run import run as run_pipeline
+
+        report = run_pipeline(context.home, sources, settings, limit, experiment)
+    print_run(context.console, report)
+    return exit_code(report.ingested.tracks, report.problems)
+
+
+def print_run(console: Console, report: RunReport) -> None:
+    """Print the results of all three steps."""
+    if console.json:
+        fields = {**ingest_document(report.ingested), **train_document(report.trained)}
+        console.document({**fields, "reports": report.analyzed.reports, "problems": report.problems})
+    else:
+        print_run_text(console, report)
+    console.notes(report.ingested.notes)
+    console.problems(report.problems)
+
+
+def print_run_text(console: Console, report: RunReport) -> None:
+    """Print the tables and timelines of all three steps."""
+    print_tracks(console, report.ingested.tracks)
+    print_metrics(console, report.trained)
+    print_timelines(console, report.analyzed)

@@ -1,0 +1,19 @@
+"""`songform schedule`: keep the playlists of songform.toml ingested."""
+
+from __future__ import annotations
+
+from flows.cli.context import CommandContext
+from flows.cli.exit_codes import DONE
+from flows.cli.options import PrefectPort
+
+__all__ = ["schedule"]
+
+
+def schedule(context: CommandContext, *, prefect_port: PrefectPort = 4200) -> int:
+    """Keep the playlists of songform.toml ingested, retry what failed, train weekly; until stopped with Ctrl-C."""
+    from flows.schedule.scheduler import run_scheduler
+
+    pages = run_scheduler(context.home, context.settings(), prefect_port=prefect_port, say=context.console.say)
+    if context.console.json:
+        context.console.document({"prefect": pages, "ended": "stopped"})
+    return DONE

@@ -1,0 +1,85 @@
+"""`songform train`: train a model on the corpus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from flows.cli.console import Console
+from flows.cli.context import CommandContext
+from flows.cli.exit_codes import DONE
+from flows.cli.options import Assignments, Experiment
+
+if TYPE_CHECKING:
+    from flows.train import TrainReport
+
+__all__ = ["print_metrics", "print_train", "train", "train_document"]
+
+Again = Annotated[bool, typer.Option("--again", help="Train anew even if this very training was done before.")]
+
+
+def train(
+    context: CommandContext,
+    *,
+    assignments: Assignments = None,
+    experiment: Experiment = "songform",
+    again: Again = False,
+) -> int:
+    """Discover the states of the corpus, train the network, and record the run in MLflow."""
+    settings = context.settings(assignments)
+    with context.server("flows.train"):
+        from flows.train import train as train_corpus
+
+        report = train_corpus(context.home, settings, experiment, again)
+    print_train(context.console, report)
+    return DONE
+
+
+def train_document(report: TrainReport) -> dict[str, Any]:
+    """Return the JSON fields of a training."""
+    return {
+        "run_id": report.run_id,
+        "params": report.params,
+        "metrics": report.metrics,
+        "model_uri": report.model_uri,
+        "is_champion": report.is_champion,
+        "is_new": report.is_new,
+    }
+
+
+def print_train(console: Console, report: TrainReport) -> None:
+    """Print the metrics beside the baselines', and the run."""
+    if console.json:
+        console.document(train_document(report))
+    else:
+        print_metrics(console, report)
+
+
+def print_metrics(console: Console, report: TrainReport) -> None:
+    """Print the metrics of the network beside the baselines', and the run."""
+    table = _metrics_table(report.metrics)
+    if table.row_count:
+        console.print(table)
+    else:
+        console.say("No test metrics: the corpus is too small to hold any sound back for a test.")
+    if report.metrics.get("test_accuracy", 1.0) < report.metrics.get("majority_accuracy", 0.0):
+        console.say("Caution: on held-out tracks the LSTM is worse than the most frequent state alone; add songs.")
+    when = "Trained" if report.is_new else "Trained before"
+    rank = "the champion" if report.is_champion else "not the champion"
+    console.say(f"{when}: MLflow run {report.run_id}; model {report.model_uri} ({rank})")
+
+
+def _metrics_table(metrics: dict[str, float]) -> Table:
+    from songform.learning.baselines import BASELINES
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("on held-out tracks")
+    for name in ("accuracy", "macro-F1", "log-loss"):
+        table.add_column(name, justify="right")
+    for who in ("test", *BASELINES):
+        if f"{who}_accuracy" in metrics:
+            values = [f"{metrics[f'{who}_{name}']:.3f}" for name in ("accuracy", "macro_f1", "log_loss")]
+            table.add_row("lstm" if who == "test" else who.replace("_", " "), *values)
+    return table

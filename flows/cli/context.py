@@ -1,0 +1,194 @@
+"""Running a command: what it works with, and the exit code of what goes wrong."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import inspect
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from flows.cli.console import Console
+from flows.cli.exit_codes import INTERRUPTED, NOTHING_DONE, USAGE
+from flows.cli.options import Home, Json
+from flows.cli.track_table import ingest_document, print_tracks
+from flows.config.environment import prepare_environment
+from flows.ingest_report import RunStoppedError
+from songform.errors import CorpusError, ParameterError, SettingsError, SongformError, SourceError
+from tasks.progress import announce
+
+if TYPE_CHECKING:
+    from tasks.settings import Settings
+
+__all__ = ["CommandContext", "typer_command"]
+
+_ENVIRONMENT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # only the user can fix them
+_WHICH_HOME = "name another with --home, or bring tracks in with songform ingest SOURCE"
+_GOES_ON = "the same command goes on where this one left off"
+
+
+class CommandContext:
+    """What a command works with.
+
+    Parameters
+    ----------
+    home : Path
+        The home folder, an absolute path.
+    console : Console
+        Where the result is printed.
+    """
+
+    def __init__(self, home: Path, console: Console) -> None:
+        self.home, self.console = home, console
+
+    def settings(self, assignments: Sequence[str] | None = None) -> Settings:
+        """Read the settings of the home, with the assignments of `--set`.
+
+        Raises
+        ------
+        SettingsError
+            If they cannot be read.
+        """
+        from flows.config.load import load_settings
+
+        return load_settings(self.home, os.environ, assignments or [])
+
+    def require_corpus(self) -> None:
+        """Check that the home holds a corpus.
+
+        Commands that only look call this before they import Prefect, which would create a folder in the home.
+
+        Raises
+        ------
+        CorpusError
+            If it holds none.
+        """
+        from tasks.store.corpus import Corpus
+
+        if not Corpus(self.home).data.is_dir():
+            raise CorpusError(f"{self.home} holds no corpus (no folder data/); {_WHICH_HOME}")
+
+    @contextmanager
+    def server(self, module: str, sources: Sequence[str] = ()) -> Iterator[None]:
+        """Provide a Prefect server and show progress for the length of a `with` block.
+
+        A home that cannot be written and sources that do not exist are reported before the server is started, which
+        takes seconds.
+
+        Parameters
+        ----------
+        module : str
+            The module of `flows` that the block imports. It is imported while the server starts.
+        sources : sequence of str
+            The sources of the command.
+
+        Raises
+        ------
+        CorpusError
+            If the home cannot be written.
+        SourceError
+            If no source exists.
+        """
+        from flows.prefect_server.connect import prefect_server
+        from tasks.store.corpus import Corpus
+
+        Corpus(self.home).prepare()
+        _require_sources(sources)
+        with self.console.progress():
+            announce("server", 0, None)
+            with prefect_server(self.home, module):
+                announce("server", 1, 1)
+                yield
+
+
+def typer_command(function: Callable[..., int]) -> Callable[..., None]:
+    """Return a command as typer registers it.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a `CommandContext` and, by keyword, the options of the command; returns the exit code. The command that
+        typer registers has `--home` and `--json` in addition.
+    """
+    signature = inspect.signature(function, eval_str=True)
+    common = inspect.signature(_common_options, eval_str=True)
+
+    @functools.wraps(function)
+    def command(ctx: typer.Context, *, home: Path | None, json: bool, **options: Any) -> None:
+        given: dict[str, Any] = ctx.obj or {}
+        console = Console(json=json or given.get("json", False))
+        work = functools.partial(function, **options)
+        raise typer.Exit(_exit_code_of(work, console, home or given.get("home") or Path()))
+
+    _, *options = signature.parameters.values()
+    parameters = [*common.parameters.values(), *options]
+    command.__dict__["__signature__"] = signature.replace(parameters=parameters, return_annotation=None)
+    return command
+
+
+def _common_options(ctx: typer.Context, *, home: Home = None, json: Json = False) -> None:
+    """Declare the options that every command has."""
+
+
+def _exit_code_of(work: Callable[[CommandContext], int], console: Console, home: Path) -> int:
+    """Do the work of a command; print what goes wrong as one sentence, and return the exit code."""
+    try:
+        place = Path(os.path.abspath(home.expanduser()))  # noqa: PTH100  resolves .. but no links
+        prepare_environment(place)
+        return work(CommandContext(place, console))
+    except (SettingsError, ParameterError) as error:
+        return console.fail(error, USAGE)
+    except RunStoppedError as error:
+        return _fail_stopped(console, error)
+    except SongformError as error:
+        return console.fail(error, NOTHING_DONE)
+    except KeyboardInterrupt:
+        return console.fail(f"stopped; {_GOES_ON}", INTERRUPTED)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _ENVIRONMENT_ERRORS:
+            return console.fail(_environment_sentence(error), NOTHING_DONE)
+        if console.json and not console.has_document:  # Python prints the traceback to standard error
+            console.document({"error": f"unexpected {type(error).__name__}: {error}; please report it"})
+        raise
+
+
+def _fail_stopped(console: Console, error: RunStoppedError) -> int:
+    """Print what became of the tracks, and then why the run stopped."""
+    if not console.json:
+        print_tracks(console, error.ingested.tracks)
+    console.notes(error.ingested.notes)
+    console.problems(error.ingested.problems)
+    return console.fail(error, NOTHING_DONE, **ingest_document(error.ingested))
+
+
+def _environment_sentence(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    return f"this machine refuses: {error.strerror}{where}; make room or mend the permissions, then {_GOES_ON}"
+
+
+def _require_sources(sources: Sequence[str]) -> None:
+    """Check that some source may exist; one that is missing beside others is a problem of the report.
+
+    Raises
+    ------
+    SourceError
+        If every source is a path that does not exist.
+    """
+    from tasks.ingest.sources.listing import problems_message
+    from tasks.ingest.sources.local_files import local_path
+
+    missing = []
+    for source in sources:
+        if "://" in source:
+            return
+        try:
+            local_path(source.strip())
+        except SourceError as error:
+            missing.append(str(error))
+    if missing and len(missing) == len(sources):
+        raise SourceError(problems_message("not one of these sources is there", missing))

@@ -1,0 +1,56 @@
+"""List the tracks of a SOURCE, as a task of Prefect's.
+
+The host of an address is asked as politely for its list as for its tracks: its rate limiter
+(`tasks.ingest.fetch.host_rate_limiter`) makes the task wait for its turn, and is told when the host asks for a pause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from songform.errors import SourceError, TrackError
+from songform.sanitize import plain_text
+from tasks.ingest.failures.retries import should_retry
+from tasks.ingest.fetch.host_rate_limiter import HostPausedError, HostRateLimiter, host_of_address
+from tasks.ingest.sources.file_hashes import FileHashes
+from tasks.ingest.sources.listing import Listing
+from tasks.ingest.sources.resolve_source import list_tracks
+from tasks.settings import Settings
+from tasks.store.corpus import Corpus
+
+__all__ = ["list_source"]
+
+
+@task(task_run_name="list {source}", retry_condition_fn=should_retry, cache_policy=NO_CACHE)
+def list_source(home: Path, source: str, settings: Settings, limit: int | None = None) -> Listing:
+    """List the tracks of a SOURCE, without fetching any; local files that the home knows are not read again."""
+    hashes = FileHashes(Corpus(home))
+    with _rate_limited(home, source, settings):
+        listing = list_tracks(source, limit=limit, settings=settings.download, hashes=hashes)
+    hashes.save()
+    return listing
+
+
+@contextmanager
+def _rate_limited(home: Path, source: str, settings: Settings) -> Iterator[None]:
+    """Wait for the host of an address, and remember the pause that it asks for; a path has no host."""
+    if not source.strip().lower().startswith(("http://", "https://")):
+        yield
+        return
+    limiter = HostRateLimiter(Corpus(home).hosts_path, host_of_address(source.strip()), settings.download)
+    try:
+        with limiter.slot():
+            yield
+    except HostPausedError as pause:
+        msg = f"{plain_text(source, 400)} was not asked for: {pause}; ingest it again after that"
+        raise SourceError(msg, "throttled") from pause
+    except SourceError as error:
+        cause = error.__cause__
+        if isinstance(cause, TrackError) and cause.failure == "throttled":
+            limiter.throttle_for(cause)
+        raise

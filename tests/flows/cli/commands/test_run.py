@@ -1,0 +1,57 @@
+"""songform run, analyze and demo: what failed in the ingest or in the analysis decides the exit code."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+
+from flows.analyze import AnalyzeReport
+from flows.demo import DemoReport
+from flows.ingest_report import IngestReport
+from flows.run import RunReport
+from flows.train import TrainReport
+
+TRACK = {"key": "feed-0", "title": "A song", "source": "", "status": "done", "duration": 65.4, "error": None}
+REPORT = {
+    "track": {"key": "feed-0", "title": "A song", "source": "", "duration": 65.4},
+    "model": {"states": ["Calm"], "weak": {}},
+    "segments": [{"start": 0.0, "end": 65.4, "state": "Calm", "confidence": 0.9}],
+    "path": "/home/data/reports/0/feed-0.json",
+}
+TRAINED = TrainReport("0" * 32, {}, {}, "models:/songform/1", is_champion=True, is_new=True)
+PROBLEMS = [
+    pytest.param([], [], 0, id="none"),
+    pytest.param(["a feed cannot be listed"], [], 3, id="of the ingest"),
+    pytest.param([], ["a song is too short"], 3, id="of the analysis"),
+    pytest.param(["a feed cannot be listed"], ["a song is too short"], 3, id="of both"),
+]
+
+
+@pytest.fixture
+def _no_server(monkeypatch):
+    """Let a command find a Prefect server at once; the flows are not run here."""
+
+    @contextmanager
+    def nothing(home, *modules):
+        yield "http://127.0.0.1:9/api"
+
+    monkeypatch.setattr("flows.prefect_server.connect.prefect_server", nothing)
+
+
+@pytest.mark.usefixtures("_no_server")
+@pytest.mark.parametrize("command", ["analyze", "run", "demo"])
+@pytest.mark.parametrize(("of_ingest", "of_analysis", "code"), PROBLEMS)
+def test_every_problem_is_in_the_document_and_in_the_exit_code(
+    songform, document, monkeypatch, tmp_path, *, command, of_ingest, of_analysis, code
+):
+    analyzed = AnalyzeReport(IngestReport([TRACK], of_ingest), [REPORT], problems=of_analysis)
+    ran = RunReport(analyzed.ingested, TRAINED, analyzed)
+    reports = {"analyze": analyzed, "run": ran, "demo": DemoReport(ran, 0.5, {"feed-0": 0.5})}
+    monkeypatch.setattr(f"flows.{command}.{command}", lambda *words, **options: reports[command])
+    words = [] if command == "demo" else ["https://a.example/feed"]
+    result = songform("--home", tmp_path, "--json", command, *words)
+    assert result.exit_code == code
+    assert document(result)["problems"] == [*of_ingest, *of_analysis]
+    told = [line for line in result.stderr.splitlines() if line.startswith("songform: ")]
+    assert told == [f"songform: {problem}" for problem in [*of_ingest, *of_analysis]]

@@ -1,0 +1,97 @@
+"""songform ui: what it served and how that ended, as a document; the pages themselves are tested in a browser."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+PREFECT = "http://127.0.0.1:4242"
+
+
+class Shared:
+    """Stands in for this home's Prefect server; something happens whenever it is asked whether it is up."""
+
+    api, pages, process = f"{PREFECT}/api", PREFECT, object()
+
+    def __init__(self, log, happens):
+        self.log, self.happens = log, happens
+
+    @property
+    def is_up(self):
+        """Whether the server is up."""
+        return self.happens()
+
+    def wait(self):
+        """Wait for nothing."""
+
+
+@pytest.fixture
+def served(monkeypatch, tmp_path):
+    """Stand in for both servers: MLflow is a program in Python, and Prefect is asked whether it is up."""
+
+    def serve(*, mlflow, is_up):
+        @contextmanager
+        def shared(home, port):
+            yield Shared(tmp_path / "prefect.log", is_up)
+
+        monkeypatch.setattr("flows.prefect_server.shared_server.shared_server", shared)
+        monkeypatch.setattr("flows.prefect_server.health.wait_until_healthy", lambda url, process, log: None)
+        monkeypatch.setattr(
+            "flows.cli.commands.ui._start_mlflow",
+            lambda corpus, port: subprocess.Popen([sys.executable, "-c", mlflow], stdin=subprocess.PIPE),
+        )
+
+    return serve
+
+
+def interrupt(*words, **options):
+    raise KeyboardInterrupt
+
+
+UNTIL_STOPPED = "import sys; sys.stdin.read()"
+
+
+def test_ctrl_c_is_the_end_that_is_meant_and_the_document_names_what_was_served(songform, document, served, tmp_path):
+    served(mlflow=UNTIL_STOPPED, is_up=interrupt)
+    result = songform("--home", tmp_path, "ui", "--json", "--port", "0")
+    assert result.exit_code == 0
+    told = document(result)
+    assert told == {"mlflow": told["mlflow"], "prefect": PREFECT, "ended": "stopped"}
+    assert told["mlflow"].startswith("http://127.0.0.1:")
+    assert f"MLflow:  {told['mlflow']}/#/experiments" in result.stderr
+    assert result.stderr.endswith("Stopped.\n")
+    result = songform("--home", tmp_path, "ui", "--port", "0")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.endswith("Stopped.\n")
+
+
+def test_ctrl_c_before_a_server_answers_names_no_address(songform, document, served, monkeypatch, tmp_path):
+    served(mlflow=UNTIL_STOPPED, is_up=lambda: True)
+    monkeypatch.setattr("flows.prefect_server.health.wait_until_healthy", interrupt)
+    result = songform("--home", tmp_path, "ui", "--json", "--port", "0")
+    assert result.exit_code == 0
+    assert document(result) == {"mlflow": None, "prefect": None, "ended": "stopped"}
+
+
+ENDS = {"MLflow": ("pass", lambda: True), "Prefect": (UNTIL_STOPPED, lambda: False)}
+
+
+@pytest.mark.parametrize("server", ENDS)
+def test_a_server_that_ends_by_itself_is_an_error_that_names_it(songform, document, served, tmp_path, server):
+    mlflow, is_up = ENDS[server]
+    served(mlflow=mlflow, is_up=is_up)
+    result = songform("--home", tmp_path, "ui", "--json", "--port", "0")
+    assert result.exit_code == 4
+    assert document(result)["error"].startswith(f"the server of {server} ended; ")
+    assert document(result)["prefect"] == PREFECT
+    assert f"songform: the server of {server} ended; " in result.stderr
+
+
+def test_a_port_that_is_taken_is_one_sentence_and_a_document(songform, document, tmp_path, monkeypatch):
+    monkeypatch.setattr("flows.prefect_server.launch._is_taken", lambda port: True)
+    result = songform("--home", tmp_path, "ui", "--json", "--port", "5000")
+    assert result.exit_code == 4
+    assert document(result)["error"].startswith("port 5000 is taken by another program")

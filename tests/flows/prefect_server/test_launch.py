@@ -1,0 +1,62 @@
+"""A Prefect server of songform's own: how it starts, and that it ends when it should."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from flows.prefect_server.health import is_healthy
+from flows.prefect_server.launch import SHARED_SETTINGS, SINGLE_RUN_SETTINGS, api_url, free_port, launched_server
+from songform.errors import SongformError
+
+# Prints which of Prefect's settings the environment has changed.
+CHANGED = (
+    "from prefect.settings import get_current_settings as s; print(*s().to_environment_variables(exclude_unset=True))"
+)
+# Starts a server and goes on; the test kills it.
+PARENT = """
+import sys, time
+from pathlib import Path
+from flows.prefect_server.launch import launched_server
+with launched_server(Path(sys.argv[1]), int(sys.argv[2])) as server:
+    server.wait()
+    print("up", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_port_that_is_taken_is_said(tmp_path, healthy):
+    """Uvicorn gives up, and the sentence names the log that says so."""
+    port = int(healthy.split(":")[2].split("/")[0])
+    with launched_server(tmp_path, port) as server:
+        assert server.process.wait(120) != 0
+        assert not server.is_up
+        with pytest.raises(SongformError, match=rf"ended with code .*; {server.log} says why"):
+            server.wait()
+        assert "address already in use" in server.log.read_text()
+
+
+def test_a_server_ends_with_its_parent_however_that_ends(tmp_path):
+    port = free_port()
+    command = [sys.executable, "-c", PARENT, str(tmp_path), str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "up\n"
+        assert is_healthy(f"{api_url(port)}/health")
+        parent.kill()
+    for _ in range(300):
+        if not is_healthy(f"{api_url(port)}/health"):
+            return
+        time.sleep(0.1)
+    pytest.fail("the server outlived its parent by half a minute")
+
+
+@pytest.mark.parametrize("settings", [SINGLE_RUN_SETTINGS, SHARED_SETTINGS], ids=["single run", "shared"])
+def test_the_settings_of_a_server_have_the_names_that_prefect_knows(tmp_path, settings):
+    environment = {"PATH": os.environ["PATH"], "PREFECT_HOME": str(tmp_path), **settings}
+    run = subprocess.run([sys.executable, "-c", CHANGED], env=environment, capture_output=True, text=True, check=True)
+    assert set(settings) <= set(run.stdout.split())
+    assert len(settings) >= 5

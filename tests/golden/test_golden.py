@@ -1,0 +1,101 @@
+"""The comparison itself: what it lets pass, what it reports, and what the reader is told to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+OUTPUT = {"curve": np.array([[0.5, 1.0], [np.nan, np.inf]]), "path": np.array([0, 1, 1]), "names": ["Calm"], "sum": 2.0}
+
+
+def module(version=1, name="songform.structure.pooling"):
+    return SimpleNamespace(VERSION=version, __name__=name)
+
+
+def changed(**more):
+    return {**OUTPUT, **more}
+
+
+@pytest.fixture
+def stored(new_golden):
+    """Store an output of VERSION 1, and return what compares with it."""
+    new_golden.check("pooling", [module()], OUTPUT)
+    return replace(new_golden, is_update=False)
+
+
+CHANGES = {
+    "a number": changed(curve=np.array([[0.5, 1.001], [np.nan, np.inf]])),
+    "a number that is NaN": changed(curve=np.array([[0.5, 1.0], [0.0, np.inf]])),
+    "a sign of infinity": changed(curve=np.array([[0.5, 1.0], [np.nan, -np.inf]])),
+    "a shape": changed(curve=np.array([0.5, 1.0, np.nan, np.inf])),
+    "an index": changed(path=np.array([0, 1, 2])),
+    "a text": changed(names=["Calm "]),
+    "a length": changed(names=["Calm", "Calm"]),
+    "a single number": changed(sum=2.001),
+    "a type": changed(sum="2.0"),
+    "a part more": changed(more=0),
+}
+
+
+def test_the_same_output_of_the_same_version_passes(stored):
+    stored.check("pooling", [module()], OUTPUT)
+
+
+def test_a_difference_in_the_last_bits_passes(stored):
+    stored.check("pooling", [module()], changed(curve=OUTPUT["curve"] * (1 + 1e-7), sum=np.nextafter(2.0, 3.0)))
+
+
+@pytest.mark.parametrize("output", CHANGES.values(), ids=CHANGES)
+def test_an_output_that_changed_while_its_version_did_not_fails_and_says_what_to_do(stored, output):
+    with pytest.raises(pytest.fail.Exception) as failure:
+        stored.check("pooling", [module()], output)
+    said = str(failure.value)
+    assert said.startswith("the output of pooling changed: count up VERSION in songform.structure.pooling and update ")
+    assert (
+        f"{stored.folder / 'pooling.json'} by running .venv/bin/python -m pytest tests/golden --update-golden" in said
+    )
+
+
+def test_an_update_refuses_an_output_whose_version_was_not_counted_up(stored):
+    before = (stored.folder / "pooling.json").read_bytes()
+    with pytest.raises(pytest.fail.Exception, match=r"count up VERSION in songform\.structure\.pooling"):
+        replace(stored, is_update=True).check("pooling", [module()], CHANGES["a number"])
+    assert (stored.folder / "pooling.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("output", [OUTPUT, CHANGES["a number"]], ids=["same output", "other output"])
+def test_a_version_that_was_counted_up_asks_for_an_update_and_gets_it(stored, output):
+    with pytest.raises(
+        pytest.fail.Exception, match=r"holds the output of another VERSION \(now .* 2\); .* update it by"
+    ):
+        stored.check("pooling", [module(2)], output)
+    replace(stored, is_update=True).check("pooling", [module(2)], output)
+    stored.check("pooling", [module(2)], output)
+    assert json.loads((stored.folder / "pooling.json").read_text())["versions"] == {"songform.structure.pooling": 2}
+
+
+def test_a_new_version_of_an_earlier_stage_excuses_a_later_one(new_golden):
+    def modules(earlier):
+        return [module(), module(earlier, "songform.structure.normalize")]
+
+    new_golden.check("context", modules(1), OUTPUT)
+    new_golden.check("context", modules(2), CHANGES["a number"])
+    with pytest.raises(pytest.fail.Exception, match=r"or in the one of songform\.structure\.normalize whose output"):
+        new_golden.check("context", modules(2), OUTPUT)
+
+
+def test_an_output_that_no_version_guards_is_updated_without_one(new_golden):
+    new_golden.check("segment_table", [], OUTPUT)
+    with pytest.raises(pytest.fail.Exception, match="holds another output of segment_table"):
+        replace(new_golden, is_update=False).check("segment_table", [], CHANGES["a number"])
+    new_golden.check("segment_table", [], CHANGES["a number"])
+    replace(new_golden, is_update=False).check("segment_table", [], CHANGES["a number"])
+
+
+def test_a_stage_without_stored_values_fails(stored):
+    with pytest.raises(pytest.fail.Exception, match="there are no values yet"):
+        stored.check("another", [module()], OUTPUT)

@@ -1,0 +1,186 @@
+"""Golden values of what is written for people: pictures, pages, exports, tables, sound, and scores against labels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from itertools import pairwise
+
+import jams
+import numpy as np
+import pandas as pd
+import pytest
+from bokeh.resources import Resources
+from matplotlib.collections import PathCollection, PolyCollection
+from matplotlib.ticker import FixedLocator
+
+from songform import pages, plots
+from songform.annotation import formats, segmentation_scores
+from songform.annotation.annotations import Annotation
+from songform.annotation.formats.report import report_annotation
+from songform.output import segment_table, sonification
+from songform.pages.figures import song_figures
+from songform.structure.context import CONTEXT_COLUMNS
+from songform.structure.segments import Segment
+
+TITLE = "A «Song» & another"
+EVERY = 8  # columns of a picture whose numbers are stored
+
+
+@pytest.fixture(scope="module")
+def report(song_segments):
+    """Return a report as it is exported."""
+    segments = [segment._asdict() for segment in song_segments]
+    track = {"key": "file-0123456789abcdef", "title": TITLE, "source": "a.mp3", "duration": 40.0}
+    return {"track": track, "model": {"id": "0123456789ab"}, "segments": segments}
+
+
+def drawn(figure):
+    """Return what a picture shows: its numbers, colours and words, whatever the fonts and the version of Matplotlib."""
+    return {
+        "size": list(figure.get_size_inches()),
+        "words": [text.get_text() for text in figure.texts],
+        "axes": [_drawn_axes(axes) for axes in figure.axes],
+    }
+
+
+def _drawn_axes(axes):
+    lines = [{"color": line.get_color(), "points": _some(line.get_xydata())} for line in axes.lines]
+    shapes = [
+        {"colors": shape.get_facecolor(), "points": [_some(path.vertices) for path in shape.get_paths()]}
+        for shape in axes.collections
+        if isinstance(shape, PolyCollection | PathCollection)
+    ]
+    stairs = [
+        {"color": patch.get_facecolor(), "values": patch.get_data()[0][::EVERY]}
+        for patch in axes.patches
+        if hasattr(patch, "get_data")
+    ]
+    images = [{"extent": image.get_extent(), "shades": _shades(image)} for image in axes.images]
+    limits = {"x": axes.get_xlim(), "y": axes.get_ylim()}
+    words = [axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), *(text.get_text() for text in axes.texts)]
+    legend = axes.get_legend()
+    words += [text.get_text() for text in legend.get_texts()] if legend else []
+    named = (axis for axis in (axes.xaxis, axes.yaxis) if isinstance(axis.get_major_locator(), FixedLocator))
+    words += [label.get_text() for axis in named for label in axis.get_ticklabels()]
+    return {"lines": lines, "shapes": shapes, "stairs": stairs, "images": images, "limits": limits, "words": words}
+
+
+def _some(points):
+    return points[:: EVERY if len(points) > 4 * EVERY else 1]
+
+
+def _shades(image):
+    values = np.ma.filled(np.ma.asarray(image.get_array(), np.float64), np.nan)
+    return {"values": values[:: max(len(values) // 8, 1), ::EVERY], "range": image.get_clim(), "map": image.cmap.name}
+
+
+PICTURES = {
+    "waveform": lambda song: plots.waveform(song.overview, title=TITLE),
+    "rms": lambda song: plots.rms(song.features, title=TITLE),
+    "spectrogram": lambda song: plots.spectrogram(song.overview, song.features, sr=8000, title=TITLE),
+    "features": lambda song: plots.feature_curves(song.features, title=TITLE),
+    "mfcc": lambda song: plots.mfcc_heatmap(song.features, title=TITLE),
+    "bandwidth": lambda song: plots.bandwidth(song.features, title=TITLE),
+    "states": lambda song: plots.state_timeline(song.overview, song.segments, title=TITLE),
+}
+
+
+@pytest.fixture(scope="module")
+def view(song_features, song_overview, song_segments, song_states):
+    """Return a song as its page shows it: probabilities and context of its 80 units are by formula."""
+    unit = np.arange(80)[:, None]
+    odds = np.exp(2 * np.sin(0.3 * unit + 1.7 * np.arange(5)))
+    index = pd.Index((unit[:, 0] + 0.5) / 2, name="time_s")
+    context = np.sin(0.2 * unit * (1 + np.arange(6)) + 0.4)
+    return pages.SongView(
+        key="file-0123456789abcdef",
+        title=TITLE,
+        source="a.mp3",
+        segments=song_segments,
+        posterior=odds / odds.sum(axis=1, keepdims=True),
+        states=song_states,
+        model="models:/songform/1",
+        overview=song_overview,
+        features=song_features,
+        context=pd.DataFrame(context, index=index, columns=list(CONTEXT_COLUMNS)),
+        sound=pages.Sound("data:audio/mpeg;base64,AAAA"),
+    )
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_what_a_picture_of_a_song_shows_is_as_stored(golden, view, name):
+    golden.check(f"picture_{name}", [plots], drawn(PICTURES[name](view)))
+
+
+def test_the_text_of_a_page_is_as_stored(golden, view):
+    """As a digest, without the JavaScript of Bokeh and what it draws from: those differ between versions of Bokeh."""
+    html = pages.song_page(view, stamp="0123456789ab")
+    for script in Resources(mode="inline", components=["bokeh"], log_level="warn").js_raw:
+        html = html.replace(script, "")
+    html = re.sub(r"script-src [^;]*;", "script-src;", html)
+    data = re.search(r'<script type="application/json" id="song-data">(.*?)</script>', html, re.DOTALL)[1]
+    about = {name: value for name, value in json.loads(data).items() if name != "figures"}
+    digest = hashlib.sha256(html.replace(data, "").encode()).hexdigest()
+    golden.check("page", [pages], {"sha256": digest, "data": about})
+
+
+def test_what_the_figures_of_a_page_show_is_as_stored(golden, view):
+    """To a step: levels are whole numbers up to 127, and next to an edge of rounding one may fall to either side."""
+    figures = song_figures(
+        view.segments,
+        view.posterior,
+        view.states.states,
+        overview=view.overview,
+        features=view.features,
+        context=view.context,
+    )
+    output = {}
+    for name, figure in figures.items():
+        sources = {renderer.data_source.name: renderer.data_source.data for renderer in figure.renderers}
+        output[name] = {source: {key: _numbers(part) for key, part in data.items()} for source, data in sources.items()}
+    golden.check("page_figures", [pages], output, tolerance=0.01)
+
+
+def _numbers(values):
+    """Return every eighth value of a column of Bokeh's; whole numbers become real ones, which have a tolerance."""
+    first = values[0]
+    if isinstance(first, str):
+        return list(values)
+    if np.ndim(first) == 2:
+        return np.asarray(first, np.float64)[:, ::EVERY]
+    return np.asarray(values, np.float64)[:: EVERY if len(values) > 2 * EVERY else 1]
+
+
+@pytest.mark.parametrize("suffix", formats.WRITERS)
+def test_the_text_of_an_export_is_as_stored(golden, report, suffix):
+    annotation = report_annotation(report, annotator="songform model 0123456789ab", tool="songform")
+    text = formats.WRITERS[suffix](annotation).replace(jams.__version__, "(version)")
+    golden.check(f"export{suffix.replace('.', '_')}", [formats], {"lines": text.split("\n")})
+
+
+def test_a_sonified_song_is_as_stored(golden, song_segments):
+    sr = 8000
+    song = 0.1 * np.sin(2 * np.pi * 311.1 * np.arange(41 * sr) / sr + 0.2)
+    y = sonification.sonified(song, sr, [*song_segments, Segment(40.0, 41.0, "State 6", 0.5)])
+    clicks = {f"{segment.end:g} s": y[int(segment.end * sr) :][:120:5] for segment in song_segments}
+    levels = np.sqrt(np.mean(y.reshape(-1, sr).astype(np.float64) ** 2, axis=1))
+    tones = sonification.state_tones([segment.state for segment in song_segments] + ["Solo", "State 6"])
+    golden.check("sonification", [sonification], {"levels": levels, "clicks": clicks, "tones": tones})
+
+
+def test_the_table_of_segments_is_as_stored(golden, report, song_features):
+    """No VERSION guards it: the rows of a song are made anew by each analysis."""
+    table = segment_table.replaced_rows(None, [segment_table.segment_rows(report, song_features)])
+    types = {field.name: str(field.type) for field in table.schema}
+    golden.check("segment_table", [], {"types": types, "columns": table.to_pydict()})
+
+
+def test_scores_of_segmentations_are_as_stored(golden):
+    def labelled(*edges):
+        return Annotation(np.array(list(pairwise(edges))), [f"{n % 3}" for n in range(len(edges) - 1)], duration=60.0)
+
+    people = {"one": labelled(0, 9, 21, 30.4, 45, 60), "other": labelled(0, 10, 20, 29, 52, 60)}
+    found = segmentation_scores.song_scores(people, labelled(0, 9.3, 18, 31, 44.8, 50, 60), 60.0)
+    golden.check("segmentation_scores", [segmentation_scores], found)

@@ -1,0 +1,186 @@
+"""Golden values of the stages from frame features to segments."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from songform.structure import (
+    boundaries,
+    change_points,
+    context,
+    naming,
+    normalize,
+    pooling,
+    segments,
+    self_similarity,
+    song_units,
+    states,
+    viterbi,
+)
+from songform.structure.normalize import Curves
+
+SR, HOP_LENGTH = 8000, 800
+UNIT_SECONDS = 0.5
+
+
+def series(n_rows, n_columns, *, change=20):
+    """Return smooth signals that change at some rows, by formula; within +-2.5."""
+    row, column = np.arange(n_rows)[:, None], np.arange(n_columns)
+    return np.asarray(1.5 * np.sin(2.7 * (row // change) + 1.9 * column) + 0.5 * np.sin(0.8 * row + column))
+
+
+@pytest.fixture(scope="module")
+def curves():
+    """Return the curves of a song of 80 units that changes every 20, by formula."""
+    four = series(80, 4)
+    return Curves(
+        before=2,
+        after=3,
+        level_db=-30 + 5 * four[:, 0],
+        loudness=four[:, 0],
+        onset=four[:, 1],
+        brightness=four[:, 2] + np.linspace(-1, 1, 80),
+        bass=four[:, 3],
+        mfcc=series(80, 3),
+        chroma=series(80, 12),
+        columns=series(80, 10),
+    )
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    """Return how probable each of five states is in 60 units, by formula; each but the last leads for 12 units."""
+    unit, state = np.arange(60)[:, None], np.arange(5)
+    odds = np.exp(2.5 * (unit // 12 == state) + 1.5 * np.sin(1.1 * unit + 2 * state))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def test_pooling_is_as_stored(golden):
+    units = pooling.frame_units(50, sr=SR, hop_length=HOP_LENGTH, unit_seconds=0.25)
+    mean, std = pooling.pooled(series(50, 3), units)
+    output = {"units": units, "mean": mean, "std": std, "smoothed": pooling.smoothed(series(12, 2, change=4), 5)}
+    golden.check("pooling", [pooling], output)
+
+
+def test_song_units_are_as_stored(golden, song_features, song_overview):
+    whole = song_units.song_units(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH)
+    assert len(whole) == 80
+    means = dict(zip(whole.columns, whole.mean[::8].T, strict=True))
+    deviations = dict(zip(whole.columns, whole.std[::8].T, strict=True))
+    rest = {name: value[::4] for name, value in vars(whole).items() if name not in {"columns", "mean", "std"}}
+    golden.check("song_units", [song_units, pooling], {"means": means, "deviations": deviations, **rest})
+
+
+def test_the_curves_of_a_song_are_as_stored(golden, song_features, song_overview):
+    units = song_units.song_units(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH)
+    found = vars(normalize.song_curves(units))
+    parts = {name: value[::4] if isinstance(value, np.ndarray) else value for name, value in found.items()}
+    golden.check("normalize", [normalize, song_units, pooling], parts)
+
+
+def test_change_points_are_as_stored(golden, curves):
+    bounds = change_points.song_stretches(curves)
+    output = {
+        "bounds": bounds,
+        "signals": change_points.stretch_signals(curves)[::10],
+        "means": change_points.stretch_means(curves.mfcc, bounds),
+        "climbs": change_points.stretch_climbs(curves.brightness, bounds),
+    }
+    golden.check("change_points", [change_points], output)
+
+
+def test_self_similarity_is_as_stored(golden, curves):
+    vectors = self_similarity.similarity_vectors(curves.mfcc, curves.chroma)
+    output = {
+        "vectors": vectors[::10],
+        "novelty": self_similarity.novelty(vectors, unit_seconds=UNIT_SECONDS),
+        "recurrence": self_similarity.recurrence(vectors, unit_seconds=UNIT_SECONDS),
+        "loop": self_similarity.loop_similarity(vectors[:20], unit_seconds=UNIT_SECONDS),
+    }
+    golden.check("self_similarity", [self_similarity, pooling], output)
+
+
+def test_the_context_of_stretches_is_as_stored(golden, curves):
+    found = context.stretch_context(curves, np.array([0, 7, 20, 34, 40, 60, 80]))
+    output = dict(zip(context.CONTEXT_COLUMNS, found.T, strict=True))
+    golden.check("stretch_context", [context, self_similarity, change_points, pooling], output)
+
+
+def test_the_context_of_a_song_is_as_stored(golden, song_features, song_overview):
+    given = {"sr": SR, "hop_length": HOP_LENGTH}
+    table = context.context_descriptors(song_features, song_overview, **given)
+    seen = context.context_curves(song_features, song_overview, **given)
+    output = {name: table[name].to_numpy() for name in table}
+    output |= {f"seen_{name}": seen[name].to_numpy() for name in ("energy", "novelty")}
+    earlier = [self_similarity, change_points, normalize, song_units, pooling]
+    golden.check("context", [context, *earlier], output)
+
+
+def test_the_names_of_clusters_are_as_stored(golden):
+    profile = naming.ARCHETYPES[[3, 0, 4, 2, 1]] + 0.4 * np.sin(np.arange(30).reshape(5, 6))
+    more = np.vstack([profile, 0.3 * np.cos(np.arange(6))])
+    output = {name: vars(naming.name_clusters(each)) for name, each in {"five": profile, "six": more}.items()}
+    golden.check("naming", [naming], {**output, "scores": naming.archetype_scores(profile)})
+
+
+def test_the_vectors_of_units_are_as_stored(golden, song_features, song_overview):
+    vectors = states.unit_vectors(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH)
+    known = song_units.CausalUnits(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH).until(203)
+    earlier = [context, self_similarity, change_points, normalize, song_units, pooling]
+    output = {"whole": vectors[::8], "last": states.last_unit_vector(known)}
+    golden.check("unit_vectors", [states, *earlier], output)
+
+
+def test_fitted_states_are_as_stored(golden, song_states, song_vectors):
+    posterior = states.state_posterior(song_states, song_vectors)
+    output = {**vars(song_states), "posterior": posterior[::3]}
+    golden.check("states", [states, naming], output)
+
+
+def test_states_without_anchors_are_as_stored(golden, song_vectors):
+    model = states.fit_states([song_vectors], n_states=6, context_weight=0.5, seed=3)
+    golden.check("states_without_anchors", [states, naming], vars(model))
+
+
+def test_the_path_of_states_is_as_stored(golden, posterior):
+    transitions = viterbi.transition_matrix(np.array([4.0, 4.0, 4.0, 3.0, 4.0]), unit_seconds=UNIT_SECONDS)
+    joint = viterbi.joint_posterior(posterior, np.roll(posterior, 3, axis=0), 0.5)
+    output = {
+        "transitions": transitions,
+        "joint": joint[::4],
+        "path": viterbi.state_path(posterior, transitions),
+        "joint_path": viterbi.state_path(joint, transitions),
+    }
+    golden.check("viterbi", [viterbi], output)
+
+
+def test_the_sequence_of_states_with_short_transitions_is_as_stored(golden, song_states):
+    """One transition lasts for 8 s, as long as it may, and one for half a second more."""
+    turn = song_states.states.index("Transition")
+    state = np.repeat([0, turn, 1, turn, 2], [10, 16, 12, 17, 10])
+    odds = np.exp(4.0 * np.eye(5)[state] + np.sin(1.1 * np.arange(len(state))[:, None] + 2 * np.arange(5)))
+    path = states.state_sequence(song_states, odds / odds.sum(axis=1, keepdims=True))
+    golden.check("state_sequence", [viterbi, states], {"path": path})
+
+
+def test_segments_are_as_stored(golden, posterior):
+    path = np.repeat([0, 1, 3, 2, 4, 0], 10)
+    found = segments.state_segments(path, posterior, naming.STATES, unit_seconds=UNIT_SECONDS, duration=29.7)
+    golden.check("segments", [segments], {"segments": [segment._asdict() for segment in found]})
+
+
+def test_boundaries_are_as_stored(golden, song_overview, song_segments):
+    """Near the first boundary there are two changes: a strong one, and a weak one that is nearer."""
+    levels = song_overview.logmel.copy()
+    levels[72:80, :20] += 12
+    overview = replace(song_overview, logmel=levels)
+    refined = boundaries.refined_segments(song_segments, overview)
+    output = {
+        "distance": np.sqrt(boundaries.close_novelty(overview)[::5]),
+        "starts": [segment.start for segment in refined],
+        "ends": [segment.end for segment in refined],
+    }
+    golden.check("boundaries", [boundaries], output)

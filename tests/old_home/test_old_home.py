@@ -1,0 +1,110 @@
+"""A home that an earlier version made: what exists in it is up to date, and is read as it was meant."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from flows.config.load import load_settings
+from songform.bundle import Bundle
+from tasks.ingest.ingest_plan import survey
+from tasks.report.song_reports import PICTURES, report_tracks
+from tasks.store.corpus import Corpus
+from tasks.store.feature_tables import read_features, read_overview
+from tasks.train.registry import ModelInfo
+from tasks.train.state_labels import fit_corpus_states, label_tracks, plan_training, read_labels, read_state_model
+from tasks.train.train_network import train_bundle
+
+HERE = Path(__file__).parent
+
+
+def contents(home: Path) -> dict[str, str]:
+    """Return the hash of every file under `data/`."""
+    files = [path for path in (home / "data").rglob("*") if path.is_file()]
+    return {str(path.relative_to(home)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Path(shutil.copytree(HERE / "home", tmp_path / "home"))
+
+
+@pytest.fixture
+def settings(home):
+    return load_settings(home, {})
+
+
+@pytest.fixture
+def plan(home, settings):
+    return plan_training.fn(home, settings)
+
+
+@pytest.fixture
+def expected():
+    return json.loads((HERE / "expected.json").read_text(encoding="utf-8"))
+
+
+def test_an_ingest_has_nothing_to_do(home, settings):
+    corpus = Corpus(home)
+    records = corpus.records()
+    found = survey(home, records, settings, now=datetime.now(UTC))
+    assert len(records) == 3
+    assert [track.key for track in found.cached] == [record.key for record in records]
+    assert (found.wanted, found.left) == ((), ())
+
+
+def test_the_folders_of_its_states_and_its_bundle_have_the_names_that_they_would_get_today(home, plan):
+    assert [path.name for path in (home / "data" / "states").iterdir()] == [plan.states_id]
+    assert [path.name for path in (home / "data" / "bundles").iterdir()] == [plan.bundle_id]
+
+
+def test_states_labels_and_network_are_read_and_not_made_again(home, settings, plan, monkeypatch):
+    epochs = []
+    monkeypatch.setattr("tasks.train.train_network.epoch_logger", lambda *_: lambda epoch, _: epochs.append(epoch))
+    before = contents(home)
+    fit_corpus_states.fn(home, plan, settings)
+    assert label_tracks.fn(home, plan, settings) == 0
+    assert train_bundle.fn(home, plan, settings, "run") == Corpus(home).bundle_path(plan.bundle_id)
+    assert epochs == [1, 2]  # as they were told when it was trained
+    assert contents(home) == before
+
+
+def test_its_labels_are_states_of_its_model(home, settings, plan):
+    corpus = Corpus(home)
+    model = read_state_model(corpus, plan)
+    for key in plan.keys:
+        labels = read_labels(corpus, plan, key, model)
+        assert len(labels) == len(read_features(corpus, key, settings))
+        assert 0 <= labels.min() <= labels.max() < len(model.states)
+
+
+def test_its_bundle_answers_as_it_did_when_it_was_made(home, settings, plan, expected):
+    corpus, key = Corpus(home), plan.keys[0]
+    bundle = Bundle.load(corpus.bundle_path(plan.bundle_id))
+    features, overview = read_features(corpus, key, settings), read_overview(corpus, key, settings)
+    segments = bundle.form(features, overview, corpus.record(key).duration).segments
+    assert [segment.state for segment in segments] == [state for _, _, state, _ in expected["segments"]]
+    for segment, (start, end, _, confidence) in zip(segments, expected["segments"], strict=True):
+        assert (segment.start, segment.end) == pytest.approx((start, end), abs=1e-3)
+        assert segment.confidence == pytest.approx(confidence, abs=1e-3)
+    said = bundle.predict(features)
+    assert said["confidence"].tolist()[::16] == pytest.approx(expected["confidence"], abs=1e-3)
+    assert set(said["state"]) <= set(bundle.states.states)
+
+
+def test_reports_are_made_from_it_and_nothing_else_is_touched(home, settings, plan, expected):
+    before = contents(home)
+    model = ModelInfo("models:/songform/1", plan.bundle_id, None, is_champion=True)
+    reports = report_tracks.fn(home, plan.keys, settings, model, out=None, n_tracks=len(plan.keys))
+    states = [segment["state"] for segment in reports[0]["segments"]]
+    assert states == [state for _, _, state, _ in expected["segments"]]
+    after = contents(home)
+    assert {name: sha256 for name, sha256 in after.items() if not name.startswith("data/reports/")} == before
+    suffixes = {".json", ".html", ".jams", ".lab", ".labels.txt", ".csv", *(f".{name}.png" for name in PICTURES)}
+    names = {f"data/reports/{plan.bundle_id}/{key}{suffix}" for key in plan.keys for suffix in suffixes}
+    assert set(after) - set(before) == names

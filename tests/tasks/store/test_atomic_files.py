@@ -1,0 +1,77 @@
+"""Files are written whole or not at all, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from tasks.store.atomic_files import atomic_path, write_json
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_new_file_and_a_replaced_one_arrive_whole(tmp_path):
+    target = tmp_path / "deep" / "down" / "a.json"
+    write_json(target, {"a": 1})
+    write_json(target, {"title": "Là-bas", "b": [1.5, None]})
+    assert target.read_text(encoding="utf-8") == '{\n  "title": "Là-bas",\n  "b": [\n    1.5,\n    null\n  ]\n}\n'
+    assert names(target.parent) == ["a.json"]
+
+
+@pytest.mark.parametrize("old", [None, "old"])
+def test_an_exception_inside_the_block_leaves_the_old_file_and_nothing_else(tmp_path, old):
+    target = tmp_path / "a.txt"
+    if old:
+        target.write_text(old)
+
+    def half_write():
+        with atomic_path(target) as temporary:
+            temporary.write_text("half of")
+            assert temporary.parent == target.parent
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half_write()
+    assert [path.read_text() for path in tmp_path.iterdir()] == ([old] if old else [])
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, step):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    write_json(tmp_path / "a.json", "old")
+    monkeypatch.setattr(os, step, full)
+    with pytest.raises(OSError, match="No space"):
+        write_json(tmp_path / "a.json", "new")
+    monkeypatch.undo()
+    assert names(tmp_path) == ["a.json"]
+    assert json.loads((tmp_path / "a.json").read_text()) == "old"
+
+
+def test_the_file_is_on_disk_before_it_gets_its_name_and_the_name_after_it(tmp_path, monkeypatch):
+    """After a power cut a renamed file that was not flushed may be empty."""
+    calls, fsync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append(os.fstat(fd).st_ino), fsync(fd)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("renamed"), replace(a, b)))
+    with atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    assert calls == [(tmp_path / "a.txt").stat().st_ino, "renamed", tmp_path.stat().st_ino]
+
+
+def test_writers_of_one_file_do_not_meet(tmp_path):
+    with atomic_path(tmp_path / "a") as one, atomic_path(tmp_path / "a") as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert (tmp_path / "a").read_text() == "one"  # the last to end
+    assert names(tmp_path) == ["a"]
+
+
+def test_json_without_a_meaning_elsewhere_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert not names(tmp_path)

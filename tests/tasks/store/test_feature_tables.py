@@ -1,0 +1,60 @@
+"""The tables of a track: what names their folder, when they exist, and what is read from them."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from tasks.settings import Settings
+from tasks.store.corpus import Corpus
+from tasks.store.feature_tables import features_config, has_feature_tables, has_features, read_features
+from tasks.store.tables import write_table
+from tasks.store.tracks import TrackRecord
+
+KEY = "web-0"
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Return a corpus with both tables of one track."""
+    corpus = Corpus(tmp_path)
+    for name in corpus.table_names(features_config(Settings()), KEY):
+        write_table(corpus.data / name, pa.table({"time_s": [0.0, 0.5], "rms": [0.25, 0.75]}))
+    return corpus
+
+
+def record(corpus, status="done"):
+    names = corpus.table_names(features_config(Settings()), KEY)
+    files = {name: (corpus.data / name).stat().st_size for name in names}
+    return TrackRecord(key=KEY, title="A", source="here", status=status, updated_at="now", files=files)
+
+
+@pytest.mark.parametrize(
+    "section", [{"frames": {"hop_length": 256}}, {"features": {"n_mfcc": 20}}, {"audio": {"bitrate": 128}}]
+)
+def test_what_determines_the_features_names_their_folder(section):
+    assert features_config(Settings.model_validate(section)) != features_config(Settings())
+
+
+@pytest.mark.parametrize(
+    "section", [{"audio": {"keep": True}}, {"states": {"seed": 1}}, {"model": {"seed": 1}}, {"run": {"workers": 1}}]
+)
+def test_no_other_setting_names_their_folder(section):
+    assert features_config(Settings.model_validate(section)) == features_config(Settings())
+
+
+def test_a_track_has_features_when_it_is_done_and_both_tables_exist_by_these_settings(corpus):
+    known, settings = record(corpus), Settings()
+    assert has_features(corpus, known, settings)
+    assert has_feature_tables(corpus, known, features_config(settings))
+    assert not has_features(corpus, None, settings)
+    assert not has_features(corpus, record(corpus, "failed"), settings)
+    assert not has_features(corpus, known, Settings.model_validate({"features": {"n_mfcc": 20}}))
+    corpus.overview_path(features_config(settings), KEY).unlink()
+    assert not has_features(corpus, known, settings)
+
+
+def test_features_are_indexed_by_their_time(corpus):
+    features = read_features(corpus, KEY, Settings())
+    assert features.index.name == "time_s"
+    assert features["rms"].to_dict() == {0.0: 0.25, 0.5: 0.75}

@@ -59,19 +59,21 @@ def print_train(console: Console, report: TrainReport) -> None:
 
 def print_metrics(console: Console, report: TrainReport) -> None:
     """Print the metrics of the network beside the baselines', and the run."""
-    table = _metrics_table(report.metrics)
+    network = str(report.params.get("model.name", "lstm"))
+    table = _metrics_table(report.metrics, network)
     if table.row_count:
         console.print(table)
     else:
         console.say("No test metrics: the corpus is too small to hold any sound back for a test.")
     if report.metrics.get("test_accuracy", 1.0) < report.metrics.get("majority_accuracy", 0.0):
-        console.say("Caution: on held-out tracks the LSTM is worse than the most frequent state alone; add songs.")
+        name = network.upper()
+        console.say(f"Caution: on held-out tracks the {name} is worse than the most frequent state alone; add songs.")
     when = "Trained" if report.is_new else "Trained before"
     rank = "the champion" if report.is_champion else "not the champion"
     console.say(f"{when}: MLflow run {report.run_id}; model {report.model_uri} ({rank})")
 
 
-def _metrics_table(metrics: dict[str, float]) -> Table:
+def _metrics_table(metrics: dict[str, float], network: str) -> Table:
     from songform.learning.baselines import BASELINES
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -81,5 +83,5 @@ def _metrics_table(metrics: dict[str, float]) -> Table:
     for who in ("test", *BASELINES):
         if f"{who}_accuracy" in metrics:
             values = [f"{metrics[f'{who}_{name}']:.3f}" for name in ("accuracy", "macro_f1", "log_loss")]
-            table.add_row("lstm" if who == "test" else who.replace("_", " "), *values)
+            table.add_row(network if who == "test" else who.replace("_", " "), *values)
     return table

@@ -17,9 +17,10 @@ from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.train.heldout_scores import judge_bundle
 from tasks.train.registry import judge_champion, log_results, model_version, register_bundle
-from tasks.train.state_labels import Plan, fit_corpus_states, label_tracks, plan_training
+from tasks.train.state_labels import fit_corpus_states, label_tracks
 from tasks.train.tracking import MODEL_NAME, finish_run, finished_run, prepare_store, run_summary, start_run
 from tasks.train.train_network import train_bundle
+from tasks.train.training_plan import Plan, plan_training
 
 __all__ = ["TrainReport", "train"]
 

@@ -106,9 +106,10 @@ def trained(extracted, quick, tmp_path_factory) -> Iterator[Trained]:
     """Train once, task by task and without a Prefect server, in a home of its own."""
     from tasks.train.heldout_scores import judge_bundle
     from tasks.train.registry import judge_champion, log_results, register_bundle
-    from tasks.train.state_labels import fit_corpus_states, label_tracks, plan_training
+    from tasks.train.state_labels import fit_corpus_states, label_tracks
     from tasks.train.tracking import finish_run, prepare_store, start_run
     from tasks.train.train_network import train_bundle
+    from tasks.train.training_plan import plan_training
 
     home = tmp_path_factory.mktemp("trained")
     shutil.copytree(extracted, home, dirs_exist_ok=True)

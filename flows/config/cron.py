@@ -1,13 +1,8 @@
 """Whether Prefect will understand a cron expression and a time zone.
 
-<<<<<<< HEAD
-Prefect takes a second to import and must not be imported before its server is known, so cronsim checks [1]_. It is
-stricter than Prefect's reader (an impossible day is no day). The one letter that they read differently is refused.
-=======
 Prefect itself takes a second to import and must not be imported before its server is known, so cronsim checks [1]_:
 it is stricter than Prefect's reader (an impossible day is no day). The one letter that they read differently is
 refused.
->>>>>>> h-servers
 
 References
 ----------

@@ -22,8 +22,9 @@ from tasks.settings import Settings
 from tasks.store.atomic_files import write_json
 from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import read_features, read_overview
-from tasks.train.state_labels import Plan, read_labels
+from tasks.train.state_labels import read_labels
 from tasks.train.train_network import Material
+from tasks.train.training_plan import Plan
 
 __all__ = ["Judgement", "judge_bundle"]
 

@@ -1,8 +1,7 @@
-"""Labelling: which tracks a training takes, the states it discovers in them, and a state for every frame."""
+"""The states of a corpus: discovered in the training tracks, and assigned to every frame of all tracks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,83 +11,27 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from songform.errors import CorpusError, ParameterError
-from songform.learning import baselines, networks
-from songform.learning.splits import Signature, Split, audio_groups, blocks_in_time, split_tracks
-from songform.structure import context, naming, states
+from songform.learning.splits import Split
 from songform.structure.context import UNIT_SECONDS
 from songform.structure.pooling import frame_units
 from songform.structure.states import StateModel, fit_states, state_posterior, state_sequence, unit_vectors
 from tasks.progress import announce
-from tasks.settings import Settings, digest
+from tasks.settings import Settings
 from tasks.store.atomic_files import atomic_path
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import features_config, has_features, read_features, read_overview
+from tasks.store.feature_tables import read_features, read_overview
 from tasks.store.tables import read_table, write_table
-from tasks.store.tracks import TrackRecord
-from tasks.train.stage_versions import bundle_versions, states_versions
+from tasks.train.training_plan import Plan
 
 __all__ = [
-    "Plan",
     "fit_corpus_states",
     "label_tracks",
-    "plan_training",
     "read_labels",
     "read_state_model",
     "states_by_settings",
 ]
 
 _MOST_UNITS = 400_000  # units that KMeans is fitted on: 55 hours of music, 260 MB
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one training takes.
-
-    Parameters
-    ----------
-    split : Split
-        Which track is in which part.
-    manifest : str
-        Digest of the tracks and their audio.
-    states_id, bundle_id : str
-        Digests of all that determines the state model, and the whole bundle: they name the folders.
-    """
-
-    split: Split
-    manifest: str
-    states_id: str
-    bundle_id: str
-
-    @property
-    def keys(self) -> list[str]:
-        """All tracks, in order."""
-        return sorted({*self.split.train, *self.split.validation, *self.split.test})
-
-
-@task(cache_policy=NO_CACHE)
-def plan_training(home: Path, settings: Settings) -> Plan:
-    """Take the tracks whose features stand, and deal them out.
-
-    Raises
-    ------
-    CorpusError
-        If there is no track, or none as long as a window.
-    """
-    corpus = Corpus(home)
-    records = [record for record in corpus.records() if has_features(corpus, record, settings)]
-    if not records:
-        msg = f"the corpus in {corpus.data} holds no track with these settings; bring some in with songform ingest"
-        raise CorpusError(msg)
-    split = _split(corpus, records, settings)
-    manifest = digest([[record.key, record.audio_sha256] for record in records], features_config(settings))
-    versions = [context.VERSION, naming.VERSION, states.VERSION]
-    train = [
-        [record.key, record.audio_sha256, split.train[record.key]] for record in records if record.key in split.train
-    ]
-    states_id = digest(features_config(settings), settings.states, versions, _plain(train), later=states_versions())
-    versions = [networks.VERSION, baselines.VERSION]
-    bundle_id = digest(states_id, manifest, settings.sequences, settings.model, *versions, later=bundle_versions())
-    return Plan(split, manifest, states_id, bundle_id)
 
 
 @task(cache_policy=NO_CACHE)
@@ -140,25 +83,6 @@ def read_labels(corpus: Corpus, plan: Plan, key: str, model: StateModel) -> NDAr
     return np.array([place[name] for name in names], dtype=np.intp)
 
 
-def _split(corpus: Corpus, records: list[TrackRecord], settings: Settings) -> Split:
-    """Deal out whole tracks, or blocks of time where there are too few."""
-    groups = audio_groups({record.key: _signature(corpus, record, settings) for record in records})
-    durations = {record.key: record.duration or 0.0 for record in records}
-    try:
-        if len(groups) >= 3:
-            blocks_in_time(durations, window_seconds=settings.sequences.seconds)  # refuses songs that are all too short
-            return split_tracks(groups, seed=settings.model.seed)
-        return blocks_in_time(durations, window_seconds=settings.sequences.seconds)
-    except ParameterError as error:
-        raise CorpusError(f"this corpus cannot be learned from: {error}") from error
-
-
-def _signature(corpus: Corpus, record: TrackRecord, settings: Settings) -> Signature:
-    levels = read_overview(corpus, record.key, settings).logmel_db
-    seconds = levels[: len(levels) // 10 * 10].reshape(-1, 10, levels.shape[1]).mean(axis=1)
-    return Signature(record.audio_sha256 or record.key, record.duration or 0.0, seconds)
-
-
 def _fit(corpus: Corpus, split: Split, settings: Settings) -> StateModel:
     keys = sorted(split.train)
     songs = []
@@ -206,8 +130,3 @@ def _label(corpus: Corpus, model: StateModel, plan: Plan, key: str, settings: Se
     write_table(
         corpus.states_path(plan.states_id, f"{key}.parquet"), table, about={"key": key, "model": plan.states_id}
     )
-
-
-def _plain(train: list[list[object]]) -> list[list[object]]:
-    """Spell infinity, which JSON does not know."""
-    return [[key, sha256, str(spans)] for key, sha256, spans in train]

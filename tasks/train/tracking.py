@@ -20,7 +20,7 @@ from songform.errors import CorpusError, ModelError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.train.provenance import git_state
-from tasks.train.state_labels import Plan
+from tasks.train.training_plan import Plan
 
 __all__ = [
     "MODEL_NAME",

@@ -31,8 +31,9 @@ from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import read_features
 from tasks.store.temp_files import temporary_path
 from tasks.train.reference_songs import TUNING_SEEDS, best_weight, composed_songs
-from tasks.train.state_labels import Plan, read_labels, read_state_model
+from tasks.train.state_labels import read_labels, read_state_model
 from tasks.train.tracking import epoch_logger
+from tasks.train.training_plan import Plan
 
 __all__ = ["Material", "Training", "read_training", "train_bundle", "window_shape"]
 

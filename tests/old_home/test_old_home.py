@@ -12,13 +12,14 @@ import pytest
 
 from flows.config.load import load_settings
 from songform.bundle import Bundle
-from tasks.ingest.ingest_plan import survey
+from tasks.ingest.ingest_plan import plan_ingest
 from tasks.report.song_reports import PICTURES, report_tracks
 from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import read_features, read_overview
 from tasks.train.registry import ModelInfo
-from tasks.train.state_labels import fit_corpus_states, label_tracks, plan_training, read_labels, read_state_model
+from tasks.train.state_labels import fit_corpus_states, label_tracks, read_labels, read_state_model
 from tasks.train.train_network import train_bundle
+from tasks.train.training_plan import plan_training
 
 HERE = Path(__file__).parent
 
@@ -52,10 +53,10 @@ def expected():
 def test_an_ingest_has_nothing_to_do(home, settings):
     corpus = Corpus(home)
     records = corpus.records()
-    found = survey(home, records, settings, now=datetime.now(UTC))
+    found = plan_ingest(home, records, settings, now=datetime.now(UTC))
     assert len(records) == 3
     assert [track.key for track in found.cached] == [record.key for record in records]
-    assert (found.wanted, found.left) == ((), ())
+    assert (found.wanted, found.deferred) == ((), ())
 
 
 def test_the_folders_of_its_states_and_its_bundle_have_the_names_that_they_would_get_today(home, plan):

@@ -17,7 +17,8 @@ from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import read_features
 from tasks.store.tracks import Track
 from tasks.train import reference_songs, train_network
-from tasks.train.state_labels import fit_corpus_states, label_tracks, plan_training
+from tasks.train.state_labels import fit_corpus_states, label_tracks
+from tasks.train.training_plan import plan_training
 
 SR = 22050
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -19,9 +19,10 @@ from flows.cli.exit_codes import DONE, NOTHING_DONE
 from flows.cli.options import PrefectPort
 
 if TYPE_CHECKING:
+    from flows.prefect_server.launch import PrefectServer
     from tasks.store.corpus import Corpus
 
-__all__ = ["ServedPages", "serve_pages", "ui"]
+__all__ = ["ServedPages", "print_end", "serve_pages", "ui"]
 
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="MLflow's port; 0 for any free one.")]
 
@@ -43,16 +44,25 @@ class ServedPages:
     error: str | None = None
 
 
+class MlflowServer(NamedTuple):
+    """A server of MLflow: its address, its process, and the file that it logs to."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
 def ui(context: CommandContext, *, port: Port = 5000, prefect_port: PrefectPort = 4200) -> int:
     """Serve MLflow's and Prefect's pages of this home on 127.0.0.1, until stopped with Ctrl-C."""
     served = serve_pages(context.home, port=port, prefect_port=prefect_port, say=context.console.say)
-    return print_served(context.console, {"mlflow": served.mlflow, "prefect": served.prefect}, served.error)
+    return print_end(context.console, served)
 
 
-def print_served(console: Console, addresses: dict[str, Any], error: str | None) -> int:
+def print_end(console: Console, served: ServedPages) -> int:
     """Print how serving ended, and return the exit code."""
-    if error is not None:
-        return console.fail(error, NOTHING_DONE, **addresses)
+    addresses = {"mlflow": served.mlflow, "prefect": served.prefect}
+    if served.error is not None:
+        return console.fail(served.error, NOTHING_DONE, **addresses)
     if console.json:
         console.document({**addresses, "ended": "stopped"})
     return DONE
@@ -75,7 +85,6 @@ def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str]
     SongformError
         If a server does not start, most often because its port is taken.
     """
-    from flows.prefect_server.health import wait_until_healthy
     from flows.prefect_server.launch import available_port
     from flows.prefect_server.lifetime import stop_child
     from flows.prefect_server.shared_server import shared_server
@@ -84,31 +93,44 @@ def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str]
     corpus, served = Corpus(home), ServedPages()
     corpus.prepare()
     port = available_port(port, "--port")
-    address = f"http://127.0.0.1:{port}"
     with shared_server(home, prefect_port) as prefect:
-        mlflow = _start_mlflow(corpus, port)
+        mlflow = MlflowServer(f"http://127.0.0.1:{port}", _start_mlflow(corpus, port), corpus.mlruns / "server.log")
         try:
             say("Starting; this takes up to a minute.")
-            wait_until_healthy(f"{address}/health", mlflow, log=corpus.mlruns / "server.log")
-            served.mlflow = address
-            say(f"MLflow:  {address}/#/experiments  (choose Model training; experiments, runs, models)")
-            prefect.wait()
-            served.prefect = prefect.pages
-            say(f"Prefect: {prefect.pages}  (flow runs, tasks, logs)")
+            _wait_until_up(served, mlflow, prefect, say)
             say(
                 "Ctrl-C stops both."
                 if prefect.process
                 else "Ctrl-C stops MLflow's; songform schedule serves Prefect's."
             )
-            while mlflow.poll() is None and prefect.is_up:
-                time.sleep(0.5)
-            name, log = ("Prefect", prefect.log) if mlflow.poll() is None else ("MLflow", corpus.mlruns / "server.log")
-            served.error = f"the server of {name} ended; {log} may say why; start songform ui again"
+            served.error = _wait_until_down(mlflow, prefect)
         except KeyboardInterrupt:
             say("Stopped.")
         finally:
-            stop_child(mlflow)
+            stop_child(mlflow.process)
     return served
+
+
+def _wait_until_up(
+    served: ServedPages, mlflow: MlflowServer, prefect: PrefectServer, say: Callable[[str], None]
+) -> None:
+    """Wait until both servers answer, and print the address of each when it does."""
+    from flows.prefect_server.health import wait_until_healthy
+
+    wait_until_healthy(f"{mlflow.address}/health", mlflow.process, log=mlflow.log)
+    served.mlflow = mlflow.address
+    say(f"MLflow:  {mlflow.address}/#/experiments  (choose Model training; experiments, runs, models)")
+    prefect.wait()
+    served.prefect = prefect.pages
+    say(f"Prefect: {prefect.pages}  (flow runs, tasks, logs)")
+
+
+def _wait_until_down(mlflow: MlflowServer, prefect: PrefectServer) -> str:
+    """Wait until a server ends by itself; return which one, in a sentence."""
+    while mlflow.process.poll() is None and prefect.is_up:
+        time.sleep(0.5)
+    name, log = ("Prefect", prefect.log) if mlflow.process.poll() is None else ("MLflow", mlflow.log)
+    return f"the server of {name} ended; {log} may say why; start songform ui again"
 
 
 def _start_mlflow(corpus: Corpus, port: int) -> subprocess.Popen[bytes]:

@@ -13,7 +13,6 @@ import pytest
 from songform.errors import CorpusError, ModelError
 from songform.learning.splits import Split
 from tasks.settings import Settings
-from tasks.train.state_labels import Plan
 from tasks.train.tracking import (
     client,
     epoch_logger,
@@ -24,6 +23,7 @@ from tasks.train.tracking import (
     start_run,
     store_uri,
 )
+from tasks.train.training_plan import Plan
 
 PREPARING = """
 import pathlib, sys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -90,8 +91,9 @@ def test_a_server_that_ends_by_itself_is_an_error_that_names_it(songform, docume
     assert f"songform: the server of {server} ended; " in result.stderr
 
 
-def test_a_port_that_is_taken_is_one_sentence_and_a_document(songform, document, tmp_path, monkeypatch):
-    monkeypatch.setattr("flows.prefect_server.launch._is_taken", lambda port: True)
-    result = songform("--home", tmp_path, "ui", "--json", "--port", "5000")
+def test_a_port_that_is_taken_is_one_sentence_and_a_document(songform, document, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = songform("--home", tmp_path, "ui", "--json", "--port", port)
     assert result.exit_code == 4
-    assert document(result)["error"].startswith("port 5000 is taken by another program")
+    assert document(result)["error"].startswith(f"port {port} is taken by another program")

@@ -1,0 +1,84 @@
+"""Which tracks a training takes, which part each is in, and what the digests depend on."""
+
+from __future__ import annotations
+
+import pytest
+import soundfile
+
+from songform.errors import CorpusError
+from songform.learning.splits import PARTS
+from tasks.store.corpus import Corpus
+from tasks.train.training_plan import plan_training
+
+
+def test_every_track_is_in_one_part_and_a_plan_is_repeatable(home, quick):
+    plan = plan_training.fn(home, quick)
+    parts = [set(plan.split.part(part)) for part in PARTS]
+    assert [len(part) for part in parts] == [4, 1, 1]
+    assert set.union(*parts) == set(plan.keys) == {record.key for record in Corpus(home).records()}
+    assert plan.split.by_track
+    assert plan_training.fn(home, quick) == plan
+
+
+def test_ids_change_with_what_determines_them_and_with_nothing_else(home, quick, changed):
+    plan = plan_training.fn(home, quick)
+
+    def ids(**sections):
+        other = plan_training.fn(home, changed(quick, **sections))
+        assert other.manifest == plan.manifest
+        return other.states_id == plan.states_id, other.bundle_id == plan.bundle_id
+
+    assert ids(download={"workers": 1}, run={"workers": 1}) == (True, True)
+    assert ids(model={"epochs": 9}) == (True, False)
+    assert ids(sequences={"hop_seconds": 1.0}) == (True, False)
+    assert ids(states={"seed": 9}) == (False, False)
+
+
+def test_a_track_more_is_another_corpus(home, quick, song, ingest):
+    plan = plan_training.fn(home, quick)
+    ingest(home, song("more/tone.flac").parent, quick)
+    other = plan_training.fn(home, quick)
+    assert len(other.keys) == len(plan.keys) + 1
+    assert other.manifest != plan.manifest
+
+
+def test_only_tracks_whose_tables_stand_are_taken(home, quick, changed):
+    corpus = Corpus(home)
+    lost = corpus.records()[0]
+    (corpus.data / next(iter(lost.files))).unlink()
+    assert lost.key not in plan_training.fn(home, quick).keys
+    with pytest.raises(CorpusError, match=r"holds no track with these settings; bring some in with songform ingest"):
+        plan_training.fn(home, changed(quick, features={"n_mfcc": 20}))
+
+
+def test_two_copies_of_a_recording_are_never_on_two_sides(home, quick, audio_files, tmp_path, ingest):
+    """The copies are other files (WAV for FLAC), so that their keys differ."""
+    (tmp_path / "copies").mkdir()
+    for path in audio_files:
+        y, sr = soundfile.read(path)
+        soundfile.write(tmp_path / "copies" / f"{path.stem}.wav", y, sr)
+    ingest(home, tmp_path / "copies", quick)
+    plan = plan_training.fn(home, quick)
+    assert len(plan.keys) == 12
+    of_title = {}
+    for part in PARTS:
+        for key in plan.split.part(part):
+            of_title.setdefault(Corpus(home).record(key).title, []).append(part)
+    assert all(len(parts) == 2 and len(set(parts)) == 1 for parts in of_title.values())
+
+
+def test_a_single_song_is_cut_in_time(home, quick):
+    records = Corpus(home).records()
+    for record in records[1:]:
+        Corpus(home).record_path(record.key).unlink()
+    plan = plan_training.fn(home, quick)
+    assert plan.keys == [records[0].key]
+    assert not plan.split.by_track
+
+
+@pytest.mark.parametrize("n_songs", [1, 6])
+def test_songs_shorter_than_a_window_are_refused_with_both_lengths(home, quick, n_songs, changed):
+    for record in Corpus(home).records()[n_songs:]:
+        Corpus(home).record_path(record.key).unlink()
+    with pytest.raises(CorpusError, match=r"the longest song has 2\d\.\d s, but a window 30 s"):
+        plan_training.fn(home, changed(quick, sequences={"seconds": 30.0}))

@@ -10,7 +10,7 @@ import pandas as pd
 import soundfile
 
 from songform import frame_features
-from tasks.ingest.extraction_worker import Extraction, extract_track
+from tasks.ingest.extraction_worker import ExtractionJob, extract_track
 from tasks.settings import Settings
 from tasks.store.tracks import Track
 
@@ -39,7 +39,7 @@ def main(folder: Path, old_config: str) -> None:
     audio = folder / "song.wav"
     soundfile.write(audio, y, SR)
     track = Track(key="file-0", title="song", source="song.wav", path=str(audio))
-    features, _ = extract_track(Extraction(folder, track, audio, Settings())).files
+    features, _ = extract_track(ExtractionJob(folder, track, audio, Settings())).files
     assert features.parent.name != old_config, "tables of the old columns would be taken for new ones"
     np.testing.assert_allclose(pd.read_parquet(features)["crest"], expected, rtol=1e-4)
 

@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 
 from songform import Bundle, compose
-from tasks.ingest.extraction_worker import Extraction, extract_track
+from tasks.ingest.extraction_worker import ExtractionJob, extract_track
 from tasks.ingest.track_records import record_done
 from tasks.settings import ModelSettings, Settings
 from tasks.store.corpus import Corpus
@@ -30,7 +30,7 @@ def add_song(corpus: Corpus, number: int, settings: Settings) -> None:
     audio = corpus.home / f"song {number}.wav"
     soundfile.write(audio, loudness * rng.uniform(-1, 1, len(loudness)), SR)
     track = Track(key=f"file-{number}", title=audio.stem, source=audio.name, path=str(audio))
-    made = extract_track(Extraction(corpus.home, track, audio, settings))
+    made = extract_track(ExtractionJob(corpus.home, track, audio, settings))
     record_done(corpus, track, duration=made.duration, sha256=made.sha256, decoder=made.decoder, files=made.files)
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from songform import Bundle, StateModel, compose, context_descriptors, describe_audio, fit_states, unit_vectors
 from songform.pages import SongView, Sound, song_page
 from songform.structure.change_points import song_stretches
-from songform.structure.context import CONTEXT_COLUMNS, context_curves, stretch_context
+from songform.structure.context import CONTEXT_COLUMNS, context_curves, last_stretch_context, stretch_context
 from songform.structure.naming import ARCHETYPES, STATES, name_clusters
 from songform.structure.normalize import song_curves
 from songform.structure.song_units import song_units
+from songform.structure.states import last_unit_vector
 
 
 def main(folder: Path) -> None:
@@ -28,11 +29,13 @@ def main(folder: Path) -> None:
     bounds = song_stretches(curves)
     expected = [curves.brightness[start:end].mean() for start, end in pairwise(bounds)]
     np.testing.assert_allclose(stretch_context(curves, bounds)[:, -1], expected)
+    np.testing.assert_allclose(last_stretch_context(curves, bounds)[-1], expected[-1])
     context = context_descriptors(features, overview)["brightness"]
     assert np.isin(context.round(9), np.round(expected, 9)).all()
 
     model = fit_states([unit_vectors(features, overview)])
     assert model.profile.shape == (5, 7)
+    assert len(last_unit_vector(song_units(features, overview))) == len(model.center)
     assert model.weight[-1] == 0.5 * model.weight[-2], "the descriptor has half the weight of the one before it"
     model.save(folder / "states.npz")
     form = Bundle(StateModel.load(folder / "states.npz"), None, 0.0, tuple(features.columns)).form(

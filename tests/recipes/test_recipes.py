@@ -117,6 +117,11 @@ RECIPES = {
             "        stretch_means(np.minimum(np.abs(local_slope(curves.level_db)), _MOST_SLOPE), bounds),\n",
             "        stretch_means(curves.brightness, bounds),\n",
         ),
+        added(
+            CONTEXT,
+            "        stretch_means(np.minimum(np.abs(slopes), _MOST_SLOPE), whole),\n",
+            "        stretch_means(tail.brightness, whole),\n",
+        ),
         *(
             Edit(NAMING, f"],  # {state}\n", f", {value}],  # {state}\n")
             for state, value in (

@@ -163,7 +163,8 @@ def last_unit_vector(units: SongUnits) -> Array:
     curves = song_curves(units, n_last=MOST_UNITS)
     bounds = song_stretches(curves)
     features = (curves.columns[-1] + curves.columns[bounds[-2] :].mean(axis=0)) / 2
-    return np.r_[features, last_stretch_context(curves, bounds)]
+    vector: Array = np.r_[features, last_stretch_context(curves, bounds)]
+    return vector
 
 
 def _vectors(curves: Curves) -> Array:

@@ -13,11 +13,11 @@ from flows.ingest_report import IngestReport
 from songform.errors import ModelError, SourceError
 from tasks.ingest.sources.listing import problems_message
 from tasks.report.segment_table import collect_segments
-from tasks.report.song_reports import OWN_MODEL, report_tracks
+from tasks.report.song_reports import report_tracks
 from tasks.report.sonification import sonify_tracks
 from tasks.settings import Settings
-from tasks.train.registry import ModelInfo, champion_version, fetch_bundle
-from tasks.train.tracking import MODEL_NAME
+from tasks.train.model_choice import choose_model
+from tasks.train.registry import OWN_MODEL, ModelInfo, fetch_bundle
 
 __all__ = ["AnalyzeReport", "analyze", "analyze_ingested"]
 
@@ -100,7 +100,7 @@ def analyze_ingested(
 ) -> AnalyzeReport:
     """Tell the form of the tracks that an ingest brought in; see `analyze`."""
     keys = _keys_at_hand(ingested)
-    chosen = chosen_model(home, model)
+    chosen = choose_model(home, model, fetch=fetch_bundle)
     documents = report_tracks(home, keys, settings, chosen, out=out, n_tracks=len(keys))
     problems = [document["error"] for document in documents if "error" in document]
     reports = [document for document in documents if "error" not in document]
@@ -108,13 +108,6 @@ def analyze_ingested(
         raise ModelError(problems[0])
     collect_segments(home, reports, settings)
     return AnalyzeReport(ingested, reports, chosen, problems)
-
-
-def chosen_model(home: Path, uri: str | None) -> ModelInfo:
-    """Return the model asked for, else the champion, else the song's own."""
-    if uri is None and champion_version(home) is None:
-        return OWN_MODEL
-    return fetch_bundle(home, uri or f"models:/{MODEL_NAME}@champion")
 
 
 def _keys_at_hand(ingested: IngestReport) -> list[str]:

@@ -15,8 +15,9 @@ from prefect import flow
 from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.train.heldout_scores import judge_bundle
-from tasks.train.registry import judge_champion, log_results, model_version, register_bundle
+from tasks.train.array_cache import array_folder
+from tasks.train.heldout_scores import score_bundle
+from tasks.train.registry import log_results, model_version, register_bundle, update_champion
 from tasks.train.state_labels import fit_corpus_states, label_tracks
 from tasks.train.tracking import MODEL_NAME, finish_run, finished_run, prepare_store, run_summary, start_run
 from tasks.train.train_network import train_bundle
@@ -89,16 +90,16 @@ def _train_unless_finished(
     if run_id is None:
         began = time.monotonic()
         run_id = start_run(home, experiment_id, plan, settings)
-        with _closed_on_failure(home, run_id):
-            fit_corpus_states(home, plan, settings)
-            label_tracks(home, plan, settings)
-            folder = train_bundle(home, plan, settings, run_id, again=again)
-            judgement = judge_bundle(home, plan, settings, folder)
-            log_results(home, run_id, folder, judgement, time.monotonic() - began)
+        with _closed_on_failure(home, run_id), array_folder(home, plan) as arrays:
+            fit_corpus_states(home, plan, settings, arrays=arrays)
+            label_tracks(home, plan, settings, arrays=arrays)
+            folder = train_bundle(home, plan, settings, run_id, again=again, arrays=arrays)
+            heldout = score_bundle(home, plan, settings, folder, arrays=arrays)
+            log_results(home, run_id, folder, heldout, time.monotonic() - began)
             register_bundle(home, run_id, folder, settings)
             finish_run(home, run_id)
     version = model_version(home, run_id)
-    is_champion = judge_champion(home, version) if version else False
+    is_champion = update_champion(home, version) if version else False
     uri = f"models:/{MODEL_NAME}/{version}" if version else f"runs:/{run_id}/bundle"
     return TrainReport(**run_summary(home, run_id), model_uri=uri, is_champion=is_champion, is_new=is_new)
 

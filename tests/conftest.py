@@ -71,7 +71,7 @@ def extracted(audio_files, quick, tmp_path_factory) -> Path:
     from tasks.ingest.extract_tracks import extract_tracks
     from tasks.ingest.sources.local_files import local_listing
     from tasks.store.corpus import Corpus
-    from tasks.train.reference_songs import JUDGE_SEEDS, TUNING_SEEDS, composed_songs
+    from tasks.train.reference_songs import COMPARISON_SEEDS, TUNING_SEEDS, composed_songs
 
     home = tmp_path_factory.mktemp("extracted")
     Corpus(home).prepare()
@@ -83,7 +83,7 @@ def extracted(audio_files, quick, tmp_path_factory) -> Path:
             "compose",
             partial(tasks.train.reference_songs.synth.compose, duration=SECONDS),
         )
-        composed_songs(home, (*JUDGE_SEEDS, *TUNING_SEEDS), quick)
+        composed_songs(home, (*COMPARISON_SEEDS, *TUNING_SEEDS), quick)
     return home
 
 
@@ -97,15 +97,15 @@ class Trained:
     experiment_id: str
     run_id: str
     folder: Path
-    judgement: object
+    heldout: object
     version: str
 
 
 @pytest.fixture(scope="session")
 def trained(extracted, quick, tmp_path_factory) -> Iterator[Trained]:
     """Train once, task by task and without a Prefect server, in a home of its own."""
-    from tasks.train.heldout_scores import judge_bundle
-    from tasks.train.registry import judge_champion, log_results, register_bundle
+    from tasks.train.heldout_scores import score_bundle
+    from tasks.train.registry import log_results, register_bundle, update_champion
     from tasks.train.state_labels import fit_corpus_states, label_tracks
     from tasks.train.tracking import finish_run, prepare_store, start_run
     from tasks.train.train_network import train_bundle
@@ -119,9 +119,9 @@ def trained(extracted, quick, tmp_path_factory) -> Iterator[Trained]:
     fit_corpus_states.fn(home, plan, quick)
     label_tracks.fn(home, plan, quick)
     folder = train_bundle.fn(home, plan, quick, run_id)
-    judgement = judge_bundle.fn(home, plan, quick, folder)
-    log_results.fn(home, run_id, folder, judgement, 1.0)
+    heldout = score_bundle.fn(home, plan, quick, folder)
+    log_results.fn(home, run_id, folder, heldout, 1.0)
     version = register_bundle.fn(home, run_id, folder, quick)
-    judge_champion.fn(home, version)
+    update_champion.fn(home, version)
     finish_run.fn(home, run_id)
-    return Trained(home, quick, plan, experiment_id, run_id, folder, judgement, version)
+    return Trained(home, quick, plan, experiment_id, run_id, folder, heldout, version)

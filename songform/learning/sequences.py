@@ -26,7 +26,16 @@ from numpy.typing import NDArray
 from songform.errors import ParameterError
 from songform.structure.pooling import frame_units, pooled
 
-__all__ = ["DELTA_REACH", "VERSION", "SongWindows", "WindowShape", "Windows", "standard_inputs", "window_probabilities"]
+__all__ = [
+    "DELTA_REACH",
+    "VERSION",
+    "SongWindows",
+    "WindowShape",
+    "Windows",
+    "standard_inputs",
+    "window_positions",
+    "window_probabilities",
+]
 
 VERSION = 1  # increase this when the same features and labels give other windows
 
@@ -143,19 +152,50 @@ class SongWindows:
         target, ahead_seconds : str, float
             What is asked.
         """
-        ends = np.concatenate([shape.ends(start, end, len(inputs)) for start, end in spans]).astype(np.intp)
-        moments = shape.moments(ends, target=target, ahead_seconds=ahead_seconds)
-        # The nearest frame, and midway between two the earlier: the middle of a unit of one frame is such a moment.
-        frames = np.ceil(moments * shape.sr / shape.hop_length - 0.5 - 1e-6).astype(np.intp)
-        inside = np.zeros(len(ends), dtype=bool)
-        for start, end in spans:
-            inside |= (ends * shape.unit_seconds >= start) & (moments < end) & (frames < len(labels))
-        return cls(inputs, ends[inside], labels[frames[inside]])
+        ends, frames = window_positions(
+            len(inputs), len(labels), shape, spans=spans, target=target, ahead_seconds=ahead_seconds
+        )
+        return cls(inputs, ends, labels[frames])
 
     def windows(self, which: Index, n_steps: int) -> Inputs:
         """Return some of the windows, shape (n, n_steps, n_inputs)."""
         view = sliding_window_view(self.inputs, n_steps, axis=0)[self.ends[which] - n_steps + 1]
         return np.ascontiguousarray(view.transpose(0, 2, 1))
+
+
+def window_positions(
+    n_units: int,
+    n_frames: int,
+    shape: WindowShape,
+    *,
+    spans: Sequence[tuple[float, float]] = ((0.0, np.inf),),
+    target: str = "current",
+    ahead_seconds: float = 2.0,
+) -> tuple[Index, Index]:
+    """Return where the windows of a song end, and which frames have the states that they should tell.
+
+    Parameters
+    ----------
+    n_units, n_frames : int
+        Units of the song's inputs, and its frames.
+    shape, spans, target, ahead_seconds
+        As of `SongWindows.of`.
+
+    Returns
+    -------
+    ends : np.ndarray of int, shape=(n_windows,)
+        Last unit of each window.
+    frames : np.ndarray of int, shape=(n_windows,)
+        The frame whose state is each window's target.
+    """
+    ends = np.concatenate([shape.ends(start, end, n_units) for start, end in spans]).astype(np.intp)
+    moments = shape.moments(ends, target=target, ahead_seconds=ahead_seconds)
+    # The nearest frame, and midway between two the earlier: the middle of a unit of one frame is such a moment.
+    frames = np.ceil(moments * shape.sr / shape.hop_length - 0.5 - 1e-6).astype(np.intp)
+    inside = np.zeros(len(ends), dtype=bool)
+    for start, end in spans:
+        inside |= (ends * shape.unit_seconds >= start) & (moments < end) & (frames < n_frames)
+    return ends[inside], frames[inside]
 
 
 class Windows:
@@ -173,6 +213,8 @@ class Windows:
         Windows in a batch; the last one of a pass may be smaller.
     seed : int, optional
         Shuffles songs and windows, another way in each pass; None keeps their order.
+    n_windows : int, optional
+        Windows of all songs, where that is known. If not, all songs are loaded once to count them.
     """
 
     def __init__(
@@ -183,9 +225,11 @@ class Windows:
         n_steps: int,
         batch_size: int,
         seed: int | None,
+        n_windows: int | None = None,
     ) -> None:
         self._load, self._keys, self._n_steps, self._batch_size = load, list(keys), n_steps, batch_size
         self._seed, self._passes = seed, 0
+        self._n_windows = n_windows
 
     def __iter__(self) -> Iterator[tuple[Inputs, Index]]:
         """Yield `(windows, targets)` of shapes (n, n_steps, n_inputs) and (n,)."""
@@ -206,7 +250,9 @@ class Windows:
 
     def __len__(self) -> int:
         """Return the number of batches in a pass."""
-        return (len(self.targets()) + self._batch_size - 1) // self._batch_size
+        if self._n_windows is None:
+            self._n_windows = len(self.targets())
+        return (self._n_windows + self._batch_size - 1) // self._batch_size
 
     def targets(self) -> Index:
         """Return the targets of all windows, in the songs' order."""

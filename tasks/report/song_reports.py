@@ -29,13 +29,10 @@ from tasks.store.atomic_files import atomic_path, write_json
 from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import read_features, read_overview
 from tasks.store.tracks import TrackRecord
-from tasks.train.registry import ModelInfo
+from tasks.train.registry import OWN_MODEL, ModelInfo
 from tasks.train.state_labels import states_by_settings
 
 __all__ = ["OWN_MODEL", "PICTURES", "report_tracks"]
-
-OWN_MODEL = ModelInfo("", "own", None, False)
-"""Stands for states that are fitted on the song itself, where no model was trained yet."""
 
 PICTURES = ("waveform", "rms", "spectrogram", "features", "mfcc", "bandwidth", "states")
 

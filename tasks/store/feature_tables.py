@@ -9,10 +9,10 @@ from songform.features import overview as overviews
 from songform.features.overview import Overview
 from tasks.settings import Settings, digest
 from tasks.store.corpus import Corpus
-from tasks.store.tables import read_table
+from tasks.store.tables import count_rows, read_table
 from tasks.store.tracks import TrackRecord
 
-__all__ = ["features_config", "has_feature_tables", "has_features", "read_features", "read_overview"]
+__all__ = ["count_frames", "features_config", "has_feature_tables", "has_features", "read_features", "read_overview"]
 
 
 def features_config(settings: Settings) -> str:
@@ -37,6 +37,11 @@ def read_features(corpus: Corpus, key: str, settings: Settings) -> pd.DataFrame:
     """Read a track's frame features."""
     table: pd.DataFrame = read_table(corpus.features_path(features_config(settings), key)).to_pandas()
     return table.set_index("time_s")
+
+
+def count_frames(corpus: Corpus, key: str, settings: Settings) -> int:
+    """Return the number of a track's frames without reading them."""
+    return count_rows(corpus.features_path(features_config(settings), key))
 
 
 def read_overview(corpus: Corpus, key: str, settings: Settings) -> Overview:

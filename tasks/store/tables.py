@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from songform.errors import CorpusError, first_line
 from tasks.store.atomic_files import atomic_path
 
-__all__ = ["ROW_GROUP", "TableWriter", "read_table", "table_writer", "write_table"]
+__all__ = ["ROW_GROUP", "TableWriter", "count_rows", "read_table", "table_writer", "write_table"]
 
 
 ROW_GROUP = 16_384  # six minutes of frames: most songs are one group, of which the writer holds several copies
@@ -88,8 +88,25 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     try:
         return pq.read_table(path, columns=columns, partitioning=None)
     except (OSError, pa.ArrowException) as error:
-        msg = f"{path} cannot be read ({first_line(error)}); delete it and ingest the track again"
-        raise CorpusError(msg) from error
+        raise _unreadable(path, error) from error
+
+
+def count_rows(path: Path) -> int:
+    """Return the number of rows of a Parquet file of the corpus, from its metadata alone.
+
+    Raises
+    ------
+    CorpusError
+        If it is missing or not readable.
+    """
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> CorpusError:
+    return CorpusError(f"{path} cannot be read ({first_line(error)}); delete it and ingest the track again")
 
 
 def _metadata(about: dict[str, Any]) -> dict[bytes, bytes]:

@@ -1,15 +1,18 @@
-"""Evaluation: the network and its baselines on the same held-out windows."""
+"""Scores on held-out tracks: the network and its baselines on the same windows."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from threadpoolctl import threadpool_limits
 
 from songform.bundle import Bundle, SequenceModel
 from songform.learning import baselines
@@ -22,19 +25,20 @@ from tasks.settings import Settings
 from tasks.store.atomic_files import write_json
 from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import read_features, read_overview
+from tasks.train.array_cache import ArrayCache
 from tasks.train.state_labels import read_labels
-from tasks.train.train_network import Material
 from tasks.train.training_plan import Plan
+from tasks.train.window_source import WindowSource
 
-__all__ = ["Judgement", "judge_bundle"]
+__all__ = ["HeldOutScores", "score_bundle"]
 
 _BASELINE_SONGS = 200  # training songs from which logistic regression and the centroids learn
 _PERSISTENCE_SONGS = 20  # training songs on which the precision of persistence is measured
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What the test tracks say; empty where there is nothing to test on.
+class HeldOutScores:
+    """How the network and its baselines do on the test tracks; empty if there is no test window.
 
     Parameters
     ----------
@@ -50,7 +54,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class _Answers:
-    """The windows of some songs: the last unit, the target, and what persistence says of each."""
+    """The last unit and the target of some windows, and what is answered for each: by the clusters, by the network."""
 
     last: NDArray[np.float32]
     targets: NDArray[np.intp]
@@ -60,27 +64,44 @@ class _Answers:
 
 
 @task(cache_policy=NO_CACHE)
-def judge_bundle(home: Path, plan: Plan, settings: Settings, folder: Path) -> Judgement:
-    """Measure the bundle and all baselines on the test tracks; what was measured before is read again."""
+def score_bundle(
+    home: Path, plan: Plan, settings: Settings, folder: Path, *, arrays: Path | None = None
+) -> HeldOutScores:
+    """Measure the bundle and all baselines on the test tracks; what was measured before is read again.
+
+    Parameters
+    ----------
+    home, plan, settings
+        The corpus's home, the training, and all settings.
+    folder : Path
+        The bundle's.
+    arrays : Path, optional
+        From `array_folder`: the windows that the training of the network has kept.
+    """
     path = folder / "judgement.json"
     if not path.is_file():
-        write_json(path, asdict(_judged(Corpus(home), plan, settings, Bundle.load(folder))))
-    return Judgement(**json.loads(path.read_text(encoding="utf-8")))
+        bundle = Bundle.load(folder)
+        # BLAS on all cores is no faster with matrices this small. Beside other work it is many times slower, and its
+        # sums depend on the number of threads.
+        with threadpool_limits(1, user_api="blas"):
+            measured = _heldout_scores(Corpus(home), plan, settings, bundle, ArrayCache(arrays))
+        write_json(path, asdict(measured))
+    return HeldOutScores(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def _judged(corpus: Corpus, plan: Plan, settings: Settings, bundle: Bundle) -> Judgement:
+def _heldout_scores(corpus: Corpus, plan: Plan, settings: Settings, bundle: Bundle, cache: ArrayCache) -> HeldOutScores:
     sequence = bundle.sequence
     assert sequence is not None  # noqa: S101  a bundle that was trained has a network
-    examiner = _Examiner(Material(corpus, plan, settings, bundle.states, sequence.center, sequence.scale), sequence)
-    tested = sorted(plan.split.test)
-    test = examiner.answers("test", tested, causal=True) if tested else None
-    if test is None or not len(test.targets):
-        return Judgement({}, [])
-    trained_on = sorted(plan.split.train)
-    train = examiner.answers("train", trained_on[:_BASELINE_SONGS], causal=False)
-    sample = examiner.answers("train", trained_on[:_PERSISTENCE_SONGS], causal=True)
+    source = WindowSource(corpus, plan, settings, bundle.states, sequence.center, sequence.scale, cache)
+    collector = _AnswerCollector(source, sequence)
+    test_keys, train_keys = sorted(plan.split.test), sorted(plan.split.train)[:_BASELINE_SONGS]
+    tested = collector.songs("test", test_keys, n_causal=len(test_keys))
+    if not any(len(song.targets) for song in tested):
+        return HeldOutScores({}, [])
+    trained = collector.songs("train", train_keys, n_causal=_PERSISTENCE_SONGS)
+    test, train, sample = _joined(tested), _joined(trained), _joined(trained[:_PERSISTENCE_SONGS])
     n_states = len(bundle.states.states)
-    said = {
+    answers = {
         "test": test.probability,
         "majority": baselines.majority(train.targets, len(test.targets), n_states),
         "persistence": baselines.named(sample.targets, sample.persistence, test.persistence, n_states),
@@ -88,39 +109,45 @@ def _judged(corpus: Corpus, plan: Plan, settings: Settings, bundle: Bundle) -> J
         "logistic": baselines.logistic(train.last, train.targets, test.last, n_states),
         "centroid": baselines.centroid(train.last, train.targets, test.last, n_states),
     }
-    metrics = {f"{who}_{name}": value for who, p in said.items() for name, value in scores(test.targets, p).items()}
+    measured = {who: scores(test.targets, answers[who]) for who in ("test", *baselines.BASELINES)}
+    metrics = {f"{who}_{name}": value for who, values in measured.items() for name, value in values.items()}
     answer = test.probability.argmax(axis=1)
     found = zip(bundle.states.states, recall(test.targets, answer, n_states), strict=True)
     recalls = {f"test_recall_{state.replace(' ', '_')}": float(share) for state, share in found if np.isfinite(share)}
-    return Judgement(metrics | recalls, confusion(test.targets, answer, n_states).tolist())
+    return HeldOutScores(metrics | recalls, confusion(test.targets, answer, n_states).tolist())
 
 
 @dataclass(frozen=True)
-class _Examiner:
-    """Asks the network and the clusters about songs."""
+class _AnswerCollector:
+    """Asks the clusters and the network about the windows of songs."""
 
-    material: Material
+    source: WindowSource
     sequence: SequenceModel
 
-    def answers(self, part: str, keys: list[str], *, causal: bool) -> _Answers:
-        """Collect the windows of some songs; with `causal`, what the clusters knew at each moment, too."""
-        songs = []
+    def songs(self, part: str, keys: Sequence[str], *, n_causal: int) -> list[_Answers]:
+        """Return the answers song by song; for the first `n_causal`, with what the clusters knew at each moment."""
+        answers = []
         for count, key in enumerate(keys, start=1):
-            songs.append(self._song(part, key, causal=causal))
+            answers.append(self._song(part, key, causal=count <= n_causal))
             announce("evaluation", count, len(keys), part)
-        return _Answers(*(np.concatenate(column) for column in zip(*(vars(s).values() for s in songs), strict=True)))
+        return answers
 
     def _song(self, part: str, key: str, *, causal: bool) -> _Answers:
-        material, windows = self.material, self.material.windows(key, part)
-        labels = read_labels(material.corpus, material.plan, key, material.states)
-        known = _known_frames(len(labels), windows, self.sequence, material.settings)
+        source, settings = self.source, self.source.settings
+        features = read_features(source.corpus, key, settings) if causal else None
+        windows = source.windows(key, part, features)
+        labels = read_labels(source.corpus, source.plan, key, source.states)
+        known = _known_frames(len(labels), windows, self.sequence, settings)
         persistence = np.zeros(len(known), np.intp)
-        if causal and len(known):
-            features = read_features(material.corpus, key, material.settings)
-            overview = read_overview(material.corpus, key, material.settings)
-            persistence = baselines.causal_states(material.states, features, overview, known)
-        probability = _said(self.sequence, windows) if part == "test" else np.zeros((len(known), 0))
+        if features is not None and len(known):
+            overview = read_overview(source.corpus, key, settings)
+            persistence = baselines.causal_states(source.states, features, overview, known)
+        probability = _probabilities(self.sequence, windows) if part == "test" else np.zeros((len(known), 0))
         return _Answers(windows.inputs[windows.ends], windows.targets, persistence, labels[known - 1], probability)
+
+
+def _joined(songs: Sequence[_Answers]) -> _Answers:
+    return _Answers(*(np.concatenate(column) for column in zip(*(vars(song).values() for song in songs), strict=True)))
 
 
 def _known_frames(n_frames: int, windows: SongWindows, sequence: SequenceModel, settings: Settings) -> NDArray[np.intp]:
@@ -130,11 +157,12 @@ def _known_frames(n_frames: int, windows: SongWindows, sequence: SequenceModel, 
     """
     shape = sequence.shape
     units = frame_units(n_frames, sr=shape.sr, hop_length=shape.hop_length, unit_seconds=shape.pool_seconds)
-    side = "left" if settings.sequences.target == "current" else "right"
+    side: Literal["left", "right"] = "left" if settings.sequences.target == "current" else "right"
     return np.maximum(np.searchsorted(units, windows.ends, side=side), 1)
 
 
-def _said(sequence: SequenceModel, windows: SongWindows) -> NDArray[np.float64]:
+def _probabilities(sequence: SequenceModel, windows: SongWindows) -> NDArray[np.float64]:
+    """Return the network's answer for each window, shape (n_windows, n_states)."""
     predict, n_steps = predictor(sequence.network), sequence.shape.n_steps
     parts = [
         predict(windows.windows(np.arange(first, min(first + 256, len(windows.ends))), n_steps))

@@ -1,8 +1,8 @@
 """Composed songs: music whose form is known, by which models are compared and the weight between their parts is chosen.
 
 Scores against a model's own pseudo-labels cannot decide between two clusterings, and people's labels are rare. So each
-home holds a few songs of `songform.synth`, extracted once and never trained on: four to judge with, four to choose
-with.
+home holds a few songs of `songform.synth`, extracted once and never trained on: four by which models are compared, and
+four by which the weight is chosen.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import features_config
 from tasks.store.tables import read_table, write_table
 
-__all__ = ["JUDGE_SEEDS", "TUNING_SEEDS", "WEIGHTS", "ComposedSong", "best_weight", "composed_songs", "named_f1"]
+__all__ = ["COMPARISON_SEEDS", "TUNING_SEEDS", "WEIGHTS", "ComposedSong", "best_weight", "composed_songs", "named_f1"]
 
-JUDGE_SEEDS = (9001, 9002, 9003, 9004)
+COMPARISON_SEEDS = (9001, 9002, 9003, 9004)
 TUNING_SEEDS = (9011, 9012, 9013, 9014)
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 

@@ -1,4 +1,4 @@
-"""Registry: bundles in MLflow, the champion among them, and how a bundle comes back.
+"""Registry: bundles in MLflow, the champion among them, and how a bundle is fetched back.
 
 The alias `champion` moves when there is none yet, or when the new bundle names the states of four composed songs
 better (macro-F1). Scores against a model's own pseudo-labels never decide: a degenerate clustering would win.
@@ -22,24 +22,26 @@ from prefect.cache_policies import NO_CACHE
 from songform import plots
 from songform.bundle import Bundle
 from songform.errors import ModelError, first_line
+from songform.learning.baselines import BASELINES
 from songform.structure.context import CONTEXT_COLUMNS
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.temp_files import temporary_path
 from tasks.train import pyfunc_bundle
-from tasks.train.heldout_scores import Judgement
-from tasks.train.reference_songs import JUDGE_SEEDS, composed_songs, named_f1
+from tasks.train.heldout_scores import HeldOutScores
+from tasks.train.reference_songs import COMPARISON_SEEDS, composed_songs, named_f1
 from tasks.train.tracking import MODEL_NAME, client, has_store
 from tasks.train.train_network import read_training
 
 __all__ = [
+    "OWN_MODEL",
     "ModelInfo",
     "champion_version",
     "fetch_bundle",
-    "judge_champion",
     "log_results",
     "model_version",
     "register_bundle",
+    "update_champion",
 ]
 
 CHAMPION = "champion"
@@ -75,14 +77,18 @@ class ModelInfo:
         return f"{self.uri} ({self.model_id})" if self.uri else "states of the song alone"
 
 
+OWN_MODEL = ModelInfo("", "own", None, False)
+"""Stands for states that are fitted on the song itself, where no model was trained yet."""
+
+
 @task(cache_policy=NO_CACHE)
-def log_results(home: Path, run_id: str, folder: Path, judgement: Judgement, seconds: float) -> None:
+def log_results(home: Path, run_id: str, folder: Path, heldout: HeldOutScores, seconds: float) -> None:
     """Log metrics, pictures and the bundle of a training."""
     from mlflow.entities import Metric
 
     store, bundle, training = client(home), Bundle.load(folder), read_training(folder)
     values = {
-        **judgement.metrics,
+        **heldout.metrics,
         "duration_seconds": seconds,
         "sequence_weight": bundle.weight,
         **{f"windows_{part}": float(count) for part, count in training.windows.items()},
@@ -90,7 +96,7 @@ def log_results(home: Path, run_id: str, folder: Path, judgement: Judgement, sec
     store.log_batch(
         run_id, metrics=[Metric(name, float(value), round(time.time() * 1000), 0) for name, value in values.items()]
     )
-    for name, figure in _figures(bundle, training.history, judgement).items():
+    for name, figure in _figures(bundle, training.history, heldout).items():
         store.log_figure(run_id, figure, f"plots/{name}.png", save_kwargs={"dpi": 150})
     weak = {state: reason for state, reason in zip(bundle.states.states, bundle.states.weak, strict=True) if reason}
     profile = dict(zip(bundle.states.states, bundle.states.profile.round(4).tolist(), strict=True))
@@ -104,7 +110,7 @@ def register_bundle(home: Path, run_id: str, folder: Path, settings: Settings) -
     from mlflow.exceptions import MlflowException
 
     store, bundle = client(home), Bundle.load(folder)
-    store.log_metric(run_id, COMPOSED_F1, named_f1(bundle, composed_songs(home, JUDGE_SEEDS, settings)))
+    store.log_metric(run_id, COMPOSED_F1, named_f1(bundle, composed_songs(home, COMPARISON_SEEDS, settings)))
     with warnings.catch_warnings(), mlflow.start_run(run_id=run_id):
         warnings.filterwarnings("ignore", message=".*input example was not provided")  # the signature is written out
         info = mlflow.pyfunc.log_model(
@@ -126,14 +132,14 @@ def model_version(home: Path, run_id: str) -> str | None:
 
 
 @task(cache_policy=NO_CACHE)
-def judge_champion(home: Path, model_version: str) -> bool:
+def update_champion(home: Path, model_version: str) -> bool:
     """Move the alias to a version if it is better; return whether it is the champion now."""
     store = client(home)
-    reigning = champion_version(home)
-    if reigning is None or _composed_f1(store, model_version) > _composed_f1(store, reigning):
+    current = champion_version(home)
+    if current is None or _composed_f1(store, model_version) > _composed_f1(store, current):
         store.set_registered_model_alias(MODEL_NAME, CHAMPION, model_version)
         return True
-    return reigning == model_version
+    return current == model_version
 
 
 def champion_version(home: Path) -> str | None:
@@ -226,7 +232,7 @@ def _signature(bundle: Bundle) -> Any:
     return ModelSignature(inputs, Schema([ColSpec(DataType.string, "state"), ColSpec(DataType.double, "confidence")]))
 
 
-def _figures(bundle: Bundle, history: dict[str, list[float]], judgement: Judgement) -> dict[str, Any]:
+def _figures(bundle: Bundle, history: dict[str, list[float]], heldout: HeldOutScores) -> dict[str, Any]:
     import pandas as pd
 
     states = bundle.states
@@ -235,16 +241,14 @@ def _figures(bundle: Bundle, history: dict[str, list[float]], judgement: Judgeme
         "training_curves": plots.training_curves(history, title="LSTM"),
         "cluster_profile": plots.cluster_profile(profile, title="What each state is"),
     }
-    if judgement.confusion:
+    if heldout.confusion:
         figures["confusion_matrix"] = plots.confusion_matrix(
-            judgement.confusion, states.states, title="LSTM on the test tracks"
+            heldout.confusion, states.states, title="LSTM on the test tracks"
         )
-        figures["metrics"] = plots.metric_bars(_scores(judgement.metrics), title="The LSTM beside its baselines")
+        figures["metrics"] = plots.metric_bars(_scores(heldout.metrics), title="The LSTM beside its baselines")
     return figures
 
 
 def _scores(metrics: dict[str, float]) -> dict[str, dict[str, float]]:
-    who = {"test": "LSTM"} | {
-        name: name for name in ("majority", "persistence", "persistence_oracle", "logistic", "centroid")
-    }
+    who = {"test": "LSTM"} | {name: name for name in BASELINES}
     return {label: {key: metrics[f"{name}_{key}"] for key in ("accuracy", "macro_f1")} for name, label in who.items()}

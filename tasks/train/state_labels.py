@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,15 @@ from prefect.cache_policies import NO_CACHE
 from songform.errors import CorpusError, ParameterError
 from songform.learning.splits import Split
 from songform.structure.context import UNIT_SECONDS
-from songform.structure.pooling import frame_units
+from songform.structure.pooling import frame_units, n_units
 from songform.structure.states import StateModel, fit_states, state_posterior, state_sequence, unit_vectors
 from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.atomic_files import atomic_path
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import read_features, read_overview
+from tasks.store.feature_tables import count_frames, read_features, read_overview
 from tasks.store.tables import read_table, write_table
+from tasks.train.array_cache import ArrayCache, Arrays
 from tasks.train.training_plan import Plan
 
 __all__ = [
@@ -31,12 +33,19 @@ __all__ = [
     "states_by_settings",
 ]
 
-_MOST_UNITS = 400_000  # units that KMeans is fitted on: 55 hours of music, 260 MB
+MOST_UNITS = 400_000  # units that KMeans is fitted on: 55 hours of music, 260 MB
 
 
 @task(cache_policy=NO_CACHE)
-def fit_corpus_states(home: Path, plan: Plan, settings: Settings) -> Path:
+def fit_corpus_states(home: Path, plan: Plan, settings: Settings, *, arrays: Path | None = None) -> Path:
     """Discover the states of the training tracks; return the model's file.
+
+    Parameters
+    ----------
+    home, plan, settings
+        The corpus's home, the training, and all settings.
+    arrays : Path, optional
+        From `array_folder`; what is computed of each track is kept there for `label_tracks`.
 
     Raises
     ------
@@ -45,20 +54,24 @@ def fit_corpus_states(home: Path, plan: Plan, settings: Settings) -> Path:
     """
     path = Corpus(home).states_path(plan.states_id, "model.npz")
     if not path.is_file():
-        model = _fit(Corpus(home), plan.split, settings)
+        model = _fit(_UnitVectors(Corpus(home), settings, ArrayCache(arrays)), plan.split, settings)
         with atomic_path(path) as temporary:
             model.save(temporary)
     return path
 
 
 @task(cache_policy=NO_CACHE)
-def label_tracks(home: Path, plan: Plan, settings: Settings) -> int:
-    """Give every frame of every track its state; return how many tracks were labelled anew."""
+def label_tracks(home: Path, plan: Plan, settings: Settings, *, arrays: Path | None = None) -> int:
+    """Give every frame of every track its state; return how many tracks were labelled anew.
+
+    The parameters are those of `fit_corpus_states`.
+    """
     corpus = Corpus(home)
+    vectors = _UnitVectors(corpus, settings, ArrayCache(arrays))
     model = read_state_model(corpus, plan)
     missing = [key for key in plan.keys if not corpus.states_path(plan.states_id, f"{key}.parquet").is_file()]
     for count, key in enumerate(missing, start=1):
-        _label(corpus, model, plan, key, settings)
+        _label(vectors, model, plan, key)
         announce("states", count, len(missing))
     return len(missing)
 
@@ -83,50 +96,60 @@ def read_labels(corpus: Corpus, plan: Plan, key: str, model: StateModel) -> NDAr
     return np.array([place[name] for name in names], dtype=np.intp)
 
 
-def _fit(corpus: Corpus, split: Split, settings: Settings) -> StateModel:
-    keys = sorted(split.train)
+@dataclass(frozen=True)
+class _UnitVectors:
+    """The unit vectors of tracks, and the times of their frames: all that states and labels are made from."""
+
+    corpus: Corpus
+    settings: Settings
+    cache: ArrayCache
+
+    def track(self, key: str) -> Arrays:
+        """Return `units`, from `songform.structure.states.unit_vectors`, and `time_s`, of each frame."""
+        return self.cache.get(f"units-{key}", lambda: self._computed(key))
+
+    def inside(self, key: str, spans: list[tuple[float, float]]) -> NDArray[np.intp]:
+        """Return the numbers of a track's units that lie in some spans of it, without computing the units."""
+        n_frames = count_frames(self.corpus, key, self.settings)
+        frames = self.settings.frames
+        count = n_units(n_frames, sr=frames.sr, hop_length=frames.hop_length, unit_seconds=UNIT_SECONDS)
+        centres = (np.arange(count) + 0.5) * UNIT_SECONDS
+        return np.flatnonzero(np.any([(start <= centres) & (centres < end) for start, end in spans], axis=0))
+
+    def _computed(self, key: str) -> Arrays:
+        frames = self.settings.frames
+        features = read_features(self.corpus, key, self.settings)
+        overview = read_overview(self.corpus, key, self.settings)
+        units = unit_vectors(features, overview, sr=frames.sr, hop_length=frames.hop_length)
+        return {"units": units, "time_s": features.index.to_numpy()}
+
+
+def _fit(vectors: _UnitVectors, split: Split, settings: Settings) -> StateModel:
+    inside = {key: vectors.inside(key, spans) for key, spans in sorted(split.train.items())}
+    step = max(1, -(-sum(map(len, inside.values())) // MOST_UNITS))
     songs = []
-    for count, key in enumerate(keys, start=1):
-        songs.append(_training_units(corpus, key, split.train[key], settings))
-        announce("context", count, len(keys))
-    every = -(-sum(map(len, songs)) // _MOST_UNITS)
+    for count, (key, units) in enumerate(inside.items(), start=1):
+        songs.append(vectors.track(key)["units"][units[::step]])
+        announce("context", count, len(inside))
     try:
-        return states_by_settings([song[::every] for song in songs], settings)
+        return states_by_settings(songs, settings)
     except ParameterError as error:
         raise CorpusError(f"no states can be discovered in this corpus: {error}") from error
 
 
-def _training_units(
-    corpus: Corpus, key: str, spans: list[tuple[float, float]], settings: Settings
-) -> NDArray[np.float64]:
-    units = _units(corpus, key, settings)
-    centres = (np.arange(len(units)) + 0.5) * UNIT_SECONDS
-    return units[np.any([(start <= centres) & (centres < end) for start, end in spans], axis=0)]
-
-
-def _units(corpus: Corpus, key: str, settings: Settings) -> NDArray[np.float64]:
-    return unit_vectors(
-        read_features(corpus, key, settings),
-        read_overview(corpus, key, settings),
-        sr=settings.frames.sr,
-        hop_length=settings.frames.hop_length,
-    )
-
-
-def _label(corpus: Corpus, model: StateModel, plan: Plan, key: str, settings: Settings) -> None:
-    features = read_features(corpus, key, settings)
-    units = _units(corpus, key, settings)
-    posterior = state_posterior(model, units)
+def _label(vectors: _UnitVectors, model: StateModel, plan: Plan, key: str) -> None:
+    track = vectors.track(key)
+    posterior = state_posterior(model, track["units"])
     path = state_sequence(model, posterior)
-    of_unit = frame_units(len(features), sr=model.sr, hop_length=model.hop_length, unit_seconds=UNIT_SECONDS)
+    n_frames = len(track["time_s"])
+    of_unit = frame_units(n_frames, sr=model.sr, hop_length=model.hop_length, unit_seconds=UNIT_SECONDS)
     confidence = posterior[np.arange(len(path)), path].astype(np.float32)
     table = pa.table(
         {
-            "time_s": features.index.to_numpy(),
+            "time_s": track["time_s"],
             "state": pa.DictionaryArray.from_arrays(path[of_unit].astype(np.int8), list(model.states)),
             "confidence": confidence[of_unit],
         }
     )
-    write_table(
-        corpus.states_path(plan.states_id, f"{key}.parquet"), table, about={"key": key, "model": plan.states_id}
-    )
+    path_of_table = vectors.corpus.states_path(plan.states_id, f"{key}.parquet")
+    write_table(path_of_table, table, about={"key": key, "model": plan.states_id})

@@ -1,6 +1,6 @@
 """Training: the network learns from the labelled tracks.
 
-Windows are streamed from Parquet, song by song. What a training makes lies in one folder of the corpus, a bundle, and
+Windows are streamed from disk, song by song. What a training makes lies in one folder of the corpus, a bundle, and
 is renamed into place when it is whole.
 """
 
@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -23,19 +24,20 @@ from sklearn.preprocessing import StandardScaler
 from songform.bundle import Bundle, SequenceModel
 from songform.errors import CorpusError
 from songform.learning.networks import fit_network
-from songform.learning.sequences import SongWindows, Windows, WindowShape, standard_inputs
-from songform.structure.states import StateModel
+from songform.learning.sequences import Windows
 from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import read_features
 from tasks.store.temp_files import temporary_path
+from tasks.train.array_cache import ArrayCache, array_folder
 from tasks.train.reference_songs import TUNING_SEEDS, best_weight, composed_songs
-from tasks.train.state_labels import read_labels, read_state_model
+from tasks.train.state_labels import read_state_model
 from tasks.train.tracking import epoch_logger
 from tasks.train.training_plan import Plan
+from tasks.train.window_source import WindowSource, window_shape
 
-__all__ = ["Material", "Training", "read_training", "train_bundle", "window_shape"]
+__all__ = ["Training", "read_training", "train_bundle"]
 
 EpochListener = Callable[[int, Mapping[str, float]], None]
 
@@ -59,59 +61,14 @@ class Training:
     windows: dict[str, int]
 
 
-@dataclass(frozen=True)
-class Material:
-    """What windows are cut from.
-
-    Parameters
-    ----------
-    corpus, plan, settings
-        Where the tracks are, which they are, how windows are made.
-    states : StateModel
-        Whose labels are the targets.
-    center, scale : np.ndarray, shape=(n_columns,)
-        Mean and standard deviation of each feature column over the training frames.
-    """
-
-    corpus: Corpus
-    plan: Plan
-    settings: Settings
-    states: StateModel
-    center: NDArray[np.float64]
-    scale: NDArray[np.float64]
-
-    def windows(self, key: str, part: str) -> SongWindows:
-        """Read the windows that one track gives to one part."""
-        shape, sequences = window_shape(self.settings), self.settings.sequences
-        features = read_features(self.corpus, key, self.settings).to_numpy(np.float64)
-        return SongWindows.of(
-            standard_inputs(features, self.center, self.scale, shape),
-            read_labels(self.corpus, self.plan, key, self.states),
-            shape,
-            spans=self.plan.split.part(part)[key],
-            target=sequences.target,
-            ahead_seconds=sequences.ahead_seconds,
-        )
-
-
-def window_shape(settings: Settings) -> WindowShape:
-    """Return the lengths of windows as the settings give them."""
-    sequences, frames = settings.sequences, settings.frames
-    return WindowShape(
-        sequences.pool_seconds,
-        sequences.seconds,
-        sequences.hop_seconds,
-        frames.sr,
-        frames.frame_length,
-        frames.hop_length,
-    )
-
-
 @task(cache_policy=NO_CACHE)
-def train_bundle(home: Path, plan: Plan, settings: Settings, run_id: str, *, again: bool = False) -> Path:
+def train_bundle(
+    home: Path, plan: Plan, settings: Settings, run_id: str, *, again: bool = False, arrays: Path | None = None
+) -> Path:
     """Train the network, epoch by epoch into the MLflow run, and write the bundle; return its folder.
 
-    What stands already is not trained again, unless `again` asks for it.
+    What stands already is not trained again, unless `again` asks for it. The windows of each track are kept in the
+    folder `arrays`, from `array_folder`, or in one that is removed at the end.
 
     Raises
     ------
@@ -125,7 +82,9 @@ def train_bundle(home: Path, plan: Plan, settings: Settings, run_id: str, *, aga
         for epoch, logs in enumerate(_epochs(read_training(folder).history), start=1):
             on_epoch(epoch, logs)
     else:
-        _write(*_trained(corpus, plan, settings, on_epoch), folder)
+        with nullcontext(arrays) if arrays else array_folder(home, plan) as kept:
+            trained = _trained(corpus, plan, settings, ArrayCache(kept), on_epoch)
+        _write(*trained, folder)
     return folder
 
 
@@ -134,23 +93,19 @@ def read_training(folder: Path) -> Training:
     return Training(**json.loads((folder / "training.json").read_text(encoding="utf-8")))
 
 
-def _trained(corpus: Corpus, plan: Plan, settings: Settings, on_epoch: EpochListener) -> tuple[Bundle, Training]:
+def _trained(
+    corpus: Corpus, plan: Plan, settings: Settings, cache: ArrayCache, on_epoch: EpochListener
+) -> tuple[Bundle, Training]:
     states, shape, chosen = read_state_model(corpus, plan), window_shape(settings), settings.model
     center, scale, columns = _frame_scaler(corpus, plan, settings)
-    material = Material(corpus, plan, settings, states, center, scale)
-    windows = _windows(material, settings)
-    counts = {part: len(stream.targets()) for part, stream in windows.items()}
+    source = WindowSource(corpus, plan, settings, states, center, scale, cache)
+    counts = {part: sum(source.count(key, part) for key in plan.split.part(part)) for part in ("train", "validation")}
     if not counts["train"]:
         raise CorpusError(_too_short(settings))
-
-    def report(epoch: int, logs: Mapping[str, float]) -> None:
-        announce("training", epoch, chosen.epochs, ", ".join(f"{name} {value:.3f}" for name, value in logs.items()))
-        on_epoch(epoch, logs)
-
     announce("training", 0, chosen.epochs, "starting TensorFlow")
     network, history = fit_network(
-        windows["train"],
-        windows["validation"] if counts["validation"] else None,
+        _windows(source, "train", counts["train"]),
+        _windows(source, "validation", counts["validation"]) if counts["validation"] else None,
         n_inputs=len(columns) * (2 if shape.pool_seconds else 1),
         n_states=len(states.states),
         name=chosen.name,
@@ -158,7 +113,7 @@ def _trained(corpus: Corpus, plan: Plan, settings: Settings, on_epoch: EpochList
         patience=chosen.patience,
         learning_rate=chosen.learning_rate,
         seed=chosen.seed,
-        on_epoch=report,
+        on_epoch=_announced(on_epoch, chosen.epochs),
     )
     target, ahead = settings.sequences.target, settings.sequences.ahead_seconds
     sequence = SequenceModel(network, center, scale, shape, target, ahead)
@@ -168,19 +123,27 @@ def _trained(corpus: Corpus, plan: Plan, settings: Settings, on_epoch: EpochList
     return bundle.with_weight(weight), Training(history, tried_weights, counts)
 
 
-def _windows(material: Material, settings: Settings) -> dict[str, Windows]:
-    """Return the streams of windows to learn from, and to stop by."""
-    plan, chosen = material.plan, settings.model
-    return {
-        part: Windows(
-            partial(material.windows, part=part),
-            sorted(plan.split.part(part)),
-            n_steps=window_shape(settings).n_steps,
-            batch_size=chosen.batch_size,
-            seed=chosen.seed if part == "train" else None,
-        )
-        for part in ("train", "validation")
-    }
+def _announced(on_epoch: EpochListener, epochs: int) -> EpochListener:
+    """Return a listener that also announces each epoch's losses and accuracies."""
+
+    def report(epoch: int, logs: Mapping[str, float]) -> None:
+        announce("training", epoch, epochs, ", ".join(f"{name} {value:.3f}" for name, value in logs.items()))
+        on_epoch(epoch, logs)
+
+    return report
+
+
+def _windows(source: WindowSource, part: str, n_windows: int) -> Windows:
+    """Return the stream of windows to learn from, or to stop by."""
+    chosen = source.settings.model
+    return Windows(
+        partial(source.windows, part=part),
+        sorted(source.plan.split.part(part)),
+        n_steps=window_shape(source.settings).n_steps,
+        batch_size=chosen.batch_size,
+        seed=chosen.seed if part == "train" else None,
+        n_windows=n_windows,
+    )
 
 
 def _too_short(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +92,6 @@ def _signature(corpus: Corpus, record: TrackRecord, settings: Settings) -> Signa
     return Signature(record.audio_sha256 or record.key, record.duration or 0.0, seconds)
 
 
-def _plain(train: list[list[object]]) -> list[list[object]]:
+def _plain(train: Sequence[Sequence[object]]) -> list[list[object]]:
     """Spell infinity, which JSON does not know."""
     return [[key, sha256, str(spans)] for key, sha256, spans in train]

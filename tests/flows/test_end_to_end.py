@@ -196,8 +196,8 @@ def test_prefect_has_a_record_of_every_task_run_and_none_is_unfinished(api, firs
     runs = task_runs(api, first)
     assert {run["state_type"] for run in runs} == {"COMPLETED"}
     once = ("list", "extract", "plan_training", "prepare_store", "finished_run", "start_run", "fit_corpus_states")
-    once += ("label_tracks", "train_bundle", "judge_bundle", "log_results", "register_bundle", "finish_run")
-    once += ("judge_champion", "fetch_bundle", "report")
+    once += ("label_tracks", "train_bundle", "score_bundle", "log_results", "register_bundle", "finish_run")
+    once += ("update_champion", "fetch_bundle", "report")
     found = works(runs)
     assert {name: found[name] for name in once} == dict.fromkeys(once, 1)
     assert found["download"] == N_SONGS

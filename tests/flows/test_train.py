@@ -50,7 +50,7 @@ def test_a_bundle_that_stands_is_recorded_without_training(home, quick, trained,
     report = train(home, quick, "standing")
     assert report.is_new
     assert report.is_champion
-    assert report.metrics["test_accuracy"] == trained.judgement.metrics["test_accuracy"]
+    assert report.metrics["test_accuracy"] == trained.heldout.metrics["test_accuracy"]
     assert report.params["model.epochs"] == str(quick.model.epochs)
     assert (
         report.model_uri

@@ -75,30 +75,20 @@ def evaluate_model(home: Path, model: str | None = None) -> EvaluateReport:
     """
     from tasks.annotate.annotation_scores import evaluate_tracks, log_evaluation
     from tasks.store.corpus import Corpus
+    from tasks.train.model_choice import choose_model
 
     corpus = Corpus(home)
     if not corpus.annotated():
         raise CorpusError(
             f"no track of the corpus in {home} is annotated; put labels beside one with songform annotate SOURCE FILE"
         )
-    chosen = _chosen_model(home, model)
+    chosen = choose_model(home, model)
     evaluation = evaluate_tracks(home, chosen)
     if not evaluation.tracks:
         more = f" (and {len(evaluation.missing) - 1} more such tracks)" if len(evaluation.missing) > 1 else ""
         raise CorpusError(evaluation.missing[0] + more)
     run_id, is_new = log_evaluation(home, evaluation, chosen)
     return EvaluateReport(run_id, is_new, chosen, evaluation.tracks, evaluation.mean, evaluation.missing)
-
-
-def _chosen_model(home: Path, uri: str | None) -> ModelInfo:
-    """Return the model asked for, else the champion, else that of each song's own states."""
-    from tasks.report.song_reports import OWN_MODEL
-    from tasks.train.registry import champion_version, fetch_bundle
-    from tasks.train.tracking import MODEL_NAME
-
-    if uri is None and champion_version(home) is None:
-        return OWN_MODEL
-    return fetch_bundle.fn(home, uri or f"models:/{MODEL_NAME}@champion")  # no flow runs here that a task belonged to
 
 
 def print_evaluate(console: Console, report: EvaluateReport) -> None:

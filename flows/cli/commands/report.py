@@ -45,13 +45,9 @@ def write_model_index(home: Path, model: str | None = None) -> Index:
         If it has analysed no song yet.
     """
     from tasks.report.index_page import write_index
-    from tasks.report.song_reports import OWN_MODEL
-    from tasks.train.registry import champion_version, fetch_bundle
-    from tasks.train.tracking import MODEL_NAME
+    from tasks.train.model_choice import choose_model
 
-    if model is None and champion_version(home) is None:
-        return write_index(home, OWN_MODEL)
-    return write_index(home, fetch_bundle.fn(home, model or f"models:/{MODEL_NAME}@champion"))
+    return write_index(home, choose_model(home, model))
 
 
 def print_report(console: Console, index: Index) -> None:

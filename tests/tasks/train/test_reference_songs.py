@@ -19,7 +19,7 @@ from songform.structure.states import fit_states, unit_vectors
 from tasks.settings import FramesSettings, Settings, digest
 from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import features_config
-from tasks.train.reference_songs import JUDGE_SEEDS, TUNING_SEEDS, WEIGHTS, best_weight, composed_songs, named_f1
+from tasks.train.reference_songs import COMPARISON_SEEDS, TUNING_SEEDS, WEIGHTS, best_weight, composed_songs, named_f1
 
 SEEDS = (1, 2)
 compose = synth.compose
@@ -83,8 +83,8 @@ def advised(bundle, songs, *, well):
     return replace(bundle, states=in_doubt, sequence=adviser), marked
 
 
-def test_songs_to_judge_with_and_songs_to_choose_with_are_different():
-    assert len({*JUDGE_SEEDS, *TUNING_SEEDS}) == 8
+def test_songs_to_compare_with_and_songs_to_choose_with_are_different():
+    assert len({*COMPARISON_SEEDS, *TUNING_SEEDS}) == 8
 
 
 def test_a_song_is_what_was_composed_and_extracted(songs):

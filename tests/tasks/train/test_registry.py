@@ -11,7 +11,7 @@ from songform.bundle import Bundle
 from songform.errors import ModelError
 from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import read_features
-from tasks.train.registry import ModelInfo, champion_version, fetch_bundle, judge_champion, model_version
+from tasks.train.registry import ModelInfo, champion_version, fetch_bundle, model_version, update_champion
 from tasks.train.tracking import MODEL_NAME, client, prepare_store
 
 
@@ -46,18 +46,18 @@ def contender(store_home):
 def test_the_first_version_is_the_champion(store_home, contender):
     assert champion_version(store_home) is None
     version = contender(0.1)
-    assert judge_champion.fn(store_home, version)
+    assert update_champion.fn(store_home, version)
     assert champion_version(store_home) == version
 
 
 @pytest.mark.parametrize(("score", "wins"), [(0.4, False), (0.5, False), (None, False), (0.51, True)])
 def test_only_a_better_score_on_composed_songs_takes_the_alias(store_home, contender, score, wins):
     reigning = contender(0.5)
-    judge_champion.fn(store_home, reigning)
+    update_champion.fn(store_home, reigning)
     version = contender(score)
-    assert judge_champion.fn(store_home, version) == wins
+    assert update_champion.fn(store_home, version) == wins
     assert champion_version(store_home) == (version if wins else reigning)
-    assert judge_champion.fn(store_home, champion_version(store_home))  # who reigns is the champion
+    assert update_champion.fn(store_home, champion_version(store_home))  # who reigns is the champion
 
 
 def test_a_training_is_registered_under_its_run(trained):
@@ -107,7 +107,7 @@ def test_before_any_training_nothing_is_found_and_no_store_is_made(tmp_path):
 
 def test_two_homes_in_one_process_have_champions_of_their_own(trained, store_home, contender):
     version = contender(0.3)
-    judge_champion.fn(store_home, version)
+    update_champion.fn(store_home, version)
     assert champion_version(trained.home) == trained.version != version
     assert champion_version(store_home) == version
     assert fetch_bundle.fn(trained.home, "models:/songform@champion").run_id == trained.run_id

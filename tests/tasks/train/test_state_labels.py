@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 
 from songform.bundle import Bundle
 from songform.errors import CorpusError
+from songform.structure.states import unit_vectors
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import read_features, read_overview
-from tasks.train.state_labels import fit_corpus_states, label_tracks, read_labels, read_state_model
+from tasks.store.feature_tables import features_config, read_features, read_overview
+from tasks.train.array_cache import array_folder
+from tasks.train.state_labels import fit_corpus_states, label_tracks, read_labels, read_state_model, states_by_settings
 from tasks.train.training_plan import plan_training
 
 
@@ -93,3 +98,46 @@ def test_labels_of_another_model_are_not_mixed_in(home, quick):
     other = replace(plan, states_id="0123456789ab")
     fit_corpus_states.fn(home, other, quick)
     assert label_tracks.fn(home, other, quick) == 6
+
+
+@pytest.fixture
+def tables_read(monkeypatch):
+    """Count how often each Parquet file is read as a table."""
+    counts = Counter()
+    read_table = pyarrow.parquet.read_table
+
+    def read(path, *arguments, **options):
+        counts[path] += 1
+        return read_table(path, *arguments, **options)
+
+    monkeypatch.setattr(pyarrow.parquet, "read_table", read)
+    return counts
+
+
+def test_states_and_labels_read_each_table_once(home, quick, tables_read):
+    plan, corpus = plan_training.fn(home, quick), Corpus(home)
+    fit_corpus_states.fn(home, plan, quick)
+    label_tracks.fn(home, plan, quick)
+    plain = {path.name: path.read_bytes() for path in corpus.states_path(plan.states_id, "").iterdir()}
+    shutil.rmtree(corpus.states_path(plan.states_id, ""))
+    tables_read.clear()
+    with array_folder(home, plan) as arrays:
+        fit_corpus_states.fn(home, plan, quick, arrays=arrays)
+        label_tracks.fn(home, plan, quick, arrays=arrays)
+    config = features_config(quick)
+    places = (corpus.features_path, corpus.overview_path)
+    assert tables_read == {place(config, key): 1 for key in plan.keys for place in places}
+    assert {path.name: path.read_bytes() for path in corpus.states_path(plan.states_id, "").iterdir()} == plain
+
+
+def test_of_a_large_corpus_every_so_manieth_unit_is_taken(home, quick, monkeypatch):
+    plan, corpus = plan_training.fn(home, quick), Corpus(home)
+    songs = [
+        unit_vectors(read_features(corpus, key, quick), read_overview(corpus, key, quick))
+        for key in sorted(plan.split.train)
+    ]
+    assert 2 * 70 < sum(map(len, songs)) <= 3 * 70
+    monkeypatch.setattr("tasks.train.state_labels.MOST_UNITS", 70)
+    fit_corpus_states.fn(home, plan, quick)
+    expected = states_by_settings([song[::3] for song in songs], quick)
+    assert np.array_equal(read_state_model(corpus, plan).centroids, expected.centroids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ import pytest
 import tasks.train.train_network
 from songform.bundle import Bundle
 from songform.errors import CorpusError
+from songform.learning.networks import fit_network
+from songform.learning.sequences import Windows
 from songform.learning.splits import Split
 from tasks.progress import listening
 from tasks.store.corpus import Corpus
@@ -19,7 +22,8 @@ from tasks.store.feature_tables import read_features
 from tasks.train.reference_songs import WEIGHTS
 from tasks.train.state_labels import read_labels, read_state_model
 from tasks.train.tracking import client, finish_run, start_run
-from tasks.train.train_network import Material, read_training, train_bundle, window_shape
+from tasks.train.train_network import read_training, train_bundle
+from tasks.train.window_source import WindowSource, window_shape
 
 
 @pytest.fixture
@@ -69,9 +73,9 @@ def test_windows_are_those_of_the_parts_and_every_target_is_its_last_units_state
     corpus, plan = Corpus(trained.home), trained.plan
     states, shape = read_state_model(corpus, plan), window_shape(trained.settings)
     sequence = Bundle.load(trained.folder).sequence
-    material = Material(corpus, plan, trained.settings, states, sequence.center, sequence.scale)
+    source = WindowSource(corpus, plan, trained.settings, states, sequence.center, sequence.scale)
     for part in ("train", "validation"):
-        windows = {key: material.windows(key, part) for key in plan.split.part(part)}
+        windows = {key: source.windows(key, part) for key in plan.split.part(part)}
         assert sum(len(song.ends) for song in windows.values()) == training.windows[part]
         for key, song in windows.items():
             assert song.inputs.shape[1] == 2 * 38
@@ -99,6 +103,46 @@ def test_the_same_seed_gives_the_same_weights(copy, trained, run_id, monkeypatch
     told = [event for event in heard if event.stage == "training"]
     assert [(event.done, event.total) for event in told] == [(epoch, 2) for epoch in range(3)]
     assert not (folder / "judgement.json").exists()  # it was measured on the network before
+
+
+def test_each_epoch_sees_the_windows_that_the_tables_give(trained):
+    """The network is that of a plain loop, which reads and pools every song anew in every epoch."""
+    corpus, plan, settings = Corpus(trained.home), trained.plan, trained.settings
+    sequence, states = Bundle.load(trained.folder).sequence, read_state_model(corpus, plan)
+    source = WindowSource(corpus, plan, settings, states, sequence.center, sequence.scale)
+    train, validation = (
+        Windows(
+            partial(source.windows, part=part),
+            sorted(plan.split.part(part)),
+            n_steps=sequence.shape.n_steps,
+            batch_size=settings.model.batch_size,
+            seed=seed,
+        )
+        for part, seed in (("train", settings.model.seed), ("validation", None))
+    )
+    chosen = settings.model
+    network, history = fit_network(
+        train, validation, n_inputs=76, n_states=5, epochs=chosen.epochs, patience=chosen.patience, seed=chosen.seed
+    )
+    for one, other in zip(network.get_weights(), sequence.network.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+    assert history == read_training(trained.folder).history
+
+
+def test_after_the_first_epoch_no_table_is_needed(copy, trained, run_id, monkeypatch):
+    monkeypatch.setattr(tasks.train.train_network, "epoch_logger", lambda home, run_id: lambda epoch, logs: None)
+
+    def remove_tables(event):
+        if (event.stage, event.done) == ("training", 1):
+            for name in ("features", "overview", "states"):
+                shutil.rmtree(copy.home / "data" / name)
+
+    with listening(remove_tables):
+        folder = train_bundle.fn(copy.home, copy.plan, copy.settings, run_id, again=True)
+    assert not (copy.home / "data" / "features").exists()
+    one, other = (Bundle.load(path).sequence.network.get_weights() for path in (trained.folder, folder))
+    assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]  # what was kept meanwhile is gone
 
 
 @pytest.mark.parametrize("stands", [True, False])

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from types import SimpleNamespace
 
 import pytest
 
-from flows.cli.commands.evaluate import _chosen_model
 from songform.annotation.segmentation_scores import MEASURES
-from tasks.report.song_reports import OWN_MODEL
 from tasks.store.atomic_files import write_json
 from tasks.store.corpus import Corpus
 
@@ -68,16 +65,6 @@ def test_a_corpus_is_evaluated_step_by_step(songform, document, home, records, t
         assert words in result.stdout.replace("states fitted on each song itself", "own")
     assert "Recorded: MLflow run " in result.stdout
     assert "Recorded before: MLflow run " in songform("--home", home, "evaluate").stdout
-
-
-def test_the_champion_is_evaluated_unless_another_model_is_named(monkeypatch, tmp_path):
-    asked = []
-    monkeypatch.setattr("tasks.train.registry.fetch_bundle", SimpleNamespace(fn=lambda _, uri: asked.append(uri)))
-    _chosen_model(tmp_path, "models:/songform/2")
-    assert _chosen_model(tmp_path, None) == OWN_MODEL  # nothing was trained
-    monkeypatch.setattr("tasks.train.registry.champion_version", lambda _: "3")
-    _chosen_model(tmp_path, None)
-    assert asked == ["models:/songform/2", "models:/songform@champion"]
 
 
 def test_a_model_that_is_not_there_is_one_sentence(songform, home, records, tmp_path):

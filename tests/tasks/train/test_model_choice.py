@@ -1,0 +1,29 @@
+"""Which model analyses and evaluates songs."""
+
+from __future__ import annotations
+
+import pytest
+
+from songform.errors import ModelError
+from tasks.train.model_choice import choose_model
+from tasks.train.registry import OWN_MODEL, ModelInfo
+
+
+def test_the_champion_is_chosen_unless_another_model_is_named(trained):
+    champion = choose_model(trained.home, None)
+    assert champion == ModelInfo("models:/songform/1", trained.plan.bundle_id, trained.run_id, True)
+    assert choose_model(trained.home, f"runs:/{trained.run_id}/bundle") == champion
+    with pytest.raises(ModelError, match="no model of songform can be had from models:/songform/99"):
+        choose_model(trained.home, "models:/songform/99")
+
+
+def test_without_a_champion_a_song_is_analysed_by_its_own_states_but_a_named_model_must_exist(tmp_path):
+    assert choose_model(tmp_path, None) == OWN_MODEL
+    with pytest.raises(ModelError, match="no training was done in"):
+        choose_model(tmp_path, "models:/songform/1")
+
+
+def test_a_flow_fetches_by_a_task_of_its_own(trained):
+    asked = []
+    choose_model(trained.home, None, fetch=lambda home, uri: asked.append((home, uri)))
+    assert asked == [(trained.home, "models:/songform@champion")]

@@ -10,11 +10,12 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow.pyfunc.model import PythonModel
 
 from songform.bundle import Bundle
 
 
-class PyfuncBundle(mlflow.pyfunc.PythonModel):
+class PyfuncBundle(PythonModel):
     """See `songform.bundle.Bundle.predict`."""
 
     def load_context(self, context: Any) -> None:

@@ -1,4 +1,4 @@
-"""The documentation's Python runs as it stands."""
+"""The Python in the documentation runs, and the files that it names exist."""
 
 from __future__ import annotations
 
@@ -16,6 +16,17 @@ from tasks.store.tables import write_table
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "librosa.md"
+
+
+def test_every_file_and_folder_that_the_documentation_names_exists() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    named = {
+        (page.name, path)
+        for page in pages
+        for path in re.findall(r"`((?:songform|tasks|flows|tests|benchmarks|docs)/[\w/.-]*)`", page.read_text("utf-8"))
+    }
+    assert len(named) > 60
+    assert sorted(each for each in named if not (ROOT / each[1]).exists()) == []
 
 
 def test_the_page_on_librosa_runs_from_top_to_bottom() -> None:

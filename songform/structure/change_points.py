@@ -22,6 +22,7 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,18 +171,29 @@ class _DistanceTable:
         values = signals - signals.mean(axis=0)
         sums, moments = _summed(values), _summed(time[:, None] * values)
         squares = _summed((values * values).sum(axis=1))
-        cuts = np.arange(n + 1)
-        lengths = np.maximum(cuts[:, None] - cuts, 1).astype(np.float64)
-        middles = (cuts[:, None] + cuts - n) / 2
-        same, mixed, turned = _differences(sums, sums), _differences(sums, moments), _differences(moments, moments)
-        spread = np.maximum(lengths * (lengths**2 - 1) / 12, 1e-9)
-        explained = same / lengths + (turned - 2 * middles * mixed + middles**2 * same) / spread
+        weights = _table_weights(n)
+        explained = weights[0] * _differences(sums, sums)
+        explained += weights[1] * _differences(sums, moments)
+        explained += weights[2] * _differences(moments, moments)
         return cls(np.maximum(squares[:, None] - squares - explained, 0.0))
 
     def between(self, first: int, stop: int, end: int) -> Array:
         """Return the distance of each stretch that ends at `end` and starts at `first` up to `stop`, exclusive."""
         distances: Array = self.table[end, first:stop]
         return distances
+
+
+@lru_cache(maxsize=2)
+def _table_weights(n: int) -> Array:
+    """Return what a distance table weighs sums by, sums with moments, and moments, shape (3, n + 1, n + 1).
+
+    For a stretch of L units around the time m, sum(x)^2 / L + sum((t - m) x)^2 / spread, sorted by sum(x), sum(t x).
+    """
+    cuts = np.arange(n + 1)
+    lengths = np.maximum(cuts[:, None] - cuts, 1).astype(np.float64)
+    middles = (cuts[:, None] + cuts - n) / 2
+    spread = np.maximum(lengths * (lengths**2 - 1) / 12, 1e-9)
+    return np.stack([1 / lengths + middles**2 / spread, -2 * middles / spread, 1 / spread])
 
 
 def _differences(one: Array, other: Array) -> Array:

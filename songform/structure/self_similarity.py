@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
@@ -32,6 +33,7 @@ VERSION = 1  # increase this when the same vectors give another novelty or recur
 PATH_SECONDS = 4.0
 """Length of the diagonals over which similarities are averaged."""
 
+_LAGS_AT_ONCE = 32  # in `path_similarities`: all that `recurrence` asks for, in few steps and little memory
 _LEAST_NORM = 0.5  # of a row: in a dozen composed songs none lies under 0.68, inside a steady tone none over 0.26
 _HALF_WIDTH = 2.0  # half the side of the checkerboard, in s
 
@@ -151,8 +153,19 @@ def path_similarities(
     """
     width = round(PATH_SECONDS / unit_seconds)
     longest = int(min(len(vectors) - width, most_seconds / unit_seconds))
-    for lag in range(round(1 / unit_seconds), longest + 1):
-        yield lag, smoothed(np.einsum("ij,ij->i", vectors[:-lag], vectors[lag:]), width)
+    for first in range(round(1 / unit_seconds), longest + 1, _LAGS_AT_ONCE):
+        lags = np.arange(first, min(first + _LAGS_AT_ONCE, longest + 1))
+        paths = smoothed(_diagonals(vectors, lags), width, lengths=len(vectors) - lags)
+        for lag, path in zip(lags.tolist(), paths.T, strict=True):
+            yield lag, path[: len(vectors) - lag]
+
+
+def _diagonals(vectors: Array, lags: NDArray[np.intp]) -> Array:
+    """Return the similarity of each unit with the one so many lags later, shape (n_units, n_lags); 0 after the end."""
+    padded = np.concatenate([vectors, np.zeros((lags[-1], vectors.shape[1]))])
+    later = sliding_window_view(padded, len(vectors), axis=0)[lags[0] :].transpose(0, 2, 1)
+    diagonals: Array = np.einsum("ij,kij->ki", vectors, later).T
+    return diagonals
 
 
 def _checkerboard(vectors: Array, half: int) -> Array:
@@ -180,6 +193,5 @@ def _checkerboard(vectors: Array, half: int) -> Array:
 
 def _tapered(vectors: Array, weights: Array) -> tuple[Array, Array]:
     """Return the weighed sum of the units around each one, from half the weights before it, and of the weights."""
-    ones = np.ones(len(vectors))
-    sums = correlate1d(vectors, weights, axis=0, mode="constant")
-    return sums, correlate1d(ones, weights, mode="constant")
+    sums = correlate1d(np.column_stack([vectors, np.ones(len(vectors))]), weights, axis=0, mode="constant")
+    return sums[:, :-1], sums[:, -1]

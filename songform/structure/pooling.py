@@ -124,8 +124,8 @@ def smoothed(x: NDArray[np.float64], width: int, *, lengths: NDArray[np.intp] | 
     width : int > 0
         Units in the window; an even window reaches one unit further back than ahead.
     lengths : np.ndarray of int, optional
-        Where `x` has columns: the number of units of each, after which it holds zeros. The window is cut there, and
-        what is returned for these zeros means nothing.
+        Where the last axis is one of columns: the number of units of each, after which it holds zeros. The window is
+        cut there, and what is returned for these zeros means nothing.
     """
     sums = np.zeros((len(x) + 1, *x.shape[1:]))
     np.cumsum(x, axis=0, out=sums[1:])
@@ -133,6 +133,7 @@ def smoothed(x: NDArray[np.float64], width: int, *, lengths: NDArray[np.intp] | 
     last = np.minimum(np.arange(len(x)) - width // 2 + width, len(x))
     counts = (last - first).reshape(-1, *[1] * (x.ndim - 1))
     if lengths is not None:
-        counts = np.maximum(np.minimum(last[:, None], lengths) - first[:, None], 1)
+        of_column = np.maximum(np.minimum(last[:, None], lengths) - first[:, None], 1)
+        counts = of_column.reshape(len(x), *[1] * (x.ndim - 2), -1)
     means: NDArray[np.float64] = (sums[last] - sums[first]) / counts
     return means

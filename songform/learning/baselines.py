@@ -23,7 +23,7 @@ from sklearn.neighbors import NearestCentroid
 from songform.features.overview import Overview
 from songform.learning.classification_metrics import precision, soft_one_hot
 from songform.structure.song_units import CausalUnits
-from songform.structure.states import StateModel, last_unit_vector, state_posterior
+from songform.structure.states import StateModel, last_unit_vectors, state_posterior
 
 __all__ = ["BASELINES", "VERSION", "causal_states", "centroid", "logistic", "majority", "named"]
 
@@ -106,5 +106,5 @@ def causal_states(model: StateModel, features: pd.DataFrame, overview: Overview,
     distinct, which = np.unique(n_known, return_inverse=True)
     if not len(distinct):
         return np.zeros(0, np.intp)
-    vectors = [last_unit_vector(units) for units in song.beginnings(distinct)]
-    return np.asarray(state_posterior(model, np.stack(vectors)).argmax(axis=1)[which], np.intp)
+    vectors = last_unit_vectors(song.beginnings(distinct))
+    return np.asarray(state_posterior(model, vectors).argmax(axis=1)[which], np.intp)

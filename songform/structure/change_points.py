@@ -22,6 +22,7 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ from songform.structure.normalize import Curves
 
 __all__ = [
     "VERSION",
+    "each_songs_stretches",
     "partition",
     "song_stretches",
     "spread_over",
@@ -57,11 +59,16 @@ def song_stretches(curves: Curves) -> Bounds:
     return partition(stretch_signals(curves), penalty=PENALTY, least=LEAST_UNITS, most=MOST_UNITS)
 
 
+def each_songs_stretches(curves: Curves) -> list[Bounds]:
+    """Cut several songs of the same length, `songform.structure.normalize.stacked`, as `song_stretches` cuts one."""
+    return [_walked_back(starts) for starts in _best_starts(stretch_signals(curves), PENALTY, LEAST_UNITS, MOST_UNITS)]
+
+
 def stretch_signals(curves: Curves) -> Array:
     """Return what a song is cut by, shape (n_units, n_mfcc + 12 + 4): three groups, each weighed as one quantity."""
-    four = np.stack([curves.loudness, curves.onset, curves.brightness, curves.bass], axis=1)
+    four = np.stack([curves.loudness, curves.onset, curves.brightness, curves.bass], axis=-1)
     groups = (curves.mfcc, _CHROMA_WEIGHT * curves.chroma, four)
-    return np.hstack([group / np.sqrt(group.shape[1]) for group in groups])
+    return np.concatenate([group / np.sqrt(group.shape[-1]) for group in groups], axis=-1)
 
 
 def partition(signals: Array, *, penalty: float, least: int, most: int) -> Bounds:
@@ -91,16 +98,25 @@ def partition(signals: Array, *, penalty: float, least: int, most: int) -> Bound
     if not (penalty > 0 and least > 0 and 2 * least <= most + 1):
         msg = f"a stretch of {least} to {most} units at a penalty of {penalty:g} cannot be; most must be twice least"
         raise ParameterError(msg)
-    n = len(signals)
+    return _walked_back(_best_starts(signals, penalty, least, most))
+
+
+def _best_starts(signals: Array, penalty: float, least: int, most: int) -> Bounds:
+    """Return where the last stretch starts in the best way to cut the units before each cut, shape (..., n_units + 1).
+
+    There may be axes before those of the signals, if `most` is not exceeded.
+    """
+    n = signals.shape[-2]
     distances = _DistanceTable.of(signals) if n <= most else _Distances.of(signals)
-    best, came_from = np.full(n + 1, np.inf), np.zeros(n + 1, dtype=np.intp)
-    best[0] = 0.0
+    best = np.full((*signals.shape[:-2], n + 1), np.inf)
+    came_from = np.zeros(best.shape, dtype=np.intp)
+    best[..., 0] = 0.0
     for end in range(min(least, n), n + 1):
         first, stop = max(end - most, 0), max(end - least, 0) + 1
-        costs = best[first:stop] + distances.between(first, stop, end)
-        chosen = int(costs.argmin())
-        best[end], came_from[end] = costs[chosen] + penalty, first + chosen
-    return _walked_back(came_from)
+        costs = best[..., first:stop] + distances.between(first, stop, end)
+        best[..., end] = costs.min(axis=-1) + penalty
+        came_from[..., end] = first + costs.argmin(axis=-1)
+    return came_from
 
 
 def stretch_means(values: Array, bounds: Bounds) -> Array:
@@ -136,7 +152,8 @@ class _Distances:
     @classmethod
     def of(cls, signals: Array) -> _Distances:
         time = np.arange(len(signals), dtype=np.float64)[:, None]
-        return cls(_summed(signals), _summed(time * signals), _summed((signals * signals).sum(axis=1)))
+        squares = (signals * signals).sum(axis=1)
+        return cls(_summed(signals), _summed(time * signals), _summed(squares[:, None])[:, 0])
 
     def between(self, first: int, stop: int, end: int) -> Array:
         """Return the distance of each stretch that ends at `end` and starts at `first` up to `stop`, exclusive."""
@@ -160,40 +177,52 @@ class _DistanceTable:
     song about 1e-9 of a distance is rounding.
     """
 
-    table: Array  # (n + 1, n + 1), by end and start; without meaning where a start is not before its end
+    table: Array  # (..., n + 1, n + 1), by end and start; without meaning where a start is not before its end
 
     @classmethod
     def of(cls, signals: Array) -> _DistanceTable:
-        n = len(signals)
+        n = signals.shape[-2]
         # From the middle and around the mean, so that the sums stay small; neither moves a distance.
         time = np.arange(n) - (n - 1) / 2
-        values = signals - signals.mean(axis=0)
+        values = signals - signals.mean(axis=-2, keepdims=True)
         sums, moments = _summed(values), _summed(time[:, None] * values)
-        squares = _summed((values * values).sum(axis=1))
-        cuts = np.arange(n + 1)
-        lengths = np.maximum(cuts[:, None] - cuts, 1).astype(np.float64)
-        middles = (cuts[:, None] + cuts - n) / 2
-        same, mixed, turned = _differences(sums, sums), _differences(sums, moments), _differences(moments, moments)
-        spread = np.maximum(lengths * (lengths**2 - 1) / 12, 1e-9)
-        explained = same / lengths + (turned - 2 * middles * mixed + middles**2 * same) / spread
-        return cls(np.maximum(squares[:, None] - squares - explained, 0.0))
+        squares = _summed((values * values).sum(axis=-1)[..., None])
+        weights = _table_weights(n)
+        explained = weights[0] * _differences(sums, sums)
+        explained += weights[1] * _differences(sums, moments)
+        explained += weights[2] * _differences(moments, moments)
+        return cls(np.maximum(squares - squares.swapaxes(-1, -2) - explained, 0.0))
 
     def between(self, first: int, stop: int, end: int) -> Array:
         """Return the distance of each stretch that ends at `end` and starts at `first` up to `stop`, exclusive."""
-        distances: Array = self.table[end, first:stop]
+        distances: Array = self.table[..., end, first:stop]
         return distances
+
+
+@lru_cache(maxsize=2)
+def _table_weights(n: int) -> Array:
+    """Return what a distance table weighs sums by, sums with moments, and moments, shape (3, n + 1, n + 1).
+
+    For a stretch of L units around the time m, sum(x)^2 / L + sum((t - m) x)^2 / spread, sorted by sum(x), sum(t x).
+    """
+    cuts = np.arange(n + 1)
+    lengths = np.maximum(cuts[:, None] - cuts, 1).astype(np.float64)
+    middles = (cuts[:, None] + cuts - n) / 2
+    spread = np.maximum(lengths * (lengths**2 - 1) / 12, 1e-9)
+    return np.stack([1 / lengths + middles**2 / spread, -2 * middles / spread, 1 / spread])
 
 
 def _differences(one: Array, other: Array) -> Array:
     """Return (one[i] - one[j]) . (other[i] - other[j]) for all pairs of rows."""
-    products = one @ other.T
-    own = products.diagonal()
-    return np.asarray(own[:, None] + own - products - products.T)
+    products = one @ other.swapaxes(-1, -2)
+    own = products.diagonal(axis1=-2, axis2=-1)
+    return np.asarray(own[..., :, None] + own[..., None, :] - products - products.swapaxes(-1, -2))
 
 
 def _summed(values: Array) -> Array:
-    """Return the cumulative sums, from 0 on."""
-    return np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
+    """Return the cumulative sums of the rows, from 0 on."""
+    first = np.zeros((*values.shape[:-2], 1, values.shape[-1]))
+    return np.concatenate([first, np.cumsum(values, axis=-2)], axis=-2)
 
 
 def _walked_back(came_from: Bounds) -> Bounds:

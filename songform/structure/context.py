@@ -36,6 +36,7 @@ songform.structure.self_similarity : Foote's novelty, and similarity along paths
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -54,12 +55,14 @@ __all__ = [
     "CONTEXT_DESCRIPTIONS",
     "UNIT_SECONDS",
     "VERSION",
+    "MomentContext",
     "context_curves",
     "context_descriptors",
     "cut_density",
     "energy",
     "last_stretch_context",
     "local_slope",
+    "moment_context",
     "novelty_curve",
     "rise",
     "stretch_context",
@@ -83,7 +86,6 @@ _CUT_NOVELTY = 0.05  # what a cut at this very moment adds to Foote's novelty
 _LOOP_SECONDS = 4.0  # the least stretch in which a loop can be heard twice
 _LEAST_JUMP = 1.0  # standard deviations, the mean over the cues: what differs by more is another section
 _BUILD_UP_SECONDS = 30.0
-_SLOPE_SECONDS = 4.0  # to either side of a unit, over which its slope is measured
 _MOST_SLOPE = 1.0  # dB/s: a faster change of loudness is a cut
 
 Array = NDArray[np.float64]
@@ -140,43 +142,71 @@ def stretch_context(curves: Curves, bounds: Bounds) -> Array:
     bounds : np.ndarray of int, shape=(n_stretches + 1,)
         From `songform.structure.change_points.song_stretches`.
     """
+    units = moment_context(curves)
     descriptors = (
         stretch_means(energy(curves), bounds),
         rise(curves, bounds),
-        _stretch_novelty(curves, bounds),
-        _stretch_recurrence(curves.vectors, bounds),
+        _stretch_novelty(units.novelty, bounds),
+        _with_loops(stretch_means(units.recurrence, bounds), curves.vectors, bounds),
         _stretch_variance(curves, bounds),
-        stretch_means(np.minimum(np.abs(local_slope(curves.level_db)), _MOST_SLOPE), bounds),
+        stretch_means(units.abs_slope, bounds),
     )
     return np.stack(descriptors, axis=1)
 
 
-def last_stretch_context(curves: Curves, bounds: Bounds) -> Array:
+def last_stretch_context(curves: Curves, bounds: Bounds, units: MomentContext | None = None) -> Array:
     """Return the context of the last stretch alone, shape (6,): the last row of `stretch_context`, for less work.
 
     Parameters
     ----------
     curves, bounds
         As of `stretch_context`.
+    units : MomentContext, optional
+        From `moment_context`, if it was computed for several songs at once.
     """
+    units = units or moment_context(curves)
     start, length = int(bounds[-2]), int(bounds[-1] - bounds[-2])
     tail, whole = curves.last(length), np.array([0, length])
     cues, last = _rise_cues(curves), len(bounds) - 2
     rise_of_last = _stretch_rise(cues, bounds, last, joins_before=_joins(cues, bounds, last))
-    vectors = curves.vectors
-    near = stretch_means(recurrence(vectors, unit_seconds=UNIT_SECONDS)[start:], whole)
-    # The slope of a unit is that of the units around it: those before the stretch are a part of its first ones.
-    around = max(0, start - round(_SLOPE_SECONDS / UNIT_SECONDS))
-    slopes = local_slope(curves.level_db[around:])[-length:]
     descriptors = (
         stretch_means(energy(tail), whole),
         np.array([rise_of_last]),
-        _stretch_novelty(curves, bounds)[-1:],
-        _with_loops(near, vectors[start:], whole),
+        _stretch_novelty(units.novelty, bounds)[-1:],
+        _with_loops(stretch_means(units.recurrence[start:], whole), tail.vectors, whole),
         _stretch_variance(tail, whole),
-        stretch_means(np.minimum(np.abs(slopes), _MOST_SLOPE), whole),
+        stretch_means(units.abs_slope[start:], whole),
     )
     return np.concatenate(descriptors)
+
+
+@dataclass(frozen=True, eq=False)
+class MomentContext:
+    """What the context of a stretch is averaged from, as far as it depends on neighbouring units.
+
+    Attributes
+    ----------
+    novelty, recurrence, abs_slope : np.ndarray, shape=(n_units,)
+        Of each unit; for several songs at once, shape (n_songs, n_units).
+    """
+
+    novelty: Array
+    recurrence: Array
+    abs_slope: Array
+
+    def song(self, i: int) -> MomentContext:
+        """Return that of one of several songs."""
+        return MomentContext(self.novelty[i], self.recurrence[i], self.abs_slope[i])
+
+
+def moment_context(curves: Curves) -> MomentContext:
+    """Return what is said of each unit before its stretch is known; of several songs at once if they are `stacked`."""
+    vectors = curves.vectors
+    return MomentContext(
+        novelty(vectors, unit_seconds=UNIT_SECONDS),
+        recurrence(vectors, unit_seconds=UNIT_SECONDS),
+        np.minimum(np.abs(local_slope(curves.level_db)), _MOST_SLOPE),
+    )
 
 
 def energy(curves: Curves) -> Array:
@@ -219,30 +249,30 @@ def cut_density(bounds: Bounds) -> Array:
     return density
 
 
-def local_slope(x: Array, *, half_seconds: float = _SLOPE_SECONDS) -> Array:
+def local_slope(x: Array, *, half_seconds: float = 4.0) -> Array:
     """Return the least-squares slope of the units within +-`half_seconds`.
 
     Parameters
     ----------
-    x : np.ndarray, shape=(n_units,)
-        A value a unit.
+    x : np.ndarray, shape=(..., n_units)
+        A value a unit, of one or several songs.
     half_seconds : float > 0
         Half the window, which is cut at the song's ends; inside, this is `scipy.signal.savgol_filter` with
         polyorder 1 and deriv 1.
 
     Returns
     -------
-    np.ndarray, shape=(n_units,)
+    np.ndarray, shape=(..., n_units)
         Per second; 0 in a song of one unit.
     """
     half = round(half_seconds / UNIT_SECONDS)
-    inside = sliding_window_view(np.pad(np.ones(len(x)), half), 2 * half + 1)
-    near = sliding_window_view(np.pad(x, half), 2 * half + 1)
+    inside = sliding_window_view(np.pad(np.ones(x.shape[-1]), half), 2 * half + 1)
+    near = sliding_window_view(np.pad(x, [*[(0, 0)] * (x.ndim - 1), (half, half)]), 2 * half + 1, axis=-1)
     # Time from the middle of each window: counted from the song's beginning it would cost digits after some hours.
     time = np.arange(-half, half + 1) * UNIT_SECONDS
     time = (time - ((inside @ time) / inside.sum(axis=1))[:, None]) * inside
     spread_t = (time * time).sum(axis=1)
-    return np.asarray((time * near).sum(axis=1) / np.where(spread_t > 0, spread_t, 1.0))
+    return np.asarray((time * near).sum(axis=-1) / np.where(spread_t > 0, spread_t, 1.0))
 
 
 def _unit_context(curves: Curves) -> Array:
@@ -292,19 +322,14 @@ def _jump(cues: Array, cut: int) -> float:
     return float(np.abs(after.mean(axis=0) - before.mean(axis=0)).mean())
 
 
-def _stretch_novelty(curves: Curves, bounds: Bounds) -> Array:
+def _stretch_novelty(novelty: Array, bounds: Bounds) -> Array:
     """Return how much more each stretch turns than half of the song: where all changes all the time, nothing turns."""
-    turning = stretch_means(novelty_curve(curves) + _CUT_NOVELTY * cut_density(bounds), bounds)
+    turning = stretch_means(novelty + _CUT_NOVELTY * cut_density(bounds), bounds)
     return np.asarray(turning - np.median(spread_over(turning, bounds)))
 
 
-def _stretch_recurrence(vectors: Array, bounds: Bounds) -> Array:
-    """Join two views: what is alike within some seconds of each unit, and whether the stretch as a whole is a loop."""
-    return _with_loops(stretch_means(recurrence(vectors, unit_seconds=UNIT_SECONDS), bounds), vectors, bounds)
-
-
 def _with_loops(near: Array, vectors: Array, bounds: Bounds) -> Array:
-    """Join what is alike near each stretch with whether the stretch as a whole is a loop, if it is long enough."""
+    """Join two views: what is alike within some seconds of each unit, and whether the stretch as a whole is a loop."""
     loops = [loop_similarity(vectors[a:b], unit_seconds=UNIT_SECONDS) for a, b in pairwise(bounds)]
     return np.where(np.diff(bounds) * UNIT_SECONDS < _LOOP_SECONDS, near, (near + loops) / 2)
 

@@ -12,6 +12,7 @@ Arrays have a row a unit of 0.5 s and no dimension of their own: 1 is one standa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from songform.structure.self_similarity import similarity_vectors
 from songform.structure.song_units import SongUnits
 
-__all__ = ["VERSION", "Curves", "song_curves", "standardised"]
+__all__ = ["VERSION", "Curves", "song_curves", "stacked", "standardised"]
 
 VERSION = 1  # increase this when the same units give other curves
 
@@ -121,6 +122,16 @@ def song_curves(units: SongUnits, *, n_last: int | None = None) -> Curves:
         chroma=measured(units.chroma, _CHROMA),
         columns=measured(np.hstack([units.mean, units.std])),
     )
+
+
+def stacked(several: Sequence[Curves]) -> Curves:
+    """Join the curves of several songs of the same length, along a new first axis; each begins and ends with music."""
+    arrays = {
+        name: np.stack([vars(curves)[name] for curves in several])
+        for name, value in vars(several[0]).items()
+        if isinstance(value, np.ndarray)
+    }
+    return Curves(before=0, after=0, **arrays)
 
 
 def standardised(x: Array, audible: NDArray[np.bool_], *, floor: float, units: slice = slice(None)) -> Array:

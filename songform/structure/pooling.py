@@ -114,7 +114,7 @@ def spread(
     return np.stack([np.interp(times, centres, column) for column in values.T], axis=1)
 
 
-def smoothed(x: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+def smoothed(x: NDArray[np.float64], width: int, *, lengths: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
     """Return the moving average over `width` units, centred, the window cut at the song's ends.
 
     Parameters
@@ -123,11 +123,17 @@ def smoothed(x: NDArray[np.float64], width: int) -> NDArray[np.float64]:
         A row a unit.
     width : int > 0
         Units in the window; an even window reaches one unit further back than ahead.
+    lengths : np.ndarray of int, optional
+        Where the last axis is one of columns: the number of units of each, after which it holds zeros. The window is
+        cut there, and what is returned for these zeros means nothing.
     """
     sums = np.zeros((len(x) + 1, *x.shape[1:]))
     np.cumsum(x, axis=0, out=sums[1:])
     first = np.maximum(np.arange(len(x)) - width // 2, 0)
     last = np.minimum(np.arange(len(x)) - width // 2 + width, len(x))
     counts = (last - first).reshape(-1, *[1] * (x.ndim - 1))
+    if lengths is not None:
+        of_column = np.maximum(np.minimum(last[:, None], lengths) - first[:, None], 1)
+        counts = of_column.reshape(len(x), *[1] * (x.ndim - 2), -1)
     means: NDArray[np.float64] = (sums[last] - sums[first]) / counts
     return means

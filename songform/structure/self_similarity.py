@@ -6,7 +6,8 @@ memory stays linear in the song's length.
 
 Conventions
 -----------
-`vectors` has shape (n_units, n_mfcc + 12) and rows of length 1 at most. Lags are counted in units.
+`vectors` has shape (n_units, n_mfcc + 12) and rows of length 1 at most. Lags are counted in units. Axes before these
+two are of several songs of the same length, and come first in what is returned; `loop_similarity` takes one song.
 
 References
 ----------
@@ -20,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
@@ -32,6 +34,7 @@ VERSION = 1  # increase this when the same vectors give another novelty or recur
 PATH_SECONDS = 4.0
 """Length of the diagonals over which similarities are averaged."""
 
+_LAGS_AT_ONCE = 32  # in `path_similarities`: all that `recurrence` asks for, in few steps and little memory
 _LEAST_NORM = 0.5  # of a row: in a dozen composed songs none lies under 0.68, inside a steady tone none over 0.26
 _HALF_WIDTH = 2.0  # half the side of the checkerboard, in s
 
@@ -54,8 +57,8 @@ def similarity_vectors(mfcc: Array, chroma: Array) -> Array:
         Both parts weigh alike; rows of length 1, or shorter where a unit hardly differs from the song's average: in a
         constant sound only rounding does, and that is like nothing.
     """
-    vectors = np.hstack([part / np.sqrt(part.shape[1]) for part in (mfcc, chroma)])
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _LEAST_NORM))
+    vectors = np.concatenate([part / np.sqrt(part.shape[-1]) for part in (mfcc, chroma)], axis=-1)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), _LEAST_NORM))
 
 
 def novelty(vectors: Array, *, unit_seconds: float) -> Array:
@@ -76,8 +79,9 @@ def novelty(vectors: Array, *, unit_seconds: float) -> Array:
     """
     half = round(_HALF_WIDTH / unit_seconds)
     curve: Array = np.maximum(_checkerboard(vectors, half), 0.0)
-    margin = min(half, len(curve))
-    curve[:margin] = curve[len(curve) - margin :] = 0.0
+    n = curve.shape[-1]
+    margin = min(half, n)
+    curve[..., :margin] = curve[..., n - margin :] = 0.0
     return curve
 
 
@@ -98,11 +102,11 @@ def recurrence(vectors: Array, *, unit_seconds: float, most_seconds: float = 16.
     np.ndarray, shape=(n_units,)
         The largest path similarity at lags of 1 s up, before or after: 0 to 1; 0 where the song is too short.
     """
-    n = len(vectors)
-    found = np.zeros(n)
+    n = vectors.shape[-2]
+    found = np.zeros(vectors.shape[:-1])
     for lag, similarity in path_similarities(vectors, unit_seconds=unit_seconds, most_seconds=most_seconds):
         for side in (slice(0, n - lag), slice(lag, n)):
-            found[side] = np.maximum(found[side], similarity)
+            found[..., side] = np.maximum(found[..., side], similarity)
     return found
 
 
@@ -150,9 +154,21 @@ def path_similarities(
         Element `u` is the mean similarity of the 4 s around unit `u` and around unit `u + lag`.
     """
     width = round(PATH_SECONDS / unit_seconds)
-    longest = int(min(len(vectors) - width, most_seconds / unit_seconds))
-    for lag in range(round(1 / unit_seconds), longest + 1):
-        yield lag, smoothed(np.einsum("ij,ij->i", vectors[:-lag], vectors[lag:]), width)
+    n = vectors.shape[-2]
+    longest = int(min(n - width, most_seconds / unit_seconds))
+    for first in range(round(1 / unit_seconds), longest + 1, _LAGS_AT_ONCE):
+        lags = np.arange(first, min(first + _LAGS_AT_ONCE, longest + 1))
+        paths = smoothed(_diagonals(vectors, lags), width, lengths=n - lags)
+        for lag, path in zip(lags.tolist(), np.moveaxis(paths, -1, 0), strict=True):
+            yield lag, path.T[..., : n - lag]
+
+
+def _diagonals(vectors: Array, lags: NDArray[np.intp]) -> Array:
+    """Return how similar each unit is to the one a lag later, shape (n_units, ..., n_lags); 0 beyond the end."""
+    beyond = np.zeros((*vectors.shape[:-2], lags[-1], vectors.shape[-1]))
+    padded = np.concatenate([vectors, beyond], axis=-2)
+    later = sliding_window_view(padded, vectors.shape[-2], axis=-2)[..., lags[0] :, :, :].swapaxes(-1, -2)
+    return np.moveaxis(np.einsum("...ij,...kij->...ki", vectors, later), -1, 0)
 
 
 def _checkerboard(vectors: Array, half: int) -> Array:
@@ -169,9 +185,9 @@ def _checkerboard(vectors: Array, half: int) -> Array:
     taper = np.exp(-2.0 * ((np.arange(half) + 0.5) / half) ** 2)
     past, past_weight = _tapered(vectors, np.r_[taper[::-1], np.zeros(half)])
     future, future_weight = _tapered(vectors, np.r_[np.zeros(half), taper])
-    itself, itself_weight = _tapered((vectors**2).sum(axis=1)[:, None], np.r_[taper[::-1], taper] ** 2)
-    same = (past**2).sum(axis=1) + (future**2).sum(axis=1) - itself[:, 0]
-    other = (past * future).sum(axis=1)
+    itself, itself_weight = _tapered((vectors**2).sum(axis=-1)[..., None], np.r_[taper[::-1], taper] ** 2)
+    same = (past**2).sum(axis=-1) + (future**2).sum(axis=-1) - itself[..., 0]
+    other = (past * future).sum(axis=-1)
     squares, product = past_weight**2 + future_weight**2 - itself_weight, past_weight * future_weight
     # Without any past (at the first unit) there is nothing to compare with.
     novel = same / np.maximum(squares, 1e-9) - other / np.maximum(product, 1e-9)
@@ -180,6 +196,6 @@ def _checkerboard(vectors: Array, half: int) -> Array:
 
 def _tapered(vectors: Array, weights: Array) -> tuple[Array, Array]:
     """Return the weighed sum of the units around each one, from half the weights before it, and of the weights."""
-    ones = np.ones(len(vectors))
-    sums = correlate1d(vectors, weights, axis=0, mode="constant")
-    return sums, correlate1d(ones, weights, mode="constant")
+    with_ones = np.concatenate([vectors, np.ones((*vectors.shape[:-1], 1))], axis=-1)
+    sums = correlate1d(with_ones, weights, axis=-2, mode="constant")
+    return sums[..., :-1], sums[..., -1]

@@ -238,6 +238,11 @@ def epochs(home):
         connection.close()
 
 
+def bundles(home):
+    """Return the names of the trained models; what begins with a dot is not finished, and the next command removes it."""
+    return [path.name for path in (home / "data" / "bundles").glob("[!.]*")]
+
+
 def runs(home):
     """Return how each run of MLflow's ended."""
     store = client(home)
@@ -254,11 +259,13 @@ def test_a_training_killed_between_epochs_is_closed_and_done_by_the_next(extract
         kill(process)
     assert epochs(home) < 12
     read_everything(home)
-    assert not (home / "data" / "bundles").is_dir() or list((home / "data" / "bundles").iterdir()) == []
+    assert bundles(home) == []
     (model,) = home.glob("data/states/*/model.npz")
     made = model.stat().st_mtime_ns
     document = finish(home, *words)
     assert model.stat().st_mtime_ns == made  # the states were discovered; only the network was lost
+    assert list((home / "data" / "bundles").glob(".*")) == []  # nor is anything left of what the killed one had begun
+    assert len(bundles(home)) == 1
     assert sorted(runs(home).values()) == ["FINISHED", "KILLED"]
     assert runs(home)[document["run_id"]] == "FINISHED"
     assert document["is_champion"]

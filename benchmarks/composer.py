@@ -17,7 +17,7 @@ import numpy as np
 from songform.synth import Song, playlist, study_songs
 from songform.synth.composition import Composition
 from songform.synth.instruments import SETS
-from songform.synth.varied import varied_composition
+from songform.synth.study_composition import study_composition
 
 SR = 22050
 N_COMPOSED, N_PLAYED = 200, 20
@@ -25,7 +25,7 @@ N_COMPOSED, N_PLAYED = 200, 20
 
 def main() -> None:
     """Print three tables."""
-    composed = [varied_composition(seed, SR, None, SETS["study"].players) for seed in range(N_COMPOSED)]
+    composed = [study_composition(seed, SR, None, SETS["study"].players) for seed in range(N_COMPOSED)]
     print(f"seeds 0 to {N_COMPOSED - 1}\n")
     print(table([{"property": name, "counted": found} for name, found in counts(composed).items()]))
     print(table(shares(composed)))

@@ -23,10 +23,10 @@ from benchmarks.midi import DRUMS, Event, controlled, cutoff, midi_file, program
 from songform.synth import Song, finished
 from songform.synth.composition import Composition, Passage
 from songform.synth.instruments import ROLES
-from songform.synth.production import RING_SECONDS
-from songform.synth.rendering.player import Sound
+from songform.synth.rendering.note_player import Sound
 from songform.synth.score.notes import Note
-from songform.synth.varied import varied_composition
+from songform.synth.song_assembly import RING_SECONDS
+from songform.synth.study_composition import study_composition
 
 __all__ = ["SOUNDFONT", "general_midi_song", "general_midi_songs"]
 
@@ -90,7 +90,7 @@ def general_midi_songs(n_songs: int, seed: int) -> Iterator[Song]:
 
 def general_midi_song(seed: int, *, duration: float | None = None) -> Song:
     """Let FluidSynth play the notes of `songform.synth.study_song`."""
-    composition = varied_composition(seed, SR, duration, PLAYERS)
+    composition = study_composition(seed, SR, duration, PLAYERS)
     lengths = [passage.clock.n_samples / SR + SECONDS_APART for passage in composition.passages]
     starts = list(accumulate(lengths, initial=0.0))
     y = _rendered(midi_file(_events(composition, starts), starts[-1]))

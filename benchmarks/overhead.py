@@ -27,7 +27,7 @@ from unittest.mock import patch
 import psutil
 
 from benchmarks.measuring import Result, markdown, seconds, spread
-from flows.config.environment import prepare_environment
+from flows.config.library_environment import prepare_environment
 from flows.prefect_server.connect import prefect_server
 
 __all__ = ["Cost", "measure", "prefect_running"]

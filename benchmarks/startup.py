@@ -23,10 +23,10 @@ from unittest.mock import patch
 
 from benchmarks.measuring import Result, Spread, markdown, seconds, timed
 from benchmarks.songs import default_song
-from flows.config.environment import prepare_environment
+from flows.config.library_environment import prepare_environment
+from flows.prefect_server.child_processes import stop_child
 from flows.prefect_server.health import wait_until_healthy
 from flows.prefect_server.launch import api_url, free_port, server_log, start_server
-from flows.prefect_server.lifetime import stop_child
 from flows.prefect_server.shared_server import register_server
 
 __all__ = ["measure"]
@@ -48,7 +48,7 @@ def lap(what):
     spent[what], began = now - began, now
 
 home, song = map(Path, sys.argv[1:])
-from flows.config.environment import imports_without_gc, prepare_environment
+from flows.config.library_environment import imports_without_gc, prepare_environment
 from flows.prefect_server.connect import prefect_server
 prepare_environment(home)
 with imports_without_gc():

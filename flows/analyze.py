@@ -16,8 +16,8 @@ from tasks.report.segment_table import collect_segments
 from tasks.report.song_reports import report_tracks
 from tasks.report.sonification import sonify_tracks
 from tasks.settings import Settings
-from tasks.train.model_choice import choose_model
 from tasks.train.registry import OWN_MODEL, ModelInfo, fetch_bundle
+from tasks.train.requested_model import choose_model
 
 __all__ = ["AnalyzeReport", "analyze", "analyze_ingested"]
 

@@ -33,7 +33,7 @@ from tasks.ingest.list_source import list_source
 from tasks.ingest.process_pool import WorkerLostError
 from tasks.ingest.sources.listing import problems_message, unique_tracks
 from tasks.ingest.track_locks import locked_tracks
-from tasks.ingest.track_records import record_failure
+from tasks.ingest.track_outcomes import record_failure
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import Track

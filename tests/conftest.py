@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.config.environment import prepare_environment
+from flows.config.library_environment import prepare_environment
 
 # Prefect and MLflow read the environment when they are imported, which collecting the tests does: so it is set here.
 _SCRATCH = Path(tempfile.mkdtemp(prefix="songform-tests-"))

@@ -19,7 +19,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from benchmarks.study.songs import Described, composed_songs, named_frames, true_frames
 from songform.structure import change_points, context, states
 from songform.structure.naming import STATES
-from songform.structure.normalize import Curves
+from songform.structure.normalized_curves import Curves
 from songform.structure.states import StateModel, fit_states
 
 __all__ = ["Corpora", "Scores", "composed_corpora", "print_main", "print_variants"]

@@ -17,7 +17,7 @@ from flows.cli.console import Console
 from flows.cli.exit_codes import INTERRUPTED, NOTHING_DONE, USAGE
 from flows.cli.options import Home, Json
 from flows.cli.track_table import ingest_document, print_tracks
-from flows.config.environment import prepare_environment
+from flows.config.library_environment import prepare_environment
 from flows.ingest_report import RunStoppedError
 from songform.errors import CorpusError, ParameterError, SettingsError, SongformError, SourceError
 from tasks.progress import announce

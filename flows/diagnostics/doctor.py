@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flows.diagnostics.checks import Check, check_cookies, check_playlists
+from flows.diagnostics.ingest_checks import Check, check_cookies, check_playlists
 from songform.errors import CorpusError, SettingsError, SongformError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus

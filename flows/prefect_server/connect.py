@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
-from flows.config.environment import environment_variable, imports_without_gc
+from flows.config.library_environment import environment_variable, imports_without_gc
 from flows.prefect_server.launch import free_port, launched_server, server_log
 from flows.prefect_server.shared_server import running_server
 from songform.errors import SongformError

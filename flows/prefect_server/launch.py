@@ -16,8 +16,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows.prefect_server.child_processes import start_child, stop_child
 from flows.prefect_server.health import wait_until_healthy
-from flows.prefect_server.lifetime import start_child, stop_child
 from songform.errors import SongformError
 
 __all__ = [

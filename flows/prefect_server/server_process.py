@@ -1,7 +1,7 @@
 """The process in which a Prefect server of songform runs.
 
 It serves 127.0.0.1 only, and exits when the program that started it does, however that happens
-(`flows.prefect_server.lifetime`). Before that it records what it was told (`flows.prefect_server.event_drain`).
+(`flows.prefect_server.child_processes`). Before that it records what it was told (`flows.prefect_server.event_drain`).
 
     python -m flows.prefect_server.server_process PORT
 """
@@ -13,11 +13,11 @@ import sys
 import threading
 from typing import Any
 
-from flows.config.environment import imports_without_gc
+from flows.config.library_environment import imports_without_gc
+from flows.prefect_server.child_processes import on_parent_exit
 from flows.prefect_server.event_drain import EventDrain
 from flows.prefect_server.gc_thread import collect_in_a_thread
 from flows.prefect_server.launch import api_url
-from flows.prefect_server.lifetime import on_parent_exit
 from flows.prefect_server.retry_middleware import RetryMiddleware
 
 __all__ = ["serve"]

@@ -29,10 +29,10 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from flows.config.environment import prepare_environment
+from flows.config.library_environment import prepare_environment
 from flows.config.load import load_settings
 from flows.ingest import WITH_FAILURES, ingest
-from flows.prefect_server.lifetime import exit_with_parent
+from flows.prefect_server.child_processes import exit_with_parent
 from flows.schedule.stale_runs import TAG
 from songform.errors import SettingsError
 from tasks.settings import Settings

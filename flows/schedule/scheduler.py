@@ -1,8 +1,8 @@
 """The process behind `songform schedule`: it serves a home's deployments until it is stopped.
 
 Each run is a process of its own, which reads `songform.toml` when it starts; the schedules are read only once, when
-this process starts. A run ends with this process, even if that is killed (`flows.prefect_server.lifetime`). Prefect is
-imported here only after its server is known.
+this process starts. A run ends with this process, even if that is killed (`flows.prefect_server.child_processes`).
+Prefect is imported here only after its server is known.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from flows.config.environment import environment_variable, imports_without_gc
+from flows.config.library_environment import environment_variable, imports_without_gc
+from flows.prefect_server.child_processes import PARENT_PID
 from flows.prefect_server.connect import API_URL
 from flows.prefect_server.health import is_healthy
-from flows.prefect_server.lifetime import PARENT_PID
 from flows.prefect_server.shared_server import shared_server
 from songform.errors import SettingsError, SongformError
 from tasks.settings import Settings

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songform.errors import AnnotationError, ParameterError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from songform.structure.segments import Segment
 
 __all__ = ["TOLERANCE_SECONDS", "UNLABELLED", "Annotation", "fitted", "partition", "segment_annotation"]

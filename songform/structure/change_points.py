@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songform.errors import ParameterError
-from songform.structure.normalize import Curves
+from songform.structure.normalized_curves import Curves
 
 __all__ = [
     "VERSION",
@@ -60,7 +60,7 @@ def song_stretches(curves: Curves) -> Bounds:
 
 
 def each_songs_stretches(curves: Curves) -> list[Bounds]:
-    """Cut several songs of the same length, `songform.structure.normalize.stacked`, as `song_stretches` cuts one."""
+    """Cut several songs of equal length (`normalized_curves.stacked`) as `song_stretches` cuts one."""
     return [_walked_back(starts) for starts in _best_starts(stretch_signals(curves), PENALTY, LEAST_UNITS, MOST_UNITS)]
 
 

@@ -17,8 +17,8 @@ that they can be made long after the audio is gone. Each is said of the whole st
 Conventions
 -----------
 A descriptor is a float64 array of shape (n_units,) or (n_stretches,). Quantities are measured against the song itself
-(`songform.structure.normalize`), in its standard deviations, with floors that keep a constant song near 0. Everything
-is invariant to the track's gain.
+(`songform.structure.normalized_curves`), in its standard deviations, with floors that keep a constant song near 0.
+Everything is invariant to the track's gain.
 
 References
 ----------
@@ -46,7 +46,7 @@ from numpy.typing import NDArray
 
 from songform.features.overview import Overview
 from songform.structure.change_points import song_stretches, spread_over, stretch_climbs, stretch_means
-from songform.structure.normalize import Curves, song_curves
+from songform.structure.normalized_curves import Curves, song_curves
 from songform.structure.self_similarity import loop_similarity, novelty, recurrence
 from songform.structure.song_units import UNIT_SECONDS, song_units
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from songform.synth.instruments import Band
 from songform.synth.rendering.mastering import Master
-from songform.synth.score.clock import Clock
 from songform.synth.score.notes import Note
 from songform.synth.score.plan import Levels
+from songform.synth.score.step_times import Clock
 
 __all__ = ["Composition", "Passage", "Players", "Streams", "Traits", "streams"]
 

@@ -14,12 +14,12 @@ import numpy as np
 
 from songform.errors import ParameterError
 from songform.synth.composition import Composition, Traits
-from songform.synth.demo import demo_composition
+from songform.synth.demo_composition import demo_composition
 from songform.synth.instruments import SETS
-from songform.synth.production import RING_SECONDS, bounds, produced
-from songform.synth.rendering.player import Player, Sound
+from songform.synth.rendering.note_player import Player, Sound
 from songform.synth.sections import Section
-from songform.synth.varied import varied_composition
+from songform.synth.song_assembly import RING_SECONDS, bounds, produced
+from songform.synth.study_composition import study_composition
 
 __all__ = ["Song", "compose", "finished", "playlist", "study_song", "study_songs"]
 
@@ -107,7 +107,7 @@ def study_song(seed: int, *, sr: int = 22050, duration: float | None = None, ins
         If an argument makes no sense.
     """
     _require_playable(seed, sr, duration, instruments)
-    return _performance(varied_composition(seed, sr, duration, SETS[instruments].players), sr, instruments)
+    return _performance(study_composition(seed, sr, duration, SETS[instruments].players), sr, instruments)
 
 
 def playlist(
@@ -174,7 +174,7 @@ def finished(composition: Composition, played: Sequence[Sound], sr: int) -> Song
     Parameters
     ----------
     composition : Composition
-        Of `songform.synth.varied` or `songform.synth.demo`.
+        Of `songform.synth.study_composition` or `songform.synth.demo_composition`.
     played : sequence of Sound, each of shape (2, n)
         The sound of each section, as long as the section and as its last notes ring: the dry part, and the part that
         is also sent to the room.

@@ -19,7 +19,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.alerts.conditions import Condition
 from tasks.alerts.delivery import DeliveryError, Event, channels
 from tasks.settings import NotifySettings

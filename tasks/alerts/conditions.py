@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.settings import NotifySettings
 
 __all__ = [

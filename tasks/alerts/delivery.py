@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.settings import NotifySettings
 
 __all__ = ["DeliveryError", "Event", "channels", "post_webhook", "run_command"]

@@ -24,7 +24,7 @@ from tasks.annotate.annotations import annotations_of
 from tasks.progress import announce
 from tasks.settings import digest
 from tasks.store.corpus import Corpus
-from tasks.train.provenance import git_state
+from tasks.train.git_commit import git_state
 from tasks.train.registry import ModelInfo
 from tasks.train.tracking import client, prepare_store
 

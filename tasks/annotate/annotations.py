@@ -19,7 +19,7 @@ from songform import __version__
 from songform.annotation.annotations import Annotation, fitted
 from songform.annotation.formats import jams_file, read_annotation
 from songform.errors import AnnotationError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.settings import digest
 from tasks.store.atomic_files import atomic_path
 from tasks.store.corpus import Corpus

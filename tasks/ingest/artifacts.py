@@ -26,7 +26,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 
 __all__ = [
     "link_list",

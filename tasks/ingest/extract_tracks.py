@@ -19,7 +19,7 @@ from songform.errors import AudioError, TrackError
 from tasks.ingest.extraction_worker import ExtractionJob, ExtractionResult, extract_track
 from tasks.ingest.ffmpeg import find_ffmpeg
 from tasks.ingest.process_pool import WorkerLostError, WorkerTimeoutError, run_jobs, usable_cores
-from tasks.ingest.track_records import record_done, record_failure, without_retry_advice
+from tasks.ingest.track_outcomes import record_done, record_failure, without_retry_advice
 from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.atomic_files import moved

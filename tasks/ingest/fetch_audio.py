@@ -30,7 +30,7 @@ from tasks.ingest.fetch.download import Download, download_track
 from tasks.ingest.fetch.host_rate_limiter import HostPausedError, host_limiter
 from tasks.ingest.ffmpeg import find_ffmpeg
 from tasks.ingest.track_locks import locked_tracks
-from tasks.ingest.track_records import record_failure, record_skipped
+from tasks.ingest.track_outcomes import record_failure, record_skipped
 from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.atomic_files import moved

@@ -16,7 +16,7 @@ from typing import Any
 from songform.errors import TrackError
 from tasks.ingest.failures.retries import is_due, needs_manual_retry
 from tasks.ingest.sources.listing import unique_tracks
-from tasks.ingest.track_records import unwritten_record
+from tasks.ingest.track_outcomes import unwritten_record
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import features_config, has_feature_tables, has_features

@@ -14,7 +14,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from songform.errors import SourceError, TrackError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.ingest.failures.retries import should_retry
 from tasks.ingest.fetch.host_rate_limiter import HostPausedError, HostRateLimiter, host_of_address
 from tasks.ingest.sources.file_hashes import FileHashes

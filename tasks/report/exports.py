@@ -8,7 +8,7 @@ from typing import Any
 
 from songform import __version__
 from songform.annotation.formats import WRITERS
-from songform.annotation.formats.report import report_annotation
+from songform.annotation.formats.songform_report import report_annotation
 from tasks.store.atomic_files import atomic_path
 
 __all__ = ["export_paths", "write_exports"]

@@ -19,7 +19,7 @@ from prefect.cache_policies import NO_CACHE
 from songform.errors import CorpusError, ModelError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.train.provenance import git_state
+from tasks.train.git_commit import git_state
 from tasks.train.training_plan import Plan
 
 __all__ = [

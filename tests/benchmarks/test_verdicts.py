@@ -11,7 +11,7 @@ from benchmarks.mishaps import EXPECTED, Sound
 from benchmarks.soak import SETTINGS, Soak
 from benchmarks.verdicts import class_table, forbidden, kind_table, outcome
 from songform.errors import FAILURE_CLASSES, TrackError
-from tasks.ingest.track_records import record_done, record_failure
+from tasks.ingest.track_outcomes import record_done, record_failure
 from tasks.settings import Settings
 from tasks.store.feature_tables import features_config
 from tasks.store.tables import write_table

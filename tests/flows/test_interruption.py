@@ -239,7 +239,7 @@ def epochs(home):
 
 
 def bundles(home):
-    """Return the names of the trained models; what begins with a dot is not finished, and the next command removes it."""
+    """Return the names of the trained models; names with a leading dot are unfinished."""
     return [path.name for path in (home / "data" / "bundles").glob("[!.]*")]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from flows.ingest import NothingDoneError, ingest
 from songform.errors import TrackError
-from tasks.ingest.track_records import record_failure
+from tasks.ingest.track_outcomes import record_failure
 from tasks.store.corpus import Corpus
 
 

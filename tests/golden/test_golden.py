@@ -84,11 +84,13 @@ def test_a_version_that_was_counted_up_asks_for_an_update_and_gets_it(stored, ou
 
 def test_a_new_version_of_an_earlier_stage_excuses_a_later_one(new_golden):
     def modules(earlier):
-        return [module(), module(earlier, "songform.structure.normalize")]
+        return [module(), module(earlier, "songform.structure.normalized_curves")]
 
     new_golden.check("context", modules(1), OUTPUT)
     new_golden.check("context", modules(2), CHANGES["a number"])
-    with pytest.raises(pytest.fail.Exception, match=r"or in the one of songform\.structure\.normalize whose output"):
+    with pytest.raises(
+        pytest.fail.Exception, match=r"or in the one of songform\.structure\.normalized_curves whose output"
+    ):
         new_golden.check("context", modules(2), OUTPUT)
 
 

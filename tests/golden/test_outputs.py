@@ -18,7 +18,7 @@ from matplotlib.ticker import FixedLocator
 from songform import pages, plots
 from songform.annotation import formats, segmentation_scores
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats.report import report_annotation
+from songform.annotation.formats.songform_report import report_annotation
 from songform.output import segment_table, sonification
 from songform.pages.figures import song_figures
 from songform.structure.context import CONTEXT_COLUMNS

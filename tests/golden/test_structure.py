@@ -12,7 +12,7 @@ from songform.structure import (
     change_points,
     context,
     naming,
-    normalize,
+    normalized_curves,
     pooling,
     segments,
     self_similarity,
@@ -20,7 +20,7 @@ from songform.structure import (
     states,
     viterbi,
 )
-from songform.structure.normalize import Curves
+from songform.structure.normalized_curves import Curves
 
 SR, HOP_LENGTH = 8000, 800
 UNIT_SECONDS = 0.5
@@ -76,9 +76,9 @@ def test_song_units_are_as_stored(golden, song_features, song_overview):
 
 def test_the_curves_of_a_song_are_as_stored(golden, song_features, song_overview):
     units = song_units.song_units(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH)
-    found = vars(normalize.song_curves(units))
+    found = vars(normalized_curves.song_curves(units))
     parts = {name: value[::4] if isinstance(value, np.ndarray) else value for name, value in found.items()}
-    golden.check("normalize", [normalize, song_units, pooling], parts)
+    golden.check("normalize", [normalized_curves, song_units, pooling], parts)
 
 
 def test_change_points_are_as_stored(golden, curves):
@@ -115,7 +115,7 @@ def test_the_context_of_a_song_is_as_stored(golden, song_features, song_overview
     seen = context.context_curves(song_features, song_overview, **given)
     output = {name: table[name].to_numpy() for name in table}
     output |= {f"seen_{name}": seen[name].to_numpy() for name in ("energy", "novelty")}
-    earlier = [self_similarity, change_points, normalize, song_units, pooling]
+    earlier = [self_similarity, change_points, normalized_curves, song_units, pooling]
     golden.check("context", [context, *earlier], output)
 
 
@@ -130,7 +130,7 @@ def test_the_names_of_clusters_are_as_stored(golden):
 def test_the_vectors_of_units_are_as_stored(golden, song_features, song_overview):
     vectors = states.unit_vectors(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH)
     known = song_units.CausalUnits(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH).until(203)
-    earlier = [context, self_similarity, change_points, normalize, song_units, pooling]
+    earlier = [context, self_similarity, change_points, normalized_curves, song_units, pooling]
     output = {"whole": vectors[::8], "last": states.last_unit_vector(known)}
     golden.check("unit_vectors", [states, *earlier], output)
 

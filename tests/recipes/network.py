@@ -11,7 +11,7 @@ import soundfile
 
 from songform import Bundle, compose
 from tasks.ingest.extraction_worker import ExtractionJob, extract_track
-from tasks.ingest.track_records import record_done
+from tasks.ingest.track_outcomes import record_done
 from tasks.settings import ModelSettings, Settings
 from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import read_features

@@ -63,7 +63,7 @@ import json
 import math
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats.rows import Row, annotation_of, lines_of
+from songform.annotation.formats.label_rows import Row, annotation_of, lines_of
 
 
 def read(text: str) -> Annotation:
@@ -114,12 +114,12 @@ RECIPES = {
         ),
         added(
             CONTEXT,
-            "        stretch_means(np.minimum(np.abs(local_slope(curves.level_db)), _MOST_SLOPE), bounds),\n",
+            "        stretch_means(units.abs_slope, bounds),\n",
             "        stretch_means(curves.brightness, bounds),\n",
         ),
         added(
             CONTEXT,
-            "        stretch_means(np.minimum(np.abs(slopes), _MOST_SLOPE), whole),\n",
+            "        stretch_means(units.abs_slope[start:], whole),\n",
             "        stretch_means(tail.brightness, whole),\n",
         ),
         *(
@@ -138,7 +138,11 @@ RECIPES = {
     ],
     "A format of labels": [
         Edit("songform/annotation/formats/json_lines.py", "", JSON_LINES),
-        Edit(FORMATS, "csv_labels, jams_file, lab, report\n", "csv_labels, jams_file, json_lines, lab, report\n"),
+        Edit(
+            FORMATS,
+            "csv_labels, jams_file, lab, songform_report\n",
+            "csv_labels, jams_file, json_lines, lab, songform_report\n",
+        ),
         added(
             FORMATS,
             "FORMATS: dict[str, LabelFormat] = {\n",

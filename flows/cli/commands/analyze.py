@@ -63,7 +63,7 @@ def print_analyze(console: Console, report: AnalyzeReport) -> None:
 
 def print_timelines(console: Console, report: AnalyzeReport) -> None:
     """Print the timeline of each song, the model, and where the files are."""
-    from flows.cli.timeline import legend, segment_table, timeline
+    from flows.cli.terminal_timeline import legend, segment_table, timeline
 
     for document in report.reports:
         console.print()

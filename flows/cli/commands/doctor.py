@@ -12,7 +12,7 @@ from flows.cli.context import CommandContext
 from flows.cli.exit_codes import DONE, NOTHING_DONE
 
 if TYPE_CHECKING:
-    from flows.diagnostics.checks import Check
+    from flows.diagnostics.ingest_checks import Check
 
 __all__ = ["doctor", "print_checks"]
 

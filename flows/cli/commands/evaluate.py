@@ -75,7 +75,7 @@ def evaluate_model(home: Path, model: str | None = None) -> EvaluateReport:
     """
     from tasks.annotate.annotation_scores import evaluate_tracks, log_evaluation
     from tasks.store.corpus import Corpus
-    from tasks.train.model_choice import choose_model
+    from tasks.train.requested_model import choose_model
 
     corpus = Corpus(home)
     if not corpus.annotated():

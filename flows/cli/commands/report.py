@@ -45,7 +45,7 @@ def write_model_index(home: Path, model: str | None = None) -> Index:
         If it has analysed no song yet.
     """
     from tasks.report.index_page import write_index
-    from tasks.train.model_choice import choose_model
+    from tasks.train.requested_model import choose_model
 
     return write_index(home, choose_model(home, model))
 

@@ -85,8 +85,8 @@ def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str]
     SongformError
         If a server does not start, most often because its port is taken.
     """
+    from flows.prefect_server.child_processes import stop_child
     from flows.prefect_server.launch import available_port
-    from flows.prefect_server.lifetime import stop_child
     from flows.prefect_server.shared_server import shared_server
     from tasks.store.corpus import Corpus
 
@@ -135,7 +135,7 @@ def _wait_until_down(mlflow: MlflowServer, prefect: PrefectServer) -> str:
 
 def _start_mlflow(corpus: Corpus, port: int) -> subprocess.Popen[bytes]:
     """Start MLflow's server with one worker and none of the job runners that it starts by default."""
-    from flows.prefect_server.lifetime import supervised_child
+    from flows.prefect_server.child_processes import supervised_child
     from tasks.train.tracking import store_uri
 
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri(corpus.home)]

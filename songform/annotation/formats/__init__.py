@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats import audacity, csv_labels, jams_file, lab, report
-from songform.annotation.formats.rows import lines_of
+from songform.annotation.formats import audacity, csv_labels, jams_file, lab, songform_report
+from songform.annotation.formats.label_rows import lines_of
 from songform.errors import AnnotationError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 
 __all__ = ["FORMATS", "MOST_BYTES", "VERSION", "WRITERS", "LabelFormat", "parsed_annotation", "read_annotation"]
 
@@ -75,7 +75,7 @@ def _lines(text: str) -> list[str]:
 
 FORMATS: dict[str, LabelFormat] = {
     "jams_file": LabelFormat(jams_file.read, jams_file.write, _is_jams, (".jams",), ".jams", has_confidences=True),
-    "report": LabelFormat(report.read, report.write, _is_json, has_confidences=True),
+    "report": LabelFormat(songform_report.read, songform_report.write, _is_json, has_confidences=True),
     "csv_labels": LabelFormat(
         csv_labels.read, csv_labels.write, _is_csv, (".csv", ".tsv"), ".csv", has_confidences=True
     ),

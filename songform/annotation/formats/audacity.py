@@ -12,7 +12,7 @@ References
 from __future__ import annotations
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats.rows import Row, annotation_of, lines_of, seconds, seconds_text
+from songform.annotation.formats.label_rows import Row, annotation_of, lines_of, seconds, seconds_text
 
 __all__ = ["FREQUENCIES", "read", "write"]
 

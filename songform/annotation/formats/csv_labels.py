@@ -19,7 +19,7 @@ import io
 import math
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats.rows import Row, annotation_of, seconds, seconds_text
+from songform.annotation.formats.label_rows import Row, annotation_of, seconds, seconds_text
 from songform.errors import AnnotationError
 
 __all__ = ["COLUMNS", "plain_cell", "read", "write"]

@@ -20,9 +20,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats.rows import Row, annotation_of
+from songform.annotation.formats.label_rows import Row, annotation_of
 from songform.errors import AnnotationError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 
 __all__ = ["NAMESPACES", "read", "write"]
 

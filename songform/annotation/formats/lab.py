@@ -8,7 +8,7 @@ no place for confidences.
 from __future__ import annotations
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats.rows import Row, annotation_of, lines_of, seconds, seconds_text
+from songform.annotation.formats.label_rows import Row, annotation_of, lines_of, seconds, seconds_text
 from songform.errors import AnnotationError
 
 __all__ = ["read", "write"]

@@ -11,6 +11,6 @@ A set says who may play each *role*: what a score writes for (`pad`, `lead`, `sn
 from __future__ import annotations
 
 from songform.synth.instruments.instrument import Instrument, Samples, Stroke
-from songform.synth.instruments.sets import ROLES, SETS, Band, InstrumentSet, new_band
+from songform.synth.instruments.instrument_sets import ROLES, SETS, Band, InstrumentSet, new_band
 
 __all__ = ["ROLES", "SETS", "Band", "Instrument", "InstrumentSet", "Samples", "Stroke", "new_band"]

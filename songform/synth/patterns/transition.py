@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from songform.synth.patterns.gestures import gestures
 from songform.synth.patterns.pattern import Turn
+from songform.synth.patterns.transition_gestures import gestures
 from songform.synth.score.notes import Note
 from songform.synth.score.themes import Theme, voicings
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.signal import lfilter, oaconvolve
 
 from songform.synth.instruments.instrument import Samples, Stroke, filtered
-from songform.synth.rendering.player import Sound
+from songform.synth.rendering.note_player import Sound
 
 __all__ = ["PEAK", "Master", "mastered", "new_master"]
 

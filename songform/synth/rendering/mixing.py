@@ -1,13 +1,13 @@
 """The fader: a section is set to its level, or to a steady rise.
 
-Levels are RMS in dB, 0 being the loudest of a song. Buses are those of `songform.synth.rendering.player`.
+Levels are RMS in dB, 0 being the loudest of a song. Buses are those of `songform.synth.rendering.note_player`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from songform.synth.rendering.player import Sound
+from songform.synth.rendering.note_player import Sound
 
 __all__ = ["LOUDEST_DB", "levelled"]
 

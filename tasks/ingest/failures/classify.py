@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from songform.errors import TrackError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.ingest.failures.rules import Explanation
 from tasks.ingest.failures.ytdlp_errors import explanation
 from tasks.store.tracks import Track

@@ -26,7 +26,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from songform.errors import SongformError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.ingest.failures.rules import (
     CLIENT_ERROR,
     DOWNLOAD_ERROR_PATTERN,

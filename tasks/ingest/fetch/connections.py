@@ -25,8 +25,8 @@ from yt_dlp.networking._requests import RequestsHTTPAdapter, RequestsResponseAda
 from yt_dlp.networking.common import Request
 from yt_dlp.networking.exceptions import HTTPError
 
-from songform.sanitize import plain_text
-from tasks.ingest.fetch.guard import Guard, RefusedError
+from songform.plain_text import plain_text
+from tasks.ingest.fetch.request_guard import Guard, RefusedError
 
 __all__ = ["GuardedRH"]
 

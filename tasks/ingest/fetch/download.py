@@ -31,7 +31,7 @@ from typing import Any
 
 from songform.audio.headers import is_cut_short
 from songform.errors import AudioError, ParameterError, TrackError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.ingest.failures.classify import track_error, track_label
 from tasks.ingest.fetch.audio_length import packet_seconds
 from tasks.ingest.fetch.deadline import Deadline

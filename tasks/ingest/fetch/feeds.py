@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 from xml.parsers.expat import ErrorString, errors
 
 from songform.errors import TrackError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 
 __all__ = ["feed_error", "is_feed", "remove_smuggled_data"]
 

@@ -2,7 +2,7 @@
 
 What it reads is a stranger's, and to take it apart costs a multiple of its size: an element of XML some 500 bytes of
 memory, a page two hundred looks for players that it may hold, a manifest as many pieces as it says. So there is a bound
-to each (`tasks.ingest.fetch.manifests` has the last), and what is beyond is refused before yt-dlp begins.
+to each (`tasks.ingest.fetch.stream_manifests` has the last), and what is beyond is refused before yt-dlp begins.
 
 An item whose address is none is kept, and its download says so. `tasks.ingest.fetch.ytdlp` lets those of feeds
 through; those of other pages are written so that yt-dlp does not stumble over them.
@@ -19,9 +19,9 @@ from yt_dlp.extractor.generic import GenericIE as _GenericIE
 from yt_dlp.utils import UnsupportedError
 
 from songform.errors import TrackError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.ingest.fetch.feeds import feed_error, is_feed, remove_smuggled_data
-from tasks.ingest.fetch.manifests import refuse_long_dash, refuse_long_hls, refuse_long_smooth
+from tasks.ingest.fetch.stream_manifests import refuse_long_dash, refuse_long_hls, refuse_long_smooth
 
 __all__ = ["MAX_FEED_TAGS", "MAX_PAGE_CHARACTERS", "GenericIE"]
 

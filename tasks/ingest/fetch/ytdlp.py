@@ -38,8 +38,8 @@ from tasks.ingest.fetch.connections import GuardedRH
 from tasks.ingest.fetch.cookies import load_cookies
 from tasks.ingest.fetch.deadline import Deadline
 from tasks.ingest.fetch.generic_extractor import GenericIE
-from tasks.ingest.fetch.guard import Guard
-from tasks.ingest.fetch.manifests import refuse_long_hls
+from tasks.ingest.fetch.request_guard import Guard
+from tasks.ingest.fetch.stream_manifests import refuse_long_hls
 from tasks.settings import DownloadSettings
 
 __all__ = ["youtube_dl"]

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from songform.errors import SourceError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.ingest.sources.file_hashes import FileHashes
 from tasks.ingest.sources.local_files import local_listing, local_path
 from tasks.store.corpus import Corpus

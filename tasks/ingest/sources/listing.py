@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from songform.errors import SourceError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.store.tracks import Track
 
 __all__ = ["DuplicateFiles", "Listing", "problems_message", "unique_tracks"]

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from songform.errors import SourceError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.ingest.sources.file_hashes import FileHashes
 from tasks.ingest.sources.listing import DuplicateFiles, Listing, unique_tracks
 from tasks.store.corpus import AUDIO_SUFFIXES

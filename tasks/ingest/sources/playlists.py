@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from songform.errors import SourceError, TrackError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.ingest.failures.classify import listing_error
 from tasks.ingest.sources.listing import Listing, unique_tracks
 from tasks.settings import DownloadSettings

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from songform.errors import ParameterError, SourceError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.ingest.sources.file_hashes import FileHashes
 from tasks.ingest.sources.listing import DuplicateFiles, Listing, unique_tracks
 from tasks.ingest.sources.local_files import local_listing, local_path

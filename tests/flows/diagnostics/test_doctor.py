@@ -13,8 +13,8 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 import flows.diagnostics.doctor
-from flows.diagnostics.checks import Check
 from flows.diagnostics.doctor import examine
+from flows.diagnostics.ingest_checks import Check
 from songform.errors import TrackError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus

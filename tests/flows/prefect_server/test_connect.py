@@ -25,7 +25,7 @@ HEARTBEAT = 180  # seconds, Prefect's default
 BURST = """
 import sys
 from pathlib import Path
-from flows.config.environment import prepare_environment
+from flows.config.library_environment import prepare_environment
 from flows.prefect_server.connect import prefect_server
 home = Path(sys.argv[1])
 prepare_environment(home)

@@ -13,7 +13,7 @@ from flows.ingest import WITH_FAILURES
 from flows.schedule.scheduled_flows import combined_state, deployments, ingest_playlists, retry_due, schedule_lines
 from flows.schedule.stale_runs import clean_up_stale
 from songform.errors import SettingsError, TrackError
-from tasks.ingest.track_records import record_failure
+from tasks.ingest.track_outcomes import record_failure
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import Track

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from songform.errors import ParameterError
-from songform.pages.contrast import state_tone
 from songform.pages.figures import BORDERS, HEIGHTS, diverging_palette, figures_json, song_figures
+from songform.pages.state_tones import state_tone
 
 
 def drawn(view):

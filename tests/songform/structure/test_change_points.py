@@ -26,7 +26,7 @@ from songform.structure.change_points import (
     stretch_means,
     stretch_signals,
 )
-from songform.structure.normalize import Curves, song_curves
+from songform.structure.normalized_curves import Curves, song_curves
 from songform.structure.song_units import song_units
 
 # Multiples of 1/8, so that the oracle and the code differ by rounding alone.

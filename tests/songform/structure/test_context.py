@@ -28,7 +28,7 @@ from songform.structure.context import (
     rise,
     stretch_context,
 )
-from songform.structure.normalize import Curves, song_curves
+from songform.structure.normalized_curves import Curves, song_curves
 from songform.structure.pooling import n_units
 from songform.structure.self_similarity import loop_similarity, recurrence
 from songform.structure.song_units import song_units

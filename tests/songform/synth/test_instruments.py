@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from songform.synth.instruments import ROLES, SETS, Stroke, new_band
-from songform.synth.rendering.player import Player
-from songform.synth.score.clock import Clock
+from songform.synth.rendering.note_player import Player
 from songform.synth.score.notes import Note
+from songform.synth.score.step_times import Clock
 
 SR = 22050
 ALL = {name: instrument for each in SETS.values() for name, instrument in each.instruments.items()}

@@ -15,10 +15,10 @@ from songform.synth.patterns import PATTERNS, TRANSITION
 from songform.synth.patterns.repetitive import loop_steps
 from songform.synth.rendering.mastering import Master, mastered
 from songform.synth.rendering.mixing import levelled
-from songform.synth.rendering.player import Player
-from songform.synth.score.clock import Clock
+from songform.synth.rendering.note_player import Player
 from songform.synth.score.notes import Note
 from songform.synth.score.rhythms import METRES
+from songform.synth.score.step_times import Clock
 from songform.synth.score.themes import modulated, new_theme
 
 SR = 22050

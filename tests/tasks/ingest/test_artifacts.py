@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.ingest.artifacts import (
     link_list,
     markdown_text,

@@ -17,7 +17,7 @@ from tasks.ingest.fetch.host_rate_limiter import HostRateLimiter, host_limiter
 from tasks.ingest.fetch_audio import existing_audio, fetch_audio, remove_leftover_downloads
 from tasks.ingest.sources.local_files import local_listing
 from tasks.ingest.track_locks import locked_tracks
-from tasks.ingest.track_records import record_failure
+from tasks.ingest.track_outcomes import record_failure
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import Track

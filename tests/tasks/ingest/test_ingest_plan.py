@@ -11,7 +11,7 @@ import pytest
 
 from songform.errors import FAILURE_CLASSES, TrackError
 from tasks.ingest.ingest_plan import plan_ingest
-from tasks.ingest.track_records import record_done, record_failure, record_skipped
+from tasks.ingest.track_outcomes import record_done, record_failure, record_skipped
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.feature_tables import features_config

@@ -153,7 +153,7 @@ def test_a_page_is_written_anew_when_what_it_is_made_of_changes(given, monkeypat
     elif change == "context":
         monkeypatch.setattr("songform.structure.context.VERSION", 99)
     elif change == "curves":
-        monkeypatch.setattr("songform.structure.normalize.VERSION", 99)
+        monkeypatch.setattr("songform.structure.normalized_curves.VERSION", 99)
     else:
         path.write_bytes(b"<!doctype html>")
     before = path.read_bytes()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats import WRITERS, report
+from songform.annotation.formats import WRITERS, songform_report
 from tasks.store.corpus import Corpus
 
 LABELS = Annotation(np.array([[0.0, 8.0], [8.0, 15.0]]), ["A", "B"], annotator="Cy", duration=15.0)
@@ -52,7 +52,7 @@ def told(annotate, document):
 
 @pytest.mark.parametrize("suffix", [*WRITERS, ".json"])
 def test_labels_of_every_format_are_kept(told, home, record, labels, suffix):
-    path = labels(f"x{suffix}", (report.write if suffix == ".json" else WRITERS[suffix])(LABELS))
+    path = labels(f"x{suffix}", (songform_report.write if suffix == ".json" else WRITERS[suffix])(LABELS))
     (entry,) = told(record.key, path, "--annotator", "Ana")["annotations"]
     kept = home / "data" / "annotations" / record.key / "Ana.jams"
     assert entry == {

@@ -8,7 +8,7 @@ import pytest
 from flows.cli.commands.status import corpus_status, failures_by_class
 from songform.errors import FAILURE_CLASSES, CorpusError, TrackError
 from tasks.ingest.failures.rules import FAILURE_FIXES
-from tasks.ingest.track_records import record_failure, record_skipped
+from tasks.ingest.track_outcomes import record_failure, record_skipped
 from tasks.settings import DownloadSettings
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import Track

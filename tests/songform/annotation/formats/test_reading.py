@@ -19,7 +19,7 @@ from songform.annotation.formats import (
     lab,
     parsed_annotation,
     read_annotation,
-    report,
+    songform_report,
 )
 from songform.errors import AnnotationError
 
@@ -190,7 +190,7 @@ def test_no_cell_of_a_sheet_is_a_formula_and_labels_come_back(label):
     assert csv_labels.read(text).labels == made.labels
 
 
-@pytest.mark.parametrize("module", [lab, audacity, csv_labels, jams_file, report])
+@pytest.mark.parametrize("module", [lab, audacity, csv_labels, jams_file, songform_report])
 def test_no_label_breaks_out_of_its_line(module):
     made = Annotation(np.array([[0.0, 1.0]]), ["a\n0\t9\tb\r\\\t1\t2\x1b]0;x\x07\u2028c\x85d\x1ce"])
     text = module.write(made)
@@ -200,11 +200,11 @@ def test_no_label_breaks_out_of_its_line(module):
 
 def test_reading_confidences_of_a_report():
     text = json.dumps({"segments": [{"start": 0, "end": 1, "label": "a", "confidence": None}], "track": 3})
-    assert np.isnan(report.read(text).confidences).all()
+    assert np.isnan(songform_report.read(text).confidences).all()
 
 
 SONG = Annotation(np.array([[0.0, 8.0], [8.0, 15.5]]), ["A", "B"], np.array([0.5, np.nan]), title="T", duration=15.5)
-WRITTEN = {**WRITERS, ".json": report.write}
+WRITTEN = {**WRITERS, ".json": songform_report.write}
 
 
 @settings(deadline=None, max_examples=100)

@@ -23,7 +23,7 @@ from songform.annotation.formats import (
     jams_file,
     lab,
     parsed_annotation,
-    report,
+    songform_report,
 )
 
 times = st.floats(0, 10_000, allow_subnormal=False)
@@ -79,7 +79,7 @@ def test_an_export_is_known_by_its_name_and_by_its_content(suffix: str):
 
 @pytest.mark.parametrize("name", ["x.json", "x.txt", "x"])
 def test_json_is_known_by_its_content(name: str):
-    for module in (jams_file, report):
+    for module in (jams_file, songform_report):
         assert parsed_annotation(module.write(SONG), name).labels == SONG.labels
 
 
@@ -129,5 +129,5 @@ def test_a_data_frame_reads_a_sheet():
 
 
 def test_a_report_written_by_hand_is_one_of_songforms():
-    document = json.loads(report.write(SONG))
+    document = json.loads(songform_report.write(SONG))
     assert [set(segment) for segment in document["segments"]] == [{"start", "end", "state", "confidence"}] * 3

@@ -13,7 +13,7 @@ from yt_dlp.utils import ExtractorError
 from songform.errors import SourceError
 from tasks.ingest.failures.classify import track_error, track_label
 from tasks.ingest.sources.resolve_source import list_tracks
-from tasks.ingest.track_records import record_failure, record_skipped
+from tasks.ingest.track_outcomes import record_failure, record_skipped
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import Track, feed_key, site_key, web_key
 

@@ -14,7 +14,7 @@ from scipy.stats import zscore
 
 from songform.features.extraction import describe_audio
 from songform.features.frame_features import FEATURE_COLUMNS
-from songform.structure.normalize import AUDIBLE_DB, Curves, song_curves, standardised
+from songform.structure.normalized_curves import AUDIBLE_DB, Curves, song_curves, standardised
 from songform.structure.self_similarity import similarity_vectors
 from songform.structure.song_units import SongUnits, song_units
 

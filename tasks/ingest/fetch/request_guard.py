@@ -16,7 +16,7 @@ from urllib3.util.connection import allowed_gai_family
 from yt_dlp.networking.exceptions import RequestError
 
 from songform.errors import TrackError
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 from tasks.ingest.fetch.addresses import literal_address, why_not_public
 from tasks.ingest.fetch.deadline import Deadline
 

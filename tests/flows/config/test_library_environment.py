@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.config.environment import environment_variable, imports_without_gc, prepare_environment
+from flows.config.library_environment import environment_variable, imports_without_gc, prepare_environment
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from songform.pages.contrast import state_tone
 from songform.pages.markup import text
 from songform.pages.state_descriptions import DESCRIPTORS, Meaning
+from songform.pages.state_tones import state_tone
 from songform.time_format import clock
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from songform.errors import SourceError, TrackError
 from tasks.ingest.fetch.download import download_track
-from tasks.ingest.fetch.manifests import MAX_SEGMENTS, refuse_long_dash, refuse_long_hls, refuse_long_smooth
+from tasks.ingest.fetch.stream_manifests import MAX_SEGMENTS, refuse_long_dash, refuse_long_hls, refuse_long_smooth
 from tasks.ingest.sources.resolve_source import list_tracks
 from tasks.settings import AudioSettings
 from tasks.store.tracks import Track

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songform.synth.instruments.instrument import Instrument, Samples, Stroke
-from songform.synth.score.clock import Clock
 from songform.synth.score.notes import Note
+from songform.synth.score.step_times import Clock
 
 __all__ = ["Player", "Sound"]
 

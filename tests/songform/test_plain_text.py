@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from songform.sanitize import plain_text
+from songform.plain_text import plain_text
 
 
 @pytest.mark.parametrize(

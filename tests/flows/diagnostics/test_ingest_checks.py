@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from flows.diagnostics.checks import Check, check_cookies, check_playlists
+from flows.diagnostics.ingest_checks import Check, check_cookies, check_playlists
 from tasks.settings import Settings
 
 LATER, EARLIER = 4_000_000_000, 1_000_000_000

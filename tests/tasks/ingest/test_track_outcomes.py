@@ -10,7 +10,7 @@ from songform.audio.stream import open_audio
 from songform.errors import AudioError, CorpusError, TrackError
 from tasks.ingest.failures.rules import STATUS_EXPLANATIONS
 from tasks.ingest.fetch.audio_length import no_audio_error
-from tasks.ingest.track_records import record_done, record_failure, record_skipped, unwritten_record
+from tasks.ingest.track_outcomes import record_done, record_failure, record_skipped, unwritten_record
 from tasks.progress import ProgressEvent, announce, listening
 from tasks.settings import DownloadSettings
 from tasks.store.corpus import Corpus

@@ -20,7 +20,7 @@ from songform.synth.rendering.mastering import PEAK
 from songform.synth.score.dynamics import PROFILES
 from songform.synth.score.forms import CLOSING, SECONDS, new_form
 from songform.synth.score.plan import STATES
-from songform.synth.varied import TEMPI, varied_composition
+from songform.synth.study_composition import TEMPI, study_composition
 
 SR = 22050
 N = 200
@@ -29,7 +29,7 @@ N = 200
 @cache
 def batch() -> list[Composition]:
     """Compose two hundred songs, without playing them."""
-    return [varied_composition(seed, SR, None, SETS["study"].players) for seed in range(N)]
+    return [study_composition(seed, SR, None, SETS["study"].players) for seed in range(N)]
 
 
 @cache
@@ -148,7 +148,7 @@ def test_each_state_has_its_share_of_the_time() -> None:
 
 @pytest.mark.parametrize("seed", [3, 4])
 def test_other_instruments_play_the_same_notes(seed: int) -> None:
-    study, unseen = (varied_composition(seed, SR, 30.0, SETS[each].players) for each in SETS)
+    study, unseen = (study_composition(seed, SR, 30.0, SETS[each].players) for each in SETS)
     assert study.passages == unseen.passages
     assert (study.title, study.traits, study.master) == (unseen.title, unseen.traits, unseen.master)
     assert set(study.band.values()).isdisjoint(unseen.band.values())
@@ -245,6 +245,6 @@ def test_a_song_without_duration_given_is_what_the_batch_says() -> None:
     (song,) = study_songs(1, 9, sr=8000, duration=10.0)
     seed = int(np.random.SeedSequence(9).generate_state(1, np.uint64)[0])
     np.testing.assert_array_equal(song.y, study_song(seed, sr=8000, duration=10.0).y)
-    composition = varied_composition(seed, 8000, 10.0, SETS["study"].players)
+    composition = study_composition(seed, 8000, 10.0, SETS["study"].players)
     assert song.traits == composition.traits
     assert [each.kind for each in song.sections] == [passage.pattern for passage in composition.passages]

@@ -10,7 +10,7 @@ import numpy as np
 from songform.synth.composition import Composition
 from songform.synth.rendering.mastering import mastered
 from songform.synth.rendering.mixing import levelled
-from songform.synth.rendering.player import Sound
+from songform.synth.rendering.note_player import Sound
 
 __all__ = ["RING_SECONDS", "bounds", "produced"]
 

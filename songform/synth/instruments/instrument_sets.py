@@ -15,7 +15,7 @@ from songform.synth.instruments.instrument import Instrument
 from songform.synth.instruments.modal import MODAL
 from songform.synth.instruments.plucked import PLUCKED
 from songform.synth.instruments.subtractive import SUBTRACTIVE
-from songform.synth.instruments.swept import SWEPT
+from songform.synth.instruments.swept_sine import SWEPT
 
 __all__ = ["ROLES", "SETS", "Band", "InstrumentSet", "new_band"]
 

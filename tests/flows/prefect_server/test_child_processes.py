@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 import flows
-from flows.prefect_server.lifetime import PARENT_PID, exit_with_parent, stop_child, supervised_child
+from flows.prefect_server.child_processes import PARENT_PID, exit_with_parent, stop_child, supervised_child
 
 ROOT = Path(flows.__file__).parents[1]
 SLEEPER = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
 PARENT = """
 import subprocess, sys, time
-subprocess.Popen([sys.executable, "-m", "flows.prefect_server.lifetime", *sys.argv[1:]], stdin=subprocess.PIPE)
+subprocess.Popen([sys.executable, "-m", "flows.prefect_server.child_processes", *sys.argv[1:]], stdin=subprocess.PIPE)
 time.sleep(600)
 """
 SCHEDULE = """
@@ -108,7 +108,7 @@ def test_a_run_whose_schedule_is_gone_before_it_begins_ends_too():
 
 
 def test_a_run_that_no_schedule_has_started_is_left_alone(monkeypatch):
-    monkeypatch.setattr("flows.prefect_server.lifetime.threading.Thread", None)  # to start one is a defect
+    monkeypatch.setattr("flows.prefect_server.child_processes.threading.Thread", None)  # to start one is a defect
     group = os.getpgrp()
     for value in (None, "", "nobody"):
         monkeypatch.delenv(PARENT_PID, raising=False)

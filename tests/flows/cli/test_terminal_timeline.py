@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from flows.cli.timeline import legend, segment_table, timeline
+from flows.cli.terminal_timeline import legend, segment_table, timeline
 from songform.plots.palette import state_color
 from songform.structure.naming import STATES
 

@@ -8,8 +8,8 @@ from songform.synth.composition import Composition, Passage, Players, Traits, st
 from songform.synth.instruments import new_band
 from songform.synth.patterns import PATTERNS
 from songform.synth.rendering.mastering import Master
-from songform.synth.score.clock import Clock
 from songform.synth.score.plan import new_levels, new_plan, new_title
+from songform.synth.score.step_times import Clock
 from songform.synth.score.themes import new_theme
 from songform.synth.section_notes import new_patterns, scores
 

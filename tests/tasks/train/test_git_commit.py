@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-import tasks.train.provenance
-from tasks.train.provenance import git_state
+import tasks.train.git_commit
+from tasks.train.git_commit import git_state
 
 # Says what a checkout's `.commit` and `.changes` hold; like git, it fails outside any checkout.
 GIT = """#!/bin/sh
@@ -32,7 +32,7 @@ def folders(tmp_path, monkeypatch):
     own, home = tmp_path / "own", tmp_path / "home"
     own.mkdir()
     home.mkdir()
-    monkeypatch.setattr(tasks.train.provenance, "__file__", str(own / "provenance.py"))
+    monkeypatch.setattr(tasks.train.git_commit, "__file__", str(own / "provenance.py"))
     return own, home
 
 

@@ -7,7 +7,7 @@ its parent in one of two ways:
   parent exits, and a thread of the child waits for that (`on_parent_exit`). A program that does not wait for it itself
   runs below one that does (`supervised_child`):
 
-      python -m flows.prefect_server.lifetime COMMAND...
+      python -m flows.prefect_server.child_processes COMMAND...
 
 - A run that Prefect starts for `songform schedule` has no such pipe. It finds the process id of its parent in the
   environment (`PARENT_PID`) and compares it with its actual parent (`exit_with_parent`).
@@ -58,7 +58,7 @@ def start_child(command: Sequence[str], *, log: Path, environment: Mapping[str, 
 
 def supervised_child(command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start another program's server so that it ends with this process; see `start_child`."""
-    supervisor = [sys.executable, "-m", "flows.prefect_server.lifetime"]
+    supervisor = [sys.executable, "-m", "flows.prefect_server.child_processes"]
     return start_child([*supervisor, *command], log=log, environment=environment)
 
 

@@ -8,15 +8,15 @@ from songform.synth.composition import Composition, Passage, Players, Traits, st
 from songform.synth.instruments import new_band
 from songform.synth.patterns import PATTERNS, TRANSITION
 from songform.synth.rendering.mastering import new_master
-from songform.synth.score.clock import Clock
 from songform.synth.score.dynamics import PROFILES, new_dynamics, section_levels
 from songform.synth.score.forms import new_form
 from songform.synth.score.notes import Note, humanised
 from songform.synth.score.plan import STATES, Plan, new_title
+from songform.synth.score.step_times import Clock
 from songform.synth.score.themes import new_theme
 from songform.synth.section_notes import new_patterns, pattern_levels, scores
 
-__all__ = ["varied_composition"]
+__all__ = ["study_composition"]
 
 TEMPI = (60.0, 180.0)  # beats a minute
 SECONDS = (60.0, 120.0)  # what is drawn; a song is longer by what its last sections need
@@ -25,7 +25,7 @@ WALTZES = 0.2  # the share of songs in 3/4
 FADING_IN = ("Calm", "Repetitive")  # an Energetic section that fades in would build up
 
 
-def varied_composition(seed: int, sr: int, duration: float | None, players: Players) -> Composition:
+def study_composition(seed: int, sr: int, duration: float | None, players: Players) -> Composition:
     """Compose a song of the wide distribution from which the study draws.
 
     Parameters

@@ -90,10 +90,8 @@ def test_smoothing_agrees_with_a_loop_that_cuts_its_windows(x, width):
 def test_columns_of_their_own_lengths_are_smoothed_each_within_its_length(lengths, width):
     columns = [np.random.default_rng(n).standard_normal(n) for n in lengths]
     x = np.stack([np.pad(column, (0, 20 - len(column))) for column in columns], axis=1)
-    for found in (
-        smoothed(x, width, lengths=np.array(lengths)),
-        smoothed(x[:, None], width, lengths=np.array(lengths))[:, 0],
-    ):
+    for several in (x, x[:, None]):
+        found = smoothed(several, width, lengths=np.array(lengths)).reshape(x.shape)
         for i, column in enumerate(columns):
             assert_allclose(found[: len(column), i], smoothed(column, width), atol=1e-12)
 

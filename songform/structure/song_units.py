@@ -104,8 +104,8 @@ class CausalUnits:
     def beginnings(self, n_known: Index) -> Iterator[SongUnits]:
         """Yield the units of the first `n_known` frames, of which the last one may have just begun, for each number.
 
-        Nothing in it depends on a later frame: a row of the overview that the moment divides has heard what follows,
-        so the row before it speaks for it.
+        There is at least one number. Nothing in it depends on a later frame: a row of the overview that the moment
+        divides has heard what follows, so the row before it speaks for it.
         """
         last = self._units[n_known - 1]
         counts = self._overview.frame_counts

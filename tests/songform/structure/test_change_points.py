@@ -19,6 +19,7 @@ from songform.structure.change_points import (
     LEAST_UNITS,
     MOST_UNITS,
     PENALTY,
+    each_songs_stretches,
     partition,
     song_stretches,
     spread_over,
@@ -26,7 +27,7 @@ from songform.structure.change_points import (
     stretch_means,
     stretch_signals,
 )
-from songform.structure.normalized_curves import Curves, song_curves
+from songform.structure.normalized_curves import Curves, song_curves, stacked
 from songform.structure.song_units import song_units
 
 # Multiples of 1/8, so that the oracle and the code differ by rounding alone.
@@ -234,6 +235,25 @@ STEP = np.repeat([0.0, 1.0], [50, 70])
 def test_a_song_is_cut_where_one_thing_alone_changes(units_of, what):
     curves = song_curves(units_of(**{"loudness_db": np.full(120, -20.0), **what}))
     assert_array_equal(song_stretches(curves), [0, 50, 120])
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 60, 120])
+def test_songs_of_the_same_length_are_cut_together_as_each_alone(rng, units_of, n):
+    """Each of them to the same cuts as by the distances that a longer song is cut by."""
+    steps = [np.repeat(rng.uniform(-30, -10, n // 7 + 1), 7)[:n] for _ in range(4)]
+    songs = [song_curves(units_of(level, mfcc=rng.standard_normal((n, 13)))) for level in steps]
+    songs = [curves.last(min(map(len, songs))) for curves in songs]
+    found = each_songs_stretches(stacked(songs))
+    assert [bounds.tolist() for bounds in found] == [song_stretches(curves).tolist() for curves in songs]
+
+
+def test_a_minute_is_cut_as_it_is_within_a_longer_song(rng):
+    """The way to the distances is another one; a long silence before the minute moves no cut within it."""
+    for _ in range(5):
+        minute = np.cumsum(rng.standard_normal((120, 5)), axis=0)
+        longer = np.concatenate([np.zeros((120, 5)), 1e3 + minute])
+        alone = partition(minute, penalty=5.0, least=4, most=120)
+        assert_array_equal(partition(longer, penalty=5.0, least=4, most=120)[1:] - 120, alone)
 
 
 def test_a_chord_alone_is_no_new_stretch(units_of):

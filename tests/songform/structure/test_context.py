@@ -23,6 +23,7 @@ from songform.structure.context import (
     context_descriptors,
     cut_density,
     energy,
+    last_stretch_context,
     local_slope,
     novelty_curve,
     rise,
@@ -211,8 +212,10 @@ def test_any_curves_have_descriptors_within_their_bounds(units_of, n, seed, size
         chroma=rng.uniform(0, 1, (n, 12)),
     )
     curves = song_curves(units)
-    table = stretch_context(curves, song_stretches(curves))
+    bounds = song_stretches(curves)
+    table = stretch_context(curves, bounds)
     assert np.isfinite(table).all()
+    assert_allclose(last_stretch_context(curves, bounds), table[-1], atol=1e-12)
     least = np.array([-2.5, -1, -np.inf, 0, 0, 0])
     most = np.array([2.5, 2, np.inf, 1, 2.5, 1])
     assert (least - 1e-9 <= table).all()

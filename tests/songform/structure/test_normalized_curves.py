@@ -177,6 +177,14 @@ def test_the_last_units_are_still_measured_against_the_whole_song(music):
     assert_array_equal(curves.last(1000).onset, curves.onset)
 
 
+@pytest.mark.parametrize("n_last", [1, 12, 1000])
+def test_to_ask_for_the_last_units_alone_gives_those_of_the_whole_song(music, n_last):
+    units = between_silences(music, 3, 5)
+    asked, last = song_curves(units, n_last=n_last), song_curves(units).last(n_last)
+    assert (asked.before, asked.after) == (last.before, last.after)
+    same_curves(asked, last, atol=0)
+
+
 def tables_curves(y: np.ndarray, *, sr: int = 22050) -> Curves:
     features, overview, _ = describe_audio([y], sr=sr)
     return song_curves(song_units(features, overview, sr=sr))

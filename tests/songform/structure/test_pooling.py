@@ -86,6 +86,16 @@ def test_smoothing_agrees_with_a_loop_that_cuts_its_windows(x, width):
     assert_allclose(smoothed(np.array(x), width), expected, atol=1e-10)
 
 
+@given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=5), width=st.integers(1, 12))
+def test_columns_of_their_own_lengths_are_smoothed_each_within_its_length(lengths, width):
+    columns = [np.random.default_rng(n).standard_normal(n) for n in lengths]
+    x = np.stack([np.pad(column, (0, 20 - len(column))) for column in columns], axis=1)
+    for several in (x, x[:, None]):
+        found = smoothed(several, width, lengths=np.array(lengths)).reshape(x.shape)
+        for i, column in enumerate(columns):
+            assert_allclose(found[: len(column), i], smoothed(column, width), atol=1e-12)
+
+
 def test_smoothing_stays_exact_in_twelve_hours(rng):
     x = rng.standard_normal(86_400) - 30
     assert_allclose(smoothed(x, 17)[-100:], smoothed(x[-200:], 17)[-100:], atol=1e-8)

@@ -160,6 +160,14 @@ def test_paths_are_yielded_lag_by_lag_from_one_second_up(rng):
     assert list(dict(path_similarities(vectors, unit_seconds=0.5, most_seconds=4.0))) == list(range(2, 9))
 
 
+@pytest.mark.parametrize("n", [1, 7, 9, 30, 130])
+def test_songs_of_the_same_length_are_described_together_as_each_alone(rng, n):
+    songs = np.stack([unit_rows(rng, n) for _ in range(3)])
+    for describe in (recurrence, novelty):
+        together = describe(songs, unit_seconds=0.5)
+        assert_allclose(together, [describe(song, unit_seconds=0.5) for song in songs], atol=1e-12)
+
+
 @pytest.mark.parametrize("n", [1, 2, 5, 7, 8])
 def test_a_short_song_gives_finite_values(rng, n):
     for vectors in (unit_rows(rng, n), similarity_vectors(*(rng.standard_normal((n, m)) for m in (13, 12)))):

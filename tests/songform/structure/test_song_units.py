@@ -83,3 +83,10 @@ def test_a_beginning_ignores_all_that_is_heard_later(described, n):
     beginning = CausalUnits(*described).until(n)
     assert len(beginning) == (n - 1) * HOP // (SR // 2) + 1
     same_units(CausalUnits(other, changed).until(n), beginning)
+
+
+def test_several_beginnings_are_those_that_are_asked_for_alone(described):
+    units = CausalUnits(*described)
+    moments = np.array([170, 3, 1, 90, 22, 23, 90])
+    for n, beginning in zip(moments, units.beginnings(moments), strict=True):
+        same_units(beginning, units.until(n))

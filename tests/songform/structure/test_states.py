@@ -31,6 +31,7 @@ from songform.structure.states import (
     StateModel,
     fit_states,
     last_unit_vector,
+    last_unit_vectors,
     state_posterior,
     state_sequence,
     unit_vectors,
@@ -360,6 +361,16 @@ def test_after_a_minute_the_last_units_stretch_is_found_within_the_last_minute(u
     order = np.r_[rng.permutation(n - 120), np.arange(n - 120, n)]
     shuffled = last_unit_vector(units_of(level[order], mfcc=mfcc[order]))
     assert_allclose(last_unit_vector(units_of(level, mfcc=mfcc)), shuffled, atol=1e-9)
+
+
+def test_last_units_are_described_together_as_each_alone(forms, units_of, rng):
+    """Songs of one length and of another, some of which end in silence, and moments of one song."""
+    levels = [rng.uniform(-30, -10, n) for n in (1, 5, 40, 40, 40, 90, 150, 300, 150)]
+    levels[3] = np.r_[levels[3][:30], np.full(10, -100.0)]
+    songs = [units_of(level, mfcc=rng.standard_normal((len(level), 13))) for level in levels]
+    moments = list(CausalUnits(*forms[0][:2]).beginnings(np.arange(300, 2600, 100)))
+    for several in (songs, moments):
+        assert_allclose(last_unit_vectors(several), [last_unit_vector(units) for units in several], atol=1e-12)
 
 
 @pytest.mark.parametrize("seconds", [0.7, 2.3, 9.1, 31.6])

@@ -23,9 +23,9 @@ from benchmarks.measuring import Result, compared, markdown
 from benchmarks.songs import default_song
 from songform.audio.stream import load
 from songform.features.extraction import describe_audio
-from songform.features.filters import hann_window
+from songform.features.filters import BLOCK_FRAMES, hann_window
 from songform.features.frame_features import FEATURE_COLUMNS, FrameExtractor, frame_features
-from songform.features.framing import BLOCK_FRAMES, sliding_frames
+from songform.features.stft import sliding_frames
 from tasks.ingest.ffmpeg import find_ffmpeg
 
 __all__ = ["measure"]

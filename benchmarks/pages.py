@@ -17,7 +17,7 @@ from songform.bundle import Bundle
 from songform.features.overview import OVERVIEW_SECONDS, Overview
 from songform.pages import SongEntry, SongView, Sound, index_page, song_page
 from songform.structure.context import context_descriptors
-from songform.structure.song_units import UNIT_SECONDS
+from songform.structure.pooling import UNIT_SECONDS
 from songform.structure.states import fit_states, unit_vectors
 
 __all__ = ["measure"]

@@ -20,7 +20,7 @@ from benchmarks.measuring import Result, compared, markdown, timed
 from benchmarks.songs import default_song
 from songform.audio.stream import audio_blocks, open_audio, resampled
 from songform.features.extraction import SongExtractor, feature_groups, feature_schema
-from songform.features.framing import Framer, sliding_frames
+from songform.features.stft import Framer, sliding_frames
 from tasks.ingest.extraction_worker import ExtractionJob, extract_track
 from tasks.ingest.ffmpeg import find_ffmpeg
 from tasks.settings import Settings

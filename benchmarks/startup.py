@@ -25,9 +25,9 @@ from benchmarks.measuring import Result, Spread, markdown, seconds, timed
 from benchmarks.songs import default_song
 from flows.config.library_environment import prepare_environment
 from flows.prefect_server.child_processes import stop_child
+from flows.prefect_server.connect import register_server
 from flows.prefect_server.health import wait_until_healthy
 from flows.prefect_server.launch import api_url, free_port, server_log, start_server
-from flows.prefect_server.shared_server import register_server
 
 __all__ = ["measure"]
 

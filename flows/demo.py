@@ -118,7 +118,7 @@ def frames_right(report: RunReport, truth: dict[str, Song], settings: Settings) 
     """Return the share of frames with the right state, over all songs and for each."""
     import numpy as np
 
-    from songform.features.framing import frame_times, n_frames
+    from songform.features.stft import frame_times, n_frames
     from songform.synth import Section, states_at
 
     by_track, counts = {}, {}

@@ -20,9 +20,8 @@ from filelock import FileLock, Timeout
 
 from flows.config.library_environment import environment_variable, imports_without_gc
 from flows.prefect_server.child_processes import PARENT_PID
-from flows.prefect_server.connect import API_URL
+from flows.prefect_server.connect import API_URL, shared_server
 from flows.prefect_server.health import is_healthy
-from flows.prefect_server.shared_server import shared_server
 from songform.errors import SettingsError, SongformError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus

@@ -25,14 +25,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from songform.errors import ParameterError
-from songform.features.filters import Filterbank, dct_basis, fft_frequencies
-from songform.features.framing import BLOCK_FRAMES, sliding_frames
-from songform.features.spectra import GROUP
+from songform.features.filters import BLOCK_FRAMES, Filterbank, dct_basis, fft_frequencies
+from songform.features.stft import GROUP, sliding_frames
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-    from songform.features.spectra import SpectrumBlock
+    from songform.features.stft import SpectrumBlock
 
 __all__ = ["Descriptors", "descriptor_names"]
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from songform.errors import ParameterError
 from songform.features.frame_features import FrameExtractor, feature_table
-from songform.features.overview_builder import OverviewBuilder
-from songform.features.spectra import mono_signal
+from songform.features.overview import OverviewBuilder
+from songform.features.stft import mono_signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from songform.features.overview import Overview
-    from songform.features.spectra import SpectrumBlock
+    from songform.features.stft import SpectrumBlock
 
 __all__ = ["SongExtractor", "describe_audio", "feature_groups", "feature_schema"]
 

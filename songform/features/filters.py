@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.fft
 
-from songform.features.framing import BLOCK_FRAMES
-
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["Filterbank", "chroma_filters", "dct_basis", "fft_frequencies", "hann_window", "mel_filters"]
+__all__ = ["BLOCK_FRAMES", "Filterbank", "chroma_filters", "dct_basis", "fft_frequencies", "hann_window", "mel_filters"]
+
+BLOCK_FRAMES = 128  # frames that are filtered at once: with their spectra they stay in a core's second-level cache
 
 # OpenBLAS shares larger products (rows times columns times depth) among threads. For matrices as small as ours the
 # threads cost more than they bring, and on a busy machine five times as much: songs are what runs side by side here.

@@ -22,7 +22,7 @@ from sklearn.neighbors import NearestCentroid
 
 from songform.features.overview import Overview
 from songform.learning.classification_metrics import precision, soft_one_hot
-from songform.structure.song_units import CausalUnits
+from songform.structure.pooling import CausalUnits
 from songform.structure.states import StateModel, last_unit_vectors, state_posterior
 
 __all__ = ["BASELINES", "VERSION", "causal_states", "centroid", "logistic", "majority", "named"]

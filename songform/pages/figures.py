@@ -41,7 +41,7 @@ from bokeh.plotting import figure as new_figure
 from songform.pages.state_tones import LIGHT_GROUND, state_tone
 from songform.plots.downsample import Columns, columns, overview_middles, standard_mfcc
 from songform.structure.context import CONTEXT_COLUMNS
-from songform.structure.song_units import UNIT_SECONDS
+from songform.structure.pooling import UNIT_SECONDS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -47,8 +47,8 @@ from numpy.typing import NDArray
 from songform.features.overview import Overview
 from songform.structure.change_points import song_stretches, spread_over, stretch_climbs, stretch_means
 from songform.structure.normalized_curves import Curves, song_curves
+from songform.structure.pooling import UNIT_SECONDS, song_units
 from songform.structure.self_similarity import loop_similarity, novelty, recurrence
-from songform.structure.song_units import UNIT_SECONDS, song_units
 
 __all__ = [
     "CONTEXT_COLUMNS",

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from songform.structure.pooling import SongUnits
 from songform.structure.self_similarity import similarity_vectors
-from songform.structure.song_units import SongUnits
 
 __all__ = ["VERSION", "Curves", "song_curves", "stacked", "standardised"]
 

@@ -46,7 +46,7 @@ from songform.structure.change_points import (
 )
 from songform.structure.context import CONTEXT_COLUMNS, last_stretch_context, moment_context, stretch_context
 from songform.structure.normalized_curves import Curves, song_curves, stacked
-from songform.structure.song_units import UNIT_SECONDS, SongUnits, song_units
+from songform.structure.pooling import UNIT_SECONDS, SongUnits, song_units
 from songform.structure.viterbi import max_dwell_path, state_path, transition_matrix
 
 __all__ = [

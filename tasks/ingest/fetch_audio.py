@@ -33,9 +33,8 @@ from tasks.ingest.track_locks import locked_tracks
 from tasks.ingest.track_outcomes import record_failure, record_skipped
 from tasks.progress import announce
 from tasks.settings import Settings
-from tasks.store.atomic_files import moved
+from tasks.store.atomic_files import moved, temporary_path
 from tasks.store.corpus import Corpus
-from tasks.store.temp_files import temporary_path
 from tasks.store.tracks import Track, TrackRecord
 
 __all__ = ["existing_audio", "fetch_audio", "remove_leftover_downloads"]

@@ -33,8 +33,7 @@ from pydantic import ValidationError
 
 from songform.errors import CorpusError, first_line
 from tasks.settings import AudioSettings
-from tasks.store.atomic_files import write_json
-from tasks.store.temp_files import remove_stale_temporaries, temporary_path
+from tasks.store.atomic_files import remove_stale_temporaries, temporary_path, write_json
 from tasks.store.tracks import TrackRecord
 
 __all__ = ["AUDIO_SUFFIXES", "Corpus"]

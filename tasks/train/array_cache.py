@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.store.atomic_files import temporary_path
 from tasks.store.corpus import Corpus
-from tasks.store.temp_files import temporary_path
 from tasks.train.training_plan import Plan
 
 __all__ = ["ArrayCache", "array_folder"]

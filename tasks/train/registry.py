@@ -25,8 +25,8 @@ from songform.errors import ModelError, first_line
 from songform.learning.baselines import BASELINES
 from songform.structure.context import CONTEXT_COLUMNS
 from tasks.settings import Settings
+from tasks.store.atomic_files import temporary_path
 from tasks.store.corpus import Corpus
-from tasks.store.temp_files import temporary_path
 from tasks.train import pyfunc_bundle
 from tasks.train.heldout_scores import HeldOutScores
 from tasks.train.reference_songs import COMPARISON_SEEDS, composed_songs, named_f1

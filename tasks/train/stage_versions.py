@@ -7,7 +7,7 @@ These modules got a `VERSION` when homes existed already. So the first value, 1,
 from __future__ import annotations
 
 from songform.learning import classification_metrics, sequences, splits
-from songform.structure import change_points, normalized_curves, pooling, self_similarity, song_units, viterbi
+from songform.structure import change_points, normalized_curves, pooling, self_similarity, viterbi
 from tasks.settings import later_versions
 
 __all__ = ["bundle_versions", "states_versions"]
@@ -17,7 +17,6 @@ def states_versions() -> dict[str, int]:
     """Return the later versions of the stages between the feature tables and `data/states`."""
     return later_versions(
         pooling=pooling.VERSION,
-        song_units=song_units.VERSION,
         normalized_curves=normalized_curves.VERSION,
         change_points=change_points.VERSION,
         self_similarity=self_similarity.VERSION,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from songform.learning import baselines, classification_metrics, networks, sequences, splits
-from songform.structure import context, naming, normalized_curves, pooling, song_units, states
+from songform.structure import context, naming, normalized_curves, pooling, states
 from songform.structure.states import fit_states, unit_vectors
 
 N_STATES = 3
@@ -119,7 +119,7 @@ def test_the_states_of_a_song_as_it_is_heard_are_as_stored(golden, song_features
     vectors = unit_vectors(song_features, song_overview, sr=8000, hop_length=800)
     model = fit_states([vectors], n_states=4, sr=8000, hop_length=800)
     found = baselines.causal_states(model, song_features, song_overview, np.array([30, 85, 133, 190, 240, 333, 333]))
-    earlier = [states, naming, context, normalized_curves, song_units, pooling]
+    earlier = [states, naming, context, normalized_curves, pooling]
     golden.check("causal_states", [baselines, *earlier], {"states": [model.states[state] for state in found]})
 
 

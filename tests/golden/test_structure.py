@@ -16,7 +16,6 @@ from songform.structure import (
     pooling,
     segments,
     self_similarity,
-    song_units,
     states,
     viterbi,
 )
@@ -66,19 +65,19 @@ def test_pooling_is_as_stored(golden):
 
 
 def test_song_units_are_as_stored(golden, song_features, song_overview):
-    whole = song_units.song_units(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH)
+    whole = pooling.song_units(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH)
     assert len(whole) == 80
     means = dict(zip(whole.columns, whole.mean[::8].T, strict=True))
     deviations = dict(zip(whole.columns, whole.std[::8].T, strict=True))
     rest = {name: value[::4] for name, value in vars(whole).items() if name not in {"columns", "mean", "std"}}
-    golden.check("song_units", [song_units, pooling], {"means": means, "deviations": deviations, **rest})
+    golden.check("song_units", [pooling], {"means": means, "deviations": deviations, **rest})
 
 
 def test_the_curves_of_a_song_are_as_stored(golden, song_features, song_overview):
-    units = song_units.song_units(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH)
+    units = pooling.song_units(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH)
     found = vars(normalized_curves.song_curves(units))
     parts = {name: value[::4] if isinstance(value, np.ndarray) else value for name, value in found.items()}
-    golden.check("normalize", [normalized_curves, song_units, pooling], parts)
+    golden.check("normalize", [normalized_curves, pooling], parts)
 
 
 def test_change_points_are_as_stored(golden, curves):
@@ -115,7 +114,7 @@ def test_the_context_of_a_song_is_as_stored(golden, song_features, song_overview
     seen = context.context_curves(song_features, song_overview, **given)
     output = {name: table[name].to_numpy() for name in table}
     output |= {f"seen_{name}": seen[name].to_numpy() for name in ("energy", "novelty")}
-    earlier = [self_similarity, change_points, normalized_curves, song_units, pooling]
+    earlier = [self_similarity, change_points, normalized_curves, pooling]
     golden.check("context", [context, *earlier], output)
 
 
@@ -129,8 +128,8 @@ def test_the_names_of_clusters_are_as_stored(golden):
 
 def test_the_vectors_of_units_are_as_stored(golden, song_features, song_overview):
     vectors = states.unit_vectors(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH)
-    known = song_units.CausalUnits(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH).until(203)
-    earlier = [context, self_similarity, change_points, normalized_curves, song_units, pooling]
+    known = pooling.CausalUnits(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH).until(203)
+    earlier = [context, self_similarity, change_points, normalized_curves, pooling]
     output = {"whole": vectors[::8], "last": states.last_unit_vector(known)}
     golden.check("unit_vectors", [states, *earlier], output)
 

@@ -67,7 +67,7 @@ def test_the_folders_of_its_states_and_its_bundle_have_the_names_that_they_would
 @pytest.mark.parametrize(
     "module",
     [
-        *("structure.pooling", "structure.song_units", "structure.normalized_curves", "structure.change_points"),
+        *("structure.pooling", "structure.normalized_curves", "structure.change_points"),
         *("structure.self_similarity", "structure.viterbi", "structure.context", "structure.naming"),
         "structure.states",
     ],

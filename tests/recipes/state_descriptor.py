@@ -14,7 +14,7 @@ from songform.structure.change_points import song_stretches
 from songform.structure.context import CONTEXT_COLUMNS, context_curves, last_stretch_context, stretch_context
 from songform.structure.naming import ARCHETYPES, STATES, name_clusters
 from songform.structure.normalized_curves import song_curves
-from songform.structure.song_units import song_units
+from songform.structure.pooling import song_units
 from songform.structure.states import last_unit_vector
 
 

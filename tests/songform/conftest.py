@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from songform.features.frame_features import FEATURE_COLUMNS
-from songform.structure.song_units import SongUnits
+from songform.structure.pooling import SongUnits
 
 SR = 22050
 

@@ -20,8 +20,8 @@ import requests
 
 import flows
 from flows.demo import served_feed
+from flows.prefect_server.connect import running_server
 from flows.prefect_server.launch import free_port, launched_server
-from flows.prefect_server.shared_server import running_server
 from tasks.store.corpus import Corpus
 
 pytestmark = pytest.mark.system

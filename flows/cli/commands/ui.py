@@ -86,8 +86,8 @@ def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str]
         If a server does not start, most often because its port is taken.
     """
     from flows.prefect_server.child_processes import stop_child
+    from flows.prefect_server.connect import shared_server
     from flows.prefect_server.launch import available_port
-    from flows.prefect_server.shared_server import shared_server
     from tasks.store.corpus import Corpus
 
     corpus, served = Corpus(home), ServedPages()

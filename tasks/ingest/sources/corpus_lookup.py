@@ -10,8 +10,7 @@ from pathlib import Path
 
 from songform.errors import SourceError
 from songform.plain_text import plain_text
-from tasks.ingest.sources.file_hashes import FileHashes
-from tasks.ingest.sources.local_files import local_listing, local_path
+from tasks.ingest.sources.local_files import FileHashes, local_listing, local_path
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import TrackRecord
 

@@ -2,26 +2,131 @@
 
 A local file's key is the SHA-256 of its content: it may be renamed and moved, and a copy of it is the same track.
 Hidden files and folders are left alone, links to folders are not followed, and in a folder only files that are
-named like audio are taken. What was hashed before is not read again (`tasks.ingest.sources.file_hashes`).
+named like audio are taken.
+
+`FileHashes` remembers what was hashed before, in `data/local-files.json`: a file with the same path, size and time of
+last change (in ns) is not read again. git's index does the same, and takes the same care [1]_: a file that was changed a
+moment ago may change again within one tick of the file system's clock, so its hash is not remembered yet. The index
+only saves time; if it is damaged or cannot be written, files are read again.
+
+References
+----------
+.. [1] "Racy Git", Documentation/technical/racy-git.txt in git's sources.
 """
 
 from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import os
+import re
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from songform.errors import SourceError
 from songform.plain_text import plain_text
-from tasks.ingest.sources.file_hashes import FileHashes
 from tasks.ingest.sources.listing import DuplicateFiles, Listing, unique_tracks
-from tasks.store.corpus import AUDIO_SUFFIXES
+from tasks.store.atomic_files import write_json
+from tasks.store.corpus import AUDIO_SUFFIXES, Corpus
 from tasks.store.tracks import Track, file_key
 
-__all__ = ["local_listing", "local_path"]
+__all__ = ["FileHashes", "local_listing", "local_path"]
+
+SETTLED_NS = 2_000_000_000  # the longest tick of a file system's clock: FAT's
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+Entry = tuple[int, int, str]  # size in bytes, time of the last change in ns, SHA-256
+
+
+class FileHashes:
+    """The SHA-256 of local files, remembered from one run to the next.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        In which they are remembered.
+    now : callable
+        The clock, in ns since 1970; tests have their own.
+    """
+
+    def __init__(self, corpus: Corpus, *, now: Callable[[], int] = time.time_ns) -> None:
+        self._path, self._now = corpus.data / "local-files.json", now
+        self._known = _entries(self._path)
+        self._news: dict[str, Entry] = {}
+
+    def sha256(self, path: Path) -> str:
+        """Return the SHA-256 of a file's content in hex digits; the content is read only if it may have changed.
+
+        Parameters
+        ----------
+        path : Path
+            Absolute.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        """
+        size, changed = _stamp(path.stat())
+        entry = self._known.get(str(path))
+        if entry is not None and entry[:2] == (size, changed):
+            return entry[2]
+        asked = self._now()
+        with path.open("rb") as file:
+            before = _stamp(os.fstat(file.fileno()))
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            after = _stamp(os.fstat(file.fileno()))
+        if before == after and before[1] <= asked - SETTLED_NS:
+            self._known[str(path)] = self._news[str(path)] = (*before, sha256)
+        return sha256
+
+    def save(self) -> None:
+        """Remember what was hashed, beside what other processes have remembered meanwhile.
+
+        Files that are gone are forgotten; but not those of a whole folder that is gone, for a disk may come back.
+        """
+        if not self._news:
+            return
+        entries = {name: entry for name, entry in {**_entries(self._path), **self._news}.items() if not _is_gone(name)}
+        with suppress(OSError):  # whatever keeps it from being written will be said by what has to be
+            write_json(self._path, entries)
+            self._news = {}
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
+
+
+def _entries(path: Path) -> dict[str, Entry]:
+    """Read an index, without whatever in it makes no sense."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    items = document.items() if isinstance(document, dict) else ()
+    return {name: (entry[0], entry[1], entry[2]) for name, entry in items if _is_entry(entry)}
+
+
+def _is_entry(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and [type(part) for part in value] == [int, int, str]
+        and _SHA256.fullmatch(value[2]) is not None
+    )
+
+
+def _is_gone(name: str) -> bool:
+    path = Path(name)
+    try:
+        return not path.exists() and path.parent.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return True
 
 
 def local_path(source: str, folder: Path | None = None) -> Path:

@@ -17,9 +17,8 @@ from pathlib import Path
 
 from songform.errors import ParameterError, SourceError
 from songform.plain_text import plain_text
-from tasks.ingest.sources.file_hashes import FileHashes
 from tasks.ingest.sources.listing import DuplicateFiles, Listing, unique_tracks
-from tasks.ingest.sources.local_files import local_listing, local_path
+from tasks.ingest.sources.local_files import FileHashes, local_listing, local_path
 from tasks.ingest.sources.playlists import web_listing
 from tasks.settings import DownloadSettings
 from tasks.store.tracks import Track

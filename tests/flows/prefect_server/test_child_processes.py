@@ -32,12 +32,12 @@ subprocess.run([sys.executable, "-c", sys.argv[1]])
 """
 RUN = """
 import os, signal, subprocess, sys, time
-from flows.prefect_server import lifetime
-lifetime._POLL_SECONDS, lifetime._INTERRUPT_SECONDS = 0.01, {grace}
+from flows.prefect_server import child_processes
+child_processes._POLL_SECONDS, child_processes._INTERRUPT_SECONDS = 0.01, {grace}
 {first}
 child = None
 try:
-    lifetime.exit_with_parent()
+    child_processes.exit_with_parent()
     child = {child}
     print("begun", os.getpid(), flush=True)
     time.sleep(600)

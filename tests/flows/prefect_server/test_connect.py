@@ -15,9 +15,8 @@ import pytest
 from prefect.settings import get_current_settings
 
 import flows.prefect_server.connect
-from flows.prefect_server.connect import prefect_server
+from flows.prefect_server.connect import prefect_server, register_server
 from flows.prefect_server.launch import PrefectServer as Started
-from flows.prefect_server.shared_server import register_server
 from songform.errors import SongformError
 
 HEARTBEAT = 180  # seconds, Prefect's default

@@ -27,7 +27,7 @@ def home(tmp_path):
 def _nothing_starts(monkeypatch):
     """Make it a defect to start a server."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    monkeypatch.setattr("flows.prefect_server.shared_server.launched_server", None)
+    monkeypatch.setattr("flows.prefect_server.connect.launched_server", None)
 
 
 def test_a_home_without_playlists_is_told_how_to_list_one(songform, tmp_path):

@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import songform.audio.decoders
-from songform.audio.decoders import BLOCK_LENGTH
-from songform.audio.hashing import _HashedBytes
+from songform.audio.decoders import BLOCK_LENGTH, _HashedBytes
 from songform.audio.stream import audio_blocks, open_audio, resampled
 from songform.errors import AudioError, ParameterError
 

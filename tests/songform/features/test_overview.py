@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from songform.errors import ParameterError
-from songform.features import overview_builder
+from songform.features import overview as overview_builder
 from songform.features.extraction import describe_audio
 from songform.features.frame_features import frame_features
 from songform.features.overview import OVERVIEW_SCHEMA, Overview, dequantised, quantised

@@ -12,7 +12,7 @@ from songform.features.extraction import describe_audio
 from songform.features.overview import Overview
 from songform.learning import baselines
 from songform.learning.classification_metrics import scores
-from songform.structure.song_units import CausalUnits
+from songform.structure.pooling import CausalUnits
 from songform.structure.states import fit_states, last_unit_vector, state_posterior, unit_vectors
 
 SR, HOP = 22050, 512

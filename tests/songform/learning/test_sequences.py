@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from songform.errors import ParameterError
 from songform.features.frame_features import frame_features
-from songform.features.framing import frame_times
+from songform.features.stft import frame_times
 from songform.learning.sequences import SongWindows, Windows, WindowShape, standard_inputs, window_probabilities
 from songform.structure.pooling import frame_units, pooled
 

@@ -28,7 +28,7 @@ from songform.structure.change_points import (
     stretch_signals,
 )
 from songform.structure.normalized_curves import Curves, song_curves, stacked
-from songform.structure.song_units import song_units
+from songform.structure.pooling import song_units
 
 # Multiples of 1/8, so that the oracle and the code differ by rounding alone.
 small_signals = st.tuples(st.integers(1, 11), st.integers(1, 3)).flatmap(

@@ -30,9 +30,8 @@ from songform.structure.context import (
     stretch_context,
 )
 from songform.structure.normalized_curves import Curves, song_curves
-from songform.structure.pooling import n_units
+from songform.structure.pooling import n_units, song_units
 from songform.structure.self_similarity import loop_similarity, recurrence
-from songform.structure.song_units import song_units
 
 SR = 22050
 

@@ -15,8 +15,8 @@ from scipy.stats import zscore
 from songform.features.extraction import describe_audio
 from songform.features.frame_features import FEATURE_COLUMNS
 from songform.structure.normalized_curves import AUDIBLE_DB, Curves, song_curves, standardised
+from songform.structure.pooling import SongUnits, song_units
 from songform.structure.self_similarity import similarity_vectors
-from songform.structure.song_units import SongUnits, song_units
 
 SILENCE_DB = -100.0  # of a unit of zeros
 ARRAYS = [field.name for field in fields(Curves) if field.name not in ("before", "after")]

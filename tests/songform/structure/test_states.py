@@ -25,8 +25,8 @@ from songform.structure.change_points import song_stretches
 from songform.structure.context import CONTEXT_COLUMNS, context_descriptors
 from songform.structure.naming import ARCHETYPES, STATES, archetype_scores, name_clusters
 from songform.structure.normalized_curves import song_curves
+from songform.structure.pooling import CausalUnits, song_units
 from songform.structure.segments import state_segments
-from songform.structure.song_units import CausalUnits, song_units
 from songform.structure.states import (
     StateModel,
     fit_states,

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 
 from songform.errors import CorpusError
+from tasks.store.atomic_files import machine
 from tasks.store.corpus import AUDIO_SUFFIXES, Corpus
 from tasks.store.tables import write_table
-from tasks.store.temp_files import machine
 from tasks.store.tracks import TrackRecord
 
 TABLE = pa.table({"time_s": np.arange(300.0), "rms": np.linspace(0, 1, 300, dtype=np.float32)})

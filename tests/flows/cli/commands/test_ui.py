@@ -38,7 +38,7 @@ def served(monkeypatch, tmp_path):
         def shared(home, port):
             yield Shared(tmp_path / "prefect.log", is_up)
 
-        monkeypatch.setattr("flows.prefect_server.shared_server.shared_server", shared)
+        monkeypatch.setattr("flows.prefect_server.connect.shared_server", shared)
         monkeypatch.setattr("flows.prefect_server.health.wait_until_healthy", lambda url, process, log: None)
         monkeypatch.setattr(
             "flows.cli.commands.ui._start_mlflow",

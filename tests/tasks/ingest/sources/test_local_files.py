@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from songform.errors import SourceError
-from tasks.ingest.sources.file_hashes import FileHashes
-from tasks.ingest.sources.local_files import local_listing
+from tasks.ingest.sources.local_files import FileHashes, local_listing
 from tasks.store.corpus import AUDIO_SUFFIXES, Corpus
 
 

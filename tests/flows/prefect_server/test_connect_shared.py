@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from flows.prefect_server.shared_server import register_server, running_server, shared_server
-from tasks.store.temp_files import machine
+from flows.prefect_server.connect import register_server, running_server, shared_server
+from tasks.store.atomic_files import machine
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"url": 3}', '{"url": "http://127.0.0.1:9/api"}'])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from songform.features.extraction import describe_audio
-from songform.structure.song_units import CausalUnits, SongUnits, song_units
+from songform.structure.pooling import CausalUnits, SongUnits, song_units
 
 SR, HOP = 22050, 512
 

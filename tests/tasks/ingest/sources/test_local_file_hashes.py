@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.ingest.sources.file_hashes import FileHashes
+from tasks.ingest.sources.local_files import FileHashes
 from tasks.store.corpus import Corpus
 
 LONG_AGO = 1_000_000_000  # in s since 1970

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from songform.features.deltas import DeltaStream
+from songform.features.frame_features import DeltaStream
 
 
 def streamed(rows, cuts, columns):

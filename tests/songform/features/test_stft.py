@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from songform.errors import ParameterError
-from songform.features.framing import Framer, frame_times, n_frames, sliding_frames, validate_framing
+from songform.features.stft import Framer, frame_times, n_frames, sliding_frames, validate_framing
 
 quarters = st.integers(1, 16)
 

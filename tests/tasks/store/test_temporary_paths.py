@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-import tasks.store.temp_files
-from tasks.store.temp_files import MAX_AGE_SECONDS, machine, remove_stale_temporaries, temporary_path
+import tasks.store.atomic_files
+from tasks.store.atomic_files import MAX_AGE_SECONDS, machine, remove_stale_temporaries, temporary_path
 
 NOW = 1_800_000_000.0
 OTHER = "0" * 8
@@ -95,7 +95,7 @@ def test_machines_differ_by_name_by_system_and_by_the_space_of_their_processes(p
     else:
         place = {"system": "_SYSTEM_ID", "processes": "_PROCESSES"}[part]
         (tmp_path / "other").write_text("other")
-        monkeypatch.setattr(tasks.store.temp_files, place, tmp_path / "other")
+        monkeypatch.setattr(tasks.store.atomic_files, place, tmp_path / "other")
     machine.cache_clear()
     try:
         assert machine() != own
@@ -106,7 +106,7 @@ def test_machines_differ_by_name_by_system_and_by_the_space_of_their_processes(p
 
 def test_a_machine_without_an_id_is_known_by_its_name(tmp_path, monkeypatch):
     for place in ("_SYSTEM_ID", "_PROCESSES"):
-        monkeypatch.setattr(tasks.store.temp_files, place, tmp_path / "nowhere")
+        monkeypatch.setattr(tasks.store.atomic_files, place, tmp_path / "nowhere")
     machine.cache_clear()
     try:
         assert len(machine()) == 8

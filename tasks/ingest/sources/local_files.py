@@ -5,7 +5,7 @@ Hidden files and folders are left alone, links to folders are not followed, and 
 named like audio are taken.
 
 `FileHashes` remembers what was hashed before, in `data/local-files.json`: a file with the same path, size and time of
-last change (in ns) is not read again. git's index does the same, and takes the same care [1]_: a file that was changed a
+last change (in ns) is not read again. git's index does the same with the same care [1]_: a file that was changed a
 moment ago may change again within one tick of the file system's clock, so its hash is not remembered yet. The index
 only saves time; if it is damaged or cannot be written, files are read again.
 

@@ -113,7 +113,7 @@ def write_corpus(home: Path, items: list[Item]) -> None:
     corpus.prepare()
 
     def write(item: Item) -> None:
-        from tasks.store.feature_tables import features_config  # noqa: PLC0415  the fresh process must not have it yet
+        from tasks.store.tables import features_config  # noqa: PLC0415  the fresh process must not have it yet
 
         key, config = feed_key(TITLE, item.guid), features_config(settings)
         paths = corpus.features_path(config, key), corpus.overview_path(config, key)

@@ -255,7 +255,7 @@ def _extracted(_function: Any, jobs: Sequence[Any], *, workers: int, seconds: fl
     """Stand in for `tasks.ingest.process_pool.run_jobs`."""
     from tasks.ingest.extraction_worker import ExtractionResult  # noqa: PLC0415
     from tasks.store.corpus import Corpus  # noqa: PLC0415
-    from tasks.store.feature_tables import features_config  # noqa: PLC0415
+    from tasks.store.tables import features_config  # noqa: PLC0415
 
     corpus, config = Corpus(jobs[0].home), features_config(jobs[0].settings)
     for find in (corpus.features_path, corpus.overview_path):

@@ -33,7 +33,7 @@ from benchmarks.verdicts import class_table, forbidden, kind_table, outcome
 from tasks.ingest.ingest_plan import is_wanted
 from tasks.settings import DownloadSettings, Settings
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import features_config
+from tasks.store.tables import features_config
 from tasks.store.tracks import TrackRecord, feed_key
 
 __all__ = ["Soak", "main"]

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from benchmarks.mishaps import AT_HOME, EXPECTED, Sound
 from songform.errors import FAILURE_CLASSES
 from tasks.settings import Settings
-from tasks.store.feature_tables import has_features
+from tasks.store.tables import has_features
 from tasks.store.tracks import TrackRecord
 
 if TYPE_CHECKING:

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from flows.cli.console import Console
-from flows.cli.exit_codes import INTERRUPTED, NOTHING_DONE, USAGE
+from flows.cli.console import INTERRUPTED, NOTHING_DONE, USAGE, Console, ingest_document, print_tracks
 from flows.cli.options import Home, Json
-from flows.cli.track_table import ingest_document, print_tracks
 from flows.config.library_environment import prepare_environment
 from flows.ingest_report import RunStoppedError
 from songform.errors import CorpusError, ParameterError, SettingsError, SongformError, SourceError

@@ -143,7 +143,7 @@ def _corpus(home: Path, settings: Settings) -> Check:
     records = corpus.records()
     if not records:
         return Check("corpus", "ok", "no track yet; songform ingest SOURCE brings some in")
-    from tasks.store.feature_tables import has_features
+    from tasks.store.tables import has_features
 
     done = [record for record in records if record.status == "done"]
     lost = [record for record in done if not has_features(corpus, record, settings)]

@@ -24,7 +24,7 @@ from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.atomic_files import moved
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import has_features
+from tasks.store.tables import has_features
 from tasks.store.tracks import Track, TrackRecord
 
 __all__ = ["extract_tracks"]

@@ -24,8 +24,7 @@ from songform.features import overview as overviews
 from songform.features.extraction import SongExtractor, feature_groups, feature_schema
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import features_config
-from tasks.store.tables import ROW_GROUP, table_writer, write_table
+from tasks.store.tables import ROW_GROUP, features_config, table_writer, write_table
 from tasks.store.tracks import Track
 
 __all__ = ["ExtractionJob", "ExtractionResult", "extract_track"]

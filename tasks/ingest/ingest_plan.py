@@ -19,7 +19,7 @@ from tasks.ingest.sources.listing import unique_tracks
 from tasks.ingest.track_outcomes import unwritten_record
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import features_config, has_feature_tables, has_features
+from tasks.store.tables import features_config, has_feature_tables, has_features
 from tasks.store.tracks import Track, TrackRecord
 
 __all__ = ["IngestPlan", "is_wanted", "plan_ingest"]

@@ -20,8 +20,7 @@ from songform.errors import CorpusError
 from songform.output.segment_table import FACTS, replaced_rows, segment_rows
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import read_features
-from tasks.store.tables import read_table, write_table
+from tasks.store.tables import read_features, read_table, write_table
 
 __all__ = ["BATCH", "collect_segments"]
 

@@ -27,7 +27,7 @@ from tasks.report.song_pages import write_song_page
 from tasks.settings import Settings, later_versions
 from tasks.store.atomic_files import atomic_path, write_json
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import read_features, read_overview
+from tasks.store.tables import read_features, read_overview
 from tasks.store.tracks import TrackRecord
 from tasks.train.registry import OWN_MODEL, ModelInfo
 from tasks.train.state_labels import states_by_settings

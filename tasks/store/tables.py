@@ -1,4 +1,4 @@
-"""Parquet tables of the corpus (zstd), written whole or not at all.
+"""Parquet tables of the corpus (zstd), written whole or not at all, and the two of a track: features and overview.
 
 References
 ----------
@@ -13,14 +13,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from songform.errors import CorpusError, first_line
+from songform.features import frame_features
+from songform.features import overview as overviews
+from songform.features.overview import Overview
+from tasks.settings import Settings, digest
 from tasks.store.atomic_files import atomic_path
+from tasks.store.corpus import Corpus
+from tasks.store.tracks import TrackRecord
 
-__all__ = ["ROW_GROUP", "TableWriter", "count_rows", "read_table", "table_writer", "write_table"]
-
+__all__ = [
+    "ROW_GROUP",
+    "TableWriter",
+    "count_frames",
+    "count_rows",
+    "features_config",
+    "has_feature_tables",
+    "has_features",
+    "read_features",
+    "read_overview",
+    "read_table",
+    "table_writer",
+    "write_table",
+]
 
 ROW_GROUP = 16_384  # six minutes of frames: most songs are one group, of which the writer holds several copies
 
@@ -130,3 +149,37 @@ def _is_number(kind: pa.DataType) -> bool:
     if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
         return _is_number(kind.value_type)
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def features_config(settings: Settings) -> str:
+    """Return what names the folder of the features: the digest of all that determines them."""
+    encoding, versions = settings.audio.encoding, (frame_features.VERSION, overviews.VERSION)
+    return digest(settings.frames, settings.features, encoding, *versions)
+
+
+def has_features(corpus: Corpus, record: TrackRecord | None, settings: Settings) -> bool:
+    """Return whether a track's feature table and its overview exist as its record says."""
+    return has_feature_tables(corpus, record, features_config(settings))
+
+
+def has_feature_tables(corpus: Corpus, record: TrackRecord | None, config: str) -> bool:
+    """Return the same for settings with this digest, which is computed once for thousands of tracks."""
+    if record is None or record.status != "done":
+        return False
+    return corpus.has_files(record, *corpus.table_names(config, record.key))
+
+
+def read_features(corpus: Corpus, key: str, settings: Settings) -> pd.DataFrame:
+    """Read a track's frame features."""
+    table: pd.DataFrame = read_table(corpus.features_path(features_config(settings), key)).to_pandas()
+    return table.set_index("time_s")
+
+
+def count_frames(corpus: Corpus, key: str, settings: Settings) -> int:
+    """Return the number of a track's frames without reading them."""
+    return count_rows(corpus.features_path(features_config(settings), key))
+
+
+def read_overview(corpus: Corpus, key: str, settings: Settings) -> Overview:
+    """Read a track's overview."""
+    return Overview.from_table(read_table(corpus.overview_path(features_config(settings), key)))

@@ -24,7 +24,7 @@ from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.atomic_files import write_json
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import read_features, read_overview
+from tasks.store.tables import read_features, read_overview
 from tasks.train.array_cache import ArrayCache
 from tasks.train.state_labels import read_labels
 from tasks.train.training_plan import Plan

@@ -31,8 +31,7 @@ from songform.structure.viterbi import joint_posterior
 from tasks.settings import Settings, digest
 from tasks.store.atomic_files import write_json
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import features_config
-from tasks.store.tables import read_table, write_table
+from tasks.store.tables import features_config, read_table, write_table
 
 __all__ = ["COMPARISON_SEEDS", "TUNING_SEEDS", "WEIGHTS", "ComposedSong", "best_weight", "composed_songs", "named_f1"]
 

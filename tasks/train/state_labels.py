@@ -20,8 +20,7 @@ from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.atomic_files import atomic_path
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import count_frames, read_features, read_overview
-from tasks.store.tables import read_table, write_table
+from tasks.store.tables import count_frames, read_features, read_overview, read_table, write_table
 from tasks.train.array_cache import ArrayCache, Arrays
 from tasks.train.training_plan import Plan
 

@@ -29,7 +29,7 @@ from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.atomic_files import temporary_path
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import read_features
+from tasks.store.tables import read_features
 from tasks.train.array_cache import ArrayCache, array_folder
 from tasks.train.reference_songs import TUNING_SEEDS, best_weight, composed_songs
 from tasks.train.state_labels import read_state_model

@@ -15,7 +15,7 @@ from songform.learning.splits import Signature, Split, audio_groups, blocks_in_t
 from songform.structure import context, naming, states
 from tasks.settings import Settings, digest
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import features_config, has_features, read_overview
+from tasks.store.tables import features_config, has_features, read_overview
 from tasks.store.tracks import TrackRecord
 from tasks.train.stage_versions import bundle_versions, states_versions
 

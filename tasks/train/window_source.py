@@ -13,7 +13,7 @@ from songform.structure.pooling import n_units
 from songform.structure.states import StateModel
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import count_frames, read_features
+from tasks.store.tables import count_frames, read_features
 from tasks.train.array_cache import ArrayCache, Arrays
 from tasks.train.state_labels import read_labels
 from tasks.train.training_plan import Plan

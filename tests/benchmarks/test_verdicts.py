@@ -13,8 +13,7 @@ from benchmarks.verdicts import class_table, forbidden, kind_table, outcome
 from songform.errors import FAILURE_CLASSES, TrackError
 from tasks.ingest.track_outcomes import record_done, record_failure
 from tasks.settings import Settings
-from tasks.store.feature_tables import features_config
-from tasks.store.tables import write_table
+from tasks.store.tables import features_config, write_table
 from tasks.store.tracks import Track
 
 ALL = Settings(download=SETTINGS)

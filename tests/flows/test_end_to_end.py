@@ -22,7 +22,7 @@ from songform.features.frame_features import FEATURE_COLUMNS
 from songform.learning.baselines import BASELINES
 from songform.learning.splits import PARTS
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import features_config
+from tasks.store.tables import features_config
 from tasks.store.tracks import feed_key
 from tasks.train.tracking import client, store_uri
 

@@ -18,7 +18,7 @@ from flows.prefect_server.launch import free_port
 from songform.errors import SourceError
 from tasks.settings import DownloadSettings, Settings
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import has_features
+from tasks.store.tables import has_features
 
 HTML = b"<!DOCTYPE html><html><body><h1>Sorry, this episode has moved.</h1></body></html>"
 QUICK = ["--set", "download.attempts=2", "--set", "download.retry_seconds=0"]

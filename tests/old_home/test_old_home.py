@@ -15,7 +15,7 @@ from songform.bundle import Bundle
 from tasks.ingest.ingest_plan import plan_ingest
 from tasks.report.song_reports import PICTURES, report_tracks
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import read_features, read_overview
+from tasks.store.tables import read_features, read_overview
 from tasks.train.registry import ModelInfo
 from tasks.train.state_labels import fit_corpus_states, label_tracks, read_labels, read_state_model
 from tasks.train.train_network import train_bundle

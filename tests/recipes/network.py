@@ -14,7 +14,7 @@ from tasks.ingest.extraction_worker import ExtractionJob, extract_track
 from tasks.ingest.track_outcomes import record_done
 from tasks.settings import ModelSettings, Settings
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import read_features
+from tasks.store.tables import read_features
 from tasks.store.tracks import Track
 from tasks.train import reference_songs, train_network
 from tasks.train.state_labels import fit_corpus_states, label_tracks

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from tasks.settings import Settings
-from tasks.store.feature_tables import features_config
+from tasks.store.tables import features_config
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(__file__).parent

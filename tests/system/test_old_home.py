@@ -26,7 +26,7 @@ from flows.demo import served_feed
 from songform.bundle import Bundle
 from songform.synth import compose
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import features_config
+from tasks.store.tables import features_config
 from tasks.train.tracking import store_uri
 
 pytestmark = pytest.mark.system

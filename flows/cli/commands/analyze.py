@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.console import Console, cell, duration_text
+from flows.cli.console import Console, cell, duration_text, exit_code
 from flows.cli.context import CommandContext
-from flows.cli.exit_codes import exit_code
 from flows.cli.options import Assignments, Limit, Model, Sources
 from songform.errors import ParameterError
 

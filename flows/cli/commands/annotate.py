@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from flows.cli.console import MAX_ROWS, Console, cell, counted, printable
+from flows.cli.console import DONE, MAX_ROWS, SOME_FAILED, Console, cell, counted, printable
 from flows.cli.context import CommandContext
-from flows.cli.exit_codes import DONE, SOME_FAILED
 from flows.cli.options import valid_name_or_none
 
 if TYPE_CHECKING:

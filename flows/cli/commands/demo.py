@@ -9,9 +9,8 @@ import typer
 
 from flows.cli.commands.run import print_run_text
 from flows.cli.commands.train import train_document
-from flows.cli.console import Console
+from flows.cli.console import Console, exit_code
 from flows.cli.context import CommandContext
-from flows.cli.exit_codes import exit_code
 from flows.cli.options import Assignments
 
 if TYPE_CHECKING:

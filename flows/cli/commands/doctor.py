@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from flows.cli.console import Console, cell, counted
+from flows.cli.console import DONE, NOTHING_DONE, Console, cell, counted
 from flows.cli.context import CommandContext
-from flows.cli.exit_codes import DONE, NOTHING_DONE
 
 if TYPE_CHECKING:
     from flows.diagnostics.ingest_checks import Check

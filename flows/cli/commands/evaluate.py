@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.cli.console import MAX_ROWS, Console, cell, counted
+from flows.cli.console import DONE, MAX_ROWS, SOME_FAILED, Console, cell, counted
 from flows.cli.context import CommandContext
-from flows.cli.exit_codes import DONE, SOME_FAILED
 from flows.cli.options import Model
 from songform.errors import CorpusError
 

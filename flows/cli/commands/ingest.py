@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.console import Console
+from flows.cli.console import Console, exit_code, ingest_document, print_tracks
 from flows.cli.context import CommandContext
-from flows.cli.exit_codes import exit_code
 from flows.cli.options import Assignments, Limit, SourcesOrNone
-from flows.cli.track_table import ingest_document, print_tracks
 from flows.ingest_report import IngestReport
 from songform.errors import ParameterError
 

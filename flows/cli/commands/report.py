@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.cli.console import Console, counted
+from flows.cli.console import DONE, SOME_FAILED, Console, counted
 from flows.cli.context import CommandContext
-from flows.cli.exit_codes import DONE, SOME_FAILED
 from flows.cli.options import Model
 
 if TYPE_CHECKING:

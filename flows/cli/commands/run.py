@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 from flows.cli.commands.analyze import print_timelines
 from flows.cli.commands.train import print_metrics, train_document
-from flows.cli.console import Console
+from flows.cli.console import Console, exit_code, ingest_document, print_tracks
 from flows.cli.context import CommandContext
-from flows.cli.exit_codes import exit_code
 from flows.cli.options import Assignments, Experiment, Limit, Sources
-from flows.cli.track_table import ingest_document, print_tracks
 
 if TYPE_CHECKING:
     from flows.run import RunReport

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from flows.cli.console import DONE
 from flows.cli.context import CommandContext
-from flows.cli.exit_codes import DONE
 from flows.cli.options import PrefectPort
 
 __all__ = ["schedule"]

@@ -9,10 +9,18 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from rich.padding import Padding
 
-from flows.cli.console import MAX_ROWS, Console, cell, counted, printable
+from flows.cli.console import (
+    DONE,
+    MAX_ROWS,
+    Console,
+    cell,
+    counted,
+    failure_reason,
+    next_attempt,
+    print_tracks,
+    printable,
+)
 from flows.cli.context import CommandContext
-from flows.cli.exit_codes import DONE
-from flows.cli.track_table import failure_reason, next_attempt, print_tracks
 from songform.errors import FAILURE_CLASSES, CorpusError, SettingsError
 
 __all__ = ["FailureGroup", "corpus_status", "failures_by_class", "print_failures", "print_status", "status"]

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from flows.cli.console import Console
+from flows.cli.console import DONE, Console
 from flows.cli.context import CommandContext
-from flows.cli.exit_codes import DONE
 from flows.cli.options import Assignments, Experiment
 
 if TYPE_CHECKING:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from flows.cli.console import Console
+from flows.cli.console import DONE, NOTHING_DONE, Console
 from flows.cli.context import CommandContext
-from flows.cli.exit_codes import DONE, NOTHING_DONE
 from flows.cli.options import PrefectPort
 
 if TYPE_CHECKING:

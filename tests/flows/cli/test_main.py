@@ -13,7 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from flows.cli.exit_codes import DONE, INTERRUPTED, NOTHING_DONE, USAGE
+from flows.cli.console import DONE, INTERRUPTED, NOTHING_DONE, USAGE
 from flows.cli.main import COMMANDS
 
 EMPTY_FEED = '<?xml version="1.0"?><rss version="2.0"><channel><title>Nothing</title></channel></rss>'

@@ -23,7 +23,7 @@ from tasks.ingest.sources.local_files import local_listing
 from tasks.progress import listening
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import features_config, has_features, read_features, read_overview
+from tasks.store.tables import features_config, has_features, read_features, read_overview
 from tasks.store.tracks import Track
 
 

@@ -14,7 +14,7 @@ from tasks.ingest.ingest_plan import plan_ingest
 from tasks.ingest.track_outcomes import record_done, record_failure, record_skipped
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import features_config
+from tasks.store.tables import features_config
 from tasks.store.tracks import Track
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

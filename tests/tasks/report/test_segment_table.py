@@ -13,7 +13,7 @@ from songform.features.frame_features import FEATURE_COLUMNS
 from songform.output.segment_table import FACTS, replaced_rows
 from tasks.report.segment_table import collect_segments
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import read_features
+from tasks.store.tables import read_features
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from songform.structure.states import fit_states, unit_vectors
 from tasks.report.song_pages import PLAYABLE, write_song_page
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import read_features, read_overview
+from tasks.store.tables import read_features, read_overview
 from tasks.train.registry import ModelInfo
 
 DOCUMENT = {"segments": []}

@@ -7,8 +7,7 @@ import pytest
 
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import features_config, has_feature_tables, has_features, read_features
-from tasks.store.tables import write_table
+from tasks.store.tables import features_config, has_feature_tables, has_features, read_features, write_table
 from tasks.store.tracks import TrackRecord
 
 KEY = "web-0"

@@ -60,7 +60,7 @@ def test_the_confusion_matrix_counts_the_test_windows_and_agrees_with_the_metric
 
 def test_the_network_is_asked_as_predict_asks_it(trained, source, targets):
     """What the bundle says of a test song's frames agrees with what was judged."""
-    from tasks.store.feature_tables import read_features
+    from tasks.store.tables import read_features
 
     bundle = Bundle.load(trained.folder)
     right = []

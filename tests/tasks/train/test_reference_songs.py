@@ -18,7 +18,7 @@ from songform.structure.context import UNIT_SECONDS
 from songform.structure.states import fit_states, unit_vectors
 from tasks.settings import FramesSettings, Settings, digest
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import features_config
+from tasks.store.tables import features_config
 from tasks.train.reference_songs import COMPARISON_SEEDS, TUNING_SEEDS, WEIGHTS, best_weight, composed_songs, named_f1
 
 SEEDS = (1, 2)

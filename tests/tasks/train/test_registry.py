@@ -10,7 +10,7 @@ import pytest
 from songform.bundle import Bundle
 from songform.errors import ModelError
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import read_features
+from tasks.store.tables import read_features
 from tasks.train.registry import ModelInfo, champion_version, fetch_bundle, model_version, update_champion
 from tasks.train.tracking import MODEL_NAME, client, prepare_store
 

@@ -18,7 +18,7 @@ from songform.learning.sequences import Windows
 from songform.learning.splits import Split
 from tasks.progress import listening
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import read_features
+from tasks.store.tables import read_features
 from tasks.train.reference_songs import WEIGHTS
 from tasks.train.state_labels import read_labels, read_state_model
 from tasks.train.tracking import client, finish_run, start_run

@@ -11,8 +11,7 @@ import pytest
 from songform.bundle import Bundle
 from songform.learning.splits import PARTS
 from tasks.store.corpus import Corpus
-from tasks.store.feature_tables import features_config, read_features
-from tasks.store.tables import write_table
+from tasks.store.tables import features_config, read_features, write_table
 from tasks.train.array_cache import ArrayCache
 from tasks.train.state_labels import read_state_model
 from tasks.train.window_source import WindowSource

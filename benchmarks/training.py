@@ -15,7 +15,7 @@ from typing import TypeVar
 import soundfile
 
 from benchmarks.measuring import Result, markdown, seconds
-from flows.config.environment import prepare_environment
+from flows.config.library_environment import prepare_environment
 from songform.synth import compose
 from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.sources.local_files import local_listing

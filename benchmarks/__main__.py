@@ -15,7 +15,7 @@ from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import codecs, features, large, memory, overhead, pages, pipeline, startup, throughput
+from benchmarks import codecs, features, large, memory, overhead, pages, pipeline, startup, throughput, training
 from benchmarks.measuring import markdown
 from benchmarks.songs import default_song
 
@@ -26,6 +26,7 @@ PARTS = {
     "Memory": memory,
     "Codecs": codecs,
     "Pages": pages,
+    "Training": training,
     "Whole programs": startup,
     "A thousand tracks": overhead,
     "Five thousand tracks that stand": large,

@@ -21,6 +21,7 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -59,16 +60,21 @@ def song_stretches(curves: Curves) -> Bounds:
     return partition(stretch_signals(curves), penalty=PENALTY, least=LEAST_UNITS, most=MOST_UNITS)
 
 
-def each_songs_stretches(curves: Curves) -> list[Bounds]:
-    """Cut several songs of equal length (`normalized_curves.stacked`) as `song_stretches` cuts one."""
-    return [_walked_back(starts) for starts in _best_starts(stretch_signals(curves), PENALTY, LEAST_UNITS, MOST_UNITS)]
+def each_songs_stretches(several: Sequence[Curves]) -> list[Bounds]:
+    """Cut some songs of at most 120 units together, as `song_stretches` cuts each of them."""
+    signals = [stretch_signals(curves) for curves in several]
+    together = np.zeros((len(signals), max(map(len, signals)), signals[0].shape[1]))
+    for song, values in zip(together, signals, strict=True):
+        song[: len(values)] = values  # what follows a song moves no cut within it
+    starts = _best_starts(together, PENALTY, LEAST_UNITS, MOST_UNITS)
+    return [_walked_back(song[: len(values) + 1]) for song, values in zip(starts, signals, strict=True)]
 
 
 def stretch_signals(curves: Curves) -> Array:
     """Return what a song is cut by, shape (n_units, n_mfcc + 12 + 4): three groups, each weighed as one quantity."""
-    four = np.stack([curves.loudness, curves.onset, curves.brightness, curves.bass], axis=-1)
+    four = np.stack([curves.loudness, curves.onset, curves.brightness, curves.bass], axis=1)
     groups = (curves.mfcc, _CHROMA_WEIGHT * curves.chroma, four)
-    return np.concatenate([group / np.sqrt(group.shape[-1]) for group in groups], axis=-1)
+    return np.hstack([group / np.sqrt(group.shape[1]) for group in groups])
 
 
 def partition(signals: Array, *, penalty: float, least: int, most: int) -> Bounds:
@@ -126,10 +132,22 @@ def stretch_means(values: Array, bounds: Bounds) -> Array:
 
 
 def stretch_climbs(values: Array, bounds: Bounds) -> Array:
-    """Return how far the least-squares line of each stretch climbs, shape (n_stretches,); 0 for a single unit."""
+    """Return how far the least-squares line of each stretch climbs; 0 for a single unit.
+
+    Parameters
+    ----------
+    values : np.ndarray, shape=(..., n_units)
+        One or several quantities.
+    bounds : np.ndarray of int, shape=(n_stretches + 1,)
+        The stretches.
+
+    Returns
+    -------
+    np.ndarray, shape=(..., n_stretches)
+    """
     lengths = np.diff(bounds)
-    time = np.arange(len(values)) - np.repeat(bounds[:-1] + (lengths - 1) / 2, lengths)
-    moments = np.add.reduceat(time * values, bounds[:-1])
+    time = np.arange(values.shape[-1]) - np.repeat(bounds[:-1] + (lengths - 1) / 2, lengths)
+    moments = np.add.reduceat(time * values, bounds[:-1], axis=-1)
     spread = lengths * (lengths**2 - 1.0) / 12.0
     return np.asarray(moments / np.maximum(spread, 0.5) * (lengths - 1))
 

@@ -287,8 +287,8 @@ def _table(context: Array) -> pd.DataFrame:
 
 
 def _rise_cues(curves: Curves) -> Array:
-    """Return what climbs in a build-up, shape (n_units, 4)."""
-    return np.stack([curves.loudness, curves.brightness, curves.onset, -curves.bass], axis=1)
+    """Return what climbs in a build-up, shape (4, n_units)."""
+    return np.stack([curves.loudness, curves.brightness, curves.onset, -curves.bass])
 
 
 def _joins(cues: Array, bounds: Bounds, i: int) -> bool:
@@ -301,25 +301,25 @@ def _stretch_rise(
 ) -> float:
     """Return how much stretch `i` is part of a build-up: alone, or joined with its neighbours within 30 s."""
     before, after = i - int(joins_before), i + int(joins_after)
-    climbs = [_climb(cues[bounds[i] : bounds[i + 1]])]
+    climbs = [_climb(cues[:, bounds[i] : bounds[i + 1]])]
     for first, last in {(before, i), (i, after), (before, after)} - {(i, i)}:
         start, end = bounds[first], bounds[last + 1]
         if (end - start) * UNIT_SECONDS <= _BUILD_UP_SECONDS:
-            climbs.append(_climb(cues[start:end]))
+            climbs.append(_climb(cues[:, start:end]))
     return float(np.clip(max(climbs), -1.0, 2.0))
 
 
 def _climb(cues: Array) -> float:
     """Return how far the least-squares lines of some cues climb from the first unit to the last, the mean over them."""
-    ends = np.array([0, len(cues)])
-    return float(np.mean([np.clip(stretch_climbs(cue, ends)[0], -3.0, 3.0) for cue in cues.T]))
+    climbs = stretch_climbs(cues, np.array([0, cues.shape[1]]))
+    return float(np.clip(climbs, -3.0, 3.0).mean())
 
 
 def _jump(cues: Array, cut: int) -> float:
     """Return how much the 2 s before a cut differ from the 2 s after it, the mean over the cues."""
     width = round(2.0 / UNIT_SECONDS)
-    before, after = cues[max(cut - width, 0) : cut], cues[cut : cut + width]
-    return float(np.abs(after.mean(axis=0) - before.mean(axis=0)).mean())
+    before, after = cues[:, max(cut - width, 0) : cut], cues[:, cut : cut + width]
+    return float(np.abs(after.mean(axis=1) - before.mean(axis=1)).mean())
 
 
 def _stretch_novelty(novelty: Array, bounds: Bounds) -> Array:

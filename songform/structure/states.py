@@ -44,7 +44,13 @@ from songform.structure.change_points import (
     spread_over,
     stretch_means,
 )
-from songform.structure.context import CONTEXT_COLUMNS, last_stretch_context, moment_context, stretch_context
+from songform.structure.context import (
+    CONTEXT_COLUMNS,
+    MomentContext,
+    last_stretch_context,
+    moment_context,
+    stretch_context,
+)
 from songform.structure.normalized_curves import Curves, song_curves, stacked
 from songform.structure.pooling import UNIT_SECONDS, SongUnits, song_units
 from songform.structure.viterbi import max_dwell_path, state_path, transition_matrix
@@ -177,25 +183,27 @@ def last_unit_vector(units: SongUnits) -> Array:
 def last_unit_vectors(songs: Iterable[SongUnits]) -> Array:
     """Return `last_unit_vector` of each of some songs, or of beginnings of one song, shape (n_songs, n_dimensions).
 
-    Songs of the same length that follow one another are computed together, which takes half the time: so are the
-    moments of a song after its first minute.
+    Some songs are computed together, which takes half the time: best are songs of the same length that follow one
+    another, as the moments of a song after its first minute do.
     """
     curves = (song_curves(units, n_last=MOST_UNITS) for units in songs)
     vectors: list[Array] = []
-    for _, alike in groupby(curves, key=len):
-        while several := list(islice(alike, _SONGS_AT_ONCE)):
-            vectors += _last_vectors(several)
+    while several := list(islice(curves, _SONGS_AT_ONCE)):
+        vectors += _last_vectors(several)
     return np.stack(vectors)
 
 
 def _last_vectors(several: Sequence[Curves]) -> list[Array]:
-    """Return the vector of the last unit of each of some songs of the same length."""
-    together = stacked(several)
-    moments = moment_context(together)
+    """Return the vector of the last unit of each of some songs."""
+    moments: list[MomentContext] = []
+    for _, alike in groupby(several, key=len):
+        together = list(alike)
+        context = moment_context(stacked(together))
+        moments += [context.song(i) for i in range(len(together))]
     vectors = []
-    for i, (curves, bounds) in enumerate(zip(several, each_songs_stretches(together), strict=True)):
+    for curves, bounds, moment in zip(several, each_songs_stretches(several), moments, strict=True):
         features = (curves.columns[-1] + curves.columns[bounds[-2] :].mean(axis=0)) / 2
-        vectors.append(np.concatenate([features, last_stretch_context(curves, bounds, moments.song(i))]))
+        vectors.append(np.concatenate([features, last_stretch_context(curves, bounds, moment)]))
     return vectors
 
 

@@ -22,7 +22,6 @@ from flows.execution.task_runners import cluster_settings, jobs_per_task, result
 from flows.ingest_alerts import IngestAlerts
 from flows.ingest_report import IngestReport, NothingDoneError
 from songform.errors import SourceError, TrackError
-from tasks.ingest.artifacts import outcome_counts, publish_links, publish_progress, publish_tracks
 from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.failures.retries import retry_options
 from tasks.ingest.fetch.download import Download
@@ -30,6 +29,7 @@ from tasks.ingest.fetch.host_rate_limiter import interleaved_by_host
 from tasks.ingest.fetch_audio import existing_audio, fetch_audio, remove_leftover_downloads
 from tasks.ingest.ingest_plan import IngestPlan, plan_ingest
 from tasks.ingest.list_source import list_source
+from tasks.ingest.prefect_artifacts import outcome_counts, publish_links, publish_progress, publish_tracks
 from tasks.ingest.process_pool import WorkerLostError
 from tasks.ingest.sources.listing import problems_message, unique_tracks
 from tasks.ingest.track_locks import locked_tracks

@@ -1,6 +1,6 @@
 """What an ingest observes that somebody may want to know, and the alerts that it sends at the end.
 
-`tasks.alerts.conditions` judges, `tasks.alerts.alarms` tells each thing once. Without `notify.command` and
+`tasks.alerts.conditions` judges, `tasks.alerts.notify` tells each thing once. Without `notify.command` and
 `notify.webhook` nothing is looked at; and whatever goes wrong here, it breaks no ingest.
 """
 
@@ -15,7 +15,6 @@ from typing import Any
 
 from prefect.logging import get_run_logger
 
-from tasks.alerts.alarms import raise_alarms
 from tasks.alerts.conditions import (
     Condition,
     circuit_condition,
@@ -24,6 +23,7 @@ from tasks.alerts.conditions import (
     success_conditions,
     version_condition,
 )
+from tasks.alerts.notify import raise_alarms
 from tasks.ingest.fetch.host_rate_limiter import host_pauses
 from tasks.ingest.ingest_plan import IngestPlan
 from tasks.settings import Settings

@@ -1,8 +1,8 @@
 """Every setting of songform, one frozen model a stage.
 
 These models only say what may be set, its unit and its default. Where values come from (`songform.toml`, the
-environment, `--set`) is the business of `flows.config.load`; the functions of `songform` take plain keywords and
-never see a settings object.
+environment, `--set`) is the business of `flows.config.load_settings`; the functions of `songform` take plain keywords
+and never see a settings object.
 
 What a stage computes depends on its own settings and on those of the stages before it; `digest` turns any
 collection of them into the short hash that names folders of the corpus.

@@ -52,7 +52,7 @@ class CommandContext:
         SettingsError
             If they cannot be read.
         """
-        from flows.config.load import load_settings
+        from flows.config.load_settings import load_settings
 
         return load_settings(self.home, os.environ, assignments or [])
 

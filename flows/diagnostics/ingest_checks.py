@@ -9,62 +9,18 @@ from __future__ import annotations
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from flows.config.cron import cron_problem, timezone_problem
+from flows.diagnostics.check import Check
 from songform.errors import SourceError, TrackError
 from tasks.settings import Playlist, Settings
 
-__all__ = ["Check", "Level", "check_cookies", "check_playlists"]
-
-Level = Literal["ok", "warning", "failure"]
-"""How serious a finding is.
-
-`failure`: some commands cannot do their work until it is fixed. `warning`: songform works, but should be set up better.
-"""
+__all__ = ["check_cookies", "check_playlists"]
 
 Problem = tuple[str, str]
 """What is wrong, and what to do about it."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """The result of one check.
-
-    Parameters
-    ----------
-    name : str
-        What was checked.
-    level : str
-        `ok`, `warning` or `failure`.
-    finding : str
-        What was found.
-    mend : str
-        How to fix it, where something should be fixed.
-    """
-
-    name: str
-    level: Level
-    finding: str
-    mend: str = ""
-
-    @property
-    def is_well(self) -> bool:
-        """Whether songform can work with what was found."""
-        return self.level != "failure"
-
-    def document(self) -> dict[str, Any]:
-        """Return the JSON fields of the check."""
-        return {
-            "name": self.name,
-            "level": self.level,
-            "is_well": self.is_well,
-            "finding": self.finding,
-            "mend": self.mend,
-        }
 
 
 def check_cookies(settings: Settings) -> Check:
@@ -139,7 +95,7 @@ def _place_problems(place: str, *, allow_private: bool) -> Iterator[Problem]:
 
 
 def _address_problems(address: str, *, allow_private: bool) -> Iterator[Problem]:
-    from tasks.ingest.fetch.addresses import literal_address, why_not_public
+    from tasks.ingest.fetch.private_addresses import literal_address, why_not_public
 
     try:
         parts = urlsplit(address)

@@ -30,7 +30,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows.config.library_environment import prepare_environment
-from flows.config.load import load_settings
+from flows.config.load_settings import load_settings
 from flows.ingest import WITH_FAILURES, ingest
 from flows.prefect_server.child_processes import exit_with_parent
 from flows.schedule.stale_runs import TAG

@@ -38,7 +38,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure as new_figure
 
-from songform.pages.state_tones import LIGHT_GROUND, state_tone
+from songform.pages.page_colors import LIGHT_GROUND, state_tone
 from songform.plots.downsample import Columns, columns, overview_middles, standard_mfcc
 from songform.structure.context import CONTEXT_COLUMNS
 from songform.structure.pooling import UNIT_SECONDS

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from songform.pages.markup import text
+from songform.pages.page_colors import state_tone
 from songform.pages.state_descriptions import DESCRIPTORS, Meaning
-from songform.pages.state_tones import state_tone
 from songform.time_format import clock
 
 if TYPE_CHECKING:

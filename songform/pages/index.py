@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from songform.errors import ParameterError
 from songform.pages.html_parts import tone_rules
 from songform.pages.markup import asset, data_block, filled, page, program, text
-from songform.pages.state_tones import state_tone
+from songform.pages.page_colors import state_tone
 from songform.plots.palette import state_order
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from bokeh.resources import Resources
 from songform.pages.figures import BORDERS, HEIGHTS, diverging_palette, figures_json, song_figures
 from songform.pages.html_parts import segment_rows, state_articles, tone_rules
 from songform.pages.markup import asset, data_block, filled, page, program, text
+from songform.pages.page_colors import state_tone
 from songform.pages.state_descriptions import DESCRIPTORS, state_meanings
-from songform.pages.state_tones import state_tone
 from songform.time_format import clock
 
 if TYPE_CHECKING:

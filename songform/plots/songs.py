@@ -12,7 +12,7 @@ Conventions
 Each function takes a song's tables and returns a `matplotlib.figure.Figure` of its own; nothing is shown, nothing is
 kept. Time runs to the right as m:ss. `features` is the table of `songform.features.frame_features`, `overview` that of
 `songform.features.overview`, `segments` those of `songform.structure.segments`; `title` names the song. The pictures of
-a training run are in `songform.plots.runs`.
+a training run are in `songform.plots.training_runs`.
 """
 
 from __future__ import annotations

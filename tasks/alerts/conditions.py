@@ -1,7 +1,7 @@
 """Conditions: what somebody should hear of when nobody watches.
 
 Each function here looks at facts, and says in a sentence that a condition holds, or in silence that it does not;
-`tasks.alerts.alarms` remembers since when, and tells of it once. Nothing here asks a clock, a disk or a network.
+`tasks.alerts.notify` remembers since when, and tells of it once. Nothing here asks a clock, a disk or a network.
 
 ====================  =========  ===============================================================================
 condition             subject    holds when

@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.context import FlowRunContext
 
-from tasks.ingest.artifacts import publish_links, publish_progress, publish_tracks
+from tasks.ingest.prefect_artifacts import publish_links, publish_progress, publish_tracks
 
 TRACKS = [
     {"key": "web-1", "title": "A | [b](javascript:c)", "source": "https://a.org/1", "status": "done", "error": None},

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.config.load import load_settings
+from flows.config.load_settings import load_settings
 from songform.bundle import Bundle
 from tasks.ingest.ingest_plan import plan_ingest
 from tasks.report.song_reports import PICTURES, report_tracks

@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 
 import songform
-from flows.config.load import load_settings
+from flows.config.load_settings import load_settings
 from flows.demo import served_feed
 from songform.bundle import Bundle
 from songform.synth import compose

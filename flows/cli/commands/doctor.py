@@ -11,7 +11,7 @@ from flows.cli.console import DONE, NOTHING_DONE, Console, cell, counted
 from flows.cli.context import CommandContext
 
 if TYPE_CHECKING:
-    from flows.diagnostics.ingest_checks import Check
+    from flows.diagnostics.check import Check
 
 __all__ = ["doctor", "print_checks"]
 
@@ -20,7 +20,7 @@ _STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
 
 def doctor(context: CommandContext) -> int:
     """Check ffmpeg, the JavaScript runtime, versions, stores and disk."""
-    from flows.diagnostics.doctor import examine
+    from flows.diagnostics.system_checks import examine
 
     checks = examine(context.home, context.settings)
     print_checks(context.console, checks)

@@ -17,8 +17,8 @@ from yt_dlp.networking.exceptions import RequestError
 
 from songform.errors import TrackError
 from songform.plain_text import plain_text
-from tasks.ingest.fetch.addresses import literal_address, why_not_public
 from tasks.ingest.fetch.deadline import Deadline
+from tasks.ingest.fetch.private_addresses import literal_address, why_not_public
 
 __all__ = ["Guard", "NotPublicError", "RefusedError"]
 

@@ -22,7 +22,7 @@ from flows.cli.commands.status import FailureGroup, print_failures, print_status
 from flows.cli.commands.train import print_train
 from flows.cli.console import Console
 from flows.demo import DemoReport
-from flows.diagnostics.ingest_checks import Check
+from flows.diagnostics.check import Check
 from flows.ingest_report import IngestReport
 from flows.run import RunReport
 from flows.train import TrainReport

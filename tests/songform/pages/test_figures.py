@@ -9,7 +9,7 @@ import pytest
 
 from songform.errors import ParameterError
 from songform.pages.figures import BORDERS, HEIGHTS, diverging_palette, figures_json, song_figures
-from songform.pages.state_tones import state_tone
+from songform.pages.page_colors import state_tone
 
 
 def drawn(view):

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from songform.pages.state_tones import state_tone
+from songform.pages.page_colors import state_tone
 from songform.plots.downsample import columns
 from songform.plots.drawing import DPI, WIDTH, clock_axis, paper, save_png
 from songform.plots.palette import STATE_COLORS, state_color, state_order

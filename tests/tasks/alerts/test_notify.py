@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-import tasks.alerts.alarms
-from tasks.alerts.alarms import raise_alarms
+import tasks.alerts.notify
 from tasks.alerts.conditions import Condition, playlist_condition
 from tasks.alerts.delivery import DeliveryError, Event
+from tasks.alerts.notify import raise_alarms
 from tasks.settings import NotifySettings
 from tasks.store.corpus import Corpus
 
@@ -52,7 +52,7 @@ class Ways:
 @pytest.fixture
 def ways(monkeypatch) -> Ways:
     made = Ways()
-    monkeypatch.setattr(tasks.alerts.alarms, "channels", made.channels)
+    monkeypatch.setattr(tasks.alerts.notify, "channels", made.channels)
     return made
 
 
@@ -169,7 +169,7 @@ def test_a_disk_that_takes_no_more_is_told_of_all_the_same(corpus, ways, monkeyp
     def full(path, value):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tasks.alerts.alarms, "write_json", full)
+    monkeypatch.setattr(tasks.alerts.notify, "write_json", full)
     problems = raise_alarms(corpus, NOTIFY, [DISK, replace(DISK, subject="/a")], NOW)
     path = corpus.data / "alarms.json"
     assert problems == [f"alarms cannot be remembered in {path} (No space left on device); mend the disk or the home"]
@@ -183,7 +183,7 @@ def test_a_home_that_cannot_be_used_breaks_nothing(tmp_path, ways):
 
 
 def test_a_process_that_has_told_too_long_is_not_waited_for(corpus, ways, monkeypatch):
-    monkeypatch.setattr(tasks.alerts.alarms, "_LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(tasks.alerts.notify, "_LOCK_SECONDS", 0.0)
     corpus.data.mkdir(parents=True)
     with FileLock(corpus.data / "alarms.lock"):
         [problem] = raise_alarms(corpus, NOTIFY, FULL, NOW)

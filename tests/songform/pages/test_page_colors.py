@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from songform.pages.state_tones import DARK_GROUND, LIGHT_GROUND, contrast, state_tone
+from songform.pages.page_colors import DARK_GROUND, LIGHT_GROUND, contrast, state_tone
 from songform.plots.palette import STATE_COLORS, state_color
 
 labels = st.sampled_from([*STATE_COLORS]) | st.text(max_size=20)

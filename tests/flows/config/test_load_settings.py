@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.config.load import load_settings
+from flows.config.load_settings import load_settings
 from songform.errors import SettingsError
 from tasks.settings import NotifySettings, Playlist, ScheduleSettings, Settings
 
@@ -346,7 +346,7 @@ def test_reading_playlists_does_not_import_prefect(tmp_path):
     program = f"""
 import sys
 from pathlib import Path
-from flows.config.load import load_settings
+from flows.config.load_settings import load_settings
 assert len(load_settings(Path({str(tmp_path)!r}), {{}}).playlists) == 2
 print(*sorted({{"prefect", "requests", "yt_dlp", "mlflow"}} & set(sys.modules)))
 """

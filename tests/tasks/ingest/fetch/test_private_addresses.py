@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.ingest.fetch.addresses import literal_address, why_not_public
+from tasks.ingest.fetch.private_addresses import literal_address, why_not_public
 
 HERE, LINK, MANY, INSIDE = "this machine", "the link of this machine", "many machines at once", "a network that is"
 

@@ -13,7 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flows.diagnostics.ingest_checks import Check, check_cookies, check_playlists
+from flows.diagnostics.check import Check
+from flows.diagnostics.ingest_checks import check_cookies, check_playlists
 from songform.errors import CorpusError, SettingsError, SongformError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from songform.plain_text import plain_text
-from tasks.ingest.artifacts import (
+from tasks.ingest.prefect_artifacts import (
     link_list,
     markdown_text,
     outcome_counts,

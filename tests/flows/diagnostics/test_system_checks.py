@@ -12,9 +12,9 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-import flows.diagnostics.doctor
-from flows.diagnostics.doctor import examine
-from flows.diagnostics.ingest_checks import Check
+import flows.diagnostics.system_checks
+from flows.diagnostics.check import Check
+from flows.diagnostics.system_checks import examine
 from songform.errors import TrackError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
@@ -112,7 +112,7 @@ def test_a_home_that_is_a_file_is_told(tmp_path):
 @pytest.mark.parametrize(("days", "level"), [(1, "ok"), (60, "ok"), (61, "warning"), (1000, "warning")])
 def test_an_old_yt_dlp_is_a_warning_for_every_installed_one_grows_old(tmp_path, monkeypatch, days, level):
     day = datetime.now(UTC) - timedelta(days=days)
-    monkeypatch.setattr(flows.diagnostics.doctor, "version", lambda name: f"{day.year}.{day.month}.{day.day}")
+    monkeypatch.setattr(flows.diagnostics.system_checks, "version", lambda name: f"{day.year}.{day.month}.{day.day}")
     check = found(tmp_path, "yt-dlp")
     assert (check.level, check.is_well) == (level, True)
     assert ("pip install --upgrade yt-dlp" in check.mend) == (level == "warning")
@@ -120,7 +120,9 @@ def test_an_old_yt_dlp_is_a_warning_for_every_installed_one_grows_old(tmp_path, 
 
 def test_the_age_at_which_yt_dlp_is_old_is_a_setting(tmp_path, monkeypatch):
     day = datetime.now(UTC) - timedelta(days=5)
-    monkeypatch.setattr(flows.diagnostics.doctor, "version", lambda name: f"{day.year}.{day.month}.{day.day}.2359")
+    monkeypatch.setattr(
+        flows.diagnostics.system_checks, "version", lambda name: f"{day.year}.{day.month}.{day.day}.2359"
+    )
     for days, level in ((4, "warning"), (5, "ok")):
         assert found(tmp_path, "yt-dlp", Settings.model_validate({"notify": {"yt_dlp_days": days}})).level == level
 
@@ -156,7 +158,7 @@ def test_alarms_that_would_reach_nobody_are_told_and_the_webhook_stays_a_secret(
 )
 def test_little_room_is_a_warning_and_none_is_a_failure(tmp_path, monkeypatch, free, level, finding):
     monkeypatch.setattr(
-        flows.diagnostics.doctor.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 9, free)
+        flows.diagnostics.system_checks.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 9, free)
     )
     check = found(tmp_path, "disk")
     assert (check.level, check.finding) == (level, finding)
@@ -167,7 +169,7 @@ def test_a_machine_without_ffmpeg_or_deno_is_told_how_to_get_them(tmp_path, monk
         raise TrackError("no ffmpeg was found; install ffmpeg", "environment")
 
     monkeypatch.setattr("tasks.ingest.ffmpeg.find_ffmpeg", none)
-    monkeypatch.setattr(flows.diagnostics.doctor.shutil, "which", lambda name, path=None: None)
+    monkeypatch.setattr(flows.diagnostics.system_checks.shutil, "which", lambda name, path=None: None)
     assert found(tmp_path, "ffmpeg") == Check("ffmpeg", "failure", "no ffmpeg was found; install ffmpeg")
     check = found(tmp_path, "JavaScript runtime")
     assert check.level == "warning"  # only YouTube needs it
@@ -175,7 +177,7 @@ def test_a_machine_without_ffmpeg_or_deno_is_told_how_to_get_them(tmp_path, monk
 
 
 def test_a_check_that_breaks_does_not_stop_the_others(tmp_path, monkeypatch):
-    monkeypatch.setattr(flows.diagnostics.doctor, "_disk", lambda home: 1 / 0)
+    monkeypatch.setattr(flows.diagnostics.system_checks, "_disk", lambda home: 1 / 0)
     checks = examine(tmp_path, Settings)
     assert checks[-1] == Check("disk", "failure", "ZeroDivisionError: division by zero", "please report it")
     assert len(checks) == 14
@@ -190,7 +192,7 @@ def test_every_package_is_shown_with_its_version_whatever_tensorflow_is_called(t
             raise PackageNotFoundError(package)
         return "1.2.3"
 
-    monkeypatch.setattr(flows.diagnostics.doctor, "version", version)
+    monkeypatch.setattr(flows.diagnostics.system_checks, "version", version)
     check = found(tmp_path, "packages")
     assert "tensorflow 1.2.3, librosa 1.2.3" in check.finding
     assert (check.level, check.mend) == ("failure", "make install, or pip install keras")
@@ -219,7 +221,7 @@ def test_the_command_ends_with_4_if_something_fails_and_a_warning_is_none(
     songform, document, tmp_path, monkeypatch, level
 ):
     checks = [Check("w", "ok", "fine"), Check("x", level, "[b]y", "mend")]
-    monkeypatch.setattr(flows.diagnostics.doctor, "examine", lambda home, settings: checks)
+    monkeypatch.setattr(flows.diagnostics.system_checks, "examine", lambda home, settings: checks)
     result = songform("--home", tmp_path, "--json", "doctor")
     assert result.exit_code == LEVELS[level]
     fields = {"name": "x", "level": level, "is_well": level != "failure", "finding": "[b]y", "mend": "mend"}
@@ -229,7 +231,7 @@ def test_the_command_ends_with_4_if_something_fails_and_a_warning_is_none(
 
 def test_the_terminal_says_each_level_in_words_and_counts_what_is_wrong(songform, tmp_path, monkeypatch):
     checks = [Check(level, level, "[b]y", "mend" if level != "ok" else "") for level in LEVELS]
-    monkeypatch.setattr(flows.diagnostics.doctor, "examine", lambda home, settings: checks)
+    monkeypatch.setattr(flows.diagnostics.system_checks, "examine", lambda home, settings: checks)
     lines = songform("--home", tmp_path, "doctor").stdout.splitlines()
     assert [line.split() for line in lines[:-1]] == [
         ["ok", "ok", "[b]y"],
@@ -237,5 +239,5 @@ def test_the_terminal_says_each_level_in_words_and_counts_what_is_wrong(songform
         ["failure", "failure", "[b]y", "(mend)"],
     ]
     assert lines[-1] == "3 checks: 1 warning and 1 failure"
-    monkeypatch.setattr(flows.diagnostics.doctor, "examine", lambda home, settings: checks[:1])
+    monkeypatch.setattr(flows.diagnostics.system_checks, "examine", lambda home, settings: checks[:1])
     assert songform("--home", tmp_path, "doctor").stdout.splitlines()[-1] == "1 check: all ok"

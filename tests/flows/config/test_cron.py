@@ -48,7 +48,19 @@ FIELD = st.one_of(
 )
 
 
-@given(st.lists(FIELD, min_size=5, max_size=5).map(" ".join))
+def usual(least, most, *names):
+    """Draw what mostly stands in a field, so that many expressions have no problem."""
+    number = st.integers(least, most).map(str)
+    return st.one_of(
+        st.just("*"), number, st.integers(1, 9).map("*/{}".format), *([st.sampled_from(names)] if names else [])
+    )
+
+
+USUAL = (usual(0, 59), usual(0, 23), usual(1, 28), usual(1, 12, "JAN", "dec"), usual(0, 6, "MON", "sat-sun", "fri"))
+EXPRESSIONS = st.tuples(*(st.one_of(field, field, field, FIELD) for field in USUAL)).map(" ".join)
+
+
+@given(EXPRESSIONS)
 def test_whatever_has_no_problem_prefect_takes(expression):
     from prefect.client.schemas.schedules import CronSchedule
 

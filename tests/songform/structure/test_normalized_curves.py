@@ -133,7 +133,8 @@ def test_gain_changes_no_curve(music, gain_db):
 def test_silence_at_both_ends_changes_nothing_but_the_length(units_of, seed, n, ends, range_db):
     """However much of it, and however far the music's own soft parts lie below its loud ones."""
     rng = np.random.default_rng(seed)
-    loudness = rng.uniform(-10 - range_db, -10, n) if n > 1 else np.array([-10.0])
+    loudness = rng.uniform(-10 - range_db, -10, n)
+    loudness[rng.integers(n)] = -10.0  # a loud part: digital silence, at -100 dB, is sound only beside less than -40 dB
     units = units_of(loudness, onset=rng.uniform(0, 2, n), mfcc=rng.standard_normal((n, 13)))
     alone, padded = song_curves(units), song_curves(between_silences(units, *ends))
     assert (padded.before, padded.after) == (alone.before + ends[0], alone.after + ends[1])

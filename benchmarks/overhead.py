@@ -2,8 +2,8 @@
 
 Run it with ``python -m benchmarks.overhead``. A thousand tracks of a listing that needs no network are ingested beside
 a real Prefect server, in a fresh process. Where a track is fetched, a few bytes are written; where it is extracted, two
-tiny tables are. All else is as ever: surveys, claims, the host's gate, task runs, records that are flushed to disk, the
-table of the run.
+tiny tables are. All else is as ever: plans, locks of tracks, the rate limiter, task runs, records that are flushed to
+disk, the table of the run.
 
 Each run has another beside it: of as many Prefect tasks, in as many sub-flows, that do nothing at all.
 """
@@ -33,7 +33,7 @@ from flows.prefect_server.connect import prefect_server
 __all__ = ["Cost", "measure", "prefect_running"]
 
 TRACKS = 1000
-CHUNK = 100
+BATCH = 100
 PAIRS = 3
 MOST_MILLISECONDS = 20.0
 MOST_MEGABYTES = 20.0
@@ -68,7 +68,7 @@ class Cost(NamedTuple):
     @property
     def growth(self) -> float:
         """Megabytes a thousand tracks, between the end of the second sub-flow and that of the last."""
-        return (self.megabytes[-1] - self.megabytes[1]) * 1000.0 / (CHUNK * (len(self.megabytes) - 2))
+        return (self.megabytes[-1] - self.megabytes[1]) * 1000.0 / (BATCH * (len(self.megabytes) - 2))
 
 
 def measure(song: Path | None = None) -> list[Result]:  # noqa: ARG001  all benchmarks are called with one
@@ -193,14 +193,14 @@ def _bare_cost() -> Cost:
     def nothing(_number: int) -> None: ...
 
     @flow(validate_parameters=False)
-    def chunk(numbers: Sequence[int]) -> None:
+    def batch(numbers: Sequence[int]) -> None:
         with ThreadPoolTaskRunner(max_workers=8) as runner:
             wait([runner.submit(nothing, {"_number": number}) for number in numbers])
 
     @flow
     def whole() -> None:
-        for first in range(0, TRACKS, CHUNK):
-            chunk(range(first, first + CHUNK))
+        for first in range(0, TRACKS, BATCH):
+            batch(range(first, first + BATCH))
             megabytes.append(_megabytes())
 
     megabytes: list[float] = []

@@ -72,7 +72,7 @@ def forbidden(run: Soak, settings: Settings, *, kills: int = 0) -> list[tuple[st
         ("records of done tracks written again", run.written_again),
         ("records of no track", [key for key in records if key not in run.tracks]),
         ("temporary files older than the last run", [str(path) for path in stray]),
-        ("claims left", [str(path) for path in corpus.track_locks_path.glob("*")]),
+        ("locks left", [str(path) for path in corpus.track_locks_path.glob("*")]),
         ("downloads left", [str(path) for path in (data / "incoming").rglob("*.*") if path.is_file()]),
         ("files that cannot be read", list(_unreadable(data))),
         ("processes left behind", run.orphans),

@@ -9,7 +9,7 @@ from typing import Any
 from prefect import flow
 
 from flows.ingest import ingest, report_of
-from flows.ingest_report import IngestReport
+from flows.ingest_report import IngestReport, attach_ingest_report
 from songform.errors import ModelError, SourceError
 from tasks.ingest.sources.listing import problems_message
 from tasks.report.segment_table import collect_segments
@@ -84,11 +84,12 @@ def analyze(
     ------
     SourceError
         If there is no track to analyse.
-    ModelError
-        If the model cannot be had.
+    RunStoppedError
+        If no track could be analysed, or the model is not available; with what became of each track.
     """
     ingested = report_of(ingest(home, sources, settings, limit, return_state=True))
-    report = analyze_ingested(home, ingested, settings, model, out)
+    with attach_ingest_report(ingested):
+        report = analyze_ingested(home, ingested, settings, model, out)
     if not sonify:
         return report
     reports, silent = sonify_tracks(home, report.reports, settings)
@@ -105,7 +106,7 @@ def analyze_ingested(
     problems = [document["error"] for document in documents if "error" in document]
     reports = [document for document in documents if "error" not in document]
     if not reports:
-        raise ModelError(problems[0])
+        raise ModelError(problems_message("none of these tracks could be analysed", problems))
     collect_segments(home, reports, settings)
     return AnalyzeReport(ingested, reports, chosen, problems)
 

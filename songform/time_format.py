@@ -1,4 +1,4 @@
-"""Clocks: a time as a person reads it, the same in the terminal, in pictures and on pages.
+"""Time format: a time as a person reads it, the same in the terminal, in pictures and on pages.
 
 Half a second counts up, as JavaScript's `Math.round` has it, for the pages' scripts round as well
 (`songform/pages/assets/words.js`). What is shown must not have been rounded before: 61.46 s, rounded to 61.5 s, would

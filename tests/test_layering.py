@@ -25,18 +25,16 @@ FORBIDDEN = {
     "tasks": {"flows", "typer", "rich"},
     "flows": set(),
 }
-# Where a result would depend on the machine, on the moment or on chance without a seed.
-SURROUNDINGS = {"time", "datetime", "random", "secrets", "uuid", "socket", "platform", "getpass", "locale", "pydantic"}
-SURROUNDING_NAMES = {
-    "os.environ",
-    "os.environb",
-    "os.getenv",
-    "os.uname",
-    "os.getpid",
-    "os.cpu_count",
-    "Path.home",
-    "print",
+# Where a result would depend on the machine, on the moment, on settings, or on chance without a seed.
+SURROUNDING_MODULES = {
+    *("time", "datetime", "random", "secrets", "uuid", "socket", "platform", "getpass", "locale", "pydantic"),
+    *("os.environ", "os.environb", "os.getenv", "os.uname", "os.getpid", "os.getcwd", "os.cpu_count"),
 }
+SURROUNDING_NAMES = {
+    *("os.environ", "os.environb", "os.getenv", "os.uname", "os.getpid", "os.getcwd", "os.cpu_count"),
+    *("os.path.expanduser", "Path.home", "Path.cwd", "pathlib.Path.home", "pathlib.Path.cwd", "print"),
+}
+SURROUNDING_CALLS = {"np.random.default_rng()", "np.random.seed", "np.datetime64('now')", "np.datetime64('today')"}
 SLOW_TO_IMPORT = {"tensorflow", "keras", "librosa", "jams"}  # seconds: only within the functions that need them
 MOST_IN_A_FOLDER = 16
 
@@ -97,12 +95,16 @@ def import_graph() -> dict[str, set[str]]:
     return graph
 
 
-def subjects(graph: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Return the same between the folders and modules right below the floors."""
-    of = {name: "/".join(Path(name).parts[:2]) for name in graph}
-    between: dict[str, set[str]] = {subject: set() for subject in of.values()}
-    for name, names in graph.items():
-        between[of[name]] |= {of[each] for each in names} - {of[name]}
+def siblings(graph: dict[str, set[str]], folder: str) -> dict[str, set[str]]:
+    """Return the imports between the modules and folders right below a folder, each folder taken as one."""
+
+    def place(name: str) -> str:
+        return name.removeprefix(folder).partition("/")[0]
+
+    inside = [name for name in graph if name.startswith(folder)]
+    between: dict[str, set[str]] = {place(name): set() for name in inside}
+    for name in inside:
+        between[place(name)] |= {place(each) for each in graph[name] if each.startswith(folder)} - {place(name)}
     return between
 
 
@@ -142,7 +144,11 @@ def test_imports_make_no_circle_of_modules():
 
 
 def test_imports_make_no_circle_of_folders():
-    assert in_circles(subjects(import_graph())) == set()
+    graph = import_graph()
+    folders = {f"{Path(name).parent.as_posix()}/" for name in MODULES}
+    assert len(folders) > 20
+    wrong = {folder: in_circles(siblings(graph, folder)) for folder in folders}
+    assert {folder: names for folder, names in wrong.items() if names} == {}
 
 
 def test_a_circle_would_be_found():
@@ -150,13 +156,31 @@ def test_a_circle_would_be_found():
     assert in_circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == set()
 
 
+def surroundings(tree: ast.Module, modules: set[str]) -> set[str]:
+    """Return what a module would learn of the machine, the moment or the settings, and what it draws without a seed."""
+    names = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Name)}
+    calls = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    unseeded = {call for call in calls if call.startswith(tuple(SURROUNDING_CALLS))}
+    return (names & SURROUNDING_NAMES) | ((modules | roots(modules)) & SURROUNDING_MODULES) | unseeded
+
+
 def test_no_module_of_songform_knows_where_when_or_with_what_settings_it_runs():
     names = of_floor("songform")
-    wrong = {}
-    for name in names:
-        used = {ast.unparse(node) for node in ast.walk(TREES[name]) if isinstance(node, ast.Attribute | ast.Name)}
-        wrong[name] = (used & SURROUNDING_NAMES) | (roots(imported_modules(name)) & SURROUNDINGS)
+    wrong = {name: surroundings(TREES[name], imported_modules(name)) for name in names}
     assert offenders(names, wrong) == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("from os import environ", "from os import getenv, uname", "import os; os.environ['HOME']", "import time"),
+        *("from datetime import datetime", "Path.home()", "pathlib.Path.cwd()", "os.path.expanduser('~')"),
+        *("np.random.default_rng()", "np.random.seed(0)", "np.datetime64('now')", "import socket", "print('x')"),
+    ],
+)
+def test_what_tells_of_the_surroundings_is_found(line, monkeypatch):
+    monkeypatch.setitem(TREES, "songform/x.py", ast.parse(line))
+    assert surroundings(TREES["songform/x.py"], imported_modules("songform/x.py"))
 
 
 def test_importing_a_module_of_songform_imports_nothing_slow():

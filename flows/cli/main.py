@@ -44,7 +44,7 @@ class CommandLine(TyperGroup):
         """Parse the arguments and run a command."""
         words = list(sys.argv[1:] if args is None else args)
         try:
-            return super().main(words, *positional, **options)
+            return super().main(words, *positional, obj={"json": _asks_for_json(words)}, **options)
         except SystemExit as end:
             # Typer has printed the error for people; only errors of usage have this method.
             message = getattr(end.__context__, "format_message", None)
@@ -67,7 +67,8 @@ app = typer.Typer(
 @app.callback()
 def _common(ctx: typer.Context, home: Home = None, json: Json = False) -> None:
     """Find the musical form of songs, albums and playlists."""
-    ctx.obj = {"home": home, "json": json}
+    # A `--json` that another option took for its value counts, too: whoever wrote it reads a document.
+    ctx.obj = {"home": home, "json": json or (ctx.obj or {}).get("json", False)}
 
 
 for _command in COMMANDS:

@@ -1,4 +1,4 @@
-"""Display: progress while songform works."""
+"""Progress display: progress while songform works."""
 
 from __future__ import annotations
 
@@ -28,15 +28,13 @@ STAGES = {
     "agreement": "Comparing",
 }
 
-Announce = Callable[[str, float, float | None, str], None]
-
 
 @contextmanager
-def progress_display(console: Console) -> Iterator[Announce]:
-    """Show what tasks announce within the block: bars in a terminal, a line a stage elsewhere."""
+def progress_display(console: Console) -> Iterator[None]:
+    """Show what tasks announce within the block: bars in a terminal, one line per stage elsewhere."""
     show = _bars if console.is_terminal else _lines
     with show(console) as listener, listening(listener):
-        yield lambda stage, done, total, detail: listener(ProgressEvent(stage, done, total, detail))
+        yield
 
 
 @contextmanager

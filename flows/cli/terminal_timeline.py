@@ -1,4 +1,4 @@
-"""Timeline: a song's form as a line of blocks, readable without colours too."""
+"""Terminal timeline: a song's form as a line of blocks, readable without colours too."""
 
 from __future__ import annotations
 

@@ -208,4 +208,9 @@ def _disk(home: Path) -> Check:
     finding = f"{free / 2**30:.1f} GiB free"
     if free >= _LITTLE_FREE:
         return Check("disk", "ok", finding)
-    return Check("disk", "warning" if free >= _LEAST_FREE else "failure", finding, "make room: 2 GiB are little")
+    return Check(
+        "disk",
+        "warning" if free >= _LEAST_FREE else "failure",
+        finding,
+        "free some disk space: songform needs about 2 GiB",
+    )

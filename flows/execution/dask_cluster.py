@@ -1,7 +1,8 @@
 """A flow's tasks on the workers of a Dask cluster.
 
 The workers may run on other machines, if the home's path leads to the same folder everywhere, the same songform is
-installed there, and Prefect's server can be reached from there. Claims and the flow stay in the flow's own process.
+installed there, and Prefect's server can be reached from there. The locks of the tracks and the flow itself stay in the
+flow's process.
 
 A worker may die, by a decoder's defect or because memory ran out. Dask then gives its tasks to others; but a task with
 which four workers died it gives up. All that lay on those workers is under suspicion, not only what ran: so

@@ -1,4 +1,4 @@
-"""Runners: where a flow's tasks run, on threads of this machine or on a Dask cluster."""
+"""Task runners: where a flow's tasks run, on threads of this machine or on a Dask cluster."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def collect_in_a_thread() -> threading.Thread:
         A daemon: it ends with the process.
     """
     gc.disable()
-    thread = threading.Thread(target=_collect_for_ever, name="garbage", daemon=True)
+    thread = threading.Thread(target=_collect_for_ever, name="garbage collection", daemon=True)
     thread.start()
     return thread
 

@@ -1,4 +1,4 @@
-"""Agreement: how far two segmentations of a song are alike, by mir_eval's measures [1]_.
+"""Segmentation scores: how far two segmentations of a song are alike, by mir_eval's measures [1]_.
 
 Both are made partitions of the song first (`songform.annotation.annotations.partition`): mir_eval's measures ask for
 that.

@@ -1,4 +1,4 @@
-"""Metrics: how often a model names the right state.
+"""Classification metrics: how often a model names the right state.
 
 Conventions
 -----------

@@ -1,4 +1,4 @@
-"""Models: the networks that learn how states follow one another, by name.
+"""Networks: the networks that learn how states follow one another, by name.
 
 `NETWORKS` holds a function for each name that the setting `model.name` may have. `lstm`: three LSTM layers [1]_ of 64,
 32 and 16 units, with dropout between them, and a softmax over the states. All are trained with categorical

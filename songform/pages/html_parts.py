@@ -1,4 +1,4 @@
-"""Sections: the parts of a song's page that can be read without any script, as HTML."""
+"""HTML: the parts of a song's page that can be read without any script, as HTML."""
 
 from __future__ import annotations
 

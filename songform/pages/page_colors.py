@@ -1,4 +1,4 @@
-"""Tones: the states' colours as a page needs them, on a light and on a dark ground, with words on them.
+"""Page colors: the states' colours as a page needs them, on a light and on a dark ground, with words on them.
 
 On a light ground a state has the colour that it has in every picture, `songform.plots.palette`. On a dark one a colour
 that would sink into it is made lighter, as little as makes it seen. Words on a colour are black or white, whichever is

@@ -1,4 +1,4 @@
-"""Meanings: what each state is, in words, as a listener means it and as this model measured it."""
+"""State descriptions: what each state is, in words, as a listener means it and as this model measured it."""
 
 from __future__ import annotations
 

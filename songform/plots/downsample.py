@@ -1,4 +1,4 @@
-"""Reduction: a long series as the few hundred columns of a picture.
+"""Downsampling: a long series as the few hundred columns of a picture.
 
 A song of twelve hours has two million frames, a picture a thousand columns of pixels. Each column keeps the least, the
 mean and the greatest of its values: the mean is the line to follow, and no peak is lost.

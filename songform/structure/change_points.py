@@ -1,4 +1,4 @@
-"""Stretches: a song cut where it changes, so that each piece stays as it is or moves evenly.
+"""Change points: a song cut where it changes, so that each piece stays as it is or moves evenly.
 
 A window of fixed length mixes what was before a change with what came after it. A stretch does not: what is averaged
 over it, or how far a quantity climbs from its beginning to its end, is said of one thing. The cuts are those that

@@ -1,4 +1,4 @@
-"""Curves: a song's units, measured against the song itself.
+"""Normalized curves: a song's units, measured against the song itself.
 
 What is loud in one song is soft in another; a song is compared with itself alone. Each curve is a quantity less its
 mean over the song, in its standard deviations, cut at 2.5 of them. Both are taken where the song is audible. The

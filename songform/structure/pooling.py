@@ -1,4 +1,4 @@
-"""Units: frames pooled over a fraction of a second.
+"""Pooling: frames pooled over a fraction of a second.
 
 A frame of 93 ms knows a note; a unit of 0.25 to 0.5 s knows how a moment sounds. Unit `u` covers the frames whose
 centre lies in `[u, u + 1) * unit_seconds`, and is described by the mean and the standard deviation of their values.

@@ -1,4 +1,4 @@
-"""Paths: the sequence of states that a song most probably takes.
+"""Viterbi paths: the sequence of states that a song most probably takes.
 
 Probabilities of single units flicker; a listener does not. The best path weighs what each unit says against the prior
 that a state lasts several seconds [1]_.

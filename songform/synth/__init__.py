@@ -23,9 +23,10 @@ How a song is made, folder by folder:
                     chords), `melodies`, `rhythms`, `dynamics`, and `notes`
 `patterns/`         several ways to write each state as notes; `section_notes` writes all sections with them
 `instruments/`      two sets of instruments, which turn notes into sound
-`rendering/`        the `player`, `mixing` and `mastering`
-`composition`       all that a seed decides, as `demo` (songs to listen to) or `varied` (songs to study) draws it
-`production`        joins the sections to a song; `songs` puts everything together
+`rendering/`        `note_player`, `mixing` and `mastering`
+`composition`       all that a seed decides: `demo_composition` for songs to listen to, `study_composition` for songs to
+                    study
+`song_assembly`     joins the sections to a song; `songs` puts everything together
 ==================  ==================================================================================================
 
 Conventions

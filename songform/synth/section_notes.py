@@ -1,4 +1,4 @@
-"""Writing: from a plan to the notes of every section.
+"""Section notes: from a plan to the notes of every section.
 
 A Transition may change the theme, and so the key. What was heard may come again: a section of the same state and
 pattern as an earlier one is, half of the time, the same music.

@@ -1,4 +1,4 @@
-"""Production: played sections, each into the next, become a song."""
+"""Song assembly: played sections, each into the next, become a song."""
 
 from __future__ import annotations
 

@@ -24,10 +24,10 @@ from prefect.states import Completed
 from songform.errors import TrackError
 from tasks.cancellation import raise_if_stopped
 from tasks.ingest.failures.classify import track_error, track_label
-from tasks.ingest.failures.retries import should_retry
+from tasks.ingest.failures.retries import HostPausedError, should_retry
 from tasks.ingest.fetch.deadline import Stopwatch
 from tasks.ingest.fetch.download import Download, download_track
-from tasks.ingest.fetch.host_rate_limiter import HostPausedError, host_limiter
+from tasks.ingest.fetch.host_rate_limiter import host_limiter
 from tasks.ingest.ffmpeg import find_ffmpeg
 from tasks.ingest.track_locks import locked_tracks
 from tasks.ingest.track_outcomes import record_failure, record_skipped

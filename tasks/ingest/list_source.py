@@ -15,8 +15,8 @@ from prefect.cache_policies import NO_CACHE
 
 from songform.errors import SourceError, TrackError
 from songform.plain_text import plain_text
-from tasks.ingest.failures.retries import should_retry
-from tasks.ingest.fetch.host_rate_limiter import HostPausedError, HostRateLimiter, host_of_address
+from tasks.ingest.failures.retries import HostPausedError, should_retry
+from tasks.ingest.fetch.host_rate_limiter import HostRateLimiter, host_of_address
 from tasks.ingest.sources.listing import Listing
 from tasks.ingest.sources.local_files import FileHashes
 from tasks.ingest.sources.resolve_source import list_tracks

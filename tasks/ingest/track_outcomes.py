@@ -1,4 +1,4 @@
-"""Records: writing down what became of a track. `tasks.ingest.failures.retries` says when it is asked for again."""
+"""Track outcomes: recording what became of a track; `tasks.ingest.failures.retries` decides when it is retried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Indexing: a page over all songs whose form a model told, beside their reports."""
+"""Index page: a page over all songs whose form a model told, beside their reports."""
 
 from __future__ import annotations
 

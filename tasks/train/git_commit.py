@@ -1,4 +1,4 @@
-"""Provenance: the commit that a run was made with."""
+"""Git commit: the commit that a run was made with."""
 
 from __future__ import annotations
 

@@ -35,7 +35,11 @@ def demo(context: CommandContext, *, assignments: Assignments = None, seed: Seed
 def print_demo(console: Console, report: DemoReport, home: Path) -> None:
     """Print the run, the share of the form that was found, and where to look."""
     if console.json:
-        fields = {**train_document(report.run.trained), "tracks": report.run.ingested.tracks}
+        fields = {
+            **train_document(report.run.trained),
+            "tracks": report.run.ingested.tracks,
+            "notes": report.run.ingested.notes,
+        }
         console.document({**fields, "frames_right": report.frames_right, "problems": report.run.problems})
     else:
         print_run_text(console, report.run)

@@ -1,4 +1,4 @@
-"""Sheets: comma-separated values with a header, for spreadsheets and data frames [1]_.
+"""CSV labels: comma-separated values with a header, for spreadsheets and data frames [1]_.
 
 The columns are `start`, `end`, `label` and `confidence`; on reading, others are passed over, `state` may stand for
 `label`, and confidences may be missing. A sheet that a spreadsheet saved with semicolons or tabs is read, too.

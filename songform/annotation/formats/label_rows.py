@@ -1,4 +1,4 @@
-"""Rows: what all formats have in common, a label with its times, and where in the file it stands.
+"""Label rows: what all formats have in common, a label with its times, and where in the file it stands.
 
 A reader makes a `Row` of each label and an `Annotation` of them all. What is wrong with a row is said with its place,
 so that a person finds the line.

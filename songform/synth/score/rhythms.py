@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-__all__ = ["BACKBEATS", "BASS_LINES", "COMPING", "HATS", "KICKS", "METRES", "PULSES", "Steps", "drawn", "pulse"]
+__all__ = ["BACKBEATS", "BASS_LINES", "COMPING", "HATS", "KICKS", "PULSES", "Steps", "drawn", "pulse"]
 
 Steps = Sequence[int]
 
-METRES = (16, 12)
 
 # The steps of a bar from the strongest to the weakest: the first k of them are a pulse of density k.
 PULSES: dict[int, Steps] = {

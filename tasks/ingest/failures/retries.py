@@ -22,14 +22,21 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from songform.errors import FailureClass, SourceError, TrackError
-from tasks.ingest.fetch.host_rate_limiter import HostPausedError
 from tasks.settings import DownloadSettings
 from tasks.store.tracks import TrackRecord
 
 if TYPE_CHECKING:
     from prefect import State
 
-__all__ = ["MANUAL_RETRY", "is_due", "needs_manual_retry", "retry_options", "seconds_until_retry", "should_retry"]
+__all__ = [
+    "MANUAL_RETRY",
+    "HostPausedError",
+    "is_due",
+    "needs_manual_retry",
+    "retry_options",
+    "seconds_until_retry",
+    "should_retry",
+]
 
 MANUAL_RETRY: tuple[FailureClass, ...] = ("permanent", "needs-you")
 _DAY = 86_400.0
@@ -48,6 +55,25 @@ def retry_options(settings: DownloadSettings) -> dict[str, Any]:
     retries = settings.attempts - 1
     pauses = [settings.retry_seconds * 2.0**attempt for attempt in range(retries)]
     return {"retries": retries, "retry_delay_seconds": pauses, "retry_jitter_factor": 0.5}
+
+
+class HostPausedError(Exception):
+    """A host wants to be left alone for longer than this ingest waits.
+
+    Parameters
+    ----------
+    host : str
+        Which.
+    until : float
+        The pause's end, in s since 1970.
+    reason : str
+        Why, in a few words.
+    """
+
+    def __init__(self, host: str, until: float, reason: str) -> None:
+        end = datetime.fromtimestamp(until, UTC)
+        super().__init__(f"{host} is left alone until {end:%Y-%m-%d %H:%M} UTC ({reason})")
+        self.host, self.until, self.reason = host, until, reason
 
 
 def should_retry(_task: object, _run: object, state: State[Any]) -> bool:

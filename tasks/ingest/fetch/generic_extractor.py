@@ -1,4 +1,4 @@
-"""The reader: yt-dlp's extractor of feeds and of pages that have none of their own, with bounds to what it takes apart.
+"""Generic extractor: yt-dlp's extractor of feeds and of pages without one of their own, with limits on what it parses.
 
 What it reads is a stranger's, and to take it apart costs a multiple of its size: an element of XML some 500 bytes of
 memory, a page two hundred looks for players that it may hold, a manifest as many pieces as it says. So there is a bound

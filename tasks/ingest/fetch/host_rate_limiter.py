@@ -24,7 +24,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,6 +32,7 @@ from pydantic import TypeAdapter
 
 from songform.errors import TrackError
 from tasks.cancellation import raise_if_stopped
+from tasks.ingest.failures.retries import HostPausedError
 from tasks.settings import DownloadSettings
 from tasks.store.atomic_files import write_json
 from tasks.store.corpus import Corpus
@@ -40,7 +40,6 @@ from tasks.store.tracks import Track
 
 __all__ = [
     "DAY",
-    "HostPausedError",
     "HostRateLimiter",
     "host_limiter",
     "host_of",
@@ -52,25 +51,6 @@ __all__ = [
 DAY = 86_400.0
 _POLL_SECONDS = 0.2
 _YOUTUBE = re.compile(r"(^|\.)(youtube\.com|youtu\.be|youtube-nocookie\.com)$")
-
-
-class HostPausedError(Exception):
-    """A host wants to be left alone for longer than this ingest waits.
-
-    Parameters
-    ----------
-    host : str
-        Which.
-    until : float
-        The pause's end, in s since 1970.
-    reason : str
-        Why, in a few words.
-    """
-
-    def __init__(self, host: str, until: float, reason: str) -> None:
-        end = datetime.fromtimestamp(until, UTC)
-        super().__init__(f"{host} is left alone until {end:%Y-%m-%d %H:%M} UTC ({reason})")
-        self.host, self.until, self.reason = host, until, reason
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Soundtracks: what of a fetched file is sound, and the MP3 that is made of it.
+"""Transcoding: what of a fetched file is sound, and the MP3 that is made of it.
 
 Sound that is merely moved from one container to another is moved packet by packet: not one sample changes. What ffmpeg
 may read, and for how long, is bounded as in `tasks.ingest.fetch.audio_length`.

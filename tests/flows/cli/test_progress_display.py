@@ -15,8 +15,7 @@ def console(request):
 
 
 def test_every_stage_that_tasks_announce_has_a_name(console):
-    with progress_display(console) as tell:
-        tell("server", 0, None, "")
+    with progress_display(console):
         for stage in STAGES:
             announce(stage, 1, 2, "something")
     for name in STAGES.values():

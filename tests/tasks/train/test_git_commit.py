@@ -32,7 +32,7 @@ def folders(tmp_path, monkeypatch):
     own, home = tmp_path / "own", tmp_path / "home"
     own.mkdir()
     home.mkdir()
-    monkeypatch.setattr(tasks.train.git_commit, "__file__", str(own / "provenance.py"))
+    monkeypatch.setattr(tasks.train.git_commit, "__file__", str(own / "git_commit.py"))
     return own, home
 
 

@@ -70,7 +70,7 @@ CALLS = {
     "run": (lambda console: print_run(console, RUN), {"tracks", "problems", "notes", "reports", *TRAIN_FIELDS}),
     "demo": (
         lambda console: print_demo(console, DemoReport(RUN, 0.875, {"feed-0": 0.875}), Path("/home")),
-        {"tracks", "frames_right", "problems", *TRAIN_FIELDS},
+        {"tracks", "frames_right", "notes", "problems", *TRAIN_FIELDS},
     ),
     "report": (
         lambda console: print_report(console, Index(Path("/home/index.html"), [{"title": NASTY}], 2, [NASTY])),

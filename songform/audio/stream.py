@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AudioStream", "announced_duration", "audio_blocks", "is_cut_short", "load", "open_audio", "resampled"]
 
+VERSION = 1  # increase this when the same file gives other samples
 MAX_AMPLITUDE = 1e6  # times full scale: integers in a float file stay far below it, a damaged file does not
 
 

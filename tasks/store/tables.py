@@ -17,11 +17,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from songform.audio import stream
 from songform.errors import CorpusError, first_line
 from songform.features import frame_features
 from songform.features import overview as overviews
 from songform.features.overview import Overview
-from tasks.settings import Settings, digest
+from tasks.settings import Settings, digest, later_versions
 from tasks.store.atomic_files import atomic_path
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import TrackRecord
@@ -154,7 +155,8 @@ def _is_number(kind: pa.DataType) -> bool:
 def features_config(settings: Settings) -> str:
     """Return what names the folder of the features: the digest of all that determines them."""
     encoding, versions = settings.audio.encoding, (frame_features.VERSION, overviews.VERSION)
-    return digest(settings.frames, settings.features, encoding, *versions)
+    later = later_versions(stream=stream.VERSION)
+    return digest(settings.frames, settings.features, encoding, *versions, later=later)
 
 
 def has_features(corpus: Corpus, record: TrackRecord | None, settings: Settings) -> bool:

@@ -77,7 +77,7 @@ def test_the_curves_of_a_song_are_as_stored(golden, song_features, song_overview
     units = pooling.song_units(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH)
     found = vars(normalized_curves.song_curves(units))
     parts = {name: value[::4] if isinstance(value, np.ndarray) else value for name, value in found.items()}
-    golden.check("normalize", [normalized_curves, pooling], parts)
+    golden.check("normalized_curves", [normalized_curves, pooling], parts)
 
 
 def test_change_points_are_as_stored(golden, curves):

@@ -42,6 +42,12 @@ def test_no_other_setting_names_their_folder(section):
     assert features_config(Settings.model_validate(section)) == features_config(Settings())
 
 
+def test_the_first_version_of_how_audio_is_read_is_no_part_of_their_folder(monkeypatch):
+    assert features_config(Settings()) == "2ccff8f91276"
+    monkeypatch.setattr("songform.audio.stream.VERSION", 2)
+    assert features_config(Settings()) != "2ccff8f91276"
+
+
 def test_a_track_has_features_when_it_is_done_and_both_tables_exist_by_these_settings(corpus):
     known, settings = record(corpus), Settings()
     assert has_features(corpus, known, settings)

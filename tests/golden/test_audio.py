@@ -1,0 +1,29 @@
+"""Golden values of how a file is read: decoded, mixed to one channel and resampled."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+
+from songform.audio import stream
+from songform.audio.stream import load
+
+ORIG_SR, SR = 44100, 22050
+EVERY = 29  # samples
+
+
+def channels(n_channels):
+    """Return 0.5 s of tones by formula, other ones in each channel; some are close to the highest that `SR` can hold."""
+    time, number = np.arange(ORIG_SR // 2)[:, None] / ORIG_SR, np.arange(n_channels)
+    low = np.sin(2 * np.pi * 220 * (1 + number) * time + 0.3 * number)
+    high = np.sin(2 * np.pi * (9800 + 400 * number) * time + 0.7)
+    return (0.5 * low + 0.3 * high) / (1 + number)
+
+
+@pytest.mark.parametrize(("name", "n_channels"), [("stereo", 2), ("three_channels", 3)])
+def test_the_samples_of_a_file_are_as_stored(golden, tmp_path, name, n_channels):
+    path = tmp_path / "song.wav"
+    soundfile.write(path, channels(n_channels), ORIG_SR, subtype="PCM_16")
+    y, sr = load(path, sr=SR)
+    golden.check(f"audio_{name}", [stream], {"sr": sr, "n_samples": len(y), "y": y[::EVERY]})

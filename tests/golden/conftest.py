@@ -2,7 +2,8 @@
 
 A file under `data/` that exists counts as up to date, because its path holds the `VERSION` of what made it. That is
 only true if a change of the output never comes without a new VERSION. Each test here hands the output of one stage to
-`Golden.check`, which compares it with `values/<stage>.json`: output that changed while its VERSION did not is an error.
+`Golden.check`, which compares it with `values/<stage>.json`: output that changed while no VERSION was increased is an
+error, and so is a VERSION that was decreased.
 
 After a change that is meant, count up the VERSION and write the values again:
 
@@ -83,13 +84,13 @@ class Golden:
         versions = {module.__name__: module.VERSION for module in modules}
         found = plain(output)
         stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-        changes = (
-            ["there are no values yet"] if stored is None else list(differences(stored["output"], found, tolerance))
-        )
-        is_counted_up = stored is None or not versions or stored["versions"] != versions
-        if changes and not is_counted_up:
-            pytest.fail(_not_counted_up(stage, list(versions), path, changes))
-        if not changes and not (versions and is_counted_up):
+        before = stored["versions"] if stored else {}
+        changes = list(differences(stored["output"], found, tolerance)) if stored else ["there are no values yet"]
+        if decreased := _decreased(before, versions):
+            pytest.fail(f"{_name(path)}: VERSION was decreased in {decreased}; a number must never be used again")
+        if stored and changes and (before or versions) and not _is_increased(before, versions):
+            pytest.fail(_not_counted_up(stage, list(versions or before), path, changes))
+        if not changes and versions == before:
             return
         if not self.is_update:
             pytest.fail(_out_of_date(stage, path, versions, changes))
@@ -166,6 +167,17 @@ def _is_real(value: Any) -> bool:
 def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def _decreased(before: dict[str, int], versions: dict[str, int]) -> str:
+    """Return the modules whose VERSION is smaller than the stored one, each with both numbers."""
+    smaller = [name for name in versions if name in before and versions[name] < before[name]]
+    return ", ".join(f"{name} ({before[name]} to {versions[name]})" for name in smaller)
+
+
+def _is_increased(before: dict[str, int], versions: dict[str, int]) -> bool:
+    """Return whether a VERSION is greater than the stored one; a module that is not stored yet does not count."""
+    return any(versions[name] > before[name] for name in versions if name in before)
 
 
 def _not_counted_up(stage: str, modules: list[str], path: Path, changes: list[str]) -> str:

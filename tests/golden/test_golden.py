@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import songform
+import tasks
 
 OUTPUT = {"curve": np.array([[0.5, 1.0], [np.nan, np.inf]]), "path": np.array([0, 1, 1]), "names": ["Calm"], "sum": 2.0}
 
@@ -94,6 +95,36 @@ def test_a_new_version_of_an_earlier_stage_excuses_a_later_one(new_golden):
         new_golden.check("context", modules(2), OUTPUT)
 
 
+@pytest.mark.parametrize("output", [OUTPUT, CHANGES["a number"]], ids=["same output", "other output"])
+@pytest.mark.parametrize("is_update", [False, True])
+def test_a_version_that_was_decreased_fails_even_beside_an_increased_one(new_golden, output, is_update):
+    def modules(own, earlier):
+        return [module(own), module(earlier, "songform.structure.normalized_curves")]
+
+    new_golden.check("context", modules(1, 3), OUTPUT)
+    before = (new_golden.folder / "context.json").read_bytes()
+    golden = replace(new_golden, is_update=is_update)
+    for own in (1, 2):
+        with pytest.raises(pytest.fail.Exception, match=r"VERSION was decreased in .*normalized_curves \(3 to 2\)"):
+            golden.check("context", modules(own, 2), output)
+    assert (new_golden.folder / "context.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        pytest.param([module(), module(5, "songform.structure.context")], id="one more"),
+        pytest.param([module(5, "songform.structure.context")], id="another"),
+        pytest.param([], id="none"),
+    ],
+)
+def test_another_list_of_modules_does_not_excuse_a_changed_output(new_golden, modules):
+    new_golden.check("pooling", [module()], OUTPUT)
+    with pytest.raises(pytest.fail.Exception, match="the output of pooling changed: count up VERSION in songform"):
+        new_golden.check("pooling", modules, CHANGES["a number"])
+    new_golden.check("pooling", modules, OUTPUT)
+
+
 def test_an_output_that_no_version_guards_is_updated_without_one(new_golden):
     new_golden.check("segment_table", [], OUTPUT)
     with pytest.raises(pytest.fail.Exception, match="holds another output of segment_table"):
@@ -108,12 +139,16 @@ def test_a_stage_without_stored_values_fails(stored):
 
 
 def test_every_module_with_a_version_has_a_golden_value():
-    root = Path(songform.__file__).parent
+    floors = [Path(floor.__file__).parent for floor in (songform, tasks)]
     paths = [
-        path for path in root.rglob("*.py") if re.search(r"^VERSION = ", path.read_text(encoding="utf-8"), re.MULTILINE)
+        (path.relative_to(floor.parent), path.read_text(encoding="utf-8"))
+        for floor in floors
+        for path in floor.rglob("*.py")
     ]
-    names = {".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__") for path in paths}
+    with_version = [path for path, text in paths if re.search(r"^VERSION = ", text, re.MULTILINE)]
+    names = {".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in with_version}
     values = (Path(__file__).parent / "values").glob("*.json")
     guarded = [set(json.loads(path.read_text(encoding="utf-8"))["versions"]) for path in values]
     assert len(names) > 20
+    assert any(name.startswith("tasks.") for name in names)
     assert names - set().union(*guarded) == set()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import struct
+from io import BytesIO
 from itertools import pairwise
 
 import jams
@@ -112,6 +114,18 @@ def view(song_features, song_overview, song_segments, song_states):
 @pytest.mark.parametrize("name", PICTURES)
 def test_what_a_picture_of_a_song_shows_is_as_stored(golden, view, name):
     golden.check(f"picture_{name}", [plots], drawn(PICTURES[name](view)))
+
+
+def test_the_size_of_a_saved_picture_is_as_stored(golden, view):
+    """Pixels are in the PNG's header (IHDR), their number per metre in its chunk pHYs."""
+    file = BytesIO()
+    plots.save_png(plots.rms(view.features, title=TITLE), file)
+    png = file.getvalue()
+    width, height = struct.unpack(">II", png[16:24])
+    start = png.index(b"pHYs") + 4
+    per_metre = struct.unpack(">II", png[start : start + 8])
+    dpi = [round(number * 0.0254) for number in per_metre]
+    golden.check("picture_size", [plots], {"pixels": [width, height], "dpi": dpi})
 
 
 def test_the_text_of_a_page_is_as_stored(golden, view):

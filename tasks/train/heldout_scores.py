@@ -25,6 +25,7 @@ from tasks.settings import Settings
 from tasks.store.atomic_files import write_json
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features, read_overview
+from tasks.train import stage_versions
 from tasks.train.array_cache import ArrayCache
 from tasks.train.state_labels import read_labels
 from tasks.train.training_plan import Plan
@@ -32,6 +33,7 @@ from tasks.train.window_source import WindowSource
 
 __all__ = ["HeldOutScores", "score_bundle"]
 
+VERSION = stage_versions.HELDOUT_SCORES  # the number is there, where the digests can use it
 _BASELINE_SONGS = 200  # training songs from which logistic regression and the centroids learn
 _PERSISTENCE_SONGS = 20  # training songs on which the precision of persistence is measured
 

@@ -21,6 +21,7 @@ from tasks.settings import Settings
 from tasks.store.atomic_files import atomic_path
 from tasks.store.corpus import Corpus
 from tasks.store.tables import count_frames, read_features, read_overview, read_table, write_table
+from tasks.train import stage_versions
 from tasks.train.array_cache import ArrayCache, Arrays
 from tasks.train.training_plan import Plan
 
@@ -32,6 +33,7 @@ __all__ = [
     "states_by_settings",
 ]
 
+VERSION = stage_versions.STATE_LABELS  # the number is there, where the digests can use it
 MOST_UNITS = 400_000  # units that KMeans is fitted on: 55 hours of music, 260 MB
 
 

@@ -30,6 +30,7 @@ from tasks.settings import Settings
 from tasks.store.atomic_files import temporary_path
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features
+from tasks.train import stage_versions
 from tasks.train.array_cache import ArrayCache, array_folder
 from tasks.train.reference_songs import TUNING_SEEDS, best_weight, composed_songs
 from tasks.train.state_labels import read_state_model
@@ -39,6 +40,7 @@ from tasks.train.window_source import WindowSource, window_shape
 
 __all__ = ["Training", "read_training", "train_bundle"]
 
+VERSION = stage_versions.TRAIN_NETWORK  # the number is there, where the digests can use it
 EpochListener = Callable[[int, Mapping[str, float]], None]
 
 

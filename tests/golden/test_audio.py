@@ -14,7 +14,7 @@ EVERY = 29  # samples
 
 
 def channels(n_channels):
-    """Return 0.5 s of tones by formula, other ones in each channel; some are close to the highest that `SR` can hold."""
+    """Return 0.5 s of tones by formula, different in each channel; some are near the highest that `SR` holds."""
     time, number = np.arange(ORIG_SR // 2)[:, None] / ORIG_SR, np.arange(n_channels)
     low = np.sin(2 * np.pi * 220 * (1 + number) * time + 0.3 * number)
     high = np.sin(2 * np.pi * (9800 + 400 * number) * time + 0.7)

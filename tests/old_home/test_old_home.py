@@ -65,27 +65,41 @@ def test_the_folders_of_its_states_and_its_bundle_have_the_names_that_they_would
 
 
 @pytest.mark.parametrize(
-    "module",
+    "version",
     [
-        *("structure.pooling", "structure.normalized_curves", "structure.change_points"),
-        *("structure.self_similarity", "structure.viterbi", "structure.context", "structure.naming"),
-        "structure.states",
+        *(
+            f"songform.structure.{module}.VERSION"
+            for module in (
+                *("pooling", "normalized_curves", "change_points", "self_similarity"),
+                *("viterbi", "context", "naming", "states"),
+            )
+        ),
+        "tasks.train.stage_versions.STATE_LABELS",
     ],
 )
 def test_a_later_version_of_what_makes_states_names_new_folders_for_states_and_bundle(
-    home, settings, plan, monkeypatch, module
+    home, settings, plan, monkeypatch, version
 ):
-    monkeypatch.setattr(f"songform.{module}.VERSION", 99)
+    monkeypatch.setattr(version, 99)
     later = plan_training.fn(home, settings)
     assert later.states_id != plan.states_id
     assert later.bundle_id != plan.bundle_id
 
 
-@pytest.mark.parametrize("module", ["sequences", "splits", "classification_metrics", "networks", "baselines"])
+@pytest.mark.parametrize(
+    "version",
+    [
+        *(
+            f"songform.learning.{module}.VERSION"
+            for module in ("sequences", "splits", "classification_metrics", "networks", "baselines")
+        ),
+        *(f"tasks.train.stage_versions.{number}" for number in ("TRAIN_NETWORK", "REFERENCE_SONGS", "HELDOUT_SCORES")),
+    ],
+)
 def test_a_later_version_of_what_makes_a_model_of_states_names_a_new_folder_for_the_bundle_alone(
-    home, settings, plan, monkeypatch, module
+    home, settings, plan, monkeypatch, version
 ):
-    monkeypatch.setattr(f"songform.learning.{module}.VERSION", 99)
+    monkeypatch.setattr(version, 99)
     later = plan_training.fn(home, settings)
     assert later.states_id == plan.states_id
     assert later.bundle_id != plan.bundle_id

@@ -96,7 +96,7 @@ def test_nothing_is_off_when_all_is_well(run):
             lambda run: left(run.corpus.data / "features" / ".a.parquet.1.tmp"),
             "temporary files older than the last run",
         ),
-        (lambda run: left(run.corpus.track_locks_path / "web-good.lock"), "claims left"),
+        (lambda run: left(run.corpus.track_locks_path / "web-good.lock"), "locks left"),
         (lambda run: left(run.corpus.incoming_path("web-good")), "downloads left"),
         (lambda run: left(run.corpus.data / "features" / "other" / "web-good.parquet"), "files that cannot be read"),
         (lambda run: left(run.corpus.data / "alarms.json"), "files that cannot be read"),

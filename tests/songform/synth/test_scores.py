@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from songform.synth.rendering.mixing import levelled
 from songform.synth.score.melodies import melody
 from songform.synth.score.notes import Note, cropped, humanised, repeated, stretched
-from songform.synth.score.rhythms import BACKBEATS, BASS_LINES, COMPING, HATS, KICKS, METRES, PULSES, pulse
+from songform.synth.score.rhythms import BACKBEATS, BASS_LINES, COMPING, HATS, KICKS, PULSES, pulse
 from songform.synth.score.step_times import Clock
 from songform.synth.score.themes import MODES, modulated, new_theme, voicings
 
 SEED = st.integers(0, 2**32)
+METRES = (16, 12)  # steps in a bar of 4/4 and of 3/4
 METRE = st.sampled_from(METRES)
 
 

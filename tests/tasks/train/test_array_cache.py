@@ -77,3 +77,5 @@ def test_the_folder_is_removed_with_the_training_even_if_it_fails(tmp_path):
 def test_a_folder_that_is_removed_by_hand_does_no_harm(tmp_path):
     with array_folder(tmp_path, PLAN) as folder:
         shutil.rmtree(folder)
+    assert not folder.exists()
+    assert list(folder.parent.iterdir()) == []

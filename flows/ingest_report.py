@@ -11,7 +11,7 @@ from typing import Any
 
 from songform.errors import ParameterError, SettingsError, SongformError
 
-__all__ = ["IngestReport", "NothingDoneError", "RunStoppedError", "attach_ingest_report"]
+__all__ = ["IngestReport", "NothingDoneError", "RunInterrupted", "RunStoppedError", "attach_ingest_report"]
 
 
 class IngestReport:
@@ -75,6 +75,20 @@ class RunStoppedError(SongformError):
         return self.message
 
 
+class RunInterrupted(KeyboardInterrupt):
+    """A run that was interrupted after its ingest.
+
+    Attributes
+    ----------
+    ingested : IngestReport
+        What became of the tracks.
+    """
+
+    def __init__(self, ingested: IngestReport) -> None:
+        super().__init__(ingested)
+        self.ingested = ingested
+
+
 @contextmanager
 def attach_ingest_report(ingested: IngestReport) -> Iterator[None]:
     """Attach the report of an ingest to the errors of the steps after it, so that the tracks are reported as well.
@@ -83,6 +97,8 @@ def attach_ingest_report(ingested: IngestReport) -> Iterator[None]:
     ------
     RunStoppedError
         For each `SongformError` of the block, except wrong usage, which stays as it is.
+    RunInterrupted
+        If the block is interrupted.
     """
     try:
         yield
@@ -90,3 +106,5 @@ def attach_ingest_report(ingested: IngestReport) -> Iterator[None]:
         raise
     except SongformError as error:
         raise RunStoppedError(str(error), ingested) from error
+    except KeyboardInterrupt as interruption:
+        raise RunInterrupted(ingested) from interruption

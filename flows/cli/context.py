@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from flows.cli.console import INTERRUPTED, NOTHING_DONE, USAGE, Console, ingest_document, print_tracks
+from flows.cli.console import NOTHING_DONE, USAGE, Console, ingest_document, print_tracks
 from flows.cli.options import Home, Json
+from flows.cli.termination import STOPPED, interruption_code
 from flows.config.library_environment import prepare_environment
-from flows.ingest_report import RunStoppedError
+from flows.ingest_report import RunInterrupted, RunStoppedError
 from songform.errors import CorpusError, ParameterError, SettingsError, SongformError, SourceError
 from tasks.progress import announce
 
@@ -27,7 +28,7 @@ __all__ = ["CommandContext", "typer_command"]
 
 _ENVIRONMENT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # only the user can fix them
 _WHICH_HOME = "name another with --home, or bring tracks in with songform ingest SOURCE"
-_GOES_ON = "the same command goes on where this one left off"
+_CONTINUES = "then run the same command again: it continues where this one stopped"
 
 
 class CommandContext:
@@ -145,8 +146,9 @@ def _exit_code_of(work: Callable[[CommandContext], int], console: Console, home:
         return _fail_stopped(console, error)
     except SongformError as error:
         return console.fail(error, NOTHING_DONE)
-    except KeyboardInterrupt:
-        return console.fail(f"stopped; {_GOES_ON}", INTERRUPTED)
+    except KeyboardInterrupt as interruption:
+        fields = ingest_document(interruption.ingested) if isinstance(interruption, RunInterrupted) else {}
+        return console.fail(STOPPED, interruption_code(interruption), **fields)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _ENVIRONMENT_ERRORS:
             return console.fail(_environment_sentence(error), NOTHING_DONE)
@@ -166,7 +168,7 @@ def _fail_stopped(console: Console, error: RunStoppedError) -> int:
 
 def _environment_sentence(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
-    return f"this machine refuses: {error.strerror}{where}; make room or mend the permissions, then {_GOES_ON}"
+    return f"the system reported: {error.strerror}{where}; free some disk space or fix the permissions, {_CONTINUES}"
 
 
 def _require_sources(sources: Sequence[str]) -> None:

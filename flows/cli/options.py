@@ -17,6 +17,7 @@ __all__ = [
     "PrefectPort",
     "Sources",
     "SourcesOrNone",
+    "Version",
     "valid_name",
     "valid_name_or_none",
 ]
@@ -34,12 +35,23 @@ def valid_name_or_none(value: str | None) -> str | None:
     return None if value is None else valid_name(value)
 
 
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"songform {version('songform')}")
+        raise typer.Exit
+
+
 _SOURCES = typer.Argument(metavar="SOURCE...", help="Address of a track, playlist or feed; audio file; folder; list.")
 
 Home = Annotated[
     Path | None, typer.Option("--home", help="Folder of data/, mlruns/ and songform.toml.", show_default=".")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document; all else goes to stderr.")]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Change a setting; repeatable.")
 ]

@@ -97,10 +97,7 @@ def _all_values(
             )
             raise SettingsError(msg)
         yield from ((str(path), section, name, value) for name, value in table.items())
-    for variable, text in sorted(environment.items()):
-        section, parted, name = variable.removeprefix(PREFIX).lower().partition("__")
-        if variable.startswith(PREFIX) and (parted or section == PLAYLISTS):
-            yield variable, section, name, _value(text)
+    yield from _environment_values(environment)
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         section, dot, key = name.strip().partition(".")
@@ -108,6 +105,21 @@ def _all_values(
             msg = f"--set {assignment} is not of the form section.name=value; write for example --set model.epochs=20"
             raise SettingsError(msg)
         yield f"--set {assignment}", section, key, _value(text)
+
+
+def _environment_values(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str, Any]]:
+    """Yield (variable, section, name, value) of the variables that hold settings."""
+    with_one_underscore = {name.replace(".", "_"): name.replace(".", "__") for name in _known() if "." in name}
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(PREFIX):
+            continue
+        setting = variable.removeprefix(PREFIX).lower()
+        section, separator, name = setting.partition("__")
+        if separator or section == PLAYLISTS:
+            yield variable, section, name, _value(text)
+        elif setting in with_one_underscore:
+            right = PREFIX + with_one_underscore[setting].upper()
+            raise SettingsError(f"{variable}: a section and a name are separated by two underscores; write {right}")
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -41,7 +40,6 @@ def shared_server(home: Path, port: int) -> Iterator[PrefectServer]:
         If the port is taken.
     """
     with ExitStack() as stack:
-        stack.enter_context(_sigterm_interrupts())
         if url := running_server(home):
             yield PrefectServer(url)
             return
@@ -77,16 +75,6 @@ def running_server(home: Path) -> str | None:
 
 def _registration(home: Path) -> Path:
     return home / ".prefect" / "songform-server.json"
-
-
-@contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM, as sent by a service manager, have the effect of Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 API_URL = "PREFECT_API_URL"

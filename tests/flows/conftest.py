@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import tasks.ingest.fetch.ytdlp
-from flows.cli.main import app
+from flows.cli.app import app
 from flows.demo import served_feed
 from flows.prefect_server.launch import free_port, launched_server
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["analyze", "print_analyze", "print_timelines"]
 
-Out = Annotated[Path | None, typer.Option("--out", help="Folder for the files.", show_default="data/reports/<model>")]
+Out = Annotated[str | None, typer.Option("--out", help="Folder for the files.", show_default="data/reports/<model>")]
 Sonify = Annotated[
     bool, typer.Option("--sonify", help="Write each song with a click at each boundary and a tone for each state.")
 ]
@@ -38,15 +38,29 @@ def analyze(
 ) -> int:
     """Tell the form of songs: a timeline here; JSON, labels, pictures and a page to hear and edit each in files."""
     settings = context.settings(assignments)
-    if out is not None and out.exists() and not out.is_dir():
-        raise ParameterError(f"--out {out} is a file; name a folder, which is made if it is missing")
+    folder = None if out is None else _output_folder(out)
     with context.server("flows.analyze", sources):
         from flows.analyze import analyze as analyze_sources
 
-        folder = out.absolute() if out else None
         report = analyze_sources(context.home, sources, settings, model, folder, limit=limit, sonify=sonify)
     print_analyze(context.console, report)
     return exit_code(report.ingested.tracks, report.all_problems)
+
+
+def _output_folder(out: str) -> Path:
+    """Return the folder that `--out` names.
+
+    Raises
+    ------
+    ParameterError
+        If the name is empty or that of a file.
+    """
+    if not out.strip():
+        raise ParameterError("--out is empty; name a folder, or . for the current one")
+    folder = Path(out).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise ParameterError(f"--out {out} is a file; name a folder, which is created if it does not exist")
+    return folder
 
 
 def print_analyze(console: Console, report: AnalyzeReport) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from flows.cli.console import DONE, MAX_ROWS, SOME_FAILED, Console, cell, counted, printable
 from flows.cli.context import CommandContext
 from flows.cli.options import valid_name_or_none
+from songform.errors import ParameterError
 
 if TYPE_CHECKING:
     from tasks.annotate.annotate_tracks import AnnotateReport
@@ -52,6 +53,8 @@ def annotate(
 
     Without FILE: list the labels that are kept of SOURCE. Example: songform annotate song.mp3 song.lab --annotator Ana
     """
+    if file is None and annotator is not None:
+        raise ParameterError(f"--annotator {annotator} needs a FILE of labels; without FILE, labels are only listed")
     context.require_corpus()
     from tasks.annotate.annotate_tracks import annotate_tracks, list_annotations
 

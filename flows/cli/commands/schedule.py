@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flows.cli.console import DONE
 from flows.cli.context import CommandContext
 from flows.cli.options import PrefectPort
@@ -11,9 +13,11 @@ __all__ = ["schedule"]
 
 def schedule(context: CommandContext, *, prefect_port: PrefectPort = 4200) -> int:
     """Keep the playlists of songform.toml ingested, retry what failed, train weekly; until stopped with Ctrl-C."""
-    from flows.schedule.scheduler import run_scheduler
+    pages = None
+    with suppress(KeyboardInterrupt):  # before the scheduler itself handles it
+        from flows.schedule.scheduler import run_scheduler
 
-    pages = run_scheduler(context.home, context.settings(), prefect_port=prefect_port, say=context.console.say)
+        pages = run_scheduler(context.home, context.settings(), prefect_port=prefect_port, say=context.console.say)
     if context.console.json:
         context.console.document({"prefect": pages, "ended": "stopped"})
     return DONE

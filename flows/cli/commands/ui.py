@@ -16,6 +16,7 @@ import typer
 from flows.cli.console import DONE, NOTHING_DONE, Console
 from flows.cli.context import CommandContext
 from flows.cli.options import PrefectPort
+from songform.errors import ParameterError
 
 if TYPE_CHECKING:
     from flows.prefect_server.launch import PrefectServer
@@ -68,7 +69,7 @@ def print_end(console: Console, served: ServedPages) -> int:
 
 
 def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str], None]) -> ServedPages:
-    """Serve the pages of both on 127.0.0.1 until Ctrl-C or SIGTERM.
+    """Serve the pages of both on 127.0.0.1 until interrupted.
 
     Parameters
     ----------
@@ -81,33 +82,44 @@ def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str]
 
     Raises
     ------
+    ParameterError
+        If both ports are the same.
     SongformError
         If a server does not start, most often because its port is taken.
     """
+    served = ServedPages()
+    try:
+        _serve(served, home, port, prefect_port, say)
+    except KeyboardInterrupt:
+        say("Stopped.")
+    return served
+
+
+def _serve(served: ServedPages, home: Path, port: int, prefect_port: int, say: Callable[[str], None]) -> None:
+    """Serve until a server ends, and record what was served."""
     from flows.prefect_server.child_processes import stop_child
     from flows.prefect_server.connect import shared_server
     from flows.prefect_server.launch import available_port
     from tasks.store.corpus import Corpus
 
-    corpus, served = Corpus(home), ServedPages()
+    corpus = Corpus(home)
     corpus.prepare()
     port = available_port(port, "--port")
+    if port == prefect_port:
+        raise ParameterError(f"--port and --prefect-port are both {port}; name two different ports")
     with shared_server(home, prefect_port) as prefect:
         mlflow = MlflowServer(f"http://127.0.0.1:{port}", _start_mlflow(corpus, port), corpus.mlruns / "server.log")
         try:
             say("Starting; this takes up to a minute.")
             _wait_until_up(served, mlflow, prefect, say)
             say(
-                "Ctrl-C stops both."
+                "Ctrl-C stops both servers."
                 if prefect.process
-                else "Ctrl-C stops MLflow's; songform schedule serves Prefect's."
+                else "Ctrl-C stops MLflow's server; Prefect's belongs to another songform command of this home."
             )
             served.error = _wait_until_down(mlflow, prefect)
-        except KeyboardInterrupt:
-            say("Stopped.")
         finally:
             stop_child(mlflow.process)
-    return served
 
 
 def _wait_until_up(

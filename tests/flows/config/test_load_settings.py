@@ -51,6 +51,13 @@ def test_the_later_source_wins(tmp_path, given_by, seconds):
     assert load_settings(tmp_path, environment, assignments).sequences.seconds == seconds
 
 
+@pytest.mark.parametrize("name", ["SONGFORM_SEQUENCES_SECONDS", "SONGFORM_SEQUENCES_HOP_SECONDS"])
+def test_one_underscore_between_section_and_name_is_an_error(tmp_path, name):
+    right = name.replace("SEQUENCES_", "SEQUENCES__")
+    with pytest.raises(SettingsError, match=f"^{name}: .* write {right}$"):
+        load_settings(tmp_path, {name: "16"})
+
+
 def test_sources_are_joined_setting_by_setting_and_the_last_set_wins(tmp_path):
     write_toml(tmp_path, "[sequences]\nseconds = 8\nhop_seconds = 1\n[audio]\nkeep = true")
     environment = {"SONGFORM_SEQUENCES__TARGET": "ahead", "SONGFORM_HOME": "/x", "SONGFORMED__A": "1", "HOME": "/root"}

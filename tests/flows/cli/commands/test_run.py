@@ -6,9 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
+import flows.run
 from flows.analyze import AnalyzeReport
 from flows.demo import DemoReport
-from flows.ingest_report import IngestReport
+from flows.ingest_report import IngestReport, RunInterrupted, attach_ingest_report
 from flows.run import RunReport
 from flows.train import TrainReport
 
@@ -55,3 +56,30 @@ def test_every_problem_is_in_the_document_and_in_the_exit_code(
     assert document(result)["problems"] == [*of_ingest, *of_analysis]
     told = [line for line in result.stderr.splitlines() if line.startswith("songform: ")]
     assert told == [f"songform: {problem}" for problem in [*of_ingest, *of_analysis]]
+
+
+@pytest.mark.usefixtures("_no_server")
+def test_interrupted_training_still_reports_the_tracks(songform, document, monkeypatch, tmp_path):
+    def interrupt(*words, **options):
+        with attach_ingest_report(IngestReport([TRACK], ["a feed cannot be listed"], ["a note"])):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(flows.run, "run", interrupt)
+    result = songform("--home", tmp_path, "--json", "run", "https://a.example/feed")
+    assert result.exit_code == 130
+    told = document(result)
+    assert told["error"].startswith("stopped")
+    assert (told["tracks"], told["problems"], told["notes"]) == ([TRACK], ["a feed cannot be listed"], ["a note"])
+
+
+def test_interruption_of_a_training_passes_through_prefect_with_the_ingest(monkeypatch, tmp_path):
+    def interrupt(*words, **options):
+        raise KeyboardInterrupt
+
+    report = IngestReport([TRACK])
+    monkeypatch.setattr(flows.run, "ingest", lambda *words, **options: report)
+    monkeypatch.setattr(flows.run, "report_of", lambda state: report)
+    monkeypatch.setattr(flows.run, "train", interrupt)
+    with pytest.raises(RunInterrupted) as interrupted:
+        flows.run.run(tmp_path, ["https://a.example/feed"])
+    assert interrupted.value.ingested is report

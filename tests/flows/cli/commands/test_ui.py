@@ -97,3 +97,18 @@ def test_a_port_that_is_taken_is_one_sentence_and_a_document(songform, document,
         result = songform("--home", tmp_path, "ui", "--json", "--port", port)
     assert result.exit_code == 4
     assert document(result)["error"].startswith(f"port {port} is taken by another program")
+
+
+def test_ctrl_c_in_the_first_second_ends_with_0_and_a_document(songform, document, monkeypatch, tmp_path):
+    monkeypatch.setattr("flows.prefect_server.launch.available_port", interrupt)
+    result = songform("--home", tmp_path, "ui", "--json")
+    assert result.exit_code == 0
+    assert document(result) == {"mlflow": None, "prefect": None, "ended": "stopped"}
+
+
+def test_both_servers_on_one_port_are_wrong_usage(songform, document, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    result = songform("--home", tmp_path, "ui", "--json", "--port", port, "--prefect-port", port)
+    assert result.exit_code == 2
+    assert f"both {port}" in document(result)["error"]

@@ -6,7 +6,7 @@ LOCK_COMMAND := $(BIN)/uv pip compile pyproject.toml --extra dev --universal --p
 	--generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-system check format lock bench study soak clean
+.PHONY: help install demo test test-system check format lock docs bench study soak clean
 
 help: ## Say what each word does
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -46,6 +46,9 @@ format: install ## Put the code in form
 lock: install ## Compile requirements.lock anew from pyproject.toml
 	$(LOCK_COMMAND)
 
+docs: install ## Build the documentation in docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
 bench: install ## Measure speed and memory as ratios; on another song: make bench SONG=FILE
 	$(BIN)/python -m benchmarks $(if $(SONG),"$(SONG)")
 
@@ -56,4 +59,4 @@ soak: install ## Ingest a playlist that fails in every way, killed five times; c
 	$(BIN)/python -m benchmarks.soak
 
 clean: ## Remove .venv and what the tools left behind
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv docs/_build docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

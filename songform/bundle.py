@@ -79,8 +79,10 @@ class SequenceModel:
         """
         probabilities = self.probabilities(features)
         probabilities[: self.shape.n_steps - 1] = 1 / probabilities.shape[1]
-        told = self.shape.moments(np.arange(len(probabilities)), target=self.target, ahead_seconds=self.ahead_seconds)
-        nearest = np.clip(np.searchsorted(told, times - self.shape.unit_seconds / 2), 0, len(probabilities) - 1)
+        targets = self.shape.moments(
+            np.arange(len(probabilities)), target=self.target, ahead_seconds=self.ahead_seconds
+        )
+        nearest = np.clip(np.searchsorted(targets, times - self.shape.unit_seconds / 2), 0, len(probabilities) - 1)
         return probabilities[nearest]
 
 
@@ -116,7 +118,7 @@ class Bundle:
     sequence : SequenceModel or None
         The network, or None if there are only clusters.
     weight : float >= 0
-        Weight of the sequence model: the exponent of its probabilities, see
+        Weight of the sequence model: the exponent of its probabilities; see
         `songform.structure.viterbi.joint_posterior`.
     columns : tuple of str
         Feature columns that both models read, in order.
@@ -232,8 +234,8 @@ class Bundle:
         if missing or features.empty:
             what = f"lacks the columns {', '.join(missing[:3])}" if missing else "has no rows"
             msg = (
-                f"the feature table {what}; the model reads {len(self.columns)} columns, "
-                "which songform.frame_features computes"
+                f"the feature table {what}; the model needs the {len(self.columns)} columns "
+                "that songform.frame_features computes"
             )
             raise ModelError(msg)
         return features[list(self.columns)].to_numpy(np.float64)

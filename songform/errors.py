@@ -89,7 +89,7 @@ class TrackError(SongformError):
     failure : FailureClass
         Failure class, which determines the retries: `transient` failures are retried, `permanent` ones are not.
     retry_after : float, optional
-        Number of seconds after which the site accepts another request, or after which the cause has passed.
+        Number of seconds after which the track can be retried, if the site asked for a pause or the time is known.
     robot : bool
         Whether the site suspects an automated client. songform then pauses requests to the site for a long time.
     repeated : FailureClass, optional

@@ -76,12 +76,12 @@ class HashingFile(io.BufferedReader):
     def error(self) -> OSError | None:
         """The error of a failed read, or None.
 
-        Exceptions cannot pass through libsndfile, so a failed read looks like the end of the file to it.
+        Exceptions cannot pass through libsndfile, which therefore treats a failed read as the end of the file.
         """
         return self._bytes.error
 
     def n_unread(self) -> int:
-        """Return the number of bytes after the part of the file that was read without gaps from the beginning."""
+        """Return the number of bytes after the contiguous part of the file that was read from the beginning."""
         return os.fstat(self.fileno()).st_size - self._bytes.n_hashed
 
     def sha256(self) -> str:
@@ -146,7 +146,7 @@ class Decoder:
     sr, channels : int
         Sampling rate of the file in Hz, and number of channels.
     blocks : iterator of np.ndarray, shape (n, channels)
-        Samples, float32. Raises `DecodingError` where decoding fails.
+        Blocks of float32 samples. The iterator raises `DecodingError` if decoding fails.
     sha256 : callable
         Returns the SHA-256 of the file; fastest after all blocks have been read.
     banner : str

@@ -1,7 +1,7 @@
 """Durations announced by the headers of audio files.
 
 An interrupted download or copy leaves a shorter file that often decodes without an error. Many containers announce
-their length at the start of the file, where it is still present after the end was lost:
+their length at the start of the file, so that it is still known if the end of the file is missing:
 
 * WAV: the size of the data chunk. A streaming writer stores 0 or all ones there, which announces nothing.
 * FLAC: the number of samples; 0 when streamed.
@@ -163,7 +163,7 @@ def _wav_seconds(file: BinaryIO, path: Path) -> float | None:
 
 
 def _refuse_overrun(file: BinaryIO, path: Path, size: int, byte_rate: int) -> None:
-    """Raise an error if audio follows the announced end of a WAV file: above 4 GB its 32-bit size wraps around."""
+    """Raise an error if audio follows the announced end of a WAV file, whose 32-bit size wraps around at 4 GB."""
     file.seek(size + size % 2, 1)
     here, end = file.tell(), file.seek(0, 2)
     file.seek(min(here, end))

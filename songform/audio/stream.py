@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["AudioStream", "announced_duration", "audio_blocks", "is_cut_short", "load", "open_audio", "resampled"]
 
 VERSION = 1  # increase this when the same file gives other samples
-MAX_AMPLITUDE = 1e6  # times full scale; integers stored as floats are far below this, values in a damaged file are not
+MAX_AMPLITUDE = (
+    1e6  # times full scale; integers stored as floats are far below this, unlike the values in damaged files
+)
 
 
 class AudioStream:
@@ -60,7 +62,7 @@ class AudioStream:
     decoder : str
         Name and version of the decoder.
     n_samples : int
-        Number of samples per channel that have been read.
+        Number of samples per channel read so far.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class AudioStream:
 
     @property
     def seconds(self) -> float:
-        """Duration in seconds that has been read."""
+        """Duration of the audio read so far, in seconds."""
         return self.n_samples / self.sr
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
@@ -91,7 +93,7 @@ class AudioStream:
         Raises
         ------
         AudioError
-            If the audio is damaged, or if at the end there was no audio or it was cut short.
+            If the audio is damaged, contains no samples, or is cut short.
         """
         try:
             for block in self._blocks:
@@ -101,7 +103,7 @@ class AudioStream:
         except DecodingError as error:
             failure = AudioError(
                 f"{self.path.name} cannot be decoded beyond {self.seconds:.1f} s{self._of_announced()} ({error}); "
-                "it is damaged or cut short, fetch it again",
+                "it is damaged or cut short; fetch it again",
                 "transient",
             )
             failure.repeated = (

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Descriptors", "descriptor_names"]
 
-ZERO = 1e-10  # threshold of librosa: smaller samples count as 0, and 0 counts as positive
+ZERO = 1e-10  # threshold of librosa: samples of smaller magnitude count as 0, and 0 counts as positive
 FLOOR = 1e-5  # minimum magnitude, -100 dB
 # The variance is computed as the mean square minus the square of the mean. If it is below this fraction of the mean
 # square, the difference is too inexact in float32, and the variance is computed again from the deviations.
@@ -143,7 +143,7 @@ class Descriptors:
 
 
 def _cumulative_sum(n: int, dtype: DTypeLike) -> Filterbank:
-    """Return a cumulative sum over rows of n values: a product with a triangular matrix, faster than `numpy.cumsum`."""
+    """Return a filter bank that computes cumulative sums of n values, which is faster than `numpy.cumsum`."""
     return Filterbank(np.tril(np.ones((n, n))), dtype=dtype, group=n)
 
 

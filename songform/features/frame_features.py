@@ -1,20 +1,21 @@
 """Frame features: 38 values per frame of 93 ms, with a hop of 23 ms.
 
 `frame_features` computes the features of a whole signal, and `FrameExtractor` those of a signal that arrives in chunks
-of any size. The rows are bit for bit the same. `FrameExtractor` keeps one block of frames and at most nine rows in
-memory, for songs of any length.
+of any size. Both give the same rows, bit for bit. `FrameExtractor` keeps one block of frames and a few rows in memory,
+for songs of any length.
 
 Conventions
 -----------
 Columns are float32, in the order of `feature_columns`. The index `time_s` is the centre of the frame in seconds,
-float64. `songform.features.descriptors` defines the values of a single frame. Derivatives, in units per frame, are
-computed for the mean RMS, the mean zero-crossing rate and the MFCCs. The derivative at row ``i`` is the slope of a
-straight line fitted to the nine rows around it (a filter of Savitzky and Golay, 1964)::
+float64. `songform.features.descriptors` defines the values of a single frame. Derivatives per frame are computed for
+the mean RMS, the mean zero-crossing rate and the MFCCs. The derivative at row ``i`` is the slope of a straight line
+fitted to the nine rows around it (a filter of Savitzky and Golay, 1964)::
 
     slope[i] == sum(k * (x[i + k] - x[i - k]) for k in (1, 2, 3, 4)) / 60
 
-A row is therefore complete when the next four rows have been computed. The first four and the last four rows have the
-slope of the first nine and the last nine rows. A signal of fewer than nine rows is padded with its first and last row.
+A row is therefore complete when the next four rows have been computed. The first four rows have the slope of the first
+nine rows, and the last four rows that of the last nine. A signal of fewer than nine rows is padded with its first and
+last row.
 
 References
 ----------
@@ -154,7 +155,7 @@ class FrameExtractor:
     def push(self, y: NDArray[Any]) -> pd.DataFrame:
         """Process a chunk of shape (n_samples,) or (channels, n_samples), and return the rows that it completes.
 
-        Rows are completed in blocks of frames. All chunks that complete no row return the same empty table object.
+        Rows are completed in blocks of frames. If a chunk completes no rows, an empty table is returned.
         """
         return self._table([self.add(block) for block in self.spectra.push(y)])
 

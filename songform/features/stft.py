@@ -72,7 +72,7 @@ def sliding_frames(y: NDArray[Any], frame_length: int, hop_length: int) -> NDArr
 
 
 class Framer:
-    """Divider of a stream of chunks of any size into blocks of frames.
+    """Buffer that cuts a stream of chunks of any size into blocks of frames.
 
     The limits of a block depend only on the indices of its frames and not on the chunks. Results that are computed
     block by block are therefore bit for bit the same for any division of the signal into chunks.
@@ -176,7 +176,7 @@ def validate_framing(frame_length: int, hop_length: int) -> None:
 
 
 GROUP = 32  # bins per group; spectra are padded with zeros to whole groups, so that groups can be summed
-MAX_CHANNELS = 32  # more channels than this mean that the array is transposed
+MAX_CHANNELS = 32  # an array with more channels is assumed to be transposed
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +262,7 @@ class SpectrumStream:
         return self._framer.n_samples
 
     def push(self, y: NDArray[Any]) -> Iterator[SpectrumBlock]:
-        """Add a chunk, in a form that `mono_signal` accepts, and yield each block of frames that it completes."""
+        """Add a chunk of the signal (see `mono_signal`), and yield each block of frames that it completes."""
         return self._blocks(self._framer.push(mono_signal(y)))
 
     def flush(self) -> Iterator[SpectrumBlock]:

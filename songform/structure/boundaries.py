@@ -102,7 +102,7 @@ def refined_segments(segments: list[Segment], overview: Overview) -> list[Segmen
 
 
 def _peaks(novelty: Array) -> NDArray[np.bool_]:
-    """Return which rows are greater than the previous row and not less than the next row."""
+    """Return a mask of the rows that are greater than the previous row and not less than the next one."""
     beside = np.r_[0.0, novelty, 0.0]
     return np.asarray((novelty > beside[:-2]) & (novelty >= beside[2:]))
 

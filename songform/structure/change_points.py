@@ -69,14 +69,14 @@ def each_songs_stretches(several: Sequence[Curves]) -> list[Bounds]:
     for song, values in zip(together, signals, strict=True):
         song[: len(values)] = values  # the zeros after a song do not affect the change points within it
     starts = _best_starts(together, PENALTY, LEAST_UNITS, MOST_UNITS)
-    return [_walked_back(song[: len(values) + 1]) for song, values in zip(starts, signals, strict=True)]
+    return [_backtracked(song[: len(values) + 1]) for song, values in zip(starts, signals, strict=True)]
 
 
 def stretch_signals(curves: Curves) -> Array:
     """Return the signals in which change points are detected, shape (n_units, n_mfcc + 12 + 4).
 
-    There are three groups: MFCCs, chroma, and four single curves. Each group is scaled by the square root of its number
-    of signals.
+    There are three groups of signals: MFCCs, chroma, and four single curves. Each group is divided by the square root
+    of its number of signals, and chroma has an additional weight of 0.25.
     """
     four = np.stack([curves.loudness, curves.onset, curves.brightness, curves.bass], axis=1)
     groups = (curves.mfcc, _CHROMA_WEIGHT * curves.chroma, four)
@@ -115,7 +115,7 @@ def partition(signals: Array, *, penalty: float, least: int, most: int) -> Bound
             "penalty and least must be positive, and most at least 2 * least - 1"
         )
         raise ParameterError(msg)
-    return _walked_back(_best_starts(signals, penalty, least, most))
+    return _backtracked(_best_starts(signals, penalty, least, most))
 
 
 def _best_starts(signals: Array, penalty: float, least: int, most: int) -> Bounds:
@@ -183,7 +183,9 @@ class _Distances:
     def of(cls, signals: Array) -> _Distances:
         time = np.arange(len(signals), dtype=np.float64)[:, None]
         squares = (signals * signals).sum(axis=1)
-        return cls(_summed(signals), _summed(time * signals), _summed(squares[:, None])[:, 0])
+        return cls(
+            _cumulative_sums(signals), _cumulative_sums(time * signals), _cumulative_sums(squares[:, None])[:, 0]
+        )
 
     def between(self, first: int, stop: int, end: int) -> Array:
         """Return the distances of the stretches that end at `end` and start at `first` to `stop`, exclusive."""
@@ -215,8 +217,8 @@ class _DistanceTable:
         # Centring time and values keeps the sums small and does not change the distances.
         time = np.arange(n) - (n - 1) / 2
         values = signals - signals.mean(axis=-2, keepdims=True)
-        sums, moments = _summed(values), _summed(time[:, None] * values)
-        squares = _summed((values * values).sum(axis=-1)[..., None])
+        sums, moments = _cumulative_sums(values), _cumulative_sums(time[:, None] * values)
+        squares = _cumulative_sums((values * values).sum(axis=-1)[..., None])
         weights = _table_weights(n)
         explained = weights[0] * _differences(sums, sums)
         explained += weights[1] * _differences(sums, moments)
@@ -250,13 +252,13 @@ def _differences(one: Array, other: Array) -> Array:
     return np.asarray(own[..., :, None] + own[..., None, :] - products - products.swapaxes(-1, -2))
 
 
-def _summed(values: Array) -> Array:
+def _cumulative_sums(values: Array) -> Array:
     """Return the cumulative sums of the rows, starting with 0."""
     first = np.zeros((*values.shape[:-2], 1, values.shape[-1]))
     return np.concatenate([first, np.cumsum(values, axis=-2)], axis=-2)
 
 
-def _walked_back(came_from: Bounds) -> Bounds:
+def _backtracked(came_from: Bounds) -> Bounds:
     bounds = [len(came_from) - 1]
     while bounds[-1] > 0:
         bounds.append(int(came_from[bounds[-1]]))

@@ -2,9 +2,9 @@
 
 A single frame shows how loud and how bright the sound is, but not whether energy is rising, whether the sound changes,
 or whether it repeats. Six context descriptors measure this for every unit of 0.5 s. They are computed from the frame
-features and the overview, so that the audio is not needed any more. Each descriptor has one value for the whole stretch
-that contains the unit (`songform.structure.change_points`), because a window of fixed length would mix the sound on
-both sides of a change.
+features and the overview and do not need the audio. Each descriptor has one value for the whole stretch that contains
+the unit (`songform.structure.change_points`), because a window of fixed length would mix the sound on both sides of a
+change.
 
 ==============  =============================================================================================
 `energy`        loudness and amount of bass, relative to the rest of the song [1]_
@@ -82,7 +82,7 @@ CONTEXT_DESCRIPTIONS = {
 """Short description of each descriptor, shown on the pages of songs."""
 CONTEXT_COLUMNS = tuple(CONTEXT_DESCRIPTIONS)
 
-_NEAR_SECONDS = 3.0  # standard deviation of the Gaussian weight; a transition has two change points within seconds
+_NEAR_SECONDS = 3.0  # standard deviation in `cut_density`; only a Transition has two change points this close together
 _CUT_NOVELTY = 0.05  # increase of the novelty at a change point
 _LOOP_SECONDS = 4.0  # minimum length of a stretch in which a loop can be repeated
 _LEAST_JUMP = 1.0  # standard deviations, mean over the cues; a larger difference separates two sections
@@ -224,10 +224,10 @@ def rise(curves: Curves, bounds: Bounds) -> Array:
     """Return how strongly each stretch has the shape of a build-up, shape (n_stretches,).
 
     The rise of a stretch is the mean increase of four cues from its beginning to its end: loudness, brightness, onset
-    strength, and the negated bass. The increase of each cue is limited to three standard deviations of the song, and
-    the result to -1 to 2. A build-up can consist of several stretches. Each stretch is therefore also joined with the
-    previous one, the next one, or both, unless there is a jump between them or they are longer than 30 s together. The
-    largest of these increases is returned.
+    strength, and the negated bass. The increase of each cue is clipped to +-3 standard deviations of the song, and the
+    result to the range from -1 to 2. A build-up can consist of several stretches. Each stretch is therefore also joined
+    with the previous one, the next one, or both, unless there is a jump between them or they are longer than 30 s
+    together. The largest of these increases is the rise of the stretch.
     """
     cues = _rise_cues(curves)
     joins = [_joins(cues, bounds, i) for i in range(len(bounds))]

@@ -257,28 +257,28 @@ def fit_states(
     scaler = StandardScaler().fit(units)
     weight = _weights(units.shape[1], context_weight)
     standard = np.clip(scaler.transform(units), -_MOST, _MOST)
-    weighed, context = standard * weight, standard[:, -len(CONTEXT_COLUMNS) :]
-    if len(np.unique(weighed, axis=0)) < n_states:  # distinct after clipping, as in KMeans
+    weighted, context = standard * weight, standard[:, -len(CONTEXT_COLUMNS) :]
+    if len(np.unique(weighted, axis=0)) < n_states:  # distinct after clipping, as in KMeans
         msg = (
             f"{len(units)} units of {UNIT_SECONDS} s cannot be divided into {n_states} different states; "
             "the audio is too short or does not change; add songs or lower states.n_states"
         )
         raise ParameterError(msg)
-    labels = _clusters(weighed, context, n_states, seed)
+    labels = _clusters(weighted, context, n_states, seed)
     profile = _cluster_means(context, labels, n_states)
     named = naming.name_clusters(profile)
     order = sorted(range(n_states), key=lambda k: _rank(named.names[k]))
     states = tuple(named.names[k] for k in order)
     dwell = [transition_dwell_seconds if state == "Transition" else dwell_seconds for state in states]
-    centroids = _cluster_means(weighed, labels, n_states)
-    variances = _cluster_means((weighed - centroids[labels]) ** 2, labels, n_states)
+    centroids = _cluster_means(weighted, labels, n_states)
+    variances = _cluster_means((weighted - centroids[labels]) ** 2, labels, n_states)
     return StateModel(
         states=states,
         center=np.asarray(scaler.mean_),
         scale=np.asarray(scaler.scale_),
         weight=weight,
         centroids=centroids[order],
-        variances=(variances + _LEAST_VARIANCE * np.maximum(weighed.var(axis=0), 1e-12))[order],
+        variances=(variances + _LEAST_VARIANCE * np.maximum(weighted.var(axis=0), 1e-12))[order],
         shares=np.bincount(labels, minlength=n_states)[order] / len(labels),
         profile=profile[order],
         scores=named.scores[order],
@@ -320,11 +320,11 @@ def state_posterior(model: StateModel, units: Array) -> Array:
             "it was trained with other settings of frames or features; train again"
         )
         raise ModelError(msg)
-    weighed = np.clip((units - model.center) / model.scale, -_MOST, _MOST) * model.weight
+    weighted = np.clip((units - model.center) / model.scale, -_MOST, _MOST) * model.weight
     evidence = _evidence(len(model.center))
     precision = evidence / model.variances
     # The squared distances are expanded, so that matrix products cover all units and states.
-    squares = (weighed * weighed) @ precision.T - 2 * weighed @ (precision * model.centroids).T
+    squares = (weighted * weighted) @ precision.T - 2 * weighted @ (precision * model.centroids).T
     squares += (precision * model.centroids**2).sum(axis=1)
     logits = np.log(model.shares) - (squares + np.log(model.variances) @ evidence) / 2
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -371,7 +371,7 @@ def _evidence(n_dimensions: int) -> Array:
     return evidence
 
 
-def _clusters(weighed: Array, context: Array, n_states: int, seed: int) -> NDArray[np.intp]:
+def _clusters(weighted: Array, context: Array, n_states: int, seed: int) -> NDArray[np.intp]:
     """Return the cluster of each unit, with anchors if there are five clusters and all archetypes have units.
 
     In a corpus without distinct clusters, the result of KMeans depends on the sample. The mean of the units that are
@@ -379,16 +379,16 @@ def _clusters(weighed: Array, context: Array, n_states: int, seed: int) -> NDArr
     to the data as weighted points.
     """
     nearest = naming.archetype_scores(context).argmax(axis=1)
-    members = [weighed[nearest == state] for state in range(len(naming.STATES))]
+    members = [weighted[nearest == state] for state in range(len(naming.STATES))]
     if n_states == len(members) and all(len(member) for member in members):
         anchors = np.stack([member.mean(axis=0) for member in members])
-        weights = np.r_[np.ones(len(weighed)), np.full(n_states, _ANCHOR_SHARE * len(weighed) / n_states)]
+        weights = np.r_[np.ones(len(weighted)), np.full(n_states, _ANCHOR_SHARE * len(weighted) / n_states)]
         kmeans = KMeans(n_states, init=anchors, n_init=1, random_state=seed)
-        kmeans.fit(np.vstack([weighed, anchors]), sample_weight=weights)
-        labels: NDArray[np.intp] = kmeans.labels_[: len(weighed)].astype(np.intp)
+        kmeans.fit(np.vstack([weighted, anchors]), sample_weight=weights)
+        labels: NDArray[np.intp] = kmeans.labels_[: len(weighted)].astype(np.intp)
         if len(np.unique(labels)) == n_states:  # otherwise an anchor has a cluster without units
             return labels
-    kmeans = KMeans(n_states, n_init=10, random_state=seed).fit(weighed)
+    kmeans = KMeans(n_states, n_init=10, random_state=seed).fit(weighted)
     return np.asarray(kmeans.labels_, dtype=np.intp)
 
 

@@ -90,10 +90,10 @@ def state_path(posterior: Array, transitions: Array) -> NDArray[np.intp]:
 
 
 def max_dwell_path(posterior: Array, transitions: Array, *, brief: int, most: int) -> NDArray[np.intp]:
-    """Return a probable state sequence in which the duration of one state is limited.
+    """Return a state sequence in which the duration of one state is limited.
 
     Where the most probable path stays in this state for too long, the state is excluded, and the path is computed
-    again until there is no such place. A semi-Markov model would instead divide a long stay into two.
+    again, until no stay is too long. A semi-Markov model would instead divide a long stay into two.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ from songform.structure.viterbi import joint_posterior
 SR, HOP, SECONDS = 22050, 512, 20.3
 
 
-class Ear:
+class FakeNetwork:
     """A substitute for a trained network, without TensorFlow; depends on the last and the first unit of a window."""
 
     def predict_on_batch(self, windows):
@@ -48,7 +48,7 @@ def bundle(song):
     states = fit_states([unit_vectors(features, overview)], n_states=3)
     center, scale = features.mean().to_numpy(np.float64), features.std().to_numpy(np.float64)
     shape = WindowShape(seconds=2.0)
-    return Bundle(states, SequenceModel(Ear(), center, scale, shape), 0.5, tuple(features.columns))
+    return Bundle(states, SequenceModel(FakeNetwork(), center, scale, shape), 0.5, tuple(features.columns))
 
 
 def with_sequence(bundle, **changes):
@@ -75,42 +75,42 @@ def plain_answers(bundle, features):
 def test_predict_returns_the_answer_of_the_network_for_each_frame(bundle, song, pool_seconds):
     bundle = with_sequence(bundle, shape=WindowShape(pool_seconds, seconds=2.0))
     features, _, _ = song
-    told = bundle.predict(features)
+    answer = bundle.predict(features)
     rows = plain_answers(bundle, features)
-    assert list(told.columns) == ["state", "confidence"]
-    assert told.index.equals(features.index)
-    assert told["state"].tolist() == [bundle.states.states[k] for k in rows.argmax(axis=1)]
-    assert np.allclose(told["confidence"], rows.max(axis=1), atol=1e-6)
-    assert told["confidence"].dtype == np.float64
-    assert told["state"].nunique() == 3
+    assert list(answer.columns) == ["state", "confidence"]
+    assert answer.index.equals(features.index)
+    assert answer["state"].tolist() == [bundle.states.states[k] for k in rows.argmax(axis=1)]
+    assert np.allclose(answer["confidence"], rows.max(axis=1), atol=1e-6)
+    assert answer["confidence"].dtype == np.float64
+    assert answer["state"].nunique() == 3
 
 
 def test_frames_before_the_first_complete_window_get_its_answer(bundle, song):
     features, _, _ = song
-    told = bundle.predict(features)
-    first = told[features.index < 2.0]  # length of the window
+    answer = bundle.predict(features)
+    first = answer[features.index < 2.0]  # length of the window
     assert (first == first.iloc[-1]).all(axis=None)
-    assert told["confidence"].iloc[len(first)] != first["confidence"].iloc[-1]
+    assert answer["confidence"].iloc[len(first)] != first["confidence"].iloc[-1]
 
 
 @settings(deadline=None, max_examples=20)
 @given(n=st.integers(1, 90))
 def test_table_shorter_than_a_window_gets_an_answer_for_each_frame(bundle, song, n):
     features = song[0].iloc[300 : 300 + n]
-    told = bundle.predict(features)
-    assert told.index.equals(features.index)
-    assert np.allclose(told["confidence"], plain_answers(bundle, features).max(axis=1), atol=1e-6)
-    assert told["confidence"].between(1 / 3, 1).all()
-    assert set(told["state"]) <= set(bundle.states.states)
+    answer = bundle.predict(features)
+    assert answer.index.equals(features.index)
+    assert np.allclose(answer["confidence"], plain_answers(bundle, features).max(axis=1), atol=1e-6)
+    assert answer["confidence"].between(1 / 3, 1).all()
+    assert set(answer["state"]) <= set(bundle.states.states)
 
 
 def test_index_order_of_columns_and_additional_columns_do_not_change_the_answer(bundle, song):
     features, _, _ = song
     other = features[list(features.columns[::-1])].astype(np.float64).assign(tempo="fast")
     other.index = pd.Index(["same"] * len(other), name="label")
-    told = bundle.predict(other)
-    assert told.index.equals(other.index)
-    assert told.reset_index(drop=True).equals(bundle.predict(features).reset_index(drop=True))
+    answer = bundle.predict(other)
+    assert answer.index.equals(other.index)
+    assert answer.reset_index(drop=True).equals(bundle.predict(features).reset_index(drop=True))
 
 
 def test_predict_does_not_modify_the_table(bundle, song):
@@ -184,10 +184,10 @@ def test_probabilities_at_a_time_are_those_of_the_window_with_its_target_there(b
     rows[: current.shape.n_steps - 1] = 1 / 3
     unit, reach = 0.25, current.shape.reach_seconds
     assert np.array_equal(current.at(values, (np.arange(len(rows)) + 0.5) * unit), rows)
-    told = (np.arange(len(rows)) + 1) * unit + reach + 1.5
-    assert np.array_equal(ahead.at(values, told), rows)
-    assert np.array_equal(ahead.at(values, told - 0.12)[20], rows[20])
-    assert np.array_equal(ahead.at(values, told + 0.12)[20], rows[20])
+    targets = (np.arange(len(rows)) + 1) * unit + reach + 1.5
+    assert np.array_equal(ahead.at(values, targets), rows)
+    assert np.array_equal(ahead.at(values, targets - 0.12)[20], rows[20])
+    assert np.array_equal(ahead.at(values, targets + 0.12)[20], rows[20])
     assert np.array_equal(ahead.at(values, np.array([0.0, 1e3])), rows[[0, -1]])
 
 

@@ -19,7 +19,7 @@ SR = 44100
 
 @pytest.fixture(scope="module")
 def wav(tmp_path_factory):
-    """Ten seconds of stereo noise as a 16-bit WAV."""
+    """Return the path of a 16-bit WAV file of ten seconds of stereo noise."""
     path = tmp_path_factory.mktemp("containers") / "noise.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal((10 * SR, 2)), SR)
     return path
@@ -98,7 +98,7 @@ def test_only_the_wav_sizes_0_and_all_ones_announce_nothing(tmp_path, size):
 
 
 def test_tag_before_the_audio_is_skipped(wav, tmp_path):
-    """Cover pictures make ID3 tags of hundreds of kilobytes."""
+    """ID3 tags with cover pictures have hundreds of kilobytes."""
     tag = b"ID3\x04\x00\x00" + bytes([0, 20, 0, 5]) + bytes((20 << 14) + 5)
     for name in ("tagged.mp3", "tagged.flac"):
         path = tmp_path / name

@@ -64,7 +64,7 @@ FORMATS = ["a.wav", "a.flac", "a.ogg", "a.opus", "a.mp3", "a.m4a", "a.webm", "la
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_gives_the_mean_of_its_channels_without_delay(folder, stereo, name):
-    """No gain (ffmpeg's own mixing adds 3 dB), no delay, the same length."""
+    """Level, time and length are unchanged. Mixing by ffmpeg would add 3 dB."""
     y = whole(folder / name)
     assert y.dtype == np.float32
     assert abs(len(y) - len(stereo)) <= SR // 50

@@ -132,7 +132,7 @@ def test_features_of_music_equal_those_of_librosa(song):
 
 @pytest.mark.parametrize("name", BROADBAND | NARROW)
 def test_float64_features_equal_those_of_librosa_within_a_ten_thousandth(name):
-    """Larger errors of the narrowband signals are therefore caused only by the precision of float32."""
+    """The errors are small in float64, so larger errors in float32 are caused only by its precision."""
     y = (BROADBAND | NARROW)[name]
     assert_equal_but_for(in_precision(y, np.float64), oracle(y), relative)
 

@@ -69,7 +69,7 @@ def test_distinct_clusters_are_found_and_named(units, truth):
     assert_array_equal(state_posterior(model, units).argmax(axis=1), truth)
 
 
-def weighed_units(units: np.ndarray, context_weight: float) -> np.ndarray:
+def weighted_units(units: np.ndarray, context_weight: float) -> np.ndarray:
     """Standardise and weight the units as in the documentation of the model."""
     standard = np.clip(StandardScaler().fit_transform(units), -2, 2)
     context = context_weight * standard[:, N_FEATURES:] / np.sqrt(6) * [1, 1, 1, 1.5, 1, 1]
@@ -78,14 +78,14 @@ def weighed_units(units: np.ndarray, context_weight: float) -> np.ndarray:
 
 def test_model_equals_the_clustering_of_weighted_units_by_sklearn(units, truth):
     model = fit_states([units], context_weight=0.5)
-    weighed = weighed_units(units, 0.5)
-    assert_allclose(np.clip((units - model.center) / model.scale, -2, 2) * model.weight, weighed, atol=1e-12)
-    expected = KMeans(5, n_init=10, random_state=0).fit(weighed)
+    weighted = weighted_units(units, 0.5)
+    assert_allclose(np.clip((units - model.center) / model.scale, -2, 2) * model.weight, weighted, atol=1e-12)
+    expected = KMeans(5, n_init=10, random_state=0).fit(weighted)
     assert adjusted_rand_score(expected.labels_, truth) == 1
-    members = [weighed[truth == k] for k in range(5)]
+    members = [weighted[truth == k] for k in range(5)]
     assert_allclose(model.centroids, [each.mean(axis=0) for each in members], atol=1e-9)
     within = np.array([each.var(axis=0) for each in members])
-    assert_allclose(model.variances, within + 0.01 * weighed.var(axis=0), atol=1e-9)
+    assert_allclose(model.variances, within + 0.01 * weighted.var(axis=0), atol=1e-9)
     assert (model.shares @ (within.sum(axis=1))) == pytest.approx(expected.inertia_ / 300)
     assert_allclose(model.shares, 0.2)
     standard = np.clip(StandardScaler().fit_transform(units), -2, 2)
@@ -101,10 +101,10 @@ def test_posterior_follows_bayes_rule_with_normal_distributions(rng, context_wei
     units = rng.standard_normal((200, N_FEATURES + 6)) * rng.uniform(0.1, 9, N_FEATURES + 6)
     model = fit_states([units], n_states=4, context_weight=context_weight)
     others = 1.5 * units[rng.permutation(200)[:60]]
-    weighed = np.clip((others - model.center) / model.scale, -2, 2) * model.weight
+    weighted = np.clip((others - model.center) / model.scale, -2, 2) * model.weight
     evidence = np.r_[np.full(N_FEATURES, 3 / N_FEATURES), np.full(6, 1 / 6)]
     logits = [
-        np.log(share) + norm.logpdf(weighed, mean, np.sqrt(variance)) @ evidence
+        np.log(share) + norm.logpdf(weighted, mean, np.sqrt(variance)) @ evidence
         for mean, variance, share in zip(model.centroids, model.variances, model.shares, strict=True)
     ]
     assert_allclose(state_posterior(model, others), softmax(np.transpose(logits), axis=1), atol=1e-9)

@@ -172,7 +172,7 @@ def _refuse_overrun(file: BinaryIO, path: Path, size: int, byte_rate: int) -> No
     announced, more = size / byte_rate, (end - here) / byte_rate
     if is_cut_short(announced, announced + more) and not is_chunk:
         raise AudioError(
-            f"the header of {path.name} announces {announced:.1f} s, but {more:.1f} s more follow; "
+            f"{path.name} announces {announced:.1f} s in its header, but {more:.1f} s more follow; "
             "a WAV file cannot be larger than 4 GB; convert it to RF64 or FLAC"
         )
 

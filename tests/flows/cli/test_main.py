@@ -161,13 +161,13 @@ def test_a_run_without_a_track_that_stands_tells_each_failure(songform, document
     result = songform("--home", home, "run", tmp_path / "noise.mp3", tmp_path / "rubbish.mp3")
     assert result.exit_code == NOTHING_DONE
     assert said(result) == "not one of these tracks can be had, so nothing was trained or analysed"
-    for text in ("noise.mp3 holds no audio", "rubbish.mp3 holds no audio", "2 tracks: 2 failed"):
+    for text in ("noise.mp3 contains no audio", "rubbish.mp3 contains no audio", "2 tracks: 2 failed"):
         assert text in " ".join(result.stdout.split())
     result = songform("--home", home, "--json", "run", tmp_path / "noise.mp3", tmp_path / "rubbish.mp3")
     assert result.exit_code == NOTHING_DONE
     told = document(result)
     assert told["error"] == said(result)
-    assert ["holds no audio" in track["error"]["message"] for track in told["tracks"]] == [True, True]
+    assert ["contains no audio" in track["error"]["message"] for track in told["tracks"]] == [True, True]
     assert not (home / "mlruns" / "mlflow.db").exists()
 
 

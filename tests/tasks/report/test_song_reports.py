@@ -117,7 +117,7 @@ def test_a_song_too_short_for_states_of_its_own_is_one_sentence(tmp_path, quick,
 
 
 def test_a_bundle_that_is_not_there_is_one_sentence(trained, model):
-    with pytest.raises(ModelError, match="is no bundle that this songform can read"):
+    with pytest.raises(ModelError, match=r"is not a bundle.*train again"):
         report(trained, replace(model, model_id="0123456789ab"))
 
 

@@ -88,7 +88,7 @@ def precision(truth: Index, answer: Index, n_states: int) -> Array:
 
 
 def soft_one_hot(answer: Index, training_precision: Array) -> Array:
-    """Return probabilities for predictions that have none.
+    """Convert predicted states to probabilities.
 
     The predicted state gets its precision in training as its probability. The other states share the rest equally.
 

@@ -177,7 +177,7 @@ def _check_whole(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged is not None:
-        msg = f"its member {damaged} is damaged"
+        msg = f"its entry {damaged} is damaged"
         raise zipfile.BadZipFile(msg)
 
 

@@ -84,7 +84,7 @@ class WindowShape:
 
     @property
     def reach_seconds(self) -> float:
-        """Time in seconds after the end of a unit up to which the unit may depend on the sound."""
+        """Time after the end of a unit, in seconds, within which the sound may still affect the unit."""
         return (DELTA_REACH * self.hop_length + self.frame_length / 2) / self.sr
 
     def ends(self, start: float, end: float, n_units: int) -> Index:

@@ -185,8 +185,8 @@ def test_a_training_on_one_song_shorter_than_a_window_names_both_lengths(songfor
     result = songform("--home", home, "--json", "train", "--set", "sequences.seconds=60")
     assert result.exit_code == NOTHING_DONE
     sentence = said(result)
-    assert "the longest song has 2" in sentence
-    assert "but a window 60 s" in sentence
+    assert "the longest song is 2" in sentence
+    assert "window needs 60 s" in sentence
     assert "lower sequences.seconds" in sentence
     assert document(result) == {"error": sentence}
     assert not (home / "mlruns" / "mlflow.db").exists()

@@ -72,7 +72,7 @@ def test_a_track_that_was_never_brought_in_has_no_length_to_check_labels_by(corp
 
 def test_a_kept_file_that_was_spoilt_is_one_sentence(corpus):
     keep_annotation(corpus, RECORD, LABELS, "Ana").path.write_text("{", encoding="utf-8")
-    with pytest.raises(AnnotationError, match=r"Ana\.jams cannot be used: line 1 is no JSON"):
+    with pytest.raises(AnnotationError, match=r"Ana\.jams cannot be used: .*JSON.* line 1"):
         annotations_of(corpus, "feed-0")
 
 

@@ -55,6 +55,9 @@ def test_labels_of_every_format_are_kept(told, home, record, labels, suffix):
     path = labels(f"x{suffix}", (songform_report.write if suffix == ".json" else WRITERS[suffix])(LABELS))
     (entry,) = told(record.key, path, "--annotator", "Ana")["annotations"]
     kept = home / "data" / "annotations" / record.key / "Ana.jams"
+    (note,) = entry.pop("notes")
+    assert f"15.0 to {record.duration:.1f} s" in note
+    assert "no label" in note
     assert entry == {
         "key": record.key,
         "title": record.title,
@@ -63,7 +66,6 @@ def test_labels_of_every_format_are_kept(told, home, record, labels, suffix):
         "status": "new",
         "path": str(kept),
         "file": str(path),
-        "notes": [f"15.0 to {record.duration:.1f} s is without a label"],
     }
     assert kept.is_file()
 
@@ -118,7 +120,7 @@ def test_what_there_is_is_listed_and_nothing_is_written(told, home, record, labe
 
 
 REFUSED = {
-    "beyond the end": (["{key}", "{long}"], 4, "long.lab does not fit {title}: its labels reach to 500.0 s"),
+    "beyond the end": (["{key}", "{long}"], 4, "long.lab does not fit {title}: its labels extend to 500.0 s"),
     "a broken file": (["{key}", "{bad}"], 4, "bad.lab cannot be used: line 1 has 'x' where a time"),
     "no file": (["{key}", "{bad}x"], 4, "bad.labx does not exist"),
     "no track": (["feed-9", "{good}"], 4, "feed-9 is neither a file nor the key of a track"),

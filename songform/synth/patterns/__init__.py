@@ -1,4 +1,4 @@
-"""Patterns: several ways to write each of the states as notes."""
+"""Patterns, which write the notes of a section; there are several for each state."""
 
 from __future__ import annotations
 

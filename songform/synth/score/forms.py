@@ -5,8 +5,8 @@ more likely to be chosen. A song ends with Calm, Energetic or Repetitive.
 
 Conventions
 -----------
-A form is a list of (state, number of bars). A section usually has 1 to 16 bars, and a duration within the bounds of its
-state.
+A form is a list of (state, number of bars). A section has 1 to 16 bars. Its duration is within the bounds of its state
+if a whole number of bars allows it.
 """
 
 from __future__ import annotations

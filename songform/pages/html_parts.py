@@ -56,7 +56,7 @@ def _state_article(number: int, meaning: Meaning, segments: Sequence[Segment]) -
     found = f"{100 * share:.0f} % of this song, {count}" if mine else "not in this song"
     weak = (
         f'<p class="weak"><strong>Weak name:</strong> {text(meaning.state)} may not describe this cluster well '
-        f"({text(meaning.weak)}). Trust the measured profile more than the name.</p>"
+        f"({text(meaning.weak)}). Trust the measured values more than the name.</p>"
         if meaning.weak
         else ""
     )

@@ -87,7 +87,7 @@ def filled(name: str, **values: str) -> str:
 
 
 def program(*names: str) -> str:
-    """Concatenate JavaScript assets to one script, inside a function so that their names are not global."""
+    """Concatenate JavaScript assets into one script, inside a function so that their names are not global."""
     return "\n".join(['(() => {\n"use strict";', *map(asset, names), "})();"])
 
 

@@ -178,7 +178,7 @@ def _summary(name: str, song: SongView) -> str:
 
 
 def _data(song: SongView, drawn: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the data of the page's scripts."""
+    """Return the data for the page's scripts."""
     return {
         "key": song.key,
         "title": song.title,

@@ -26,7 +26,7 @@ _SENTENCES = {
     "Transition": "The structure changes: one part ends and another begins.",
     "Repetitive": "A pattern that repeats.",
 }
-_UNNAMED = "A cluster in addition to the five named states. Only its profile describes it."
+_UNNAMED = "An additional cluster without a descriptive name. Its measured values show what characterizes it."
 
 
 class Meaning(NamedTuple):

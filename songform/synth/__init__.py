@@ -34,8 +34,8 @@ Modules:
 Conventions
 -----------
 Times are in seconds. Sections consist of whole bars of 4/4 or 3/4; they cover the song without gaps or overlaps. A step
-(a sixteenth note) is a whole number of samples, so a loop repeats to the sample, unless human timing is simulated. The
-same seed gives the same samples.
+(a sixteenth note) is a whole number of samples, so a loop repeats with sample accuracy, unless human timing is
+simulated. The same seed gives the same samples.
 """
 
 from __future__ import annotations

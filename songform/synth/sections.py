@@ -1,4 +1,4 @@
-"""Sections, which are the true form of a synthetic song, and lookup of the state at a time."""
+"""Sections of a synthetic song, which are its true form, and lookup of the state at a time."""
 
 from __future__ import annotations
 

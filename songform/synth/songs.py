@@ -200,7 +200,7 @@ def finished(composition: Composition, played: Sequence[Sound], sr: int) -> Song
 def _require_playable(seed: int, sr: int, duration: float | None, instruments: str) -> None:
     """Raise a `ParameterError` for arguments that are out of range."""
     if seed < 0:
-        raise ParameterError(f"seed must be an integer of at least 0, not {seed}")
+        raise ParameterError(f"seed must be a non-negative integer, not {seed}")
     if sr < 8000:
         raise ParameterError(f"sr must be at least 8000 Hz to represent cymbals, not {sr}; 22050 is usual")
     if duration is not None and not (np.isfinite(duration) and duration >= 5):
@@ -214,7 +214,7 @@ def _require_playable(seed: int, sr: int, duration: float | None, instruments: s
 def _seeds(n_songs: int, seed: int) -> list[int]:
     """Derive the seed of each song from the seed of the playlist."""
     if n_songs < 0:
-        raise ParameterError(f"n_songs must not be negative, but is {n_songs}; 8 songs make a small playlist")
+        raise ParameterError(f"n_songs must be at least 0, not {n_songs}; 8 songs make a small playlist")
     return [int(each) for each in np.random.SeedSequence(seed).generate_state(n_songs, np.uint64)]
 
 

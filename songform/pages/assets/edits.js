@@ -1,4 +1,4 @@
-// Edits of a list of segments. Each function returns a new list, without gaps or overlaps, and leaves the page alone.
+// Edits of a list of segments without gaps or overlaps. The functions return a new list and do not access the page.
 
 const edits = (() => {
   const MIN_SECONDS = 0.1;

@@ -103,7 +103,7 @@ const player = (() => {
     seek,
     play,
     toggle,
-    /** Move a number of segments forward, or backward if it is negative. */
+    /** Move `count` segments forward, or backward if `count` is negative. */
     step(count) {
       const here = song.at(song.time);
       const isWithin = count < 0 && song.time - song.segments[here].start > 1.5;

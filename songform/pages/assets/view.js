@@ -28,8 +28,8 @@ const view = (() => {
   }
 
   /**
-   * Disable Bokeh's default interactions: the Tab key skips the canvases, which have text descriptions, touch and wheel
-   * scroll the page over them, and no hint about zooming with Ctrl pops up.
+   * Adapt Bokeh's interactions. The Tab key skips the canvases, because they have text descriptions. Swiping and the
+   * wheel scroll the page. No hint about zooming with Ctrl pops up.
    */
   function quieten() {
     for (const root of bokeh.roots()) {

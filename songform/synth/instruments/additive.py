@@ -1,6 +1,6 @@
 """Additive synthesis of struck and plucked instruments: piano, tines, bell, marimba, nylon strings, dulcimer.
 
-A tone is a sum of decaying partials. Upper partials usually decay faster, as in wood, steel and strings.
+A tone is a sum of decaying partials. Upper partials decay faster, as in wood, steel and strings.
 """
 
 from __future__ import annotations

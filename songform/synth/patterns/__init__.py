@@ -1,4 +1,4 @@
-"""Patterns, which write the notes of a section; there are several for each state."""
+"""Patterns for each state, which write the notes of a section."""
 
 from __future__ import annotations
 

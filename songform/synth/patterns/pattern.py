@@ -23,7 +23,7 @@ class Pattern:
     Parameters
     ----------
     write : callable
-        Function of the theme, the number of bars and a random number generator that returns the notes.
+        Function that takes the theme, the number of bars and a random number generator, and returns the notes.
     level_db : float
         Level relative to the usual level of the state, in dB.
     """
@@ -39,8 +39,8 @@ class Turn:
     Parameters
     ----------
     write : callable
-        Function of the theme before, the theme after, the number of bars and a random number generator that returns the
-        notes.
+        Function that takes the themes before and after the Transition, the number of bars and a random number
+        generator, and returns the notes.
     level_db : float
         Level relative to the usual level of a Transition, in dB.
     longest : float

@@ -146,7 +146,7 @@ def test_a_training_on_an_empty_corpus_says_how_to_fill_it(songform, document, h
     result = songform("--home", home, "--json", "train")
     assert result.exit_code == NOTHING_DONE
     sentence = said(result)
-    assert f"the corpus in {home / 'data'} holds no track with these settings" in sentence
+    assert f"the corpus in {home / 'data'} has no features with these settings" in sentence
     assert "songform ingest" in sentence
     assert document(result) == {"error": sentence}
     assert not (home / "mlruns" / "mlflow.db").exists()
@@ -197,7 +197,7 @@ def test_a_model_asked_for_before_any_training_is_one_sentence(songform, home, a
     result = songform("--home", home, "analyze", audio_files[0], "--model", "models:/songform/7")
     assert result.exit_code == NOTHING_DONE
     sentence = said(result)
-    assert sentence.startswith(f"there is no model models:/songform/7: no training was done in {home} yet;")
+    assert sentence.startswith(f"there is no model models:/songform/7: no model was trained in {home} ")
     assert "songform train" in sentence
     assert not (home / "data" / "reports").exists()
 

@@ -60,7 +60,7 @@ def test_a_record_that_cannot_be_read_is_one_sentence(songform, home):
         corpus_status(home)
     result = songform("--home", home, "status")
     assert result.exit_code == 4
-    assert "delete it, and the next ingest makes it anew" in result.stderr
+    assert "; delete it, and the next ingest" in result.stderr
 
 
 def test_settings_that_will_stop_every_other_command_are_told_beside_the_tracks(songform, document, home):

@@ -1,4 +1,4 @@
-"""The plan of an ingest: which tracks are done, deferred or wanted; and no record is read twice."""
+"""Plan of an ingest: which tracks are done, deferred or wanted, without reading a record twice."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def a_track(name):
 
 
 def made(corpus, name, settings=Settings()):  # noqa: B008  frozen
-    """Bring a track in, without any sound."""
+    """Record a track as done, with dummy tables."""
     config, key = features_config(settings), a_track(name).key
     files = [corpus.features_path(config, key), corpus.overview_path(config, key)]
     for path in files:
@@ -55,7 +55,7 @@ def groups(found):
     return {name: [track.title for track in getattr(found, name)] for name in ("wanted", "cached", "deferred")}
 
 
-def test_an_ingest_wants_what_is_unknown_what_does_not_stand_and_what_is_due(corpus):
+def test_unknown_incomplete_and_due_tracks_are_wanted(corpus):
     for name in ("stands", "cut", "without"):
         made(corpus, name)
     corpus.features_path(features_config(Settings()), "web-cut").write_bytes(b"tab")
@@ -73,7 +73,7 @@ def test_an_ingest_wants_what_is_unknown_what_does_not_stand_and_what_is_due(cor
 
 
 def edited(corpus, **changes):
-    """Change a record as a person does, with an editor."""
+    """Change a record on disk, as with an editor."""
     path = corpus.record_path("web-a")
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
@@ -98,8 +98,8 @@ def edited(corpus, **changes):
         pytest.param(lambda corpus, table: edited(corpus, title="another"), "cached", id="title changed"),
     ],
 )
-def test_what_a_person_or_another_process_changed_is_seen_by_the_next_plan(corpus, change, group):
-    """Also by the next of the same process: nothing is remembered between two surveys."""
+def test_changes_by_the_user_or_another_process_are_seen_by_the_next_plan(corpus, change, group):
+    """Plans of the same process see the changes, too: nothing is cached between plans."""
     made(corpus, "a")
     assert groups(look(corpus, ["a"]))["cached"] == ["a"]
     change(corpus, corpus.features_path(features_config(Settings()), "web-a"))
@@ -109,7 +109,7 @@ def test_what_a_person_or_another_process_changed_is_seen_by_the_next_plan(corpu
 
 
 @pytest.mark.parametrize("failure", FAILURE_CLASSES)
-def test_each_class_is_taken_up_when_it_is_due_and_what_lasts_when_a_person_asks(failure, corpus):
+def test_failures_are_wanted_when_due_and_permanent_ones_on_request(failure, corpus):
     failed(corpus, "a", failure)
     lasts = failure in {"permanent", "needs-you"}
     for later, retry_failed in ((0.0, False), (90_000.0, False), (0.0, True), (90_000.0, True)):
@@ -118,7 +118,7 @@ def test_each_class_is_taken_up_when_it_is_due_and_what_lasts_when_a_person_asks
         assert groups(found) == {"wanted": ["a"] * wanted, "cached": [], "deferred": ["a"] * (not wanted)}
 
 
-def test_without_sources_all_that_failed_or_was_skipped_is_looked_at(corpus):
+def test_without_sources_all_failed_and_skipped_tracks_are_planned(corpus):
     made(corpus, "stands")
     failed(corpus, "gone", "permanent")
     failed(corpus, "due", "environment")
@@ -128,7 +128,7 @@ def test_without_sources_all_that_failed_or_was_skipped_is_looked_at(corpus):
     assert groups(look(corpus, None, retry_failed=True))["wanted"] == ["due", "gone"]
 
 
-def test_a_refresh_by_other_settings_that_failed_is_no_failure_of_what_stands_and_is_not_tried_every_day(corpus):
+def test_failed_refresh_with_other_settings_does_not_affect_finished_tracks(corpus):
     made(corpus, "a")
     failed(corpus, "a", "permanent")
     found = look(corpus, ["a"])
@@ -140,7 +140,7 @@ def test_a_refresh_by_other_settings_that_failed_is_no_failure_of_what_stands_an
     assert found.summaries(corpus.home, OTHER)[0]["status"] == "failed"
 
 
-def test_the_summaries_tell_what_became_of_each_track_in_the_sources_order(corpus):
+def test_summaries_give_the_outcome_of_each_track_in_source_order(corpus):
     made(corpus, "stands")
     made(corpus, "old", OTHER)
     failed(corpus, "gone", "permanent")
@@ -149,7 +149,7 @@ def test_the_summaries_tell_what_became_of_each_track_in_the_sources_order(corpu
     made(corpus, "becomes")
     failed(corpus, "fails", "transient")
     record_skipped(corpus, a_track("skipped"), until=NOW, reason="it rests")
-    record_skipped(corpus, a_track("old"), until=NOW, reason="it rests")  # keeps its record
+    record_skipped(corpus, a_track("old"), until=NOW, reason="it rests")  # its record is kept
     told = {
         each["title"]: (each["status"], each["error"] and each["error"]["class"])
         for each in found.summaries(corpus.home, Settings())
@@ -166,7 +166,7 @@ def test_the_summaries_tell_what_became_of_each_track_in_the_sources_order(corpu
     }
 
 
-def test_a_record_is_read_once_and_one_of_a_track_that_stands_not_again(corpus, monkeypatch):
+def test_each_record_is_read_once_and_those_of_finished_tracks_not_again(corpus, monkeypatch):
     made(corpus, "stands")
     failed(corpus, "gone", "permanent")
     failed(corpus, "due", "environment")

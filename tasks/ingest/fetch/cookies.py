@@ -43,11 +43,11 @@ def load_cookies(path: str) -> io.StringIO:
             continue
         cookie = _COOKIE.fullmatch(line.removeprefix(_HTTP_ONLY))
         if cookie is None:
-            raise _unusable(f"whose line {number} is not a cookie in Netscape format")
+            raise _unusable(f"line {number} is not a cookie in Netscape format")
         # Some exporters write a flag for subdomains that contradicts the domain, which Python's reader rejects.
         cookies.append(f"{cookie[1]}\t{'TRUE' if cookie[1].startswith('.') else 'FALSE'}{cookie[2]}\n")
     if len(cookies) == 1:
-        raise _unusable("which contains no cookies")
+        raise _unusable("it contains no cookies")
     return io.StringIO("".join(cookies))
 
 
@@ -56,12 +56,12 @@ def _lines(path: str) -> list[str]:
         text = Path(path).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise _unusable(f"which cannot be read ({reason})") from None
+        raise _unusable(f"it cannot be read ({reason})") from None
     except UnicodeDecodeError:
-        raise _unusable("which is not a text file") from None
+        raise _unusable("it is not a text file") from None
     return [line.rstrip("\r") for line in text.split("\n")]
 
 
 def _unusable(why: str) -> TrackError:
     # The message does not contain the path of the file, because it is stored in records and sent to Prefect.
-    return TrackError(f"download.cookies names a file {why}; {_FIX}", "environment")
+    return TrackError(f"the file that download.cookies names cannot be used: {why}; {_FIX}", "environment")

@@ -45,15 +45,15 @@ def test_cookies_in_order_are_counted_and_not_shown(cookies):
 @pytest.mark.parametrize(
     ("content", "level", "finding", "mend"),
     [
-        (b"", "failure", ", which contains no cookies", "export the cookies"),
-        ("# Netscape HTTP Cookie File\n\n", "failure", ", which contains no cookies", "export the cookies"),
+        (b"", "failure", ", in which there are no cookies", "export it anew"),
+        ("# Netscape HTTP Cookie File\n\n", "failure", ", in which there are no cookies", "export it anew"),
         (
             '[{"name": "session", "value": "secret"}]',
             "failure",
-            ", whose line 1 is not a cookie in Netscape format",
-            "export the cookies",
+            ", whose line 1 is no cookie in Netscape's format",
+            "export it",
         ),
-        (b"\xff\xfe\x00", "failure", ", which is not a text file", "export the cookies"),
+        (b"\xff\xfe\x00", "failure", ", which is no text", "export it anew"),
         (
             cookie(EARLIER),
             "warning",

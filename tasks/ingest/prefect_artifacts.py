@@ -6,10 +6,10 @@
 `songform-ingest-links`     the sources
 ==========================  =========================================================
 
-Prefect renders the text in tables as Markdown [1]_. It allows HTML and links of any scheme, and turns addresses into
-links. Titles, addresses and messages are text from the web, so every punctuation character is escaped: all syntax of
-Markdown contains punctuation. Outside of a flow run nothing is published. If the server rejects an artifact, the ingest
-continues.
+Prefect renders the text in tables as Markdown [1]_, allows HTML and links of any scheme, and turns addresses into
+links. Titles, addresses and messages may be text from the web, so every punctuation character is escaped: all syntax of
+Markdown contains punctuation. Outside of a flow run, nothing is published. If the server rejects an artifact, the
+ingest continues.
 
 References
 ----------

@@ -142,8 +142,8 @@ def run_jobs(
                     yield numbers[future], outcome
         if len(left) == n_left:
             msg = (
-                "the worker processes ended before they started a job; if they are started by a script, it must do so "
-                'under `if __name__ == "__main__":`, because each worker process imports the script'
+                "the worker processes ended before they started a job; if a script starts them, it must do so under "
+                '`if __name__ == "__main__":`, because each worker process imports the script'
             )
             raise RuntimeError(msg)
 

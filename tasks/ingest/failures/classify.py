@@ -12,8 +12,8 @@ environment    no ffmpeg, disk full                                    fix this 
 bug            yt-dlp does not understand the site any more            upgrade yt-dlp
 =============  ======================================================  ==============================================
 
-Two failures are transient only the first time: HTTP 403, because the address may have expired, and a file that no
-decoder recognizes. `TrackError.repeated` is their class when the same track fails in the same way again.
+Some failures are transient only the first time, for example HTTP 403, because the address may have expired, and a file
+that no decoder recognizes. `TrackError.repeated` is their class when the same track fails in the same way again.
 
 `tasks.ingest.failures.ytdlp_errors` determines the cause of an error.
 """

@@ -12,8 +12,8 @@ permanent     only with `--retry-failed`
 needs-you     only with `--retry-failed`
 ============  =======================================================================
 
-No wait is longer than a day. A recorded retry time that is further away was written before the system clock was set
-back, and is ignored. Within one ingest, `retry_options` and `should_retry` determine how Prefect retries a task.
+No wait is longer than a day. If a recorded retry time is further away, the system clock was set back since, and the
+track is due. Within one ingest, `retry_options` and `should_retry` determine how Prefect retries a task.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """HTTP handler for yt-dlp (requests and urllib3) that checks the address and the deadline of every connection.
 
-By itself, yt-dlp follows redirects, fragment playlists and feed enclosures to any address, and waits as long as any
+By default, yt-dlp follows redirects, fragment playlists and feed enclosures to any address, and waits as long as any
 bytes arrive. This handler adds the following checks:
 
 * A connection resolves its host once, and connects to exactly that address if it is public. A name that resolves to

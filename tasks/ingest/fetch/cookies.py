@@ -1,6 +1,6 @@
 """Reading of the cookies file that `download.cookies` names.
 
-Cookies give access to accounts. By itself, yt-dlp rewrites the file at the end of a run, and prints lines that it
+Cookies give access to accounts. By default, yt-dlp rewrites the file at the end of a run, and prints lines that it
 cannot parse. Therefore the file is read and checked here without quoting any of it, and yt-dlp gets a copy in memory.
 
 References

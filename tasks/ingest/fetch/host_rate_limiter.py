@@ -7,8 +7,10 @@ is paused, no download starts:
 reason                              pause
 ==================================  ==============================================================================
 the host requests a pause           the requested time (header Retry-After), at most a day
-status 429 without Retry-After      `download.throttle_seconds`, doubled with every such response in a row
-the host suspects a bot             `download.circuit_seconds`, or the requested time if it is longer
+status 429 without Retry-After      `download.throttle_seconds`, doubled with every such response in a row, at most
+                                    `download.throttle_most_seconds`
+the host suspects an automated      `download.circuit_seconds`, or the requested time if it is longer
+client
 ==================================  ==============================================================================
 
 The state of a limiter is stored in `data/hosts/<host>.json`. Its slots are file locks next to that file, which are

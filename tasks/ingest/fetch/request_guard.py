@@ -86,7 +86,7 @@ class Guard:
 
     def _refuse_when_over(self, url: str) -> None:
         if self.deadline.is_over:
-            raise RefusedError(f"{plain_text(url, 400)} was abandoned: {self.deadline}", "permanent") from None
+            raise RefusedError(f"{plain_text(url, 400)} timed out: {self.deadline}", "permanent") from None
 
 
 def _refused(url: str, address: str) -> RefusedError:

@@ -50,7 +50,7 @@ def refuse_long_dash(manifest: Element) -> None:
     for template in manifest.iterfind(".//{*}SegmentTemplate"):
         _refuse_wide(template.get("media", ""), template.get("initialization", ""))
     if any(re.search(r"[$%]", each.get("id", "")) for each in manifest.iterfind(".//{*}Representation")):
-        raise _refusal("has a quality whose name contains template characters")
+        raise _refusal("has a quality whose ID contains template characters")
     _refuse(sum(_dash_pieces(manifest)))
 
 

@@ -273,13 +273,13 @@ def test_prefect_retries_only_failures_that_may_pass_within_the_ingest(error, wo
 
 def test_leftover_download_of_a_finished_track_is_removed(home):
     """A download is left over if the process is killed between writing the record and removing the download."""
-    corpus, stands = Corpus(home), a_track("http://a.example/a.flac")
-    paths = [corpus.incoming_path(key, NATIVE.audio.encoding, ".flac") for key in (stands.key, "web-other")]
+    corpus, finished = Corpus(home), a_track("http://a.example/a.flac")
+    paths = [corpus.incoming_path(key, NATIVE.audio.encoding, ".flac") for key in (finished.key, "web-other")]
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    with locked_tracks(corpus, [stands.key]):
-        remove_leftover_downloads(home, [stands], NATIVE)
+    with locked_tracks(corpus, [finished.key]):
+        remove_leftover_downloads(home, [finished], NATIVE)
         assert [path.exists() for path in paths] == [True, True]
-    remove_leftover_downloads(home, [stands], NATIVE)
+    remove_leftover_downloads(home, [finished], NATIVE)
     assert [path.exists() for path in paths] == [False, True]

@@ -56,17 +56,17 @@ def groups(found):
 
 
 def test_unknown_incomplete_and_due_tracks_are_wanted(corpus):
-    for name in ("stands", "cut", "without"):
+    for name in ("finished", "cut", "without"):
         made(corpus, name)
     corpus.features_path(features_config(Settings()), "web-cut").write_bytes(b"tab")
     corpus.overview_path(features_config(Settings()), "web-without").unlink()
     failed(corpus, "due", "environment")
     failed(corpus, "later", "later")
     failed(corpus, "gone", "permanent")
-    names = ["new", "stands", "cut", "without", "due", "later", "gone", "new"]
+    names = ["new", "finished", "cut", "without", "due", "later", "gone", "new"]
     found = look(corpus, names)
     assert [track.title for track in found.tracks] == names[:-1]
-    expected = {"wanted": ["new", "cut", "without", "due"], "cached": ["stands"], "deferred": ["later", "gone"]}
+    expected = {"wanted": ["new", "cut", "without", "due"], "cached": ["finished"], "deferred": ["later", "gone"]}
     assert groups(found) == expected
     assert found.records["web-gone"].error.failure == "permanent"
     assert "web-new" not in found.records
@@ -119,7 +119,7 @@ def test_failures_are_wanted_when_due_and_permanent_ones_on_request(failure, cor
 
 
 def test_without_sources_all_failed_and_skipped_tracks_are_planned(corpus):
-    made(corpus, "stands")
+    made(corpus, "finished")
     failed(corpus, "gone", "permanent")
     failed(corpus, "due", "environment")
     record_skipped(corpus, a_track("skipped"), until=NOW + timedelta(hours=1), reason="it rests")
@@ -141,10 +141,10 @@ def test_failed_refresh_with_other_settings_does_not_affect_finished_tracks(corp
 
 
 def test_summaries_give_the_outcome_of_each_track_in_source_order(corpus):
-    made(corpus, "stands")
+    made(corpus, "finished")
     made(corpus, "old", OTHER)
     failed(corpus, "gone", "permanent")
-    names = ["gone", "becomes", "stands", "fails", "unwritten", "skipped", "old"]
+    names = ["gone", "becomes", "finished", "fails", "unwritten", "skipped", "old"]
     found = look(corpus, names)
     made(corpus, "becomes")
     failed(corpus, "fails", "transient")
@@ -158,7 +158,7 @@ def test_summaries_give_the_outcome_of_each_track_in_source_order(corpus):
     assert told == {
         "gone": ("failed", "permanent"),
         "becomes": ("done", None),
-        "stands": ("cached", None),
+        "finished": ("cached", None),
         "fails": ("failed", "transient"),
         "unwritten": ("failed", "environment"),
         "skipped": ("skipped", "throttled"),
@@ -167,7 +167,7 @@ def test_summaries_give_the_outcome_of_each_track_in_source_order(corpus):
 
 
 def test_each_record_is_read_once_and_those_of_finished_tracks_not_again(corpus, monkeypatch):
-    made(corpus, "stands")
+    made(corpus, "finished")
     failed(corpus, "gone", "permanent")
     failed(corpus, "due", "environment")
     read = Counter()
@@ -178,12 +178,12 @@ def test_each_record_is_read_once_and_those_of_finished_tracks_not_again(corpus,
         return plain(self, key)
 
     monkeypatch.setattr(Corpus, "record", record)
-    names = ["stands", "gone", "due", "new", "stands"]
+    names = ["finished", "gone", "due", "new", "finished"]
     found = look(corpus, names)
-    assert read == dict.fromkeys(("web-stands", "web-gone", "web-due", "web-new"), 1)
+    assert read == dict.fromkeys(("web-finished", "web-gone", "web-due", "web-new"), 1)
     read.clear()
     found.summaries(corpus.home, Settings())
     assert read == {"web-due": 1, "web-new": 1}
     read.clear()
     look(corpus, None)
-    assert read == dict.fromkeys(("web-stands", "web-gone", "web-due"), 1)
+    assert read == dict.fromkeys(("web-finished", "web-gone", "web-due"), 1)

@@ -144,7 +144,7 @@ def test_deleted_file_is_removed_from_the_cache_but_not_a_disconnected_disk(corp
 
 
 SHA = "0" * 64
-SPOILT = [
+DAMAGED = [
     *("", "{", "[]", "null", "7", '"x"', "\ufeff{}", "[" * 100_000),
     *('{"PATH": null}', '{"PATH": []}', '{"PATH": [3, TIME]}', '{"PATH": [3, TIME, 1]}'),
     *(f'{{"PATH": [3, TIME, "{sha}"]}}' for sha in ("", "../" * 21 + "a", SHA.replace("0", "A"), SHA + "0")),
@@ -153,7 +153,7 @@ SPOILT = [
 ]
 
 
-@pytest.mark.parametrize("text", SPOILT)
+@pytest.mark.parametrize("text", DAMAGED)
 def test_damaged_cache_is_ignored(corpus, file, text):
     path = file("a.mp3", b"abc")
     corpus.data.mkdir(parents=True)

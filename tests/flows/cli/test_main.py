@@ -65,11 +65,11 @@ SOURCES = {
     "an unknown host": ("http://nowhere.invalid/feed", ["http://nowhere.invalid/feed", "its host is not found"]),
     "an address without anything": ("{pages}/gone.rss", ["{pages}/gone.rss", "404 Not Found", "check the address"]),
     "an unsupported page": ("{pages}/page.html", ["{pages}/page.html", "no audio on this page", "give the address of"]),
-    "an empty playlist": ("{pages}/empty.rss", ["{pages}/empty.rss", "holds no tracks", "check"]),
+    "an empty playlist": ("{pages}/empty.rss", ["{pages}/empty.rss", "no tracks", "check"]),
     "a path that is not there": ("{home}/nowhere", ["{home}/nowhere", "does not exist", "check its spelling"]),
-    "a folder without audio": ("{home}", ["{home}", "holds no tracks", "check"]),
-    "an empty list": ("{home}/list.txt", ["{home}/list.txt", "holds no tracks", "check"]),
-    "a file that is no audio": ("{home}/notes.pdf", ["{home}/notes.pdf", "rename it if it is audio, or convert it"]),
+    "a folder without audio": ("{home}", ["{home}", "no tracks", "check"]),
+    "an empty list": ("{home}/list.txt", ["{home}/list.txt", "no tracks", "check"]),
+    "a file that is no audio": ("{home}/notes.pdf", ["{home}/notes.pdf", "audio suffix", "rename it", "convert it"]),
 }
 
 

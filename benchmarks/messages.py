@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-FLOORS = ("songform", "tasks", "flows")
+LAYERS = ("songform", "tasks", "flows")
 _WORDS = re.compile(r"[A-Za-z]{2,}.* .*[A-Za-z]{2,}", re.DOTALL)
 _SCRIPT_TEXT = re.compile(r"`([^`]*)`|\"([^\"\n]*)\"")
 
@@ -59,8 +59,8 @@ def script_sentences(path: Path) -> Iterator[tuple[int, str]]:
 def sentences() -> Iterator[tuple[str, int, str]]:
     """Yield (file, line, text) of every sentence, sorted by file."""
     readers = {".py": python_sentences, ".html": page_sentences, ".js": script_sentences}
-    for floor in FLOORS:
-        for path in sorted((ROOT / floor).rglob("*")):
+    for layer in LAYERS:
+        for path in sorted((ROOT / layer).rglob("*")):
             if path.suffix in readers:
                 found = [*readers[path.suffix](path), *(command_help(path) if path.suffix == ".py" else ())]
                 yield from ((path.relative_to(ROOT).as_posix(), line, text) for line, text in sorted(found))

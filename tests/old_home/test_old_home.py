@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.config.load_settings import load_settings
+from songform.annotation.formats import WRITERS
 from songform.bundle import Bundle
 from tasks.ingest.ingest_plan import plan_ingest
 from tasks.report.song_reports import PICTURES, report_tracks
@@ -147,6 +148,6 @@ def test_reports_are_written_and_no_other_file_changes(home, settings, plan, exp
     assert states == [state for _, _, state, _ in expected["segments"]]
     after = contents(home)
     assert {name: sha256 for name, sha256 in after.items() if not name.startswith("data/reports/")} == before
-    suffixes = {".json", ".html", ".jams", ".lab", ".labels.txt", ".csv", *(f".{name}.png" for name in PICTURES)}
+    suffixes = {".json", ".html", *WRITERS, *(f".{name}.png" for name in PICTURES)}
     names = {f"data/reports/{plan.bundle_id}/{key}{suffix}" for key in plan.keys for suffix in suffixes}
     assert set(after) - set(before) == names

@@ -33,7 +33,7 @@ SERVED = {"song.m4a": "aac", "song.webm": "libopus"}
 
 
 def measure(song: Path) -> list[Result]:
-    """Measure how long decoding takes with each value of `audio.codec`.
+    """Measure how long conversion and decoding take with each value of `audio.codec`.
 
     Parameters
     ----------

@@ -1,8 +1,6 @@
 """Statistics of two hundred study songs, and the processor time of composing songs.
 
-The counts depend only on the seeds. The times depend on the machine.
-
-    python -m benchmarks.composer
+Run it with ``python -m benchmarks.composer``. The counts depend only on the seeds. The times depend on the machine.
 """
 
 from __future__ import annotations
@@ -50,7 +48,7 @@ def counts(composed: list[Composition]) -> dict[str, str]:
         "different orders of sections": str(len(set(map(tuple, orders)))),
         "sections": str(len(bars)),
         "bars per section": counted(Counter(bars)),
-        "pairs of consecutive states": f"{len(pairs)} of 20, the rarest {min(pairs.values())} times",
+        "pairs of consecutive states": f"{len(pairs)} of 20; the rarest occurs {min(pairs.values())} times",
     }
 
 

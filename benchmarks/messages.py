@@ -1,8 +1,9 @@
-"""List of every sentence that songform may show: ``python -m benchmarks.messages [PART]``.
+"""List of every sentence that songform may show.
 
-Errors, notes, help, descriptions of settings, table headers, titles of pictures and texts of pages are printed one per
-line after their file and line number, so that they can be read as one list. Values that are inserted at run time are
-shown as ``{name}``. With PART, only files whose path contains it are listed, for example ``flows/cli``.
+Print it with ``python -m benchmarks.messages [PART]``. Errors, notes, help, descriptions of settings, table headers,
+titles of pictures and texts of pages are printed one per line after their file and line number, so that they can be
+read as one list. Values that are inserted at run time are shown as ``{name}``. With PART, only files whose path
+contains it are listed, for example ``flows/cli``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Host on the loopback interface that serves audio files, or fails in one of several ways.
 
-``EXPECTED`` maps each kind of failure to the outcomes that its tracks may have in the end: a failure class, or `done`.
-All seven failure classes occur. Most failures are those of the host. The failures in ``AT_HOME`` are those of the local
-file system: the host serves the audio, but a folder blocks the path of one of the track's files.
+``EXPECTED`` maps each kind of failure to the expected outcomes of its tracks: a failure class, or `done`. All seven
+failure classes occur. Most failures are caused by the host. Those in ``AT_HOME`` are caused by the local file system:
+the host serves the audio, but a folder blocks the path of a file.
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "429 always": ("throttled",),
     "503 once": ("done",),
     "503 always": ("transient",),
-    "503 of the media": ("done",),  # every second request fails; yt-dlp retries within one attempt
+    "503 for the media": ("done",),  # every second request fails; yt-dlp retries within one attempt
     "reset": ("transient",),
     "reset once": ("done",),
     "stall": ("transient",),
-    "drip": ("permanent",),  # download.max_minutes
-    "cut with a length": ("transient",),
-    # After the second ingest that downloads the same length, songform assumes that the file is complete.
-    "cut without a length": ("permanent",),
-    "page": ("permanent",),
-    "page called audio": ("transient",),
-    "noise": ("permanent",),  # bytes that no decoder reads, in two downloads
+    "byte by byte": ("permanent",),  # download.max_minutes
+    "truncated with a length": ("transient",),
+    # A second ingest that downloads the same length makes the failure permanent.
+    "truncated without a length": ("permanent",),
+    "web page": ("permanent",),
+    "web page as audio": ("transient",),
+    "random bytes": ("permanent",),  # bytes that no decoder reads, in two downloads
     "empty": ("transient",),
     "live stream": ("later",),
     # Invalid manifests that make yt-dlp crash.
     "manifest without a length": ("bug",),
     "manifest without media": ("bug",),
-    "no place for its download": ("environment",),
-    "no place for its table": ("environment",),
+    "download path blocked": ("environment",),
+    "table path blocked": ("environment",),
 }
 MISHAPS = tuple(kind for kind in EXPECTED if kind)
 AT_HOME = frozenset(kind for kind, classes in EXPECTED.items() if classes == ("environment",))
@@ -97,7 +97,7 @@ class Sound:
 
 @dataclass
 class Host:
-    """Host with its sounds by key, the keys that were requested, and the keys that were served completely."""
+    """Host that serves sounds by key, and records which keys were requested and which were served completely."""
 
     sounds: dict[str, Sound] = field(default_factory=dict)
     document: bytes = b""
@@ -248,15 +248,15 @@ def _cut(request: BaseHTTPRequestHandler, sound: Sound, *, with_length: bool) ->
 
 
 _FAILURES: dict[str, Callable[[BaseHTTPRequestHandler, Sound], object]] = {
-    "503 of the media": _media_fails,
+    "503 for the media": _media_fails,
     "reset": _reset,
     "stall": _stall,
-    "drip": _drip,
-    "cut with a length": lambda request, sound: _cut(request, sound, with_length=True),
-    "cut without a length": lambda request, sound: _cut(request, sound, with_length=False),
-    "page": lambda request, _: _send(request, b"<html><title>Gone</title>It was here.</html>", "text/html"),
-    "page called audio": lambda request, sound: _send(request, b"<html>Are you human?</html>", sound.content_type),
-    "noise": lambda request, sound: _send(request, random.Random(7).randbytes(20_000), sound.content_type),
+    "byte by byte": _drip,
+    "truncated with a length": lambda request, sound: _cut(request, sound, with_length=True),
+    "truncated without a length": lambda request, sound: _cut(request, sound, with_length=False),
+    "web page": lambda request, _: _send(request, b"<html><title>Gone</title>It was here.</html>", "text/html"),
+    "web page as audio": lambda request, sound: _send(request, b"<html>Are you human?</html>", sound.content_type),
+    "random bytes": lambda request, sound: _send(request, random.Random(7).randbytes(20_000), sound.content_type),
     "empty": lambda request, sound: _send(request, b"", sound.content_type),
     "live stream": lambda request, _: _send(request, LIVE, "application/vnd.apple.mpegurl"),
     "manifest without a length": lambda request, _: _send(request, WITHOUT_LENGTH, "text/xml"),

@@ -1,11 +1,11 @@
 """Benchmark of the overhead per track of songform and Prefect, without download and extraction.
 
 Run it with ``python -m benchmarks.overhead``. A thousand tracks are ingested in a fresh process with a real Prefect
-server. Three parts are replaced: the list of tracks needs no network, a download writes a few bytes, and an extraction
-writes two tiny files. Everything else is real: plans, track locks, the rate limiter, task runs, records that are
-flushed to disk, and Prefect artifacts.
+server. Three parts are replaced: the tracks are listed without a network, a download writes a few bytes, and an
+extraction writes two tiny files. Everything else is real: plans, track locks, the rate limiter, task runs, records that
+are flushed to disk, and Prefect artifacts.
 
-Each run is paired with another run of the same number of Prefect tasks and sub-flows that do nothing.
+Each run is compared with a run of the same number of Prefect tasks and sub-flows that do nothing.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _ingest_cost(home: Path) -> Cost:
 
 
 def _bare_cost() -> Cost:
-    """Measure Prefect tasks that do nothing, in the same number of threads and sub-flows as an ingest."""
+    """Measure as many Prefect tasks as an ingest has, which do nothing, with the same threads and sub-flows."""
     from prefect import flow, task  # noqa: PLC0415
     from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
     from prefect.futures import wait  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Starting songform's command line in a separate session, killing it, and finding the processes that remain."""
+"""Functions that start songform's command line in a separate session, kill it, and find remaining processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psutil
 
 __all__ = ["kill", "marked", "started"]
 
-MARK = "SONGFORM_SOAK_MARK"  # environment variable that child processes inherit, by which orphans are found
+MARK = "SONGFORM_SOAK_MARK"  # environment variable that identifies all processes of a home, including orphans
 
 
 @contextmanager

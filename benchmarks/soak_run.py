@@ -21,7 +21,7 @@ from tasks.store.tracks import TrackRecord
 
 __all__ = ["SETTINGS", "Soak", "outcome"]
 
-MAX_SECONDS = 480.0  # no run starts later than this after the beginning
+MAX_SECONDS = 480.0  # after this time no further run starts
 MAX_WAIT = 120.0
 ORPHANS_SECONDS = 40.0  # time in which an orphaned server notices that it is alone and stores its pending events
 
@@ -68,9 +68,9 @@ class Soak:
     runs : list of str
         One sentence per run.
     outcomes : dict of str to str
-        Outcome of each track before the obstacles are removed.
+        Outcome of each track before the obstacles were removed.
     still_due : list of str
-        Tracks that were due at the same time.
+        Tracks that were still due then.
     last_start : float
         Start of the last run, as a POSIX timestamp.
     """
@@ -171,9 +171,9 @@ class Soak:
 
     def _obstacles(self) -> Iterator[Path]:
         for key, sound in self.tracks.items():
-            if sound.kind == "no place for its download":
+            if sound.kind == "download path blocked":
                 yield self.corpus.incoming_path(key)
-            elif sound.kind == "no place for its table":
+            elif sound.kind == "table path blocked":
                 yield self.corpus.features_path(features_config(Settings(download=SETTINGS)), key)
 
     def _records(self) -> dict[str, TrackRecord]:
@@ -199,7 +199,7 @@ class Soak:
         self.outcomes = {key: outcome(records.get(key)) for key in self.tracks}
 
     def _compare_records(self) -> None:
-        """Record which finished tracks have a record that differs from the one first seen."""
+        """Find finished tracks whose record has changed since they were first seen as done."""
         for key, record in self._records().items():
             if record.status == "done" and self.seen_done.setdefault(key, record) != record:
                 self.written_again.append(key)

@@ -1,4 +1,4 @@
-"""Song of a typical length and format for benchmarks."""
+"""A song of typical length and format, on which benchmarks run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SEED = 3
 
 
 def default_song(folder: Path) -> Path:
-    """Return the path of a composed song of 225 s as a stereo MP3 at 192 kbit/s; create it if it does not exist.
+    """Compose a song of 225 s as a stereo MP3 at 192 kbit/s, unless it exists already, and return its path.
 
     Parameters
     ----------

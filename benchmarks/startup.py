@@ -39,7 +39,7 @@ MAX_HELP = 1.0  # in seconds
 MAX_BESIDE = 8.0
 RUNS_BESIDE, RUNS_OWN = 5, 3
 
-# The steps of an ingest with a running server. Each step is timed when it runs for the first time in a process.
+# The steps of an ingest with a running server. Each step is timed at its first execution in the process.
 PIECES = """
 import json, os, sys, time
 from pathlib import Path

@@ -122,8 +122,8 @@ def _fixed_windows(seconds: float) -> Iterator[None]:
 def _absolute_novelty() -> AbstractContextManager[object]:
     """Use the novelty of a stretch without subtracting the median of the song."""
 
-    def absolute(curves: Curves, bounds: NDArray[np.intp]) -> NDArray[np.float64]:
-        turning = context.novelty_curve(curves) + context._CUT_NOVELTY * context.cut_density(bounds)
+    def absolute(novelty: NDArray[np.float64], bounds: NDArray[np.intp]) -> NDArray[np.float64]:
+        turning = novelty + context._CUT_NOVELTY * context.cut_density(bounds)
         return change_points.stretch_means(turning, bounds)
 
     return patch.object(context, "_stretch_novelty", absolute)

@@ -109,7 +109,7 @@ def test_host_failure_occurs_at_the_first_request(ask, kind):
     """The exception is the failure of the media, which lets yt-dlp's first request succeed."""
     ((_, body, end),) = ask(kind)
     assert ask.host.asked == ["sound"]
-    if kind != "503 of the media":
+    if kind != "503 for the media":
         assert (body, end) != (BODY, "closed")
         assert ask.host.given == []
 
@@ -130,7 +130,7 @@ def test_status_kinds_answer_with_that_status_and_429_with_retry_after(ask, kind
 
 
 def test_every_second_request_for_media_fails(ask):
-    answers = ask("503 of the media", 4)
+    answers = ask("503 for the media", 4)
     assert [status(answer) for answer in answers] == [200, 503, 200, 503]
 
 
@@ -138,15 +138,15 @@ def test_connections_break_stall_or_send_single_bytes(ask):
     assert ask("reset") == [("", b"", "reset")]
     ((_, body, end),) = ask("stall")
     assert (body, end) == (BODY[: len(BODY) // 2], "silent")
-    ((_, body, end),) = ask("drip")
+    ((_, body, end),) = ask("byte by byte")
     assert (end, BODY.startswith(body), 2000 <= len(body) < len(BODY)) == ("silent", True, True)
 
 
 def test_cut_body_has_the_full_content_length_or_none(ask):
-    ((head, body, _),) = ask("cut with a length")
+    ((head, body, _),) = ask("truncated with a length")
     assert f"Content-Length: {len(BODY)}" in head
     assert 0 < len(body) < len(BODY) / 2
-    ((head, again, _),) = ask("cut without a length")
+    ((head, again, _),) = ask("truncated without a length")
     assert "Content-Length" not in head
     assert again == body
 

@@ -24,8 +24,8 @@ KINDS = {
     "web-once": "503 once",
     "web-gone": "404",
     "web-busy": "429 always",
-    "web-table": "no place for its table",
-    "web-download": "no place for its download",
+    "web-table": "table path blocked",
+    "web-download": "download path blocked",
 }
 
 

@@ -169,12 +169,12 @@ def _cost(home: Path, url: str) -> Cost:
         report = report_of(state)
     if {track["status"] for track in report.tracks} != {"cached"} or len(report.tracks) != TRACKS:
         raise AssertionError(f"the ingest did not report all {TRACKS} tracks as cached")
-    said = io.StringIO()
-    with patch.object(sys, "stdout", said):
+    output = io.StringIO()
+    with patch.object(sys, "stdout", output):
         began = time.perf_counter()
         print_ingest(Console(json=False), report)
         table = time.perf_counter() - began
-    return Cost(seconds, sum(spent), table, len(said.getvalue().splitlines()), len(opened))
+    return Cost(seconds, sum(spent), table, len(output.getvalue().splitlines()), len(opened))
 
 
 def _timed(function: Callable[..., Any], spent: list[float]) -> Callable[..., Any]:

@@ -98,7 +98,7 @@ class Soak:
     @property
     def n_kills(self) -> int:
         """Number of runs that were killed before they ended."""
-        return sum(said.startswith("killed") for said in self.runs)
+        return sum(line.startswith("killed") for line in self.runs)
 
     @property
     def has_time(self) -> bool:

@@ -142,7 +142,7 @@ def test_connections_break_stall_or_send_single_bytes(ask):
     assert (end, BODY.startswith(body), 2000 <= len(body) < len(BODY)) == ("silent", True, True)
 
 
-def test_cut_body_has_the_full_content_length_or_none(ask):
+def test_truncated_body_has_the_full_content_length_or_none(ask):
     ((head, body, _),) = ask("truncated with a length")
     assert f"Content-Length: {len(BODY)}" in head
     assert 0 < len(body) < len(BODY) / 2
@@ -151,7 +151,7 @@ def test_cut_body_has_the_full_content_length_or_none(ask):
     assert again == body
 
 
-def test_sounds_have_their_length_differ_and_depend_only_on_the_seed():
+def test_sounds_have_the_stated_length_and_depend_only_on_the_seed():
     made = sounds(6, random.Random(1))
     for sound in made:
         y, sr = soundfile.read(io.BytesIO(sound.body))

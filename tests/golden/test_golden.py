@@ -136,11 +136,11 @@ def test_stage_without_stored_values_fails(stored):
 
 
 def test_every_module_with_a_version_has_golden_values():
-    floors = [Path(floor.__file__).parent for floor in (songform, tasks)]
+    layers = [Path(layer.__file__).parent for layer in (songform, tasks)]
     paths = [
-        (path.relative_to(floor.parent), path.read_text(encoding="utf-8"))
-        for floor in floors
-        for path in floor.rglob("*.py")
+        (path.relative_to(layer.parent), path.read_text(encoding="utf-8"))
+        for layer in layers
+        for path in layer.rglob("*.py")
     ]
     with_version = [path for path, text in paths if re.search(r"^VERSION = ", text, re.MULTILINE)]
     names = {".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in with_version}

@@ -1,6 +1,6 @@
 """Golden values of a training in a home: states, labels, the inputs of the network, its weight and its scores.
 
-The home contains three songs: the song of `conftest.py`, and two copies that start later and wrap around. No network is
+The home contains three songs: the song of `conftest.py`, and two copies that are rotated in time. No network is
 trained; a formula replaces it.
 """
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from songform.annotation.formats import WRITERS
 from songform.errors import CorpusError, ModelError
 from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.sources.local_files import local_listing
@@ -55,7 +56,7 @@ def test_pictures_are_png_and_existing_ones_are_not_drawn_again(trained, model, 
     key = document["track"]["key"]
     pictures = {name: tmp_path / f"{key}.{name}.png" for name in PICTURES}
     assert all(path.read_bytes().startswith(PNG) for path in pictures.values())
-    texts = {f"{key}{suffix}" for suffix in (".json", ".html", ".jams", ".lab", ".labels.txt", ".csv")}
+    texts = {f"{key}{suffix}" for suffix in (".json", ".html", *WRITERS)}
     assert {path.name for path in tmp_path.iterdir()} == {*texts, *(path.name for path in pictures.values())}
     when = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert report(trained, model, out=tmp_path) == [document]

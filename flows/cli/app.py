@@ -1,7 +1,7 @@
-"""The application of the command line: its commands, wrong usage, and output that nobody reads.
+"""The typer application: its commands, and the handling of wrong usage and of closed output pipes.
 
-Modules that take long to import (Prefect, MLflow, TensorFlow, pandas) are imported within the commands that need them,
-so that `songform --help` answers at once.
+Slow imports (Prefect, MLflow, TensorFlow, pandas) are inside the commands that need them, so that `songform --help`
+is fast.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from flows.cli.termination import STOPPED, asks_for_json, interruption_code
 __all__ = ["COMMANDS", "app"]
 
 COMMANDS = (demo, run, ingest, train, analyze, annotate, evaluate, report, status, doctor, ui, schedule)
-"""In the order in which the help lists them."""
+"""Commands, in the order of the help."""
 
 
 class CommandLine(TyperGroup):
-    """The commands; with `--json`, wrong usage ends with a JSON document as well."""
+    """Group of commands that prints a JSON document also for wrong usage if `--json` is given."""
 
     def main(self, args: Sequence[str] | None = None, *positional: Any, **options: Any) -> Any:
         """Parse the arguments and run a command."""
@@ -47,12 +47,14 @@ class CommandLine(TyperGroup):
             return super().main(words, *positional, obj={"json": console.json}, **options)
         except SystemExit as end:
             reason = end.__context__
-            if isinstance(reason, BrokenPipeError):  # the help was cut off, as by `songform --help | head`
+            if isinstance(
+                reason, BrokenPipeError
+            ):  # the pipe was closed while help was printed: songform --help | head
                 raise SystemExit(OUTPUT_CLOSED) from None
             interruption = getattr(reason, "__cause__", None)
-            if isinstance(interruption, KeyboardInterrupt):  # before the command began, which handles its own
+            if isinstance(interruption, KeyboardInterrupt):  # while parsing; commands handle interruptions themselves
                 raise SystemExit(console.fail(STOPPED, interruption_code(interruption))) from None
-            # Typer has printed the error for people; only errors of usage have this method.
+            # Typer has already printed the error as text. Only usage errors have the method `format_message`.
             message = getattr(reason, "format_message", None)
             if message is not None and console.json:
                 console.document({"error": printable(message())})
@@ -73,7 +75,7 @@ app = typer.Typer(
 @app.callback()
 def _common(ctx: typer.Context, home: Home = None, json: Json = False, version: Version = False) -> None:  # noqa: ARG001
     """Find the musical form of songs, albums and playlists."""
-    # A `--json` that another option took for its value counts, too: whoever wrote it reads a document.
+    # `--json` also counts if another option consumed it as its value: the caller expects a JSON document.
     ctx.obj = {"home": home, "json": json or (ctx.obj or {}).get("json", False)}
 
 

@@ -1,4 +1,4 @@
-"""Entry point of the command line: what the installed script `songform` calls."""
+"""Entry point of the installed script `songform`."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def main() -> None:
         try:
             app(prog_name="songform")
         finally:
-            gc.freeze()  # saves half a second: at exit, Python would search everything that was imported for cycles
+            gc.freeze()  # saves half a second: otherwise Python searches all imported modules for cycles at exit
 
 
 def _exit_interrupted(interruption: KeyboardInterrupt) -> NoReturn:
-    """Exit as an interrupted command does; the modules that print are not imported yet."""
+    """Exit like an interrupted command, without `Console`, which is not imported yet."""
     if asks_for_json(sys.argv[1:]):
         sys.stdout.write(json.dumps({"error": STOPPED}, indent=2) + "\n")
     sys.stderr.write(f"songform: {STOPPED}\n")

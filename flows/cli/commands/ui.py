@@ -1,4 +1,4 @@
-"""`songform ui`: serve the pages of MLflow and Prefect for this home."""
+"""The command `songform ui`: serve the pages of MLflow and Prefect for a home."""
 
 from __future__ import annotations
 
@@ -24,19 +24,22 @@ if TYPE_CHECKING:
 
 __all__ = ["ServedPages", "print_end", "serve_pages", "ui"]
 
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="MLflow's port; 0 for any free one.")]
+Port = Annotated[
+    int,
+    typer.Option("--port", metavar="PORT", min=0, max=65535, help="Port of the MLflow server; 0 for any free port."),
+]
 
 
 @dataclass
 class ServedPages:
-    """What was served, and how that ended.
+    """Addresses that were served, and how serving ended.
 
     Parameters
     ----------
     mlflow, prefect : str, optional
-        Addresses; None if that server did not answer before the end.
+        Addresses of the pages; None for a server that never answered.
     error : str, optional
-        Why serving ended, in one sentence; None if Ctrl-C stopped it.
+        Why serving ended, in one sentence; None if it was stopped with Ctrl-C.
     """
 
     mlflow: str | None = None
@@ -45,7 +48,7 @@ class ServedPages:
 
 
 class MlflowServer(NamedTuple):
-    """A server of MLflow: its address, its process, and the file that it logs to."""
+    """MLflow server: its address, its process, and its log file."""
 
     address: str
     process: subprocess.Popen[bytes]
@@ -53,13 +56,13 @@ class MlflowServer(NamedTuple):
 
 
 def ui(context: CommandContext, *, port: Port = 5000, prefect_port: PrefectPort = 4200) -> int:
-    """Serve MLflow's and Prefect's pages of this home on 127.0.0.1, until stopped with Ctrl-C."""
+    """Serve the pages of MLflow and Prefect for this home on 127.0.0.1 until Ctrl-C."""
     served = serve_pages(context.home, port=port, prefect_port=prefect_port, say=context.console.say)
     return print_end(context.console, served)
 
 
 def print_end(console: Console, served: ServedPages) -> int:
-    """Print how serving ended, and return the exit code."""
+    """Print how serving ended as text or as a JSON document, and return the exit code."""
     addresses = {"mlflow": served.mlflow, "prefect": served.prefect}
     if served.error is not None:
         return console.fail(served.error, NOTHING_DONE, **addresses)
@@ -69,23 +72,23 @@ def print_end(console: Console, served: ServedPages) -> int:
 
 
 def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str], None]) -> ServedPages:
-    """Serve the pages of both on 127.0.0.1 until interrupted.
+    """Serve the pages of MLflow and Prefect on 127.0.0.1 until Ctrl-C or until a server ends.
 
     Parameters
     ----------
     home : Path
-        The home whose runs are shown.
+        Home whose runs are shown.
     port, prefect_port : int
-        Ports of MLflow and Prefect; 0 for any free one.
+        Ports of MLflow and Prefect; 0 for any free port.
     say : callable
-        Prints a line to the user.
+        Function that prints a line to the user.
 
     Raises
     ------
     ParameterError
         If both ports are the same.
     SongformError
-        If a server does not start, most often because its port is taken.
+        If a server does not start, most often because its port is in use.
     """
     served = ServedPages()
     try:
@@ -96,7 +99,7 @@ def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str]
 
 
 def _serve(served: ServedPages, home: Path, port: int, prefect_port: int, say: Callable[[str], None]) -> None:
-    """Serve until a server ends, and record what was served."""
+    """Serve until a server ends, and record the addresses in `served`."""
     from flows.prefect_server.child_processes import stop_child
     from flows.prefect_server.connect import shared_server
     from flows.prefect_server.launch import available_port
@@ -106,7 +109,7 @@ def _serve(served: ServedPages, home: Path, port: int, prefect_port: int, say: C
     corpus.prepare()
     port = available_port(port, "--port")
     if port == prefect_port:
-        raise ParameterError(f"--port and --prefect-port are both {port}; name two different ports")
+        raise ParameterError(f"--port and --prefect-port are both {port}; give two different ports")
     with shared_server(home, prefect_port) as prefect:
         mlflow = MlflowServer(f"http://127.0.0.1:{port}", _start_mlflow(corpus, port), corpus.mlruns / "server.log")
         try:
@@ -115,7 +118,7 @@ def _serve(served: ServedPages, home: Path, port: int, prefect_port: int, say: C
             say(
                 "Ctrl-C stops both servers."
                 if prefect.process
-                else "Ctrl-C stops MLflow's server; Prefect's belongs to another songform command of this home."
+                else "Ctrl-C stops the MLflow server. Another songform command runs the Prefect server."
             )
             served.error = _wait_until_down(mlflow, prefect)
         finally:
@@ -125,27 +128,27 @@ def _serve(served: ServedPages, home: Path, port: int, prefect_port: int, say: C
 def _wait_until_up(
     served: ServedPages, mlflow: MlflowServer, prefect: PrefectServer, say: Callable[[str], None]
 ) -> None:
-    """Wait until both servers answer, and print the address of each when it does."""
+    """Wait until both servers answer, and print the address of each as soon as it answers."""
     from flows.prefect_server.health import wait_until_healthy
 
     wait_until_healthy(f"{mlflow.address}/health", mlflow.process, log=mlflow.log)
     served.mlflow = mlflow.address
-    say(f"MLflow:  {mlflow.address}/#/experiments  (choose Model training; experiments, runs, models)")
+    say(f"MLflow:  {mlflow.address}/#/experiments  (experiments, runs, models; choose Model training)")
     prefect.wait()
     served.prefect = prefect.pages
     say(f"Prefect: {prefect.pages}  (flow runs, tasks, logs)")
 
 
 def _wait_until_down(mlflow: MlflowServer, prefect: PrefectServer) -> str:
-    """Wait until a server ends by itself; return which one, in a sentence."""
+    """Wait until one of the servers ends; return one sentence that names it."""
     while mlflow.process.poll() is None and prefect.is_up:
         time.sleep(0.5)
     name, log = ("Prefect", prefect.log) if mlflow.process.poll() is None else ("MLflow", mlflow.log)
-    return f"the server of {name} ended; {log} may say why; start songform ui again"
+    return f"the {name} server ended; check {log} for the reason, and start songform ui again"
 
 
 def _start_mlflow(corpus: Corpus, port: int) -> subprocess.Popen[bytes]:
-    """Start MLflow's server with one worker and none of the job runners that it starts by default."""
+    """Start the MLflow server with one worker and without the job runners that it starts by default."""
     from flows.prefect_server.child_processes import supervised_child
     from tasks.train.tracking import store_uri
 

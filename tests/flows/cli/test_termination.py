@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP end a command with an exit code of their own and, with --json, with one document."""
+"""Tests that Ctrl-C, SIGTERM and SIGHUP end a command with the right exit code and, with --json, with one document."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MOMENTS = {"importing": WHILE_IMPORTING, "parsing": WHILE_PARSING, "working": WH
 
 
 def interrupted(moment, number, home, *words, before=None):
-    """Run `songform status` in a process that sends itself a signal at a moment."""
+    """Run `songform status` in a process that sends itself a signal at the given moment."""
     program = MOMENTS[moment].format(signal=int(number))
     command = [sys.executable, "-c", program, "status", "--home", str(home), *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=before)

@@ -1,4 +1,4 @@
-"""songform run, analyze and demo: what failed in the ingest or in the analysis decides the exit code."""
+"""Tests that failures of the ingest and of the analysis set the exit code of songform run, analyze and demo."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PROBLEMS = [
 
 @pytest.fixture
 def _no_server(monkeypatch):
-    """Let a command find a Prefect server at once; the flows are not run here."""
+    """Replace the Prefect server, because the tests do not run the flows."""
 
     @contextmanager
     def nothing(home, *modules):
@@ -43,7 +43,7 @@ def _no_server(monkeypatch):
 @pytest.mark.usefixtures("_no_server")
 @pytest.mark.parametrize("command", ["analyze", "run", "demo"])
 @pytest.mark.parametrize(("of_ingest", "of_analysis", "code"), PROBLEMS)
-def test_every_problem_is_in_the_document_and_in_the_exit_code(
+def test_every_problem_is_in_the_document_and_sets_the_exit_code(
     songform, document, monkeypatch, tmp_path, *, command, of_ingest, of_analysis, code
 ):
     analyzed = AnalyzeReport(IngestReport([TRACK], of_ingest), [REPORT], problems=of_analysis)
@@ -72,7 +72,7 @@ def test_interrupted_training_still_reports_the_tracks(songform, document, monke
     assert (told["tracks"], told["problems"], told["notes"]) == ([TRACK], ["a feed cannot be listed"], ["a note"])
 
 
-def test_interruption_of_a_training_passes_through_prefect_with_the_ingest(monkeypatch, tmp_path):
+def test_interruption_of_a_training_keeps_the_ingest_report_through_prefect(monkeypatch, tmp_path):
     def interrupt(*words, **options):
         raise KeyboardInterrupt
 

@@ -1,6 +1,6 @@
-"""Tests of the recipes in the README's section "How to extend", in a copy of the code.
+"""Each recipe of docs/extending.md works: it is carried out in a copy, and the extension is used there.
 
-Each recipe is applied as edits of the files that the README names. A script in this folder then checks the extension in
+A recipe is applied as edits of the files that the page names. A script beside this file then uses the extension, in
 a process that imports the copy.
 """
 
@@ -209,18 +209,21 @@ def run(script: str, copy: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def recipes_section() -> str:
+    """Return the part of docs/extending.md that holds the recipes."""
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    return page.partition("## How to extend\n")[2].partition("\n## ")[0]
+
+
 def recipe(title: str) -> str:
     """Return the text of a recipe."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("## How to extend\n")[2].partition("\n## ")[0]
+    section = recipes_section()
     (text,) = re.findall(rf"^- \*\*{title}\.\*\*(.*?)(?=^- |^\n|\Z)", section, re.MULTILINE | re.DOTALL)
     return text
 
 
-def test_every_recipe_of_the_readme_is_tested() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("## How to extend\n")[2].partition("\n## ")[0]
-    assert re.findall(r"^- \*\*(.+?)\.\*\*", section, re.MULTILINE) == list(RECIPES)
+def test_every_recipe_of_the_documentation_is_carried_out_here() -> None:
+    assert re.findall(r"^- \*\*(.+?)\.\*\*", recipes_section(), re.MULTILINE) == list(RECIPES)
 
 
 @pytest.mark.parametrize("title", RECIPES)

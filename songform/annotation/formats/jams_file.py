@@ -110,7 +110,7 @@ def _chosen(jam: Any) -> Any:
 
 def _violation(document: Mapping[str, Any], error: Exception) -> str:
     """Return where and how a document violates the schema, without the words of jams and jsonschema."""
-    cause = error.__context__
+    cause: Any = error.__context__  # jams raises its error while it handles that of jsonschema
     if not hasattr(cause, "absolute_path"):  # jams could not build its objects, or a namespace is unknown
         details = "a field is unknown or is of the wrong type; use jams.load to see which one"
         return next(_invalid_parts(document), details)

@@ -44,7 +44,7 @@ def report_annotation(document: Any, *, annotator: str = "", tool: str = "") -> 
         raise AnnotationError("it is JSON but not a songform report; it has no list of segments")
     track = document.get("track")
     track = track if isinstance(track, Mapping) else {}
-    duration = track.get("duration")
+    duration: Any = track.get("duration")
     rows = [_row(f"segment {number}", segment) for number, segment in enumerate(document["segments"], start=1)]
     return annotation_of(
         rows,

@@ -1,4 +1,4 @@
-"""Tests that the Python code in the documentation runs, and that the files it names exist."""
+"""The Python in the documentation runs, and the files that it names exist."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "librosa.md"
 
 
-def test_every_file_and_folder_named_in_the_documentation_exists() -> None:
+def test_every_file_and_folder_that_the_documentation_names_exists() -> None:
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
     named = {
         (page.name, path)
@@ -29,8 +29,8 @@ def test_every_file_and_folder_named_in_the_documentation_exists() -> None:
     assert sorted(each for each in named if not (ROOT / each[1]).exists()) == []
 
 
-def test_code_of_the_page_on_librosa_runs() -> None:
-    """The code itself compares both libraries with assertions; its plot covers the whole length of the song."""
+def test_the_page_on_librosa_runs_from_top_to_bottom() -> None:
+    """Its own assertions compare both libraries; what it draws shows the song's whole length."""
     mpl.use("Agg")
     names: dict[str, object] = {}
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
@@ -40,10 +40,10 @@ def test_code_of_the_page_on_librosa_runs() -> None:
     assert 40 < float(names["tempo"][0]) < 240
 
 
-def test_readme_queries_of_the_table_of_segments_return_the_expected_rows(
+def test_the_readmes_questions_to_the_table_of_segments_have_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The longest build-up is in the second of two songs, and the section most like the first one is its copy."""
+    """Two songs: the longest build-up is the second's, and the section most like the first one its twin."""
     rng = np.random.default_rng(3)
     times, values = np.arange(40) * 0.5, rng.standard_normal((40, len(FEATURE_COLUMNS)))
     values[30:] = values[:10]
@@ -72,7 +72,7 @@ def test_readme_queries_of_the_table_of_segments_return_the_expected_rows(
     assert isinstance(table, pd.DataFrame)
     assert table.distance.nsmallest(2).index.tolist() == [0, 5]
     assert table.length.tolist() == [5, 4, 11, 6, 9, 5]
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[1] == ["4", "b", "6.0", "15.0", "9.0"]
-    assert lines[3] == ["title", "start", "end", "state", "distance"]
-    assert [line[:2] for line in lines[4:]] == [["5", "b"], ["3", "b"], ["4", "b"]]  # none of them in the first song
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert said[1] == ["4", "b", "6.0", "15.0", "9.0"]
+    assert said[3] == ["title", "start", "end", "state", "distance"]
+    assert [line[:2] for line in said[4:]] == [["5", "b"], ["3", "b"], ["4", "b"]]  # none of the first song's own

@@ -1,6 +1,6 @@
-"""Tests of the recipes in the README's section "How to extend", in a copy of the code.
+"""Each recipe of the README's "How to extend" works: it is carried out in a copy, and the extension is used there.
 
-Each recipe is applied as edits of the files that the README names. A script in this folder then checks the extension in
+A recipe is applied as edits of the files that the README names. A script beside this file then uses the extension, in
 a process that imports the copy.
 """
 
@@ -217,7 +217,7 @@ def recipe(title: str) -> str:
     return text
 
 
-def test_every_recipe_of_the_readme_is_tested() -> None:
+def test_every_recipe_of_the_readme_is_carried_out_here() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     section = readme.partition("## How to extend\n")[2].partition("\n## ")[0]
     assert re.findall(r"^- \*\*(.+?)\.\*\*", section, re.MULTILINE) == list(RECIPES)

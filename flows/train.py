@@ -68,7 +68,7 @@ def train(
     experiment : str
         MLflow experiment that the run is recorded in.
     again : bool
-        Whether to train again even if a run with the same settings and tracks is finished.
+        Whether to train again even if a run with the same settings and tracks has finished.
 
     Raises
     ------

@@ -47,9 +47,7 @@ class CommandLine(TyperGroup):
             return super().main(words, *positional, obj={"json": console.json}, **options)
         except SystemExit as end:
             reason = end.__context__
-            if isinstance(
-                reason, BrokenPipeError
-            ):  # the pipe was closed while help was printed: songform --help | head
+            if isinstance(reason, BrokenPipeError):  # the help was cut off, as in `songform --help | head`
                 raise SystemExit(OUTPUT_CLOSED) from None
             interruption = getattr(reason, "__cause__", None)
             if isinstance(interruption, KeyboardInterrupt):  # while parsing; commands handle interruptions themselves

@@ -60,7 +60,7 @@ Home = Annotated[
 Json = Annotated[
     bool,
     typer.Option(
-        "--json", help="Print the result as one JSON document on standard output, and all messages on standard error."
+        "--json", help="Print the result as one JSON document on standard output. Messages go to standard error."
     ),
 ]
 Version = Annotated[

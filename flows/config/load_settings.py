@@ -82,7 +82,7 @@ def load_settings(home: Path, environment: Mapping[str, str], assignments: Itera
 def _entries(path: Path, entries: Any) -> list[dict[str, Any]]:
     if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
         return entries
-    msg = f'{path}: playlists is a list; put each playlist under its own heading [[playlists]], with url = "..."'
+    msg = f'{path}: playlists must be a list; put each playlist under its own heading [[playlists]], with url = "..."'
     raise SettingsError(msg)
 
 

@@ -70,5 +70,5 @@ def wait_until_healthy(url: str, process: subprocess.Popen[bytes], *, log: Path)
         time.sleep(0.05)
     ended = f"exited with code {process.returncode}" if process.poll() is not None else "did not answer in time"
     raise SongformError(
-        f"the server for {url} {ended}; check {log} for the reason (another program may be using its files)"
+        f"the server at {url} {ended}; check {log} for the reason (another program may be using its files)"
     )

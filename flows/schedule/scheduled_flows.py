@@ -92,7 +92,7 @@ def retry_due(home: Path = Path()) -> State[Any]:
 
 @flow(name="train-anew", flow_run_name="train anew")
 def train_anew(home: Path = Path(), experiment: str = "songform") -> State[Any]:
-    """Train on the whole corpus, unless a run with the same settings and tracks is finished."""
+    """Train on the whole corpus, unless a run with the same settings and tracks has finished."""
     exit_with_parent()
     from flows.train import train
 

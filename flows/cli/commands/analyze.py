@@ -46,7 +46,7 @@ def analyze(
     out: Out = None,
     sonify: Sonify = False,
 ) -> int:
-    """Analyze songs: print a timeline of each, and write JSON, labels, pictures and a page with a player and editor."""
+    """Analyze songs: print timelines, and write JSON, label files, pictures and pages with a player and an editor."""
     settings = context.settings(assignments)
     folder = None if out is None else _output_folder(out)
     with context.server("flows.analyze", sources):

@@ -27,7 +27,7 @@ __all__ = ["FailureGroup", "corpus_status", "failures_by_class", "print_failures
 
 Failed = Annotated[
     bool,
-    typer.Option("--failed", help="List only failed tracks, grouped by class of failure, and how to fix each class."),
+    typer.Option("--failed", help="List only the failed tracks, by class of failure, with a fix for each class."),
 ]
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["print_metrics", "print_train", "train", "train_document"]
 
 Again = Annotated[
-    bool, typer.Option("--again", help="Train again even if a run with the same settings and tracks is finished.")
+    bool, typer.Option("--again", help="Train again even if a run with the same settings and tracks has finished.")
 ]
 
 

@@ -271,9 +271,15 @@ def test_invalid_playlist_is_reported_with_its_file_and_entry(tmp_path, entry, m
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[playlists]\nurl = 'a'", "playlists is a list; put each playlist under its own heading [[playlists]], with"),
-        ("playlists = 'a'", "playlists is a list; put each playlist under its own heading [[playlists]], with"),
-        ("playlists = ['a', 'b']", "playlists is a list; put each playlist under its own heading [[playlists]], with"),
+        (
+            "[playlists]\nurl = 'a'",
+            "playlists must be a list; put each playlist under its own heading [[playlists]], with",
+        ),
+        ("playlists = 'a'", "playlists must be a list; put each playlist under its own heading [[playlists]], with"),
+        (
+            "playlists = ['a', 'b']",
+            "playlists must be a list; put each playlist under its own heading [[playlists]], with",
+        ),
         ("[[playlist]]\nurl = 'a'", "there is no [[playlist]]; did you mean [[playlists]]?"),
         ("[playlist]\nurl = 'a'", "there is no setting playlist; did you mean playlists?"),
         (

@@ -1,1 +1,1 @@
-"""Flows: what happens, in which order. The command line is `flows.cli`."""
+"""Prefect flows, which run the tasks in order, and the command line (`flows.cli`)."""

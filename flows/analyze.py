@@ -1,4 +1,4 @@
-"""Analyze: the form of songs, by a trained model."""
+"""The flow `analyze`: find the form of songs with a trained model."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ __all__ = ["AnalyzeReport", "analyze", "analyze_ingested"]
 
 @dataclass(frozen=True)
 class AnalyzeReport:
-    """The form of some songs.
+    """Result of an analysis.
 
     Parameters
     ----------
     ingested : IngestReport
-        What became of the sources' tracks.
+        Outcomes of the tracks of the sources.
     reports : list of dict
-        A document a track, as written to `<key>.json`, and its `path`; where it was asked for, that of the
-        `sonified` song, too.
+        One report per analysed track, as written to `<key>.json`, with its `path`, and with the path of the `sonified`
+        song if the songs were sonified.
     model : ModelInfo
-        By whose model.
+        Model that found the form.
     problems : list of str
-        A sentence for each song that could not be analysed while others could, or not be sonified.
+        One sentence per song that could not be analysed or sonified.
     """
 
     ingested: IngestReport
@@ -46,7 +46,7 @@ class AnalyzeReport:
 
     @property
     def all_problems(self) -> list[str]:
-        """The problems of the ingest and of the analysis."""
+        """Problems of the ingest and of the analysis."""
         return [*self.ingested.problems, *self.problems]
 
 
@@ -61,31 +61,33 @@ def analyze(
     limit: int | None = None,
     sonify: bool = False,
 ) -> AnalyzeReport:
-    """Bring the tracks of some sources in, and tell the form of each.
+    """Ingest the tracks of some sources, and find the form of each.
 
     Parameters
     ----------
     home : Path
-        The corpus's home.
+        Home of the corpus.
     sources : list of str
-        Addresses, files, folders, lists.
+        Addresses, audio files, folders, or text files with one source per line.
     settings : Settings
         All settings.
     model : str, optional
-        MLflow's address of a bundle; else the champion; else states are fitted on each song itself.
+        MLflow URI of a model. By default the champion; without a champion, the states of each song are found from that
+        song alone.
     out : Path, optional
-        Another folder for the files.
+        Folder for the files. By default `data/reports/<model>`.
     limit : int, optional
-        Most tracks of each source.
+        Maximum number of tracks per source.
     sonify : bool
-        Write each song with its segments made audible, too.
+        Whether to write an audio file per song in which boundaries and states can be heard.
 
     Raises
     ------
     SourceError
-        If there is no track to analyse.
+        If no source can be listed.
     RunStoppedError
-        If no track could be analysed, or the model is not available; with what became of each track.
+        If no track could be ingested or analysed, or the model is not available. The error has the outcome of each
+        track.
     """
     ingested = report_of(ingest(home, sources, settings, limit, return_state=True))
     with attach_ingest_report(ingested):
@@ -99,8 +101,8 @@ def analyze(
 def analyze_ingested(
     home: Path, ingested: IngestReport, settings: Settings, model: str | None, out: Path | None = None
 ) -> AnalyzeReport:
-    """Tell the form of the tracks that an ingest brought in; see `analyze`."""
-    keys = _keys_at_hand(ingested)
+    """Find the form of the tracks of an ingest; see `analyze`."""
+    keys = _ingested_keys(ingested)
     chosen = choose_model(home, model, fetch=fetch_bundle)
     documents = report_tracks(home, keys, settings, chosen, out=out, n_tracks=len(keys))
     problems = [document["error"] for document in documents if "error" in document]
@@ -111,11 +113,17 @@ def analyze_ingested(
     return AnalyzeReport(ingested, reports, chosen, problems)
 
 
-def _keys_at_hand(ingested: IngestReport) -> list[str]:
-    """Return the keys of the tracks that an ingest found or brought in; if there is none, every reason is told."""
+def _ingested_keys(ingested: IngestReport) -> list[str]:
+    """Return the keys of the tracks that have features.
+
+    Raises
+    ------
+    SourceError
+        If there are none. The message lists all reasons.
+    """
     keys = [track["key"] for track in ingested.done]
     if not keys:
         reasons = [track["error"]["message"] for track in ingested.tracks if track["error"]] + ingested.problems
         none = "there is no track to analyse; give another SOURCE"
-        raise SourceError(problems_message("not one of these tracks can be had", reasons or [none]))
+        raise SourceError(problems_message("none of these tracks could be ingested", reasons or [none]))
     return keys

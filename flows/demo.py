@@ -1,7 +1,7 @@
-"""Demo: the whole pipeline on a playlist that songform composes itself.
+"""The demo: the whole pipeline on songs that songform composes.
 
-The songs' true form is known, so the demo can say how well it was found. They are served on loopback as a podcast feed
-and fetched from there by yt-dlp, as any feed would be.
+The true form of these songs is known, so the demo can report how well it was found. The songs are served on loopback as
+a podcast feed and downloaded with yt-dlp, like any other feed.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _ITUNES = "http://www.itunes.com/dtds/podcast-1.0.dtd"
 
 @dataclass(frozen=True)
 class DemoReport:
-    """What the demo came to.
+    """Result of the demo.
 
     Parameters
     ----------
     run : RunReport
-        Of the pipeline.
+        Result of the pipeline.
     frames_right : float
-        Share of all frames of all songs with the right state.
+        Share of the frames of all songs that have the correct state, from 0 to 1.
     by_track : dict of str to float
-        The same for each song, by key.
+        The same share for each song, by key.
     """
 
     run: RunReport
@@ -53,18 +53,18 @@ class DemoReport:
 
 
 def demo(home: Path, settings: Settings, *, seed: int) -> DemoReport:
-    """Compose a playlist, serve it, run the pipeline on it, and compare what was found with what is true.
+    """Compose songs, serve them, run the pipeline on them, and compare the result with the true form.
 
-    It needs a Prefect server, as every flow does.
+    A Prefect server must be running.
 
     Parameters
     ----------
     home : Path
-        The home of the corpus.
+        Home of the corpus.
     settings : Settings
         All settings.
     seed : int
-        Another seed composes another playlist.
+        Seed of the composed songs.
     """
     from flows.run import run
     from songform.synth import playlist
@@ -83,20 +83,20 @@ def demo(home: Path, settings: Settings, *, seed: int) -> DemoReport:
 
 
 def _for_demo(settings: Settings) -> Settings:
-    """Return the settings with leave to fetch from this machine, at once; and the songs stay, to be heard."""
+    """Return the settings, changed to download from this machine without pauses and to keep the audio for the pages."""
     download = settings.download.model_copy(update={"allow_private": True, "host_seconds": 0.0})
     audio = settings.audio.model_copy(update={"keep": True})
     return settings.model_copy(update={"download": download, "audio": audio})
 
 
 def guid(seed: int, number: int) -> str:
-    """Return what identifies a song of the demo for ever."""
+    """Return the GUID of a song of the demo in its feed."""
     return f"songform-demo-{seed}-{number}"
 
 
 @contextmanager
 def served_feed(folder: Path, songs: list[Song], seed: int) -> Iterator[str]:
-    """Serve songs as a podcast feed on loopback, for the length of a `with` block; give the feed's address."""
+    """Serve songs as a podcast feed on loopback within a `with` block; yield the address of the feed."""
     import soundfile
 
     server = _SilentServer(("127.0.0.1", 0), partial(_SilentHandler, directory=str(folder)))
@@ -115,7 +115,7 @@ def served_feed(folder: Path, songs: list[Song], seed: int) -> Iterator[str]:
 
 
 def frames_right(report: RunReport, truth: dict[str, Song], settings: Settings) -> tuple[float, dict[str, float]]:
-    """Return the share of frames with the right state, over all songs and for each."""
+    """Return the share of frames with the correct state, for all songs together and for each song."""
     import numpy as np
 
     from songform.features.stft import frame_times, n_frames
@@ -135,7 +135,7 @@ def frames_right(report: RunReport, truth: dict[str, Song], settings: Settings) 
 
 
 def _feed(songs: list[Song], seed: int, address: str) -> bytes:
-    """Write the feed: RSS 2.0 with enclosures."""
+    """Return the feed as RSS 2.0 with enclosures."""
     ET.register_namespace("itunes", _ITUNES)
     rss = ET.Element("rss", version="2.0")
     channel = ET.SubElement(rss, "channel")
@@ -151,14 +151,14 @@ def _feed(songs: list[Song], seed: int, address: str) -> bytes:
 
 
 class _SilentServer(ThreadingHTTPServer):
-    """Bears that yt-dlp hangs up once it has seen enough of a file to know what it is."""
+    """HTTP server that ignores closed connections: yt-dlp closes one after it has detected the format of a file."""
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a request that matters is made again by the one who wants it."""
+        """Do nothing; yt-dlp retries requests that fail."""
 
 
 class _SilentHandler(SimpleHTTPRequestHandler):
-    """Serves a folder and keeps quiet about it."""
+    """Request handler that serves a folder without logging."""
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name that http.server gave it
-        """Say nothing: the terminal is the user's."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name of the parameter in http.server
+        """Do nothing, so that requests are not printed in the terminal."""

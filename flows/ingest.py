@@ -1,8 +1,8 @@
-"""Ingest: from sources to features, each track once.
+"""The flow `ingest`: from sources to features.
 
-Tracks are ingested a batch at a time: small enough to be seen in Prefect's UI, large enough to keep all cores busy, and
-what Prefect keeps of each task is released with its batch. Tracks on which another process of this home works are left
-for last: most of them are done by then.
+Tracks are ingested in batches, which are small enough for Prefect's UI and large enough to use all cores. The memory
+that Prefect uses per task is released after each batch. Within a batch, tracks that are locked by another process of
+this home come last, because most of them are finished by then.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from tasks.store.tracks import Track
 
 __all__ = ["WITH_FAILURES", "IngestReport", "NothingDoneError", "ingest", "report_of"]
 
-WITH_FAILURES = "Completed with failures"  # the name of the state in Prefect's UI
-BATCH_SIZE = 100  # tracks
+WITH_FAILURES = "Completed with failures"  # name of the state in Prefect's UI
+BATCH_SIZE = 100  # number of tracks
 
 
 @dataclass(frozen=True)
 class Listed:
-    """What some sources hold, and what is to be said of that."""
+    """Tracks of some sources, with the problems and notes of the listing."""
 
     tracks: tuple[Track, ...]
     problems: list[str]
@@ -65,33 +65,34 @@ def ingest(
     limit: int | None = None,
     retry_failed: bool = False,
 ) -> IngestReport:
-    """Bring the tracks of some sources into the corpus.
+    """Add the tracks of some sources to the corpus: download the audio and extract features.
 
     Parameters
     ----------
     home : Path
-        The corpus's home.
+        Home of the corpus.
     sources : list of str
-        Addresses, files, folders, lists; none means the tracks of the corpus that failed and are due.
+        Addresses, audio files, folders, or text files with one source per line. If empty, the failed tracks of the
+        corpus whose retry is due are ingested.
     settings : Settings
         All settings.
     limit : int, optional
-        Most tracks of each source.
+        Maximum number of tracks per source.
     retry_failed : bool
-        Try again even what failed for good.
+        Whether to retry permanent failures as well.
 
     Returns
     -------
     IngestReport
-        What became of the tracks. The run's state is Completed; or Completed with failures, under that name; or Failed,
-        if no track stands. `report_of` reads the report from any of them.
+        Outcomes of the tracks. The state of the run is Completed, Completed with failures, or Failed if no track was
+        ingested. `report_of` returns the report for any of these states.
 
     Raises
     ------
     SourceError
         If no source can be listed.
     NothingDoneError
-        If not one track stands.
+        If no track was ingested.
     """
     Corpus(home).prepare()
     alerts = IngestAlerts(Corpus(home), settings)
@@ -109,11 +110,11 @@ def ingest(
     publish_tracks(report.tracks)
     publish_links(sources)
     state = final_state(report, is_asked=bool(sources or found.wanted))
-    return cast("IngestReport", state)  # Prefect gives a caller the result of a state that a flow returns
+    return cast("IngestReport", state)  # Prefect returns the result of this state to the caller
 
 
 def list_sources(home: Path, sources: list[str], settings: Settings, limit: int | None, alerts: IngestAlerts) -> Listed:
-    """List all sources; one that cannot be listed is a problem, and an error only if there is no other."""
+    """List all sources. A source that cannot be listed is a problem, or an error if there is no other track."""
     listing = list_source.with_options(**retry_options(settings.download))
     tracks: list[Track] = []
     problems: list[str] = []
@@ -133,17 +134,17 @@ def list_sources(home: Path, sources: list[str], settings: Settings, limit: int 
             notes.extend(found.notes)
     if sources and not tracks:
         none = f"there is no track in {', '.join(sources)}"
-        raise SourceError(problems_message("not one of these sources can be listed", problems or [none]))
+        raise SourceError(problems_message("none of these sources could be listed", problems or [none]))
     return Listed(unique_tracks(tracks), problems, notes)
 
 
 def ingest_in_batches(home: Path, found: IngestPlan, settings: Settings, *, retry_failed: bool) -> list[str]:
-    """Ingest the wanted tracks, one batch after the other; return what is odd about them."""
+    """Ingest the tracks of a plan, one batch after the other; return notes about unusual tracks."""
     remove_leftover_downloads(home, found.cached, settings)
     if not found.wanted:
         return []
     wanted, notes = interleaved_by_host(found.wanted), []
-    # A single batch is no sub-flow: that would only be one more thing to click on, and cost a second.
+    # A single batch is not a sub-flow, which would take a second and add a level to Prefect's UI.
     work = ingest_batch if len(wanted) > BATCH_SIZE else ingest_batch.fn
     progress = publish_progress(0, len(wanted))
     with cluster_settings(settings) as placed:
@@ -155,7 +156,10 @@ def ingest_in_batches(home: Path, found: IngestPlan, settings: Settings, *, retr
 
 @flow(name="ingest-batch", flow_run_name="ingest {tracks[0].title} and others", validate_parameters=False)
 def ingest_batch(home: Path, tracks: list[Track], settings: Settings, retry_failed: bool) -> list[str]:
-    """Fetch and extract tracks, each in one process at a time; return what is odd about them."""
+    """Download tracks and extract their features; return notes about unusual tracks.
+
+    Each track is locked, so that only one process works on it at a time.
+    """
     corpus, keys = Corpus(home), [track.key for track in tracks]
     with locked_tracks(corpus, keys) as ours:
         own = [track for track in tracks if track.key in ours]
@@ -166,8 +170,8 @@ def ingest_batch(home: Path, tracks: list[Track], settings: Settings, retry_fail
 
 
 def fetch_and_extract(home: Path, tracks: list[Track], settings: Settings, *, retry_failed: bool) -> list[str]:
-    """Fetch the tracks whose audio is missing, then extract all; return what is odd about them."""
-    # Another process may have ingested some of them since they were found wanted.
+    """Download the tracks whose audio is missing, and extract all features; return notes about unusual tracks."""
+    # Another process may have ingested some of the tracks since the plan was made.
     wanted = plan_ingest(home, tracks, settings, retry_failed=retry_failed, now=datetime.now(UTC)).wanted
     notes = fetch_tracks(home, wanted, settings)
     jobs = [(track, audio) for track in wanted if (audio := existing_audio(home, track, settings)) is not None]
@@ -179,7 +183,7 @@ def fetch_and_extract(home: Path, tracks: list[Track], settings: Settings, *, re
 
 
 def fetch_tracks(home: Path, tracks: Sequence[Track], settings: Settings) -> list[str]:
-    """Fetch the tracks whose audio is missing; return what is odd about them."""
+    """Download the tracks whose audio is missing; return notes about unusual tracks."""
     fetch = fetch_audio.with_options(**retry_options(settings.download))
     missing = [track for track in tracks if existing_audio(home, track, settings) is None]
     calls = [{"home": home, "track": track, "settings": settings} for track in missing]
@@ -192,18 +196,18 @@ def fetch_tracks(home: Path, tracks: Sequence[Track], settings: Settings) -> lis
 
 
 def record_loss(home: Path, tracks: Sequence[Track], settings: Settings, result: object) -> None:
-    """Record the failure of tracks whose task could not record it itself, because its worker died.
+    """Record the failure of tracks whose task could not record it, because its worker died.
 
     Raises
     ------
     Exception
-        Of the task, if not even the failure could be written down, or by a defect.
+        Exception of the task, if it is a defect or the failure could not be recorded.
     """
     if isinstance(result, WorkerLostError):
         for track in tracks:
             msg = (
-                f"{track.title} took down the workers that had it, most often because memory ran out; "
-                "give the workers more memory, and look at their logs"
+                f"{track.title} crashed the workers that processed it, most often because they ran out of memory; "
+                "give the workers more memory, and check their logs"
             )
             error = TrackError(msg, "environment")
             record_failure(Corpus(home), track, error, settings=settings.download, attempted=False)
@@ -212,20 +216,20 @@ def record_loss(home: Path, tracks: Sequence[Track], settings: Settings, result:
 
 
 def final_state(report: IngestReport, *, is_asked: bool) -> State[IngestReport]:
-    """Return the truth about an ingest; where nothing was asked for and nothing was due, that is no failure."""
+    """Return the state of an ingest; it is Completed if no source was given and no retry was due."""
     if not is_asked:
         return Completed(message="nothing is due", data=report)
     message = outcome_counts(report.tracks)
     if report.tracks and not report.done:
         first = next((track["error"]["message"] for track in report.tracks if track["error"]), "")
-        return Failed(message=message, data=NothingDoneError(f"no track stands ({message}): {first}", report))
+        return Failed(message=message, data=NothingDoneError(f"no track was ingested ({message}): {first}", report))
     if len(report.done) < len(report.tracks) or report.problems:
         return Completed(name=WITH_FAILURES, message=message, data=report)
     return Completed(message=message, data=report)
 
 
 def report_of(state: State[IngestReport]) -> IngestReport:
-    """Return the report of an ingest, whatever state it ended in; raise what stopped it."""
+    """Return the report of an ingest from its final state; raise the error if the ingest stopped without a report."""
     result = state.result(raise_on_failure=False)
     if isinstance(result, NothingDoneError):
         return result.report

@@ -1,7 +1,7 @@
-"""What an ingest observes that somebody may want to know, and the alerts that it sends at the end.
+"""Alerts of an ingest, which are sent at its end.
 
-`tasks.alerts.conditions` judges, `tasks.alerts.notify` tells each thing once. Without `notify.command` and
-`notify.webhook` nothing is looked at; and whatever goes wrong here, it breaks no ingest.
+`tasks.alerts.conditions` decides which conditions need attention, and `tasks.alerts.notify` sends each alert once.
+Without `notify.command` and `notify.webhook`, nothing is checked. Errors of alerts never stop an ingest.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ __all__ = ["IngestAlerts"]
 
 @dataclass
 class IngestAlerts:
-    """What one ingest observed.
+    """Observations of one ingest, and the alerts that follow from them.
 
     Parameters
     ----------
     corpus : Corpus
-        Of its home.
+        Corpus of the home.
     settings : Settings
-        All settings; `notify` says who is told.
+        All settings; `notify` defines the recipients.
     listed : dict of str to str or None
-        By source, why it could not be listed; None: it could.
+        Why each source could not be listed, or None if it was listed.
     n_done, n_tried : int
-        Tracks that were brought in, and those that this ingest may be judged by.
+        Number of tracks that were ingested, and number of tracks that count for the success rate.
     began : datetime
-        When the ingest began, with its zone.
+        Start of the ingest, with time zone.
     """
 
     corpus: Corpus
@@ -58,10 +58,10 @@ class IngestAlerts:
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def count(self, found: IngestPlan, tracks: Iterable[Mapping[str, Any]]) -> None:
-        """Count the tracks by what was known of them before and what became of them.
+        """Count the tracks that were ingested and those that count for the success rate.
 
-        A track that failed before and fails again says nothing new: else a single one that is beyond help would spoil
-        every quiet day of the year.
+        A track that had failed before and fails again is not counted, so that a permanently broken track does not cause
+        an alert on each day without new tracks.
         """
         wanted = {track.key for track in found.wanted}
         failed = {key for key, record in found.records.items() if record.error and record.status != "skipped"}
@@ -71,29 +71,29 @@ class IngestAlerts:
                 self.n_tried += track["status"] == "done" or track["key"] not in failed
 
     def send(self) -> list[str]:
-        """Raise the alarms; return a sentence for each that could not be delivered."""
+        """Send the alerts; return one sentence per alert that could not be delivered."""
         notify = self.settings.notify
         if not (notify.command or notify.webhook):
             return []
         try:
             return raise_alarms(self.corpus, notify, list(self._conditions(datetime.now(UTC))))
-        except Exception:  # noqa: BLE001  an alarm is no reason to lose an ingest
-            get_run_logger().warning("the alarms of this ingest could not be raised", exc_info=True)
+        except Exception:  # noqa: BLE001  a failed alert must not fail the ingest
+            get_run_logger().warning("the alerts of this ingest could not be sent", exc_info=True)
             return []
 
     def _conditions(self, now: datetime) -> Iterator[Condition]:
         notify, folder = self.settings.notify, self.corpus.data
         for source in self._watched_sources():
             yield playlist_condition(source, self.listed[source], notify)
-        if self.listed:  # a retry of what is due is made of failures
+        if self.listed:  # retries without sources consist of failed tracks only, so their success rate says nothing
             yield from success_conditions(", ".join(self.listed), self.n_done, self.n_tried, notify)
         for host, since, until, reason in host_pauses(self.corpus):
-            # A pause that began and ended within a long ingest is worth telling, too.
+            # A pause may also have begun and ended within a long ingest.
             yield circuit_condition(host, since, until, reason, self.began)
         yield version_condition(version("yt-dlp"), notify, now)
         yield disk_condition(folder, shutil.disk_usage(folder).free, notify)
 
     def _watched_sources(self) -> Sequence[str]:
-        """Return the sources that are watched: what the web has, and what `songform.toml` lists."""
+        """Return the sources whose listing is monitored: addresses, and playlists of `songform.toml`."""
         known = {playlist.url for playlist in self.settings.playlists}
         return [source for source in self.listed if "://" in source or source in known]

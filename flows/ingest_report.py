@@ -1,6 +1,7 @@
-"""What became of the tracks of an ingest, and the errors that carry it.
+"""Report of an ingest, and the errors that contain it.
 
-This module does not import Prefect, so the command line can import it before a Prefect server is known.
+This module does not import Prefect, so that the command line can import it before the address of the Prefect server is
+known.
 """
 
 from __future__ import annotations
@@ -11,23 +12,23 @@ from typing import Any
 
 from songform.errors import ParameterError, SettingsError, SongformError
 
-__all__ = ["IngestReport", "NothingDoneError", "RunStoppedError", "attach_ingest_report"]
+__all__ = ["IngestReport", "NothingDoneError", "RunInterrupted", "RunStoppedError", "attach_ingest_report"]
 
 
 class IngestReport:
-    """What became of the tracks of some sources.
+    """Outcomes of the tracks of some sources.
 
-    This is not a dataclass, because Prefect searches what a flow returns (dataclasses, lists and dicts) for futures.
-    With 5,000 tracks that search took longer than the rest of an ingest in which nothing is new.
+    This is not a dataclass, because Prefect searches dataclasses, lists and dicts that a flow returns for futures. With
+    5,000 tracks, this search took longer than the rest of an ingest without new tracks.
 
     Parameters
     ----------
     tracks : sequence of dict
         One summary per track, in the order of the sources.
     problems : sequence of str
-        One sentence for each source, or part of a source, that could not be listed.
+        One sentence per source, or part of a source, that could not be listed.
     notes : sequence of str
-        One sentence for everything that is unusual but not a failure.
+        One sentence per unusual observation that is not a failure.
     """
 
     def __init__(
@@ -37,17 +38,17 @@ class IngestReport:
 
     @property
     def done(self) -> list[dict[str, Any]]:
-        """The tracks that have features."""
+        """Tracks that have features."""
         return [track for track in self.tracks if track["status"] in ("done", "cached")]
 
 
 class NothingDoneError(SongformError):
-    """An ingest in which no track succeeded.
+    """Error of an ingest in which no track succeeded.
 
     Attributes
     ----------
     report : IngestReport
-        What became of each track.
+        Outcome of each track.
     """
 
     def __init__(self, message: str, report: IngestReport) -> None:
@@ -59,12 +60,12 @@ class NothingDoneError(SongformError):
 
 
 class RunStoppedError(SongformError):
-    """A run that cannot continue after its ingest.
+    """Error of a run that cannot continue after its ingest.
 
     Attributes
     ----------
     ingested : IngestReport
-        What became of the tracks until then. The failed tracks and their reasons may explain the error.
+        Outcome of each track. Failed tracks and their reasons may explain the error.
     """
 
     def __init__(self, message: str, ingested: IngestReport) -> None:
@@ -75,14 +76,30 @@ class RunStoppedError(SongformError):
         return self.message
 
 
+class RunInterrupted(KeyboardInterrupt):
+    """Interruption of a run after its ingest.
+
+    Attributes
+    ----------
+    ingested : IngestReport
+        Outcome of each track.
+    """
+
+    def __init__(self, ingested: IngestReport) -> None:
+        super().__init__(ingested)
+        self.ingested = ingested
+
+
 @contextmanager
 def attach_ingest_report(ingested: IngestReport) -> Iterator[None]:
-    """Attach the report of an ingest to the errors of the steps after it, so that the tracks are reported as well.
+    """Attach the report of an ingest to the errors of later steps, so that its tracks are reported as well.
 
     Raises
     ------
     RunStoppedError
-        For each `SongformError` of the block, except wrong usage, which stays as it is.
+        If the block raises a `SongformError`. Errors of wrong usage are not changed.
+    RunInterrupted
+        If the block is interrupted.
     """
     try:
         yield
@@ -90,3 +107,5 @@ def attach_ingest_report(ingested: IngestReport) -> Iterator[None]:
         raise
     except SongformError as error:
         raise RunStoppedError(str(error), ingested) from error
+    except KeyboardInterrupt as interruption:
+        raise RunInterrupted(ingested) from interruption

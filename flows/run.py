@@ -1,4 +1,4 @@
-"""Run: ingest, train and analyze in turn."""
+"""The flow `run`: ingest, train and analyze."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["RunReport", "run"]
 
 @dataclass(frozen=True)
 class RunReport:
-    """The reports of the three steps."""
+    """Reports of the three steps."""
 
     ingested: IngestReport
     trained: TrainReport
@@ -27,7 +27,7 @@ class RunReport:
 
     @property
     def problems(self) -> list[str]:
-        """The problems of the ingest and of the analysis; a training has none."""
+        """Problems of the ingest and of the analysis."""
         return self.analyzed.all_problems
 
 
@@ -39,31 +39,31 @@ def run(
     limit: int | None = None,
     experiment: str = "songform",
 ) -> RunReport:
-    """Bring tracks in, train on the whole corpus, and tell the form of each of these tracks by the new model.
+    """Ingest the tracks of some sources, train on the whole corpus, and analyze these tracks with the new model.
 
     Parameters
     ----------
     home : Path
-        The corpus's home.
+        Home of the corpus.
     sources : list of str
-        Addresses, files, folders, lists.
+        Addresses, audio files, folders, or text files with one source per line.
     settings : Settings
         All settings.
     limit : int, optional
-        Most tracks of each source.
+        Maximum number of tracks per source.
     experiment : str
-        The name under which MLflow groups the run.
+        MLflow experiment that the training is recorded in.
 
     Raises
     ------
     SourceError
         If no source can be listed.
     RunStoppedError
-        If no track can be had, or none that can be learned from; with what became of each.
+        If no track could be ingested, or the training or the analysis failed. The error has the outcome of each track.
     """
     ingested = report_of(ingest(home, sources, settings, limit, return_state=True))
     with attach_ingest_report(ingested):
         if not ingested.done:
-            raise SourceError("not one of these tracks can be had, so nothing was trained or analysed")
+            raise SourceError("none of these tracks could be ingested, so nothing was trained or analysed")
         trained = train(home, settings, experiment)
         return RunReport(ingested, trained, analyze_ingested(home, ingested, settings, trained.model_uri))

@@ -1,4 +1,4 @@
-"""Train: from features to a model, with everything that was measured in MLflow."""
+"""The flow `train`: from features to a model, recorded in MLflow."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ __all__ = ["TrainReport", "train"]
 
 @dataclass(frozen=True)
 class TrainReport:
-    """What a training came to.
+    """Result of a training.
 
     Parameters
     ----------
     run_id, params, metrics
-        Of the MLflow run.
+        ID, parameters and metrics of the MLflow run.
     model_uri : str
-        Where the bundle is.
+        MLflow URI of the model.
     is_champion : bool
-        Whether it is the champion now.
+        Whether the model is the champion now.
     is_new : bool
-        False if the run had been finished before.
+        False if the run was already finished.
     """
 
     run_id: str
@@ -57,23 +57,23 @@ def train(
     experiment: str = "songform",
     again: bool = False,
 ) -> TrainReport:
-    """Discover the states of the corpus, teach the network how they follow, and record it all.
+    """Discover the states of the corpus, train the network on them, and record the run in MLflow.
 
     Parameters
     ----------
     home : Path
-        The corpus's home.
+        Home of the corpus.
     settings : Settings
         All settings.
     experiment : str
-        The name under which MLflow groups the run.
+        MLflow experiment that the run is recorded in.
     again : bool
-        Train anew even if the same settings were trained on the same corpus before.
+        Whether to train again even if a run with the same settings and tracks has finished.
 
     Raises
     ------
     CorpusError
-        If there is nothing to learn from.
+        If the corpus has no track to train on.
     """
     Corpus(home).prepare()
     plan = plan_training(home, settings)
@@ -106,7 +106,7 @@ def _train_unless_finished(
 
 @contextmanager
 def _training_lock(home: Path) -> Iterator[None]:
-    """Let the trainings of a home take turns: the same one, asked for twice at once, is done once."""
+    """Run only one training of a home at a time, so that two identical trainings started together are done once."""
     turn = FileLock(home / "mlruns" / ".training.lock")
     try:
         turn.acquire(timeout=0)
@@ -121,7 +121,7 @@ def _training_lock(home: Path) -> Iterator[None]:
 
 @contextmanager
 def _closed_on_failure(home: Path, run_id: str) -> Iterator[None]:
-    """See that a run which fails is not left open."""
+    """End the MLflow run if the block fails or is interrupted."""
     try:
         yield
     except BaseException as error:

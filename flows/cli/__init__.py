@@ -1,1 +1,1 @@
-"""The command line: `songform`."""
+"""Command line of songform."""

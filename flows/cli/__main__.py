@@ -1,4 +1,4 @@
-"""`python -m flows.cli`: the same as the installed script `songform`."""
+"""Entry point of `python -m flows.cli`, which is the same as the installed script `songform`."""
 
 from __future__ import annotations
 

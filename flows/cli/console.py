@@ -1,8 +1,8 @@
-"""Standard output and standard error: text for people, one JSON document for programs; tables of tracks; exit codes.
+"""Output of the commands: text, JSON documents, tables of tracks, and exit codes.
 
-With `--json`, exactly one JSON document is written to standard output, and text goes to standard error or is left out.
-Titles and messages come from other people's servers and files. They are printed without control characters and never
-interpreted as markup. README lists the exit codes for users; a defect ends with Python's own, 1.
+With `--json`, exactly one JSON document is written to standard output, and text is written to standard error or
+omitted. Titles and messages are untrusted text from the web and from files. They are printed without control characters
+and never interpreted as markup. The README lists the exit codes; a defect ends with Python's exit code 1.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ DONE: Final = 0
 USAGE: Final = 2
 SOME_FAILED: Final = 3
 NOTHING_DONE: Final = 4
-INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report a process that Ctrl-C ended
+INTERRUPTED: Final = 130  # 128 + SIGINT
 OUTPUT_CLOSED: Final = 141  # 128 + SIGPIPE
 
 MAX_ROWS = 40
-"""Number of entries that a table lists one by one; the others are only counted."""
+"""Maximum number of rows of a table; further entries are only counted."""
 
 
 def exit_code(tracks: Sequence[dict[str, Any]], problems: Collection[str]) -> int:
@@ -62,17 +62,17 @@ def exit_code(tracks: Sequence[dict[str, Any]], problems: Collection[str]) -> in
 
 
 class Console:
-    """The terminal, or the program that reads the output.
+    """Standard output and standard error of a command.
 
     Parameters
     ----------
     json : bool
-        Whether the result is printed as a JSON document.
+        Whether to print the result as a JSON document instead of text.
 
     Attributes
     ----------
     has_document : bool
-        Whether the JSON document was printed.
+        Whether the JSON document has been printed.
     """
 
     def __init__(self, *, json: bool) -> None:
@@ -87,46 +87,46 @@ class Console:
         return self._out.width
 
     def say(self, text: str) -> None:
-        """Print a line of text; with JSON to standard error."""
+        """Print a line of text on standard output, or on standard error with `--json`."""
         (self._err if self.json else self._out).print(printable(text), markup=False, soft_wrap=True)
 
     def print(self, *renderables: Any) -> None:
-        """Print tables and styled text to standard output."""
+        """Print tables and styled text on standard output."""
         self._out.print(*renderables)
 
     def document(self, fields: dict[str, Any]) -> None:
         """Print the JSON document of a command."""
-        # Encoded before the first byte is written: a value that JSON does not know must not leave half a document.
-        is_unicode = sys.stdout.encoding.lower().startswith("utf")  # an older locale cannot write every title
+        # The document is encoded completely before it is written, so that an invalid value leaves no partial document.
+        is_unicode = sys.stdout.encoding.lower().startswith("utf")  # other encodings cannot represent every title
         text = json.dumps(fields, ensure_ascii=not is_unicode, indent=2, allow_nan=False)
         self.has_document = True
         try:
             sys.stdout.write(f"{text}\n")
-            sys.stdout.flush()  # here, where a closed pipe can be told from a defect
+            sys.stdout.flush()  # so that a closed pipe raises the error here
         except BrokenPipeError:
             _exit_output_closed(sys.stdout)
 
     def notes(self, notes: Iterable[str]) -> None:
-        """Print what is unusual but not a failure."""
+        """Print notes about unusual tracks, which are not failures."""
         for note in notes:
             self._err.print(f"note: {printable(note)}", markup=False, style="dim", soft_wrap=True)
 
     def problems(self, problems: Iterable[str]) -> None:
-        """Print what failed while other things succeeded."""
+        """Print failures of a command that succeeded in part."""
         for problem in problems:
             self._err.print(f"songform: {printable(problem)}", markup=False, style="yellow", soft_wrap=True)
 
     def fail(self, error: Exception | str, code: int, **fields: Any) -> int:
-        """Print why a command cannot do its work, and return its exit code.
+        """Print why a command failed, and return its exit code.
 
         Parameters
         ----------
         error : Exception or str
             The reason, in one sentence.
         code : int
-            The exit code.
+            Exit code.
         **fields
-            More fields of the JSON document.
+            Further fields of the JSON document.
         """
         message = printable(str(error))
         if self.json and not self.has_document:
@@ -136,7 +136,7 @@ class Console:
 
     @contextmanager
     def progress(self) -> Iterator[None]:
-        """Show the progress of tasks on standard error for the length of a `with` block."""
+        """Show the progress of tasks on standard error within a `with` block."""
         from flows.cli.progress_display import progress_display
 
         with progress_display(self._err):
@@ -144,40 +144,40 @@ class Console:
 
 
 class _PipeConsole(RichConsole):
-    """Ends the program when the output pipe is closed."""
+    """Rich console that ends the program when its output pipe is closed."""
 
     def on_broken_pipe(self) -> None:
         _exit_output_closed(self.file)
 
 
 def _exit_output_closed(stream: IO[str]) -> NoReturn:
-    """End without a message, as `songform status | head` should; what is still buffered is discarded."""
+    """Exit without a message and discard buffered output, for example in `songform status | head`."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     raise SystemExit(OUTPUT_CLOSED)
 
 
 def printable(text: str) -> str:
-    """Return text without the characters that control a terminal."""
+    """Return text without control characters, except line breaks."""
     return "".join(letter for letter in text if letter == "\n" or letter.isprintable())
 
 
 def cell(text: str, style: str = "") -> Text:
-    """Return text for a table, without markup and control characters."""
+    """Return printable text for a table cell; markup in it is not interpreted."""
     return Text(printable(text), style=style)
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a number with its noun: `1 track`, `2 tracks`."""
+    """Return a number and a noun in singular or plural, such as `1 track` or `2 tracks`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def duration_text(seconds: float | None) -> str:
-    """Return a duration as minutes and seconds, `?` if it is not known."""
+    """Return a duration as minutes and seconds, or `?` if it is unknown."""
     return "?" if seconds is None else clock(seconds)
 
 
 _STYLES = {"done": "green", "cached": "cyan", "failed": "red", "skipped": "yellow"}
-_URGENCY = ("failed", "skipped", "done", "cached")  # what needs attention comes first
+_URGENCY = ("failed", "skipped", "done", "cached")  # order of the rows: tracks that need attention come first
 
 
 def ingest_document(report: IngestReport) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def ingest_document(report: IngestReport) -> dict[str, Any]:
 
 
 def print_tracks(console: Console, tracks: Sequence[dict[str, Any]]) -> None:
-    """Print a table of tracks, those that failed first, and their number by outcome."""
+    """Print a table of tracks, with failed tracks first, and the number of tracks per outcome."""
     if not tracks:
         console.say("No tracks.")
         return
@@ -204,19 +204,19 @@ def print_tracks(console: Console, tracks: Sequence[dict[str, Any]]) -> None:
 
 
 def failure_reason(track: dict[str, Any]) -> str:
-    """Return why a track failed, without the title, which is printed above it."""
+    """Return why a track failed, without its title, which the table shows above."""
     message: str = track["error"]["message"]
-    # Only the title as a word of its own: `text.mp3 holds no audio` begins with the title `text`, too.
+    # With the space: the title `text` must not be removed from `text.mp3 is not an audio file`.
     return message.removeprefix(f"{track['title']} ").strip()
 
 
 def next_attempt(track: dict[str, Any]) -> str:
-    """Return when a failed track is tried again."""
+    """Return when a failed track is retried."""
     at: str | None = track["next_retry_at"]
     if at is None:
-        return "left alone: only --retry-failed asks for it again"
-    now = datetime.now(UTC).isoformat(timespec="seconds")  # as records write it, so that the two can be compared
-    return f"next try: {at.replace('T', ' ')[:16]} UTC" if at > now else "next try: with the next ingest"
+        return "not retried automatically; use --retry-failed"
+    now = datetime.now(UTC).isoformat(timespec="seconds")  # the format of records, so that strings can be compared
+    return f"next retry: {at.replace('T', ' ')[:16]} UTC" if at > now else "next retry: at the next ingest"
 
 
 def _counts_by_outcome(tracks: Sequence[dict[str, Any]]) -> str:

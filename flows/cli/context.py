@@ -1,4 +1,4 @@
-"""Running a command: what it works with, and the exit code of what goes wrong."""
+"""Execution of commands: home and settings, the Prefect server, and the exit code of each error."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from flows.cli.console import INTERRUPTED, NOTHING_DONE, USAGE, Console, ingest_document, print_tracks
+from flows.cli.console import NOTHING_DONE, USAGE, Console, ingest_document, print_tracks
 from flows.cli.options import Home, Json
+from flows.cli.termination import STOPPED, interruption_code
 from flows.config.library_environment import prepare_environment
-from flows.ingest_report import RunStoppedError
+from flows.ingest_report import RunInterrupted, RunStoppedError
 from songform.errors import CorpusError, ParameterError, SettingsError, SongformError, SourceError
 from tasks.progress import announce
 
@@ -26,71 +27,70 @@ if TYPE_CHECKING:
 __all__ = ["CommandContext", "typer_command"]
 
 _ENVIRONMENT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # only the user can fix them
-_WHICH_HOME = "name another with --home, or bring tracks in with songform ingest SOURCE"
-_GOES_ON = "the same command goes on where this one left off"
+_WHICH_HOME = "choose another home with --home, or add tracks with songform ingest SOURCE"
+_CONTINUES = "then run the same command again to continue where it stopped"
 
 
 class CommandContext:
-    """What a command works with.
+    """Home and console of a command.
 
     Parameters
     ----------
     home : Path
-        The home folder, an absolute path.
+        Absolute path of the home.
     console : Console
-        Where the result is printed.
+        Output of the command.
     """
 
     def __init__(self, home: Path, console: Console) -> None:
         self.home, self.console = home, console
 
     def settings(self, assignments: Sequence[str] | None = None) -> Settings:
-        """Read the settings of the home, with the assignments of `--set`.
+        """Return the settings of the home, changed by the assignments of `--set`.
 
         Raises
         ------
         SettingsError
-            If they cannot be read.
+            If a setting is invalid.
         """
         from flows.config.load_settings import load_settings
 
         return load_settings(self.home, os.environ, assignments or [])
 
     def require_corpus(self) -> None:
-        """Check that the home holds a corpus.
+        """Check that the home has a corpus.
 
-        Commands that only look call this before they import Prefect, which would create a folder in the home.
+        Read-only commands call this before they import Prefect, which would create a folder in the home.
 
         Raises
         ------
         CorpusError
-            If it holds none.
+            If the home has no folder `data/`.
         """
         from tasks.store.corpus import Corpus
 
         if not Corpus(self.home).data.is_dir():
-            raise CorpusError(f"{self.home} holds no corpus (no folder data/); {_WHICH_HOME}")
+            raise CorpusError(f"{self.home} has no corpus (no folder data/); {_WHICH_HOME}")
 
     @contextmanager
     def server(self, module: str, sources: Sequence[str] = ()) -> Iterator[None]:
-        """Provide a Prefect server and show progress for the length of a `with` block.
+        """Provide a Prefect server and show progress within a `with` block.
 
-        A home that cannot be written and sources that do not exist are reported before the server is started, which
-        takes seconds.
+        The home and the sources are checked first, because starting the server takes seconds.
 
         Parameters
         ----------
         module : str
-            The module of `flows` that the block imports. It is imported while the server starts.
+            Module of `flows` that the block imports. It is imported while the server starts.
         sources : sequence of str
-            The sources of the command.
+            Sources of the command.
 
         Raises
         ------
         CorpusError
             If the home cannot be written.
         SourceError
-            If no source exists.
+            If none of the sources exists.
         """
         from flows.prefect_server.connect import prefect_server
         from tasks.store.corpus import Corpus
@@ -105,13 +105,13 @@ class CommandContext:
 
 
 def typer_command(function: Callable[..., int]) -> Callable[..., None]:
-    """Return a command as typer registers it.
+    """Return a function that typer can register as a command.
 
     Parameters
     ----------
     function : callable
-        Takes a `CommandContext` and, by keyword, the options of the command; returns the exit code. The command that
-        typer registers has `--home` and `--json` in addition.
+        Implementation of the command. It takes a `CommandContext` and the command's options as keywords, and returns
+        the exit code. The options `--home` and `--json` are added.
     """
     signature = inspect.signature(function, eval_str=True)
     common = inspect.signature(_common_options, eval_str=True)
@@ -130,13 +130,13 @@ def typer_command(function: Callable[..., int]) -> Callable[..., None]:
 
 
 def _common_options(ctx: typer.Context, *, home: Home = None, json: Json = False) -> None:
-    """Declare the options that every command has."""
+    """Declare the options of all commands."""
 
 
 def _exit_code_of(work: Callable[[CommandContext], int], console: Console, home: Path) -> int:
-    """Do the work of a command; print what goes wrong as one sentence, and return the exit code."""
+    """Run a command, print any error as one sentence, and return the exit code."""
     try:
-        place = Path(os.path.abspath(home.expanduser()))  # noqa: PTH100  resolves .. but no links
+        place = Path(os.path.abspath(home.expanduser()))  # noqa: PTH100  resolves `..`, but not symbolic links
         prepare_environment(place)
         return work(CommandContext(place, console))
     except (SettingsError, ParameterError) as error:
@@ -145,18 +145,19 @@ def _exit_code_of(work: Callable[[CommandContext], int], console: Console, home:
         return _fail_stopped(console, error)
     except SongformError as error:
         return console.fail(error, NOTHING_DONE)
-    except KeyboardInterrupt:
-        return console.fail(f"stopped; {_GOES_ON}", INTERRUPTED)
+    except KeyboardInterrupt as interruption:
+        fields = ingest_document(interruption.ingested) if isinstance(interruption, RunInterrupted) else {}
+        return console.fail(STOPPED, interruption_code(interruption), **fields)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _ENVIRONMENT_ERRORS:
             return console.fail(_environment_sentence(error), NOTHING_DONE)
-        if console.json and not console.has_document:  # Python prints the traceback to standard error
+        if console.json and not console.has_document:  # Python prints the traceback on standard error
             console.document({"error": f"unexpected {type(error).__name__}: {error}; please report it"})
         raise
 
 
 def _fail_stopped(console: Console, error: RunStoppedError) -> int:
-    """Print what became of the tracks, and then why the run stopped."""
+    """Print the outcome of each track, and then why the run stopped."""
     if not console.json:
         print_tracks(console, error.ingested.tracks)
     console.notes(error.ingested.notes)
@@ -166,11 +167,11 @@ def _fail_stopped(console: Console, error: RunStoppedError) -> int:
 
 def _environment_sentence(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
-    return f"this machine refuses: {error.strerror}{where}; make room or mend the permissions, then {_GOES_ON}"
+    return f"the system reported: {error.strerror}{where}; free some disk space or fix the permissions, {_CONTINUES}"
 
 
 def _require_sources(sources: Sequence[str]) -> None:
-    """Check that some source may exist; one that is missing beside others is a problem of the report.
+    """Check that at least one source may exist; otherwise, missing sources are problems in the report.
 
     Raises
     ------
@@ -189,4 +190,4 @@ def _require_sources(sources: Sequence[str]) -> None:
         except SourceError as error:
             missing.append(str(error))
     if missing and len(missing) == len(sources):
-        raise SourceError(problems_message("not one of these sources is there", missing))
+        raise SourceError(problems_message("none of these sources exists", missing))

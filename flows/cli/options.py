@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options that are shared by several commands."""
 
 from __future__ import annotations
 
@@ -17,39 +17,84 @@ __all__ = [
     "PrefectPort",
     "Sources",
     "SourcesOrNone",
+    "Version",
     "valid_name",
     "valid_name_or_none",
 ]
 
 
 def valid_name(value: str) -> str:
-    """Return a name; an empty one, which MLflow cannot show, is wrong usage."""
+    """Return a name if it is not blank; a blank name, which MLflow cannot show, is wrong usage."""
     if not value.strip():
-        raise typer.BadParameter("a name is needed")
+        raise typer.BadParameter("the name is blank; give another one")
     return value
 
 
 def valid_name_or_none(value: str | None) -> str | None:
-    """Return a name as `valid_name` does, or None if the option was not given."""
+    """Return a name that is not blank, or None if the option was not given; see `valid_name`."""
     return None if value is None else valid_name(value)
 
 
-_SOURCES = typer.Argument(metavar="SOURCE...", help="Address of a track, playlist or feed; audio file; folder; list.")
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"songform {version('songform')}")
+        raise typer.Exit
+
+
+_SOURCES = typer.Argument(
+    metavar="SOURCE",
+    help="Address of a track, playlist, album or podcast feed; audio file; folder; or text file with one source per "
+    "line.",
+)
 
 Home = Annotated[
-    Path | None, typer.Option("--home", help="Folder of data/, mlruns/ and songform.toml.", show_default=".")
+    Path | None,
+    typer.Option(
+        "--home",
+        metavar="FOLDER",
+        help="Home: the folder that holds data/, mlruns/ and songform.toml. By default the current folder.",
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document; all else goes to stderr.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print the result as one JSON document on standard output. Messages go to standard error."
+    ),
+]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+]
 Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Change a setting; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="SECTION.NAME=VALUE",
+        help="Change a setting for this command, for example --set model.epochs=20. Can be given several times.",
+    ),
 ]
 Sources = Annotated[list[str], _SOURCES]
 SourcesOrNone = Annotated[list[str] | None, _SOURCES]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Most tracks of each source.")]
+Limit = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Maximum number of tracks per source.")]
 Experiment = Annotated[
-    str, typer.Option("--experiment", callback=valid_name, help="MLflow's name for a group of runs.")
+    str,
+    typer.Option(
+        "--experiment", metavar="NAME", callback=valid_name, help="MLflow experiment that the run is recorded in."
+    ),
 ]
-Model = Annotated[str | None, typer.Option("--model", help="MLflow's address of a model.", show_default="the champion")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="URI",
+        help="MLflow URI of a model, for example models:/songform/1. By default the champion or, if there is none, "
+        "states found from each song alone.",
+    ),
+]
 PrefectPort = Annotated[
-    int, typer.Option("--prefect-port", min=0, max=65535, help="Prefect's port; 0 for any free one.")
+    int,
+    typer.Option(
+        "--prefect-port", metavar="PORT", min=0, max=65535, help="Port of the Prefect server; 0 for any free port."
+    ),
 ]

@@ -1,4 +1,4 @@
-"""Progress display: progress while songform works."""
+"""Progress display of a command: bars in a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ STAGES = {
     "composing": "Composing",
     "download": "Downloading",
     "features": "Extracting features",
-    "context": "Reading context",
+    "context": "Pooling features",
     "states": "Labelling",
     "training": "Training",
     "evaluation": "Evaluating",
-    "reports": "Drawing reports",
+    "reports": "Writing reports",
     "sonify": "Sonifying",
-    "agreement": "Comparing",
+    "agreement": "Scoring",
 }
 
 
 @contextmanager
 def progress_display(console: Console) -> Iterator[None]:
-    """Show what tasks announce within the block: bars in a terminal, one line per stage elsewhere."""
+    """Show the progress that tasks announce within a `with` block: bars in a terminal, one line per stage elsewhere."""
     show = _bars if console.is_terminal else _lines
     with show(console) as listener, listening(listener):
         yield
@@ -54,7 +54,7 @@ def _bars(console: Console) -> Iterator[Callable[[ProgressEvent], None]]:
     with Progress(*columns, console=console) as progress:
 
         def listener(event: ProgressEvent) -> None:
-            # Several downloads run at once: each track has a bar of its own, which goes when it is full.
+            # Downloads run in parallel: each track has its own bar, which is removed when the download is complete.
             name = f"{event.stage}:{event.detail}" if event.stage == "download" else event.stage
             detail = escape("".join(c for c in event.detail if c.isprintable()))[:60]
             with lock:

@@ -1,4 +1,4 @@
-"""Score tables: how far songs agree with people, as a person reads it in the terminal."""
+"""Tables of the scores of segments against people's labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["mean_table", "track_table"]
 _COLUMNS = {
     "boundaries\n0.5 s": "boundary_f_0.5",
     "\n3 s": "boundary_f_3",
-    "inner ones\n0.5 s": "trimmed_f_0.5",
+    "trimmed\n0.5 s": "trimmed_f_0.5",
     " \n3 s": "trimmed_f_3",
     "labels\npairwise": "pairwise_f",
     "  \nV": "v_f",
@@ -22,12 +22,12 @@ _WHO = {
     "songform": "songform",
     "people": "person against person",
     "every_20_s": "a boundary every 20 s",
-    "one_section": "one section for all",
+    "one_section": "one section per song",
 }
 
 
 def mean_table(mean: Mapping[str, Mapping[str, float]]) -> Table:
-    """Return the mean scores of songform, of people and of the baselines, a row each."""
+    """Return a table of the mean scores of songform, of people and of the baselines, with one row each."""
     table = _table("mean F")
     for who, words in _WHO.items():
         if who in mean:
@@ -37,14 +37,14 @@ def mean_table(mean: Mapping[str, Mapping[str, float]]) -> Table:
 
 
 def track_table(tracks: Sequence[Mapping[str, Any]], titles: Sequence[Text]) -> Table:
-    """Return songform's scores of each track.
+    """Return a table of songform's scores, with one row per track.
 
     Parameters
     ----------
     tracks : sequence of dict
-        With their `scores`.
+        Tracks with their `scores`.
     titles : sequence of Text
-        What to call them, made safe to show.
+        Printable titles of the tracks.
     """
     table = _table("track")
     for track, title in zip(tracks, titles, strict=True):

@@ -1,4 +1,4 @@
-"""Terminal timeline: a song's form as a line of blocks, readable without colours too."""
+"""Timeline of a song's segments for the terminal, readable with and without colours."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ __all__ = ["legend", "segment_table", "timeline"]
 
 
 def timeline(document: dict[str, Any], *, width: int) -> Text:
-    """Return a report's segments as one line: the state's colour, and its first letter where a segment begins.
+    """Return the segments of a report as one line of coloured blocks.
+
+    Each block begins with the name of its state, or with the first letter of the name if the block is too narrow.
 
     Parameters
     ----------
     document : dict
-        A report.
+        Report of a song.
     width : int
-        Columns of the terminal.
+        Number of columns.
     """
     segments, duration = document["segments"], document["segments"][-1]["end"]
     line = Text()
@@ -37,7 +39,7 @@ def timeline(document: dict[str, Any], *, width: int) -> Text:
 
 
 def segment_table(document: dict[str, Any]) -> Table:
-    """Return a report's segments as a table."""
+    """Return the segments of a report as a table."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("start", "end", "state", "confidence"):
         table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
@@ -48,12 +50,12 @@ def segment_table(document: dict[str, Any]) -> Table:
 
 
 def legend(states: list[str]) -> Text:
-    """Return the states' names in their colours."""
+    """Return the names of the states in their colours."""
     return Text(" ").join(Text(f" {state} ", style=_style(state)) for state in states)
 
 
 def _style(state: str) -> str:
-    """Return the state's colour as the ground, and black or white to be read on it."""
+    """Return a style with the state's colour as background, and black or white text, whichever is easier to read."""
     color = state_color(state)
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     bright = 0.299 * red + 0.587 * green + 0.114 * blue > 110

@@ -1,1 +1,1 @@
-"""Settings from files, environment and command line; the environment of the libraries."""
+"""Settings from files, environment and command line, and the environment variables of the libraries."""

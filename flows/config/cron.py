@@ -1,8 +1,8 @@
-"""Whether Prefect will understand a cron expression and a time zone.
+"""Validation of cron expressions and time zones for Prefect.
 
-Prefect itself takes a second to import and must not be imported before its server is known, so cronsim checks [1]_:
-it is stricter than Prefect's reader (an impossible day is no day). The one letter that they read differently is
-refused.
+Prefect takes a second to import and must not be imported before the address of its server is known. Therefore cronsim
+[1]_ checks the expressions. It is stricter than Prefect, for example about days that do not exist. The letter L, which
+the two interpret differently, is rejected.
 
 References
 ----------
@@ -15,17 +15,17 @@ import difflib
 
 __all__ = ["cron_problem", "timezone_problem"]
 
-_EXAMPLE = "write minute, hour, day, month and weekday: 0 6 * * * is every day at six"
+_EXAMPLE = "give minute, hour, day, month and weekday, for example 0 6 * * * for every day at 06:00"
 
 
 def cron_problem(expression: str) -> str | None:
-    """Return what is wrong with a cron expression of five fields, and what would be right; None if nothing is.
+    """Return what is wrong with a cron expression of five fields and how to fix it, or None if it is valid.
 
     Examples
     --------
     >>> cron_problem("0 6 * * mon-fri")
     >>> cron_problem("60 6 * * *")
-    'bad minute; write minute, hour, day, month and weekday: 0 6 * * * is every day at six'
+    'bad minute; give minute, hour, day, month and weekday, for example 0 6 * * * for every day at 06:00'
     """
     from datetime import UTC, datetime
 
@@ -33,24 +33,24 @@ def cron_problem(expression: str) -> str | None:
 
     fields = expression.split()
     if len(fields) != 5:
-        return f"five fields are wanted, not {len(fields)}; {_EXAMPLE}"
+        return f"five fields are needed, not {len(fields)}; {_EXAMPLE}"
     if "L" in (fields[2] + fields[4]).upper():
-        return f"the letter L is not understood; {_EXAMPLE}"
+        return f"the letter L is not supported; {_EXAMPLE}"
     try:
         CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
-    except (CronSimError, ValueError) as error:  # the latter: a number of five thousand digits
+    except (CronSimError, ValueError) as error:  # ValueError: a number with thousands of digits
         return f"{str(error).lower()}; {_EXAMPLE}"
     return None
 
 
 def timezone_problem(name: str) -> str | None:
-    """Return what is wrong with the name of a time zone, and what would be right; None if nothing is.
+    """Return what is wrong with the name of a time zone and how to fix it, or None if it is valid.
 
     Examples
     --------
     >>> timezone_problem("Europe/Berlin")
     >>> timezone_problem("Europe/Berlln")
-    'there is no such time zone; did you mean Europe/Berlin?'
+    'unknown time zone; did you mean Europe/Berlin?'
     """
     from zoneinfo import available_timezones
 
@@ -58,4 +58,4 @@ def timezone_problem(name: str) -> str | None:
     if name in zones:
         return None
     close = difflib.get_close_matches(name, sorted(zones), n=1)
-    return f"there is no such time zone; {f'did you mean {close[0]}?' if close else 'write one such as Europe/Berlin.'}"
+    return f"unknown time zone; {f'did you mean {close[0]}?' if close else 'give a name such as Europe/Berlin.'}"

@@ -1,7 +1,7 @@
-"""What songform wants of the libraries it starts, said before they are imported.
+"""Environment variables of the libraries that songform uses.
 
-Prefect, MLflow, yt-dlp and TensorFlow read the environment when they are imported, so this module imports none of
-them. What the user has set stays as it is; only loopback is added to the hosts that are asked without a proxy.
+Prefect, MLflow, yt-dlp and TensorFlow read the environment when they are imported, so this module does not import them.
+Variables that the user has set are not changed, except that loopback is added to the hosts that bypass proxies.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ __all__ = ["environment_variable", "imports_without_gc", "prepare_environment"]
 
 
 def prepare_environment(home: Path) -> None:
-    """Keep every library's files under the home, its telemetry off, and its chatter out of the user's sight.
+    """Set environment variables so that libraries keep their files in the home, send no telemetry and log little.
 
     Parameters
     ----------
     home : Path
-        An absolute path.
+        Absolute path of the home.
     """
     wanted = {
-        # A Prefect of another version would migrate a database shared between projects out of our reach.
+        # If projects shared a database, another version of Prefect could migrate it to an incompatible schema.
         "PREFECT_HOME": str(home / ".prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        # Prefect's UI has the logs; the terminal is songform's.
+        # Prefect's UI shows its logs; the terminal is used for songform's output.
         "PREFECT_LOGGING_LEVEL": "INFO",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "DO_NOT_TRACK": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
-        # Else MLflow records an uv.lock and a pyproject.toml that happen to lie in the current folder.
+        # Otherwise MLflow records any uv.lock and pyproject.toml of the current folder.
         "MLFLOW_UV_AUTO_DETECT": "false",
         "MLFLOW_LOG_UV_FILES": "false",
         "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -46,7 +46,7 @@ def prepare_environment(home: Path) -> None:
 
 @contextmanager
 def environment_variable(name: str, value: str) -> Iterator[None]:
-    """Set a variable of the environment for the length of a `with` block; afterwards it is as it was before."""
+    """Set an environment variable within a `with` block, and restore it afterwards."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:
@@ -60,10 +60,10 @@ def environment_variable(name: str, value: str) -> Iterator[None]:
 
 @contextmanager
 def imports_without_gc() -> Iterator[None]:
-    """Import big libraries a fifth faster: without the garbage collector.
+    """Disable garbage collection within a `with` block, which makes imports of large libraries a fifth faster.
 
-    It would look through everything that is imported, again and again, and find nothing. What was imported in the
-    block is left out of its later rounds as well.
+    The collector would repeatedly traverse all imported objects and find no garbage. Later collections also skip the
+    objects that were created in the block.
     """
     gc.disable()
     try:
@@ -74,7 +74,7 @@ def imports_without_gc() -> Iterator[None]:
 
 
 def _bypass_proxies_on_loopback() -> None:
-    """Keep a proxy, where there is one, out of talks within this machine: Prefect's server would never be reached."""
+    """Bypass proxies for connections to this machine; otherwise a proxy would make the Prefect server unreachable."""
     known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     hosts = [host.strip() for host in known.split(",") if host.strip()]
     if "*" not in hosts:

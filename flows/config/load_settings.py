@@ -1,16 +1,16 @@
-"""Where settings come from: defaults, `songform.toml`, the environment, `--set`; the later wins.
+"""Settings from defaults, `songform.toml`, the environment and `--set`, in increasing order of precedence.
 
 ========================  =============================  ==========================================
 source                    form                           example
 ========================  =============================  ==========================================
-`<home>/songform.toml`    a TOML table a section         ``[sequences]`` and ``seconds = 16``
+`<home>/songform.toml`    one TOML table per section     ``[sequences]`` and ``seconds = 16``
 the environment           SONGFORM_<SECTION>__<NAME>     ``SONGFORM_SEQUENCES__SECONDS=16``
 the command line          --set section.name=value       ``--set sequences.seconds=16``
 ========================  =============================  ==========================================
 
-A value in the environment or after `--set` is read as TOML; what is no TOML is a plain string.
+Values in the environment and after `--set` are parsed as TOML. A value that is not valid TOML is taken as a string.
 
-Playlists stand in `songform.toml` alone, each under a heading of its own::
+Playlists can only be set in `songform.toml`, each under its own heading::
 
     [[playlists]]
     url = "https://example.org/feed.xml"
@@ -42,21 +42,21 @@ _FindProblem = Callable[[str], str | None]
 
 
 def load_settings(home: Path, environment: Mapping[str, str], assignments: Iterable[str] = ()) -> Settings:
-    """Read all settings that hold for one call of the command line.
+    """Return all settings of a command.
 
     Parameters
     ----------
     home : Path
-        The folder in which `songform.toml` may lie.
+        Folder that may contain `songform.toml`.
     environment : mapping of str to str
-        Usually `os.environ`.
+        Environment variables, usually `os.environ`.
     assignments : iterable of str
-        What stood after each `--set`.
+        Values of the option `--set`.
 
     Raises
     ------
     SettingsError
-        If a name is unknown or a value impossible; the message names the source.
+        If a name is unknown or a value is invalid. The message names the source of the setting.
     """
     path = home / "songform.toml"
     document = _toml(path)
@@ -64,7 +64,9 @@ def load_settings(home: Path, environment: Mapping[str, str], assignments: Itera
     origins = {PLAYLISTS: str(path)}
     for origin, section, name, value in _all_values(path, document, environment, assignments):
         if section == PLAYLISTS:
-            raise SettingsError(f"{origin}: playlists stand in {path} alone, each under a heading [[playlists]]")
+            raise SettingsError(
+                f"{origin}: playlists can only be set in {path}; put each under its own heading [[playlists]]"
+            )
         values.setdefault(section, {})[name] = value
         origins[f"{section}.{name}"] = origin
     try:
@@ -80,43 +82,53 @@ def load_settings(home: Path, environment: Mapping[str, str], assignments: Itera
 def _entries(path: Path, entries: Any) -> list[dict[str, Any]]:
     if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
         return entries
-    msg = f'{path}: playlists are no section and no value; write each under a heading [[playlists]], with url = "..."'
+    msg = f'{path}: playlists must be a list; put each playlist under its own heading [[playlists]], with url = "..."'
     raise SettingsError(msg)
 
 
 def _all_values(
     path: Path, document: Mapping[str, Any], environment: Mapping[str, str], assignments: Iterable[str]
 ) -> Iterable[tuple[str, str, str, Any]]:
-    """Yield (origin, section, name, value), the earlier the weaker."""
+    """Yield (origin, section, name, value); later values override earlier ones."""
     for section, table in document.items():
         if isinstance(table, list) and difflib.get_close_matches(section.lower(), [PLAYLISTS]):
             raise SettingsError(f"{path}: there is no [[{section}]]; did you mean [[{PLAYLISTS}]]?")
         if not isinstance(table, dict):
-            msg = (
-                f"{path}: {section} = {table!r} stands outside a section; write it under a heading such as [sequences]"
-            )
+            msg = f"{path}: {section} = {table!r} is outside a section; put it under a heading such as [sequences]"
             raise SettingsError(msg)
         yield from ((str(path), section, name, value) for name, value in table.items())
-    for variable, text in sorted(environment.items()):
-        section, parted, name = variable.removeprefix(PREFIX).lower().partition("__")
-        if variable.startswith(PREFIX) and (parted or section == PLAYLISTS):
-            yield variable, section, name, _value(text)
+    yield from _environment_values(environment)
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         section, dot, key = name.strip().partition(".")
         if not (equals and dot and section and key) and section != PLAYLISTS:
-            msg = f"--set {assignment} is not of the form section.name=value; write for example --set model.epochs=20"
+            msg = f"--set {assignment} must have the form section.name=value, for example --set model.epochs=20"
             raise SettingsError(msg)
         yield f"--set {assignment}", section, key, _value(text)
+
+
+def _environment_values(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str, Any]]:
+    """Yield (variable, section, name, value) of the environment variables that are settings."""
+    with_one_underscore = {name.replace(".", "_"): name.replace(".", "__") for name in _known() if "." in name}
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(PREFIX):
+            continue
+        setting = variable.removeprefix(PREFIX).lower()
+        section, separator, name = setting.partition("__")
+        if separator or section == PLAYLISTS:
+            yield variable, section, name, _value(text)
+        elif setting in with_one_underscore:
+            right = PREFIX + with_one_underscore[setting].upper()
+            raise SettingsError(f"{variable}: two underscores must separate section and name; use {right}")
 
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):  # that a file stands where the home should be is said later
+    except (FileNotFoundError, NotADirectoryError):  # a home that is a file is reported later
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read as TOML: {error}; mend it there") from error
+        raise SettingsError(f"{path} cannot be read as TOML: {error}; fix the file") from error
 
 
 def _value(text: str) -> Any:
@@ -127,11 +139,11 @@ def _value(text: str) -> Any:
 
 
 def _error_message(error: ValidationError, origins: Mapping[str, str]) -> str:
-    """Say the first thing that is wrong: where, what, and what would be right."""
-    # A name that is misspelt is also why another is missing.
+    """Return one sentence about the first error: its source, what is wrong, and how to fix it."""
+    # Unknown names come first, because a misspelt name can be the reason why another one is missing.
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     where = first["loc"]
-    if not where:  # sections that are right one by one, and wrong together
+    if not where:  # sections that contradict each other
         culprits = [origin for name, origin in origins.items() if name != PLAYLISTS]
         return f"{', '.join(dict.fromkeys(culprits))}: {first['ctx']['error']}."
     if where[0] == PLAYLISTS:
@@ -147,14 +159,14 @@ def _error_message(error: ValidationError, origins: Mapping[str, str]) -> str:
         return f"{origin}: there is no setting {name}; {f'did you mean {close[0]}?' if close else kind}"
     if first["type"] == "missing":
         return f"{origin}: {name} is missing; {kind}"
-    if first["type"] == "value_error":  # settings that are right one by one, and wrong together
+    if first["type"] == "value_error":  # settings of a section that contradict each other
         return f"{origin}: {name}: {first['ctx']['error']}."
     wish = first["msg"].replace("a valid tuple", 'a list such as ["program", "argument"]')
     return f"{origin}: {name} cannot be {first['input']!r}: {wish[:1].lower()}{wish[1:]}."
 
 
 def _known() -> list[str]:
-    """Return the names of all settings, and of the sections."""
+    """Return the names of all settings and of all sections."""
     sections = Settings.model_fields.items()
     names = [f"{section}.{name}" for section, field in sections for name in _fields(field.annotation)]
     return [*names, *Settings.model_fields]
@@ -170,7 +182,7 @@ def _check_playlists(settings: Settings, origins: Mapping[str, str]) -> None:
     for index, url in enumerate(urls):
         if (first := urls.index(url)) < index:
             origin = f"{origins[PLAYLISTS]}: {_entry(index)}"
-            raise SettingsError(f"{origin}: url {url!r} stands in entry {first + 1} already; remove one of the two.")
+            raise SettingsError(f"{origin}: url {url!r} is already listed in entry {first + 1}; remove one of the two.")
 
 
 def _check_schedules(settings: Settings, origins: Mapping[str, str]) -> None:
@@ -180,10 +192,13 @@ def _check_schedules(settings: Settings, origins: Mapping[str, str]) -> None:
 
 
 def _schedule_values(settings: Settings, origins: Mapping[str, str]) -> Iterator[tuple[str, str, str, _FindProblem]]:
-    """Yield what was set of schedules: origin, name, value, and who can tell whether it is right. Defaults are."""
+    """Yield (origin, name, value, check) of each time and time zone; `check` returns what is wrong with the value.
+
+    Defaults are valid and are skipped.
+    """
     schedule = settings.schedule
     for name, value in (("schedule.retry", schedule.retry), ("schedule.train", schedule.train)):
-        if name in origins and value:  # empty: never
+        if name in origins and value:  # an empty expression means never
             yield origins[name], name, value, cron_problem
     if "schedule.timezone" in origins:
         yield origins["schedule.timezone"], "schedule.timezone", schedule.timezone, timezone_problem
@@ -195,10 +210,10 @@ def _schedule_values(settings: Settings, origins: Mapping[str, str]) -> Iterator
 
 
 def _check_webhook(settings: Settings, origins: Mapping[str, str]) -> None:
-    """Refuse what can be no webhook at once: when it is needed, nobody watches. The address is a secret."""
+    """Check the address of the webhook now, because alerts are sent unattended. The address is secret and not shown."""
     webhook = settings.notify.webhook
     if webhook is not None and not webhook.lower().startswith(("http://", "https://")):
-        raise SettingsError(f"{origins['notify.webhook']}: notify.webhook has to begin with http:// or https://.")
+        raise SettingsError(f"{origins['notify.webhook']}: notify.webhook must begin with http:// or https://.")
 
 
 def _entry(index: int) -> str:

@@ -1,1 +1,1 @@
-"""What `songform doctor` checks."""
+"""Checks of `songform doctor`."""

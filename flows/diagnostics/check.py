@@ -1,4 +1,4 @@
-"""The result of one check of `songform doctor`."""
+"""Result of a check of `songform doctor`."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any, Literal
 __all__ = ["Check", "Level"]
 
 Level = Literal["ok", "warning", "failure"]
-"""How serious a finding is.
+"""Severity of a finding.
 
-`failure`: some commands cannot do their work until it is fixed. `warning`: songform works, but should be set up better.
+`failure`: some commands cannot work until it is fixed. `warning`: songform works, but its setup should be improved.
 """
 
 
 @dataclass(frozen=True)
 class Check:
-    """The result of one check.
+    """Result of a check.
 
     Parameters
     ----------
     name : str
-        What was checked.
+        Name of the check.
     level : str
         `ok`, `warning` or `failure`.
     finding : str
         What was found.
     mend : str
-        How to fix it, where something should be fixed.
+        How to fix it; empty if there is nothing to fix.
     """
 
     name: str

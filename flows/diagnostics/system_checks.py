@@ -1,4 +1,4 @@
-"""Doctor: what this machine has of what songform needs, and how to mend what it lacks."""
+"""Checks of this machine and of the home, and how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from tasks.store.corpus import Corpus
 __all__ = ["examine"]
 
 _PACKAGES = ("prefect", "mlflow", "tensorflow", "keras", "librosa", "scikit-learn", "numpy", "pandas", "pyarrow")
-_LITTLE_FREE = 2 * 2**30  # bytes; with less, a long playlist may fill the disk
-_LEAST_FREE = 100 * 2**20  # bytes; with less there is no room for the download and the features of one song
+_WARNING_FREE = 2 * 2**30  # bytes; with less free space, a long playlist may fill the disk
+_FAILURE_FREE = 100 * 2**20  # bytes; with less, there is no space for the download and the features of one song
 
 
 def examine(home: Path, read_settings: Callable[[], Settings]) -> list[Check]:
-    """Look at everything; a check that fails does not stop the others.
+    """Run all checks; an error in one check does not stop the others.
 
     Parameters
     ----------
     home : Path
-        Where the corpus is.
+        Home of the corpus.
     read_settings : callable
-        Reads the settings that hold for it; where it fails, the corpus is looked at with the defaults.
+        Function that returns the settings of the home. If it raises `SettingsError`, the corpus is checked with the
+        default settings.
     """
     try:
         settings, problem = read_settings(), ""
@@ -64,12 +65,12 @@ def _checked(name: str, check: Callable[[], Check]) -> Check:
         return check()
     except SongformError as error:
         return Check(name, "failure", str(error))
-    except Exception as error:  # noqa: BLE001  a doctor who faints at one symptom sees none of the others
+    except Exception as error:  # noqa: BLE001  a defect in one check must not stop the others
         return Check(name, "failure", f"{type(error).__name__}: {error}", "please report it")
 
 
 def _unread(name: str) -> Check:
-    return Check(name, "failure", "not looked at: the settings cannot be read", "mend the settings first")
+    return Check(name, "failure", "not checked: the settings cannot be read", "fix the settings first")
 
 
 def _python() -> Check:
@@ -89,11 +90,14 @@ def _ffmpeg() -> Check:
 def _javascript() -> Check:
     places = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
     deno = shutil.which("deno", path=places)
-    if deno is None:  # all sites but YouTube work without one
+    if deno is None:  # a warning only, because only YouTube needs it
         return Check(
-            "JavaScript runtime", "warning", "no deno", "pip install deno; without it YouTube serves few formats"
+            "JavaScript runtime",
+            "warning",
+            "deno is not installed, so YouTube offers only a few formats",
+            "pip install deno",
         )
-    found = subprocess.run(  # noqa: S603  a program that was found on the user's own path
+    found = subprocess.run(  # noqa: S603  a program on the user's path
         [deno, "--version"], capture_output=True, text=True, timeout=60, check=True, stdin=subprocess.DEVNULL
     )
     return Check("JavaScript runtime", "ok", f"{found.stdout.splitlines()[0]} at {deno}")
@@ -106,19 +110,19 @@ def _yt_dlp(most_days: int) -> Check:
     finding = f"{found}, {age} days old"
     if age <= most_days:
         return Check("yt-dlp", "ok", finding)
-    # Every installed version grows old, and most sites work with an old one.
-    mend = "pip install --upgrade yt-dlp yt-dlp-ejs: sites change faster than that"
-    return Check("yt-dlp", "warning", finding, mend)
+    # A warning only, because most sites work with an old version.
+    finding = f"{finding}; sites change, and an old version may no longer work"
+    return Check("yt-dlp", "warning", finding, "pip install --upgrade yt-dlp yt-dlp-ejs")
 
 
 def _packages() -> Check:
     versions = {name: _version(name) for name in _PACKAGES}
-    # TensorFlow has another name where its smaller build exists.
+    # The smaller build of TensorFlow is a package with another name.
     versions["tensorflow"] = versions["tensorflow"] or _version("tensorflow-cpu")
     missing = [name for name, found in versions.items() if found is None]
-    mend = f"make install, or pip install {' '.join(missing)}" if missing else ""
+    fix = f"make install, or pip install {' '.join(missing)}" if missing else ""
     finding = ", ".join(f"{name} {found}" for name, found in versions.items() if found)
-    return Check("packages", "failure" if missing else "ok", finding, mend)
+    return Check("packages", "failure" if missing else "ok", finding, fix)
 
 
 def _version(name: str) -> str | None:
@@ -132,25 +136,26 @@ def _home(home: Path) -> Check:
     folder = next(parent for parent in (home, *home.parents) if parent.exists())
     if os.access(folder, os.W_OK) and folder.is_dir():
         return Check("home", "ok", str(home))
-    return Check("home", "failure", str(home), "choose a folder that can be written with --home")
+    return Check("home", "failure", f"{home} cannot be written", "choose a writable folder with --home")
 
 
 def _settings(problem: str) -> Check:
-    return Check("settings", "failure", problem) if problem else Check("settings", "ok", "all can be used")
+    return Check("settings", "failure", problem) if problem else Check("settings", "ok", "all valid")
 
 
 def _corpus(home: Path, settings: Settings) -> Check:
     corpus = Corpus(home)
     records = corpus.records()
     if not records:
-        return Check("corpus", "ok", "no track yet; songform ingest SOURCE brings some in")
+        return Check("corpus", "ok", "no tracks yet; add some with songform ingest SOURCE")
     from tasks.store.tables import has_features
 
     done = [record for record in records if record.status == "done"]
     lost = [record for record in done if not has_features(corpus, record, settings)]
     finding = f"{len(records)} tracks, {len(done)} done, {len(records) - len(done)} failed"
     if lost:
-        return Check("corpus", "failure", f"{finding}; {len(lost)} lack tables of these settings", "ingest them again")
+        finding = f"{finding}; {len(lost)} without features for the current settings"
+        return Check("corpus", "failure", finding, "ingest them again")
     return Check("corpus", "ok", finding)
 
 
@@ -159,7 +164,7 @@ def _store(home: Path) -> Check:
 
     database = Corpus(home).mlruns / "mlflow.db"
     if not database.is_file():
-        return Check("MLflow store", "ok", "none yet; the first training makes it")
+        return Check("MLflow store", "ok", "none yet; the first training creates it")
     try:
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
             runs = connection.execute("select count(*) from runs").fetchone()[0]
@@ -167,13 +172,15 @@ def _store(home: Path) -> Check:
             places = connection.execute("select artifact_location from experiments where name <> 'Default'").fetchall()
         connection.close()
     except sqlite3.DatabaseError as error:
-        raise CorpusError(f"{database} is damaged ({error}); restore it from a copy, or move it away") from error
+        raise CorpusError(f"{database} is damaged ({error}); restore it from a backup, or move it away") from error
     moved = [place for (place,) in places if not place.startswith(Corpus(home).mlruns.as_uri())]
     if moved:
-        return Check("MLflow store", "failure", f"made in another place: {moved[0]}", "move the home back there")
+        return Check(
+            "MLflow store", "failure", f"created at another path: {moved[0]}", "move the home back to that path"
+        )
     if state != "ok":
         return Check(
-            "MLflow store", "failure", f"{runs} runs; the database is damaged: {state}", "restore it from a copy"
+            "MLflow store", "failure", f"{runs} runs; the database is damaged: {state}", "restore it from a backup"
         )
     return Check("MLflow store", "ok", f"{runs} runs")
 
@@ -182,10 +189,10 @@ def _schedule(home: Path, settings: Settings) -> Check:
     from flows.schedule.scheduler import is_scheduler_running
 
     if not settings.playlists:
-        return Check("schedule", "ok", "songform.toml lists no playlist")
+        return Check("schedule", "ok", "songform.toml lists no playlists")
     n_playlists = len(settings.playlists)
-    kept = "is running" if is_scheduler_running(home) else "does not run"
-    finding = f"{n_playlists} playlist{'s' if n_playlists > 1 else ''}; songform schedule {kept}"
+    state = "is running" if is_scheduler_running(home) else "is not running"
+    finding = f"{n_playlists} playlist{'s' if n_playlists > 1 else ''}; songform schedule {state}"
     return Check("schedule", "ok", finding)
 
 
@@ -193,12 +200,13 @@ def _alarms(settings: Settings) -> Check:
     notify = settings.notify
     ways = [f"command {notify.command[0]}"] if notify.command else []
     if notify.webhook:
-        ways.append(f"webhook at {urlsplit(notify.webhook).hostname}")  # the rest of the address is a secret
+        ways.append(f"webhook at {urlsplit(notify.webhook).hostname}")  # the rest of the address is secret
     if notify.command and shutil.which(notify.command[0]) is None:
-        finding = f"notify.command: there is no program {notify.command[0]}"
-        return Check("alarms", "failure", finding, "give its whole path")
+        finding = f"notify.command: the program {notify.command[0]} was not found"
+        return Check("alarms", "failure", finding, "give its absolute path")
     if settings.playlists and not ways:
-        return Check("alarms", "warning", "nobody is told when something fails", "set notify.command or notify.webhook")
+        finding = "nobody is notified if a scheduled ingest fails"
+        return Check("alarms", "warning", finding, "set notify.command or notify.webhook")
     return Check("alarms", "ok", ", ".join(ways) or "none")
 
 
@@ -206,11 +214,11 @@ def _disk(home: Path) -> Check:
     folder = next(parent for parent in (home, *home.parents) if parent.exists())
     free = shutil.disk_usage(folder).free
     finding = f"{free / 2**30:.1f} GiB free"
-    if free >= _LITTLE_FREE:
+    if free >= _WARNING_FREE:
         return Check("disk", "ok", finding)
     return Check(
         "disk",
-        "warning" if free >= _LEAST_FREE else "failure",
+        "warning" if free >= _FAILURE_FREE else "failure",
         finding,
-        "free some disk space: songform needs about 2 GiB",
+        "free some disk space; songform needs about 2 GiB",
     )

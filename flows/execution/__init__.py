@@ -1,1 +1,1 @@
-"""Where a flow's tasks run: threads of this machine, or a Dask cluster."""
+"""Execution of a flow's tasks in threads of this process or on a Dask cluster."""

@@ -1,13 +1,13 @@
-"""A flow's tasks on the workers of a Dask cluster.
+"""Execution of a flow's tasks on the workers of a Dask cluster.
 
-The workers may run on other machines, if the home's path leads to the same folder everywhere, the same songform is
-installed there, and Prefect's server can be reached from there. The locks of the tracks and the flow itself stay in the
-flow's process.
+The workers may run on other machines if the path of the home is the same folder on each, the same version of songform
+is installed, and the Prefect server can be reached. The flow itself and the locks of the tracks stay in the process of
+the flow.
 
-A worker may die, by a decoder's defect or because memory ran out. Dask then gives its tasks to others; but a task with
-which four workers died it gives up. All that lay on those workers is under suspicion, not only what ran: so
-`flows.execution.task_runners` tries the suspects once more, one at a time. A cluster that vanishes, on the other hand,
-is no track's fault, and ends the flow; nothing is lost that was done.
+A worker may crash because of a defect in a decoder or because it runs out of memory. Dask then gives its tasks to other
+workers, and gives up a task after four workers have died with it. All tasks that were assigned to these workers are
+affected, not only the task that crashed them, so `flows.execution.task_runners` runs each of them once more, alone. If
+the whole cluster is lost, the flow ends with an error; finished tracks are kept.
 
 References
 ----------
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
 __all__ = ["cluster_address", "dask_runner", "outcomes_on"]
 
-_ANSWER_SECONDS = 15.0  # most time for a scheduler to answer
-_WORKER_SECONDS = 300.0  # most time without a single worker: a cluster that grows by itself takes minutes
+_ANSWER_SECONDS = 15.0  # timeout of the connection to the scheduler
+_WORKER_SECONDS = 300.0  # maximum time without any worker; a cluster that scales automatically takes minutes
 _POLL_SECONDS = 5.0
 _FLUSH_SECONDS = 20.0
 
 
 class TaskFuture(Protocol):
-    """A future of Dask's, as Prefect's client returns it for a task."""
+    """Dask future of a Prefect task."""
 
     task_run_id: UUID
 
@@ -54,20 +54,20 @@ class TaskFuture(Protocol):
         """Return the state in which the task ended."""
 
     def release(self) -> None:
-        """Let the cluster forget the result."""
+        """Release the result on the cluster."""
 
 
 @contextmanager
 def cluster_address(run: RunSettings) -> Iterator[str]:
-    """Give the address of a cluster's scheduler for the length of a `with` block.
+    """Yield the address of a Dask scheduler within a `with` block.
 
-    It is the one that is named, if it answers; without a name, a cluster is started on this machine. When the block
-    ends, the workers have told Prefect's server all that they had to tell.
+    This is `run.dask_address`, or the address of a cluster that is started on this machine. At the end of the block,
+    the workers send their remaining logs and events to the Prefect server.
 
     Raises
     ------
     SettingsError
-        If Dask is not installed, or nobody answers at the address.
+        If Dask is not installed, or no scheduler answers at the address.
     """
     _prefect_dask()
     from distributed import LocalCluster
@@ -81,34 +81,35 @@ def cluster_address(run: RunSettings) -> Iterator[str]:
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
                 worker_dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL,  # the terminal is songform's
+                silence_logs=logging.CRITICAL,  # keep Dask's logs out of the terminal
             )
             address = stack.enter_context(local).scheduler_address
         client = stack.enter_context(_client(address))
-        _flush_workers(client, 0.0)  # an earlier flow may have had another server, which is no more
+        _flush_workers(client, 0.0)  # an earlier flow may have used another Prefect server, which has ended
         stack.callback(_flush_workers, client, _FLUSH_SECONDS)
         yield address
 
 
 def dask_runner(address: str | None) -> Any:
-    """Return Prefect's runner of tasks on a cluster."""
+    """Return a Prefect task runner for a Dask cluster."""
     return _prefect_dask().DaskTaskRunner(address=address)
 
 
 def outcomes_on(client: Client, futures: list[TaskFuture]) -> list[State[Any]]:
-    """Wait for tasks, and return what each ended with; a result is taken home as soon as there is one.
+    """Wait for tasks and return their final states.
 
-    Left with its worker it would go with it, and the task would be done again.
+    Each result is fetched as soon as it is available. If it stayed on its worker and the worker died, Dask would run
+    the task again.
 
     Returns
     -------
     list
-        A state of Prefect's for each future: Crashed where Dask gave the task up.
+        One Prefect state per future; Crashed if Dask gave up the task.
 
     Raises
     ------
     SongformError
-        If the cluster is gone, has had no worker for minutes, or cannot run songform's tasks.
+        If the cluster is lost, has had no worker for minutes, or cannot run songform's tasks.
     """
     from distributed import CancelledError, wait
 
@@ -126,7 +127,9 @@ def outcomes_on(client: Client, futures: list[TaskFuture]) -> list[State[Any]]:
             worked = time.monotonic()
         elif left and time.monotonic() - worked > _WORKER_SECONDS:
             minutes = f"{_WORKER_SECONDS / 60:.0f} minutes"
-            raise SongformError(f"the Dask cluster has had no worker for {minutes}; start some, and ingest again")
+            raise SongformError(
+                f"the Dask cluster has had no worker for {minutes}; start workers, and run the same command again"
+            )
     return [found[number] for number in range(len(futures))]
 
 
@@ -143,29 +146,32 @@ def _outcome(future: TaskFuture) -> State[Any]:
         _record_crash(future, state)
     except (CancelledError, OSError) as error:
         cause = _first_line(error)
-        msg = f"the Dask cluster is gone ({cause}); start it again, and ingest again: what is done stays done"
+        msg = (
+            f"the connection to the Dask cluster was lost ({cause}); start the cluster again, and run the same command "
+            "again to continue"
+        )
         raise SongformError(msg) from error
     except Exception as error:
-        # Whatever a task itself raises is in its state: this one never began.
+        # An exception that the task raises is in its state, so this one was raised before the task began.
         msg = (
-            f"the Dask workers cannot do songform's tasks ({type(error).__name__}: {_first_line(error)}); "
-            "they need the same Python, the same songform and a way to Prefect's server"
+            f"the Dask workers cannot run songform's tasks ({type(error).__name__}: {_first_line(error)}); "
+            "install the same versions of Python and songform on the workers, and let them reach the Prefect server"
         )
         raise SongformError(msg) from error
     return state
 
 
 def _first_line(error: BaseException) -> str:
-    """Return the first line of what Dask says, which as a rule says it all."""
+    """Return the first line of an error message, which is usually enough for messages of Dask."""
     return next(iter(str(error).splitlines()), "").rstrip(".")
 
 
 def _record_crash(future: TaskFuture, state: State[Any]) -> None:
-    """Tell Prefect how a task ended whose workers can tell it nothing any more."""
+    """Set the state of a task run at the Prefect server, because the workers of the task are dead."""
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
 
-    with suppress(ObjectNotFound), get_client(sync_client=True) as client:  # it may not even know that it began
+    with suppress(ObjectNotFound), get_client(sync_client=True) as client:  # the server may not know the task run yet
         client.set_task_run_state(future.task_run_id, state, force=True)
 
 
@@ -177,14 +183,14 @@ def _client(address: str) -> Client:
     except (OSError, ValueError) as error:
         msg = (
             f"no Dask scheduler answers at run.dask_address = {address}; start one there with `dask scheduler`, "
-            "or leave the setting out for a cluster on this machine"
+            "or remove the setting to use a cluster on this machine"
         )
         raise SettingsError(msg) from error
 
 
 def _flush_workers(client: Client, seconds: float) -> None:
-    """Let the workers send what Prefect holds back of events and logs, and forget where they sent it."""
-    with suppress(Exception):  # a worker that is gone has nothing to tell
+    """Let the workers send Prefect's buffered logs and events, and close their connections to the Prefect server."""
+    with suppress(Exception):  # a worker may have died
         client.run(_flush_worker, seconds, on_error="ignore")
 
 
@@ -193,7 +199,7 @@ async def _flush_worker(seconds: float) -> None:
     from prefect.logging.handlers import APILogWorker
 
     for sender in (APILogWorker, EventsWorker):
-        # Not in the thread in which a worker hears its scheduler.
+        # In another thread, so that the event loop of the worker is not blocked.
         await asyncio.to_thread(sender.drain_all, timeout=seconds)
 
 

@@ -1,4 +1,4 @@
-"""Task runners: where a flow's tasks run, on threads of this machine or on a Dask cluster."""
+"""Execution of a flow's tasks by the task runner of the settings: threads or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ Job = TypeVar("Job")
 
 @contextmanager
 def cluster_settings(settings: Settings) -> Iterator[Settings]:
-    """Give the settings with the address of a Dask cluster, which is started here if none is named.
+    """Yield the settings with the address of the Dask cluster, which is started on this machine if none is set.
+
+    With the task runner `threads`, the settings are not changed.
 
     Raises
     ------
     SettingsError
-        If Dask is not installed, or nobody answers at the address.
+        If Dask is not installed, or no scheduler answers at the address.
     """
     if settings.run.task_runner == "threads":
         yield settings
@@ -40,9 +42,9 @@ def cluster_settings(settings: Settings) -> Iterator[Settings]:
 
 
 def jobs_per_task(jobs: list[Job], settings: Settings) -> list[list[Job]]:
-    """Return the jobs of a batch, one list per task.
+    """Divide the jobs of a batch into tasks, and return one list of jobs per task.
 
-    On one machine a single task keeps all cores busy with processes that die alone. On a cluster the workers are such
+    On one machine, a single task distributes all jobs to worker processes. On a Dask cluster, the workers are such
     processes themselves, so each job is a task.
     """
     if settings.run.task_runner == "dask":
@@ -51,35 +53,35 @@ def jobs_per_task(jobs: list[Job], settings: Settings) -> list[list[Job]]:
 
 
 def results(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Settings) -> list[Any]:
-    """Run a task with many sets of parameters at once, and wait for all.
+    """Run a task in parallel with several sets of parameters, wait for all runs, and return their results.
 
-    Nothing of Prefect's is left when they are done: neither futures nor states.
+    Prefect's futures and states are released when the runs have finished.
 
     Parameters
     ----------
     task : Task
-        With its options.
+        Task with its options.
     calls : sequence of dict
-        The parameters of each run.
+        Parameters of each run.
     settings : Settings
-        Where to run them.
+        All settings; `run.task_runner` decides where the task runs.
 
     Returns
     -------
     list
-        The result of each; or its exception; or a `WorkerLostError`, if it took down the workers that had it.
+        For each run its result, its exception, or a `WorkerLostError` if it crashed its workers.
 
     Raises
     ------
     SongformError
-        If the cluster is gone or cannot do this.
+        If the Dask cluster is lost or cannot run the task.
     """
     if not calls:
         return []
     found = _run_once(task, calls, settings)
     suspects = [number for number, result in enumerate(found) if isinstance(result, WorkerLostError)]
     if len(suspects) > 1:
-        # They shared their workers. Who is alone with one, and loses it, is to blame.
+        # They shared workers. A run that crashes a worker while it runs alone is the cause.
         for number in suspects:
             found[number] = _run_once(task, [calls[number]], settings)[0]
     return found
@@ -98,19 +100,21 @@ def _run_once(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: S
             futures = [runner.submit(task, _quoted(call)) for call in calls]
             states = [future.wrapped_future.result() for future in futures]
     if settings.run.task_runner == "threads" and (crashed := [state for state in states if state.is_crashed()]):
-        raise SongformError(f"Prefect gave up a task ({crashed[0].message}); the same command goes on from there")
+        raise SongformError(
+            f"Prefect reported a crashed task ({crashed[0].message}); run the same command again to continue"
+        )
     return [_result(state) for state in states]
 
 
 def _quoted(call: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters through which Prefect does not walk in search of futures, for longer than the task takes.
+    """Return parameters that Prefect does not search for futures, which can take longer than the task itself.
 
-    Not for Dask, which takes the quotes for tuples.
+    This does not work with Dask, which treats the quotes as tuples.
     """
     return {name: quote(value) for name, value in call.items()}
 
 
 def _result(state: State[Any]) -> Any:
-    """Return what a task returned or raised; if it crashed, it did neither."""
-    read: Any = state.result  # Prefect's types do not know its argument `_sync`
+    """Return the result or the exception of a task, or a `WorkerLostError` if it crashed."""
+    read: Any = state.result  # the argument `_sync` is missing in Prefect's type hints
     return WorkerLostError() if state.is_crashed() else read(raise_on_failure=False, _sync=True)

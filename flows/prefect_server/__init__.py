@@ -1,1 +1,1 @@
-"""The Prefect server behind a command: finding, starting, sharing and stopping it."""
+"""Prefect server of a command: finding, starting, sharing and stopping it."""

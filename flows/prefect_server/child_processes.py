@@ -1,16 +1,16 @@
 """Child processes that end when their parent ends, even if the parent is killed.
 
-A parent that is told to stop also stops its children (`stop_child`). One that is killed cannot, so each child watches
-its parent in one of two ways:
+A parent that is stopped also stops its children (`stop_child`). A parent that is killed cannot do this, so each child
+monitors its parent in one of two ways:
 
-- A process that songform starts has a pipe on its standard input (`start_child`). The pipe reaches its end when the
-  parent exits, and a thread of the child waits for that (`on_parent_exit`). A program that does not wait for it itself
-  runs below one that does (`supervised_child`):
+- A process that songform starts has a pipe as its standard input (`start_child`). The pipe closes when the parent
+  exits, and a thread of the child waits for that (`on_parent_exit`). A program without such a thread is started by a
+  supervising process (`supervised_child`):
 
       python -m flows.prefect_server.child_processes COMMAND...
 
-- A run that Prefect starts for `songform schedule` has no such pipe. It finds the process id of its parent in the
-  environment (`PARENT_PID`) and compares it with its actual parent (`exit_with_parent`).
+- A run that Prefect starts for `songform schedule` has no such pipe. It reads the process ID of its parent from the
+  environment variable `PARENT_PID` and compares it with its actual parent (`exit_with_parent`).
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ __all__ = [
     "supervised_child",
 ]
 
-PARENT_PID = "SONGFORM_PARENT_PID"  # the environment variable that `exit_with_parent` reads
+PARENT_PID = "SONGFORM_PARENT_PID"  # environment variable that `exit_with_parent` reads
 
-_STOP_SECONDS = 30.0  # for a child to write its last records and exit
-_TERMINATE_SECONDS = 15.0  # for a supervised command to exit after SIGTERM; less than _STOP_SECONDS
+_STOP_SECONDS = 30.0  # maximum time for a child to write its last records and exit
+_TERMINATE_SECONDS = 15.0  # maximum time for a supervised command to exit after SIGTERM; less than _STOP_SECONDS
 _POLL_SECONDS = 0.5
-_INTERRUPT_SECONDS = 10.0  # to exit after an interrupt; the server also takes that long to write its last records
+_INTERRUPT_SECONDS = 10.0  # maximum time to exit after SIGINT; the server can take as long to write its last records
 
 
 def start_child(command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start a process whose standard input ends when this process does; what it prints is appended to a log."""
+    """Start a process whose standard input closes when this process exits; its output is appended to a log."""
     with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603  our own interpreter, no shell
+        return subprocess.Popen(  # noqa: S603  songform's own interpreter, no shell
             command,
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             env=environment,
-            start_new_session=True,  # Ctrl-C is for this process, which then calls `stop_child`
+            start_new_session=True,  # so that Ctrl-C reaches only this process, which then calls `stop_child`
         )
 
 
 def supervised_child(command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start another program's server so that it ends with this process; see `start_child`."""
+    """Start a command below a supervising process, so that it ends when this process exits; see `start_child`."""
     supervisor = [sys.executable, "-m", "flows.prefect_server.child_processes"]
     return start_child([*supervisor, *command], log=log, environment=environment)
 
@@ -65,7 +65,7 @@ def supervised_child(command: Sequence[str], *, log: Path, environment: Mapping[
 def stop_child(process: subprocess.Popen[bytes]) -> None:
     """Stop a process that `start_child` or `supervised_child` started; kill it if it does not exit in time."""
     if process.stdin:
-        process.stdin.close()  # the end that the child waits for
+        process.stdin.close()  # the child waits for this
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
@@ -74,10 +74,10 @@ def stop_child(process: subprocess.Popen[bytes]) -> None:
 
 
 def on_parent_exit(stop: Callable[[], object]) -> None:
-    """Call a function in another thread as soon as the standard input of this process ends."""
+    """Call a function in another thread as soon as the standard input of this process closes."""
 
     def wait() -> None:
-        while os.read(0, 1024):  # not sys.stdin: its lock, held by this thread, would break a process that fails early
+        while os.read(0, 1024):  # not sys.stdin, because this thread would hold its lock while the process exits
             pass
         stop()
 
@@ -85,8 +85,8 @@ def on_parent_exit(stop: Callable[[], object]) -> None:
 
 
 def supervise(command: Sequence[str]) -> int:
-    """Run a command until it exits or the standard input of this process ends; return its exit code."""
-    # In a session of its own: Ctrl-C is for songform, and everything that the command started can be killed with it.
+    """Run a command until it exits or the standard input of this process closes; return its exit code."""
+    # In a new session, so that Ctrl-C does not reach the command, and all processes that it starts can be killed.
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603  songform's own
 
     def stop() -> None:
@@ -101,22 +101,22 @@ def supervise(command: Sequence[str]) -> int:
 
 
 def exit_with_parent() -> None:
-    """Let this process exit when the one that `PARENT_PID` names is no longer its parent.
+    """Make this process exit when its parent is no longer the process with the ID in `PARENT_PID`.
 
-    Nothing happens without that variable: one of Prefect's own workers looks after its runs itself. The process is
-    interrupted as by Ctrl-C, so that workers and downloads end, no file is left half written, and the server is told.
-    Whatever has not exited after that is killed.
+    Without that variable, this function does nothing, because Prefect's own workers monitor their runs themselves. The
+    process is first interrupted as by Ctrl-C, so that it ends workers and downloads, leaves no partial files, and
+    reports its end to the server. After `_INTERRUPT_SECONDS`, the process and all processes that it started are killed.
     """
     parent = os.environ.get(PARENT_PID, "")
     if not parent.isdigit():
         return
-    with suppress(PermissionError):  # the leader of a session already leads a group
-        os.setpgid(0, 0)  # so that everything this process started can be killed with it, and nothing else
+    with suppress(PermissionError):  # the leader of a session is already the leader of a process group
+        os.setpgid(0, 0)  # so that this process and the processes that it starts can be killed, but no others
     threading.Thread(target=_exit_after, args=(int(parent),), daemon=True).start()
 
 
 def _exit_after(parent: int) -> None:
-    while os.getppid() == parent:  # an orphan is adopted by another process at once
+    while os.getppid() == parent:  # the parent ID of an orphan changes immediately
         time.sleep(_POLL_SECONDS)
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(_INTERRUPT_SECONDS)

@@ -1,7 +1,7 @@
-"""The Prefect server behind a run: the user's, the one that this home shares, or one of its own.
+"""Connection of a command to a Prefect server: the user's server, the shared server of the home, or a new one.
 
-`songform ui` and `songform schedule` each have a shared server with pages. Whichever starts first launches and
-registers it; all other commands of the same home find it.
+`songform ui` and `songform schedule` use a shared server with web pages. The first of them starts and registers it; the
+other commands of the same home find it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -26,22 +25,21 @@ __all__ = ["API_URL", "prefect_server", "register_server", "running_server", "sh
 
 @contextmanager
 def shared_server(home: Path, port: int) -> Iterator[PrefectServer]:
-    """Have a server with pages for the length of a `with` block; `PrefectServer.wait` waits until it answers.
+    """Find or start a server with web pages for a `with` block; `PrefectServer.wait` waits until it answers.
 
     Parameters
     ----------
     home : Path
-        Whose runs it shows.
+        Home whose runs the server shows.
     port : int
-        Of 127.0.0.1; 0 for any free one. Ignored if another command runs a server for this home.
+        Port on 127.0.0.1; 0 for any free port. Ignored if another command runs a server for this home.
 
     Raises
     ------
     SongformError
-        If the port is taken.
+        If the port is in use.
     """
     with ExitStack() as stack:
-        stack.enter_context(_sigterm_interrupts())
         if url := running_server(home):
             yield PrefectServer(url)
             return
@@ -51,7 +49,13 @@ def shared_server(home: Path, port: int) -> Iterator[PrefectServer]:
 
 
 def register_server(home: Path, url: str) -> Path:
-    """Let other songform processes of this home find a server; return the file to remove when it ends."""
+    """Write the file by which other songform processes of this home find a server.
+
+    Returns
+    -------
+    Path
+        The file, which must be removed when the server ends.
+    """
     from tasks.store.atomic_files import write_json
 
     path = _registration(home)
@@ -60,16 +64,17 @@ def register_server(home: Path, url: str) -> Path:
 
 
 def running_server(home: Path) -> str | None:
-    """Return the address of the server that another songform process runs for this home, if it answers.
+    """Return the address of the server that another songform process runs for this home, or None.
 
-    The server of a process that was killed goes on answering for some seconds, while it writes its last records.
+    The process must be alive and the server must answer. The server of a killed process still answers for some seconds,
+    while it writes its last records, but must not be used.
     """
     try:
         known = json.loads(_registration(home).read_text())
         url = str(known["url"])
-        if known.get("machine", machine()) != machine():  # it listens on the loopback of that machine only
+        if known.get("machine", machine()) != machine():  # the server listens only on the loopback of its machine
             return None
-        os.kill(int(known["pid"]), 0)  # whether there is such a process: no signal is sent
+        os.kill(int(known["pid"]), 0)  # raises OSError if there is no such process; no signal is sent
     except (OSError, OverflowError, ValueError, KeyError, TypeError):
         return None
     return url if is_healthy(f"{url}/health", seconds=2.0) else None
@@ -79,37 +84,27 @@ def _registration(home: Path) -> Path:
     return home / ".prefect" / "songform-server.json"
 
 
-@contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM, as sent by a service manager, have the effect of Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 API_URL = "PREFECT_API_URL"
 
-_LEAST_FREE = 2**20  # bytes; a database that grows by a page at a time has none with less
+_MIN_FREE = 2**20  # bytes; with less free space, the database cannot be written
 _FLUSH_SECONDS = 30.0
-# What Prefect itself imports only when a first flow runs, and the flow would wait for.
-_OF_A_FIRST_FLOW = ("prefect.flow_engine", "prefect.task_engine", "prefect.artifacts", "fastapi.encoders")
+# Modules that Prefect would otherwise import when the first flow starts.
+_FIRST_FLOW_MODULES = ("prefect.flow_engine", "prefect.task_engine", "prefect.artifacts", "fastapi.encoders")
 
 
 @contextmanager
 def prefect_server(home: Path, *modules: str) -> Iterator[str]:
-    """Give the address of a Prefect API for the length of a `with` block, in which `PREFECT_API_URL` names it.
+    """Yield the address of a Prefect API and set `PREFECT_API_URL` to it within a `with` block.
 
-    `PREFECT_API_URL` wins; then the server that `songform ui` runs for this home; else one is started. Prefect must
-    not have been imported before.
+    If `PREFECT_API_URL` is already set, that server is used; otherwise the shared server of the home, if it is running;
+    otherwise a new server is started. Prefect must not have been imported before.
 
     Parameters
     ----------
     home : Path
-        Whose server.
+        Home of the command.
     *modules : str
-        What the block will import: it is imported while a server of our own starts, for both take seconds.
+        Modules that the block will import. They are imported while a new server starts, because both take seconds.
 
     Raises
     ------
@@ -136,7 +131,7 @@ def prefect_server(home: Path, *modules: str) -> Iterator[str]:
 
 @contextmanager
 def _own_server(home: Path, modules: tuple[str, ...]) -> Iterator[str]:
-    """Start a server for the length of a `with` block, and import modules meanwhile."""
+    """Start a server for a `with` block, and import modules while it starts."""
     with launched_server(home, free_port()) as server, environment_variable(API_URL, server.api):
         _import(modules)
         server.wait()
@@ -145,21 +140,22 @@ def _own_server(home: Path, modules: tuple[str, ...]) -> Iterator[str]:
 
 @contextmanager
 def _explained_failures(home: Path, url: str) -> Iterator[None]:
-    """Say in a sentence that the server failed, or is gone: on a full disk it cannot write down what it is told."""
+    """Turn HTTP errors of the block into one sentence; a full disk is a common cause, as records cannot be written."""
     import httpx
 
     try:
         yield
-    except httpx.HTTPError as error:  # Prefect's own errors of this kind are such, too
-        answer = f"it answers {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else str(error)
-        is_full = shutil.disk_usage(home).free < _LEAST_FREE
-        cause = f"the disk of {home} is full: make room" if is_full else f"{server_log(home)} may say why"
-        msg = f"the Prefect server {url} fails ({answer or type(error).__name__}); {cause}, then give the command again"
+    except httpx.HTTPError as error:  # also the base class of Prefect's HTTP errors
+        answer = f"HTTP status {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else str(error)
+        is_full = shutil.disk_usage(home).free < _MIN_FREE
+        cause = f"the disk of {home} is full; free some disk space" if is_full else f"check {server_log(home)}"
+        reason = answer or type(error).__name__
+        msg = f"the Prefect server {url} failed ({reason}); {cause}, then run the same command again"
         raise SongformError(msg) from error
 
 
 def _flush_logs_and_events() -> None:
-    """Send the logs and events that Prefect still buffers: when the program ends, the server is gone."""
+    """Send the logs and events that Prefect still buffers, because the server stops before the program exits."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogHandler
 
@@ -169,15 +165,16 @@ def _flush_logs_and_events() -> None:
 
 def _import(modules: tuple[str, ...]) -> None:
     with imports_without_gc():
-        for module in ("prefect", *modules, *_OF_A_FIRST_FLOW):
+        for module in ("prefect", *modules, *_FIRST_FLOW_MODULES):
             import_module(module)
 
 
 @contextmanager
 def _without_heartbeats() -> Iterator[None]:
-    """Let flows end at once: the thread that sends a flow's heartbeats sleeps a second at a time, and none are needed.
+    """Disable the heartbeats of flows, so that flows end without a delay.
 
-    The environment cannot switch them off, since it takes only numbers of seconds. A number that is set there wins.
+    Otherwise each flow waits up to a second for its heartbeat thread. The environment variable cannot disable the
+    heartbeats, because it accepts only a number of seconds. If the user has set it, heartbeats stay enabled.
     """
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 

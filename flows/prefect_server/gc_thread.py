@@ -1,16 +1,16 @@
-"""Garbage: collected by a thread of its own, so that a server's event loop never waits for a database over it.
+"""Garbage collection in a separate thread, which prevents a deadlock in the Prefect server.
 
-Python collects garbage in whatever thread makes the last object too many. In Prefect's server that was the event loop
-now and then; and among the garbage was a cursor of a connection to SQLite that waited, in its own thread, for a lock.
-To clear a cursor is to wait for its connection [1]_. So the loop waited for that connection, which waited for a
-transaction, which waited for the loop: until SQLite gave up after a minute, with "database is locked". Of the runs with
-hundreds of tasks on a busy machine, one in six stood still for that minute. Here only this thread waits, and the loop
-goes on.
+Python collects garbage in the thread that happens to reach the allocation threshold. In the Prefect server this was
+sometimes the thread of the event loop, and the garbage sometimes contained an SQLite cursor. Freeing a cursor waits for
+its connection [1]_. If another thread used that connection and waited for a lock of the database, the event loop waited
+for the connection, the connection waited for a transaction, and the transaction waited for the event loop, until SQLite
+reported "database is locked" after a minute. On a busy machine, this stopped one in six runs with hundreds of tasks for
+a minute. With a separate thread, only that thread waits.
 
 References
 ----------
-.. [1] CPython, `Modules/_sqlite/cursor.c`, `cursor_clear`: it calls `sqlite3_reset`, which takes the connection's
-   mutex.
+.. [1] CPython, `Modules/_sqlite/cursor.c`, `cursor_clear`: it calls `sqlite3_reset`, which acquires the mutex of the
+   connection.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ import time
 
 __all__ = ["collect_in_a_thread"]
 
-_SECONDS = 0.5  # between two looks
-_MANY = 5_000  # objects made and not freed since the last collection: an idle server makes fewer, and is left alone
-_ROUNDS = 10  # collections of what is young before one of everything, as Python itself has it
+_SECONDS = 0.5  # interval between checks
+_THRESHOLD = 5_000  # allocations minus deallocations that trigger a collection; an idle server stays below
+_ROUNDS = 10  # collections of younger generations before a full collection, as in Python's default
 
 
 def collect_in_a_thread() -> threading.Thread:
-    """Take the collection of garbage over from all other threads of this process, for as long as it lives.
+    """Disable automatic garbage collection in this process, and collect garbage in a new thread instead.
 
     Returns
     -------
     threading.Thread
-        A daemon: it ends with the process.
+        Daemon thread, which ends with the process.
     """
     gc.disable()
     thread = threading.Thread(target=_collect_for_ever, name="garbage collection", daemon=True)
@@ -44,5 +44,5 @@ def _collect_for_ever() -> None:
     while True:
         time.sleep(_SECONDS)
         young, _, rounds = gc.get_count()
-        if young >= _MANY:
+        if young >= _THRESHOLD:
             gc.collect(2 if rounds >= _ROUNDS else 1)

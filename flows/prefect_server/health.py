@@ -1,4 +1,4 @@
-"""Whether a server answers: Prefect's, or MLflow's."""
+"""Health checks of the Prefect and MLflow servers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["http_session", "is_healthy", "wait_until_healthy"]
 
-_START_SECONDS = 180.0  # a first start under load was seen to take 40 s
+_START_SECONDS = 180.0  # the first start on a busy machine can take 40 s
 
 
 def http_session(url: str) -> requests.Session:
-    """Return a session for requests to a server; those to loopback never go through a proxy."""
+    """Return a session for requests to a server; requests to loopback bypass proxies."""
     import requests
 
     session = requests.Session()
@@ -33,16 +33,16 @@ def is_healthy(url: str, *, seconds: float = 5.0) -> bool:
     Parameters
     ----------
     url : str
-        The address of its health check.
+        Address of the health check.
     seconds : float > 0
-        How long to wait for the answer.
+        Timeout in seconds.
     """
     import requests
 
     try:
         with http_session(url) as session:
             return session.get(url, timeout=seconds).ok
-    except (requests.RequestException, ValueError):  # the latter: what cannot be an address
+    except (requests.RequestException, ValueError):  # ValueError: an invalid address
         return False
 
 
@@ -52,21 +52,23 @@ def wait_until_healthy(url: str, process: subprocess.Popen[bytes], *, log: Path)
     Parameters
     ----------
     url : str
-        The address of its health check.
+        Address of the health check.
     process : Popen
-        The server's process.
+        Process of the server.
     log : Path
-        Where the process writes its errors.
+        Log file of the process.
 
     Raises
     ------
     SongformError
-        If the process ends first, or three minutes pass.
+        If the process exits, or the server does not answer within three minutes.
     """
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if is_healthy(url):
             return
         time.sleep(0.05)
-    ended = f"ended with code {process.returncode}" if process.poll() is not None else "did not answer in time"
-    raise SongformError(f"the server behind {url} {ended}; {log} says why (is another program using its files?)")
+    ended = f"exited with code {process.returncode}" if process.poll() is not None else "did not answer in time"
+    raise SongformError(
+        f"the server at {url} {ended}; check {log} for the reason (another program may be using its files)"
+    )

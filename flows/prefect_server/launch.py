@@ -1,8 +1,7 @@
-"""Starting a Prefect server for a home: its settings, its port, its process.
+"""Start of a Prefect server for a home: its settings, its port and its process.
 
-Prefect's ephemeral server drops the records of quick tasks when a program ends, so songform starts a server process
-itself (`flows.prefect_server.server_process`), which exits only after it has recorded every task run that it was told
-of.
+Prefect's ephemeral server loses records of quick tasks when the program exits. Therefore songform starts its own server
+process (`flows.prefect_server.server_process`), which records all received task runs before it exits.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ __all__ = [
     "start_server",
 ]
 
-# Events of task runs are written to the database in batches: one by one, each in a transaction of its own, they cost
-# more than everything that songform itself does for a track.
+# Events of task runs are written to the database in batches. One transaction per event would take longer than all of
+# songform's own work on a track.
 _EVENT_BATCHES = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
 }
 
-# A server that serves a single command needs no loops for schedules, late runs, work pools and pauses. It neither
-# registers the types of blocks nor notes them as registered: a shared server registers them when it first starts.
+# A server for a single command needs no services for schedules, late runs, work pools and pauses. It does not register
+# block types and does not mark them as registered, so that a shared server registers them at its first start.
 SINGLE_RUN_SETTINGS = _EVENT_BATCHES | {
     **{
         f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false"
@@ -54,10 +53,10 @@ SINGLE_RUN_SETTINGS = _EVENT_BATCHES | {
     "PREFECT_SERVER_UI_ENABLED": "false",
 }
 
-# A server that runs for long and serves several commands. The concurrency slots of deployments are leased: leases that
-# are kept in memory only are lost with the server, and their slots are never released.
+# A shared server runs for a long time and serves several commands. Concurrency slots of deployments are leased. Leases
+# that are stored only in memory would be lost with the server, and their slots would never be released.
 SHARED_SETTINGS = _EVENT_BATCHES | {
-    # Runs older than three months (Prefect's default) are deleted: an hourly retry makes nine thousand a year.
+    # Runs older than three months (Prefect's default) are deleted, because an hourly retry adds 9,000 runs per year.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_UI_ENABLED": "true",
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
@@ -66,18 +65,18 @@ SHARED_SETTINGS = _EVENT_BATCHES | {
 
 @dataclass(frozen=True)
 class PrefectServer:
-    """A Prefect server of a home.
+    """Prefect server of a home.
 
     Parameters
     ----------
     api : str
-        The address of its API.
+        Address of the API.
     process : Popen, optional
-        Its process; None if another command started it.
+        Process of the server; None if another command started it.
     log : Path
-        Where the process writes its errors.
+        Log file of the process.
     starting : ExitStack
-        Closed as soon as the server has started.
+        Resources that are released as soon as the server has started.
     """
 
     api: str
@@ -87,21 +86,21 @@ class PrefectServer:
 
     @property
     def pages(self) -> str:
-        """The address of its pages."""
+        """Address of the web pages."""
         return self.api.removesuffix("/api")
 
     @property
     def is_up(self) -> bool:
-        """Whether its process is running; True for a server that another command started."""
+        """Whether the process is running; True for a server that another command started."""
         return self.process is None or self.process.poll() is None
 
     def wait(self) -> None:
-        """Wait until it answers.
+        """Wait until the server answers.
 
         Raises
         ------
         SongformError
-            If it does not start.
+            If the server does not start.
         """
         if self.process is not None:
             wait_until_healthy(f"{self.api}/health", self.process, log=self.log)
@@ -110,18 +109,18 @@ class PrefectServer:
 
 @contextmanager
 def launched_server(home: Path, port: int, *, ui: bool = False) -> Iterator[PrefectServer]:
-    """Start a server for the length of a `with` block; `PrefectServer.wait` waits until it answers.
+    """Start a server for a `with` block; `PrefectServer.wait` waits until it answers.
 
-    Servers of a home start one at a time, since each creates or migrates the same database.
+    Servers of a home start one at a time, because each creates or migrates the same database.
 
     Parameters
     ----------
     home : Path
-        Whose runs it records.
+        Home whose runs the server records.
     port : int
-        Of 127.0.0.1.
+        Port on 127.0.0.1.
     ui : bool
-        Whether it serves Prefect's pages and runs for long.
+        Whether to start a shared server with Prefect's web pages.
     """
     from filelock import FileLock
 
@@ -137,14 +136,14 @@ def launched_server(home: Path, port: int, *, ui: bool = False) -> Iterator[Pref
 
 
 def start_server(home: Path, port: int, *, ui: bool = False) -> subprocess.Popen[bytes]:
-    """Start a server process for a home; see `launched_server`. It ends with this process."""
+    """Start a server process for a home, which ends with this process; see `launched_server`."""
     log = server_log(home)
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {
         **os.environ,
         "PREFECT_HOME": os.environ.get("PREFECT_HOME", str(log.parent)),
         **(SHARED_SETTINGS if ui else SINGLE_RUN_SETTINGS),
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",  # its console is the log that error messages name
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",  # written to the log file that error messages name
         "PREFECT_UI_API_URL": api_url(port),
     }
     command = [sys.executable, "-m", "flows.prefect_server.server_process", str(port)]
@@ -152,37 +151,39 @@ def start_server(home: Path, port: int, *, ui: bool = False) -> subprocess.Popen
 
 
 def server_log(home: Path) -> Path:
-    """Return the file to which the server of a home writes its errors."""
+    """Return the log file of the server of a home."""
     return home / ".prefect" / "server.log"
 
 
 def api_url(port: int) -> str:
-    """Return the address of the API of a server on this machine."""
+    """Return the API address of a server on this machine."""
     return f"http://127.0.0.1:{port}/api"
 
 
 def available_port(port: int, option: str) -> int:
-    """Return a port on which no program listens: its answers would be taken for those of this home's server.
+    """Return the given port if no program listens on it, or any free port for 0.
 
     Parameters
     ----------
     port : int
-        The one that the user wants; 0 for any.
+        Requested port; 0 for any free port.
     option : str
-        The command's option for another one.
+        Command-line option that sets the port, for the error message.
 
     Raises
     ------
     SongformError
-        If another program listens on it.
+        If another program listens on the port; its answers could be mistaken for those of this home's server.
     """
     if port and _is_taken(port):
-        raise SongformError(f"port {port} is taken by another program; choose another with {option}, or 0 for any")
+        raise SongformError(
+            f"port {port} is in use by another program; choose another port with {option}, or 0 for any free port"
+        )
     return port or free_port()
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 on which no program listens at the moment."""
+    """Return a port on 127.0.0.1 that is currently free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

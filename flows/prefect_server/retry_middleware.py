@@ -1,12 +1,10 @@
-"""A request that met a locked database is repeated by the server, not by its client seconds later.
+"""ASGI middleware that repeats requests while the database of the Prefect server is locked.
 
-SQLite refuses to let a transaction write that has read before another one wrote: "database is locked". Prefect's server
-answers 503 then, and its client sleeps for two seconds, give or take, before it asks again, and for longer each time.
-While a hundred task runs were written down, nine in ten beginnings of a sub-flow met that, and nothing went on
-meanwhile. The transaction is rolled back by then, so the request can be repeated as it came. What the client would
-do is done here a few hundredths of a second later. If it is of no use for some seconds, the client gets its 503.
-
-`RetryMiddleware` is an ASGI middleware, and knows nothing of Prefect but that status.
+If a transaction has read data before another transaction writes, SQLite does not let it write and reports "database is
+locked". The Prefect server then answers with status 503, and its client waits about two seconds before it retries, and
+longer each time. While a hundred task runs were being recorded, nine in ten starts of a sub-flow were delayed by this.
+The failed transaction has been rolled back, so the same request can be repeated. `RetryMiddleware` does this within the
+server after a few hundredths of a second. If the database stays locked for some seconds, the client receives the 503.
 """
 
 from __future__ import annotations
@@ -20,25 +18,25 @@ if TYPE_CHECKING:
 
 __all__ = ["RetryMiddleware"]
 
-_SECONDS = 5.0  # for how long a request is repeated
-_PAUSE = 0.03  # seconds in between
+_SECONDS = 5.0  # maximum time to repeat a request
+_PAUSE = 0.03  # seconds between attempts
 _BUSY = 503
 
 
 class RetryMiddleware:
-    """Repeats a request that would change something while the answer is 503.
+    """Middleware that repeats write requests while the server answers with status 503.
 
     Parameters
     ----------
     app : ASGI application
-        Prefect's server.
+        The Prefect server.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
+        """Pass a request to the server, repeatedly if needed."""
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
@@ -51,7 +49,7 @@ class RetryMiddleware:
             await asyncio.sleep(_PAUSE)
 
     async def _refusal(self, scope: Scope, receive: Receive, send: Send) -> list[Message]:
-        """Serve a request once, and return the answer if it is 503; any other is sent."""
+        """Pass a request to the server once; return an answer with status 503, and send any other answer."""
         refusal: list[Message] = []
 
         async def sending(message: Message) -> None:
@@ -61,15 +59,15 @@ class RetryMiddleware:
                 await send(message)
 
         try:
-            await self._app(dict(scope), receive, sending)  # the application writes into its scope
+            await self._app(dict(scope), receive, sending)  # a copy, because the application changes the scope
         except Exception:
-            if not refusal:  # Starlette raises what it has answered with 503 once more, for a log
+            if not refusal:  # Starlette raises an exception again, for the log, after it has answered with 503
                 raise
         return refusal
 
 
 async def _whole_request(receive: Receive) -> list[Message]:
-    """Return the messages of a request, to the last part of its body or to its client's end."""
+    """Return all messages of a request, up to the last part of its body or the disconnection of the client."""
     came = [await receive()]
     while came[-1].get("more_body"):
         came.append(await receive())
@@ -77,7 +75,7 @@ async def _whole_request(receive: Receive) -> list[Message]:
 
 
 def _replay(came: list[Message], receive: Receive) -> Receive:
-    """Return what gives the messages that came, and then those that come."""
+    """Return a `receive` function that yields the stored messages first, and then new ones."""
     ahead = iter(came)
 
     async def replaying() -> Message:

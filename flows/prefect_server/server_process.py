@@ -1,7 +1,8 @@
-"""The process in which a Prefect server of songform runs.
+"""Process of a Prefect server that songform starts.
 
-It serves 127.0.0.1 only, and exits when the program that started it does, however that happens
-(`flows.prefect_server.child_processes`). Before that it records what it was told (`flows.prefect_server.event_drain`).
+The server listens only on 127.0.0.1 and exits when the program that started it exits or is killed
+(`flows.prefect_server.child_processes`). Before it exits, it records all received task runs
+(`flows.prefect_server.event_drain`).
 
     python -m flows.prefect_server.server_process PORT
 """
@@ -22,16 +23,16 @@ from flows.prefect_server.retry_middleware import RetryMiddleware
 
 __all__ = ["serve"]
 
-_SHUTDOWN_SECONDS = 8.0  # a shutdown that takes longer must not outlive the program that asked for it
+_SHUTDOWN_SECONDS = 8.0  # maximum time of a shutdown, so that the server does not outlive its parent for long
 
 
 def serve(port: int) -> None:
-    """Run the server in this process until the parent process exits."""
+    """Run the server until the parent process exits."""
     import uvicorn
 
     app = EventDrain(RetryMiddleware(_prefect_app()))
     collect_in_a_thread()
-    # Nothing is compressed: what would be saved on the way through loopback costs more at its ends.
+    # Without compression, which takes more time than it saves on loopback.
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, log_level="warning", access_log=False, ws_per_message_deflate=False
     )
@@ -48,7 +49,7 @@ def serve(port: int) -> None:
 
 
 def _prefect_app() -> Any:
-    """Import Prefect's server and make its application."""
+    """Import the Prefect server and return its ASGI application."""
     with imports_without_gc():
         from prefect.server.api.server import create_app
 

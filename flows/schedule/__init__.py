@@ -1,1 +1,1 @@
-"""Scheduled ingests, retries and trainings."""
+"""Scheduled ingests, retries and trainings of a home."""

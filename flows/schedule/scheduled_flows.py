@@ -1,17 +1,17 @@
-"""Schedule: a home that keeps itself up to date with nobody watching.
+"""Scheduled flows, which keep a home up to date.
 
-Three flows, each of which reads `songform.toml` anew when it runs:
+Each flow reads the settings in `songform.toml` when it runs:
 
 ===================  ==========================================  ==================================
 flow                 what it does                                when
 ===================  ==========================================  ==================================
-ingest-playlists     brings in what is new in a playlist         each playlist's `every`
-retry-due            tries again what failed and is due          `schedule.retry`
+ingest-playlists     ingests the new tracks of a playlist        `every` of the playlist
+retry-due            retries failed tracks that are due          `schedule.retry`
 train-anew           trains on the whole corpus                  `schedule.train`
 ===================  ==========================================  ==================================
 
-`songform schedule` serves them as deployments (`flows.schedule.scheduler`); `prefect.yaml` declares them for Prefect's
-work pools.
+`songform schedule` serves the flows as deployments (`flows.schedule.scheduler`). `prefect.yaml` declares deployments of
+the same flows for Prefect work pools.
 """
 
 from __future__ import annotations
@@ -50,24 +50,24 @@ def _run_name() -> str:
 
 @flow(name="ingest-playlists", flow_run_name=_run_name)
 def ingest_playlists(home: Path = Path(), urls: list[str] | None = None) -> State[Any]:
-    """Bring in what is new in the playlists of `songform.toml`.
+    """Ingest the new tracks of the playlists of `songform.toml`.
 
     Parameters
     ----------
     home : Path
-        The corpus's home; a worker's own folder by default.
+        Home of the corpus. By default the working folder of the run.
     urls : list of str, optional
-        Those playlists alone, as the file names them.
+        Playlists to ingest, by their `url` in the file. By default all.
 
     Returns
     -------
     State
-        Of the one ingest; of several, Failed only if all of them failed.
+        State of the ingest. For several playlists, Failed only if all ingests failed.
 
     Raises
     ------
     SettingsError
-        If the file lists none of them.
+        If the file lists none of the playlists.
     """
     exit_with_parent()
     settings = _settings(home)
@@ -75,7 +75,7 @@ def ingest_playlists(home: Path = Path(), urls: list[str] | None = None) -> Stat
     if not wanted:
         file = home.absolute() / "songform.toml"
         raise SettingsError(
-            f"{file} lists {f'no {urls[0]}' if urls else 'nothing'} among its [[playlists]]; add it there"
+            f"{file} has no [[playlists]] entry{f' with the url {urls[0]}' if urls else ''}; add one to the file"
         )
     states = [
         ingest(home.absolute(), [playlist.url], settings, playlist.limit, return_state=True) for playlist in wanted
@@ -85,14 +85,14 @@ def ingest_playlists(home: Path = Path(), urls: list[str] | None = None) -> Stat
 
 @flow(name="retry-due", flow_run_name="retry what is due")
 def retry_due(home: Path = Path()) -> State[Any]:
-    """Try again the tracks that failed before and are due."""
+    """Retry the failed tracks whose next retry is due."""
     exit_with_parent()
     return _copied(ingest(home.absolute(), [], _settings(home), return_state=True))
 
 
 @flow(name="train-anew", flow_run_name="train anew")
 def train_anew(home: Path = Path(), experiment: str = "songform") -> State[Any]:
-    """Train on the whole corpus; what was trained before on the same tracks is left alone."""
+    """Train on the whole corpus, unless a run with the same settings and tracks has finished."""
     exit_with_parent()
     from flows.train import train
 
@@ -100,7 +100,10 @@ def train_anew(home: Path = Path(), experiment: str = "songform") -> State[Any]:
 
 
 def deployments(home: Path, settings: Settings) -> list[RunnerDeployment]:
-    """Return what is to be served for a home: each with its schedule, and never twice at a time."""
+    """Return the deployments of a home: one per playlist, one for retries and one for trainings.
+
+    Each has a schedule and runs only once at a time.
+    """
     zone = settings.schedule.timezone
     plans: list[tuple[Any, str, str, str, dict[str, Any]]] = [
         (ingest_playlists, playlist.url, playlist.every, playlist.timezone or zone, {"urls": [playlist.url]})
@@ -116,17 +119,17 @@ def deployments(home: Path, settings: Settings) -> list[RunnerDeployment]:
 
 
 def schedule_lines(settings: Settings) -> Iterator[str]:
-    """Yield one line per schedule, for the user: when it runs, and what it does."""
+    """Yield one line of text per schedule: when it runs, and what it does."""
     zone = settings.schedule.timezone
     for playlist in settings.playlists:
         yield f"{playlist.every:<14} {playlist.timezone or zone}  {playlist.url}"
-    for cron, what in ((settings.schedule.retry, "what failed and is due"), (settings.schedule.train, "training")):
+    for cron, what in ((settings.schedule.retry, "retry of failed tracks"), (settings.schedule.train, "training")):
         if cron:
             yield f"{cron:<14} {zone}  {what}"
 
 
 def combined_state(states: list[State[Any]]) -> State[Any]:
-    """Return what several ingests came to: Failed only if all of them failed."""
+    """Return the combined state of several ingests: Failed only if all of them failed."""
     failed = sum(not state.is_completed() for state in states)
     said = f"{len(states)} playlists, {failed} failed"
     if failed == len(states):
@@ -136,12 +139,12 @@ def combined_state(states: list[State[Any]]) -> State[Any]:
 
 
 def _copied(state: State[Any]) -> State[Any]:
-    """Return a sub-flow's state as that of the flow: Prefect would only take over whether it failed, not its name."""
+    """Return a copy of a sub-flow's state for the flow; otherwise Prefect would not keep the name of the state."""
     return State(type=state.type, name=state.name, message=state.message, data=state.data)
 
 
 def _settings(home: Path) -> Settings:
-    prepare_environment(home.absolute())  # a worker of Prefect's own has not done it
+    prepare_environment(home.absolute())  # needed if a Prefect worker started this process
     return load_settings(home.absolute(), os.environ)
 
 
@@ -150,7 +153,7 @@ def _deployment(work: Any, name: str, cron: str, timezone: str, parameters: dict
     from prefect.schedules import Cron
     from prefect.types.entrypoint import EntrypointType
 
-    # A run that would overlap with the one before is left out: that one does the same work.
+    # A run that would overlap with the previous run is cancelled, because the previous run does the same work.
     alone = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
     deployment: RunnerDeployment = work.to_deployment(
         name,
@@ -158,17 +161,17 @@ def _deployment(work: Any, name: str, cron: str, timezone: str, parameters: dict
         parameters=parameters,
         concurrency_limit=alone,
         tags=[TAG],
-        entrypoint_type=EntrypointType.MODULE_PATH,  # a path would load a second copy of the module
+        entrypoint_type=EntrypointType.MODULE_PATH,  # a file path would load a second copy of the module
     )
     return deployment
 
 
 def _name(home: Path, what: str) -> str:
-    """Return a deployment's name: it says what it does, and differs between the homes that share a server."""
+    """Return the name of a deployment: readable, and unique among the homes that share a server."""
     try:
         place = urlsplit(what)
         readable = f"{place.hostname or ''} {place.path}"
-    except ValueError:  # a bracket that is never closed
+    except ValueError:  # an invalid address, for example with an unclosed bracket
         readable = ""
     words = re.sub(r"[^a-z0-9]+", "-", readable.lower())[:40].strip("-")
     return f"{words or 'playlist'}-{hashlib.sha256(f'{home} {what}'.encode()).hexdigest()[:6]}"

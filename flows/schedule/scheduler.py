@@ -1,8 +1,8 @@
-"""The process behind `songform schedule`: it serves a home's deployments until it is stopped.
+"""Scheduler of a home, which serves its deployments until it is stopped.
 
-Each run is a process of its own, which reads `songform.toml` when it starts; the schedules are read only once, when
-this process starts. A run ends with this process, even if that is killed (`flows.prefect_server.child_processes`).
-Prefect is imported here only after its server is known.
+Each run is a separate process that reads `songform.toml` when it starts. Playlists and times are read only once, when
+the scheduler starts. A run ends when the scheduler ends or is killed (`flows.prefect_server.child_processes`). Prefect
+is imported only after the address of its server is known.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["is_scheduler_running", "run_scheduler"]
 
 _CHECK_SECONDS = 10.0
-_MAX_FAILURES = 6  # health checks that may fail in a row: the machine may only be busy
+_MAX_FAILURES = 6  # failed health checks in a row; fewer failures may mean that the machine is busy
 
 
 def run_scheduler(home: Path, settings: Settings, *, prefect_port: int, say: Callable[[str], None]) -> str | None:
@@ -41,29 +41,31 @@ def run_scheduler(home: Path, settings: Settings, *, prefect_port: int, say: Cal
     Parameters
     ----------
     home : Path
-        The corpus's home.
+        Home of the corpus.
     settings : Settings
-        Its playlists and its schedule.
+        All settings, with the playlists and their times.
     prefect_port : int
-        Where Prefect's pages are served, if this home has no server yet; 0 for any port.
+        Port of a new Prefect server, if the home has none yet; 0 for any free port.
     say : callable
-        Prints a line to the user.
+        Function that prints a line to the user.
 
     Returns
     -------
     str or None
-        Address of Prefect's pages; None if Ctrl-C came before the server was known.
+        Address of Prefect's web pages; None if the scheduler was stopped before the server answered.
 
     Raises
     ------
     SettingsError
-        If there is no playlist.
+        If there are no playlists.
     SongformError
-        If this home has a scheduler already, no server can be had, or it is lost.
+        If the home already has a scheduler, or the server does not start or stops answering.
     """
     if not settings.playlists:
         file = home / "songform.toml"
-        raise SettingsError(f'{file} lists no playlist; add one: [[playlists]], and below it url = "https://..."')
+        raise SettingsError(
+            f'{file} lists no playlists; add a heading [[playlists]] and below it a line such as url = "https://..."'
+        )
     Corpus(home).prepare()
     pages = None
     with _scheduler_lock(home):
@@ -78,7 +80,7 @@ def run_scheduler(home: Path, settings: Settings, *, prefect_port: int, say: Cal
 
 
 def is_scheduler_running(home: Path) -> bool:
-    """Return whether some process runs the scheduler of a home."""
+    """Return whether a process runs the scheduler of a home."""
     lock = _lock(home)
     try:
         with lock if Path(lock.lock_file).exists() else nullcontext():
@@ -93,21 +95,23 @@ def _lock(home: Path) -> FileLock:
 
 @contextmanager
 def _scheduler_lock(home: Path) -> Iterator[None]:
-    """Refuse a second scheduler: when it stops it would pause the schedules of the first one."""
+    """Prevent a second scheduler of the home, which would pause the schedules of the first one when it stops."""
     (home / ".prefect").mkdir(parents=True, exist_ok=True)
     try:
         with _lock(home):
             yield
     except Timeout as error:
-        raise SongformError(f"the schedule of {home} is kept by another songform schedule; stop that first") from error
+        raise SongformError(f"another songform schedule is already running for {home}; stop it first") from error
 
 
 @contextmanager
 def _server(home: Path, port: int, say: Callable[[str], None]) -> Iterator[str]:
-    """Find or start a server, and tell Prefect of it by the environment, as the runs are told."""
+    """Find or start a server, and set `PREFECT_API_URL`, which Prefect and the runs read."""
     if url := os.environ.get(API_URL):
         if not is_healthy(f"{url}/health"):
-            raise SongformError(f"the Prefect server {url} of PREFECT_API_URL does not answer; start it, or unset that")
+            raise SongformError(
+                f"the Prefect server {url} in PREFECT_API_URL does not answer; start it, or unset the variable"
+            )
         yield url
         return
     with shared_server(home, port) as server:
@@ -121,7 +125,7 @@ def _server(home: Path, port: int, say: Callable[[str], None]) -> Iterator[str]:
 
 
 def _serve(home: Path, settings: Settings, api: str, say: Callable[[str], None]) -> None:
-    """Serve until interrupted, or until there is no server any more."""
+    """Serve the deployments until interrupted or until the server stops answering."""
     from flows.schedule.scheduled_flows import deployments, schedule_lines
     from flows.schedule.stale_runs import clean_up_stale
 
@@ -129,7 +133,7 @@ def _serve(home: Path, settings: Settings, api: str, say: Callable[[str], None])
     clean_up_stale(home, {deployment.name for deployment in served})
     for line in schedule_lines(settings):
         say(line)
-    say("Ctrl-C stops. Each run reads songform.toml anew; for other times or playlists, start this again.")
+    say("Ctrl-C stops the schedule. Each run reads songform.toml; restart after changing playlists or times.")
     monitor = _ServerMonitor(api)
     with monitor, environment_variable(PARENT_PID, str(os.getpid())):  # for the runs, which inherit it
         asyncio.run(_run(served))
@@ -138,16 +142,16 @@ def _serve(home: Path, settings: Settings, api: str, say: Callable[[str], None])
 
 
 async def _run(served: list[RunnerDeployment]) -> None:
-    """Have Prefect start the runs, each as a process, until this process is told to stop; then stop them, too."""
+    """Let Prefect start each run as a process until this process is stopped, and then stop the runs."""
     from prefect.runner import Runner
 
     class Stoppable(Runner):
         def handle_sigterm(self, *_: object, **__: object) -> None:
-            # Prefect's own answer to SIGTERM ends at once; that to Ctrl-C waits for the runs, which may take hours.
+            # Prefect's own handlers exit immediately on SIGTERM, and wait for the runs, possibly hours, on Ctrl-C.
             loop.call_soon_threadsafe(lambda: ending.append(loop.create_task(self.astop())))
 
     loop, ending = asyncio.get_running_loop(), list[asyncio.Task[None]]()
-    runner = Stoppable()  # it pauses the schedules when it ends, and goes on with them when it starts
+    runner = Stoppable()  # pauses the schedules when it ends, and resumes them when it starts
     for deployment in served:
         await runner.aadd_deployment(deployment)
     signal.signal(signal.SIGINT, runner.handle_sigterm)
@@ -157,7 +161,7 @@ async def _run(served: list[RunnerDeployment]) -> None:
 
 
 class _ServerMonitor:
-    """Checks a server's health for the length of a `with` block, and interrupts this process if the server is gone."""
+    """Monitor that checks a server within a `with` block, and interrupts this process if the server stops answering."""
 
     def __init__(self, api: str) -> None:
         self.api, self.is_lost = api, False

@@ -1,7 +1,7 @@
-"""What an earlier `songform schedule` of a home left on the server: it is cleaned up before the next one serves.
+"""Cleanup of the runs and deployments that an earlier `songform schedule` of a home left on the server.
 
-A playlist that is no longer listed still has a deployment. And a run that was killed, or that a power cut ended, is
-Running for ever: it would hold the only concurrency slot of its deployment, and every later run would be cancelled.
+A playlist that is no longer listed still has a deployment. A run that ended because of a kill or a power cut stays in
+the state Running. It would occupy the only concurrency slot of its deployment, and all later runs would be cancelled.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 __all__ = ["TAG", "clean_up_stale"]
 
-TAG = "songform schedule"  # what songform serves on a server that may serve others
+TAG = "songform schedule"  # tag of songform's deployments on a server that may have others
 _UNFINISHED = FlowRunFilterState(
     type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
 )
 
 
 def clean_up_stale(home: Path, served: Collection[str]) -> None:
-    """Mark the runs that no process works on as crashed, and delete the deployments that are no longer served.
+    """Mark unfinished runs of a home as crashed, and delete deployments that are no longer served.
 
     Parameters
     ----------
     home : Path
-        Whose; the caller runs its only scheduler.
+        Home of the deployments. No other scheduler may be running for it.
     served : collection of str
-        The names of the deployments that will be served.
+        Names of the deployments that will be served.
     """
     with get_client(sync_client=True) as client:
         tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
@@ -59,11 +59,13 @@ def clean_up_stale(home: Path, served: Collection[str]) -> None:
 
 
 def _crash_runs(client: SyncPrefectClient, deployments: list[UUID]) -> None:
-    """Mark the unfinished runs of some deployments as crashed, with their sub-flows."""
+    """Mark the unfinished runs of the given deployments and their sub-flows as crashed."""
     of_these = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=deployments), state=_UNFINISHED)
     runs = client.read_flow_runs(flow_run_filter=of_these) if deployments else []
     while runs:
         for run in runs:
-            client.set_flow_run_state(run.id, Crashed(message="songform schedule was killed meanwhile"), force=True)
+            client.set_flow_run_state(
+                run.id, Crashed(message="songform schedule was killed during this run"), force=True
+            )
         parents = FlowRunFilterParentFlowRunId(any_=[run.id for run in runs])
         runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parents, state=_UNFINISHED))

@@ -1,4 +1,4 @@
-"""One Prefect server and one trained corpus for all tests of flows, and the command line without a new process."""
+"""Fixtures of the tests of flows: a Prefect server, runs of the pipeline, and the command line in this process."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import tasks.ingest.fetch.ytdlp
-from flows.cli.main import app
+from flows.cli.app import app
 from flows.demo import served_feed
 from flows.prefect_server.launch import free_port, launched_server
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_servers() -> Iterator[None]:
-    """Let every command line fetch from the tests' own servers on loopback, without pauses."""
+    """Allow downloads from servers on loopback, without pauses between requests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SONGFORM_DOWNLOAD__ALLOW_PRIVATE", "true")
         patch.setenv("SONGFORM_DOWNLOAD__HOST_SECONDS", "0")
@@ -31,9 +31,10 @@ def _own_servers() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory) -> Iterator[str]:
-    """Start a Prefect server; subprocesses find it in the environment.
+    """Start a Prefect server for the session; subprocesses find its address in the environment.
 
-    Prefect reads its address when it is imported, and other tests have imported it by now: so it is told, too.
+    Other tests may have imported Prefect, which reads the address during the import, so Prefect's setting is changed,
+    too.
     """
     from prefect.logging.handlers import APILogHandler
     from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -45,23 +46,23 @@ def api(tmp_path_factory) -> Iterator[str]:
     ):
         server.wait()
         patch.setenv("PREFECT_API_URL", server.api)
-        # The client's websocket stays open, and every 20 s a thread draws a ping from Python's one generator. It may be
-        # while hypothesis draws from a strategy, which takes that for the strategy's doing: so it has one of its own.
+        # A thread of the client's websocket uses Python's global random generator for a ping every 20 s. Hypothesis
+        # would report this as an error if it happened within a strategy, so the websocket gets its own generator.
         patch.setattr("websockets.asyncio.connection.random", random.Random(0))
         yield server.api
-        APILogHandler().flush()  # or they are tried to be sent when the server is gone
+        APILogHandler().flush()  # otherwise the logs would be sent after the server has stopped
 
 
 @pytest.fixture(scope="session")
 def feed(songs, tmp_path_factory) -> Iterator[str]:
-    """Serve the songs as a podcast's feed on loopback."""
+    """Serve the songs as a podcast feed on loopback, and yield its address."""
     with served_feed(tmp_path_factory.mktemp("feed"), songs, 0) as url:
         yield url
 
 
 @dataclass(frozen=True)
 class Ran:
-    """A run of the whole pipeline: its report, when it began and ended, and when each file was written last."""
+    """Run of the whole pipeline: its report, its start and end, and the modification time of each file."""
 
     home: Path
     feed: str
@@ -73,7 +74,7 @@ class Ran:
 
 @pytest.fixture(scope="session")
 def first(api, feed, quick, extracted, tmp_path_factory) -> Ran:
-    """Run everything on the feed; only the composed songs that judge models are there already, and short."""
+    """Run the whole pipeline on the feed. The composed songs that models are scored on exist already and are short."""
     home = tmp_path_factory.mktemp("home")
     shutil.copytree(extracted / "data" / "composed", home / "data" / "composed")
     return _ran(home, feed, quick)
@@ -81,7 +82,7 @@ def first(api, feed, quick, extracted, tmp_path_factory) -> Ran:
 
 @pytest.fixture(scope="session")
 def second(first, quick) -> Ran:
-    """Run everything a second time."""
+    """Run the whole pipeline a second time."""
     return _ran(first.home, first.feed, quick)
 
 
@@ -96,13 +97,13 @@ def _ran(home: Path, feed: str, settings: Any) -> Ran:
 
 @pytest.fixture
 def no_pauses(monkeypatch) -> None:
-    """Let yt-dlp try again at once."""
+    """Let yt-dlp retry without pauses."""
     monkeypatch.setattr(tasks.ingest.fetch.ytdlp, "backoff", lambda n: 0.0)
 
 
 @pytest.fixture
 def songform() -> Callable[..., Result]:
-    """Return the command line; a defect raises in it."""
+    """Return a function that runs the command line in this process; unexpected exceptions are raised."""
 
     def call(*arguments: object) -> Result:
         words = [str(argument) for argument in arguments]
@@ -113,7 +114,7 @@ def songform() -> Callable[..., Result]:
 
 @pytest.fixture
 def document() -> Callable[[Result], dict[str, Any]]:
-    """Return the reader of the one JSON document on a call's standard output."""
+    """Return a function that reads the only JSON document on the standard output of a call."""
 
     def read(result: Result) -> dict[str, Any]:
         value, end = json.JSONDecoder().raw_decode(result.stdout)

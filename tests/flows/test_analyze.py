@@ -1,4 +1,4 @@
-"""Analyze: by the champion, by a model that is asked for, or by the song itself."""
+"""Tests of the flow analyze with the champion, with a given model and without a model."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from flows.analyze import analyze
 pytestmark = pytest.mark.usefixtures("api")
 
 
-def test_without_a_model_states_are_fitted_on_the_song_itself_and_it_says_so(
-    songform, document, audio_files, extracted, tmp_path
-):
+def test_without_a_model_states_are_found_from_the_song_alone(songform, document, audio_files, extracted, tmp_path):
     shutil.copytree(extracted / "data", tmp_path / "data")
     result = songform("--home", tmp_path, "analyze", audio_files[0], "--out", tmp_path / "out", "--sonify")
     assert result.exit_code == 0
-    assert "No model was trained yet: states were fitted on each song itself." in result.stdout
+    assert "No model was trained yet" in result.stdout
+    assert "songform train" in result.stdout
     assert f"Files: {tmp_path / 'out'}" in result.stdout
     assert len(list((tmp_path / "out").iterdir())) == 14
     assert len(list((tmp_path / "out").glob("*.sonified.flac"))) == 1
     table = pd.read_parquet(tmp_path / "data" / "segments.parquet")
     assert set(table.title) == {audio_files[0].stem}
     assert set(table.model) == {"own"}
-    assert not (tmp_path / "mlruns" / "mlflow.db").exists()  # a question leaves no store behind
+    assert not (tmp_path / "mlruns" / "mlflow.db").exists()  # looking for a champion creates no store
 
 
-def test_by_default_the_champion_is_asked(songform, document, audio_files, trained):
+def test_champion_is_used_by_default(songform, document, audio_files, trained):
     result = songform("--home", trained.home, "--json", "analyze", audio_files[1])
     assert result.exit_code == 0
     (report,) = document(result)["reports"]
@@ -38,7 +37,7 @@ def test_by_default_the_champion_is_asked(songform, document, audio_files, train
     assert (track["status"], track["title"]) == ("cached", audio_files[1].stem)
 
 
-def test_a_limit_holds_for_each_source(songform, document, audio_files, trained):
+def test_limit_is_applied_per_source(songform, document, audio_files, trained):
     result = songform("--home", trained.home, "--json", "analyze", audio_files[0].parent, "--limit", 2)
     assert result.exit_code == 0
     assert [report["track"]["title"] for report in document(result)["reports"]] == [
@@ -46,7 +45,7 @@ def test_a_limit_holds_for_each_source(songform, document, audio_files, trained)
     ]
 
 
-def test_the_terminal_shows_timelines_a_legend_and_the_model(songform, audio_files, trained):
+def test_text_output_shows_timelines_legend_and_model(songform, audio_files, trained):
     result = songform(
         "--home", trained.home, "analyze", audio_files[0], audio_files[1], "--model", "models:/songform/1"
     )
@@ -57,7 +56,7 @@ def test_the_terminal_shows_timelines_a_legend_and_the_model(songform, audio_fil
     assert f"Files: {trained.home / 'data' / 'reports' / trained.plan.bundle_id}" in result.stdout
 
 
-def test_a_track_that_failed_is_told_beside_the_others_and_alone_it_is_the_reason(
+def test_failed_track_is_reported_with_the_others_and_is_the_error_if_it_is_the_only_one(
     songform, document, audio_files, extracted, tmp_path
 ):
     shutil.copytree(extracted / "data", tmp_path / "data")
@@ -72,8 +71,8 @@ def test_a_track_that_failed_is_told_beside_the_others_and_alone_it_is_the_reaso
     assert "noise.mp3" in document(result)["error"]
 
 
-def test_a_song_is_analysed_by_settings_of_its_own(api, audio_files, trained, quick, tmp_path):
-    """The report says with which."""
+def test_report_contains_the_settings_of_the_analysis(api, audio_files, trained, quick, tmp_path):
+    """The report contains the settings and the model."""
     report = analyze(trained.home, [str(audio_files[0])], quick, "models:/songform/1", tmp_path)
     assert report.reports[0]["settings"] == quick.model_dump(mode="json")
     assert report.model.is_champion

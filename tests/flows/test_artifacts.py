@@ -1,4 +1,4 @@
-"""A run's artifacts are seen by whoever asks the server."""
+"""Tests of the artifacts that an ingest publishes on the Prefect server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TRACKS = [
 
 @flow
 def ingest_like() -> str:
-    """Publish what an ingest publishes, and return the run's id."""
+    """Publish the artifacts of an ingest, and return the ID of the run."""
     progress = publish_progress(0, 4)
     assert publish_progress(3, 4, progress) == progress
     publish_tracks(TRACKS)
@@ -34,7 +34,7 @@ def ingest_like() -> str:
     return str(FlowRunContext.get().flow_run.id)
 
 
-def test_artifacts_of_a_run_are_kept_by_the_server(api):
+def test_artifacts_of_a_run_are_stored_by_the_server(api):
     run_id = ingest_like()
     with get_client(sync_client=True) as client:
         of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]))
@@ -49,7 +49,7 @@ def test_artifacts_of_a_run_are_kept_by_the_server(api):
     assert artifacts == {}
 
 
-def test_a_server_that_refuses_breaks_no_run(api, monkeypatch, caplog):
+def test_failing_server_does_not_fail_the_run(api, monkeypatch, caplog):
     import httpx
     from prefect.client.orchestration import SyncPrefectClient
 

@@ -1,4 +1,4 @@
-"""The demo's own parts: its feed, and the arithmetic of its answer. `make demo` is the whole of it."""
+"""Tests of the feed of the demo and of its share of correct frames. `make demo` runs the whole demo."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def song(seconds, *sections, title="So What & <b>more</b>"):
 
 
 def ran(**segments):
-    """Make a run's report with the segments found in each song."""
+    """Return the report of a run with the segments found in each song."""
     documents = [
         {
             "track": {"key": key, "duration": found[-1][1]},
@@ -40,19 +40,19 @@ def ran(**segments):
 TRUTH = song(10.0, (0.0, 4.0, "Calm"), (4.0, 10.0, "Energetic"))
 
 
-def test_what_is_all_right_is_1_and_what_is_all_wrong_is_0():
+def test_share_is_1_if_all_states_are_correct_and_0_if_all_are_wrong():
     assert frames_right(ran(a=[(0.0, 4.0, "Calm"), (4.0, 10.0, "Energetic")]), {"a": TRUTH}, Settings())[0] == 1
     assert frames_right(ran(a=[(0.0, 4.0, "Energetic"), (4.0, 10.0, "Calm")]), {"a": TRUTH}, Settings())[0] == 0
     assert frames_right(ran(), {}, Settings()) == (0.0, {})
 
 
-def test_frames_are_counted_one_by_one():
+def test_share_counts_single_frames():
     share, by_track = frames_right(ran(a=[(0.0, 10.0, "Calm")]), {"a": TRUTH}, Settings())
     times = np.arange(1 + 10 * SR // HOP) * HOP / SR
     assert share == by_track["a"] == pytest.approx((times < 4).mean())
 
 
-def test_long_songs_count_more_than_short_ones():
+def test_songs_are_weighted_by_their_length():
     short, long = song(10.0, (0.0, 10.0, "Calm")), song(30.0, (0.0, 30.0, "Calm"))
     report = ran(short=[(0.0, 10.0, "Calm")], long=[(0.0, 30.0, "Energetic")])
     share, by_track = frames_right(report, {"short": short, "long": long}, Settings())
@@ -61,7 +61,7 @@ def test_long_songs_count_more_than_short_ones():
     assert share == pytest.approx(counts[0] / sum(counts))
 
 
-def test_a_hop_of_another_length_gives_nearly_the_same_share():
+def test_share_hardly_depends_on_the_hop_length():
     found = [(0.0, 5.0, "Calm"), (5.0, 10.0, "Energetic")]
     fine = Settings.model_validate({"frames": {"hop_length": 128}})
     coarse, finer = (frames_right(ran(a=found), {"a": TRUTH}, settings)[0] for settings in (Settings(), fine))
@@ -69,7 +69,7 @@ def test_a_hop_of_another_length_gives_nearly_the_same_share():
     assert finer == pytest.approx(coarse, abs=0.01)
 
 
-def test_the_feed_is_rss_with_guids_durations_and_sound(tmp_path):
+def test_feed_is_rss_with_guids_durations_and_audio(tmp_path):
     songs = [song(2.0, (0.0, 2.0, "Calm")), song(3.4, (0.0, 3.4, "Calm"), title="Là-bas")]
     with served_feed(tmp_path, songs, 7) as url:
         channel = ET.fromstring(requests.get(url, timeout=10).content).find("channel")
@@ -90,8 +90,8 @@ def test_the_feed_is_rss_with_guids_durations_and_sound(tmp_path):
         requests.get(url, timeout=10)
 
 
-def test_yt_dlp_lists_the_feed_with_the_keys_by_which_the_truth_is_known(tmp_path):
-    """Another port another day, and another seed: the key follows the guid alone."""
+def test_yt_dlp_lists_the_feed_with_the_keys_of_the_true_forms(tmp_path):
+    """The key depends only on the GUID, not on the port."""
     songs = [song(1.0, (0.0, 1.0, "Calm"), title=f"Song {n}") for n in range(2)]
     for seed, folder in ((0, tmp_path / "a"), (0, tmp_path / "b"), (1, tmp_path / "c")):
         folder.mkdir()

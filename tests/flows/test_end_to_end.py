@@ -1,4 +1,4 @@
-"""The whole pipeline on a feed: over loopback, through yt-dlp, Prefect and MLflow, nothing of them replaced."""
+"""Tests of the whole pipeline on a feed on loopback, with the real yt-dlp, Prefect and MLflow."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ model.predict(pandas.read_parquet(sys.argv[2])).to_parquet(sys.argv[3])
 
 
 def task_runs(api, ran):
-    """Ask Prefect for the task runs of a run, once it has heard of the last one."""
+    """Return the task runs of a run as soon as Prefect has recorded their final states."""
     span = {"after_": ran.began.isoformat(), "before_": ran.ended.isoformat()}
     body = {"limit": 200, "task_runs": {"expected_start_time": span}}
     for _ in range(100):
@@ -49,7 +49,7 @@ def task_runs(api, ran):
 
 
 def works(runs):
-    """Count runs by the first word of their names: what was done."""
+    """Count task runs by the first word of their names."""
     return Counter(run["name"].split()[0].rsplit("-", 1)[0] for run in runs)
 
 
@@ -65,7 +65,7 @@ def run(first, store):
 
 @pytest.fixture(scope="module")
 def again(second, quick):
-    """Train anew with the same settings."""
+    """Train again with the same settings."""
     return train(second.home, quick, "test", again=True)
 
 
@@ -76,7 +76,7 @@ def other(again, first, quick):
     return train(first.home, changed, "test")
 
 
-def test_every_track_is_done_and_known_by_its_guid(first, songs):
+def test_every_track_is_done_and_has_the_key_of_its_guid(first, songs):
     ingested = first.report.ingested
     assert ingested.problems == []
     keys = [feed_key("songform demo", f"songform-demo-0-{number}") for number in range(N_SONGS)]
@@ -85,16 +85,16 @@ def test_every_track_is_done_and_known_by_its_guid(first, songs):
     )
     for track, song in zip(ingested.tracks, songs, strict=True):
         assert (track["status"], track["error"], track["attempts"]) == ("done", None, 0)
-        # The MP3 may pad the song with a frame or two.
+        # MP3 can pad the song with one or two frames.
         assert track["duration"] == pytest.approx(len(song.y) / song.sr, abs=0.1)
 
 
-def test_no_audio_and_nothing_half_written_is_left(first):
+def test_no_audio_and_no_temporary_files_remain(first):
     data = first.home / "data"
     assert [path for path in data.rglob("*") if path.suffix in {".mp3", ".flac", ".tmp"}] == []
 
 
-def test_features_explain_themselves(first, quick):
+def test_feature_tables_contain_their_metadata(first, quick):
     corpus = Corpus(first.home)
     for record in corpus.records():
         path = corpus.features_path(features_config(quick), record.key)
@@ -111,7 +111,7 @@ def test_features_explain_themselves(first, quick):
         assert {"numpy", "scipy", "soundfile", "soxr"} <= set(about["libraries"])
 
 
-def test_mlflow_holds_every_setting_as_a_parameter(run, quick, first):
+def test_mlflow_run_has_every_setting_as_a_parameter(run, quick, first):
     params = run.data.params
     assert {name: params.get(name) for name in quick.flat()} == {name: str(v) for name, v in quick.flat().items()}
     assert len(params["corpus.manifest"]) == 12
@@ -120,7 +120,7 @@ def test_mlflow_holds_every_setting_as_a_parameter(run, quick, first):
     assert first.report.trained.params == params
 
 
-def test_mlflow_holds_the_curves_and_the_metrics_beside_all_baselines(run, store, quick):
+def test_mlflow_run_has_training_curves_and_metrics_of_all_baselines(run, store, quick):
     for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
         curve = store.get_metric_history(run.info.run_id, name)
         assert [point.step for point in curve] == list(range(1, quick.model.epochs + 1))
@@ -136,14 +136,14 @@ def test_mlflow_holds_the_curves_and_the_metrics_beside_all_baselines(run, store
     assert run.info.status == "FINISHED"
 
 
-def test_mlflow_holds_the_pictures(run, store):
+def test_mlflow_run_has_the_pictures(run, store):
     names = {item.path for item in store.list_artifacts(run.info.run_id, "plots")}
     assert names == {
         f"plots/{name}.png" for name in ("training_curves", "cluster_profile", "confusion_matrix", "metrics")
     }
 
 
-def test_the_store_lies_under_the_home_by_absolute_addresses(run, first):
+def test_mlflow_store_is_in_the_home_with_absolute_uris(run, first):
     root = (first.home / "mlruns" / "artifacts").as_uri()
     assert run.info.artifact_uri.startswith(root)
     version = client(first.home).get_model_version_by_alias("songform", "champion")
@@ -151,11 +151,11 @@ def test_the_store_lies_under_the_home_by_absolute_addresses(run, first):
     assert {path.name for path in (first.home / "mlruns").iterdir()} >= {"mlflow.db", "artifacts"}
 
 
-def test_the_champion_gives_a_fresh_process_a_state_and_a_confidence_a_frame(first, quick, tmp_path):
+def test_champion_predicts_a_state_and_a_confidence_per_frame_in_a_new_process(first, quick, tmp_path):
     corpus = Corpus(first.home)
     table = corpus.features_path(features_config(quick), first.report.ingested.tracks[0]["key"])
     command = [sys.executable, "-c", PREDICTING, store_uri(first.home), str(table), str(tmp_path / "said.parquet")]
-    # MLflow puts the addresses of the store that was asked last into the environment.
+    # MLflow sets environment variables to the addresses of the store that was used last.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     subprocess.run(command, check=True, cwd=tmp_path, env=environment, capture_output=True)
     said = pd.read_parquet(tmp_path / "said.parquet")
@@ -166,7 +166,7 @@ def test_the_champion_gives_a_fresh_process_a_state_and_a_confidence_a_frame(fir
     assert np.allclose(said["confidence"], expected["confidence"], atol=1e-6)
 
 
-def test_reports_partition_the_songs(first):
+def test_segments_of_reports_cover_the_songs_without_gaps(first):
     documents = first.report.analyzed.reports
     assert [document["track"]["key"] for document in documents] == [t["key"] for t in first.report.ingested.tracks]
     for document in documents:
@@ -183,7 +183,7 @@ def test_reports_partition_the_songs(first):
     assert first.report.analyzed.model.is_champion
 
 
-def test_every_track_has_its_seven_pictures(first):
+def test_every_track_has_seven_pictures(first):
     folder = first.home / "data" / "reports" / first.report.analyzed.model.model_id
     for document in first.report.analyzed.reports:
         key = document["track"]["key"]
@@ -192,7 +192,7 @@ def test_every_track_has_its_seven_pictures(first):
         assert pictures == {f"{name}.png" for name in names}
 
 
-def test_prefect_has_a_record_of_every_task_run_and_none_is_unfinished(api, first):
+def test_prefect_records_every_task_run_as_completed(api, first):
     runs = task_runs(api, first)
     assert {run["state_type"] for run in runs} == {"COMPLETED"}
     once = ("list", "extract", "plan_training", "prepare_store", "finished_run", "start_run", "fit_corpus_states")
@@ -203,7 +203,7 @@ def test_prefect_has_a_record_of_every_task_run_and_none_is_unfinished(api, firs
     assert found["download"] == N_SONGS
 
 
-def test_a_second_run_redoes_nothing(api, first, second):
+def test_second_run_skips_all_finished_work(api, first, second):
     done = works(task_runs(api, second))
     assert {done["download"], done["extract"], done["train_bundle"], done["start_run"]} == {0}
     assert [track["status"] for track in second.report.ingested.tracks] == ["cached"] * N_SONGS
@@ -214,7 +214,7 @@ def test_a_second_run_redoes_nothing(api, first, second):
     assert second.written == first.written
 
 
-def test_asked_for_a_training_is_repeated_with_the_same_result(first, again, store):
+def test_training_with_again_gives_the_same_result(first, again, store):
     before = store.get_run(first.report.trained.run_id).data.metrics
     assert again.is_new
     assert again.run_id != first.report.trained.run_id
@@ -222,10 +222,10 @@ def test_asked_for_a_training_is_repeated_with_the_same_result(first, again, sto
     assert {k: v for k, v in again.metrics.items() if k not in changing} == {
         k: v for k, v in before.items() if k not in changing
     }
-    assert not again.is_champion  # as good is not better
+    assert not again.is_champion  # an equal score does not replace the champion
 
 
-def test_other_settings_make_a_second_run(first, other, store):
+def test_other_settings_make_a_second_mlflow_run(first, other, store):
     assert other.run_id != first.report.trained.run_id
     assert other.params["model.seed"] == "3"
     assert len(store.get_metric_history(other.run_id, "train_loss")) == 1

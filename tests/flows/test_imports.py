@@ -1,4 +1,4 @@
-"""An ingest imports nothing that takes seconds and that it does not need: neither the program nor its workers do."""
+"""Tests that an ingest and its worker processes have no slow imports that they do not need."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-DEAR = {"librosa", "numba", "tensorflow", "keras", "sklearn", "matplotlib", "mlflow", "torch", "IPython"}
+SLOW = {"librosa", "numba", "tensorflow", "keras", "sklearn", "matplotlib", "mlflow", "torch", "IPython"}
 PARENT = """
 import sys
 from flows.cli.main import main
@@ -21,7 +21,7 @@ except SystemExit as end:
     assert not end.code, end.code
 print("loaded:", *sorted({name.partition(".")[0] for name in sys.modules}))
 """
-# Does in a worker process what an ingest has done there, and tells what the process has loaded then.
+# Extracts a track in a worker process, and returns the modules that the process has loaded.
 WORKER = """
 import sys
 from tasks.ingest.extraction_worker import extract_track
@@ -54,7 +54,7 @@ def audio(tmp_path):
 
 
 def loaded(program, *words, path):
-    """Return what a program of its own, with this folder on its path, says it has loaded."""
+    """Run a program with the given folder on its module path, and return the names of the modules that it prints."""
     environment = {**os.environ, "PYTHONPATH": str(path)}
     command = [sys.executable, "-c", program, *map(str, words)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -62,15 +62,15 @@ def loaded(program, *words, path):
 
 
 @pytest.mark.usefixtures("api")
-def test_an_ingest_of_a_file_loads_nothing_dear(audio, tmp_path):
+def test_ingest_of_a_file_has_no_slow_imports(audio, tmp_path):
     found = loaded(PARENT, "--home", tmp_path / "home", "ingest", audio, path=tmp_path)
     assert len(list((tmp_path / "home").rglob("*.parquet"))) == 2
     assert {"flows", "prefect", "pyarrow"} <= found
-    assert found & DEAR == set()
+    assert found & SLOW == set()
 
 
-def test_a_worker_that_extracts_a_file_loads_neither_that_nor_what_only_the_program_needs(audio, tmp_path):
+def test_extraction_worker_imports_neither_slow_modules_nor_those_of_the_command_line(audio, tmp_path):
     (tmp_path / "worker.py").write_text(WORKER)
     found = loaded(ASKING, tmp_path / "home", audio, path=tmp_path)
     assert {"songform", "scipy", "soundfile"} <= found
-    assert found & (DEAR | {"prefect", "typer", "flows", "sqlalchemy", "yt_dlp"}) == set()
+    assert found & (SLOW | {"prefect", "typer", "flows", "sqlalchemy", "yt_dlp"}) == set()

@@ -1,4 +1,4 @@
-"""Alerts: an ingest tells once what somebody should hear, costs nothing if nobody listens, and never breaks by it."""
+"""Tests that an ingest sends each alert once, checks nothing without recipients, and never fails because of alerts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def listening(quick, tmp_path):
-    """Return settings with a command that writes to a file, and the reader of the file."""
+    """Return a function for settings whose command writes alerts to a file, and a function that reads the file."""
 
     def settings(command=(sys.executable, "-c", WRITE, str(tmp_path / "told")), **notify):
         wanted = {"command": list(command), "disk_gigabytes": 0.0, "yt_dlp_days": 10**6, **notify}
@@ -40,14 +40,12 @@ def listening(quick, tmp_path):
 
 
 def known(home):
-    """Return the conditions that the home remembers."""
+    """Return the conditions that are recorded in the home."""
     return set(json.loads((home / "data" / "alarms.json").read_text()))
 
 
 @pytest.mark.usefixtures("api", "no_pauses")
-def test_an_ingest_with_few_successes_is_told_of_once_and_a_disk_that_fills_up_beside_it(
-    songs, home, listening, tmp_path
-):
+def test_few_successes_and_a_full_disk_are_each_alerted_once(songs, home, listening, tmp_path):
     settings, told = listening
     (tmp_path / "feed").mkdir()
     with served_feed(tmp_path / "feed", songs[:3], 0) as url:
@@ -56,13 +54,13 @@ def test_an_ingest_with_few_successes_is_told_of_once_and_a_disk_that_fills_up_b
         report = ingest(home, [url], settings())
         assert len(report.done) == 1
         assert told() == [("few-successes", url)]
-        ingest(home, [url], settings(disk_gigabytes=1e9))  # the two that failed are not due, and no news
+        ingest(home, [url], settings(disk_gigabytes=1e9))  # the two failed tracks are not due and not counted
         assert told() == [("few-successes", url), ("disk-nearly-full", str(home / "data"))]
         assert known(home) == {f"few-successes {url}", f"disk-nearly-full {home / 'data'}"}
 
 
 @pytest.mark.usefixtures("api", "no_pauses")
-def test_a_playlist_that_cannot_be_listed_is_remembered_and_other_things_are_told_at_once(home, listening, tmp_path):
+def test_failing_playlist_is_recorded_and_other_alerts_are_sent_immediately(home, listening, tmp_path):
     settings, told = listening
     (tmp_path / "feed").mkdir()
     with served_feed(tmp_path / "feed", [], 0) as url:
@@ -70,11 +68,11 @@ def test_a_playlist_that_cannot_be_listed_is_remembered_and_other_things_are_tol
         with pytest.raises(SourceError, match="404 Not Found"):
             ingest(home, [gone], settings(disk_gigabytes=1e9))
     assert known(home) == {f"playlist-failing {gone}", f"disk-nearly-full {home / 'data'}"}
-    assert told() == [("disk-nearly-full", str(home / "data"))]  # the other one has three days to mend itself
+    assert told() == [("disk-nearly-full", str(home / "data"))]  # the playlist is alerted after three days
 
 
 @pytest.mark.usefixtures("api")
-def test_a_mistyped_path_is_nobodys_playlist_unless_songform_toml_lists_it(home, listening):
+def test_missing_path_counts_as_a_playlist_only_if_songform_toml_lists_it(home, listening):
     settings, _ = listening
     nowhere = str(home / "nowhere")
     playlists = type(settings()).model_validate({"playlists": [{"url": nowhere}]}).playlists
@@ -85,7 +83,7 @@ def test_a_mistyped_path_is_nobodys_playlist_unless_songform_toml_lists_it(home,
 
 
 @pytest.mark.usefixtures("api")
-def test_a_host_that_wants_to_be_left_alone_for_long_is_told_of(home, listening, audio_files):
+def test_long_pause_of_a_host_is_alerted(home, listening, audio_files):
     from tasks.ingest.fetch.host_rate_limiter import HostRateLimiter
 
     settings, told = listening
@@ -97,7 +95,7 @@ def test_a_host_that_wants_to_be_left_alone_for_long_is_told_of(home, listening,
     assert told() == [("circuit-open", "a.example")]
 
 
-def test_a_long_pause_that_ended_within_the_ingest_is_told_of_and_an_older_one_is_not(home, listening):
+def test_long_pause_is_alerted_if_it_ended_within_the_ingest_but_not_earlier(home, listening):
     from tasks.ingest.fetch.host_rate_limiter import HostRateLimiter
 
     settings, told = listening
@@ -112,28 +110,29 @@ def test_a_long_pause_that_ended_within_the_ingest_is_told_of_and_an_older_one_i
 
 
 @pytest.mark.usefixtures("api")
-def test_without_anybody_to_tell_nothing_is_looked_at(home, quick, audio_files, monkeypatch):
-    monkeypatch.setattr(flows.ingest_alerts, "raise_alarms", None)  # to call it is a defect
+def test_nothing_is_checked_without_recipients(home, quick, audio_files, monkeypatch):
+    monkeypatch.setattr(flows.ingest_alerts, "raise_alarms", None)  # calling it raises TypeError
     monkeypatch.setattr(flows.ingest_alerts, "host_pauses", None)
     assert len(ingest(home, [str(audio_files[0])], quick).done) == 1
     assert not (home / "data" / "alarms.json").exists()
 
 
 @pytest.mark.usefixtures("api")
-def test_whatever_breaks_here_breaks_no_ingest(home, listening, audio_files, monkeypatch, caplog):
+def test_defect_in_alerts_does_not_fail_the_ingest(home, listening, audio_files, monkeypatch, caplog):
     settings, told = listening
     monkeypatch.setattr(flows.ingest_alerts, "host_pauses", lambda corpus: 1 / 0)
     assert len(ingest(home, [str(audio_files[0])], settings()).done) == 1
-    assert "the alarms of this ingest could not be raised" in caplog.text
+    assert "the alerts of this ingest could not be sent" in caplog.text
     assert told() == []
 
 
 @pytest.mark.usefixtures("api")
-def test_an_alarm_that_does_not_arrive_is_a_note_of_the_report(home, listening, audio_files):
+def test_undelivered_alert_is_a_note_of_the_report(home, listening, audio_files):
     settings, _ = listening
     state = ingest(
         home, [str(audio_files[0])], settings(["/nowhere/to/be/found"], disk_gigabytes=1e9), return_state=True
     )
     assert state.name == "Completed"
     (note,) = report_of(state).notes
-    assert note.startswith("nobody could be told of disk-nearly-full")
+    assert "disk-nearly-full" in note
+    assert "could not be delivered" in note

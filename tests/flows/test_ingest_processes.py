@@ -1,4 +1,4 @@
-"""Processes of an ingest: each track is done by one, and one that dies takes no other track with it."""
+"""Tests that each track is processed by one process, and that a crashed process fails only its own track."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ N_TRACKS = 3
 
 @pytest.fixture
 def feed(songs, tmp_path, monkeypatch):
-    """Serve songs that come only when the feed was asked for twice; give its address, and the paths asked for."""
+    """Serve songs only after the feed was requested twice; yield its address and the list of requested paths."""
     asked, both = [], threading.Event()
 
     class Waiting(flows.demo._SilentHandler):
@@ -42,7 +42,7 @@ def feed(songs, tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("api")
-def test_two_ingests_at_once_do_each_track_once(feed, tmp_path):
+def test_two_simultaneous_ingests_process_each_track_once(feed, tmp_path):
     (url, asked), home = feed, tmp_path / "home"
     line = [sys.executable, "-m", "flows.cli", "--home", str(home), "--json", "ingest", url]
     both = [
@@ -53,7 +53,7 @@ def test_two_ingests_at_once_do_each_track_once(feed, tmp_path):
         assert process.returncode == 0, complaints
         assert {track["status"] for track in json.loads(said)["tracks"]} <= {"done", "cached"}
         assert len(json.loads(said)["tracks"]) == N_TRACKS
-    # yt-dlp looks at the beginning of a file before it fetches it.
+    # yt-dlp requests the beginning of a file before it downloads it.
     assert Counter(asked) == {"/feed.rss": 2, **{f"/{number}.flac": 2 for number in range(N_TRACKS)}}
     assert [record.status for record in Corpus(home).records()] == ["done"] * N_TRACKS
     assert list((home / "data" / "claims").iterdir()) == []
@@ -61,8 +61,8 @@ def test_two_ingests_at_once_do_each_track_once(feed, tmp_path):
 
 
 @pytest.mark.usefixtures("api")
-def test_a_decoder_that_crashes_takes_its_own_track_alone(songs, quick, tmp_path, monkeypatch):
-    """The process really dies: what plays ffmpeg here kills the one that started it."""
+def test_crashing_decoder_fails_only_its_own_track(songs, quick, tmp_path, monkeypatch):
+    """The worker process is killed by a replacement of ffmpeg."""
     folder, home, stub = tmp_path / "songs", tmp_path / "home", tmp_path / "ffmpeg"
     folder.mkdir()
     for name, song in zip("ac", songs, strict=False):

@@ -1,6 +1,6 @@
-"""Processes killed with SIGKILL at their work: nothing is broken, and the same command finishes it.
+"""Tests that commands killed with SIGKILL leave no broken files and can be finished by running them again.
 
-The server's process is looked for in /proc, so these tests run on Linux.
+These tests need Linux, because they look for the process of the server in /proc.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ QUICK = ["--set", "sequences.seconds=4", "--set", "model.batch_size=32", "--set"
 
 @contextmanager
 def command(home, *words, own_server=False):
-    """Start the command line in a process of its own, and see that it does not outlive the block."""
+    """Start the command line in a new process, and kill it at the end of the block."""
     environment = dict(os.environ)
     for name in ("PREFECT_HOME", *(["PREFECT_API_URL", "no_proxy", "NO_PROXY"] if own_server else [])):
         environment.pop(name, None)
-    if own_server:  # and it is reached on this machine, whatever stands between the machine and the world
+    if own_server:  # it must be reachable even if a proxy is set
         environment["http_proxy"] = "http://127.0.0.1:9"
     line = [sys.executable, "-m", "flows.cli", "--home", str(home), "--json", *map(str, words)]
     with (home / "stderr.txt").open("wb") as stderr, (home / "stdout.txt").open("wb") as stdout:
@@ -53,7 +53,7 @@ def command(home, *words, own_server=False):
 
 
 def wait_until(happens, process=None):
-    """Wait for something to happen while a process lives; return what it is."""
+    """Wait until a condition is true while a process is alive; return the value of the condition."""
     deadline = time.monotonic() + PATIENCE
     while not (found := happens()):
         assert time.monotonic() < deadline, "it never happened"
@@ -68,7 +68,7 @@ def kill(process):
 
 
 def finish(home, *words, own_server=False):
-    """Let a command come to its end, reading the corpus all the while; return its JSON document."""
+    """Run a command to its end while reading the corpus repeatedly; return its JSON document."""
     with command(home, *words, own_server=own_server) as process:
         while process.poll() is None:
             read_everything(home)
@@ -80,22 +80,22 @@ def finish(home, *words, own_server=False):
 
 
 def read_everything(home):
-    """Read each Parquet and JSON file of a corpus whole; return how many there are."""
+    """Read each Parquet and JSON file of a corpus completely; return the number of files."""
     found = 0
-    # A folder may go while it is looked at: `os.walk` takes it for empty.
+    # A folder can disappear while it is listed; `os.walk` treats it as empty.
     for path in [Path(folder, name) for folder, _, names in os.walk(home / "data") for name in names]:
         if ".tmp" in str(path.relative_to(home)) or path.suffix not in {".parquet", ".json"}:
             continue
         try:
             pq.read_table(path) if path.suffix == ".parquet" else json.loads(path.read_bytes())
-        except FileNotFoundError:  # a whole folder was put in the place of an older one
+        except FileNotFoundError:  # a folder was replaced by a new one
             continue
         found += 1
     return found
 
 
 def servers(home):
-    """Return the Prefect servers that run for a home."""
+    """Return the process IDs of the Prefect servers of a home."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -116,7 +116,7 @@ def done(home):
 
 
 def recorded(home, since):
-    """Count the final states of the task runs that Prefect recorded."""
+    """Count the task runs that Prefect recorded, by the first word of their names and their states."""
     with sqlite3.connect(home / ".prefect" / "prefect.db") as database:
         rows = database.execute("select name, state_type from task_run where expected_start_time > ?", [since])
         found = Counter((name.split()[0], state) for name, state in rows)
@@ -132,13 +132,13 @@ def home(tmp_path):
 
 
 class Gate(flows.demo._SilentHandler):
-    """Sends the beginning of most songs, and the rest when the gate is opened."""
+    """Request handler that sends only the beginning of two songs until the gate is opened."""
 
     opened = threading.Event()
     asked: list[str] = []  # noqa: RUF012  cleared by the fixture
 
     def copyfile(self, source, outputfile):
-        """Stop in the middle."""
+        """Send a file, with a stop in the middle of two songs."""
         self.asked.append(self.path)
         if self.path.endswith(("2.flac", "3.flac")):
             outputfile.write(source.read(100_000))
@@ -156,11 +156,11 @@ def gate(monkeypatch):
     Gate.opened.set()
 
 
-def test_an_ingest_killed_while_it_downloads_goes_on_where_it_was(gate, songs, home, tmp_path):
-    """What was fetched is not fetched again, and the killed process leaves no server behind."""
+def test_ingest_killed_during_downloads_continues(gate, songs, home, tmp_path):
+    """Finished downloads are not repeated, and the server of the killed process ends."""
     data = home / "data"
     with flows.demo.served_feed(tmp_path, songs[:4], 0) as url:
-        # Four places: whichever two come first, the others are not kept waiting by those that stop in the middle.
+        # With four downloads at once, the two that stop in the middle do not delay the others.
         with command(home, "ingest", url, "--set", "download.host_workers=4", own_server=True) as process:
             wait_until(lambda: len(list(data.glob("incoming/*/*.mp3"))) == 2, process)
             wait_until(lambda: any(p.stat().st_size for p in data.glob("incoming/*/.*.tmp/*/audio*")), process)
@@ -183,7 +183,7 @@ def test_an_ingest_killed_while_it_downloads_goes_on_where_it_was(gate, songs, h
 
 
 @pytest.mark.usefixtures("api")
-def test_an_ingest_killed_while_it_extracts_keeps_what_was_extracted(songs, home, tmp_path):
+def test_ingest_killed_during_extraction_keeps_extracted_tracks(songs, home, tmp_path):
     folder = tmp_path / "songs"
     folder.mkdir()
     for number, song in enumerate(songs[:3]):
@@ -202,37 +202,39 @@ def test_an_ingest_killed_while_it_extracts_keeps_what_was_extracted(songs, home
 
 
 def running(home):
-    """Return the first words of the task runs of which Prefect knows that they run."""
+    """Return the first words of the names of the task runs that are running according to Prefect."""
     try:
         with sqlite3.connect(f"file:{home / '.prefect' / 'prefect.db'}?mode=ro", uri=True) as database:
             rows = database.execute("select name from task_run where state_type = 'RUNNING'").fetchall()
         database.close()
-    except sqlite3.OperationalError:  # the tables are not made yet
+    except sqlite3.OperationalError:  # the tables do not exist yet
         return set()
     return {name.split()[0] for (name,) in rows}
 
 
 def test_ctrl_c_ends_the_command_and_its_server_after_the_last_record(songs, home, tmp_path):
-    """A terminal sends it to all processes of a command; the server is not to hear it."""
+    """A terminal sends SIGINT to all processes of a command, but it must not reach the server."""
     soundfile.write(tmp_path / "long.flac", np.tile(songs[0].y, 120), songs[0].sr)
     with command(home, "ingest", tmp_path / "long.flac", own_server=True) as process:
         wait_until(lambda: "extract" in running(home), process)
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(PATIENCE) == 130
-    assert "songform: stopped; the same command goes on" in (home / "stderr.txt").read_text()
+    stderr = (home / "stderr.txt").read_text()
+    assert "songform: stopped; " in stderr
+    assert "run the same command again" in stderr
     assert servers(home) == []
     assert recorded(home, "") == {("list", "COMPLETED"): 1, ("extract", "CRASHED"): 1}
 
 
 def epochs(home):
-    """Count the epochs that MLflow knows of."""
+    """Count the epochs that MLflow has recorded."""
     database = home / "mlruns" / "mlflow.db"
     if not database.is_file():
         return 0
     try:
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
             return connection.execute("select count(*) from metrics where key = 'train_loss'").fetchone()[0]
-    except sqlite3.OperationalError:  # the tables are not made yet
+    except sqlite3.OperationalError:  # the tables do not exist yet
         return 0
     finally:
         connection.close()
@@ -244,14 +246,14 @@ def bundles(home):
 
 
 def runs(home):
-    """Return how each run of MLflow's ended."""
+    """Return the status of each MLflow run."""
     store = client(home)
     (experiment,) = [e for e in store.search_experiments() if e.name == "songform"]
     return {run.info.run_id: run.info.status for run in store.search_runs([experiment.experiment_id])}
 
 
 @pytest.mark.usefixtures("api")
-def test_a_training_killed_between_epochs_is_closed_and_done_by_the_next(extracted, home):
+def test_training_killed_between_epochs_is_marked_as_killed_and_repeated(extracted, home):
     shutil.copytree(extracted / "data", home / "data")
     words = ["train", *QUICK, "--set", "model.epochs=12"]
     with command(home, *words) as process:
@@ -263,8 +265,8 @@ def test_a_training_killed_between_epochs_is_closed_and_done_by_the_next(extract
     (model,) = home.glob("data/states/*/model.npz")
     made = model.stat().st_mtime_ns
     document = finish(home, *words)
-    assert model.stat().st_mtime_ns == made  # the states were discovered; only the network was lost
-    assert list((home / "data" / "bundles").glob(".*")) == []  # nor is anything left of what the killed one had begun
+    assert model.stat().st_mtime_ns == made  # the states are not discovered again, only the network is trained again
+    assert list((home / "data" / "bundles").glob(".*")) == []  # no temporary files of the killed training remain
     assert len(bundles(home)) == 1
     assert sorted(runs(home).values()) == ["FINISHED", "KILLED"]
     assert runs(home)[document["run_id"]] == "FINISHED"
@@ -272,15 +274,15 @@ def test_a_training_killed_between_epochs_is_closed_and_done_by_the_next(extract
 
 
 STAGES = {
-    "train": ["Reading context", "Labelling", "Training", "Evaluating"],
-    "analyze": ["Extracting features", "Drawing reports"],
+    "train": ["Pooling features", "Labelling", "Training", "Evaluating"],
+    "analyze": ["Extracting features", "Writing reports"],
 }
 
 
-@pytest.mark.system  # six starts of TensorFlow: a minute or two
+@pytest.mark.system  # TensorFlow starts six times, which takes one or two minutes
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("words", STAGES)
-def test_a_command_killed_at_any_stage_finishes_in_the_end(extracted, audio_files, home, words):
+def test_command_killed_at_any_stage_finishes_when_repeated(extracted, audio_files, home, words):
     shutil.copytree(extracted / "data", home / "data")
     if words == "analyze":
         shutil.rmtree(home / "data" / "features")

@@ -1,4 +1,4 @@
-"""Train: a run that ends badly is closed, and what was done is not done again."""
+"""Tests that failed trainings end their MLflow runs, and that finished work is not repeated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("api")
 
 @pytest.fixture(scope="module")
 def home(trained, tmp_path_factory):
-    """Copy what was trained, but not MLflow's store: so nothing must be learned, and all must be recorded."""
+    """Return a home with trained models but without an MLflow store, so that training only records them."""
     home = tmp_path_factory.mktemp("home")
     shutil.copytree(trained.home / "data", home / "data")
     return home
@@ -33,7 +33,7 @@ def statuses(home, experiment):
 
 
 @pytest.mark.parametrize(("error", "status"), [(RuntimeError("a defect"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
-def test_a_run_that_ends_badly_is_closed(home, quick, monkeypatch, error, status):
+def test_failed_or_interrupted_training_ends_its_mlflow_run(home, quick, monkeypatch, error, status):
     class Stumbling:
         def __call__(self, *arguments, **more):
             raise error
@@ -44,8 +44,8 @@ def test_a_run_that_ends_badly_is_closed(home, quick, monkeypatch, error, status
     assert statuses(home, f"ends {status}") == [status]
 
 
-def test_a_bundle_that_stands_is_recorded_without_training(home, quick, trained, monkeypatch):
-    """As after a kill between the end of the training and its record."""
+def test_existing_bundle_is_recorded_without_training(home, quick, trained, monkeypatch):
+    """A training that was killed before it was recorded leaves such a bundle."""
     monkeypatch.setattr("tasks.train.train_network.fit_network", None)
     report = train(home, quick, "standing")
     assert report.is_new
@@ -61,7 +61,7 @@ def test_a_bundle_that_stands_is_recorded_without_training(home, quick, trained,
     assert (again.run_id, again.metrics, again.model_uri) == (report.run_id, report.metrics, report.model_uri)
 
 
-def test_another_experiment_has_runs_of_its_own(home, quick, monkeypatch):
+def test_each_experiment_has_its_own_runs(home, quick, monkeypatch):
     monkeypatch.setattr("tasks.train.train_network.fit_network", None)
     one, other = (train(home, quick, name) for name in ("one", "other"))
     assert one.run_id != other.run_id
@@ -70,8 +70,8 @@ def test_another_experiment_has_runs_of_its_own(home, quick, monkeypatch):
     }
 
 
-def test_one_song_is_learned_from_in_blocks_of_time_and_without_a_test_none_is_claimed(extracted, quick, tmp_path):
-    """Twenty seconds leave no block for a test."""
+def test_single_short_song_is_split_into_blocks_and_has_no_test_metrics(extracted, quick, tmp_path):
+    """A song of twenty seconds has no block for testing."""
     shutil.copytree(extracted / "data", tmp_path / "data")
     for record in Corpus(tmp_path).records()[1:]:
         Corpus(tmp_path).record_path(record.key).unlink()
@@ -84,14 +84,14 @@ def test_one_song_is_learned_from_in_blocks_of_time_and_without_a_test_none_is_c
     assert report.is_champion
 
 
-def test_nothing_to_learn_from_makes_no_run(tmp_path):
-    with pytest.raises(CorpusError, match="bring some in with songform ingest"):
+def test_empty_corpus_creates_no_mlflow_run(tmp_path):
+    with pytest.raises(CorpusError, match=r"no features.*songform ingest"):
         train(Path(tmp_path), Settings())
     assert not (tmp_path / "mlruns" / "mlflow.db").exists()
 
 
-def test_trainings_of_a_home_take_turns(home, quick, monkeypatch):
-    """Whether the same was trained before is asked when it is one's turn, and not before."""
+def test_trainings_of_a_home_run_one_at_a_time(home, quick, monkeypatch):
+    """A training looks for a finished run only after it has acquired the lock."""
     turn = FileLock(home / "mlruns" / ".training.lock")
     finished, asked = flows.train.finished_run, []
 
@@ -102,7 +102,7 @@ def test_trainings_of_a_home_take_turns(home, quick, monkeypatch):
         return finished(*arguments)
 
     monkeypatch.setattr(flows.train, "finished_run", finished_in_turn)
-    monkeypatch.setattr("tasks.train.train_network.fit_network", None)  # it stands
+    monkeypatch.setattr("tasks.train.train_network.fit_network", None)  # the bundle exists
     train(home, quick, "turns")
     with turn.acquire(timeout=0):
         assert len(asked) == 1

@@ -1,1 +1,1 @@
-"""The commands of songform: one module each, with its options, its text output and its JSON document."""
+"""Commands of songform: one module per command, with its options, its text output and its JSON document."""

@@ -1,4 +1,4 @@
-"""`songform analyze`: find the form of songs."""
+"""The command `songform analyze`: find the form of songs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,22 @@ if TYPE_CHECKING:
 
 __all__ = ["analyze", "print_analyze", "print_timelines"]
 
-Out = Annotated[Path | None, typer.Option("--out", help="Folder for the files.", show_default="data/reports/<model>")]
+Out = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        metavar="FOLDER",
+        help="Folder for the written files. By default data/reports/<model> in the home.",
+    ),
+]
 Sonify = Annotated[
-    bool, typer.Option("--sonify", help="Write each song with a click at each boundary and a tone for each state.")
+    bool,
+    typer.Option(
+        "--sonify", help="Also write an audio file per song with a click at each boundary and a tone for each state."
+    ),
 ]
 
-_MAX_SEGMENT_TABLES = 3  # of more songs only the timelines are shown
+_MAX_SEGMENT_TABLES = 3  # maximum number of songs whose segments are listed below their timelines
 _MAX_TIMELINE_WIDTH = 100  # columns
 
 
@@ -36,21 +46,40 @@ def analyze(
     out: Out = None,
     sonify: Sonify = False,
 ) -> int:
-    """Tell the form of songs: a timeline here; JSON, labels, pictures and a page to hear and edit each in files."""
+    """Analyze songs: print timelines, and write JSON, label files, pictures and pages with a player and an editor."""
     settings = context.settings(assignments)
-    if out is not None and out.exists() and not out.is_dir():
-        raise ParameterError(f"--out {out} is a file; name a folder, which is made if it is missing")
+    folder = None if out is None else _output_folder(out)
     with context.server("flows.analyze", sources):
         from flows.analyze import analyze as analyze_sources
 
-        folder = out.absolute() if out else None
         report = analyze_sources(context.home, sources, settings, model, folder, limit=limit, sonify=sonify)
     print_analyze(context.console, report)
     return exit_code(report.ingested.tracks, report.all_problems)
 
 
+def _output_folder(out: str) -> Path:
+    """Return the absolute path of the output folder.
+
+    Parameters
+    ----------
+    out : str
+        Value of `--out`.
+
+    Raises
+    ------
+    ParameterError
+        If `out` is blank or the path of a file.
+    """
+    if not out.strip():
+        raise ParameterError("--out is empty; give a folder, or . for the current folder")
+    folder = Path(out).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise ParameterError(f"--out {out} is a file; give a folder, which is created if it does not exist")
+    return folder
+
+
 def print_analyze(console: Console, report: AnalyzeReport) -> None:
-    """Print the timeline of each song, and where the files are."""
+    """Print the result of an analysis as text or as a JSON document, and its notes and problems."""
     if console.json:
         fields = {"tracks": report.ingested.tracks, "notes": report.ingested.notes, "reports": report.reports}
         console.document({**fields, "problems": report.all_problems})
@@ -61,7 +90,7 @@ def print_analyze(console: Console, report: AnalyzeReport) -> None:
 
 
 def print_timelines(console: Console, report: AnalyzeReport) -> None:
-    """Print the timeline of each song, the model, and where the files are."""
+    """Print the timeline of each song, the model, and the folder of the files."""
     from flows.cli.terminal_timeline import legend, segment_table, timeline
 
     for document in report.reports:
@@ -77,9 +106,12 @@ def print_timelines(console: Console, report: AnalyzeReport) -> None:
 
 
 def _print_model(console: Console, report: AnalyzeReport) -> None:
-    """Print which model found the form, and which of its states have weak names."""
+    """Print the model that found the form, and its states with weak names."""
     if not report.model.uri:
-        console.say("No model was trained yet: states were fitted on each song itself. Train one with songform train.")
+        console.say(
+            "No model was trained yet, so the states of each song were found from that song alone. Train a model with "
+            "songform train."
+        )
     else:
         rank = "the champion" if report.model.is_champion else "not the champion"
         console.say(f"Model: {report.model.uri} ({rank})")
@@ -96,4 +128,6 @@ def _print_files(console: Console, report: AnalyzeReport) -> None:
     if len(report.reports) == 1:
         console.say(f"Page:  {first.with_suffix('.html')}")
     else:
-        console.say("Pages: one .html a song in that folder; the command songform report makes an index of them all.")
+        console.say(
+            "Pages: one .html file per song in that folder. Run songform report to write an index of all pages."
+        )

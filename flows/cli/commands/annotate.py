@@ -1,4 +1,4 @@
-"""`songform annotate`: keep people's labels."""
+"""The command `songform annotate`: store people's labels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.table import Table
 from flows.cli.console import DONE, MAX_ROWS, SOME_FAILED, Console, cell, counted, printable
 from flows.cli.context import CommandContext
 from flows.cli.options import valid_name_or_none
+from songform.errors import ParameterError
 
 if TYPE_CHECKING:
     from tasks.annotate.annotate_tracks import AnnotateReport
@@ -20,16 +21,16 @@ AnnotatedSource = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="The song that the labels are of, ingested before: its audio file, its address, or its key as "
-        "status --json shows it. Or a folder of songs.",
+        help="Ingested song that the labels describe: its audio file, its address, or its key as shown by "
+        "songform status --json. Or a folder of ingested songs.",
     ),
 ]
 LabelFile = Annotated[
     str | None,
     typer.Argument(
         metavar="FILE",
-        help="The labels that a person gave to the song's sections, each with its start and end: .lab, Audacity's, "
-        "CSV, JAMS or a report of songform. Or a folder of such files, each named like its song.",
+        help="Labels of the song's sections, with start and end times: .lab, Audacity labels, CSV, JAMS or a JSON "
+        "report of songform. Or a folder of such files, each named after its song.",
     ),
 ]
 Annotator = Annotated[
@@ -38,20 +39,25 @@ Annotator = Annotated[
         "--annotator",
         metavar="NAME",
         callback=valid_name_or_none,
-        help="Who labelled it; several people may label a song.",
+        help="Name of the person who labelled the song; several people can label one song. By default taken from "
+        "FILE or its name.",
     ),
 ]
 
-_MAX_TITLES = 5  # tracks without labels that are named; the others are only counted
+_MAX_TITLES = 5  # maximum number of tracks without labels that are listed by title
 
 
 def annotate(
     context: CommandContext, *, source: AnnotatedSource, file: LabelFile = None, annotator: Annotator = None
 ) -> int:
-    """Keep a person's labels of a song's sections, for evaluate to compare with what songform finds.
+    """Store a person's labels of a song's sections, which evaluate compares with songform's segments.
 
-    Without FILE: list the labels that are kept of SOURCE. Example: songform annotate song.mp3 song.lab --annotator Ana
+    Without FILE, list the stored labels of SOURCE. Example: songform annotate song.mp3 song.lab --annotator Ana
     """
+    if file is None and annotator is not None:
+        raise ParameterError(
+            f"--annotator {annotator} needs a FILE of labels; without FILE, the stored labels are only listed"
+        )
     context.require_corpus()
     from tasks.annotate.annotate_tracks import annotate_tracks, list_annotations
 
@@ -64,7 +70,7 @@ def annotate(
 
 
 def print_annotate(console: Console, report: AnnotateReport) -> None:
-    """Print whose labels are kept for which track, and what is unusual about them."""
+    """Print the stored labels of each track, with notes on unusual labels, as text or as a JSON document."""
     if console.json:
         fields = {"annotations": report.annotations, "problems": report.problems, "without": report.without}
         console.document(fields)
@@ -78,7 +84,7 @@ def _print_annotations(console: Console, report: AnnotateReport) -> None:
         console.print(_annotation_table(report.annotations[:MAX_ROWS]))
     n_tracks = len({entry["key"] for entry in report.annotations})
     hidden = f" ({len(report.annotations) - MAX_ROWS} not shown)" if len(report.annotations) > MAX_ROWS else ""
-    console.say(f"{counted(len(report.annotations), 'file')} of labels for {counted(n_tracks, 'track')}{hidden}")
+    console.say(f"{counted(len(report.annotations), 'label file')} for {counted(n_tracks, 'track')}{hidden}")
     if report.without:
         named = ", ".join(report.without[:_MAX_TITLES]) + (", ..." if len(report.without) > _MAX_TITLES else "")
         console.say(f"Without labels: {named} ({counted(len(report.without), 'track')})")

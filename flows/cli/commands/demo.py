@@ -1,4 +1,4 @@
-"""`songform demo`: the whole pipeline on composed songs."""
+"""The command `songform demo`: run the whole pipeline on composed songs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["demo", "print_demo"]
 
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Another seed composes another playlist.")]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, help="Seed of the composed songs; each seed gives other songs.")
+]
 
 
 def demo(context: CommandContext, *, assignments: Assignments = None, seed: Seed = 0) -> int:
-    """Compose a playlist with known form, run everything on it, and say how well the form was found."""
+    """Compose songs of known form, run the whole pipeline on them, and report how well the form was found."""
     settings = context.settings(assignments)
     with context.server("flows.run"):
         from flows.demo import demo as run_demo
@@ -33,7 +35,7 @@ def demo(context: CommandContext, *, assignments: Assignments = None, seed: Seed
 
 
 def print_demo(console: Console, report: DemoReport, home: Path) -> None:
-    """Print the run, the share of the form that was found, and where to look."""
+    """Print the results of the run, the share of frames with the correct state, and where to look next."""
     if console.json:
         fields = {
             **train_document(report.run.trained),
@@ -53,7 +55,7 @@ def _print_next_steps(console: Console, report: DemoReport, home: Path) -> None:
     first = Path(report.run.analyzed.reports[0]["path"])
     place = "" if home == Path.cwd() else f" --home {home}"
     console.say("")
-    console.say(f"{report.frames_right:.1%} of the frames carry the right state.")
+    console.say(f"{report.frames_right:.1%} of the frames have the correct state.")
     console.say(f"Pictures: {first.parent}")
     console.say(f"Listen:   {first.with_suffix('.html')}")
     console.say(f"MLflow:   songform{place} ui")

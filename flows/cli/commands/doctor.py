@@ -1,4 +1,4 @@
-"""`songform doctor`: check this machine and the home."""
+"""The command `songform doctor`: check this machine and the home."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
 
 
 def doctor(context: CommandContext) -> int:
-    """Check ffmpeg, the JavaScript runtime, versions, stores and disk."""
+    """Check this machine and the home: programs, packages, settings, corpus, MLflow store, playlists, disk space."""
     from flows.diagnostics.system_checks import examine
 
     checks = examine(context.home, context.settings)
@@ -28,7 +28,7 @@ def doctor(context: CommandContext) -> int:
 
 
 def print_checks(console: Console, checks: Sequence[Check]) -> None:
-    """Print what was found, how serious it is, and how to fix it."""
+    """Print the level, name and finding of each check, and how to fix it."""
     if console.json:
         problems = [f"{check.name}: {_finding(check)}" for check in checks if not check.is_well]
         console.document({"checks": [check.document() for check in checks], "problems": problems})

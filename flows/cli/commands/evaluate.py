@@ -1,4 +1,4 @@
-"""`songform evaluate`: score the corpus's segments against people's labels."""
+"""The command `songform evaluate`: score segments against people's labels."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ __all__ = ["EvaluateReport", "evaluate", "evaluate_model", "print_evaluate"]
 
 @dataclass(frozen=True)
 class EvaluateReport:
-    """How far the segments agree with people's labels.
+    """Scores of segments against people's labels.
 
     Parameters
     ----------
     run_id : str
-        The run in MLflow.
+        ID of the MLflow run.
     is_new : bool
-        False if the same comparison was recorded before.
+        False if the same evaluation was already recorded.
     model : ModelInfo
-        The model that found the segments.
+        Model that found the segments.
     tracks : list of dict
         `key`, `title`, `annotators` and `scores` of each track.
     mean : dict of dict
-        Means over the tracks.
+        Mean scores over the tracks.
     problems : list of str
-        One sentence for each annotated track without a report.
+        One sentence per annotated track without a report.
     """
 
     run_id: str
@@ -46,7 +46,7 @@ class EvaluateReport:
 
 
 def evaluate(context: CommandContext, *, model: Model = None) -> int:
-    """Score the corpus's segments against people's labels, and record that in MLflow."""
+    """Score songform's segments against people's labels, and record the scores in MLflow."""
     context.require_corpus()
     with context.console.progress():
         report = evaluate_model(context.home, model)
@@ -55,20 +55,20 @@ def evaluate(context: CommandContext, *, model: Model = None) -> int:
 
 
 def evaluate_model(home: Path, model: str | None = None) -> EvaluateReport:
-    """Score the reports of a model against the corpus's annotations, and record the scores in MLflow.
+    """Score the reports of a model against the annotations of the corpus, and record the scores in MLflow.
 
     Parameters
     ----------
     home : Path
-        The home of the corpus.
+        Home of the corpus.
     model : str, optional
-        MLflow's address of a model. By default the champion; without a champion, the states that were fitted on each
-        song itself.
+        MLflow URI of a model. By default the champion; without a champion, the reports whose states were found from
+        each song alone.
 
     Raises
     ------
     CorpusError
-        If no track is annotated, or no annotated track has a report.
+        If no track has labels, or no labelled track has a report.
     ModelError
         If the model cannot be loaded.
     """
@@ -78,20 +78,19 @@ def evaluate_model(home: Path, model: str | None = None) -> EvaluateReport:
 
     corpus = Corpus(home)
     if not corpus.annotated():
-        raise CorpusError(
-            f"no track of the corpus in {home} is annotated; put labels beside one with songform annotate SOURCE FILE"
-        )
+        raise CorpusError(f"no track of the corpus in {home} has labels; add some with songform annotate SOURCE FILE")
     chosen = choose_model(home, model)
     evaluation = evaluate_tracks(home, chosen)
     if not evaluation.tracks:
-        more = f" (and {len(evaluation.missing) - 1} more such tracks)" if len(evaluation.missing) > 1 else ""
+        n_others = len(evaluation.missing) - 1
+        more = f" ({counted(n_others, 'other track')} without a report)" if n_others else ""
         raise CorpusError(evaluation.missing[0] + more)
     run_id, is_new = log_evaluation(home, evaluation, chosen)
     return EvaluateReport(run_id, is_new, chosen, evaluation.tracks, evaluation.mean, evaluation.missing)
 
 
 def print_evaluate(console: Console, report: EvaluateReport) -> None:
-    """Print the scores beside those of people against each other, and of baselines."""
+    """Print the scores of songform, of people against each other and of baselines, as text or as a JSON document."""
     if console.json:
         fields = {name: getattr(report, name) for name in ("run_id", "is_new", "tracks", "mean", "problems")}
         console.document({**fields, "model": report.model.uri or None})
@@ -106,11 +105,11 @@ def _print_scores(console: Console, report: EvaluateReport) -> None:
     shown = report.tracks[:MAX_ROWS]
     console.print(track_table(shown, [cell(track["title"]) for track in shown]))
     if len(report.tracks) > len(shown):
-        console.say(f"({len(report.tracks) - len(shown)} more: --json shows all)")
+        console.say(f"({len(report.tracks) - len(shown)} more; use --json to list all)")
     console.print()
     console.print(mean_table(report.mean))
     console.print()
     people = {name for track in report.tracks for name in track["annotators"]}
     console.say(f"{counted(len(report.tracks), 'track')}, labelled by {', '.join(sorted(people))}")
-    console.say(f"Model: {report.model.uri or 'states fitted on each song itself'}")
-    console.say(f"{'Recorded' if report.is_new else 'Recorded before'}: MLflow run {report.run_id}")
+    console.say(f"Model: {report.model.uri or 'none; the states were found from each song alone'}")
+    console.say(f"{'Recorded' if report.is_new else 'Already recorded'}: MLflow run {report.run_id}")

@@ -1,4 +1,4 @@
-"""`songform ingest`: bring tracks into the corpus."""
+"""The command `songform ingest`: add tracks to the corpus."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from songform.errors import ParameterError
 __all__ = ["ingest", "print_ingest"]
 
 RetryFailed = Annotated[
-    bool, typer.Option("--retry-failed", help="Try again even what failed for good; what is not due yet waits.")
+    bool,
+    typer.Option(
+        "--retry-failed",
+        help="Also retry permanent failures. Scheduled retries still wait until they are due.",
+    ),
 ]
 
 
@@ -27,9 +31,9 @@ def ingest(
     limit: Limit = None,
     retry_failed: RetryFailed = False,
 ) -> int:
-    """Bring tracks into the corpus: list, download, extract. What is done already is left alone."""
+    """Add tracks to the corpus: list the sources, download audio and extract features. Finished tracks are skipped."""
     if not sources and not retry_failed:
-        raise ParameterError("songform ingest needs a SOURCE, or --retry-failed for the tracks that failed before")
+        raise ParameterError("songform ingest needs a SOURCE, or --retry-failed to retry the tracks that failed")
     settings, sources = context.settings(assignments), sources or []
     with context.server("flows.ingest", sources):
         from flows.ingest import ingest as ingest_sources
@@ -41,7 +45,7 @@ def ingest(
 
 
 def print_ingest(console: Console, report: IngestReport) -> None:
-    """Print what became of the tracks."""
+    """Print the outcome of each track as text or as a JSON document, and the notes and problems."""
     if console.json:
         console.document(ingest_document(report))
     else:

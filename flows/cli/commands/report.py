@@ -1,4 +1,4 @@
-"""`songform report`: one page over the songs that were analysed."""
+"""The command `songform report`: write an index page of the analysed songs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["print_report", "report", "write_model_index"]
 
 
 def report(context: CommandContext, *, model: Model = None) -> int:
-    """Make one page over the songs that were analysed: search, sort, a timeline each."""
+    """Write an index page of all analysed songs, with a timeline of each, search and sorting."""
     context.require_corpus()
     index = write_model_index(context.home, model)
     print_report(context.console, index)
@@ -24,24 +24,24 @@ def report(context: CommandContext, *, model: Model = None) -> int:
 
 
 def write_model_index(home: Path, model: str | None = None) -> Index:
-    """Write the index page over the reports of a model.
+    """Write the index page of the reports of a model.
 
-    This is not a Prefect flow: there is nothing to retry or to wait for, so it needs no server.
+    This is not a Prefect flow and needs no server, because there is nothing to retry.
 
     Parameters
     ----------
     home : Path
-        The home of the corpus.
+        Home of the corpus.
     model : str, optional
-        MLflow's address of a model. By default the champion; without a champion, the states that were fitted on each
-        song itself.
+        MLflow URI of a model. By default the champion; without a champion, the reports whose states were found from
+        each song alone.
 
     Raises
     ------
     ModelError
-        If there is no such model.
+        If the model does not exist.
     CorpusError
-        If it has analysed no song yet.
+        If no song was analysed by the model.
     """
     from tasks.report.index_page import write_index
     from tasks.train.requested_model import choose_model
@@ -50,12 +50,14 @@ def write_model_index(home: Path, model: str | None = None) -> Index:
 
 
 def print_report(console: Console, index: Index) -> None:
-    """Print where the index page is, and how many songs it lists."""
+    """Print the path of the index page and the number of its songs, as text or as a JSON document."""
     if console.json:
         fields = {"index": str(index.path), "songs": index.songs, "left": index.left}
         console.document({**fields, "problems": index.problems})
     else:
         console.say(f"{counted(len(index.songs), 'song')}: {index.path}")
         if index.left:
-            console.say(f"{counted(index.left, 'song')} not analysed by this model: songform analyze SOURCE adds them.")
+            console.say(
+                f"{counted(index.left, 'song')} not analysed by this model; add them with songform analyze SOURCE."
+            )
     console.problems(index.problems)

@@ -1,4 +1,4 @@
-"""`songform run`: ingest, train and analyze in turn."""
+"""The command `songform run`: ingest, train and analyze in one run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run(
     limit: Limit = None,
     experiment: Experiment = "songform",
 ) -> int:
-    """Ingest, train and analyze in turn."""
+    """Run ingest, train and analyze one after the other."""
     settings = context.settings(assignments)
     with context.server("flows.run", sources):
         from flows.run import run as run_pipeline
@@ -35,7 +35,7 @@ def run(
 
 
 def print_run(console: Console, report: RunReport) -> None:
-    """Print the results of all three steps."""
+    """Print the results of all three steps as text or as a JSON document, and the notes and problems."""
     if console.json:
         fields = {**ingest_document(report.ingested), **train_document(report.trained)}
         console.document({**fields, "reports": report.analyzed.reports, "problems": report.problems})

@@ -1,4 +1,4 @@
-"""`songform status`: what the corpus holds, and what failed."""
+"""The command `songform status`: list the tracks of the corpus and their failures."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ from songform.errors import FAILURE_CLASSES, CorpusError, SettingsError
 
 __all__ = ["FailureGroup", "corpus_status", "failures_by_class", "print_failures", "print_status", "status"]
 
-Failed = Annotated[bool, typer.Option("--failed", help="Only what failed: by class, and what can be done about it.")]
+Failed = Annotated[
+    bool,
+    typer.Option("--failed", help="List only the failed tracks, by class of failure, with a fix for each class."),
+]
 
 
 class FailureGroup(NamedTuple):
-    """Failed tracks of one class: the class, what the user can do about it, and the summaries of the tracks."""
+    """Failed tracks of one class of failure: the class, its fix, and the summaries of the tracks."""
 
     failure: str
     what_helps: str
@@ -37,11 +40,11 @@ class FailureGroup(NamedTuple):
 
 
 def status(context: CommandContext, *, failed: Failed = False) -> int:
-    """Show what the corpus holds, and what failed and why."""
+    """List the tracks of the corpus with their outcomes, and why tracks failed."""
     problems = []
     try:
         context.settings()
-    except SettingsError as error:  # not needed here, but every other command will stop at it
+    except SettingsError as error:  # this command does not need the settings, but other commands will fail
         problems.append(str(error))
     tracks = corpus_status(context.home)
     if failed:
@@ -52,7 +55,7 @@ def status(context: CommandContext, *, failed: Failed = False) -> int:
 
 
 def corpus_status(home: Path) -> list[dict[str, Any]]:
-    """Return a summary of each track's record, ordered by title.
+    """Return the summary of each track's record, sorted by title.
 
     Raises
     ------
@@ -62,20 +65,21 @@ def corpus_status(home: Path) -> list[dict[str, Any]]:
     from tasks.store.corpus import Corpus
 
     if not home.exists():
-        raise CorpusError(f"there is no home {home}; check its name, or bring tracks in with songform ingest SOURCE")
+        raise CorpusError(f"the home {home} does not exist; check its name, or create it with songform ingest SOURCE")
     if not home.is_dir():
-        raise CorpusError(f"the home {home} is no folder; name the folder that holds data/ with --home")
+        raise CorpusError(f"the home {home} is not a folder; give the folder that holds data/ with --home")
     records = sorted(Corpus(home).records(), key=lambda record: (record.title.casefold(), record.key))
     return [record.summary() for record in records]
 
 
 def failures_by_class(tracks: Sequence[Mapping[str, Any]]) -> list[FailureGroup]:
-    """Return the tracks whose last attempt failed, or that were skipped, by the class of the failure.
+    """Group the tracks whose last attempt failed or was skipped by their class of failure.
 
     Parameters
     ----------
     tracks : sequence of dict
-        As `corpus_status` returns them. A track that is done can be among the failures: it failed with other settings.
+        Summaries, as returned by `corpus_status`. They can include a track that is done, if an attempt with other
+        settings failed.
     """
     from tasks.ingest.failures.rules import FAILURE_FIXES
 
@@ -91,18 +95,18 @@ def _class_of(track: Mapping[str, Any]) -> str | None:
 
 
 def print_status(console: Console, tracks: list[dict[str, Any]], problems: list[str], home: Path) -> None:
-    """Print what the corpus holds, and the problems that will stop other commands."""
+    """Print the tracks of the corpus, and the problems that will stop other commands."""
     if console.json:
         console.document({"tracks": tracks, "problems": problems})
     elif not tracks:
-        console.say(f"The corpus in {home} holds no track yet; bring some in with songform ingest SOURCE.")
+        console.say(f"The corpus in {home} has no tracks yet; add some with songform ingest SOURCE.")
     else:
         print_tracks(console, tracks)
     console.problems(problems)
 
 
 def print_failures(console: Console, groups: list[FailureGroup], problems: list[str]) -> None:
-    """Print what failed by class, and what the user can do about it."""
+    """Print the failed tracks by class of failure, and how to fix each class."""
     if console.json:
         console.document({"tracks": [track for group in groups for track in group.tracks], "problems": problems})
     elif not groups:
@@ -119,8 +123,8 @@ def _print_group(console: Console, group: FailureGroup) -> None:
     console.print(Padding(cell(advice), (0, 0, 0, 2), expand=False))
     for track in group.tracks[:MAX_ROWS]:
         words = cell(track["title"], "bold").append(f"\n{printable(failure_reason(track))}", "not bold")
-        if track["next_retry_at"]:  # for permanent failures the advice above says what to do
+        if track["next_retry_at"]:  # for permanent failures, the advice above is enough
             words.append(f"\n{next_attempt(track)}", "not bold dim")
         console.print(Padding(words, (0, 0, 0, 4), expand=False))
     if len(group.tracks) > MAX_ROWS:
-        console.say(f"    ({len(group.tracks) - MAX_ROWS} more: --json shows all)")
+        console.say(f"    ({len(group.tracks) - MAX_ROWS} more; use --json to list all)")

@@ -1,4 +1,4 @@
-"""`songform train`: train a model on the corpus."""
+"""The command `songform train`: train a model on the corpus."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["print_metrics", "print_train", "train", "train_document"]
 
-Again = Annotated[bool, typer.Option("--again", help="Train anew even if this very training was done before.")]
+Again = Annotated[
+    bool, typer.Option("--again", help="Train again even if a run with the same settings and tracks has finished.")
+]
 
 
 def train(
@@ -49,7 +51,7 @@ def train_document(report: TrainReport) -> dict[str, Any]:
 
 
 def print_train(console: Console, report: TrainReport) -> None:
-    """Print the metrics beside the baselines', and the run."""
+    """Print the result of a training as text or as a JSON document."""
     if console.json:
         console.document(train_document(report))
     else:
@@ -57,17 +59,20 @@ def print_train(console: Console, report: TrainReport) -> None:
 
 
 def print_metrics(console: Console, report: TrainReport) -> None:
-    """Print the metrics of the network beside the baselines', and the run."""
+    """Print the metrics of the network and of the baselines, and the MLflow run."""
     network = str(report.params.get("model.name", "lstm"))
     table = _metrics_table(report.metrics, network)
     if table.row_count:
         console.print(table)
     else:
-        console.say("No test metrics: the corpus is too small to hold any sound back for a test.")
+        console.say("No test metrics: the corpus is too small for test data. Add songs.")
     if report.metrics.get("test_accuracy", 1.0) < report.metrics.get("majority_accuracy", 0.0):
         name = network.upper()
-        console.say(f"Caution: on held-out tracks the {name} is worse than the most frequent state alone; add songs.")
-    when = "Trained" if report.is_new else "Trained before"
+        console.say(
+            f"Caution: on held-out tracks the {name} is less accurate than always predicting the most frequent state. "
+            "Add songs."
+        )
+    when = "Trained" if report.is_new else "Already trained"
     rank = "the champion" if report.is_champion else "not the champion"
     console.say(f"{when}: MLflow run {report.run_id}; model {report.model_uri} ({rank})")
 

@@ -1,4 +1,4 @@
-"""`songform ui`: serve the pages of MLflow and Prefect for this home."""
+"""The command `songform ui`: serve the pages of MLflow and Prefect for a home."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import typer
 from flows.cli.console import DONE, NOTHING_DONE, Console
 from flows.cli.context import CommandContext
 from flows.cli.options import PrefectPort
+from songform.errors import ParameterError
 
 if TYPE_CHECKING:
     from flows.prefect_server.launch import PrefectServer
@@ -23,19 +24,22 @@ if TYPE_CHECKING:
 
 __all__ = ["ServedPages", "print_end", "serve_pages", "ui"]
 
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="MLflow's port; 0 for any free one.")]
+Port = Annotated[
+    int,
+    typer.Option("--port", metavar="PORT", min=0, max=65535, help="Port of the MLflow server; 0 for any free port."),
+]
 
 
 @dataclass
 class ServedPages:
-    """What was served, and how that ended.
+    """Addresses that were served, and how serving ended.
 
     Parameters
     ----------
     mlflow, prefect : str, optional
-        Addresses; None if that server did not answer before the end.
+        Addresses of the pages; None for a server that never answered.
     error : str, optional
-        Why serving ended, in one sentence; None if Ctrl-C stopped it.
+        Why serving ended, in one sentence; None if it was stopped with Ctrl-C.
     """
 
     mlflow: str | None = None
@@ -44,7 +48,7 @@ class ServedPages:
 
 
 class MlflowServer(NamedTuple):
-    """A server of MLflow: its address, its process, and the file that it logs to."""
+    """MLflow server: its address, its process, and its log file."""
 
     address: str
     process: subprocess.Popen[bytes]
@@ -52,13 +56,13 @@ class MlflowServer(NamedTuple):
 
 
 def ui(context: CommandContext, *, port: Port = 5000, prefect_port: PrefectPort = 4200) -> int:
-    """Serve MLflow's and Prefect's pages of this home on 127.0.0.1, until stopped with Ctrl-C."""
+    """Serve the pages of MLflow and Prefect for this home on 127.0.0.1 until Ctrl-C."""
     served = serve_pages(context.home, port=port, prefect_port=prefect_port, say=context.console.say)
     return print_end(context.console, served)
 
 
 def print_end(console: Console, served: ServedPages) -> int:
-    """Print how serving ended, and return the exit code."""
+    """Print how serving ended as text or as a JSON document, and return the exit code."""
     addresses = {"mlflow": served.mlflow, "prefect": served.prefect}
     if served.error is not None:
         return console.fail(served.error, NOTHING_DONE, **addresses)
@@ -68,72 +72,83 @@ def print_end(console: Console, served: ServedPages) -> int:
 
 
 def serve_pages(home: Path, *, port: int, prefect_port: int, say: Callable[[str], None]) -> ServedPages:
-    """Serve the pages of both on 127.0.0.1 until Ctrl-C or SIGTERM.
+    """Serve the pages of MLflow and Prefect on 127.0.0.1 until Ctrl-C or until a server ends.
 
     Parameters
     ----------
     home : Path
-        The home whose runs are shown.
+        Home whose runs are shown.
     port, prefect_port : int
-        Ports of MLflow and Prefect; 0 for any free one.
+        Ports of MLflow and Prefect; 0 for any free port.
     say : callable
-        Prints a line to the user.
+        Function that prints a line to the user.
 
     Raises
     ------
+    ParameterError
+        If both ports are the same.
     SongformError
-        If a server does not start, most often because its port is taken.
+        If a server does not start, most often because its port is in use.
     """
+    served = ServedPages()
+    try:
+        _serve(served, home, port, prefect_port, say)
+    except KeyboardInterrupt:
+        say("Stopped.")
+    return served
+
+
+def _serve(served: ServedPages, home: Path, port: int, prefect_port: int, say: Callable[[str], None]) -> None:
+    """Serve until a server ends, and record the addresses in `served`."""
     from flows.prefect_server.child_processes import stop_child
     from flows.prefect_server.connect import shared_server
     from flows.prefect_server.launch import available_port
     from tasks.store.corpus import Corpus
 
-    corpus, served = Corpus(home), ServedPages()
+    corpus = Corpus(home)
     corpus.prepare()
     port = available_port(port, "--port")
+    if port == prefect_port:
+        raise ParameterError(f"--port and --prefect-port are both {port}; give two different ports")
     with shared_server(home, prefect_port) as prefect:
         mlflow = MlflowServer(f"http://127.0.0.1:{port}", _start_mlflow(corpus, port), corpus.mlruns / "server.log")
         try:
             say("Starting; this takes up to a minute.")
             _wait_until_up(served, mlflow, prefect, say)
             say(
-                "Ctrl-C stops both."
+                "Ctrl-C stops both servers."
                 if prefect.process
-                else "Ctrl-C stops MLflow's; songform schedule serves Prefect's."
+                else "Ctrl-C stops the MLflow server. Another songform command runs the Prefect server."
             )
             served.error = _wait_until_down(mlflow, prefect)
-        except KeyboardInterrupt:
-            say("Stopped.")
         finally:
             stop_child(mlflow.process)
-    return served
 
 
 def _wait_until_up(
     served: ServedPages, mlflow: MlflowServer, prefect: PrefectServer, say: Callable[[str], None]
 ) -> None:
-    """Wait until both servers answer, and print the address of each when it does."""
+    """Wait until both servers answer, and print the address of each as soon as it answers."""
     from flows.prefect_server.health import wait_until_healthy
 
     wait_until_healthy(f"{mlflow.address}/health", mlflow.process, log=mlflow.log)
     served.mlflow = mlflow.address
-    say(f"MLflow:  {mlflow.address}/#/experiments  (choose Model training; experiments, runs, models)")
+    say(f"MLflow:  {mlflow.address}/#/experiments  (experiments, runs, models; choose Model training)")
     prefect.wait()
     served.prefect = prefect.pages
     say(f"Prefect: {prefect.pages}  (flow runs, tasks, logs)")
 
 
 def _wait_until_down(mlflow: MlflowServer, prefect: PrefectServer) -> str:
-    """Wait until a server ends by itself; return which one, in a sentence."""
+    """Wait until one of the servers ends; return one sentence that names it."""
     while mlflow.process.poll() is None and prefect.is_up:
         time.sleep(0.5)
     name, log = ("Prefect", prefect.log) if mlflow.process.poll() is None else ("MLflow", mlflow.log)
-    return f"the server of {name} ended; {log} may say why; start songform ui again"
+    return f"the {name} server ended; check {log} for the reason, and start songform ui again"
 
 
 def _start_mlflow(corpus: Corpus, port: int) -> subprocess.Popen[bytes]:
-    """Start MLflow's server with one worker and none of the job runners that it starts by default."""
+    """Start the MLflow server with one worker and without the job runners that it starts by default."""
     from flows.prefect_server.child_processes import supervised_child
     from tasks.train.tracking import store_uri
 

@@ -14,7 +14,7 @@ def console(request):
     return Console(file=io.StringIO(), force_terminal=request.param, width=100, legacy_windows=False)
 
 
-def test_every_stage_that_tasks_announce_has_a_name(console):
+def test_every_announced_stage_is_shown_with_a_name(console):
     with progress_display(console):
         for stage in STAGES:
             announce(stage, 1, 2, "something")
@@ -22,7 +22,7 @@ def test_every_stage_that_tasks_announce_has_a_name(console):
         assert name in console.file.getvalue()
 
 
-def test_a_strangers_title_is_no_markup_and_commands_nothing(console):
+def test_untrusted_title_is_not_markup_and_cannot_control_the_terminal(console):
     with progress_display(console):
         announce("download", 1, None, "[bold]Là\x07\u202e-bas[/bold] \\")
         announce("download", 2, 2, "[bold]Là\x07\u202e-bas[/bold] \\")
@@ -31,7 +31,7 @@ def test_a_strangers_title_is_no_markup_and_commands_nothing(console):
     assert not {"\x07", "\u202e"} & set(shown)
 
 
-def test_elsewhere_a_stage_is_one_line():
+def test_without_a_terminal_each_stage_is_one_line():
     console = Console(file=io.StringIO(), width=100)
     with progress_display(console):
         for done in range(100):
@@ -40,7 +40,7 @@ def test_elsewhere_a_stage_is_one_line():
     assert console.file.getvalue() == "Extracting features ...\nTraining ...\n"
 
 
-def test_after_the_block_nobody_listens(console):
+def test_no_progress_is_shown_after_the_block(console):
     with progress_display(console):
         pass
     before = console.file.getvalue()

@@ -11,7 +11,7 @@ from songform.structure.naming import STATES
 
 
 def report(*lengths, states=STATES):
-    """Make a report with a segment of each length, in seconds."""
+    """Return a report with segments of the given lengths, in seconds."""
     ends = [sum(lengths[: n + 1]) for n in range(len(lengths))]
     segments = [
         {"start": end - length, "end": end, "state": states[n % len(states)], "confidence": 0.5}
@@ -21,11 +21,11 @@ def report(*lengths, states=STATES):
 
 
 @given(st.lists(st.floats(0.1, 600), min_size=1, max_size=60), st.integers(1, 200))
-def test_a_timeline_is_as_wide_as_it_is_told(lengths, width):
+def test_timeline_has_the_given_width(lengths, width):
     assert len(timeline(report(*lengths), width=width).plain) == width
 
 
-def test_segments_take_their_share_and_begin_with_their_name_or_its_letter():
+def test_segment_width_is_proportional_and_begins_with_the_name_or_its_letter():
     line = timeline(report(10, 2, 8), width=40)
     assert line.plain == "Calm".ljust(20) + "B".ljust(4) + "Energetic".ljust(16)
     assert [(span.start, span.end) for span in line.spans] == [(0, 20), (20, 24), (24, 40)]
@@ -33,13 +33,13 @@ def test_segments_take_their_share_and_begin_with_their_name_or_its_letter():
         assert span.style.endswith(f"on {state_color(state)}")
 
 
-def test_a_segment_shorter_than_a_column_is_still_seen():
+def test_segment_shorter_than_a_column_is_still_visible():
     assert timeline(report(100, 0.1, 100), width=20).plain.count("B") == 1
 
 
 @pytest.mark.parametrize("state", [*STATES, "State 6"])
-def test_letters_can_be_read_on_every_states_colour(state):
-    """At least 3 to 1, by the luminances of WCAG 2."""
+def test_letters_are_readable_on_the_colour_of_every_state(state):
+    """The contrast ratio of WCAG 2 is at least 3."""
     color = state_color(state)
     ink, _, ground = timeline(report(1, states=[state]), width=1).spans[0].style.partition(" on ")
     assert ground == color
@@ -53,7 +53,7 @@ def test_letters_can_be_read_on_every_states_colour(state):
     assert (high + 0.05) / (low + 0.05) >= 3
 
 
-def test_a_table_of_segments_shows_minutes_and_tenths():
+def test_segment_table_shows_minutes_and_tenths_of_seconds():
     console = Console(width=60, record=True, file=None)
     with console.capture() as capture:
         console.print(segment_table(report(59.96, 65.4)))
@@ -65,6 +65,6 @@ def test_a_table_of_segments_shows_minutes_and_tenths():
     ]
 
 
-def test_a_legend_names_each_state_in_its_colour():
+def test_legend_shows_each_state_in_its_colour():
     line = legend(["Calm", "Energetic"])
     assert line.plain.split() == ["Calm", "Energetic"]

@@ -13,19 +13,19 @@ from flows.config.library_environment import environment_variable, imports_witho
 
 @pytest.fixture
 def environment(monkeypatch):
-    """Give an environment with nothing in it."""
+    """Replace the environment by an empty one, and return it."""
     monkeypatch.setattr(os, "environ", {})
     return os.environ
 
 
-def test_every_library_keeps_to_the_home_and_to_itself(environment):
+def test_libraries_keep_their_files_in_the_home_and_send_no_telemetry(environment):
     prepare_environment(Path("/home"))
     assert environment["PREFECT_HOME"] == "/home/.prefect"
     assert environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
     assert (environment["DO_NOT_TRACK"], environment["MLFLOW_DISABLE_TELEMETRY"]) == ("1", "true")
 
 
-def test_what_the_user_has_set_stays_as_it_is(environment):
+def test_variables_that_the_user_has_set_are_not_changed(environment):
     mine = {"PREFECT_HOME": "/elsewhere", "DO_NOT_TRACK": "0", "TF_CPP_MIN_LOG_LEVEL": "0"}
     environment |= mine
     prepare_environment(Path("/home"))
@@ -40,20 +40,20 @@ def test_what_the_user_has_set_stays_as_it_is(environment):
         ({"no_proxy": "b.example, 127.0.0.1"}, "b.example,127.0.0.1,localhost"),
     ],
 )
-def test_a_proxy_is_never_asked_for_loopback_nor_for_what_it_was_not(environment, given, expected):
+def test_loopback_is_added_to_the_hosts_that_bypass_proxies(environment, given, expected):
     environment.update(given)
     for _ in range(2):
         prepare_environment(Path("/home"))
         assert environment["no_proxy"] == environment["NO_PROXY"] == expected
 
 
-def test_no_proxy_for_anything_stays_no_proxy_for_anything(environment):
+def test_wildcard_in_no_proxy_is_not_changed(environment):
     environment["no_proxy"] = "*"
     prepare_environment(Path("/home"))
     assert environment["no_proxy"] == "*"
 
 
-def test_garbage_is_collected_again_after_the_imports_even_if_one_fails():
+def test_garbage_collection_is_enabled_after_the_imports_even_if_one_fails():
     with imports_without_gc():
         assert not gc.isenabled()
     assert gc.isenabled()
@@ -63,7 +63,7 @@ def test_garbage_is_collected_again_after_the_imports_even_if_one_fails():
 
 
 @pytest.mark.parametrize("before", [None, "", "a"])
-def test_a_variable_is_set_within_the_block_and_afterwards_as_it_was_even_after_an_error(monkeypatch, before):
+def test_variable_is_set_within_the_block_and_restored_even_after_an_error(monkeypatch, before):
     if before is not None:
         monkeypatch.setenv("SONGFORM_TEST", before)
     for error in (None, KeyError):

@@ -1,4 +1,4 @@
-"""Where tasks run: on threads of this machine, or on a cluster, which is here a small one inside this process."""
+"""Tests of the execution of tasks in threads and on a Dask cluster, which is a small one inside this process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def results_in_a_flow(calls):
 
 
 @pytest.mark.usefixtures("api")
-def test_results_and_errors_come_back_in_the_order_of_the_calls():
+def test_results_and_errors_are_in_the_order_of_the_calls():
     first, second, third = results_in_a_flow([{"number": number} for number in (8, 5, 2)])
     assert (first[0], str(second), third[0]) == (4, "5 is odd", 1)
     assert isinstance(second, TrackError)
@@ -50,7 +50,7 @@ def test_results_and_errors_come_back_in_the_order_of_the_calls():
 
 
 class Walked(list):
-    """Counts how often somebody looks into it."""
+    """List that counts how often it is iterated over."""
 
     times = 0
 
@@ -65,7 +65,7 @@ def length(numbers):
 
 
 @pytest.mark.usefixtures("api")
-def test_nobody_walks_through_the_parameters_in_search_of_futures_that_are_not_there():
+def test_prefect_does_not_search_the_parameters_for_futures():
     numbers, found = [Walked([1, 2, 3]) for _ in range(2)], []
     calls = [{"numbers": each} for each in numbers]
     flow(lambda: found.extend(results(length, calls, THREADS) + results(length, calls[:1], THREADS)), name="test")()
@@ -74,24 +74,24 @@ def test_nobody_walks_through_the_parameters_in_search_of_futures_that_are_not_t
 
 
 @pytest.mark.usefixtures("api")
-def test_a_task_that_is_alone_runs_where_ctrl_c_reaches_it():
+def test_single_run_of_a_task_stays_in_the_calling_thread():
     assert results_in_a_flow([{"number": 2}]) == [(1, threading.get_ident())]
     assert results(halved, [], THREADS) == []
 
 
-def test_a_batch_is_one_task_here_and_one_task_per_track_on_a_cluster():
+def test_batch_is_one_task_with_threads_and_one_task_per_track_on_a_cluster():
     assert jobs_per_task([1, 2, 3], THREADS) == [[1, 2, 3]]
     assert jobs_per_task([1, 2, 3], DASK) == [[1], [2], [3]]
     assert jobs_per_task([], THREADS) == jobs_per_task([], DASK) == []
 
 
-def test_threads_need_no_cluster():
+def test_settings_for_threads_are_not_changed():
     with cluster_settings(THREADS) as placed:
         assert placed == THREADS
 
 
 @pytest.mark.parametrize("missing", ["prefect_dask", "distributed"])
-def test_without_the_extra_the_way_to_install_it_is_said(missing, monkeypatch):
+def test_missing_extra_is_reported_with_the_command_to_install_it(missing, monkeypatch):
     monkeypatch.delitem(sys.modules, "prefect_dask", raising=False)
     monkeypatch.setitem(sys.modules, missing, None)
     with (
@@ -102,7 +102,7 @@ def test_without_the_extra_the_way_to_install_it_is_said(missing, monkeypatch):
 
 
 @pytest.mark.parametrize("address", [f"tcp://127.0.0.1:{free_port()}", "nonsense://here"], ids=["silent", "nonsense"])
-def test_an_address_at_which_nobody_answers_is_named(address, monkeypatch):
+def test_address_without_a_scheduler_is_named(address, monkeypatch):
     monkeypatch.setattr(flows.execution.dask_cluster, "_ANSWER_SECONDS", 1.0)
     run = DASK.run.model_copy(update={"dask_address": address})
     with (
@@ -114,7 +114,10 @@ def test_an_address_at_which_nobody_answers_is_named(address, monkeypatch):
 
 @pytest.fixture
 def deadly(monkeypatch):
-    """Play a cluster on which a task `killer` takes down every worker, and the tasks beside it; return its rounds."""
+    """Replace the cluster by one on which the task `killer` crashes its workers and loses a task `beside it`.
+
+    Return a list with the names of the tasks that are submitted in each round.
+    """
     rounds = []
 
     class Runner:
@@ -142,7 +145,7 @@ def deadly(monkeypatch):
     return rounds
 
 
-def test_of_several_suspects_each_is_tried_once_more_alone(deadly):
+def test_each_of_several_lost_runs_is_repeated_alone(deadly):
     calls = [{"name": name} for name in ("good", "killer", "beside it")]
     found = results(halved, calls, DASK)
     assert deadly == [["good", "killer", "beside it"], ["killer"], ["beside it"]]
@@ -150,7 +153,7 @@ def test_of_several_suspects_each_is_tried_once_more_alone(deadly):
     assert isinstance(found[1], WorkerLostError)
 
 
-def test_who_was_lost_alone_is_to_blame_at_once(deadly):
+def test_single_lost_run_is_not_repeated(deadly):
     found = results(halved, [{"name": "killer"}, {"name": "good"}], DASK)
     assert deadly == [["killer", "good"]]
     assert isinstance(found[0], WorkerLostError)
@@ -158,7 +161,7 @@ def test_who_was_lost_alone_is_to_blame_at_once(deadly):
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """Start a cluster of one worker in this process; give a client of it."""
+    """Start a cluster with one worker in this process, and yield a client."""
     from distributed import Client, LocalCluster
 
     monkeypatch.setattr(flows.execution.dask_cluster, "_POLL_SECONDS", 0.05)
@@ -169,24 +172,24 @@ def cluster(monkeypatch):
         yield client
 
 
-def test_a_task_that_never_began_is_the_clusters_fault_and_no_tracks(cluster):
+def test_task_that_cannot_start_is_an_error_of_the_cluster(cluster):
     futures = [cluster.submit(operator.truediv, 1, 0, pure=False)]
     with pytest.raises(
-        SongformError, match=r"cannot do songform's tasks \(ZeroDivisionError: division by zero\); they need"
+        SongformError, match=r"cannot run songform's tasks \(ZeroDivisionError: division by zero\); install the same"
     ):
         outcomes_on(cluster, futures)
 
 
-def test_a_cluster_that_vanishes_ends_the_flow(cluster):
+def test_lost_cluster_ends_the_flow(cluster):
     begun = cluster.submit(time.sleep, 2.0, pure=False)
     begun.cancel(force=True)
-    with pytest.raises(SongformError, match=r"the Dask cluster is gone .*: what is done stays done"):
+    with pytest.raises(SongformError, match=r"the Dask cluster was lost .*; .*run the same command again"):
         outcomes_on(cluster, [begun])
 
 
-def test_a_cluster_without_workers_is_not_waited_for_for_ever(cluster, monkeypatch):
+def test_waiting_for_a_cluster_without_workers_has_a_timeout(cluster, monkeypatch):
     monkeypatch.setattr(flows.execution.dask_cluster, "_WORKER_SECONDS", 0.2)
     cluster.cluster.scale(0)
     waiting = cluster.submit(abs, -1, pure=False)
-    with pytest.raises(SongformError, match="has had no worker for 0 minutes; start some, and ingest again"):
+    with pytest.raises(SongformError, match="has had no worker for 0 minutes; start workers"):
         outcomes_on(cluster, [waiting])

@@ -1,6 +1,6 @@
-"""What songform starts ends with it, even if it is killed by SIGKILL.
+"""Tests that child processes end with songform, even if it is killed by SIGKILL.
 
-The processes share a pipe with the test, which reaches its end when the last of them is gone: the tests wait for that.
+The processes share a pipe with the test. The pipe closes when the last process ends, and the tests wait for that.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ except KeyboardInterrupt:
 CHILD = 'subprocess.Popen(["sleep", "600"])'
 
 
-def test_a_supervised_command_ends_when_the_program_that_started_it_is_killed():
+def test_supervised_command_ends_when_its_parent_is_killed():
     command = [sys.executable, "-c", PARENT, sys.executable, "-c", SLEEPER]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         pid = int(program.stdout.readline())
         os.kill(pid, 0)
         program.kill()
-        assert program.stdout.read() == ""  # the pipe ends when the last of them has
+        assert program.stdout.read() == ""  # the pipe closes when the last process ends
 
 
-def test_the_exit_code_is_that_of_the_supervised_command_and_its_output_is_in_the_log(tmp_path):
+def test_supervised_command_returns_its_exit_code_and_logs_its_output(tmp_path):
     program = "print('a failure'); raise SystemExit(7)"
     process = supervised_child([sys.executable, "-c", program], log=tmp_path / "log", environment=os.environ)
     assert process.wait(60) == 7
@@ -67,21 +67,21 @@ def test_the_exit_code_is_that_of_the_supervised_command_and_its_output_is_in_th
     assert (tmp_path / "log").read_text() == "a failure\n"
 
 
-def test_a_supervised_command_is_terminated_when_it_is_told_to_stop(tmp_path):
+def test_stopped_supervised_command_is_terminated(tmp_path):
     os.mkfifo(tmp_path / "log")
     with ThreadPoolExecutor(1) as reader:
-        opened = reader.submit((tmp_path / "log").open)  # each end of the pipe waits for the other
+        opened = reader.submit((tmp_path / "log").open)  # opening blocks until the other end is open
         process = supervised_child([sys.executable, "-c", SLEEPER], log=tmp_path / "log", environment=os.environ)
         with opened.result() as output:
             os.kill(int(output.readline()), 0)
             stop_child(process)
-            assert output.read() == ""  # the pipe ends when the last of them has
+            assert output.read() == ""  # the pipe closes when the last process ends
     assert process.returncode == -signal.SIGTERM % 256
 
 
 @contextmanager
 def started(run):
-    """Start a schedule with its run for the length of a `with` block."""
+    """Start a schedule with a run for a `with` block."""
     command = [sys.executable, "-c", SCHEDULE, run]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as schedule:
         try:
@@ -94,21 +94,21 @@ def started(run):
     ("grace", "first", "rest"),
     [(600.0, "", "in good order\n"), (0.2, "signal.signal(signal.SIGINT, signal.SIG_IGN)", "")],
 )
-def test_a_run_whose_schedule_is_killed_is_interrupted_and_then_killed_with_all_it_started(grace, first, rest):
+def test_run_of_a_killed_schedule_is_interrupted_and_then_killed_with_its_children(grace, first, rest):
     with started(RUN.format(grace=grace, first=first, child=CHILD)) as schedule:
         assert schedule.stdout.readline().startswith("begun")
         schedule.kill()
-        assert schedule.stdout.read() == rest  # to its end: nobody is left who could write
+        assert schedule.stdout.read() == rest  # the pipe closes when the last process ends
 
 
-def test_a_run_whose_schedule_is_gone_before_it_begins_ends_too():
+def test_run_ends_if_its_schedule_ended_before_it_started():
     gone = "import os; os.environ['SONGFORM_PARENT_PID'] = str(os.getppid() + 1)"
     with started(RUN.format(grace=600.0, first=gone, child=None)) as schedule:
         assert schedule.stdout.read().endswith("in good order\n")
 
 
-def test_a_run_that_no_schedule_has_started_is_left_alone(monkeypatch):
-    monkeypatch.setattr("flows.prefect_server.child_processes.threading.Thread", None)  # to start one is a defect
+def test_run_without_a_schedule_is_not_monitored(monkeypatch):
+    monkeypatch.setattr("flows.prefect_server.child_processes.threading.Thread", None)  # starting one raises TypeError
     group = os.getpgrp()
     for value in (None, "", "nobody"):
         monkeypatch.delenv(PARENT_PID, raising=False)
@@ -118,7 +118,7 @@ def test_a_run_that_no_schedule_has_started_is_left_alone(monkeypatch):
     assert os.getpgrp() == group
 
 
-def test_a_run_is_the_first_of_a_group_of_its_own_so_that_nobody_else_is_killed():
+def test_run_leads_its_own_process_group():
     with started(RUN.format(grace=600.0, first="", child=CHILD)) as schedule:
         run = int(schedule.stdout.readline().removeprefix("begun"))
         assert os.getpgid(run) == run != os.getpgid(schedule.pid)

@@ -1,4 +1,4 @@
-"""The server that the commands of a home share: found, left alone, or not used."""
+"""Tests of the server that the commands of a home share."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tasks.store.atomic_files import machine
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"url": 3}', '{"url": "http://127.0.0.1:9/api"}'])
-def test_a_server_that_is_gone_or_was_never_there_is_not_used(tmp_path, content):
+def test_invalid_registration_is_ignored(tmp_path, content):
     (tmp_path / ".prefect").mkdir()
     (tmp_path / ".prefect" / "songform-server.json").write_text(content)
     assert running_server(tmp_path) is None
 
 
-def test_a_registered_server_is_json_that_anybody_can_read(tmp_path):
+def test_registration_is_a_json_file(tmp_path):
     path = register_server(tmp_path, "http://127.0.0.1:4200/api")
     assert json.loads(path.read_text()) == {
         "url": "http://127.0.0.1:4200/api",
@@ -30,7 +30,7 @@ def test_a_registered_server_is_json_that_anybody_can_read(tmp_path):
     }
 
 
-def test_a_server_that_another_command_runs_is_used_and_left_alone(tmp_path, healthy):
+def test_server_of_another_command_is_used_and_not_stopped(tmp_path, healthy):
     registered = register_server(tmp_path, healthy)
     before = signal.getsignal(signal.SIGTERM)
     with shared_server(tmp_path, 4200) as server:
@@ -41,7 +41,7 @@ def test_a_server_that_another_command_runs_is_used_and_left_alone(tmp_path, hea
     assert registered.exists()
 
 
-def test_a_server_whose_command_was_killed_or_runs_elsewhere_is_not_used_though_somebody_answers(tmp_path, healthy):
+def test_server_of_a_killed_command_or_of_another_machine_is_not_used_even_if_it_answers(tmp_path, healthy):
     killed = subprocess.Popen([sys.executable, "-c", ""])
     killed.wait()
     (tmp_path / ".prefect").mkdir()

@@ -1,4 +1,4 @@
-"""What a server was told of task runs, and that it waits until it has written it down."""
+"""Tests that a server waits until the task runs that it received are recorded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OTHERS = [
 
 
 class Server(ThreadingHTTPServer):
-    """Knows, of the task runs that it is asked for, one more each time it is asked."""
+    """Server that has recorded one more task run at each request."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Counter)
@@ -47,10 +47,10 @@ class Server(ThreadingHTTPServer):
 
 
 class Counter(BaseHTTPRequestHandler):
-    """Answers as Prefect's API does."""
+    """Request handler that imitates Prefect's API."""
 
     def do_POST(self):
-        """Count; the second time, fail."""
+        """Answer with a count; the second request fails."""
         wanted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["task_runs"]
         assert (self.path, "CRASHED" in wanted["state"]["type"]["any_"]) == ("/api/task_runs/count", True)
         self.server.asked.append(wanted["id"]["any_"])
@@ -62,8 +62,8 @@ class Counter(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(str(min(self.server.known, len(wanted["id"]["any_"]))).encode())
 
-    def log_message(self, format, *args):  # noqa: A002  the base class's name
-        """Say nothing."""
+    def log_message(self, format, *args):  # noqa: A002  the name in the base class
+        """Do nothing."""
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def server():
         server.shutdown()
 
 
-def test_the_end_of_each_task_run_is_waited_for_and_nothing_else(server):
+def test_drain_waits_only_for_ended_task_runs(server):
     async def no_app(scope, receive, send):
         raise AssertionError
 
@@ -89,8 +89,8 @@ def test_the_end_of_each_task_run_is_waited_for_and_nothing_else(server):
     assert server.asked == [["1", "2", "3"]] * 3
 
 
-def test_many_task_runs_are_asked_for_in_portions(server, monkeypatch):
-    monkeypatch.setattr(flows.prefect_server.event_drain, "_AT_ONCE", 2)
+def test_many_task_runs_are_queried_in_several_requests(server, monkeypatch):
+    monkeypatch.setattr(flows.prefect_server.event_drain, "_PER_REQUEST", 2)
     drain = EventDrain(None)
     for number in range(5):
         drain.note(event(number))
@@ -99,7 +99,7 @@ def test_many_task_runs_are_asked_for_in_portions(server, monkeypatch):
     assert {tuple(asked) for asked in server.asked} == {("0", "1"), ("2", "3"), ("4",)}
 
 
-def test_a_server_that_never_knows_is_asked_and_not_waited_for_for_ever(server, monkeypatch):
+def test_waiting_for_missing_records_has_a_timeout(server, monkeypatch):
     monkeypatch.setattr(flows.prefect_server.event_drain, "_SECONDS", 0.5)
     server.known = -(10**9)
     drain = EventDrain(None)
@@ -109,8 +109,8 @@ def test_a_server_that_never_knows_is_asked_and_not_waited_for_for_ever(server, 
     assert {tuple(asked) for asked in server.asked} == {("1",)}
 
 
-def test_who_only_listens_to_events_holds_nothing_up(server):
-    """The pages of Prefect keep a websocket open for as long as they are looked at."""
+def test_websocket_that_only_receives_events_does_not_delay_the_end(server):
+    """Prefect's pages keep such a websocket open while they are displayed."""
     drain = EventDrain(None)
 
     async def page(scope, receive, send):
@@ -122,15 +122,15 @@ def test_who_only_listens_to_events_holds_nothing_up(server):
 
 
 @given(st.text())
-def test_no_text_breaks_the_websocket_that_it_came_through(text):
+def test_any_text_through_the_websocket_is_accepted(text):
     drain = EventDrain(None)
     drain.note(text)
     drain.note(event(1))
-    assert list(drain._ended) == ["1"]  # the text was none, and the next is noted all the same
+    assert list(drain._ended) == ["1"]  # the text is ignored, and the next event is stored
 
 
-def test_what_comes_through_a_websocket_is_noted_and_passed_on_and_waited_for(server):
-    """The server is asked only when the socket is closed: until then there may be more."""
+def test_events_through_a_websocket_are_passed_on_and_waited_for(server):
+    """The server is queried only after the websocket is closed, because more events may come until then."""
     passed = []
 
     async def app(scope, receive, send):
@@ -154,7 +154,7 @@ def test_what_comes_through_a_websocket_is_noted_and_passed_on_and_waited_for(se
     assert server.asked[0] == ["1"]
 
 
-def test_requests_go_to_the_server_as_they_are():
+def test_http_requests_are_passed_on_unchanged():
     seen = []
 
     async def app(*given):

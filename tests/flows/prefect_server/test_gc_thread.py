@@ -1,4 +1,4 @@
-"""Garbage is collected, and by a thread that nobody waits for."""
+"""Tests of garbage collection in a separate thread."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ import pytest
 import flows.prefect_server.gc_thread
 from flows.prefect_server.gc_thread import collect_in_a_thread
 
-PATIENCE = 20.0  # seconds, of which none pass when all is well
+PATIENCE = 20.0  # timeout in seconds
 
 
 @pytest.fixture
 def begin(monkeypatch):
-    """Return what starts the thread, which then looks all the time; leave Python as it was."""
-    for name, value in (("_SECONDS", 0.001), ("_MANY", 0)):
+    """Return the function that starts the thread, which then collects continuously; restore Python's settings."""
+    for name, value in (("_SECONDS", 0.001), ("_THRESHOLD", 0)):
         monkeypatch.setattr(flows.prefect_server.gc_thread, name, value)
     gc.disable()
     yield collect_in_a_thread
-    monkeypatch.setattr(flows.prefect_server.gc_thread, "_MANY", float("inf"))
+    monkeypatch.setattr(flows.prefect_server.gc_thread, "_THRESHOLD", float("inf"))
     gc.enable()
 
 
 class Ring:
-    """Something that refers to itself, so that only a collection frees it."""
+    """Object with a reference to itself, which only a collection can free."""
 
     def __init__(self, content=None):
         self.content, self.me = content, self
 
 
-def test_the_thread_collects_what_others_leave_behind(begin):
+def test_thread_collects_the_garbage_of_other_threads(begin):
     who, freed = [], threading.Event()
     weakref.finalize(Ring(), lambda: (who.append(threading.current_thread()), freed.set()))
     thread = begin()
@@ -43,8 +43,8 @@ def test_the_thread_collects_what_others_leave_behind(begin):
     assert not gc.isenabled()
 
 
-def test_a_cursor_of_a_connection_that_waits_for_a_lock_holds_up_the_collector_alone(tmp_path, begin):
-    """As it was in Prefect's server. Collected in this thread, the transaction would not be committed in time."""
+def test_cursor_of_a_waiting_connection_blocks_only_the_collector(tmp_path, begin):
+    """The Prefect server had this deadlock: a collection in this thread would delay the commit until the timeout."""
     path, waiting, collecting, failed = tmp_path / "a.db", threading.Event(), threading.Event(), []
 
     def insert():

@@ -1,4 +1,4 @@
-"""A Prefect server of songform's own: how it starts, and that it ends when it should."""
+"""Tests of the start and the end of a Prefect server."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from flows.prefect_server.health import is_healthy
 from flows.prefect_server.launch import SHARED_SETTINGS, SINGLE_RUN_SETTINGS, api_url, free_port, launched_server
 from songform.errors import SongformError
 
-# Prints which of Prefect's settings the environment has changed.
+# Prints the names of the Prefect settings that the environment has changed.
 CHANGED = (
     "from prefect.settings import get_current_settings as s; print(*s().to_environment_variables(exclude_unset=True))"
 )
-# Starts a server and goes on; the test kills it.
+# Starts a server and sleeps until the test kills it.
 PARENT = """
 import sys, time
 from pathlib import Path
@@ -29,18 +29,18 @@ with launched_server(Path(sys.argv[1]), int(sys.argv[2])) as server:
 """
 
 
-def test_a_port_that_is_taken_is_said(tmp_path, healthy):
-    """Uvicorn gives up, and the sentence names the log that says so."""
+def test_port_in_use_is_reported_with_the_log(tmp_path, healthy):
+    """Uvicorn exits, and the message names the log with the reason."""
     port = int(healthy.split(":")[2].split("/")[0])
     with launched_server(tmp_path, port) as server:
         assert server.process.wait(120) != 0
         assert not server.is_up
-        with pytest.raises(SongformError, match=rf"ended with code .*; {server.log} says why"):
+        with pytest.raises(SongformError, match=rf"exited with code .*; check {server.log} "):
             server.wait()
         assert "address already in use" in server.log.read_text()
 
 
-def test_a_server_ends_with_its_parent_however_that_ends(tmp_path):
+def test_server_ends_when_its_parent_is_killed(tmp_path):
     port = free_port()
     command = [sys.executable, "-c", PARENT, str(tmp_path), str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
@@ -55,7 +55,7 @@ def test_a_server_ends_with_its_parent_however_that_ends(tmp_path):
 
 
 @pytest.mark.parametrize("settings", [SINGLE_RUN_SETTINGS, SHARED_SETTINGS], ids=["single run", "shared"])
-def test_the_settings_of_a_server_have_the_names_that_prefect_knows(tmp_path, settings):
+def test_settings_of_a_server_are_known_to_prefect(tmp_path, settings):
     environment = {"PATH": os.environ["PATH"], "PREFECT_HOME": str(tmp_path), **settings}
     run = subprocess.run([sys.executable, "-c", CHANGED], env=environment, capture_output=True, text=True, check=True)
     assert set(settings) <= set(run.stdout.split())

@@ -1,4 +1,4 @@
-"""A request that met a locked database is played again as it came, and its client sees one answer."""
+"""Tests that a request is repeated while the database is locked, and that its client receives one answer."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def _no_pauses(monkeypatch):
 
 
 class Application:
-    """Answers with one status after the other, the last for ever; notes what it was asked."""
+    """ASGI application that answers with the given statuses, repeating the last one, and records the requests."""
 
     def __init__(self, *statuses, raises=None):
         self.statuses, self.raises, self.bodies, self.scopes = list(statuses), raises, [], []
 
     async def __call__(self, scope, receive, send):
-        """Read the whole request, and answer."""
+        """Read the complete request, and answer."""
         self.scopes.append(dict(scope))
         scope["path_params"] = {"id": "1"}  # as Starlette does
         body, more = b"", True
@@ -39,11 +39,11 @@ class Application:
         await send({"type": "http.response.body", "body": b"%d " % status, "more_body": True})
         await send({"type": "http.response.body", "body": b"end"})
         if self.raises and status == 503:
-            raise self.raises  # as Starlette does, for a log
+            raise self.raises  # as Starlette does, for the log
 
 
 def answers(application, method="POST", parts=(b"body",), kind="http"):
-    """Ask once; return what the client is sent."""
+    """Send one request through the middleware; return the messages that the client receives."""
     sent = []
     ahead = [{"type": "http.request", "body": part, "more_body": True} for part in parts[:-1]]
     coming = iter([*ahead, {"type": "http.request", "body": parts[-1]}, END])
@@ -63,7 +63,7 @@ def statuses(sent):
 
 
 @given(st.lists(st.binary(max_size=9), min_size=1, max_size=4), st.integers(0, 5))
-def test_whatever_came_is_played_again_until_the_database_is_free(parts, n_busy):
+def test_request_is_repeated_until_the_database_is_free(parts, n_busy):
     application = Application(*[503] * n_busy, 201)
     sent = answers(application, parts=parts)
     assert statuses(sent) == [201]
@@ -71,18 +71,18 @@ def test_whatever_came_is_played_again_until_the_database_is_free(parts, n_busy)
     assert application.bodies == [b"".join(parts)] * (n_busy + 1)
 
 
-def test_each_time_it_is_asked_as_if_it_were_the_first():
+def test_each_attempt_has_the_original_scope():
     application = Application(503, 200)
     answers(application)
     assert application.scopes == [{"type": "http", "method": "POST", "path": "/a"}] * 2
 
 
-def test_what_the_application_raises_beside_its_503_is_forgotten_with_it():
+def test_exception_after_a_503_is_suppressed():
     application = Application(503, 503, 200, raises=RuntimeError("database is locked"))
     assert statuses(answers(application)) == [200]
 
 
-def test_after_some_time_the_client_gets_the_whole_503(monkeypatch):
+def test_client_receives_the_complete_503_after_the_timeout(monkeypatch):
     monkeypatch.setattr(flows.prefect_server.retry_middleware, "_SECONDS", 0.0)
     application = Application(503)
     sent = answers(application)
@@ -92,13 +92,13 @@ def test_after_some_time_the_client_gets_the_whole_503(monkeypatch):
 
 
 @pytest.mark.parametrize("status", [200, 204, 400, 404, 409, 422, 429, 500, 502])
-def test_any_other_answer_is_given_at_once(status):
+def test_other_answers_are_not_repeated(status):
     application = Application(status, 200)
     assert statuses(answers(application)) == [status]
     assert len(application.bodies) == 1
 
 
-def test_a_defect_stays_one():
+def test_exception_without_a_503_is_raised():
     async def broken(scope, receive, send):
         raise RuntimeError("a defect")
 
@@ -107,13 +107,13 @@ def test_a_defect_stays_one():
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_who_only_reads_is_answered_as_it_is(method):
-    """Nothing that only reads is refused so; and a stream of events must not be held back."""
+def test_read_requests_are_not_repeated(method):
+    """A locked database does not affect them, and a stream of events must not be delayed."""
     application = Application(503, 200)
     assert statuses(answers(application, method)) == [503]
 
 
-def test_websockets_and_the_servers_own_life_are_none_of_its_business():
+def test_websockets_and_lifespan_events_are_passed_on_unchanged():
     seen = []
 
     async def application(*given):
@@ -124,8 +124,8 @@ def test_websockets_and_the_servers_own_life_are_none_of_its_business():
     assert [(receive, send) for _, receive, send in seen] == [("receive", "send")] * 2
 
 
-def test_a_client_that_hangs_up_is_heard_of():
-    """What comes after the request is given to the application as it comes."""
+def test_disconnection_of_the_client_reaches_the_application():
+    """Messages after the request are passed on as they arrive."""
     heard = []
 
     async def application(scope, receive, send):

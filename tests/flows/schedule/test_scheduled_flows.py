@@ -1,4 +1,4 @@
-"""The schedule: what is served for a home, and what each of its runs does."""
+"""Tests of the deployments of a home, and of the flows that they run."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ URL = "https://a.example/podcast/feed.xml"
 
 
 def settings(*urls, **schedule):
-    """Return settings with playlists that are ingested at six, in Berlin, five tracks each."""
+    """Return settings with playlists that are ingested at 06:00 in Berlin, with a limit of five tracks."""
     entries = [{"url": url, "timezone": "Europe/Berlin", "limit": 5} for url in urls]
     return Settings.model_validate({"playlists": entries, "schedule": schedule})
 
 
-def test_a_home_has_a_deployment_a_playlist_one_for_what_is_due_and_one_for_training(tmp_path):
+def test_home_has_one_deployment_per_playlist_one_for_retries_and_one_for_trainings(tmp_path):
     served = deployments(tmp_path, settings(URL, "https://b.example/list"))
     assert [deployment.flow_name for deployment in served] == [*["ingest-playlists"] * 2, "retry-due", "train-anew"]
     (schedule,) = served[0].schedules
@@ -40,7 +40,7 @@ def test_a_home_has_a_deployment_a_playlist_one_for_what_is_due_and_one_for_trai
         assert (deployment.concurrency_limit, deployment.concurrency_options.collision_strategy) == (1, "CANCEL_NEW")
 
 
-def test_an_empty_cron_expression_is_never(tmp_path):
+def test_empty_cron_expression_means_never(tmp_path):
     (served,) = deployments(tmp_path, settings(URL, retry="", train=""))
     assert served.flow_name == "ingest-playlists"
     (line,) = schedule_lines(settings(URL, retry="", train=""))
@@ -48,7 +48,7 @@ def test_an_empty_cron_expression_is_never(tmp_path):
 
 
 @pytest.mark.parametrize("url", [URL, "/music/ogg", "https://[::1", "https://a.example/" + "x" * 200, "%%%", "\u266a"])
-def test_whatever_a_playlist_is_its_name_is_short_plain_and_its_own(tmp_path, url):
+def test_deployment_name_is_short_plain_and_unique(tmp_path, url):
     (one,) = deployments(tmp_path / "1", settings(url, retry="", train=""))
     (other,) = deployments(tmp_path / "2", settings(url, retry="", train=""))
     assert one.name != other.name  # two homes may share a server
@@ -56,7 +56,7 @@ def test_whatever_a_playlist_is_its_name_is_short_plain_and_its_own(tmp_path, ur
     assert 6 < len(one.name) <= 47
 
 
-def test_a_playlist_that_is_no_longer_listed_leaves_the_server_and_those_of_other_homes_stay(api, tmp_path):
+def test_deployment_of_an_unlisted_playlist_is_deleted_and_those_of_other_homes_stay(api, tmp_path):
     for home in ("1", "2"):
         for deployment in deployments(tmp_path / home, settings(URL, "https://b.example/list")):
             deployment.apply()
@@ -68,7 +68,7 @@ def test_a_playlist_that_is_no_longer_listed_leaves_the_server_and_those_of_othe
     assert {deployment.name for deployment in kept} <= {deployment["name"] for deployment in found}
 
 
-def test_a_run_that_died_without_a_word_no_longer_holds_its_place(api, tmp_path):
+def test_killed_run_no_longer_occupies_its_concurrency_slot(api, tmp_path):
     from prefect.client.orchestration import get_client
 
     (served,) = deployments(tmp_path, settings(URL, retry="", train=""))
@@ -86,7 +86,7 @@ def test_a_run_that_died_without_a_word_no_longer_holds_its_place(api, tmp_path)
 
 @pytest.fixture
 def home(tmp_path, feed):
-    """Make a home with a feed in songform.toml, two tracks of it at a time, and a command that is told of all."""
+    """Return a home whose songform.toml lists a feed with a limit of two tracks, and a command that records alerts."""
     command = [sys.executable, "-c", "import sys; open(sys.argv[1], 'a').write(sys.stdin.read() + '\\n')"]
     (tmp_path / "songform.toml").write_text(
         f"[notify]\ncommand = {json.dumps([*command, str(tmp_path / 'told.jsonl')])}\ndisk_gigabytes = 1e9\n"
@@ -95,7 +95,7 @@ def home(tmp_path, feed):
     return tmp_path
 
 
-def test_a_run_reads_songform_toml_anew_and_tells_whom_it_names(api, home, feed):
+def test_run_reads_songform_toml_and_notifies_its_command(api, home, feed):
     report = ingest_playlists(home, [feed])
     assert [track["status"] for track in report.tracks] == ["done"] * 2
     told = [json.loads(line) for line in (home / "told.jsonl").read_text().splitlines() if line]
@@ -104,23 +104,23 @@ def test_a_run_reads_songform_toml_anew_and_tells_whom_it_names(api, home, feed)
     assert [track["status"] for track in ingest_playlists(home).tracks] == ["cached"]
 
 
-def test_a_playlist_that_the_file_does_not_list_is_one_sentence(api, home):
+def test_unlisted_playlist_is_reported_in_one_sentence(api, home):
     with pytest.raises(
-        SettingsError, match=r"songform\.toml lists no https://b\.example/x among its \[\[playlists\]\]"
+        SettingsError, match=r"songform\.toml has no \[\[playlists\]\] entry with the url https://b\.example/x; add one"
     ):
         ingest_playlists(home, ["https://b.example/x"])
     (home / "songform.toml").unlink()
-    with pytest.raises(SettingsError, match="lists nothing among its"):
+    with pytest.raises(SettingsError, match=r"songform\.toml has no \[\[playlists\]\] entry; add one"):
         ingest_playlists(home)
 
 
-def test_a_retry_with_nothing_due_is_completed(api, home):
+def test_retry_with_nothing_due_is_completed(api, home):
     state = retry_due(home, return_state=True)
     assert (state.name, state.message) == ("Completed", "nothing is due")
     assert Corpus(home).records() == []
 
 
-def test_a_retry_of_nothing_but_lasting_failures_is_no_failure(api, home):
+def test_retry_with_only_permanent_failures_is_completed(api, home):
     gone = Track(key="web-0", title="Gone", source="https://a.example/gone.mp3")
     record_failure(Corpus(home), gone, TrackError("it was removed", "permanent"))
     state = retry_due(home, return_state=True)
@@ -136,6 +136,6 @@ def test_a_retry_of_nothing_but_lasting_failures_is_no_failure(api, home):
         ([Failed(), Failed()], "Failed", "2 playlists, 2 failed"),
     ],
 )
-def test_several_playlists_end_as_their_ingests_did(states, name, said):
+def test_combined_state_of_several_ingests(states, name, said):
     state = combined_state(states)
     assert (state.name, state.message) == (name, said)

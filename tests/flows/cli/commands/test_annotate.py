@@ -1,4 +1,4 @@
-"""songform annotate: people's labels from any format and from whole folders, once, and whatever is odd is said."""
+"""Tests of songform annotate: labels in each format, folders of labels, and notes on unusual labels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def record(home):
 
 @pytest.fixture
 def labels(tmp_path):
-    """Write labels to a file."""
+    """Return a function that writes labels to a file."""
 
     def write(name, text="0 8 A\n8 15 B\n"):
         path = tmp_path / name
@@ -46,15 +46,18 @@ def annotate(songform, home):
 
 @pytest.fixture
 def told(annotate, document):
-    """Return the document that a call prints."""
+    """Return a function that runs a call and returns its JSON document."""
     return lambda *words: document(annotate(*words, "--json"))
 
 
 @pytest.mark.parametrize("suffix", [*WRITERS, ".json"])
-def test_labels_of_every_format_are_kept(told, home, record, labels, suffix):
+def test_labels_of_every_format_are_stored(told, home, record, labels, suffix):
     path = labels(f"x{suffix}", (songform_report.write if suffix == ".json" else WRITERS[suffix])(LABELS))
     (entry,) = told(record.key, path, "--annotator", "Ana")["annotations"]
     kept = home / "data" / "annotations" / record.key / "Ana.jams"
+    (note,) = entry.pop("notes")
+    assert f"15.0 to {record.duration:.1f} s" in note
+    assert "no label" in note
     assert entry == {
         "key": record.key,
         "title": record.title,
@@ -63,7 +66,6 @@ def test_labels_of_every_format_are_kept(told, home, record, labels, suffix):
         "status": "new",
         "path": str(kept),
         "file": str(path),
-        "notes": [f"15.0 to {record.duration:.1f} s is without a label"],
     }
     assert kept.is_file()
 
@@ -72,13 +74,13 @@ BY_NAME = {"x.lab": "person", "x.2.lab": "2", "x.jams": "Cy", "{title}.Bo.lab": 
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_without_a_name_the_annotator_is_whom_the_file_tells(told, record, labels, name):
+def test_annotator_is_taken_from_the_file_by_default(told, record, labels, name):
     path = labels(name.format(title=record.title), WRITERS[".jams" if name.endswith(".jams") else ".lab"](LABELS))
     (entry,) = told(record.path, path)["annotations"]
     assert entry["annotator"] == BY_NAME[name]
 
 
-def test_labels_given_again_change_nothing_and_other_labels_replace_them(annotate, record, labels):
+def test_same_labels_change_nothing_and_other_labels_replace_them(annotate, record, labels):
     path = labels("x.lab")
     assert annotate(record.key, path).stdout.split()[4] == "new"
     assert annotate(record.key, path).stdout.split()[4] == "same"
@@ -86,7 +88,7 @@ def test_labels_given_again_change_nothing_and_other_labels_replace_them(annotat
     assert annotate(record.key, path).stdout.split()[4] == "replaced"
 
 
-def test_a_folder_of_labels_is_put_beside_a_folder_of_songs(annotate, document, audio_files, labels, tmp_path):
+def test_folder_of_labels_is_matched_with_a_folder_of_songs(annotate, document, audio_files, labels, tmp_path):
     first, second, third = audio_files[:3]
     for name in (f"{first.stem}.1.lab", f"{first.stem}.2.lab", f"{second.stem}.lab", "other.lab", "notes.txt"):
         labels(f"labels/{name}")
@@ -100,15 +102,15 @@ def test_a_folder_of_labels_is_put_beside_a_folder_of_songs(annotate, document, 
     )
     assert len(found["problems"]) == 2
     assert any(f"{third.stem}.lab cannot be used: line 2 has 'x'" in problem for problem in found["problems"])
-    assert any(f"{second.stem}.lab is left out: {second.stem}.jams holds" in problem for problem in found["problems"])
+    assert any(f"{second.stem}.lab is skipped" in each and f"{second.stem}.jams" in each for each in found["problems"])
     assert sorted(found["without"]) == sorted(path.stem for path in audio_files[2:])
     listed = annotate(first.parent)
     assert listed.exit_code == 0
-    assert "3 files of labels for 2 tracks" in listed.stdout
+    assert "3 label files for 2 tracks" in listed.stdout
     assert "(4 tracks)" in listed.stdout
 
 
-def test_what_there_is_is_listed_and_nothing_is_written(told, home, record, labels):
+def test_listing_labels_writes_nothing(told, home, record, labels):
     before = {path for path in home.rglob("*") if path.name != "local-files.json"}
     assert told(record.key) == {"annotations": [], "problems": [], "without": [record.title]}
     assert {path for path in home.rglob("*") if path.name != "local-files.json"} == before
@@ -118,18 +120,18 @@ def test_what_there_is_is_listed_and_nothing_is_written(told, home, record, labe
 
 
 REFUSED = {
-    "beyond the end": (["{key}", "{long}"], 4, "long.lab does not fit {title}: its labels reach to 500.0 s"),
+    "beyond the end": (["{key}", "{long}"], 4, "long.lab does not fit {title}: its labels extend to 500.0 s"),
     "a broken file": (["{key}", "{bad}"], 4, "bad.lab cannot be used: line 1 has 'x' where a time"),
     "no file": (["{key}", "{bad}x"], 4, "bad.labx does not exist"),
     "no track": (["feed-9", "{good}"], 4, "feed-9 is neither a file nor the key of a track"),
     "a file for a folder": (["{folder}", "{good}"], 2, "6 tracks, but"),
-    "a folder without labels": (["{folder}", "{folder}"], 4, "is named as a song is (SONG.labels.txt, SONG.lab, "),
-    "a name of blanks": (["{key}", "{good}", "--annotator", " "], 2, "a name is needed"),
+    "a folder without labels": (["{folder}", "{folder}"], 4, "like a song (SONG.labels.txt, SONG.lab, "),
+    "a name of blanks": (["{key}", "{good}", "--annotator", " "], 2, "the name is blank"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_kept_is_one_sentence_and_nothing_is_kept(annotate, record, audio_files, labels, case):
+def test_unusable_labels_are_reported_in_one_sentence_and_not_stored(annotate, record, audio_files, labels, case):
     words, code, message = REFUSED[case]
     names = {
         "key": record.key,
@@ -145,7 +147,7 @@ def test_what_cannot_be_kept_is_one_sentence_and_nothing_is_kept(annotate, recor
     assert "without" in annotate(record.key).stdout.casefold()
 
 
-def test_a_hostile_label_reaches_no_terminal_and_no_line(annotate, home, record, labels):
+def test_hostile_label_is_stored_but_cannot_control_the_terminal(annotate, home, record, labels):
     path = labels("x.lab", "0\t8\t=1+1\x1b[2J\u202e\n8\t15\tB\n")
     result = annotate(record.key, path, "--annotator", "\x1b[31mEve\x07")
     assert result.exit_code == 0

@@ -1,4 +1,4 @@
-"""songform evaluate: scores in the terminal and as JSON, and what is missing is said."""
+"""Tests of songform evaluate: scores as text and JSON, and messages about missing labels and reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.store.corpus import Corpus
 
 @pytest.fixture(scope="module")
 def home(extracted, tmp_path_factory):
-    """Make a corpus of two annotated songs, of which one has a report by its own states."""
+    """Return a home with extracted songs, to which the tests add labels and reports."""
     made = tmp_path_factory.mktemp("annotated")
     shutil.copytree(extracted / "data", made / "data")
     return made
@@ -33,19 +33,21 @@ def report(home, record):
     write_json(Corpus(home).report_path("own", f"{record.key}.json"), document)
 
 
-def test_a_corpus_is_evaluated_step_by_step(songform, document, home, records, tmp_path):
+def test_evaluation_from_no_labels_to_all_reports(songform, document, home, records, tmp_path):
     first, second = records[:2]
     result = songform("--home", home, "evaluate")
     assert result.exit_code == 4
-    assert "is annotated; put labels beside one with songform annotate SOURCE FILE" in result.stderr
+    assert f"no track of the corpus in {home} has labels" in result.stderr
+    assert "songform annotate SOURCE FILE" in result.stderr
     (tmp_path / "x.lab").write_text(f"0 8 A\n8 {first.duration} B\n")
     for record, names in ((first, ("Ana", "Bo")), (second, ("Ana",))):
         for name in names:
             songform("--home", home, "annotate", record.key, tmp_path / "x.lab", "--annotator", name)
     result = songform("--home", home, "evaluate")
     assert result.exit_code == 4
-    assert "has no report by this model; songform analyze" in result.stderr
-    assert "(and 1 more such tracks)" in result.stderr
+    assert "has no report by this model; " in result.stderr
+    assert "songform analyze" in result.stderr
+    assert "(1 other track without a report)" in result.stderr
     report(home, first)
     result = songform("--home", home, "evaluate", "--json")
     assert result.exit_code == 3
@@ -61,13 +63,13 @@ def test_a_corpus_is_evaluated_step_by_step(songform, document, home, records, t
     report(home, second)
     result = songform("--home", home, "evaluate")
     assert result.exit_code == 0
-    for words in (first.title, "person against person", "a boundary every 20 s", "labelled by Ana, Bo", "own"):
-        assert words in result.stdout.replace("states fitted on each song itself", "own")
+    for words in (first.title, "person against person", "a boundary every 20 s", "labelled by Ana, Bo", "Model: none"):
+        assert words in result.stdout
     assert "Recorded: MLflow run " in result.stdout
-    assert "Recorded before: MLflow run " in songform("--home", home, "evaluate").stdout
+    assert "Already recorded: MLflow run " in songform("--home", home, "evaluate").stdout
 
 
-def test_a_model_that_is_not_there_is_one_sentence(songform, home, records, tmp_path):
+def test_missing_model_is_reported_in_one_sentence(songform, home, records, tmp_path):
     (tmp_path / "x.lab").write_text("0 8 A\n8 15 B\n")
     songform("--home", home, "annotate", records[0].key, tmp_path / "x.lab")
     result = songform("--home", home, "evaluate", "--model", "models:/songform/99")

@@ -1,4 +1,4 @@
-"""Report: one page over the songs that were analysed, without any server."""
+"""Tests of songform report, which writes an index of the analysed songs without a server."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tasks.train.registry import fetch_bundle
 
 @pytest.fixture(scope="module")
 def home(trained, tmp_path_factory):
-    """Make a home of its own, in which a song was analysed by the champion, and another by states of its own."""
+    """Return a new home in which one song was analysed by the champion, and another one with its own states."""
     home = tmp_path_factory.mktemp("reported")
     shutil.copytree(trained.home, home, dirs_exist_ok=True)
-    shutil.rmtree(home / "data" / "reports", ignore_errors=True)  # other tests analyse in the home that is shared
+    shutil.rmtree(home / "data" / "reports", ignore_errors=True)  # written by other tests to the shared home
     champion = fetch_bundle.fn(home, "models:/songform@champion")
     one, other = trained.plan.keys[:2]
     report_tracks.fn(home, [one], trained.settings, champion, out=None, n_tracks=1)
@@ -25,7 +25,7 @@ def home(trained, tmp_path_factory):
 
 
 @pytest.mark.parametrize("words", [[], ["--model", "models:/songform/1"]])
-def test_the_champion_or_the_model_asked_for_is_reported_on(songform, document, trained, home, words):
+def test_index_lists_the_songs_of_the_champion_or_of_the_given_model(songform, document, trained, home, words):
     result = songform("--home", home, "--json", "report", *words)
     assert result.exit_code == 0
     told = document(result)
@@ -36,26 +36,28 @@ def test_the_champion_or_the_model_asked_for_is_reported_on(songform, document, 
     assert told["left"] == len(trained.plan.keys) - 1
 
 
-def test_a_person_is_told_where_the_index_is_and_what_is_missing(songform, trained, home):
+def test_text_output_shows_the_path_of_the_index_and_the_number_of_missing_songs(songform, trained, home):
     result = songform("--home", home, "report")
     assert result.exit_code == 0
     assert f"1 song: {home / 'data' / 'reports' / trained.plan.bundle_id / 'index.html'}" in result.stdout
     assert "not analysed by this model" in result.stdout
 
 
-def test_without_a_model_songs_with_states_of_their_own_are_reported_on(songform, document, extracted, home, tmp_path):
+def test_without_a_model_the_index_lists_songs_with_their_own_states(songform, document, extracted, home, tmp_path):
     shutil.copytree(home / "data" / "reports" / "own", tmp_path / "data" / "reports" / "own")
     result = songform("--home", tmp_path, "--json", "report")
     assert result.exit_code == 0
     assert Path(document(result)["index"]) == tmp_path / "data" / "reports" / "own" / "index.html"
-    assert not (tmp_path / "mlruns").exists()  # a question leaves no store behind
+    assert not (tmp_path / "mlruns").exists()  # looking for a champion creates no store
 
 
-def test_where_nothing_was_analysed_it_is_one_sentence(songform, document, tmp_path):
+def test_missing_analysis_is_reported_in_one_sentence(songform, document, tmp_path):
     (tmp_path / "data").mkdir()
     result = songform("--home", tmp_path, "--json", "report")
     assert result.exit_code == 4
-    assert document(result)["error"].endswith("tell the form of some: songform analyze SOURCE")
+    error = document(result)["error"]
+    assert f"no song in {tmp_path} was analyzed" in error
+    assert error.endswith("songform analyze SOURCE")
     assert list(tmp_path.rglob("*")) == [tmp_path / "data"]
 
 
@@ -63,9 +65,7 @@ UNUSABLE = {"a broken report": ("{", ""), "no segments": ('{"track": {}, "segmen
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
-def test_a_report_that_cannot_be_used_is_told_beside_the_index_and_in_the_document(
-    songform, document, home, tmp_path, case
-):
+def test_unusable_report_is_a_problem_of_the_index(songform, document, home, tmp_path, case):
     content, reason = UNUSABLE[case]
     shutil.copytree(home / "data" / "reports" / "own", tmp_path / "data" / "reports" / "own")
     (tmp_path / "data" / "reports" / "own" / "file-1.json").write_text(content, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""songform run, analyze and demo: what failed in the ingest or in the analysis decides the exit code."""
+"""Tests that failures of the ingest and of the analysis set the exit code of songform run, analyze and demo."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
+import flows.run
 from flows.analyze import AnalyzeReport
 from flows.demo import DemoReport
-from flows.ingest_report import IngestReport
+from flows.ingest_report import IngestReport, RunInterrupted, attach_ingest_report
 from flows.run import RunReport
 from flows.train import TrainReport
 
@@ -30,7 +31,7 @@ PROBLEMS = [
 
 @pytest.fixture
 def _no_server(monkeypatch):
-    """Let a command find a Prefect server at once; the flows are not run here."""
+    """Replace the Prefect server, because the tests do not run the flows."""
 
     @contextmanager
     def nothing(home, *modules):
@@ -42,7 +43,7 @@ def _no_server(monkeypatch):
 @pytest.mark.usefixtures("_no_server")
 @pytest.mark.parametrize("command", ["analyze", "run", "demo"])
 @pytest.mark.parametrize(("of_ingest", "of_analysis", "code"), PROBLEMS)
-def test_every_problem_is_in_the_document_and_in_the_exit_code(
+def test_every_problem_is_in_the_document_and_sets_the_exit_code(
     songform, document, monkeypatch, tmp_path, *, command, of_ingest, of_analysis, code
 ):
     analyzed = AnalyzeReport(IngestReport([TRACK], of_ingest), [REPORT], problems=of_analysis)
@@ -55,3 +56,30 @@ def test_every_problem_is_in_the_document_and_in_the_exit_code(
     assert document(result)["problems"] == [*of_ingest, *of_analysis]
     told = [line for line in result.stderr.splitlines() if line.startswith("songform: ")]
     assert told == [f"songform: {problem}" for problem in [*of_ingest, *of_analysis]]
+
+
+@pytest.mark.usefixtures("_no_server")
+def test_interrupted_training_still_reports_the_tracks(songform, document, monkeypatch, tmp_path):
+    def interrupt(*words, **options):
+        with attach_ingest_report(IngestReport([TRACK], ["a feed cannot be listed"], ["a note"])):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(flows.run, "run", interrupt)
+    result = songform("--home", tmp_path, "--json", "run", "https://a.example/feed")
+    assert result.exit_code == 130
+    told = document(result)
+    assert told["error"].startswith("stopped")
+    assert (told["tracks"], told["problems"], told["notes"]) == ([TRACK], ["a feed cannot be listed"], ["a note"])
+
+
+def test_interruption_of_a_training_keeps_the_ingest_report_through_prefect(monkeypatch, tmp_path):
+    def interrupt(*words, **options):
+        raise KeyboardInterrupt
+
+    report = IngestReport([TRACK])
+    monkeypatch.setattr(flows.run, "ingest", lambda *words, **options: report)
+    monkeypatch.setattr(flows.run, "report_of", lambda state: report)
+    monkeypatch.setattr(flows.run, "train", interrupt)
+    with pytest.raises(RunInterrupted) as interrupted:
+        flows.run.run(tmp_path, ["https://a.example/feed"])
+    assert interrupted.value.ingested is report

@@ -1,4 +1,4 @@
-"""songform schedule: what it served and how that ended, as a document; tests/system lets a schedule fire for real."""
+"""Tests of the output of songform schedule. The tests in tests/system run real schedules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from songform.errors import SongformError
 
 @pytest.fixture
 def scheduler(monkeypatch):
-    """Stand in for the scheduler: it has a server, and ends as it is told."""
+    """Return a function that replaces the scheduler by one that ends immediately, or raises the given error."""
 
     def keep(error=None):
         def run_scheduler(home, settings, *, prefect_port, say):
@@ -25,7 +25,7 @@ def scheduler(monkeypatch):
     return keep
 
 
-def test_a_schedule_that_was_stopped_ends_with_the_address_it_served(songform, document, scheduler, tmp_path):
+def test_stopped_schedule_reports_the_address_it_served(songform, document, scheduler, tmp_path):
     scheduler()
     result = songform("--home", tmp_path, "schedule", "--json")
     assert result.exit_code == 0
@@ -36,14 +36,17 @@ def test_a_schedule_that_was_stopped_ends_with_the_address_it_served(songform, d
     assert result.stdout.endswith("Stopped.\n")
 
 
-def test_a_server_that_is_lost_is_the_error_of_the_document(songform, document, scheduler, tmp_path):
+def test_lost_server_is_the_error_of_the_document(songform, document, scheduler, tmp_path):
     scheduler(SongformError("the Prefect server no longer answers"))
     result = songform("--json", "--home", tmp_path, "schedule")
     assert result.exit_code == 4
     assert document(result) == {"error": "the Prefect server no longer answers"}
 
 
-def test_a_home_without_playlists_is_wrong_usage_and_a_document(songform, document, tmp_path):
+def test_home_without_playlists_is_wrong_usage_with_a_document(songform, document, tmp_path):
     result = songform("--home", tmp_path, "schedule", "--json")
     assert result.exit_code == 2
-    assert "lists no playlist; add one: [[playlists]]" in document(result)["error"]
+    error = document(result)["error"]
+    assert f"{tmp_path / 'songform.toml'} lists no playlists" in error
+    assert "[[playlists]]" in error
+    assert "url = " in error

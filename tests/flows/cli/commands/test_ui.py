@@ -1,4 +1,4 @@
-"""songform ui: what it served and how that ended, as a document; the pages themselves are tested in a browser."""
+"""Tests of the output of songform ui. The pages are tested in a browser by tests/system."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PREFECT = "http://127.0.0.1:4242"
 
 
 class Shared:
-    """Stands in for this home's Prefect server; something happens whenever it is asked whether it is up."""
+    """Replacement of the home's Prefect server that calls a function whenever `is_up` is read."""
 
     api, pages, process = f"{PREFECT}/api", PREFECT, object()
 
@@ -22,16 +22,16 @@ class Shared:
 
     @property
     def is_up(self):
-        """Whether the server is up."""
+        """Result of the function."""
         return self.happens()
 
     def wait(self):
-        """Wait for nothing."""
+        """Do nothing."""
 
 
 @pytest.fixture
 def served(monkeypatch, tmp_path):
-    """Stand in for both servers: MLflow is a program in Python, and Prefect is asked whether it is up."""
+    """Return a function that replaces the MLflow server by a Python program and the Prefect server by `Shared`."""
 
     def serve(*, mlflow, is_up):
         @contextmanager
@@ -55,7 +55,7 @@ def interrupt(*words, **options):
 UNTIL_STOPPED = "import sys; sys.stdin.read()"
 
 
-def test_ctrl_c_is_the_end_that_is_meant_and_the_document_names_what_was_served(songform, document, served, tmp_path):
+def test_ctrl_c_ends_with_0_and_a_document_with_the_served_addresses(songform, document, served, tmp_path):
     served(mlflow=UNTIL_STOPPED, is_up=interrupt)
     result = songform("--home", tmp_path, "ui", "--json", "--port", "0")
     assert result.exit_code == 0
@@ -69,7 +69,9 @@ def test_ctrl_c_is_the_end_that_is_meant_and_the_document_names_what_was_served(
     assert result.stdout.endswith("Stopped.\n")
 
 
-def test_ctrl_c_before_a_server_answers_names_no_address(songform, document, served, monkeypatch, tmp_path):
+def test_document_has_no_address_if_ctrl_c_comes_before_a_server_answers(
+    songform, document, served, monkeypatch, tmp_path
+):
     served(mlflow=UNTIL_STOPPED, is_up=lambda: True)
     monkeypatch.setattr("flows.prefect_server.health.wait_until_healthy", interrupt)
     result = songform("--home", tmp_path, "ui", "--json", "--port", "0")
@@ -81,19 +83,35 @@ ENDS = {"MLflow": ("pass", lambda: True), "Prefect": (UNTIL_STOPPED, lambda: Fal
 
 
 @pytest.mark.parametrize("server", ENDS)
-def test_a_server_that_ends_by_itself_is_an_error_that_names_it(songform, document, served, tmp_path, server):
+def test_server_that_ends_is_an_error_with_its_name(songform, document, served, tmp_path, server):
     mlflow, is_up = ENDS[server]
     served(mlflow=mlflow, is_up=is_up)
     result = songform("--home", tmp_path, "ui", "--json", "--port", "0")
     assert result.exit_code == 4
-    assert document(result)["error"].startswith(f"the server of {server} ended; ")
+    assert document(result)["error"].startswith(f"the {server} server ended; ")
     assert document(result)["prefect"] == PREFECT
-    assert f"songform: the server of {server} ended; " in result.stderr
+    assert f"songform: the {server} server ended; " in result.stderr
 
 
-def test_a_port_that_is_taken_is_one_sentence_and_a_document(songform, document, tmp_path):
+def test_port_in_use_is_reported_in_one_sentence_and_a_document(songform, document, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         result = songform("--home", tmp_path, "ui", "--json", "--port", port)
     assert result.exit_code == 4
-    assert document(result)["error"].startswith(f"port {port} is taken by another program")
+    assert document(result)["error"].startswith(f"port {port} is in use by another program; ")
+    assert "--port" in document(result)["error"]
+
+
+def test_ctrl_c_during_the_start_ends_with_0_and_a_document(songform, document, monkeypatch, tmp_path):
+    monkeypatch.setattr("flows.prefect_server.launch.available_port", interrupt)
+    result = songform("--home", tmp_path, "ui", "--json")
+    assert result.exit_code == 0
+    assert document(result) == {"mlflow": None, "prefect": None, "ended": "stopped"}
+
+
+def test_same_port_for_both_servers_is_wrong_usage(songform, document, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    result = songform("--home", tmp_path, "ui", "--json", "--port", port, "--prefect-port", port)
+    assert result.exit_code == 2
+    assert f"both {port}" in document(result)["error"]

@@ -1,4 +1,4 @@
-# The project's whole vocabulary: CI and the README use these words and no others.
+# All commands for developing songform; CI and the README use these targets.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -8,13 +8,13 @@ LOCK_COMMAND := $(BIN)/uv pip compile pyproject.toml --extra dev --universal --p
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-system check format lock docs bench study soak clean
 
-help: ## Say what each word does
+help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-install: $(INSTALLED) ## Make .venv from requirements.lock, with songform in it
+install: $(INSTALLED) ## Create .venv from requirements.lock, and install songform in it (editable)
 
-# uv installs the lock ten times as fast as pip; its own lines of the lock bring it in, so that every
-# downloaded byte is checked against a hash. --python keeps it away from another active environment.
+# uv installs the packages ten times as fast as pip. pip first installs uv with the hashes of the lock, so that every
+# download is verified. --python makes uv ignore another active environment.
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv --clear .venv
 	awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements.lock > .venv/uv.txt
@@ -23,40 +23,40 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
-demo: install ## Compose, download, analyse and judge a small playlist, all on this machine
+demo: install ## Run the whole pipeline on composed songs from a local feed (1 to 2 minutes)
 	$(BIN)/songform demo
 
-# In the order of their folders, the slow files of tests/flows come first, and the quick ones fill up the end.
-test: install ## Run the tests that need nothing but the lock
+# Without reordering, the slow files of tests/flows start first, and the fast ones fill the remaining time.
+test: install ## Run the tests that need only the installed packages
 	$(BIN)/python -m pytest -m "not system" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test-system: install ## Run the tests that need Debian's packages, minutes or a cluster (each says what)
+test-system: install ## Run the tests that need Debian packages, minutes or a cluster (each file names its needs)
 	$(BIN)/python -m pytest -m system -rs
 
-check: install ## Format, lint, types of all three floors, and the direction of imports
+check: install ## Check format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layering.py
 
-format: install ## Put the code in form
+format: install ## Format the code, and fix lint errors where possible
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: install ## Compile requirements.lock anew from pyproject.toml
+lock: install ## Compile requirements.lock from pyproject.toml
 	$(LOCK_COMMAND)
 
 docs: install ## Build the documentation in docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-bench: install ## Measure speed and memory as ratios; on another song: make bench SONG=FILE
+bench: install ## Run the benchmarks of speed and memory; on another song: make bench SONG=FILE
 	$(BIN)/python -m benchmarks $(if $(SONG),"$(SONG)")
 
-study: install ## Measure how true the states are; with people's labels: make study CORPUS=FOLDER (some minutes)
+study: install ## Measure the accuracy of the states (some minutes); with people's labels: make study CORPUS=FOLDER
 	$(BIN)/python -m benchmarks.study $(if $(CORPUS),"$(CORPUS)")
 
-soak: install ## Ingest a playlist that fails in every way, killed five times; count what is off (some minutes)
+soak: install ## Ingest a playlist with all kinds of failures, and kill the program five times (some minutes)
 	$(BIN)/python -m benchmarks.soak
 
-clean: ## Remove .venv and what the tools left behind
+clean: ## Remove .venv, and the caches and outputs of tools
 	rm -rf .venv docs/_build docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

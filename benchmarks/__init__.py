@@ -1,1 +1,1 @@
-"""Benchmarks: speed and memory, as ratios measured in one run."""
+"""Benchmarks of speed and memory, the study of the states, and the soak test."""

@@ -1,7 +1,7 @@
 """Run all benchmarks on one song and print their tables: ``python -m benchmarks [SONG]``, or ``make bench SONG=...``.
 
-Without a file the song is composed. What is long, and tells about the corpus rather than about speed, stands apart:
-`benchmarks.study` (``make study``), `benchmarks.composer`, and `benchmarks.soak` (``make soak``).
+Without a file, a song is composed. Three longer programs, which do not measure speed, are run separately:
+`benchmarks.study` (``make study``), `benchmarks.composer` and `benchmarks.soak` (``make soak``).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ PARTS = {
     "Training": training,
     "Whole programs": startup,
     "A thousand tracks": overhead,
-    "Five thousand tracks that stand": large,
+    "Five thousand finished tracks": large,
 }
 LIBRARIES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "pyarrow", "prefect")
 
 
 def main() -> None:
-    """Measure one part after the other, each with the load that it met."""
+    """Run one benchmark after the other, and print the system load before and after each."""
     print(machine(), flush=True)
     with tempfile.TemporaryDirectory(prefix="songform-bench-") as folder:
         song = Path(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] else default_song(Path(folder))
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def machine() -> str:
-    """Return what the numbers were measured on."""
+    """Return the processor, the operating system, and the versions of Python and the libraries."""
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return (
         f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}\n"
@@ -59,7 +59,7 @@ def machine() -> str:
 
 
 def processor() -> str:
-    """Return the processor's name, where the system tells it."""
+    """Return the name of the processor, or its architecture if the system does not report a name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,13 +1,15 @@
-"""What `audio.codec` costs: a song as sites serve it, made an MP3 and decoded, against decoded as it is.
+"""Benchmark of the two values of `audio.codec`: converting a download to MP3, or decoding it directly.
 
 Run it with ``python -m benchmarks.codecs [SONG]``.
 
-The song is encoded as sites do, AAC in M4A and Opus in WebM, at 128 kbit/s; that is not measured. Then
+The song is first encoded in the formats that sites serve: AAC in M4A and Opus in WebM, at 128 kbit/s. This step is not
+measured. Two ways of decoding these files are compared:
 
-* `mp3`: ffmpeg makes an MP3 of 192 kbit/s, with the options that yt-dlp gives it, and libsndfile decodes that;
-* `native`: the decoder that `songform.audio.stream` chooses, a pipe from ffmpeg, decodes what was served.
+* `mp3`: ffmpeg converts the file to MP3 at 192 kbit/s, with the options that yt-dlp uses, and libsndfile decodes the
+  MP3;
+* `native`: the decoder that `songform.audio.stream` chooses (ffmpeg, through a pipe) decodes the file directly.
 
-Both end in mono blocks at 22,050 Hz. The download itself and the features are the same for both and are left out.
+Both produce mono blocks at 22,050 Hz. The download and the features are the same for both and are not measured.
 """
 
 from __future__ import annotations
@@ -26,12 +28,12 @@ from tasks.settings import AudioSettings
 
 __all__ = ["measure"]
 
-RUNS = 3  # encoding takes seconds, and nothing is promised
+RUNS = 3  # fewer than elsewhere: encoding takes seconds, and no bound is checked
 SERVED = {"song.m4a": "aac", "song.webm": "libopus"}
 
 
 def measure(song: Path) -> list[Result]:
-    """Measure the cost of both codecs for one song.
+    """Measure how long conversion and decoding take with each value of `audio.codec`.
 
     Parameters
     ----------
@@ -53,15 +55,15 @@ def _costs(served: Path, ffmpeg: str) -> list[Result]:
     encode = partial(_encode, served, mp3, ["-acodec", "libmp3lame", "-b:a", f"{bitrate}.0k"], ffmpeg=ffmpeg)
     native = partial(_decode, served, ffmpeg)
 
-    def by_way_of_mp3() -> None:
+    def encode_and_decode() -> None:
         encode()
         _decode(mp3, ffmpeg)
 
-    ratio = compared(by_way_of_mp3, native, runs=RUNS)
+    ratio = compared(encode_and_decode, native, runs=RUNS)
     kind = served.suffix[1:]
     return [
-        Result(f"`mp3`: {kind} to MP3, {bitrate} kbit/s", f"{timed(encode, runs=RUNS):.2f} s"),
-        Result(f"`mp3`: decode that MP3 of {kind}", f"{timed(partial(_decode, mp3, ffmpeg), runs=RUNS):.2f} s"),
+        Result(f"`mp3`: convert {kind} to MP3 at {bitrate} kbit/s", f"{timed(encode, runs=RUNS):.2f} s"),
+        Result(f"`mp3`: decode this MP3 ({kind})", f"{timed(partial(_decode, mp3, ffmpeg), runs=RUNS):.2f} s"),
         Result(f"`native`: decode {kind}", f"{timed(native, runs=RUNS):.2f} s"),
         Result(f"`mp3` / `native`, {kind}", f"{ratio:.1f}"),
     ]
@@ -78,7 +80,7 @@ def _decode(path: Path, ffmpeg: str) -> None:
 
 
 def main() -> None:
-    """Measure the song that is given, or one composed for it."""
+    """Print the table for the given song, or for a composed one."""
     with tempfile.TemporaryDirectory() as folder:
         song = Path(sys.argv[1]) if sys.argv[1:] else default_song(Path(folder))
         print(markdown(measure(song)))

@@ -1,8 +1,6 @@
-"""What occurs in two hundred study songs, and what a song costs.
+"""Statistics of two hundred study songs, and the processor time of composing songs.
 
-The counts depend on the seeds alone. The seconds are of processor time, and depend on the machine.
-
-    python -m benchmarks.composer
+Run it with ``python -m benchmarks.composer``. The counts depend only on the seeds. The times depend on the machine.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ def main() -> None:
 
 
 def counts(composed: list[Composition]) -> dict[str, str]:
-    """Count what occurs."""
+    """Count the properties of the songs: lengths, tempos, metres, dynamics, states and sections."""
     traits = [each.traits for each in composed]
     orders = [[passage.state for passage in each.passages] for each in composed]
     seconds = [sum(passage.clock.n_samples for passage in each.passages) / SR for each in composed]
@@ -41,34 +39,38 @@ def counts(composed: list[Composition]) -> dict[str, str]:
     pairs = Counter(pair for order in orders for pair in pairwise(order))
     return {
         "seconds": f"{min(seconds):.0f} to {max(seconds):.0f}, mean {np.mean(seconds):.0f}",
-        "beats a minute": f"{min(each.bpm for each in traits):.0f} to {max(each.bpm for each in traits):.0f}",
+        "beats per minute": f"{min(each.bpm for each in traits):.0f} to {max(each.bpm for each in traits):.0f}",
         "in 3/4": str(sum(each.beats == 3 for each in traits)),
         "swung": str(sum(each.swing > 0 for each in traits)),
         "fading in, out": f"{sum(each.fade_in > 0 for each in traits)}, {sum(each.fade_out > 0.5 for each in traits)}",
-        "dynamics": told(Counter(each.dynamics for each in traits)),
-        "states that a song lacks": told(Counter(5 - len(set(order)) for order in orders)),
+        "dynamics": counted(Counter(each.dynamics for each in traits)),
+        "number of states missing from a song": counted(Counter(5 - len(set(order)) for order in orders)),
         "different orders of sections": str(len(set(map(tuple, orders)))),
         "sections": str(len(bars)),
-        "bars of a section": told(Counter(bars)),
-        "pairs of neighbours": f"{len(pairs)} of 20, the rarest {min(pairs.values())} times",
+        "bars per section": counted(Counter(bars)),
+        "pairs of consecutive states": f"{len(pairs)} of 20; the rarest occurs {min(pairs.values())} times",
     }
 
 
 def shares(composed: list[Composition]) -> list[dict[str, str]]:
-    """Return each state's share of the time, and how often its kinds occur."""
+    """Return the share of the time of each state, and how often each of its patterns occurs."""
     samples: Counter[str] = Counter()
     kinds: dict[str, Counter[str]] = {}
     for passage in (passage for each in composed for passage in each.passages):
         samples[passage.state] += passage.clock.n_samples
         kinds.setdefault(passage.state, Counter())[passage.pattern] += 1
     return [
-        {"state": state, "share of the time": f"{samples[state] / samples.total():.3f}", "sections": told(kinds[state])}
+        {
+            "state": state,
+            "share of the time": f"{samples[state] / samples.total():.3f}",
+            "sections per pattern": counted(kinds[state]),
+        }
         for state in sorted(kinds)
     ]
 
 
 def cost(name: str, instruments: str) -> dict[str, str]:
-    """Measure the processor time of some songs."""
+    """Measure the processor time of composing songs."""
     composer: Callable[..., Iterable[Song]] = {"study_songs": study_songs, "playlist": playlist}[name]
     spent, seconds, began = [], 0.0, time.process_time()
     for song in composer(N_PLAYED, 11, instruments=instruments):
@@ -78,20 +80,20 @@ def cost(name: str, instruments: str) -> dict[str, str]:
     return {
         "songs": name,
         "instruments": instruments,
-        "s a song": f"{np.mean(spent):.2f}",
+        "s per song": f"{np.mean(spent):.2f}",
         "slowest": f"{max(spent):.2f}",
-        "s for 75 s": f"{75 * sum(spent) / seconds:.2f}",
+        "s per 75 s of music": f"{75 * sum(spent) / seconds:.2f}",
     }
 
 
 def table(rows: list[dict[str, str]]) -> str:
-    """Write a Markdown table of rows that have the same columns."""
+    """Return a Markdown table of rows that have the same columns."""
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def told(counter: Counter) -> str:
-    """Write a counter in one line, in the order of its keys."""
+def counted(counter: Counter) -> str:
+    """Return a counter as one line of text, sorted by its keys."""
     return ", ".join(f"{key}: {counter[key]}" for key in sorted(counter))
 
 

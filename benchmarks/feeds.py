@@ -1,4 +1,4 @@
-"""Feeds: podcasts that are played on loopback, for what is measured of the network's side."""
+"""Podcast feeds and HTTP servers on the loopback interface, for benchmarks that need a network."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ __all__ = ["Answer", "Item", "feed", "served"]
 _ITUNES = "http://www.itunes.com/dtds/podcast-1.0.dtd"
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
-"""Answers a GET request, in a thread of its own."""
+"""Function that answers a GET request. It is called in a separate thread per request."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """An item of a feed.
+    """Item of a feed.
 
     Parameters
     ----------
     title, url : str
-        Its title, and the address of its sound.
+        Title of the item, and address of its audio.
     guid : str
-        What identifies it for ever.
+        Permanent identifier of the item.
     seconds : float, optional
-        Its length as announced; feeds know whole seconds.
+        Length that the feed announces, in seconds. Feeds round it to whole seconds.
     """
 
     title: str
@@ -38,7 +38,7 @@ class Item:
 
 
 def feed(title: str, items: Sequence[Item]) -> bytes:
-    """Return a podcast's feed: RSS 2.0 with enclosures."""
+    """Return a podcast feed: RSS 2.0 with enclosures."""
     ET.register_namespace("itunes", _ITUNES)
     rss = ET.Element("rss", version="2.0")
     channel = ET.SubElement(rss, "channel")
@@ -55,17 +55,17 @@ def feed(title: str, items: Sequence[Item]) -> bytes:
 
 @contextmanager
 def served(answer: Answer) -> Iterator[str]:
-    """Serve 127.0.0.1 for the length of a `with` block, and give the address, which has a port of its own."""
+    """Serve a free port of 127.0.0.1 during a `with` block, and yield the address."""
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = 60.0  # a client that is killed leaves no thread behind
+        timeout = 60.0  # so that the thread ends after a client was killed
 
         def do_GET(self) -> None:
             answer(self)
 
         def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002  the base class's name
 
-    server = _PatientServer(("127.0.0.1", 0), Handler)
+    server = _QuietServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -76,11 +76,11 @@ def served(answer: Answer) -> Iterator[str]:
         thread.join()
 
 
-class _PatientServer(ThreadingHTTPServer):
-    """Bears clients that hang up, as yt-dlp does once it knows what a file is."""
+class _QuietServer(ThreadingHTTPServer):
+    """HTTP server that ignores clients that hang up, as yt-dlp does once it has detected the type of a file."""
 
     daemon_threads = True
     request_queue_size = 128
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing."""
+        """Print nothing."""

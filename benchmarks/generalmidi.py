@@ -1,7 +1,7 @@
-"""The composer's songs on General MIDI instruments: recorded ones, which nobody here has made.
+"""Study songs played with recorded General MIDI instruments instead of songform's own.
 
-The notes are those of `songform.synth.study_song`; FluidSynth plays them. Needs Debian's `fluidsynth` and
-`fluid-soundfont-gm`. To hear songs, and to see their form:
+The notes are those of `songform.synth.study_song`; FluidSynth plays them. This needs Debian's packages `fluidsynth` and
+`fluid-soundfont-gm`. To write songs as audio files, each with its form as labels:
 
     python -m benchmarks.generalmidi N_SONGS SEED FOLDER
 """
@@ -32,13 +32,13 @@ __all__ = ["SOUNDFONT", "general_midi_song", "general_midi_songs"]
 
 SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 SR = 22050
-SECONDS_APART = 4.0  # between sections, which are played one by one: nothing rings longer
+SECONDS_APART = 4.0  # silence between sections, which are rendered separately: no note rings longer
 ALL_SOUND_OFF = 120
 EXPRESSION = 11
-LOUDEST = 0.9  # the level of a note with the velocity 127
-OCTAVES = 5.0  # by which the filter of the dullest note is closed
+LOUDEST = 0.9  # level of a note that gets the velocity 127
+OCTAVES = 5.0  # how far the cutoff of the filter is lowered for a note of brightness 0
 
-# Programs, counted from 0, that may play a role.
+# MIDI programs (counted from 0) that may play each role.
 PROGRAMS = {
     "pad": {"strings": 48, "slow strings": 49, "choir": 52, "warm pad": 89, "organ": 19},
     "voice": {"flute": 73, "oboe": 68, "clarinet": 71, "violin": 40, "cello": 42},
@@ -66,13 +66,13 @@ KEYS = {
     "shaker": {"maracas": 70, "shaker": 82},
     "crash": {"crash": 49, "other crash": 57},
 }
-TOMS = ((44, 41), (48, 43), (52, 45), (55, 47), (58, 48), (127, 50))  # up to which pitch, which key
+TOMS = ((44, 41), (48, 43), (52, 45), (55, 47), (58, 48), (127, 50))  # (highest pitch, key)
 CHANNELS = dict(zip(PROGRAMS, (channel for channel in range(16) if channel != DRUMS), strict=False))
 PLAYERS = {role: tuple((PROGRAMS | KEYS)[role]) for role in ROLES}
 
 
 def main() -> None:
-    """Write songs as WAV files, each with its form as an Audacity label track."""
+    """Write songs as WAV files, and the form of each as an Audacity label track."""
     n_songs, seed, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     folder.mkdir(parents=True, exist_ok=True)
     for song in general_midi_songs(n_songs, seed):
@@ -83,13 +83,13 @@ def main() -> None:
 
 
 def general_midi_songs(n_songs: int, seed: int) -> Iterator[Song]:
-    """Compose songs with the seeds of `songform.synth.study_songs`, and let FluidSynth play them."""
+    """Compose songs with the seeds of `songform.synth.study_songs`, and play them with FluidSynth."""
     seeds = np.random.SeedSequence(seed).generate_state(n_songs, np.uint64)
     return (general_midi_song(int(each)) for each in seeds)
 
 
 def general_midi_song(seed: int, *, duration: float | None = None) -> Song:
-    """Let FluidSynth play the notes of `songform.synth.study_song`."""
+    """Play the notes of `songform.synth.study_song` with FluidSynth."""
     composition = study_composition(seed, SR, duration, PLAYERS)
     lengths = [passage.clock.n_samples / SR + SECONDS_APART for passage in composition.passages]
     starts = list(accumulate(lengths, initial=0.0))
@@ -103,7 +103,7 @@ def general_midi_song(seed: int, *, duration: float | None = None) -> Song:
 
 
 def _events(composition: Composition, starts: list[float]) -> list[Event]:
-    """Write all sections, one after the other."""
+    """Return the MIDI events of all sections, one after the other."""
     events = [programmed(0.0, channel, PROGRAMS[role][composition.band[role]]) for role, channel in CHANNELS.items()]
     for passage, start in zip(composition.passages, starts, strict=False):
         events += [controlled(start, channel, ALL_SOUND_OFF, 0) for channel in range(16)]
@@ -113,10 +113,10 @@ def _events(composition: Composition, starts: list[float]) -> list[Event]:
 
 
 def _played(note: Note, passage: Passage, start: float, composition: Composition) -> list[Event]:
-    """Play a note: its level by its velocity, its brightness by the filter."""
+    """Return the MIDI events of a note: the velocity expresses its level, the filter its brightness."""
     begin = start + passage.clock.sample(note.step) / SR
     length = note.length * composition.step / SR
-    velocity = int(np.clip(127 * np.sqrt(note.level / LOUDEST), 1, 127))  # a SoundFont's loudness goes by the square
+    velocity = int(np.clip(127 * np.sqrt(note.level / LOUDEST), 1, 127))  # SoundFonts square the velocity
     if note.role in KEYS:
         return sounded(begin, length, DRUMS, _key(note, composition.band[note.role]), velocity)
     channel = CHANNELS[note.role]
@@ -130,17 +130,20 @@ def _played(note: Note, passage: Passage, start: float, composition: Composition
 
 
 def _key(note: Note, player: str) -> int:
-    """Return the percussion key of a drum; toms go by their pitch."""
+    """Return the percussion key of a drum; the key of a tom depends on its pitch."""
     if note.role == "tom":
         return next(key for highest, key in TOMS if note.pitch <= highest)
     return KEYS[note.role][player]
 
 
 def _rendered(midi: bytes) -> Sound:
-    """Let FluidSynth play a file; return its two channels' mean."""
+    """Render a MIDI file with FluidSynth, and return the mean of the two channels."""
     fluidsynth = shutil.which("fluidsynth")
     if not fluidsynth or not SOUNDFONT.is_file():
-        sys.exit("General MIDI needs FluidSynth and its sounds: apt-get install fluidsynth fluid-soundfont-gm")
+        sys.exit(
+            f"FluidSynth or its sounds ({SOUNDFONT}) are not installed; "
+            "to install both: apt-get install fluidsynth fluid-soundfont-gm"
+        )
     with tempfile.TemporaryDirectory(prefix="songform-midi-") as folder:
         score, wave = Path(folder, "song.mid"), Path(folder, "song.wav")
         score.write_bytes(midi)

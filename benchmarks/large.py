@@ -1,9 +1,9 @@
-"""A large playlist that is wholly done: what a daily ingest costs when nothing is new.
+"""Benchmark of ingesting a large playlist whose tracks are all done, as a daily ingest without new tracks does.
 
 Run it with ``python -m benchmarks.large``. A feed of 5,000 items is served on loopback and listed by yt-dlp; the corpus
-has a record and two tables for each of them. The flow runs in a fresh process beside a Prefect server, after all that
-it needs was imported. Beside the seconds it is counted how often the network was asked, and whether a table was opened:
-the tables are no Parquet at all, so reading one would end the run.
+has a record and two tables for each item. The flow runs in a fresh process with a Prefect server. Its modules are
+imported before the measurement, but the import of yt-dlp is measured. The benchmark also counts the requests to the
+network and the tables that were opened. The tables are not valid Parquet files, so reading one would make the run fail.
 """
 
 from __future__ import annotations
@@ -35,12 +35,22 @@ __all__ = ["measure"]
 TRACKS = 5000
 RUNS = 3
 TITLE = "a large playlist"
-MOST_SECONDS = 5.0
-MOST_WITHOUT_LISTING = 1.5
+MAX_SECONDS = 5.0
+MAX_WITHOUT_LISTING = 1.5
 
 
 class Cost(NamedTuple):
-    """What an ingest cost: seconds in all, in yt-dlp's listing, for the table in the terminal; and what it opened."""
+    """Cost of one ingest.
+
+    Parameters
+    ----------
+    seconds, listing, table : float
+        Duration of the flow, of yt-dlp's listing, and of printing the table in the terminal, in seconds.
+    lines : int
+        Number of lines that were printed.
+    tables_opened : int
+        Number of Parquet files that were opened.
+    """
 
     seconds: float
     listing: float
@@ -49,13 +59,13 @@ class Cost(NamedTuple):
     tables_opened: int
 
 
-def measure(song: Path | None = None) -> list[Result]:  # noqa: ARG001  all benchmarks are called with one
-    """Measure an ingest of a large playlist of which nothing is wanted.
+def measure(song: Path | None = None) -> list[Result]:  # noqa: ARG001  all benchmarks are called with a song
+    """Measure an ingest of a large playlist whose tracks are all done.
 
     Parameters
     ----------
     song : Path, optional
-        Not used: no sound is read.
+        Not used: no audio is read.
     """
     asked: list[str] = []
     items = [
@@ -89,31 +99,35 @@ def _results(costs: list[Cost], n_asked: int) -> list[Result]:
     opened = sum(cost.tables_opened for cost in costs)
     return [
         Result(
-            f"a playlist of {TRACKS:,} tracks, all done, after start-up",
+            f"ingest {TRACKS:,} finished tracks, after start-up",
             f"{whole:.2f} s",
-            f"at most {MOST_SECONDS:g} s",
-            whole.median <= MOST_SECONDS,
+            f"at most {MAX_SECONDS:g} s",
+            whole.median <= MAX_SECONDS,
         ),
-        Result("- of that, yt-dlp's listing with its import", f"{spread(cost.listing for cost in costs):.2f} s"),
+        Result("- of this, yt-dlp's listing, including the import", f"{spread(cost.listing for cost in costs):.2f} s"),
         Result(
-            "- all else", f"{rest:.2f} s", f"at most {MOST_WITHOUT_LISTING:g} s", rest.median <= MOST_WITHOUT_LISTING
+            "- everything else",
+            f"{rest:.2f} s",
+            f"at most {MAX_WITHOUT_LISTING:g} s",
+            rest.median <= MAX_WITHOUT_LISTING,
         ),
         Result(
-            f"- of that, the table in the terminal ({costs[0].lines} lines)",
+            f"- of this, the table in the terminal ({costs[0].lines} lines)",
             f"{spread(cost.table for cost in costs):.2f} s",
         ),
-        Result("requests to the network", f"{n_asked} in {RUNS} runs", "exactly 1 a run", n_asked == RUNS),
+        Result("requests to the network", f"{n_asked} in {RUNS} runs", "exactly 1 per run", n_asked == RUNS),
         Result("tables opened", str(opened), "none", opened == 0),
     ]
 
 
 def write_corpus(home: Path, items: list[Item]) -> None:
-    """Write the records of tracks that are done, and in the place of their tables files that nobody can read."""
+    """Write the records of finished tracks, and unreadable files in place of their tables."""
     corpus, settings = Corpus(home), Settings()
     corpus.prepare()
 
     def write(item: Item) -> None:
-        from tasks.store.tables import features_config  # noqa: PLC0415  the fresh process must not have it yet
+        # Not at the top: the measured process imports this module, and would import pandas and pyarrow too early.
+        from tasks.store.tables import features_config  # noqa: PLC0415
 
         key, config = feed_key(TITLE, item.guid), features_config(settings)
         paths = corpus.features_path(config, key), corpus.overview_path(config, key)
@@ -140,7 +154,7 @@ def write_corpus(home: Path, items: list[Item]) -> None:
 
 
 def _cost(home: Path, url: str) -> Cost:
-    """Ingest, in this process."""
+    """Run the ingest in this process, and measure it."""
     with prefect_running(home):
         import tasks.ingest.sources.resolve_source  # noqa: PLC0415  Prefect reads the environment when it is imported
         from flows.ingest import ingest, report_of  # noqa: PLC0415
@@ -154,13 +168,13 @@ def _cost(home: Path, url: str) -> Cost:
             seconds = time.perf_counter() - began
         report = report_of(state)
     if {track["status"] for track in report.tracks} != {"cached"} or len(report.tracks) != TRACKS:
-        raise AssertionError("not all tracks were found done")
-    said = io.StringIO()
-    with patch.object(sys, "stdout", said):
+        raise AssertionError(f"the ingest did not report all {TRACKS} tracks as cached")
+    output = io.StringIO()
+    with patch.object(sys, "stdout", output):
         began = time.perf_counter()
         print_ingest(Console(json=False), report)
         table = time.perf_counter() - began
-    return Cost(seconds, sum(spent), table, len(said.getvalue().splitlines()), len(opened))
+    return Cost(seconds, sum(spent), table, len(output.getvalue().splitlines()), len(opened))
 
 
 def _timed(function: Callable[..., Any], spent: list[float]) -> Callable[..., Any]:
@@ -175,19 +189,22 @@ def _timed(function: Callable[..., Any], spent: list[float]) -> Callable[..., An
 
 
 def _tables_opened() -> list[str]:
-    """Note from now on every Parquet file that Python opens; Arrow's own opening cannot be heard, but it would fail."""
+    """Return a list to which every Parquet file that Python opens from now on is added.
+
+    Files that Arrow opens itself are not seen, but reading one of these files makes the run fail.
+    """
     opened: list[str] = []
 
-    def hear(event: str, words: tuple[Any, ...]) -> None:
+    def audit(event: str, words: tuple[Any, ...]) -> None:
         if event == "open" and str(words[0]).endswith(".parquet"):
             opened.append(str(words[0]))
 
-    sys.addaudithook(hear)
+    sys.addaudithook(audit)
     return opened
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table and the system load."""
     print(markdown(measure()))
     print(f"\nload {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 

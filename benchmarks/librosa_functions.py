@@ -1,7 +1,7 @@
-"""Cost of librosa's functions where songform has its own: import, first call and later calls.
+"""Benchmark of functions that songform implements itself, compared with librosa's: import, first and second call.
 
-Run it with ``python -m benchmarks.librosa_functions``. Every run is a process of its own, because an import and the
-compilation by Numba are paid once per process. docs/librosa.md explains which functions are songform's own.
+Run it with ``python -m benchmarks.librosa_functions``. Every run is a separate process, because imports and compilation
+by Numba happen once per process. docs/librosa.md explains which functions songform implements itself.
 """
 
 from __future__ import annotations
@@ -64,8 +64,14 @@ FUNCTIONS = {
 }
 
 
-def measure(song: Path | None = None) -> list[Result]:  # noqa: ARG001  every benchmark takes the song
-    """Time the import, the first and the second call of each function."""
+def measure(song: Path | None = None) -> list[Result]:  # noqa: ARG001  all benchmarks are called with a song
+    """Measure the import, the first call and the second call of each function.
+
+    Parameters
+    ----------
+    song : Path, optional
+        Not used: no audio is read.
+    """
     return [
         Result(f"{name}: {step}", f"{seconds:.4f} s")
         for name, (imports, call) in FUNCTIONS.items()
@@ -75,7 +81,7 @@ def measure(song: Path | None = None) -> list[Result]:  # noqa: ARG001  every be
 
 def _laps(imports: str, call: str) -> list[object]:
     command = [sys.executable, "-c", PROGRAM.format(imports=imports, call=call)]
-    runs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(RUNS)]  # noqa: S603
+    runs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(RUNS)]
     return [spread(values) for values in zip(*map(json.loads, runs), strict=True)]
 
 

@@ -1,7 +1,8 @@
-"""Measuring: interleaved runs, medians, and the table that is printed.
+"""Timing of interleaved runs, medians, and the table that benchmarks print.
 
-Two things are compared in pairs, one run of each in turn, so that a neighbour's load falls on both; the ratio is the
-median of the pairs' ratios. Seconds alone say little on a shared machine and always stand beside the load.
+Two functions are compared in pairs, one run of each in turn, so that the load of other programs affects both equally.
+The ratio is the median of the ratios of all pairs. Times in seconds mean little on a shared machine, so they are always
+printed together with the system load.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ RUNS = 7
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of some runs, with the smallest and the largest."""
+    """Median, smallest and largest value of some runs."""
 
     median: float
     least: float
@@ -30,18 +31,18 @@ class Spread:
 
 @dataclass(frozen=True)
 class Result:
-    """One line of the table.
+    """One row of the table.
 
     Parameters
     ----------
     what : str
         What was measured, in a few words.
     measured : str
-        The median, the smallest and the largest, with the unit.
+        Median, smallest and largest value, with the unit.
     bound : str
-        What it should be; empty if nothing was promised.
+        Bound that the median should meet; empty if there is none.
     met : bool, optional
-        Whether it is; None if nothing was promised.
+        Whether the bound is met; None if there is none.
     """
 
     what: str
@@ -51,31 +52,31 @@ class Result:
 
 
 def compared(one: Callable[[], object], other: Callable[[], object], *, runs: int = RUNS) -> Spread:
-    """Return how many times as long `one` takes as `other`, after one run of each that does not count."""
+    """Return the time of `one` divided by that of `other`; the first run of each is not counted."""
     one(), other()
     return spread([seconds(one) / seconds(other) for _ in range(runs)])
 
 
 def timed(what: Callable[[], object], *, runs: int = RUNS) -> Spread:
-    """Return how long something takes, in s."""
+    """Return how long a function takes, in seconds."""
     return spread([seconds(what) for _ in range(runs)])
 
 
 def seconds(what: Callable[[], object]) -> float:
-    """Return how long one run takes, in s."""
+    """Return how long one run of a function takes, in seconds."""
     began = time.perf_counter()
     what()
     return time.perf_counter() - began
 
 
 def markdown(results: Sequence[Result]) -> str:
-    """Return the results as a Markdown table: what falls short says so."""
+    """Return the results as a Markdown table, in which missed bounds are set in bold."""
     verdict = {True: "yes", False: "**no**", None: ""}
     rows = [f"| {r.what} | {r.measured} | {r.bound} | {verdict[r.met]} |" for r in results]
-    return "\n".join(["| what | median (least to most) | bound | met |", "|---|--:|--:|---|", *rows])
+    return "\n".join(["| measured | median (minimum to maximum) | bound | met |", "|---|--:|--:|---|", *rows])
 
 
 def spread(values: Iterable[float]) -> Spread:
-    """Return the median of some values, the smallest and the largest."""
+    """Return the median, the smallest and the largest of some values."""
     all_of_them = list(values)
     return Spread(statistics.median(all_of_them), min(all_of_them), max(all_of_them))

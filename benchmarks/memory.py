@@ -1,8 +1,8 @@
-"""How much more memory a song of three hours takes than one of three minutes.
+"""Benchmark of the memory that extraction needs for a song of three hours, compared with one of three minutes.
 
-Run it with ``python -m benchmarks.memory [SONG]``. Each is extracted in a fresh process, which tells the most memory
-that it ever held. The files are made here, FLAC of 44,100 Hz in stereo, from the song's first half minute again and
-again: the length is what counts.
+Run it with ``python -m benchmarks.memory [SONG]``. Each song is extracted in a fresh process, which returns its peak
+memory. The audio files are stereo FLAC at 44,100 Hz, and repeat the first 30 s of the given song, because only their
+length matters.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHORT, LONG = 180.0, 3 * 3600.0  # in s
 
 
 def measure(song: Path) -> list[Result]:
-    """Measure the most memory of both lengths.
+    """Measure the peak memory for both lengths.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ def measure(song: Path) -> list[Result]:
             path = write_long_song(song, Path(folder), seconds)
             peaks.append(_in_a_fresh_process(path))
     more = peaks[1] - peaks[0]
-    what = f"peak memory of a song of {LONG / 3600:g} h above one of {SHORT / 60:g} min"
+    what = f"peak memory for a song of {LONG / 3600:g} h minus that for {SHORT / 60:g} min"
     detail = f"{more:.0f} MB ({peaks[0]:.0f} to {peaks[1]:.0f})"
     return [Result(what, detail, f"at most {BOUND} MB", more <= BOUND)]
 
 
 def write_long_song(song: Path, folder: Path, seconds: float, suffix: str = ".flac") -> Path:
-    """Write the first half minute of a song again and again, as a stereo file of this length; return its path."""
+    """Write a stereo file of the given length that repeats the first 30 s of a song, and return its path."""
     y, _ = load(song, sr=SR, ffmpeg=find_ffmpeg())
     part = np.repeat(y[: 30 * SR, np.newaxis], 2, axis=1)
     path = folder / f"long{suffix}"
@@ -66,15 +66,15 @@ def write_long_song(song: Path, folder: Path, seconds: float, suffix: str = ".fl
 
 
 def peak_megabytes(path: Path) -> float:
-    """Extract a file in this process, and return the most memory that it ever held, in MB."""
+    """Extract a file in this process, and return the peak memory of the process in MB."""
     with tempfile.TemporaryDirectory() as home:
         extract_track(
             ExtractionJob(Path(home), Track(key="file-0", title=path.stem, source=str(path)), path, Settings())
         )
     status = Path("/proc/self/status")
-    if status.is_file():  # the kernel counts a parent's memory into its children's ru_maxrss, but not into this
+    if status.is_file():  # unlike ru_maxrss of a child process, VmHWM does not include the memory of the parent
         return int(re.findall(r"VmHWM:\s*(\d+)", status.read_text())[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # in bytes where there is no /proc: macOS
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS has no /proc, and counts in bytes
 
 
 def _in_a_fresh_process(path: Path) -> float:
@@ -83,7 +83,7 @@ def _in_a_fresh_process(path: Path) -> float:
 
 
 def main() -> None:
-    """Measure with the song that is given, or one composed for it."""
+    """Print the table for the given song, or for a composed one."""
     with tempfile.TemporaryDirectory() as folder:
         song = Path(sys.argv[1]) if sys.argv[1:] else default_song(Path(folder))
         print(markdown(measure(song)))

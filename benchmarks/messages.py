@@ -1,8 +1,9 @@
-"""List every sentence that songform may show: ``python -m benchmarks.messages [PART]``.
+"""List of every sentence that songform may show.
 
-Errors, notes, help, descriptions of settings, table headers, titles of pictures and the texts of pages are printed one
-per line with their place, so that they can be read as a whole. Values that are filled in at run time are shown as
-``{name}``. PART prints only places that contain it, for example ``flows/cli``.
+Print it with ``python -m benchmarks.messages [PART]``. Errors, notes, help, descriptions of settings, table headers,
+titles of pictures and texts of pages are printed one per line after their file and line number, so that they can be
+read as one list. Values that are inserted at run time are shown as ``{name}``. With PART, only files whose path
+contains it are listed, for example ``flows/cli``.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-FLOORS = ("songform", "tasks", "flows")
+LAYERS = ("songform", "tasks", "flows")
 _WORDS = re.compile(r"[A-Za-z]{2,}.* .*[A-Za-z]{2,}", re.DOTALL)
 _SCRIPT_TEXT = re.compile(r"`([^`]*)`|\"([^\"\n]*)\"")
 
 
 def python_sentences(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line, text) of each string of a module that is no docstring and has at least two words."""
+    """Yield (line, text) of each string of a module that is not a docstring and has at least two words."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     passed = set(_docstrings(tree))
     for node in ast.walk(tree):
@@ -41,7 +42,7 @@ def command_help(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def page_sentences(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the texts of a page, and the labels that a screen reader reads."""
+    """Yield the texts of a page, including its titles, labels and alternative texts."""
     reader = _Reader()
     reader.feed(path.read_text(encoding="utf-8"))
     yield from reader.found
@@ -57,10 +58,10 @@ def script_sentences(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def sentences() -> Iterator[tuple[str, int, str]]:
-    """Yield (place, line, text) of every sentence, in the order of the files."""
+    """Yield (file, line, text) of every sentence, sorted by file."""
     readers = {".py": python_sentences, ".html": page_sentences, ".js": script_sentences}
-    for floor in FLOORS:
-        for path in sorted((ROOT / floor).rglob("*")):
+    for layer in LAYERS:
+        for path in sorted((ROOT / layer).rglob("*")):
             if path.suffix in readers:
                 found = [*readers[path.suffix](path), *(command_help(path) if path.suffix == ".py" else ())]
                 yield from ((path.relative_to(ROOT).as_posix(), line, text) for line, text in sorted(found))
@@ -85,7 +86,7 @@ def _text(node: ast.JoinedStr | ast.Constant) -> str:
 
 
 class _Reader(HTMLParser):
-    """Collects what a page says: its texts, titles and labels."""
+    """Parser that collects the texts, titles and labels of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class _Reader(HTMLParser):
 
 
 def main() -> None:
-    """Print all sentences, or those of one part."""
+    """Print all sentences, or those of the files that match PART."""
     part = sys.argv[1] if len(sys.argv) > 1 else ""
     for place, line, text in sentences():
         if part in place:

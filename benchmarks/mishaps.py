@@ -1,8 +1,8 @@
-"""Mishaps: a host on loopback that gives each of its sounds, or fails to in a way of its own.
+"""Host on the loopback interface that serves audio files, or fails in one of several ways.
 
-``EXPECTED`` says of each way what must be known of its tracks in the end: the failure's class, or `done`. All seven
-classes are among them. Most ways are the host's. Those in ``AT_HOME`` are this machine's: the host gives the sound, but
-a folder lies where a file of it should.
+``EXPECTED`` maps each kind of failure to the expected outcomes of its tracks: a failure class, or `done`. All seven
+failure classes occur. Most failures are caused by the host. Those in ``AT_HOME`` are caused by the local file system:
+the host serves the audio, but a folder blocks the path of a file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from songform.synth import compose
 __all__ = ["AT_HOME", "EXPECTED", "MISHAPS", "Host", "Sound", "drawn_kinds", "sounds"]
 
 SR = 22050
-LIVE = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n1.ts\n"  # without an end
+LIVE = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n1.ts\n"  # no end marker
 WITHOUT_LENGTH = b"<SmoothStreamingMedia/>"
 WITHOUT_MEDIA = b'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><AdaptationSet/></Period></MPD>'
 
@@ -35,29 +35,29 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "401": ("needs-you",),
     "402": ("needs-you",),
     "451": ("needs-you",),
-    "403": ("needs-you",),  # a refusal may be an address that expired: once
+    "403": ("needs-you",),  # retried once, because the address may have expired
     "429 once": ("done",),
     "429 always": ("throttled",),
     "503 once": ("done",),
     "503 always": ("transient",),
-    "503 of the media": ("done",),  # every second time: yt-dlp asks again within an attempt
+    "503 for the media": ("done",),  # every second request fails; yt-dlp retries within one attempt
     "reset": ("transient",),
     "reset once": ("done",),
     "stall": ("transient",),
-    "drip": ("permanent",),  # download.max_minutes
-    "cut with a length": ("transient",),
-    # Of the same length on two ingests: it is that long.
-    "cut without a length": ("permanent",),
-    "page": ("permanent",),
-    "page called audio": ("transient",),
-    "noise": ("permanent",),  # bytes that no decoder knows, twice
+    "byte by byte": ("permanent",),  # download.max_minutes
+    "truncated with a length": ("transient",),
+    # A second ingest that downloads the same length makes the failure permanent.
+    "truncated without a length": ("permanent",),
+    "web page": ("permanent",),
+    "web page as audio": ("transient",),
+    "random bytes": ("permanent",),  # bytes that no decoder reads, in two downloads
     "empty": ("transient",),
     "live stream": ("later",),
-    # Manifests that make sense to nobody, over which yt-dlp stumbles.
+    # Invalid manifests that make yt-dlp crash.
     "manifest without a length": ("bug",),
     "manifest without media": ("bug",),
-    "no place for its download": ("environment",),
-    "no place for its table": ("environment",),
+    "download path blocked": ("environment",),
+    "table path blocked": ("environment",),
 }
 MISHAPS = tuple(kind for kind in EXPECTED if kind)
 AT_HOME = frozenset(kind for kind, classes in EXPECTED.items() if classes == ("environment",))
@@ -65,7 +65,19 @@ AT_HOME = frozenset(kind for kind, classes in EXPECTED.items() if classes == ("e
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound of some seconds as a file, and what happens to those who ask for it; nothing if `kind` is empty."""
+    """Audio file of some seconds, and how requests for it fail.
+
+    Parameters
+    ----------
+    body : bytes
+        Content of the audio file.
+    content_type : str
+        Content type that the host sends.
+    seconds : float
+        Length in seconds.
+    kind : str
+        Kind of failure; empty if nothing fails.
+    """
 
     body: bytes
     content_type: str
@@ -74,18 +86,18 @@ class Sound:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing at all happens."""
+        """Whether nothing fails."""
         return not self.kind
 
     @property
     def is_given(self) -> bool:
-        """Whether the host gives it, at once and whole."""
+        """Whether the host serves the complete file at the first request."""
         return self.is_good or self.kind in AT_HOME
 
 
 @dataclass
 class Host:
-    """A host: its sounds by key, what it was asked for, and what it gave whole."""
+    """Host that serves sounds by key, and records which keys were requested and which were served completely."""
 
     sounds: dict[str, Sound] = field(default_factory=dict)
     document: bytes = b""
@@ -94,12 +106,12 @@ class Host:
     failed: set[str] = field(default_factory=set)
 
     def put(self, key: str, sound: Sound, kind: str) -> Sound:
-        """Have a sound, and a mishap with it."""
+        """Add a sound that fails in the given way, and return it."""
         self.sounds[key] = Sound(sound.body, sound.content_type, sound.seconds, kind)
         return self.sounds[key]
 
     def forget(self) -> None:
-        """Forget what was asked and given."""
+        """Clear the lists of requested and served keys."""
         self.asked, self.given = [], []
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
@@ -113,13 +125,16 @@ class Host:
         once = sound.kind.endswith(" once")
         if not sound.is_given and not (once and key in self.failed):
             self.failed.add(key)
-            _mishap(request, sound)
+            _fail(request, sound)
         elif _send(request, sound.body, sound.content_type):
             self.given.append(key)
 
 
 def drawn_kinds(n: int, n_failing: int, rng: random.Random) -> list[str]:
-    """Draw what happens to each of `n` tracks: to `n_failing` of them a mishap, and each mishap to one at least."""
+    """Draw a kind of failure for `n_failing` of `n` tracks, and the empty kind for the others.
+
+    Every kind occurs at least once if `n_failing` is large enough.
+    """
     kinds = [*rng.sample(MISHAPS, min(len(MISHAPS), n_failing)), *rng.choices(MISHAPS, k=n_failing)][:n_failing]
     kinds += [""] * (n - n_failing)
     rng.shuffle(kinds)
@@ -127,7 +142,7 @@ def drawn_kinds(n: int, n_failing: int, rng: random.Random) -> list[str]:
 
 
 def sounds(n: int, rng: random.Random) -> list[Sound]:
-    """Return sounds that differ, of 5 to 7 s, cut out of composed songs; FLAC and Ogg Vorbis in turn."""
+    """Return different excerpts of composed songs, 5 to 7 s long, alternately as FLAC and as Ogg Vorbis."""
     songs = [compose(rng.randrange(1000), sr=SR, duration=60.0).y for _ in range(3)]
     made = []
     for number in range(n):
@@ -141,13 +156,13 @@ def sounds(n: int, rng: random.Random) -> list[Sound]:
     return made
 
 
-def _mishap(request: BaseHTTPRequestHandler, sound: Sound) -> None:
+def _fail(request: BaseHTTPRequestHandler, sound: Sound) -> None:
     word = sound.kind.removesuffix(" once").removesuffix(" always")
     if word.isdigit():
         headers = {"Retry-After": "1"} if word == "429" else {}
         _send(request, b"no", "text/plain", status=int(word), headers=headers)
     else:
-        _WAYS[word](request, sound)
+        _FAILURES[word](request, sound)
 
 
 def _send(
@@ -159,7 +174,10 @@ def _send(
     length: int | None = None,
     headers: dict[str, str] | None = None,
 ) -> bool:
-    """Answer, and return whether all of it was taken. A length of -1 is not said."""
+    """Send an answer, and return whether the client read all of it.
+
+    The header Content-Length is `length` if given, absent if it is -1, and the length of `body` otherwise.
+    """
     try:
         request.send_response(status)
         request.send_header("Content-Type", content_type)
@@ -175,7 +193,7 @@ def _send(
 
 
 def _is_read(request: BaseHTTPRequestHandler) -> bool:
-    """Close our side, and return whether the other side closes in peace, not with bytes unread."""
+    """Close the sending side, and return whether the client closes the connection without unread bytes."""
     request.connection.shutdown(socket.SHUT_WR)
     request.connection.settimeout(5.0)
     return request.connection.recv(1) == b""
@@ -190,7 +208,7 @@ def _stall(request: BaseHTTPRequestHandler, sound: Sound) -> None:
     _send_head(request, sound)
     request.wfile.write(sound.body[: len(sound.body) // 2])
     request.connection.settimeout(60.0)
-    request.connection.recv(1)  # until the client has had enough
+    request.connection.recv(1)  # waits until the client gives up
 
 
 def _drip(request: BaseHTTPRequestHandler, sound: Sound) -> None:
@@ -204,7 +222,10 @@ def _drip(request: BaseHTTPRequestHandler, sound: Sound) -> None:
 
 
 def _media_fails(request: BaseHTTPRequestHandler, sound: Sound) -> None:
-    """Give the first look at it, by which yt-dlp sees what it is, and fail after that, in turn."""
+    """Answer alternately with the sound and with status 503.
+
+    The first request succeeds: yt-dlp sends it to detect the type of the file.
+    """
     looked = request.server.__dict__.setdefault("looked", set())
     if request.path in looked:
         looked.discard(request.path)
@@ -226,16 +247,16 @@ def _cut(request: BaseHTTPRequestHandler, sound: Sound, *, with_length: bool) ->
     _send(request, part, sound.content_type, length=len(sound.body) if with_length else -1)
 
 
-_WAYS: dict[str, Callable[[BaseHTTPRequestHandler, Sound], object]] = {
-    "503 of the media": _media_fails,
+_FAILURES: dict[str, Callable[[BaseHTTPRequestHandler, Sound], object]] = {
+    "503 for the media": _media_fails,
     "reset": _reset,
     "stall": _stall,
-    "drip": _drip,
-    "cut with a length": lambda request, sound: _cut(request, sound, with_length=True),
-    "cut without a length": lambda request, sound: _cut(request, sound, with_length=False),
-    "page": lambda request, _: _send(request, b"<html><title>Gone</title>It was here.</html>", "text/html"),
-    "page called audio": lambda request, sound: _send(request, b"<html>Are you human?</html>", sound.content_type),
-    "noise": lambda request, sound: _send(request, random.Random(7).randbytes(20_000), sound.content_type),
+    "byte by byte": _drip,
+    "truncated with a length": lambda request, sound: _cut(request, sound, with_length=True),
+    "truncated without a length": lambda request, sound: _cut(request, sound, with_length=False),
+    "web page": lambda request, _: _send(request, b"<html><title>Gone</title>It was here.</html>", "text/html"),
+    "web page as audio": lambda request, sound: _send(request, b"<html>Are you human?</html>", sound.content_type),
+    "random bytes": lambda request, sound: _send(request, random.Random(7).randbytes(20_000), sound.content_type),
     "empty": lambda request, sound: _send(request, b"", sound.content_type),
     "live stream": lambda request, _: _send(request, LIVE, "application/vnd.apple.mpegurl"),
     "manifest without a length": lambda request, _: _send(request, WITHOUT_LENGTH, "text/xml"),

@@ -1,11 +1,11 @@
-"""What songform and Prefect themselves cost a track, when download and extraction cost nothing.
+"""Benchmark of the overhead per track of songform and Prefect, without download and extraction.
 
-Run it with ``python -m benchmarks.overhead``. A thousand tracks of a listing that needs no network are ingested beside
-a real Prefect server, in a fresh process. Where a track is fetched, a few bytes are written; where it is extracted, two
-tiny tables are. All else is as ever: plans, locks of tracks, the rate limiter, task runs, records that are flushed to
-disk, the table of the run.
+Run it with ``python -m benchmarks.overhead``. A thousand tracks are ingested in a fresh process with a real Prefect
+server. Three parts are replaced: the tracks are listed without a network, a download writes a few bytes, and an
+extraction writes two tiny files. Everything else is real: plans, track locks, the rate limiter, task runs, records that
+are flushed to disk, and Prefect artifacts.
 
-Each run has another beside it: of as many Prefect tasks, in as many sub-flows, that do nothing at all.
+Each run is compared with a run of the same number of Prefect tasks and sub-flows that do nothing.
 """
 
 from __future__ import annotations
@@ -35,23 +35,24 @@ __all__ = ["Cost", "measure", "prefect_running"]
 TRACKS = 1000
 BATCH = 100
 PAIRS = 3
-MOST_MILLISECONDS = 20.0
-MOST_MEGABYTES = 20.0
+MAX_MILLISECONDS = 20.0
+MAX_MEGABYTES = 20.0
 
 
 class Cost(NamedTuple):
-    """What a run cost.
+    """Cost of one run.
 
     Parameters
     ----------
     seconds : float
-        Of the flow, from its call to its return.
+        Duration of the flow in seconds.
     megabytes : list of float
-        The memory of the process when each sub-flow had ended.
+        Memory of the process after each sub-flow, in MB.
     own, servers : float
-        Seconds of a processor that this process and the server took; a neighbour's load changes them less.
+        Processor time of this process and of the server, in seconds. The load of other programs affects it less than
+        the duration.
     flushing : float
-        Seconds that were waited for the disk, of all threads together.
+        Time that all threads together waited for flushes to disk, in seconds.
     """
 
     seconds: float
@@ -62,63 +63,66 @@ class Cost(NamedTuple):
 
     @property
     def milliseconds(self) -> float:
-        """The cost a track."""
+        """Duration of the flow per track, in milliseconds."""
         return 1000.0 * self.seconds / TRACKS
 
     @property
     def growth(self) -> float:
-        """Megabytes a thousand tracks, between the end of the second sub-flow and that of the last."""
+        """Growth of the memory from the end of the second sub-flow to the end of the last, in MB per 1,000 tracks."""
         return (self.megabytes[-1] - self.megabytes[1]) * 1000.0 / (BATCH * (len(self.megabytes) - 2))
 
 
-def measure(song: Path | None = None) -> list[Result]:  # noqa: ARG001  all benchmarks are called with one
-    """Measure the cost of a track.
+def measure(song: Path | None = None) -> list[Result]:  # noqa: ARG001  all benchmarks are called with a song
+    """Measure the overhead per track.
 
     Parameters
     ----------
     song : Path, optional
-        Not used: no sound is read.
+        Not used: no audio is read.
     """
     pairs = [(_in_a_fresh_process("ingest"), _in_a_fresh_process("bare")) for _ in range(PAIRS)]
     ours, bare = zip(*pairs, strict=True)
     each, growth = spread(cost.milliseconds for cost in ours), spread(cost.growth for cost in ours)
     return [
         Result(
-            f"a track of {TRACKS:,}, without download and extraction",
+            f"per track of {TRACKS:,}, without download and extraction",
             f"{each:.1f} ms",
-            f"at most {MOST_MILLISECONDS:g} ms",
-            each.median <= MOST_MILLISECONDS,
+            f"at most {MAX_MILLISECONDS:g} ms",
+            each.median <= MAX_MILLISECONDS,
         ),
         Result(
-            "- of that, Prefect: as many tasks that do nothing", f"{spread(cost.milliseconds for cost in bare):.1f} ms"
+            "- the same number of Prefect tasks that do nothing", f"{spread(cost.milliseconds for cost in bare):.1f} ms"
         ),
-        Result("- the one / the other", f"{spread(one.seconds / other.seconds for one, other in pairs):.2f}"),
-        *_processors("- processor time of a track", ours),
-        *_processors("- processor time of a task that does nothing", bare),
-        Result("- waited for the disk, by several threads at once", _milliseconds(cost.flushing for cost in ours)),
+        Result("- ratio of the two", f"{spread(one.seconds / other.seconds for one, other in pairs):.2f}"),
+        *_processors("- processor time per track", ours),
+        *_processors("- processor time per task that does nothing", bare),
+        Result("- waiting for the disk, sum over all threads", _milliseconds(cost.flushing for cost in ours)),
         Result(
-            f"memory, from the end of the second sub-flow to the last, per {TRACKS:,} tracks",
+            f"growth of the memory after the second sub-flow, per {TRACKS:,} tracks",
             f"{growth:.1f} MB",
-            f"at most {MOST_MEGABYTES:g} MB",
-            growth.median <= MOST_MEGABYTES,
+            f"at most {MAX_MEGABYTES:g} MB",
+            growth.median <= MAX_MEGABYTES,
         ),
-        Result("- the same of Prefect's tasks alone", f"{spread(cost.growth for cost in bare):.1f} MB"),
+        Result("- the same for Prefect tasks that do nothing", f"{spread(cost.growth for cost in bare):.1f} MB"),
     ]
 
 
 def _processors(what: str, costs: Sequence[Cost]) -> Iterator[Result]:
-    yield Result(f"{what}: the program", _milliseconds(cost.own for cost in costs))
-    yield Result(f"{what}: Prefect's server", _milliseconds(cost.servers for cost in costs))
+    yield Result(f"{what}: program", _milliseconds(cost.own for cost in costs))
+    yield Result(f"{what}: Prefect server", _milliseconds(cost.servers for cost in costs))
 
 
 def _milliseconds(seconds: Iterable[float]) -> str:
-    """Return seconds of a run as milliseconds of a track."""
+    """Return the spread of durations of runs, given in seconds, as milliseconds per track."""
     return f"{spread(1000.0 * each / TRACKS for each in seconds):.1f} ms"
 
 
 @contextmanager
 def prefect_running(home: Path) -> Iterator[psutil.Process]:
-    """Have a Prefect server of this home's own, as the command line has it; Prefect must not be imported yet."""
+    """Run a Prefect server for this home during a `with` block, as the command line does, and yield its process.
+
+    Prefect must not have been imported before.
+    """
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
     prepare_environment(home)
@@ -144,13 +148,13 @@ def _cost(what: str) -> Cost:
 
 
 def _processor_seconds(server: psutil.Process) -> tuple[float, float]:
-    """Return what this process and the server have taken of processors so far."""
+    """Return the processor time that this process and the server have used so far, in seconds."""
     times = server.cpu_times()
     return time.process_time(), times.user + times.system
 
 
 def _ingest_cost(home: Path) -> Cost:
-    """Ingest tracks of which nothing is fetched and nothing extracted."""
+    """Measure an ingest whose downloads and extractions are replaced."""
     import flows.ingest as ingesting  # noqa: PLC0415  Prefect reads the environment when it is imported
     from tasks.settings import DownloadSettings, Settings  # noqa: PLC0415
 
@@ -183,7 +187,7 @@ def _ingest_cost(home: Path) -> Cost:
 
 
 def _bare_cost() -> Cost:
-    """Run as many tasks of nothing, in threads and sub-flows as an ingest has them."""
+    """Measure as many Prefect tasks as an ingest has, which do nothing, with the same threads and sub-flows."""
     from prefect import flow, task  # noqa: PLC0415
     from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
     from prefect.futures import wait  # noqa: PLC0415
@@ -210,7 +214,7 @@ def _bare_cost() -> Cost:
 
 
 def _first_flow() -> None:
-    """Import what an ingest needs and run a first flow, so that what is done once a program is no track's."""
+    """Import what an ingest needs, and run a first flow, so that one-time costs are not attributed to the tracks."""
     from prefect import flow  # noqa: PLC0415
 
     import flows.ingest  # noqa: F401, PLC0415
@@ -268,7 +272,7 @@ def _extracted(_function: Any, jobs: Sequence[Any], *, workers: int, seconds: fl
 
 
 def _megabytes() -> float:
-    """Return the memory that this process holds."""
+    """Return the memory of this process in MB (the peak memory where there is no /proc)."""
     status = Path("/proc/self/status")
     if status.is_file():
         return int(re.findall(r"VmRSS:\s*(\d+)", status.read_text())[0]) / 1024
@@ -277,7 +281,7 @@ def _megabytes() -> float:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table and the system load."""
     print(markdown(measure()))
     print(f"\nload {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 

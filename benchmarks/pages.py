@@ -1,4 +1,7 @@
-"""Pages: their size, and what it takes to write them; ``python -m benchmarks.pages [SONG]`` alone."""
+"""Benchmark of the size of pages and the time it takes to write them.
+
+Run it with ``python -m benchmarks.pages [SONG]``.
+"""
 
 from __future__ import annotations
 
@@ -24,27 +27,33 @@ __all__ = ["measure"]
 
 _HOURS = 2
 _SONGS = 5000
-_MOST_BYTES = 2_500_000
+_MAX_BYTES = 2_500_000
 
 
 def measure(song: Path) -> list[Result]:
-    """Write the page of a song, of two hours of it, and an index of 5,000 songs like it."""
+    """Measure the page of a song, the page of a song of two hours, and an index page of 5,000 songs.
+
+    Parameters
+    ----------
+    song : Path
+        An audio file of any format. The long song and the index page repeat its data.
+    """
     view = _view(song)
     long = _repeated(view, round(_HOURS * 3600 / view.segments[-1].end))
     entries = [SongEntry(f"{view.title} {i}", f"file-{i:016x}.html", view.segments) for i in range(_SONGS)]
     pages = {
-        f"a song of {view.segments[-1].end:.0f} s, without its sound": lambda: song_page(view),
+        f"page of a song of {view.segments[-1].end:.0f} s, without its audio": lambda: song_page(view),
         f"the same for {long.segments[-1].end / 3600:.1f} h, {len(long.segments)} segments": lambda: song_page(long),
-        f"an index of {_SONGS:,} songs, {len(view.segments)} segments each": lambda: index_page(entries, model="-"),
+        f"index of {_SONGS:,} songs, {len(view.segments)} segments each": lambda: index_page(entries, model="-"),
     }
     return [result for what, write in pages.items() for result in _written(what, write)]
 
 
 def _written(what, write) -> list[Result]:
-    size, bound = len(write().encode()), _MOST_BYTES if "sound" in what else None
+    size, bound = len(write().encode()), _MAX_BYTES if "audio" in what else None
     return [
         Result(what, f"{size / 1e6:.2f} MB", f"at most {bound / 1e6:.1f} MB" if bound else "", bound and size <= bound),
-        Result("and its time", f"{timed(write):.2f} s"),
+        Result("- time to write it", f"{timed(write):.2f} s"),
     ]
 
 
@@ -60,7 +69,7 @@ def _view(song: Path) -> SongView:
 
 
 def _repeated(view: SongView, times: int) -> SongView:
-    """Return the view of a song that comes again and again."""
+    """Return the view of a song that is repeated several times."""
     length = view.segments[-1].end
     overview = {name: np.concatenate([value] * times) for name, value in vars(view.overview).items()}
     overview["time_s"] = np.arange(len(overview["time_s"])) * OVERVIEW_SECONDS

@@ -1,8 +1,9 @@
-"""From an MP3 on disk to Parquet on disk, against what cannot be avoided: decoding, resampling, one bare FFT.
+"""Benchmark of the extraction from an MP3 file to Parquet files, compared with its unavoidable parts.
 
-Run it with ``python -m benchmarks.pipeline [SONG]``. One process, one thread. The way to Parquet is that of the worker
-processes, with both tables, the hash of the file and the flushes to disk. The other side decodes and resamples with the
-same code and throws away a float32 FFT of each frame, a cache's worth of frames at a time.
+Run it with ``python -m benchmarks.pipeline [SONG]``. One process with one thread extracts the song as worker processes
+do: it hashes the file, writes both tables and flushes them to disk. The unavoidable parts are decoding, resampling and
+one FFT. They use the same decoder and resampler, and compute a float32 FFT of each frame in blocks that fit into the
+processor's cache; the results are discarded.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ FRAMES = Settings().frames
 
 
 def measure(song: Path) -> list[Result]:
-    """Measure the hop for one song, and where its time goes.
+    """Measure the extraction of one song, and each of its steps.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def measure(song: Path) -> list[Result]:
         )
         ratio = compared(lambda: extract_track(job), lambda: bare(song, ffmpeg))
         steps = [
-            Result(f"hop: {name}", f"{1000 * timed(step).median:.0f} ms")
+            Result(f"- {name}", f"{1000 * timed(step).median:.0f} ms")
             for name, step in _steps(song, folder, ffmpeg).items()
         ]
     what = "MP3 on disk to Parquet on disk / (decode + resample + bare FFT)"
@@ -56,7 +57,7 @@ def measure(song: Path) -> list[Result]:
 
 
 def bare(song: Path, ffmpeg: str) -> None:
-    """Decode, resample, transform; keep nothing."""
+    """Decode and resample a song, transform its frames, and discard the results."""
     framer = Framer(frame_length=FRAMES.frame_length, hop_length=FRAMES.hop_length)
     for block in audio_blocks(song, sr=FRAMES.sr, ffmpeg=ffmpeg):
         for samples in framer.push(block):
@@ -64,7 +65,7 @@ def bare(song: Path, ffmpeg: str) -> None:
 
 
 def _steps(song: Path, folder: str, ffmpeg: str) -> dict[str, Callable[[], object]]:
-    """Return the steps of the hop, each alone, on what the one before gave."""
+    """Return the steps of the extraction as functions; each works on the stored result of the step before."""
     with open_audio(song, ffmpeg=ffmpeg) as audio:
         sr, decoded = audio.sr, list(audio)
     blocks = list(resampled(decoded, orig_sr=sr, target_sr=FRAMES.sr))
@@ -93,16 +94,16 @@ def _steps(song: Path, folder: str, ffmpeg: str) -> dict[str, Callable[[], objec
         write_table(Path(folder, "overview.parquet"), overview.to_table())
 
     return {
-        "decode and average the channels, with the hash": decode,
+        "decode and average the channels, including the hash": decode,
         "the hash alone": digest,
         "resample": lambda: list(resampled(decoded, orig_sr=sr, target_sr=FRAMES.sr)),
         "features and overview": describe,
-        "Parquet, with the flushes to disk": write,
+        "write Parquet, including the flushes to disk": write,
     }
 
 
 def main() -> None:
-    """Measure the song that is given, or one composed for it."""
+    """Print the table for the given song, or for a composed one."""
     with tempfile.TemporaryDirectory() as folder:
         song = Path(sys.argv[1]) if sys.argv[1:] else default_song(Path(folder))
         print(markdown(measure(song)))

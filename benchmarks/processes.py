@@ -1,4 +1,4 @@
-"""Processes: the command line in a session of its own, and what is left of it when it was killed."""
+"""Functions that start songform's command line in a separate session, kill it, and find remaining processes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import psutil
 
 __all__ = ["kill", "marked", "started"]
 
-MARK = "SONGFORM_SOAK_MARK"  # in the environment of all that a program starts: this is how orphans are found
+MARK = "SONGFORM_SOAK_MARK"  # environment variable that identifies all processes of a home, including orphans
 
 
 @contextmanager
 def started(home: Path, words: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the command line for the length of a `with` block; what it says is in `soak.log` under the home.
+    """Run songform's command line during a `with` block; its standard error is appended to `soak.log` in the home.
 
     Parameters
     ----------
     home : Path
-        Its home, by which its processes are known.
+        Home of the program. Its processes are marked with this path.
     words : sequence of str
         The command and its options.
     """
@@ -47,7 +47,7 @@ def started(home: Path, words: Sequence[str]) -> Iterator[subprocess.Popen[bytes
 
 
 def kill(process: subprocess.Popen[bytes], home: Path, *, alone: bool) -> str:
-    """Kill the program, alone or with all that it started; return which, in words."""
+    """Kill the program, alone or with all processes that it started; return which of the two, in words."""
     for other in [] if alone else marked(home):
         if other.pid != process.pid:
             other.send_signal(signal.SIGKILL)
@@ -57,7 +57,7 @@ def kill(process: subprocess.Popen[bytes], home: Path, *, alone: bool) -> str:
 
 
 def marked(home: Path) -> list[psutil.Process]:
-    """Return the processes that stem from a program of this home."""
+    """Return the running processes that are marked with this home."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -1,4 +1,4 @@
-"""Songs to measure on: one of the length and the format that the corpus is full of."""
+"""A song of typical length and format, on which benchmarks run."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SEED = 3
 
 
 def default_song(folder: Path) -> Path:
-    """Return a composed song of 225 s as a stereo MP3 of 192 kbit/s, made on the first call in a folder.
+    """Compose a song of 225 s as a stereo MP3 at 192 kbit/s, unless it exists already, and return its path.
 
     Parameters
     ----------
     folder : Path
-        An existing folder, for this file and others of the benchmarks.
+        An existing folder for the file.
     """
     path = folder / "song.mp3"
     if not path.is_file():
@@ -37,11 +37,11 @@ def default_song(folder: Path) -> Path:
 
 
 def _stereo(y: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Put a room between two ears: the right one hears the song half a millisecond later, of shape (n, 2)."""
+    """Return two channels, of shape (n, 2); the right channel is delayed by half a millisecond."""
     return np.stack([y, np.roll(y, SR // 2000)], axis=1)
 
 
 def _encode(wave: Path, path: Path) -> None:
-    """Encode as the download does."""
+    """Encode a WAV file as MP3 at 192 kbit/s, as after a download."""
     command = [find_ffmpeg(), "-nostdin", "-y", "-loglevel", "error", "-i", str(wave), "-b:a", "192k", str(path)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)

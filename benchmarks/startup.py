@@ -1,10 +1,14 @@
-"""Whole programs, from the prompt to the end: what a person waits for.
+"""Benchmark of whole commands, from their start to their end.
 
-Run it with ``python -m benchmarks.startup [SONG]``. Every run is a process of its own, with imports and all; only what
-the operating system keeps of files is warm. One song is ingested beside a server that runs already, as after
-`songform ui`, each time into a home without data; and by a program that must start a server itself: in a home that
-never had one, whose database must be made first, and in one that had. Below stands what each part of it costs, measured
-by itself: parts run side by side, so they do not add up to the whole.
+Run it with ``python -m benchmarks.startup [SONG]``. Every run is a separate process, including its imports; only the
+file cache of the operating system is warm. One song is ingested into a home without data, in three situations:
+
+* a Prefect server already runs, as after `songform ui`;
+* the command starts a server in a fresh home, and the server's database is created;
+* the command starts a server in a home that already has the database.
+
+The table also lists the time of each step, measured separately. In a real run steps overlap, so these times do not add
+up to the time of the whole run.
 """
 
 from __future__ import annotations
@@ -31,11 +35,11 @@ from flows.prefect_server.launch import api_url, free_port, server_log, start_se
 
 __all__ = ["measure"]
 
-MOST_HELP = 1.0  # s
-MOST_BESIDE = 8.0
+MAX_HELP = 1.0  # in seconds
+MAX_BESIDE = 8.0
 RUNS_BESIDE, RUNS_OWN = 5, 3
 
-# What the program does beside a server, piece by piece; each piece is timed when it is done for the first time.
+# The steps of an ingest with a running server. Each step is timed at its first execution in the process.
 PIECES = """
 import json, os, sys, time
 from pathlib import Path
@@ -55,7 +59,7 @@ with imports_without_gc():
     import prefect
     lap("import Prefect")
     import flows.ingest
-    lap("import the rest of what ingest needs")
+    lap("import the other modules of an ingest")
 from tasks.store.corpus import Corpus
 from tasks.settings import Settings
 from tasks.ingest.extraction_worker import ExtractionJob, extract_track
@@ -66,25 +70,25 @@ from tasks.ingest.process_pool import run_jobs
 def nothing():
     pass
 
-del os.environ["PREFECT_API_URL"]  # the home's server it is, and not the user's own
+del os.environ["PREFECT_API_URL"]  # so that the server of the home is found, and no other
 with prefect_server(home):
     lap("find the server")
     nothing()
-lap("Prefect: the first flow of a program, of nothing")
+lap("run the first Prefect flow, which does nothing")
 (track,) = local_listing(song).tracks
 Corpus(home).prepare()
-lap("list one file (its hash)")
+lap("list one file, including its hash")
 job = ExtractionJob(home, track, song, Settings(), None)
 list(run_jobs(extract_track, [job], workers=1))
-lap("a fresh worker: start, extract, write, end")
+lap("start a worker, extract and write there, stop it")
 extract_track(job)
-lap("decode, extract and write alone")
+lap("extract and write without a worker")
 print(json.dumps(spent))
 """
 
 
 def measure(song: Path) -> list[Result]:
-    """Measure whole programs that ingest a song.
+    """Measure commands that ingest a song.
 
     Parameters
     ----------
@@ -93,7 +97,7 @@ def measure(song: Path) -> list[Result]:
     """
     with tempfile.TemporaryDirectory(prefix="songform-bench-") as folder:
         home = Path(folder, "home")
-        says_help = timed(lambda: songform("--help"))
+        help_seconds = timed(lambda: songform("--help"))
         starts, stops = server_seconds(home)
         with running_server(home) as url:
             beside = spread([ingest_seconds(home, song) for _ in range(RUNS_BESIDE)])
@@ -101,46 +105,46 @@ def measure(song: Path) -> list[Result]:
         fresh = spread([ingest_seconds(Path(folder, str(run)), song) for run in range(RUNS_OWN)])
         again = spread([ingest_seconds(Path(folder, "0"), song) for _ in range(RUNS_OWN)])
     return [
-        bounded("songform --help", says_help, MOST_HELP),
-        bounded("songform ingest FILE beside a running Prefect server", beside, MOST_BESIDE),
-        Result("songform ingest FILE with a server of its own, in a fresh home", f"{fresh:.1f} s"),
-        Result("songform ingest FILE with a server of its own, the next time", f"{again:.1f} s"),
+        bounded("songform --help", help_seconds, MAX_HELP),
+        bounded("songform ingest FILE with a running Prefect server", beside, MAX_BESIDE),
+        Result("songform ingest FILE, starting a server in a fresh home", f"{fresh:.1f} s"),
+        Result("songform ingest FILE, starting a server in the same home again", f"{again:.1f} s"),
         *(Result(f"- {what}", f"{spread([each[what] for each in pieces]):.2f} s") for what in pieces[0]),
-        Result("- server: from its start until it answers, in a fresh home", f"{starts[0]:.2f} s"),
-        Result("- server: the same, the next time", f"{spread(starts[1:]):.2f} s"),
-        Result("- server: its end", f"{spread(stops):.2f} s"),
+        Result("- start a server and wait until it answers, in a fresh home", f"{starts[0]:.2f} s"),
+        Result("- start a server and wait until it answers, in the same home again", f"{spread(starts[1:]):.2f} s"),
+        Result("- stop the server", f"{spread(stops):.2f} s"),
     ]
 
 
 def bounded(what: str, measured: Spread, most: float) -> Result:
-    """Return a line with an upper bound."""
+    """Return a row with an upper bound."""
     return Result(what, f"{measured:.2f} s", f"at most {most:g} s", measured.median <= most)
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Return the median, the least and the most."""
+    """Return the median, the minimum and the maximum."""
     return Spread(statistics.median(values), min(values), max(values))
 
 
 def songform(*words: object) -> None:
-    """Run the command line in a process of its own, in an environment that says nothing of Prefect."""
+    """Run songform's command line in a separate process whose environment has no Prefect variables."""
     command = [sys.executable, "-m", "flows.cli", *map(str, words)]
     subprocess.run(command, env=environment(), check=True, capture_output=True, stdin=subprocess.DEVNULL)
 
 
 def environment() -> dict[str, str]:
-    """Return the environment without what leads to a Prefect server."""
+    """Return the environment without Prefect's variables."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
 
 
 def ingest_seconds(home: Path, song: Path) -> float:
-    """Return how long an ingest of one song takes into a home whose data are removed first."""
+    """Remove the data of a home, and return how long an ingest of one song then takes."""
     shutil.rmtree(home / "data", ignore_errors=True)
     return seconds(lambda: songform("--home", home, "ingest", song))
 
 
 def piece_seconds(home: Path, song: Path, url: str) -> dict[str, float]:
-    """Return how long each piece of such an ingest takes."""
+    """Remove the data of a home, and return how long each step of an ingest then takes."""
     shutil.rmtree(home / "data", ignore_errors=True)
     command = [sys.executable, "-c", PIECES, str(home), str(song)]
     run = subprocess.run(
@@ -150,7 +154,7 @@ def piece_seconds(home: Path, song: Path, url: str) -> dict[str, float]:
 
 
 def server_seconds(home: Path) -> tuple[list[float], list[float]]:
-    """Return how long a server of one run takes to start, the first time in a fresh home, and to end."""
+    """Return how long a Prefect server takes to start and to stop; the first start is in a fresh home."""
     starts, stops = [], []
     for _ in range(1 + RUNS_OWN):
         servers: list[subprocess.Popen[bytes]] = []
@@ -161,7 +165,7 @@ def server_seconds(home: Path) -> tuple[list[float], list[float]]:
 
 @contextmanager
 def running_server(home: Path) -> Iterator[str]:
-    """Have a Prefect server that other processes of this home find, as `songform ui` does."""
+    """Run a Prefect server that other processes of this home find, as `songform ui` does; yield its address."""
     port = free_port()
     url = api_url(port)
     process = started(home, port, ui=True)
@@ -183,7 +187,7 @@ def started(home: Path, port: int, *, ui: bool = False) -> subprocess.Popen[byte
 
 
 def main() -> None:
-    """Print the table for the song that is named, or for a composed one."""
+    """Print the table for the given song, or for a composed one."""
     with tempfile.TemporaryDirectory(prefix="songform-bench-") as folder:
         song = Path(sys.argv[1]) if len(sys.argv) > 1 else default_song(Path(folder))
         print(markdown(measure(song)))

@@ -1,8 +1,9 @@
-"""How many more songs two workers extract than one in the same time: as processes, and as threads.
+"""Benchmark of two workers compared with one, as processes and as threads.
 
-Run it with ``python -m benchmarks.throughput [SONG]``. Twelve tracks of one audio file go from disk to Parquet, with
-the code of an ingest. The processes stand and have imported everything before the clock starts; what that takes is told
-by itself, as what a fresh process needs for one song more than one that stands.
+Run it with ``python -m benchmarks.throughput [SONG]``. Twelve tracks of one audio file are extracted from disk to
+Parquet, with the code of an ingest. The processes have started and imported everything before the measurement. Their
+start is measured separately: the time that a fresh process needs for one song minus that of a process that already
+runs.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ RUNS = 5
 
 
 def measure(song: Path) -> list[Result]:
-    """Measure two workers against one.
+    """Measure two workers compared with one.
 
     Parameters
     ----------
@@ -51,13 +52,13 @@ def measure(song: Path) -> list[Result]:
         threads = compared(partial(_by_threads, single, jobs), partial(_by_threads, double, jobs), runs=1)
     return [
         Result(
-            f"{N_SONGS} songs by 2 worker processes / 1, in songs a second",
+            f"2 worker processes / 1, {N_SONGS} songs, in songs per second",
             f"{processes:.2f}",
             f"at least {BOUND}",
             processes.median >= BOUND,
         ),
-        Result("the same by threads of one process", f"{threads:.2f}"),
-        Result("one song by a fresh process above one that stands", f"{cold - warm:.2f} s"),
+        Result("the same with threads of one process", f"{threads:.2f}"),
+        Result("extra time for one song in a fresh process", f"{cold - warm:.2f} s"),
     ]
 
 
@@ -77,7 +78,7 @@ def _by_threads(pool: Executor, jobs: list[ExtractionJob]) -> None:
 
 
 def main() -> None:
-    """Measure with the song that is given, or one composed for it."""
+    """Print the table for the given song, or for a composed one."""
     with tempfile.TemporaryDirectory() as folder:
         song = Path(sys.argv[1]) if sys.argv[1:] else default_song(Path(folder))
         print(markdown(measure(song)))

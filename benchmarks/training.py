@@ -1,7 +1,7 @@
-"""A training of few epochs: where its seconds go, and whether scoring takes less than learning.
+"""Benchmark of a training with few epochs: the time of each step, and of scoring compared with training.
 
-Run it with ``python -m benchmarks.training``. The songs are composed, which takes a minute; the song that the other
-benchmarks measure is not used.
+Run it with ``python -m benchmarks.training``. It composes its songs, which takes a minute; the song of the other
+benchmarks is not used.
 """
 
 from __future__ import annotations
@@ -37,18 +37,24 @@ SONGS, SECONDS, EPOCHS = 36, 120.0, 3
 T = TypeVar("T")
 
 
-def measure(song: Path) -> list[Result]:  # noqa: ARG001  every part is given one
-    """Train on composed songs, step by step, and measure each step once."""
+def measure(song: Path) -> list[Result]:  # noqa: ARG001  all benchmarks are called with a song
+    """Train on composed songs, and measure each step once.
+
+    Parameters
+    ----------
+    song : Path
+        Not used.
+    """
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder, "home")
         prepare_environment(home)
-        importlib.import_module("tensorflow")  # now that the environment is prepared; it is not part of a step
+        importlib.import_module("tensorflow")  # after the environment is prepared; the import is not part of a step
         settings = Settings.model_validate({"model": {"epochs": EPOCHS}})
         _extract(home, Path(folder, "songs"), settings)
         spent = _train(home, settings)
-    ratio = spent["score it and the baselines"] / spent["train the network"]
+    ratio = spent["score the network and the baselines"] / spent["train the network"]
     what = f"score / train the network, {SONGS} songs of {SECONDS:g} s, {EPOCHS} epochs"
-    steps = [Result(f"of that, {name}", f"{value:.1f} s") for name, value in spent.items()]
+    steps = [Result(f"- {name}", f"{value:.1f} s") for name, value in spent.items()]
     return [Result(what, f"{ratio:.2f}", f"less than {BOUND}", ratio < BOUND), *steps]
 
 
@@ -63,7 +69,7 @@ def _extract(home: Path, songs: Path, settings: Settings) -> None:
 
 
 def _train(home: Path, settings: Settings) -> dict[str, float]:
-    """Take the steps of `songform train` that depend on the corpus, and return how long each took, in s."""
+    """Run the steps of `songform train` that depend on the corpus, and return how long each took, in seconds."""
     spent = {}
 
     def step(name: str, take: Callable[[], T]) -> T:
@@ -78,12 +84,14 @@ def _train(home: Path, settings: Settings) -> dict[str, float]:
         step("discover the states", lambda: fit_corpus_states.fn(home, plan, settings, arrays=arrays))
         step("label every frame", lambda: label_tracks.fn(home, plan, settings, arrays=arrays))
         bundle = step("train the network", lambda: train_bundle.fn(home, plan, settings, run_id, arrays=arrays))
-        step("score it and the baselines", lambda: score_bundle.fn(home, plan, settings, bundle, arrays=arrays))
+        step(
+            "score the network and the baselines", lambda: score_bundle.fn(home, plan, settings, bundle, arrays=arrays)
+        )
     return spent
 
 
 def main() -> None:
-    """Measure, and print the table."""
+    """Print the table."""
     print(markdown(measure(Path())))
 
 

@@ -1,4 +1,4 @@
-"""Verdicts: what a soak is judged by, when it is over."""
+"""Checks of a finished soak test, and the tables of its outcomes."""
 
 from __future__ import annotations
 
@@ -6,84 +6,93 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
 from benchmarks.mishaps import AT_HOME, EXPECTED, Sound
+from benchmarks.soak_run import Soak
 from songform.errors import FAILURE_CLASSES
 from tasks.settings import Settings
 from tasks.store.tables import has_features
-from tasks.store.tracks import TrackRecord
 
-if TYPE_CHECKING:
-    from benchmarks.soak import Soak
-
-__all__ = ["class_table", "forbidden", "kind_table", "outcome"]
-
-
-def outcome(record: TrackRecord | None) -> str:
-    """Return what became of a track, in a word: the class of its failure, or its status."""
-    if record is None:
-        return "no record"
-    return record.error.failure if record.error else record.status
+__all__ = ["class_table", "forbidden", "kind_table"]
 
 
 def kind_table(tracks: Mapping[str, Sound], outcomes: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Return a table of what happened, what it should come to and came to; and the tracks that came to another end."""
-    rows, wrong = ["| what happens | tracks | should be | is |", "|---|--:|---|---|"], []
+    """Return a table of expected and actual outcomes for each kind of failure, and the tracks with another outcome.
+
+    Parameters
+    ----------
+    tracks : mapping of str to Sound
+        Sound of each track, by key.
+    outcomes : mapping of str to str
+        Outcome of each track, by key.
+    """
+    rows, wrong = ["| failure | tracks | expected | actual |", "|---|--:|---|---|"], []
     for kind in sorted({sound.kind for sound in tracks.values()}):
         seen = {key: outcomes[key] for key, sound in tracks.items() if sound.kind == kind}
         wrong += [f"{key} ({kind}): {found}" for key, found in seen.items() if found not in EXPECTED[kind]]
         found = ", ".join(f"{count} {outcome}" for outcome, count in Counter(seen.values()).most_common())
-        rows.append(f"| {kind or 'nothing'} | {len(seen)} | {' or '.join(EXPECTED[kind])} | {found} |")
+        rows.append(f"| {kind or 'none'} | {len(seen)} | {' or '.join(EXPECTED[kind])} | {found} |")
     return "\n".join(rows), wrong
 
 
 def class_table(outcomes: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Return a table of how many tracks came to which end; and the classes of failures that none came to."""
+    """Return a table of the number of tracks per outcome, and the failure classes that did not occur.
+
+    Parameters
+    ----------
+    outcomes : mapping of str to str
+        Outcome of each track, by key.
+    """
     counts = Counter(outcomes.values())
-    rows = ["| became | tracks |", "|---|--:|"]
+    rows = ["| outcome | tracks |", "|---|--:|"]
     rows += [f"| {name} | {counts[name]} |" for name in ("done", *FAILURE_CLASSES)]
     return "\n".join(rows), [name for name in FAILURE_CLASSES if not counts[name]]
 
 
 def forbidden(run: Soak, settings: Settings, *, kills: int = 0) -> list[tuple[str, Sequence[str]]]:
-    """Return what must not be, each with those of which it is true.
+    """Return the name of each violation that is checked, with the tracks, files, processes or runs that violate it.
 
     Parameters
     ----------
     run : Soak
-        When it is over.
+        A finished soak test.
     settings : Settings
-        Of its ingests.
+        Settings of its ingests.
     kills : int
-        How many of its first runs should have been killed.
+        Number of runs at the beginning that should have been killed.
     """
     corpus, data = run.corpus, run.home / "data"
     records = {record.key: record for record in corpus.records()}
     undone = [key for key in run.tracks if not has_features(corpus, records.get(key), settings)]
     stray = [path for path in data.rglob("*.tmp") if path.stat().st_mtime < run.last_start]
     return [
-        ("good tracks not done", [key for key in undone if run.tracks[key].is_good]),
-        ("tracks not done when this machine was mended", [key for key in undone if run.tracks[key].kind in AT_HOME]),
-        ("tracks asked for although they were at hand", run.asked_again),
-        ("good tracks fetched twice in a run", run.fetched_twice),
-        ("records of done tracks written again", run.written_again),
-        ("records of no track", [key for key in records if key not in run.tracks]),
+        ("tracks without a failure that are not done", [key for key in undone if run.tracks[key].is_good]),
+        (
+            "tracks not done after the obstacles were removed",
+            [key for key in undone if run.tracks[key].kind in AT_HOME],
+        ),
+        ("tracks requested although no download was needed", run.asked_again),
+        ("tracks without a failure that were downloaded twice in one run", run.fetched_twice),
+        ("changed records of finished tracks", run.written_again),
+        ("records of unknown tracks", [key for key in records if key not in run.tracks]),
         ("temporary files older than the last run", [str(path) for path in stray]),
-        ("locks left", [str(path) for path in corpus.track_locks_path.glob("*")]),
-        ("downloads left", [str(path) for path in (data / "incoming").rglob("*.*") if path.is_file()]),
-        ("files that cannot be read", list(_unreadable(data))),
-        ("processes left behind", run.orphans),
-        ("runs that ended with a defect", [said for said in run.runs if "ended with 1 " in said]),
-        ("tracks still due before that", run.still_due),
-        ("kills that came too late", [said for said in run.runs[:kills] if not said.startswith("killed")]),
+        ("remaining locks", [str(path) for path in corpus.track_locks_path.glob("*")]),
+        ("remaining downloads", [str(path) for path in (data / "incoming").rglob("*.*") if path.is_file()]),
+        ("unreadable files", list(_unreadable(data))),
+        ("remaining processes", run.orphans),
+        ("runs that ended with a defect", [line for line in run.runs if "ended with 1 " in line]),
+        ("tracks still due before the obstacles were removed", run.still_due),
+        (
+            "runs that ended before they were killed",
+            [line for line in run.runs[:kills] if not line.startswith("killed")],
+        ),
     ]
 
 
 def _unreadable(data: Path) -> Iterator[str]:
-    """Yield the JSON and Parquet files that are not whole."""
+    """Yield the JSON and Parquet files that cannot be read, each with the error."""
     for path in data.rglob("*"):
         try:
             if path.suffix == ".parquet":

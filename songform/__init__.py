@@ -1,13 +1,13 @@
-"""songform: the musical form of songs, albums and playlists.
+"""Musical form of songs: audio, features, states, segments and models.
 
-The science, usable alone in a notebook::
+The package can be used in a notebook, without the command line::
 
     import songform
 
     y, sr = songform.load("song.mp3")
     features = songform.frame_features(y, sr)
 
-Names are imported when they are first used, so that importing the package costs nothing.
+Submodules are imported when one of their names is first used, so that ``import songform`` is fast.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 
 try:
     __version__ = version("songform")
-except PackageNotFoundError:  # a bare checkout on the path
+except PackageNotFoundError:  # a checkout on the path that is not installed
     __version__ = "0+unknown"
 
 _LAZY = {

@@ -1,15 +1,15 @@
-"""Bundles: all that is needed to tell a song's form, in one folder.
+"""Bundles of models: everything that is needed to find the form of a song, saved in one folder.
 
-A bundle joins the state model (scaler, centroids, names) with the sequence model (its own scaler, window lengths,
-network) and the weight between the two. It reads frame features, and for the full analysis the overview beside them.
-It is saved as plain arrays, JSON and Keras' own format: nothing is pickled.
+A bundle contains the state model (scaler, centroids, names), the sequence model (its own scaler, window lengths,
+network) and the weight of the sequence model. `Bundle.predict` needs only frame features; `Bundle.form` also needs the
+overview. Bundles are saved as arrays, JSON and a Keras file, without pickle.
 
-===================  ===================================================
+===================  ===========================================================
 `states.npz`         the state model
 `sequence.npz`       mean and standard deviation of each feature column
-`network.keras`      the network; absent in a bundle of clusters alone
-`bundle.json`        the rest
-===================  ===================================================
+`network.keras`      the network; absent if the bundle contains only clusters
+`bundle.json`        everything else
+===================  ===========================================================
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SequenceModel:
-    """The trained network and what it must be given.
+    """Trained network and the parameters of its inputs.
 
     Attributes
     ----------
     network : keras.Model
-        From `songform.learning.networks`.
+        A network from `songform.learning.networks`.
     center, scale : np.ndarray, shape=(n_columns,)
         Mean and standard deviation of each feature column over the training frames.
     shape : WindowShape
         Lengths of units and windows.
     target : str
-        `current` or `ahead`.
+        `current` if the network predicts the state of the last unit of a window, `ahead` if it predicts a later state.
     ahead_seconds : float
-        How far ahead the target `ahead` lies, in seconds.
+        Time from the last sample on which a window depends to the state predicted with `ahead`, in seconds.
     """
 
     network: Network
@@ -66,7 +66,7 @@ class SequenceModel:
     ahead_seconds: float = 2.0
 
     def probabilities(self, features: NDArray[np.floating]) -> Array:
-        """Return the probability of each state at each of the song's units, shape (n_units, n_states)."""
+        """Return the probability of each state in each unit of the song, shape (n_units, n_states)."""
         inputs = standard_inputs(features, self.center, self.scale, self.shape)
         first_row = standard_inputs(features[:1], self.center, self.scale, self.shape)
         return window_probabilities(predictor(self.network), inputs, self.shape.n_steps, padding=first_row)
@@ -74,28 +74,30 @@ class SequenceModel:
     def at(self, features: NDArray[np.floating], times: Array) -> Array:
         """Return the probability of each state at given times in seconds, shape (n_times, n_states).
 
-        Where the target is `ahead`, the window is taken whose target lies at that time. Before the first full window
-        the network has heard too little to say anything: there all states are equally likely.
+        With the target `ahead`, the probabilities at a time are those of the window whose target is at that time. All
+        states are equally likely before the target of the first complete window.
         """
         probabilities = self.probabilities(features)
         probabilities[: self.shape.n_steps - 1] = 1 / probabilities.shape[1]
-        told = self.shape.moments(np.arange(len(probabilities)), target=self.target, ahead_seconds=self.ahead_seconds)
-        nearest = np.clip(np.searchsorted(told, times - self.shape.unit_seconds / 2), 0, len(probabilities) - 1)
+        targets = self.shape.moments(
+            np.arange(len(probabilities)), target=self.target, ahead_seconds=self.ahead_seconds
+        )
+        nearest = np.clip(np.searchsorted(targets, times - self.shape.unit_seconds / 2), 0, len(probabilities) - 1)
         return probabilities[nearest]
 
 
 @dataclass(frozen=True)
 class Form:
-    """The form of one song.
+    """Musical form of one song.
 
     Attributes
     ----------
     segments : list of Segment
-        They partition the song.
+        Segments that partition the song.
     path : np.ndarray of int, shape=(n_units,)
-        The state of each unit of 0.5 s.
+        Index of the state of each unit of 0.5 s.
     clusters, sequence, joint : np.ndarray, shape=(n_units, n_states)
-        What the clusters say, what the sequence model says (None without one), and both together.
+        State probabilities of the clusters, of the sequence model (None without one), and of both combined.
     """
 
     segments: list[Segment]
@@ -107,20 +109,21 @@ class Form:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A state model, perhaps a sequence model, and the weight between them.
+    """State model, optional sequence model, and the weight of the sequence model.
 
     Attributes
     ----------
     states : StateModel
         The clusters and their names.
     sequence : SequenceModel or None
-        The network.
+        The network, or None if there are only clusters.
     weight : float >= 0
-        The power to which the sequence model's probability is raised when both are joined.
+        Weight of the sequence model: the exponent of its probabilities; see
+        `songform.structure.viterbi.joint_posterior`.
     columns : tuple of str
-        The feature columns that both read, in order.
+        Feature columns that both models read, in order.
     settings : dict
-        The settings it was trained with, a dict a section; for the record.
+        Settings of the training, one dict per section. They are stored for information and do not affect the results.
     """
 
     states: StateModel
@@ -130,17 +133,17 @@ class Bundle:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
-        """Return the network's answer for each frame.
+        """Return the state that the network predicts for each frame.
 
         Parameters
         ----------
         features : pd.DataFrame
-            Frame features of one song, a row a frame; further columns are ignored.
+            Frame features of one song, one row per frame; additional columns are ignored.
 
         Returns
         -------
         pd.DataFrame
-            `state` (str) and `confidence` (float64, 0 to 1), a row a frame, with the index of `features`.
+            `state` (str) and `confidence` (float64, 0 to 1), one row per frame, with the index of `features`.
 
         Raises
         ------
@@ -148,7 +151,7 @@ class Bundle:
             If a column is missing, the table is empty, or the bundle has no network.
         """
         if self.sequence is None:
-            raise ModelError("this model has clusters alone and no network; train one with songform train")
+            raise ModelError("this model contains only clusters and no network; train a model with songform train")
         values = self._values(features)
         shape = self.sequence.shape
         probability = self.sequence.probabilities(values)
@@ -161,21 +164,24 @@ class Bundle:
         return pd.DataFrame(table, index=features.index)
 
     def form(self, features: pd.DataFrame, overview: Overview, duration: float) -> Form:
-        """Return the form of a song: the clusters' and the network's say, joined and smoothed.
+        """Return the form of a song.
+
+        The probabilities of the clusters and of the network are combined, and the most probable state sequence is
+        divided into segments.
 
         Parameters
         ----------
         features : pd.DataFrame
-            Frame features.
+            Frame features of one song.
         overview : Overview
-            Of the same pass.
+            Overview of the same song, with the same framing.
         duration : float > 0
-            The song's duration in seconds.
+            Duration of the song in seconds.
 
         Raises
         ------
         ModelError
-            If the features are not those the model was trained on.
+            If the table is empty, or if it lacks columns that the model was trained on.
         """
         model, values = self.states, self._values(features)
         vectors = unit_vectors(features[list(self.columns)], overview, sr=model.sr, hop_length=model.hop_length)
@@ -187,11 +193,11 @@ class Bundle:
         return Form(refined_segments(segments, overview), path, clusters, sequence, joint)
 
     def with_weight(self, weight: float) -> Bundle:
-        """Return the same bundle with another weight."""
+        """Return a copy of the bundle with another weight."""
         return replace(self, weight=weight)
 
     def save(self, folder: Path) -> None:
-        """Write the bundle into a folder that exists."""
+        """Write the bundle to an existing folder."""
         self.states.save(folder / "states.npz")
         about: dict[str, Any] = {"weight": self.weight, "columns": list(self.columns), "sequence": None}
         about["settings"] = self.settings
@@ -207,12 +213,12 @@ class Bundle:
 
     @classmethod
     def load(cls, folder: Path) -> Bundle:
-        """Read a bundle that `save` wrote.
+        """Read a bundle from a folder written by `save`.
 
         Raises
         ------
         ModelError
-            If a file is missing or unreadable.
+            If a file is missing or cannot be read.
         """
         try:
             about = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
@@ -220,21 +226,22 @@ class Bundle:
             sequence = _sequence_model(folder, about["sequence"]) if about["sequence"] else None
             return cls(states, sequence, float(about["weight"]), tuple(about["columns"]), about["settings"])
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            msg = f"{folder} is no bundle that this songform can read ({error}); train again"
+            msg = f"{folder} is not a bundle that this version of songform can read ({error}); train again"
             raise ModelError(msg) from error
 
     def _values(self, features: pd.DataFrame) -> NDArray[np.float64]:
         missing = [column for column in self.columns if column not in features.columns]
         if missing or features.empty:
-            what = f"lacks the columns {', '.join(missing[:3])}" if missing else "has no row"
+            what = f"lacks the columns {', '.join(missing[:3])}" if missing else "has no rows"
             msg = (
-                f"the feature table {what}; the model reads the {len(self.columns)} columns of songform.frame_features"
+                f"the feature table {what}; the model needs the {len(self.columns)} columns "
+                "that songform.frame_features computes"
             )
             raise ModelError(msg)
         return features[list(self.columns)].to_numpy(np.float64)
 
     def _sequence_at_units(self, values: NDArray[np.float64]) -> Array | None:
-        """Return what the network says of each unit of the state model."""
+        """Return the probabilities of the network at the centres of the units of the state model."""
         if self.sequence is None:
             return None
         count = n_units(len(values), sr=self.states.sr, hop_length=self.states.hop_length, unit_seconds=UNIT_SECONDS)
@@ -242,7 +249,7 @@ class Bundle:
 
 
 def _sequence_model(folder: Path, about: dict[str, Any]) -> SequenceModel:
-    # Opened here, as in StateModel.load: of a file that is no archive, numpy would leave its own handle open.
+    # As in StateModel.load, the file is opened here, because np.load does not close a file that is not an archive.
     with (folder / "sequence.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         center, scale = arrays["center"], arrays["scale"]
     network = load_network(folder / "network.keras")

@@ -1,19 +1,19 @@
-"""The errors that a user can cause, and mend.
+"""Errors with a cause that the user can fix.
 
-Every message is one sentence, or two short ones: what went wrong, the value, the likely cause, the mend.
-Anything that is not a `SongformError` and reaches the user is a defect of songform.
+Every message is one sentence, or two short ones, and says what is wrong, the value, the likely cause and the fix. Any
+other exception that reaches the user is a defect of songform.
 
-The tree::
+The class hierarchy::
 
     SongformError
-    ├── ParameterError      an argument that makes no sense (also a ValueError)
-    ├── SettingsError       a songform.toml, an environment variable or a --set that cannot be used
-    ├── SourceError         a SOURCE in which there is nothing to find; knows its failure class if a site said why
-    ├── CorpusError         a home or a corpus that cannot serve the request
-    ├── ModelError          a model that is missing or cannot be used here
-    ├── AnnotationError     a file of labels that cannot be read, or does not fit its track
-    └── TrackError          one track fails, the others go on; carries its failure class
-        └── AudioError      the track's audio is no audio, empty, or cut short
+    ├── ParameterError      an invalid argument (also a ValueError)
+    ├── SettingsError       an invalid setting in songform.toml, an environment variable or --set
+    ├── SourceError         a SOURCE that cannot be listed; has a failure class if a site reported the reason
+    ├── CorpusError         a home or a corpus that cannot be used for the command
+    ├── ModelError          a model that is missing or cannot be used with the given features
+    ├── AnnotationError     a label file that cannot be read or does not match its track
+    └── TrackError          a failure of one track, with its failure class; other tracks are not affected
+        └── AudioError      audio that cannot be read, is empty, damaged or cut short
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ FAILURE_CLASSES: tuple[FailureClass, ...] = get_args(FailureClass)
 
 
 class SongformError(Exception):
-    """The root of every error that a user can mend; its text is the whole message."""
+    """Base class of errors that the user can fix; the message is complete without a traceback."""
 
 
 class ParameterError(SongformError, ValueError):
-    """An argument of a function in `songform` makes no sense."""
+    """An argument of a function in `songform` is invalid."""
 
 
 class SettingsError(SongformError):
-    """A setting has an unknown name or an impossible value."""
+    """A setting has an unknown name or an invalid value."""
 
 
 class SourceError(SongformError):
-    """A SOURCE names nothing that songform can read.
+    """A SOURCE cannot be read or contains nothing that songform can read.
 
     Parameters
     ----------
     message : str
-        The sentence for the user.
+        Message for the user.
     failure : FailureClass, optional
-        What may be done about it, where a site's answer tells; None for what the user gave.
+        Failure class, if the answer of a site determines it; None if the cause is the SOURCE as it was given.
     """
 
     def __init__(self, message: str, failure: FailureClass | None = None) -> None:
@@ -68,32 +68,33 @@ class SourceError(SongformError):
 
 
 class CorpusError(SongformError):
-    """The home cannot be used, or the corpus is too small for what was asked."""
+    """The home cannot be used, or the corpus is too small for the command."""
 
 
 class ModelError(SongformError):
-    """A model is missing, broken, or does not fit the features it is given."""
+    """A model is missing, damaged, or does not match the given features."""
 
 
 class AnnotationError(SongformError):
-    """A file of labels is broken, or its labels are not those of the track they are put beside."""
+    """A label file is damaged, or its labels do not match the track."""
 
 
 class TrackError(SongformError):
-    """One track cannot be had; the tracks beside it are not concerned.
+    """One track could not be ingested; other tracks are not affected.
 
     Parameters
     ----------
     message : str
-        What happened, with the value, the likely cause and the mend.
+        What is wrong, the value, the likely cause and the fix.
     failure : FailureClass
-        What may be done about it: `transient` failures are worth another attempt, `permanent` ones are not.
+        Failure class, which determines the retries: `transient` failures are retried, `permanent` ones are not.
     retry_after : float, optional
-        Seconds for which the site wants to be left alone, or after which the reason is gone.
+        Number of seconds after which the track can be retried, if the site asked for a pause or the time is known.
     robot : bool
-        Whether the site takes songform for a robot: it is then left alone for long.
+        Whether the site suspects an automated client. songform then pauses requests to the site for a long time.
     repeated : FailureClass, optional
-        What the same failure is when the track meets it again. A refusal may be an address that expired: once.
+        Failure class if the same failure occurs again. For example, a refused request is retried once, because its
+        address may have expired.
     """
 
     def __init__(
@@ -110,21 +111,21 @@ class TrackError(SongformError):
         self.retry_after, self.robot, self.repeated = retry_after, robot, repeated
 
     def __reduce__(self) -> tuple[type[TrackError], tuple[str, FailureClass], dict[str, Any]]:
-        # What comes back from a worker process is this much, whatever else was tied to the error on its way.
+        # Only these attributes are sent from a worker process; others that were added later may not be picklable.
         known = ("retry_after", "robot", "repeated", "measured")
         return type(self), (str(self), self.failure), {name: vars(self)[name] for name in known if name in vars(self)}
 
 
 class AudioError(TrackError):
-    """A file or stream is no audio, holds no sound, or is shorter than announced.
+    """A file or stream is not audio, is empty or damaged, or is shorter than announced.
 
     Parameters
     ----------
     message, failure
-        As for every `TrackError`.
+        As in `TrackError`.
     measured : float, optional
-        Seconds of sound that there are, where more were announced. A file that comes as short on a later ingest is
-        not cut short: it is that long, and its announcement wrong.
+        Measured duration in seconds, if a longer one was announced. If a later ingest measures the same duration, the
+        file is complete and the announced duration is wrong.
     """
 
     def __init__(self, message: str, failure: FailureClass = "permanent", *, measured: float | None = None) -> None:
@@ -133,5 +134,5 @@ class AudioError(TrackError):
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's message; the name of its class where the message is empty."""
+    """Return the first line of the message of an error, or the name of its class if the message is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

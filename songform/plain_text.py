@@ -1,6 +1,7 @@
-"""Plain text: what strangers wrote - titles, labels, addresses, messages - made safe to show on a line.
+"""Cleaning of untrusted text (titles, labels, addresses, messages) for one line of output.
 
-What a place needs beyond that stands where it is shown: formulas in `songform.annotation.formats.csv_labels`, for one.
+Some outputs need further escaping, which is done where they are written; for example,
+`songform.annotation.formats.csv_labels` escapes spreadsheet formulas.
 """
 
 from __future__ import annotations
@@ -11,26 +12,27 @@ import unicodedata
 __all__ = ["plain_text"]
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-# These turn the direction of all that follows: a title must not be able to rewrite the line it stands in.
+# These characters change the direction of the text after them, so a title could change how its whole line is displayed.
 _DIRECTION = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
 def plain_text(text: object, length: int = 200) -> str:
-    """Make text from strangers safe to show: one line, no control characters, bounded.
+    """Return untrusted text as one line of limited length without control characters.
 
     Parameters
     ----------
     text : object
-        A title or a message; None is empty.
+        A title or a message; None gives an empty string.
     length : int > 0
-        Most characters to keep.
+        Maximum number of characters; longer text is shortened and ends with an ellipsis.
 
     Returns
     -------
     str
-        Without line breaks, tabs, escape sequences, marks of direction and lone surrogates; blanks are single.
+        Text without line breaks, tabs, escape sequences, direction marks and lone surrogates. Runs of whitespace are
+        replaced by a single space.
     """
     line = _DIRECTION.sub("", _ANSI.sub("", "" if text is None else str(text)))
-    line = line.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be written to a file
+    line = line.encode("utf-8", "replace").decode("utf-8")  # lone surrogates cannot be written to a file
     line = " ".join("".join(" " if unicodedata.category(char) == "Cc" else char for char in line).split())
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"

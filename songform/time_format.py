@@ -1,8 +1,8 @@
-"""Time format: a time as a person reads it, the same in the terminal, in pictures and on pages.
+"""Format of times in the terminal, in pictures and on pages.
 
-Half a second counts up, as JavaScript's `Math.round` has it, for the pages' scripts round as well
-(`songform/pages/assets/words.js`). What is shown must not have been rounded before: 61.46 s, rounded to 61.5 s, would
-become 1:02.
+Half a second is rounded up, like JavaScript's `Math.round`, because the scripts of the pages round in the same way
+(`songform/pages/assets/words.js`). Pass unrounded times: 61.46 s is shown as 1:01, but if it is first rounded to 61.5 s
+it is shown as 1:02.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ __all__ = ["clock"]
 
 
 def clock(seconds: float, decimals: int = 0) -> str:
-    """Return a time as `m:ss`, as `h:mm:ss` from one hour on.
+    """Return a time as `m:ss`, or as `h:mm:ss` from one hour on.
 
     Parameters
     ----------
     seconds : float >= 0
-        The time.
+        Time in seconds.
     decimals : int >= 0
-        Of the seconds. They are rounded first, or 59.96 s would be 0:60.0.
+        Number of decimals of the seconds.
     """
+    # Round before the division into minutes: otherwise 59.96 s would become 0:60.0 with one decimal.
     count, scale = math.floor(seconds * 10**decimals + 0.5), 10**decimals
     minutes, rest = divmod(count, 60 * scale)
     second, fraction = divmod(rest, scale)

@@ -1,1 +1,1 @@
-"""Tasks: one durable step each. They read and write the corpus; the science is in `songform`, the order in `flows`."""
+"""Prefect tasks: durable steps that read and write the corpus, built on `songform` and ordered by `flows`."""

@@ -1,8 +1,8 @@
-"""Stopping: how a task that waits learns that its flow is being stopped.
+"""Cancellation of tasks in other threads when their flow is interrupted.
 
-Ctrl-C reaches the main thread alone. What runs in other threads looks here, between two naps and between two blocks
-of a download, and ends; the same command goes on from there. The sign travels in the context, so no task has to pass
-it on.
+Ctrl-C reaches only the main thread. Tasks in other threads check here between two sleeps and between two blocks of a
+download, and end if the flow was interrupted; the same command later continues from there. The flag is a context
+variable, so tasks do not have to pass it on.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ _stopped: ContextVar[Event | None] = ContextVar("stopped", default=None)
 
 
 class StopTask(BaseException):
-    """The flow is being stopped. No failure of the task, so nothing that handles failures may handle this."""
+    """Raised in a task when its flow is being stopped.
+
+    It derives from `BaseException`, so that code that handles failures does not catch it.
+    """
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Stop the tasks that are begun within the block if the block is interrupted."""
+    """Stop the tasks that were started within the `with` block if the block raises."""
     stopped = Event()
     token = _stopped.set(stopped)
     try:
@@ -36,12 +39,12 @@ def stoppable() -> Iterator[None]:
 
 
 def raise_if_stopped() -> None:
-    """End the task if its flow is being stopped.
+    """Raise `StopTask` if the flow of this task is being stopped.
 
     Raises
     ------
     StopTask
-        Then.
+        If the flow is being stopped.
     """
     stopped = _stopped.get()
     if stopped is not None and stopped.is_set():

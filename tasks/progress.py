@@ -1,7 +1,7 @@
-"""Progress: how a task tells whoever listens what it is doing.
+"""Progress events of running tasks.
 
-The command line listens and draws bars; a worker on another machine has no listener, and its words go nowhere. The
-listener travels in the context, so no task has to pass it on.
+The command line listens to them and draws progress bars. A worker on another machine has no listener, so its events are
+dropped. The listener is a context variable, so tasks do not have to pass it on.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ __all__ = ["ProgressEvent", "announce", "listening"]
 
 @dataclass(frozen=True)
 class ProgressEvent:
-    """Something that a task has to say.
+    """Progress of one stage of a task.
 
     Parameters
     ----------
     stage : str
-        What is done: `download`, `features`, `training`, ...
+        Name of the stage: `download`, `features`, `training`, ...
     done : float
-        How much of it is done.
+        Amount of work done.
     total : float, optional
-        How much there is to do.
+        Total amount of work, if it is known.
     detail : str
-        A few words on the newest part: a title, a loss.
+        Short text about the latest step, such as a title or a loss.
     """
 
     stage: str
@@ -43,7 +43,7 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Give all events that are announced within the block to a listener."""
+    """Pass all events that are announced within the `with` block to a listener."""
     token = _listener.set(listener)
     try:
         yield
@@ -52,7 +52,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def announce(stage: str, done: float, total: float | None = None, detail: str = "") -> None:
-    """Tell the listener, if there is one."""
+    """Pass an event to the listener, if there is one; the parameters are those of `ProgressEvent`."""
     listener = _listener.get()
     if listener is not None:
         listener(ProgressEvent(stage, done, total, detail))

@@ -1,11 +1,11 @@
-"""Every setting of songform, one frozen model a stage.
+"""Settings of songform: one frozen pydantic model per section.
 
-These models only say what may be set, its unit and its default. Where values come from (`songform.toml`, the
-environment, `--set`) is the business of `flows.config.load_settings`; the functions of `songform` take plain keywords
-and never see a settings object.
+These models define the name, type, unit and default of each setting. `flows.config.load_settings` reads the values from
+`songform.toml`, the environment and `--set`. The functions of the package `songform` take plain keyword arguments, not
+settings objects.
 
-What a stage computes depends on its own settings and on those of the stages before it; `digest` turns any
-collection of them into the short hash that names folders of the corpus.
+The output of a stage depends on its own settings and on those of earlier stages. `digest` computes a short hash of such
+settings, which names folders of the corpus.
 """
 
 from __future__ import annotations
@@ -37,40 +37,40 @@ __all__ = [
 ]
 
 
-_MAX_SEED = 2**32 - 1  # scikit-learn and Keras take no larger one
+_MAX_SEED = 2**32 - 1  # the largest seed that scikit-learn and Keras accept
 
 
 class _Section(BaseModel):
-    """What all sections share: frozen, typo-proof, strict about types, and every number finite."""
+    """Base class of the sections: frozen, without unknown names, strict about types, and with finite numbers only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class AudioSettings(_Section):
-    """How downloaded audio is encoded, and whether it stays."""
+    """Encoding of downloaded audio, and whether it is kept."""
 
-    keep: bool = Field(False, description="Keep the downloaded audio under data/audio instead of deleting it.")
+    keep: bool = Field(False, description="Keep downloaded audio in data/audio instead of deleting it.")
     codec: Literal["mp3", "native"] = Field(
         "mp3",
-        description="mp3: downloads become MP3 at audio.bitrate; native: they stay as the site serves them "
-        "(no second loss, no time for encoding), needs ffmpeg for M4A and WebM.",
+        description="mp3: convert downloads to MP3 at audio.bitrate; native: keep the format that the site serves "
+        "(no second lossy encoding, no encoding time; M4A and WebM need ffmpeg).",
     )
-    bitrate: int = Field(
-        192, ge=32, le=320, description="Bit rate of the MP3 that downloads become, in kbit/s; not of native ones."
-    )
+    bitrate: int = Field(192, ge=32, le=320, description="Bit rate of the MP3 in kbit/s; unused with codec native.")
 
     @property
     def encoding(self) -> str:
-        """What these settings make of a download, as folders are named: `mp3-192`, or `native` at any bit rate."""
+        """Encoding as it appears in folder names: `mp3-192`, or `native` whatever the bit rate."""
         return self.codec if self.codec == "native" else f"{self.codec}-{self.bitrate}"
 
 
 class FramesSettings(_Section):
-    """How the signal is cut into frames."""
+    """Frames of the signal."""
 
-    sr: int = Field(22050, ge=8000, le=192000, description="Sampling rate of the analysed signal, in Hz.")
-    frame_length: int = Field(2048, ge=256, le=16384, multiple_of=4, description="Samples in a frame; also the FFT's.")
-    hop_length: int = Field(512, ge=64, le=8192, description="Samples from one frame to the next.")
+    sr: int = Field(22050, ge=8000, le=192000, description="Sampling rate of the analyzed signal, in Hz.")
+    frame_length: int = Field(
+        2048, ge=256, le=16384, multiple_of=4, description="Length of a frame and of its FFT, in samples."
+    )
+    hop_length: int = Field(512, ge=64, le=8192, description="Number of samples between successive frames.")
 
     @model_validator(mode="after")
     def _overview_has_a_frame_in_every_cell(self) -> Self:
@@ -78,44 +78,55 @@ class FramesSettings(_Section):
             msg = f"hop_length ({self.hop_length}) must not be longer than frame_length ({self.frame_length})"
             raise ValueError(msg)
         if self.hop_length * 10 > self.sr:
-            msg = "hop_length must not be longer than 0.1 s, the step of the overview"
+            msg = "hop_length must not be longer than 0.1 s, the time step of the overview"
             raise ValueError(msg)
         return self
 
 
 class FeaturesSettings(_Section):
-    """What is measured in every frame."""
+    """Features of each frame."""
 
     n_mfcc: int = Field(13, ge=2, le=40, description="Number of mel-frequency cepstral coefficients.")
 
 
 class StatesSettings(_Section):
-    """How musical states are discovered, named and smoothed."""
+    """Discovery, naming and smoothing of the musical states."""
 
-    n_states: int = Field(5, ge=2, le=12, description="Number of clusters.")
+    n_states: int = Field(5, ge=2, le=12, description="Number of states (clusters).")
     context_weight: float = Field(
-        1.0, ge=0.0, le=100.0, description="Weight of the context descriptors as a group; the frame features have 1."
+        1.0,
+        ge=0.0,
+        le=100.0,
+        description="Weight of the context descriptors as a group, relative to the frame features as a group.",
     )
-    dwell_seconds: float = Field(4.0, gt=0.0, description="Expected stay in a state, in s: the prior of the smoothing.")
-    transition_dwell_seconds: float = Field(3.0, gt=0.0, description="The same for the state Transition, in s.")
-    seed: int = Field(0, ge=0, le=_MAX_SEED, description="Seed of KMeans.")
+    dwell_seconds: float = Field(
+        4.0, gt=0.0, description="Expected duration of a state in seconds: the prior of the smoothing."
+    )
+    transition_dwell_seconds: float = Field(
+        3.0, gt=0.0, description="Expected duration of the state Transition in seconds."
+    )
+    seed: int = Field(0, ge=0, le=_MAX_SEED, description="Random seed of KMeans.")
 
 
 class SequencesSettings(_Section):
-    """What the sequence model sees at once, and what it is asked."""
+    """Input windows and targets of the sequence model."""
 
     pool_seconds: float = Field(
         0.25,
         ge=0.0,
         le=3600.0,
-        description="Length of a unit (mean and standard deviation of its frames), in s; 0: bare frames.",
+        description="Length of a unit in seconds; the model sees the mean and standard deviation of its frames. "
+        "0: the model sees the frames themselves.",
     )
-    seconds: float = Field(12.0, gt=0.0, le=3600.0, description="Length of a window, in s.")
-    hop_seconds: float = Field(0.5, gt=0.0, le=3600.0, description="From one window to the next, in s.")
+    seconds: float = Field(12.0, gt=0.0, le=3600.0, description="Length of a window in seconds.")
+    hop_seconds: float = Field(0.5, gt=0.0, le=3600.0, description="Time between successive windows in seconds.")
     target: Literal["current", "ahead"] = Field(
-        "current", description="The state of the window's last unit, or the one ahead_seconds later."
+        "current",
+        description="State to predict. current: that of the window's last unit; ahead: the one ahead_seconds later.",
     )
-    ahead_seconds: float = Field(2.0, gt=0.0, le=3600.0, description="How far ahead the target `ahead` lies, in s.")
+    ahead_seconds: float = Field(
+        2.0, gt=0.0, le=3600.0, description="How far the target `ahead` lies in the future, in seconds."
+    )
 
     @model_validator(mode="after")
     def _a_window_holds_two_units(self) -> Self:
@@ -128,17 +139,21 @@ class SequencesSettings(_Section):
 class ModelSettings(_Section):
     """The sequence model and its training."""
 
-    name: str = Field("lstm", description="Architecture: a name in songform.learning.networks.NETWORKS.")
-    seed: int = Field(0, ge=0, le=_MAX_SEED, description="Seed of the split, the weights and the order of the windows.")
-    epochs: int = Field(50, ge=1, description="Most passes over the training windows.")
-    patience: int = Field(5, ge=1, description="Epochs without a better validation loss before training stops.")
-    batch_size: int = Field(256, ge=1, description="Windows in a batch.")
-    learning_rate: float = Field(0.001, gt=0.0, description="Adam's step size.")
+    name: str = Field("lstm", description="Network architecture: a name in songform.learning.networks.NETWORKS.")
+    seed: int = Field(
+        0, ge=0, le=_MAX_SEED, description="Random seed of the split, the weights and the order of the windows."
+    )
+    epochs: int = Field(50, ge=1, description="Maximum number of epochs.")
+    patience: int = Field(
+        5, ge=1, description="Number of epochs without a better validation loss after which training stops."
+    )
+    batch_size: int = Field(256, ge=1, description="Number of windows per batch.")
+    learning_rate: float = Field(0.001, gt=0.0, description="Learning rate of Adam.")
 
     @field_validator("name")
     @classmethod
     def _is_a_network(cls, name: str) -> str:
-        from songform.learning.networks import NETWORKS  # NumPy, which `songform --help` does not wait for
+        from songform.learning.networks import NETWORKS  # slow import, not needed by `songform --help`
 
         if name not in NETWORKS:
             raise PydanticKnownError("literal_error", {"expected": " or ".join(map(repr, NETWORKS))})
@@ -146,94 +161,125 @@ class ModelSettings(_Section):
 
 
 class DownloadSettings(_Section):
-    """How politely and how stubbornly audio is fetched, and how much of it."""
+    """Limits, rates and retries of downloads."""
 
-    attempts: int = Field(3, ge=1, le=10, description="Attempts a track in one ingest.")
-    retry_seconds: float = Field(5.0, ge=0.0, le=3600.0, description="Pause before the second attempt, in s; doubles.")
-    timeout_seconds: float = Field(20.0, gt=0.0, description="Silence after which a connection counts as dead, in s.")
-    workers: int = Field(8, ge=1, le=64, description="Downloads at the same time, from all hosts together.")
-    host_workers: int = Field(2, ge=1, le=16, description="Downloads at the same time from one host.")
-    host_seconds: float = Field(1.0, ge=0.0, le=3600.0, description="Between two starts at one host, in s.")
-    youtube_workers: int = Field(1, ge=1, le=16, description="The same for YouTube: downloads at the same time.")
+    attempts: int = Field(3, ge=1, le=10, description="Maximum number of attempts per track in one ingest.")
+    retry_seconds: float = Field(
+        5.0,
+        ge=0.0,
+        le=3600.0,
+        description="Pause before the second attempt, in seconds; it doubles before each further attempt.",
+    )
+    timeout_seconds: float = Field(
+        20.0, gt=0.0, description="Time without data after which a connection counts as dead, in seconds."
+    )
+    workers: int = Field(8, ge=1, le=64, description="Maximum number of simultaneous downloads in total.")
+    host_workers: int = Field(2, ge=1, le=16, description="Maximum number of simultaneous downloads from one host.")
+    host_seconds: float = Field(
+        1.0,
+        ge=0.0,
+        le=3600.0,
+        description="Minimum time between the starts of two downloads from one host, in seconds.",
+    )
+    youtube_workers: int = Field(1, ge=1, le=16, description="Maximum number of simultaneous downloads from YouTube.")
     youtube_seconds: float = Field(
-        5.0, ge=0.0, le=3600.0, description="The same for YouTube: between two starts, in s."
+        5.0, ge=0.0, le=3600.0, description="Minimum time between the starts of two downloads from YouTube, in seconds."
     )
     throttle_seconds: float = Field(
-        60.0, ge=0.0, description="Pause of a host that answers 429 without naming one, in s; doubles."
+        60.0,
+        ge=0.0,
+        description="Pause after a host answers 429 without a Retry-After header, in seconds; "
+        "it doubles with each such answer in a row.",
     )
-    throttle_most_seconds: float = Field(900.0, ge=0.0, description="The longest such pause, in s.")
-    circuit_seconds: float = Field(3600.0, ge=0.0, description="Pause of a host that takes songform for a robot, in s.")
+    throttle_most_seconds: float = Field(
+        900.0, ge=0.0, description="Maximum of the pause set by throttle_seconds, in seconds."
+    )
+    circuit_seconds: float = Field(
+        3600.0, ge=0.0, description="Minimum pause after a host suspects an automated client, in seconds."
+    )
     patience_seconds: float = Field(
-        900.0, ge=0.0, description="The longest pause of a host that an ingest waits for, in s."
+        900.0, ge=0.0, description="Longest pause of a host that an ingest waits for, in seconds."
     )
-    max_megabytes: float = Field(500.0, gt=0.0, description="Most bytes a track, in MB.")
-    max_hours: float = Field(3.0, gt=0.0, description="Longest track that is fetched, in hours of sound.")
-    max_minutes: float = Field(30.0, gt=0.0, description="Most time to fetch a track, in min; pauses do not count.")
-    allow_private: bool = Field(False, description="Fetch from this machine and from private networks, too.")
+    max_megabytes: float = Field(500.0, gt=0.0, description="Maximum size of a download, in MB.")
+    max_hours: float = Field(3.0, gt=0.0, description="Maximum duration of a track, in hours.")
+    max_minutes: float = Field(
+        30.0, gt=0.0, description="Maximum time to download a track, in minutes; pauses do not count."
+    )
+    allow_private: bool = Field(False, description="Also download from this machine and from private networks.")
     allow_plugins: bool = Field(False, description="Let yt-dlp run the plugins that it finds on this machine.")
-    # Not part of any dump: neither Prefect's parameters nor MLflow's nor a model's settings shall speak of it.
+    # Excluded from dumps, so that it appears in no parameters of Prefect or MLflow and in no model's settings.
     cookies: str | None = Field(
-        None, exclude=True, description="A cookies.txt (Netscape's format) with which sites are visited."
+        None, exclude=True, description="Path of a file of cookies in Netscape format (cookies.txt) to send to sites."
     )
 
 
 class RunSettings(_Section):
-    """Where the work is done, and how much of the machine is used."""
+    """Where tasks run, and the limits of feature extraction."""
 
-    workers: int = Field(0, ge=0, description="Tracks extracted at the same time; 0: one a core.")
-    max_minutes: float = Field(
-        30.0, gt=0.0, description="Longest time that the extraction of a track may take, in min."
+    workers: int = Field(
+        0, ge=0, description="Number of tracks whose features are extracted in parallel; 0: one per CPU core."
     )
-    task_runner: Literal["threads", "dask"] = Field("threads", description="This machine, or a Dask cluster.")
-    dask_address: str | None = Field(None, description="The cluster's scheduler; none: a cluster on this machine.")
+    max_minutes: float = Field(30.0, gt=0.0, description="Maximum time to extract the features of a track, in minutes.")
+    task_runner: Literal["threads", "dask"] = Field(
+        "threads", description="threads: run tasks on this machine; dask: run them on a Dask cluster."
+    )
+    dask_address: str | None = Field(
+        None, description="Address of the Dask scheduler; none: start a cluster on this machine."
+    )
 
 
 class ReportSettings(_Section):
-    """What a song's page holds."""
+    """Audio on the page of a song."""
 
     audio: Literal["embed", "beside", "none"] = Field(
         "embed",
-        description="embed: the audio lies within the page; beside: next to it, as a hard link where the disk can; "
-        "none: the page is silent.",
+        description="embed: the page contains the audio; beside: the audio is a file next to the page, as a hard link "
+        "where the disk supports it; none: the page has no audio.",
     )
     embed_megabytes: float = Field(
         12.0,
         ge=0.0,
-        le=24.0,  # Firefox takes no data: address beyond 32 MB, and base64 adds a third
-        description="Largest audio file that a page embeds, in MB; a larger one lies beside it.",
+        le=24.0,  # Firefox rejects data: URLs longer than 32 MB, and base64 adds a third
+        description="Maximum size of audio that is embedded in a page, in MB; larger files are put next to the page.",
     )
 
 
 class ScheduleSettings(_Section):
-    """What `songform schedule` does beside the playlists; a schedule is a cron expression, empty for never."""
+    """Work of `songform schedule` besides the playlists. Schedules are cron expressions; an empty one means never."""
 
-    timezone: str = Field("UTC", description="Time zone of the schedules that name none.")
-    retry: str = Field("30 * * * *", description="When failed tracks that are due are tried again.")
-    train: str = Field("0 4 * * 1", description="When the model is trained anew.")
+    timezone: str = Field("UTC", description="Time zone of schedules that do not name one.")
+    retry: str = Field("30 * * * *", description="When to retry failed tracks whose retry is due.")
+    train: str = Field("0 4 * * 1", description="When to train the model again.")
 
 
 class NotifySettings(_Section):
-    """Who is told when nobody watches, and of what."""
+    """Where events that need attention are sent, and what counts as such an event."""
 
-    command: tuple[str, ...] = Field((), strict=False, description="Program and arguments; the event is its input.")
-    webhook: str | None = Field(None, description="Address to which events are posted as JSON.")
-    failing_days: int = Field(3, ge=1, description="Days after which a playlist that cannot be listed is an event.")
-    least_success: float = Field(0.8, ge=0.0, le=1.0, description="Share of an ingest's tracks that should succeed.")
-    yt_dlp_days: int = Field(60, ge=1, description="Age at which yt-dlp is too old, in days.")
-    disk_gigabytes: float = Field(5.0, ge=0.0, description="Free space under which the disk is nearly full, in GB.")
+    command: tuple[str, ...] = Field(
+        (), strict=False, description="Program and its arguments; it reads the event as JSON from standard input."
+    )
+    webhook: str | None = Field(None, description="URL to which events are posted as JSON.")
+    failing_days: int = Field(
+        3, ge=1, description="Number of days after which a playlist that cannot be listed is reported."
+    )
+    least_success: float = Field(
+        0.8, ge=0.0, le=1.0, description="Fraction of an ingest's tracks that must succeed; a lower one is reported."
+    )
+    yt_dlp_days: int = Field(60, ge=1, description="Maximum age of yt-dlp in days; an older version is reported.")
+    disk_gigabytes: float = Field(5.0, ge=0.0, description="Minimum free disk space in GB; less is reported.")
 
 
 class Playlist(_Section):
-    """A playlist that is ingested on a schedule: a `[[playlists]]` of songform.toml."""
+    """A playlist that is ingested on a schedule: one `[[playlists]]` table of songform.toml."""
 
-    url: str = Field(min_length=1, description="Its address; or a folder, or a list.")
-    every: str = Field("0 6 * * *", description="When, as a cron expression.")
-    timezone: str | None = Field(None, description="Time zone of `every`; none: that of the schedule.")
-    limit: int | None = Field(None, ge=1, description="Most tracks to list.")
+    url: str = Field(min_length=1, description="Address of the playlist, or path of a folder or a list of sources.")
+    every: str = Field("0 6 * * *", description="When to ingest it, as a cron expression.")
+    timezone: str | None = Field(None, description="Time zone of `every`; none: schedule.timezone.")
+    limit: int | None = Field(None, ge=1, description="Maximum number of tracks to list.")
 
 
 class Settings(_Section):
-    """All settings of songform."""
+    """All settings, by section."""
 
     audio: AudioSettings = AudioSettings()
     frames: FramesSettings = FramesSettings()
@@ -244,23 +290,23 @@ class Settings(_Section):
     download: DownloadSettings = DownloadSettings()
     run: RunSettings = RunSettings()
     report: ReportSettings = ReportSettings()
-    # Read where they are used, from songform.toml, and part of no dump: a webhook's address is a secret.
+    # Read from songform.toml where they are used, and excluded from dumps because a webhook's address is a secret.
     schedule: ScheduleSettings = Field(ScheduleSettings(), exclude=True)
     notify: NotifySettings = Field(NotifySettings(), exclude=True)
     playlists: tuple[Playlist, ...] = Field(
-        (), strict=False, exclude=True, description="What `songform schedule` keeps ingested."
+        (), strict=False, exclude=True, description="Playlists that `songform schedule` ingests regularly."
     )
 
     @model_validator(mode="after")
     def _a_unit_holds_a_frame(self) -> Self:
         step = self.frames.hop_length / self.frames.sr
         if 0 < self.sequences.pool_seconds < step:
-            msg = f"sequences.pool_seconds must be 0 or at least {step:.4f} s, the step from one frame to the next"
+            msg = f"sequences.pool_seconds must be 0 or at least {step:.4f} s, the time between successive frames"
             raise ValueError(msg)
         return self
 
     def flat(self) -> dict[str, Any]:
-        """Return every setting that work depends on as `section.name`, in the order of the sections."""
+        """Return the settings that are part of dumps, by `section.name`, in the order of the sections."""
         sections: dict[str, dict[str, Any]] = self.model_dump()
         return {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
 
@@ -271,14 +317,14 @@ def digest(*parts: Any, later: Mapping[str, int] | None = None) -> str:
     Parameters
     ----------
     *parts : pydantic models and plain JSON values
-        Settings, `VERSION` constants, hashes of tracks: all that determines a file's content.
+        Everything that determines a file's content: settings, `VERSION` constants, hashes of tracks.
     later : mapping of str to int, optional
-        From `later_versions`: it is a part like the others, but none while it is empty.
+        Return value of `later_versions`: one more part, unless it is empty.
 
     Returns
     -------
     str
-        The beginning of the SHA-256 of the parts' canonical JSON.
+        First 12 digits of the SHA-256 of the parts as canonical JSON.
     """
     plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
     if later:
@@ -290,17 +336,17 @@ def digest(*parts: Any, later: Mapping[str, int] | None = None) -> str:
 def later_versions(**versions: int) -> dict[str, int]:
     """Return the `VERSION` constants that were increased since they were introduced, by name.
 
-    A module that gets its first `VERSION` when homes exist already must not change their digests: so 1 is left out.
-    Every later value is part of the digest, together with its name, because two modules may have the same number.
+    A module may get its first `VERSION` when homes already exist. To leave their digests unchanged, the value 1 is
+    omitted. Later values are part of the digest, together with the name, because two modules may have the same number.
 
     Parameters
     ----------
     **versions : int
-        The `VERSION` of each module, by a name that never changes.
+        `VERSION` of each module, by a name that never changes.
 
     Returns
     -------
     dict of str to int
-        Those other than 1.
+        The versions other than 1.
     """
     return {name: version for name, version in versions.items() if version != 1}

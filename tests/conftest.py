@@ -1,4 +1,4 @@
-"""A small corpus that several floors test with; and nothing of the user's own is read or written."""
+"""A small corpus for the tests of several layers, and isolation from the user's settings and files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from flows.config.library_environment import prepare_environment
 
-# Prefect and MLflow read the environment when they are imported, which collecting the tests does: so it is set here.
+# Collecting the tests imports Prefect and MLflow, which then read the environment, so it is set before.
 _SCRATCH = Path(tempfile.mkdtemp(prefix="songform-tests-"))
 for _name in list(os.environ):
     if _name.startswith(("SONGFORM_", "PREFECT_", "MLFLOW_")) or _name.lower().endswith("_proxy"):
@@ -26,13 +26,13 @@ N_SONGS = 6
 
 
 def pytest_unconfigure() -> None:
-    """Remove what Prefect kept outside the tests' own folders."""
+    """Remove the files that Prefect wrote outside the temporary folders of tests."""
     shutil.rmtree(_SCRATCH, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def songs():
-    """Compose six songs of some 20 s."""
+    """Compose six songs of about 20 s."""
     from songform.synth import compose
 
     return [compose(seed, duration=SECONDS) for seed in range(N_SONGS)]
@@ -40,7 +40,7 @@ def songs():
 
 @pytest.fixture(scope="session")
 def quick():
-    """Return settings with which everything is quick."""
+    """Return settings for fast downloads and trainings."""
     from tasks.settings import Settings
 
     return Settings.model_validate(
@@ -54,7 +54,7 @@ def quick():
 
 @pytest.fixture(scope="session")
 def audio_files(songs, tmp_path_factory) -> list[Path]:
-    """Write the songs to FLAC files."""
+    """Write the songs as FLAC files, and return their paths."""
     import soundfile
 
     folder = tmp_path_factory.mktemp("songs")
@@ -66,7 +66,7 @@ def audio_files(songs, tmp_path_factory) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def extracted(audio_files, quick, tmp_path_factory) -> Path:
-    """Make a home that holds the songs' features, and short composed songs to judge models with."""
+    """Return a home with the features of the songs, and with short composed songs for comparing models."""
     import tasks.train.reference_songs
     from tasks.ingest.extract_tracks import extract_tracks
     from tasks.ingest.sources.local_files import local_listing
@@ -89,7 +89,7 @@ def extracted(audio_files, quick, tmp_path_factory) -> Path:
 
 @dataclass(frozen=True)
 class Trained:
-    """A training that is finished: where, what, and by which run."""
+    """Finished training: its home, settings, plan, MLflow run, bundle, scores and model version."""
 
     home: Path
     settings: object
@@ -103,7 +103,7 @@ class Trained:
 
 @pytest.fixture(scope="session")
 def trained(extracted, quick, tmp_path_factory) -> Iterator[Trained]:
-    """Train once, task by task and without a Prefect server, in a home of its own."""
+    """Train once in a separate home, task by task and without a Prefect server."""
     from tasks.train.heldout_scores import score_bundle
     from tasks.train.registry import log_results, register_bundle, update_champion
     from tasks.train.state_labels import fit_corpus_states, label_tracks

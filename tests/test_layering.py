@@ -1,4 +1,4 @@
-"""The three floors: songform computes, tasks persist, flows order; imports go down only. One test per rule."""
+"""Tests of the three layers: imports from lower layers only, no circles, and the contents of `songform`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import flows
 import songform
 import tasks
 
-FLOORS = {floor.__name__: Path(floor.__file__).parent for floor in (songform, tasks, flows)}
-ROOT = FLOORS["songform"].parent
-MODULES = {path.relative_to(ROOT).as_posix(): path for folder in FLOORS.values() for path in folder.rglob("*.py")}
+LAYERS = {layer.__name__: Path(layer.__file__).parent for layer in (songform, tasks, flows)}
+ROOT = LAYERS["songform"].parent
+MODULES = {path.relative_to(ROOT).as_posix(): path for folder in LAYERS.values() for path in folder.rglob("*.py")}
 TREES = {name: ast.parse(path.read_text(encoding="utf-8"), filename=name) for name, path in MODULES.items()}
 
-# What a floor never imports, not even within a function.
+# Modules that a layer must not import, not even within a function.
 FORBIDDEN = {
     "songform": {"tasks", "flows", "prefect", "mlflow", "logging", "yt_dlp", "typer", "rich"},
     "tasks": {"flows", "typer", "rich"},
     "flows": set(),
 }
-# Where a result would depend on the machine, on the moment, on settings, or on chance without a seed.
+# With these, a result could depend on the machine, the time, the settings, or random numbers without a seed.
 SURROUNDING_MODULES = {
     *("time", "datetime", "random", "secrets", "uuid", "socket", "platform", "getpass", "locale", "pydantic"),
     *("os.environ", "os.environb", "os.getenv", "os.uname", "os.getpid", "os.getcwd", "os.cpu_count"),
@@ -35,23 +35,26 @@ SURROUNDING_NAMES = {
     *("os.path.expanduser", "Path.home", "Path.cwd", "pathlib.Path.home", "pathlib.Path.cwd", "print"),
 }
 SURROUNDING_CALLS = {"np.random.default_rng()", "np.random.seed", "np.datetime64('now')", "np.datetime64('today')"}
-SLOW_TO_IMPORT = {"tensorflow", "keras", "librosa", "jams"}  # seconds: only within the functions that need them
-MOST_IN_A_FOLDER = 16
+SLOW_TO_IMPORT = {"tensorflow", "keras", "librosa", "jams"}  # only imported within the functions that need them
+MAX_IN_FOLDER = 16
 
 
-def of_floor(floor: str) -> list[str]:
-    return [name for name in MODULES if name.startswith(f"{floor}/")]
+def of_layer(layer: str) -> list[str]:
+    return [name for name in MODULES if name.startswith(f"{layer}/")]
 
 
 def imported_modules(name: str, nodes: Iterator[ast.AST] | None = None) -> set[str]:
-    """Return the dotted names that some nodes of a module import; strings count where `import_module` is used."""
+    """Return the dotted names that some nodes of a module import.
+
+    If the module uses `importlib.import_module`, its strings are returned as well.
+    """
     found, strings = set(), set()
     for node in nodes or ast.walk(TREES[name]):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.module, f"{name}: a relative import"
-            assert not node.level, f"{name}: a relative import"
+            assert node.module, f"{name} has a relative import"
+            assert not node.level, f"{name} has a relative import"
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             strings.add(node.value)
@@ -63,7 +66,7 @@ def roots(modules: set[str]) -> set[str]:
 
 
 def when_imported(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk through what runs when a module is imported."""
+    """Yield the nodes that are executed when a module is imported."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
@@ -74,18 +77,21 @@ def when_imported(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def offenders(names: list[str], wrong: dict[str, set[str]]) -> dict[str, list[str]]:
-    assert len(names) > 5, "the modules of a floor were not found"
+    assert len(names) > 5, "the modules of the layer were not found"
     return {name: sorted(wrong[name]) for name in names if wrong[name]}
 
 
 def file_of(module: str) -> str | None:
-    """Return the file of a dotted name of ours; None for what is defined within one, or is somebody else's."""
+    """Return the file of a module of songform; None for names within a module and for other packages."""
     path = module.replace(".", "/")
     return next((name for name in (f"{path}.py", f"{path}/__init__.py") if name in MODULES), None)
 
 
 def import_graph() -> dict[str, set[str]]:
-    """Return which module imports which, within functions too; a package's own `__init__` hands names on."""
+    """Return the modules that each module imports, also within functions.
+
+    An import of a package counts only if its `__init__.py` contains code, and not in another `__init__.py`.
+    """
     graph = {}
     for name in MODULES:
         files = {file_of(module) for module in imported_modules(name)}
@@ -96,7 +102,7 @@ def import_graph() -> dict[str, set[str]]:
 
 
 def siblings(graph: dict[str, set[str]], folder: str) -> dict[str, set[str]]:
-    """Return the imports between the modules and folders right below a folder, each folder taken as one."""
+    """Return the imports between the direct children of a folder; the modules of a subfolder count as one."""
 
     def place(name: str) -> str:
         return name.removeprefix(folder).partition("/")[0]
@@ -109,7 +115,10 @@ def siblings(graph: dict[str, set[str]], folder: str) -> dict[str, set[str]]:
 
 
 def in_circles(graph: dict[str, set[str]]) -> set[str]:
-    """Return what is left when everything is taken away, again and again, that imports nothing or is never imported."""
+    """Return the modules on import circles, and those on paths between circles.
+
+    Modules that import none of the remaining modules, or that none of them imports, are removed repeatedly.
+    """
     left = set(graph)
     while True:
         importing = {name for name in left if graph[name] & left}
@@ -131,19 +140,19 @@ def undocumented(tree: ast.Module) -> set[str]:
     return missing | (set() if ast.get_docstring(tree) else {"the module"})
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-def test_imports_go_down_only(floor):
-    names = of_floor(floor)
-    assert offenders(names, {name: roots(imported_modules(name)) & FORBIDDEN[floor] for name in names}) == {}
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layer_imports_only_lower_layers(layer):
+    names = of_layer(layer)
+    assert offenders(names, {name: roots(imported_modules(name)) & FORBIDDEN[layer] for name in names}) == {}
 
 
-def test_imports_make_no_circle_of_modules():
+def test_modules_have_no_import_circles():
     graph = import_graph()
     assert sum(map(len, graph.values())) > 500
     assert in_circles(graph) == set()
 
 
-def test_imports_make_no_circle_of_folders():
+def test_folders_have_no_import_circles():
     graph = import_graph()
     folders = {f"{Path(name).parent.as_posix()}/" for name in MODULES}
     assert len(folders) > 20
@@ -151,21 +160,21 @@ def test_imports_make_no_circle_of_folders():
     assert {folder: names for folder, names in wrong.items() if names} == {}
 
 
-def test_a_circle_would_be_found():
+def test_import_circles_are_found():
     assert in_circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == {"b", "c"}
     assert in_circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == set()
 
 
 def surroundings(tree: ast.Module, modules: set[str]) -> set[str]:
-    """Return what a module would learn of the machine, the moment or the settings, and what it draws without a seed."""
+    """Return the names through which a module depends on machine, time or settings, and unseeded random generators."""
     names = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Name)}
     calls = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     unseeded = {call for call in calls if call.startswith(tuple(SURROUNDING_CALLS))}
     return (names & SURROUNDING_NAMES) | ((modules | roots(modules)) & SURROUNDING_MODULES) | unseeded
 
 
-def test_no_module_of_songform_knows_where_when_or_with_what_settings_it_runs():
-    names = of_floor("songform")
+def test_modules_of_songform_do_not_depend_on_machine_time_or_settings():
+    names = of_layer("songform")
     wrong = {name: surroundings(TREES[name], imported_modules(name)) for name in names}
     assert offenders(names, wrong) == {}
 
@@ -178,23 +187,23 @@ def test_no_module_of_songform_knows_where_when_or_with_what_settings_it_runs():
         *("np.random.default_rng()", "np.random.seed(0)", "np.datetime64('now')", "import socket", "print('x')"),
     ],
 )
-def test_what_tells_of_the_surroundings_is_found(line, monkeypatch):
+def test_dependences_on_machine_or_time_are_found(line, monkeypatch):
     monkeypatch.setitem(TREES, "songform/x.py", ast.parse(line))
     assert surroundings(TREES["songform/x.py"], imported_modules("songform/x.py"))
 
 
-def test_importing_a_module_of_songform_imports_nothing_slow():
-    names = of_floor("songform")
+def test_importing_a_module_of_songform_imports_no_slow_library():
+    names = of_layer("songform")
     wrong = {name: roots(imported_modules(name, when_imported(TREES[name]))) & SLOW_TO_IMPORT for name in names}
     assert offenders(names, wrong) == {}
 
 
 def test_everything_public_in_songform_has_a_docstring():
-    names = of_floor("songform")
+    names = of_layer("songform")
     assert offenders(names, {name: undocumented(TREES[name]) for name in names}) == {}
 
 
-def test_no_folder_holds_more_than_a_reader_can_take_in():
+def test_folders_have_at_most_16_modules_and_subfolders():
     folders = {path.parent for path in MODULES.values()}
     inside = {
         folder: [
@@ -204,12 +213,12 @@ def test_no_folder_holds_more_than_a_reader_can_take_in():
     }
     assert len(inside) > 20
     crowded = {folder.relative_to(ROOT).as_posix(): len(held) for folder, held in inside.items()}
-    assert {folder: count for folder, count in crowded.items() if count > MOST_IN_A_FOLDER} == {}
+    assert {folder: count for folder, count in crowded.items() if count > MAX_IN_FOLDER} == {}
 
 
-def test_no_module_is_a_drawer_for_odds_and_ends():
-    drawers = {"utils", "util", "helpers", "helper", "base", "common", "misc", "tools"}
-    assert {name for name in MODULES if Path(name).stem in drawers or Path(name).parent.name in drawers} == set()
+def test_no_module_or_folder_has_an_unspecific_name():
+    unspecific = {"utils", "util", "helpers", "helper", "base", "common", "misc", "tools"}
+    assert {name for name in MODULES if Path(name).stem in unspecific or Path(name).parent.name in unspecific} == set()
 
 
 @pytest.mark.parametrize(
@@ -219,7 +228,7 @@ def test_no_module_is_a_drawer_for_odds_and_ends():
         pytest.param("import runpy; runpy.run_module('flows.cli', run_name='__main__')", id="as python -m flows.cli"),
     ],
 )
-def test_help_waits_for_none_of_the_slow_libraries(way):
+def test_help_imports_no_slow_library(way):
     program = f"""
 import sys
 sys.argv = ["songform", "--help"]

@@ -1,10 +1,10 @@
-"""Measure how true the states are; docs/states.md holds the numbers.
+"""Study of the accuracy of the states; docs/states.md contains its results.
 
-    python -m benchmarks.study              # composed songs alone
-    python -m benchmarks.study FOLDER       # and songs with people's labels: SONG.mp3, SONG.1.lab, SONG.2.lab
+    python -m benchmarks.study              # composed songs only
+    python -m benchmarks.study FOLDER       # also songs with people's labels: SONG.mp3, SONG.1.lab, SONG.2.lab
 
-Nothing is random beyond the seeds, so all but the cost is the same on every run with the same NumPy, SciPy and
-scikit-learn. No network. Some minutes.
+All random numbers come from fixed seeds, so with the same versions of NumPy, SciPy and scikit-learn every run prints
+the same results, except for the cost. The study needs no network and takes some minutes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def main() -> None:
     corpora = composed_corpora()
     print_main(corpora)
     print_variants(corpora)
-    print("\nShare of frames that keep their name when the states are discovered in a random half, five times\n")
+    print(
+        "\nShare of frames that keep their state when states are discovered in a random half of the songs (5 halves)\n"
+    )
     print("| corpus | songs | mean | lowest | highest |\n|---|--:|--:|--:|--:|")
     print_stability("composed, the study's instruments", corpora.fit)
     print_stability("composed, other instruments", corpora.other_fit)
@@ -38,7 +40,7 @@ def main() -> None:
         print_stability("labelled", labelled)
         print_labelled(labelled)
     print_cost(fitted(corpora.fit), corpora.fit[0])
-    print(f"{time.perf_counter() - began:.0f} s on {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    print(f"Took {time.perf_counter() - began:.0f} s on {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.")
 
 
 if __name__ == "__main__":

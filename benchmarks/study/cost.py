@@ -1,4 +1,4 @@
-"""Cost: what context, states and segments take beside the extraction of the features."""
+"""Computing time of context, states and segments, compared with the extraction of the features."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["print_cost"]
 
 
 def print_cost(model: StateModel, song: Described) -> None:
-    """Print how many times as long a song's form takes as its features, on one song."""
+    """Print the ratio of the time to find the form of one song to the time to extract its features."""
     composed = synth.study_song(9105, duration=180.0)
     features, overview, n_samples = describe_audio([composed.y], sr=composed.sr)
     bundle = Bundle(model, None, 0.0, tuple(song.features.columns))
@@ -21,4 +21,4 @@ def print_cost(model: StateModel, song: Described) -> None:
         lambda: bundle.form(features, overview, n_samples / composed.sr),
         lambda: describe_audio([composed.y], sr=composed.sr),
     )
-    print(f"\nContext, states and segments / features and overview, a song of 180 s: {ratio:.2f} (bound 1)")
+    print(f"\nContext, states and segments / features and overview, song of 180 s: {ratio:.2f} (should be at most 1)")

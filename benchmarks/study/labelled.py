@@ -1,4 +1,4 @@
-"""Songs that people have labelled: how the segments of states agree with them, beside those who have not listened."""
+"""Agreement of the segments with people's labels, compared with simple baselines and with other people."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ ROWS = {
     "songform": "songform",
     "every_20_s": "a boundary every 20 s",
     "one_section": "the song as one section",
-    "people": "each person against the other",
+    "people": "each person compared with the other",
 }
 
 
 def print_labelled(songs: Sequence[Described]) -> None:
-    """Print the mean agreement of all songs; the states are discovered in the very songs."""
+    """Print the mean agreement of all songs; the states are discovered in the same songs."""
     model = fitted(songs)
     weak = ", ".join(f"{name} ({why})" for name, why in zip(model.states, model.weak, strict=True) if why) or "none"
-    print(f"\n{len(songs)} labelled songs; the states are discovered in them; weak names: {weak}\n")
-    print(f"| who | {' | '.join(MEASURES)} |")
+    print(f"\n{len(songs)} labelled songs; the states are discovered in the same songs; weak names: {weak}\n")
+    print(f"| segments | {' | '.join(MEASURES)} |")
     print(f"|---|{'--:|' * len(MEASURES)}")
     scores = [_scores(model, song) for song in songs]
     for who, words in ROWS.items():
@@ -35,7 +35,7 @@ def print_labelled(songs: Sequence[Described]) -> None:
         if mean:
             print(f"| {words} | {' | '.join(f'{mean[measure]:.3f}' for measure in MEASURES)} |")
     lengths = [length for song in songs for length in _lengths(model, song)]
-    print(f"\nSegments last {median(lengths):.1f} s in the median, the shortest {min(lengths):.1f} s.")
+    print(f"\nThe median length of a segment is {median(lengths):.1f} s, the shortest {min(lengths):.1f} s.")
 
 
 def _scores(model: StateModel, song: Described) -> dict[str, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Songs for the study: composed or decoded, extracted once, with what is known of their form."""
+"""Songs of the study, composed or read from files, with their features and their true or labelled form."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["Described", "composed_songs", "fitted", "labelled_songs", "named_fra
 
 @dataclass(frozen=True)
 class Described:
-    """A song, extracted: its tables, its unit vectors, and its true form or what people said of it."""
+    """Song with its feature tables, and its true sections or people's labels."""
 
     name: str
     features: pd.DataFrame
@@ -39,29 +39,29 @@ class Described:
     people: tuple[Annotation, ...] = ()
 
     def vectors(self) -> NDArray[np.float64]:
-        """Return the unit vectors, made anew: a variant may make others."""
+        """Return the unit vectors; they are not cached, because variants of the study change them."""
         return unit_vectors(self.features, self.overview)
 
 
 def composed_songs(n_songs: int, seed: int, instruments: str) -> list[Described]:
-    """Compose songs of the wide distribution, and extract them, on all cores."""
+    """Compose study songs and extract their features, on all cores."""
     seeds = np.random.SeedSequence(seed).generate_state(n_songs, np.uint64).tolist()
     return _on_all_cores(partial(_composed, instruments=instruments), seeds)
 
 
 def labelled_songs(folder: Path) -> list[Described]:
-    """Extract the songs of a folder that have labels beside them: SONG.mp3, SONG.1.lab, SONG.2.lab."""
+    """Extract the songs of a folder that have label files next to them: SONG.mp3, SONG.1.lab, SONG.2.lab."""
     audio = [path for path in sorted(folder.iterdir()) if path.suffix in {".mp3", ".ogg", ".flac", ".wav"}]
     return _on_all_cores(_labelled, [path for path in audio if _labels(path)])
 
 
 def fitted(songs: Sequence[Described]) -> StateModel:
-    """Discover the states of some songs, with the defaults."""
+    """Discover the states of some songs with default parameters."""
     return fit_states([song.vectors() for song in songs])
 
 
 def named_frames(model: StateModel, song: Described) -> NDArray[np.str_]:
-    """Return the state of each frame's centre, as a report would have it."""
+    """Return the state at the centre of each frame, as a report would show it."""
     bundle = Bundle(model, None, 0.0, tuple(song.features.columns))
     segments = bundle.form(song.features, song.overview, song.duration).segments
     sections = [synth.Section(segment.start, segment.end, segment.state) for segment in segments]
@@ -69,7 +69,7 @@ def named_frames(model: StateModel, song: Described) -> NDArray[np.str_]:
 
 
 def true_frames(song: Described) -> NDArray[np.str_]:
-    """Return the true state of each frame's centre, of a composed song."""
+    """Return the true state at the centre of each frame of a composed song."""
     return synth.states_at(song.sections, song.features.index.to_numpy())
 
 

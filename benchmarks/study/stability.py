@@ -1,4 +1,4 @@
-"""Stability: whether the same frames keep their names when the states are discovered anew in half of the corpus."""
+"""Stability of the states when they are discovered in random halves of the corpus."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ HALVES = 5
 
 
 def print_stability(name: str, songs: Sequence[Described]) -> None:
-    """Print the share of frames that keep their name in a model of a random half of the songs."""
+    """Print the share of frames that keep their state in models of random halves of the songs."""
     whole = fitted(songs)
-    said = np.concatenate([named_frames(whole, song) for song in songs])
+    assigned = np.concatenate([named_frames(whole, song) for song in songs])
     rng = np.random.default_rng(0)
     kept = []
     for _ in range(HALVES):
         half = rng.permutation(len(songs))[: len(songs) // 2]
         model = fitted([songs[i] for i in half])
-        kept.append(float((np.concatenate([named_frames(model, song) for song in songs]) == said).mean()))
+        kept.append(float((np.concatenate([named_frames(model, song) for song in songs]) == assigned).mean()))
     print(f"| {name} | {len(songs)} | {np.mean(kept):.3f} | {min(kept):.3f} | {max(kept):.3f} |")

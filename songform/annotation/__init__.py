@@ -1,1 +1,1 @@
-"""Labels that people give to songs: reading, writing and comparing them."""
+"""Annotations of songs: reading, writing and comparing labelled intervals."""

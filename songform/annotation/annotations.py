@@ -1,13 +1,13 @@
-"""Annotations: labelled stretches of time, by a person or by a model.
+"""Annotations: labelled intervals of a song, made by a person or by a model.
 
 Conventions
 -----------
-They are mir_eval's [1]_: intervals are an array of shape (n, 2), start and end in seconds from the song's beginning,
-beside a label each. A stretch of no length is a point: a mark that somebody set. Stretches may leave gaps and may
-overlap, as people's labels do; `partition` makes of them what the measures of agreement ask for.
+The conventions are those of mir_eval [1]_. Intervals are an array of shape (n, 2) with the start and the end in seconds
+from the beginning of the song, and each has a label. An interval of zero length is a point. Intervals may leave gaps
+and may overlap; `partition` removes both, as the segmentation scores require.
 
-Times are kept to the microsecond, as Audacity keeps them [2]_. So a time is the same number in every format, also
-where the format holds a start and a duration.
+Times are rounded to the microsecond, as in Audacity [2]_, so that a time is the same number in every format, even if
+the format stores a start and a duration.
 
 References
 ----------
@@ -31,7 +31,7 @@ from songform.structure.segments import Segment
 __all__ = ["TOLERANCE_SECONDS", "UNLABELLED", "Annotation", "fitted", "partition", "segment_annotation"]
 
 TOLERANCE_SECONDS = 0.5
-"""What people's labels may be off at a song's end, and the longest stretch without a label that is no gap."""
+"""Time in seconds by which labels may exceed the end of a song; shorter intervals without a label are not gaps."""
 
 UNLABELLED = "(unlabelled)"
 
@@ -42,29 +42,29 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """Labelled stretches of one song, in order of their starts.
+    """Labelled intervals of one song, sorted by start.
 
     Parameters
     ----------
     intervals : np.ndarray, shape=(n, 2)
-        Start and end of each stretch, in seconds; rounded to the microsecond.
+        Start and end of each interval in seconds. They are rounded to the microsecond.
     labels : sequence of str, length n
-        What each is; made plain, so that it fits on one line of any format.
+        Label of each interval. It is converted with `songform.plain_text`, so that it fits on one line.
     confidences : np.ndarray, shape=(n,), optional
-        How sure each is, 0 to 1; NaN where that is not known. Default: of none.
+        Confidence of each interval, from 0 to 1; NaN if it is unknown. By default, all are NaN.
     title : str
-        The song's.
+        Title of the song.
     duration : float, optional
-        The song's, in seconds.
+        Duration of the song in seconds.
     annotator : str
-        Who said so: a person, or a model's address.
+        Name of the person or model that made the annotation.
     tool : str
-        What it was made with.
+        Program with which the annotation was made.
 
     Raises
     ------
     ParameterError
-        If the shapes do not fit each other, a time is no time, or a confidence no share.
+        If the shapes do not match, an interval is invalid, or a confidence is not between 0 and 1.
     """
 
     intervals: Array
@@ -97,7 +97,7 @@ class Annotation:
 
     @property
     def is_point(self) -> NDArray[np.bool_]:
-        """Which stretches have no length, shape (n,)."""
+        """Whether each interval is a point, shape (n,)."""
         return np.asarray(self.intervals[:, 0] == self.intervals[:, 1])
 
 
@@ -109,7 +109,7 @@ def segment_annotation(
     Parameters
     ----------
     segments : sequence of Segment
-        They partition the song.
+        Segments that partition the song.
     title, annotator, tool : str
         As in `Annotation`.
     """
@@ -125,65 +125,69 @@ def segment_annotation(
 
 
 def fitted(annotation: Annotation, duration: float) -> tuple[Annotation, list[str]]:
-    """Fit a person's labels to the track they are put beside.
+    """Fit an annotation to the track that it describes.
 
-    What hangs over the end by at most 0.5 s is clipped: files are rounded, and decoders pad. Where all labels are
-    points, each begins a section that lasts until the next; a last point named `end` only ends the one before it.
+    Labels that exceed the end of the track by at most 0.5 s are clipped, because times in files are rounded and
+    decoders pad the sound. If all labels are points, each one starts a section that lasts until the next point; a last
+    point labelled `end` only ends the section before it.
 
     Parameters
     ----------
     annotation : Annotation
-        As it was read.
+        Annotation as it was read.
     duration : float > 0
-        The track's duration in seconds.
+        Duration of the track in seconds.
 
     Returns
     -------
     annotation : Annotation
-        Within `[0, duration]`, without points.
+        Intervals within `[0, duration]`, without points.
     notes : list of str
-        A sentence for whatever is odd: gaps, overlaps, points beside sections.
+        One sentence each for gaps, for overlaps, and for points that are ignored because other labels have a length.
 
     Raises
     ------
     AnnotationError
-        If there is no label, or one reaches beyond the end by more than 0.5 s.
+        If there is no label within the track, or a label exceeds the end of the track by more than 0.5 s.
     """
     if not len(annotation):
-        raise AnnotationError("there is no label in it; was it saved before the labels were set?")
+        raise AnnotationError("it contains no labels; was it saved before any label was added?")
     reach = float(annotation.intervals.max())
     if reach > duration + TOLERANCE_SECONDS:
         raise AnnotationError(
-            f"its labels reach to {reach:.1f} s, but the track ends at {duration:.1f} s: they belong to another "
-            "song, or to another version of it"
+            f"its labels extend to {reach:.1f} s, but the track ends at {duration:.1f} s; they probably belong to "
+            "another song or to another version of this one"
         )
     sections, n_dropped = _sections(annotation, duration)
     if not len(sections):
-        raise AnnotationError("none of its labels lies within the track")
-    notes = [f"{n_dropped} point{'' if n_dropped == 1 else 's'} beside sections left out"] if n_dropped else []
-    gaps, overlaps = _gaps(sections.intervals, duration), _overlaps(sections.intervals)
-    return replace(sections, duration=duration), notes + _told(gaps, "without a label") + _told(
-        overlaps, "labelled twice"
+        raise AnnotationError("none of its labels is within the track")
+    ignored = (
+        f"{n_dropped} label without a length was" if n_dropped == 1 else f"{n_dropped} labels without a length were"
     )
+    notes = [f"{ignored} ignored"] if n_dropped else []
+    notes += _interval_notes(_gaps(sections.intervals, duration), "no label")
+    notes += _interval_notes(_overlaps(sections.intervals), "more than one label")
+    return replace(sections, duration=duration), notes
 
 
 def partition(annotation: Annotation, duration: float) -> Annotation:
-    """Return an annotation that covers a song from 0 to its end, without gap and without overlap.
+    """Return an annotation that covers a song from 0 to its end, without gaps and without overlaps.
 
-    Of two labels at one time the one that began later holds. What has no label is `UNLABELLED`; but where that is
-    shorter than 0.5 s, the label before it, or at the song's beginning the one after it, reaches across.
+    Where labels overlap, the one that starts later is used. Gaps are labelled `UNLABELLED`. A gap shorter than 0.5 s is
+    closed instead by extending the interval before it, or the first interval if the gap is at the beginning.
 
     Parameters
     ----------
     annotation : Annotation
-        Any; what lies beyond the end is cut off.
+        Any annotation. Anything beyond the end of the song is cut off.
     duration : float > 0
-        The song's duration in seconds.
+        Duration of the song in seconds.
 
     Returns
     -------
     Annotation
-        Neighbours may have the same label: a person who draws a boundary between two verses means it.
+        Adjacent intervals are not merged if their labels are the same, because annotators set such boundaries on
+        purpose.
     """
     sections = _sections(annotation, duration)[0]
     edges = np.unique(np.concatenate(([0.0, np.round(duration, _DECIMALS)], sections.intervals.ravel())))
@@ -200,23 +204,24 @@ def partition(annotation: Annotation, duration: float) -> Annotation:
 def _check_rows(intervals: Array, labels: Sequence[str], confidences: Array) -> None:
     if intervals.shape != (len(labels), 2) or confidences.shape != (len(labels),):
         msg = (
-            f"an annotation holds a start, an end and a confidence for each of its {len(labels)} labels, not "
-            f"intervals of shape {intervals.shape} and confidences of shape {confidences.shape}"
+            f"an annotation needs a start, an end and a confidence for each of its {len(labels)} labels, but "
+            f"intervals have shape {intervals.shape} and confidences have shape {confidences.shape}"
         )
         raise ParameterError(msg)
     wrong = ~(np.isfinite(intervals).all(axis=1) & (intervals[:, 0] >= 0) & (intervals[:, 1] >= intervals[:, 0]))
     if wrong.any():
         start, end = intervals[wrong][0]
         raise ParameterError(
-            f"a stretch of time begins at 0 s or later and does not end before that, not {start} to {end}"
+            "an interval must start at 0 s or later and must not end before it starts, "
+            f"but one goes from {start} to {end} s"
         )
-    doubtful = ~(np.isnan(confidences) | ((confidences >= 0) & (confidences <= 1)))
-    if doubtful.any():
-        raise ParameterError(f"a confidence lies between 0 and 1, not at {confidences[doubtful][0]}")
+    invalid = ~(np.isnan(confidences) | ((confidences >= 0) & (confidences <= 1)))
+    if invalid.any():
+        raise ParameterError(f"confidences must be between 0 and 1, not {confidences[invalid][0]}")
 
 
 def _sections(annotation: Annotation, duration: float) -> tuple[Annotation, int]:
-    """Return the annotation within the song and without points, and how many points were left out."""
+    """Return the annotation within the song and without points, and the number of points that were ignored."""
     intervals, points = annotation.intervals, annotation.is_point
     n_dropped = 0
     if len(annotation) and points.all():
@@ -232,35 +237,35 @@ def _sections(annotation: Annotation, duration: float) -> tuple[Annotation, int]
 
 
 def _gaps(intervals: Array, duration: float) -> list[tuple[float, float]]:
-    """Return the stretches that no interval covers, but for the shortest."""
+    """Return the intervals of at least 0.5 s that have no label."""
     reached = np.maximum.accumulate(np.append(0.0, intervals[:, 1]))
     begins = np.append(intervals[:, 0], duration)
     return [(float(a), float(b)) for a, b in zip(reached, begins, strict=True) if b - a >= TOLERANCE_SECONDS]
 
 
 def _overlaps(intervals: Array) -> list[tuple[float, float]]:
-    """Return the stretches that an interval shares with those before it, but for roundings."""
+    """Return the overlaps of each interval with those before it, except those due to rounding."""
     reached = np.maximum.accumulate(intervals[:, 1])
     shared = zip(intervals[1:, 0], np.minimum(reached[:-1], intervals[1:, 1]), strict=True)
     return [(float(a), float(b)) for a, b in shared if b - a > 0.01]
 
 
-def _told(stretches: list[tuple[float, float]], what: str) -> list[str]:
-    if not stretches:
+def _interval_notes(intervals: list[tuple[float, float]], labels: str) -> list[str]:
+    if not intervals:
         return []
-    (start, end), *others = stretches
-    more = f" and {len(others)} more such {'stretch' if len(others) == 1 else 'stretches'}" if others else ""
-    return [f"{start:.1f} to {end:.1f} s is {what}{more}"]
+    (start, end), *others = intervals
+    more = f" (and {len(others)} more such interval{'' if len(others) == 1 else 's'})" if others else ""
+    return [f"{start:.1f} to {end:.1f} s has {labels}{more}"]
 
 
 def _runs(owners: NDArray[np.intp]) -> list[tuple[int, int, int]]:
-    """Return the first cell, the cell after the last, and the owner of each run of cells with one owner."""
+    """Return the first cell, the cell after the last, and the owner of each run of cells with the same owner."""
     starts = np.flatnonzero(np.r_[True, np.diff(owners) != 0])
     return [(int(a), int(b), int(owners[a])) for a, b in pairwise(np.r_[starts, len(owners)])]
 
 
 def _without_slivers(runs: list[tuple[int, int, int]], edges: Array) -> list[tuple[int, int, int]]:
-    """Give short runs without an owner to the run before them, or to the first that has one."""
+    """Merge short runs without an owner into the run before them, or into the first run with an owner."""
     kept: list[tuple[int, int, int]] = []
     for first, last, owner in runs:
         is_sliver = owner < 0 and edges[last] - edges[first] < TOLERANCE_SECONDS

@@ -1,19 +1,20 @@
-"""Segmentation scores: how far two segmentations of a song are alike, by mir_eval's measures [1]_.
+"""Segmentation scores: agreement of two segmentations of a song, measured as in mir_eval [1]_.
 
-Both are made partitions of the song first (`songform.annotation.annotations.partition`): mir_eval's measures ask for
-that.
+The measures require partitions of the song, so both segmentations are converted with
+`songform.annotation.annotations.partition` first.
 
 Measures
 --------
-Each has a precision, a recall and an F, between 0 and 1.
+Each measure has a precision, a recall and an F-measure, between 0 and 1.
 
-- `boundary_*_0.5`, `boundary_*_3`: a boundary counts as found if the other has one within 0.5 s or 3 s [2]_.
-- `trimmed_*`: the same without the song's beginning and end, which everyone finds.
-- `pairwise_*`: of all pairs of moments (each 0.1 s) that one puts under one label, how many the other does, too [3]_.
-- `v_*`: what the labels of one tell about the labels of the other, normalised conditional entropies [4]_: precision
-  falls where the estimate splits what belongs together, recall where it joins what does not.
+- `boundary_*_0.5`, `boundary_*_3`: a boundary is a hit if the other segmentation has one within 0.5 s or 3 s [2]_.
+- `trimmed_*`: the same without the beginning and the end of the song, which every segmentation contains.
+- `pairwise_*`: share of the pairs of 0.1 s frames with the same label in one segmentation that also have the same label
+  in the other [3]_.
+- `v_*`: normalised conditional entropies of the labels [4]_. Precision decreases if the estimate splits a label of the
+  reference, recall if it merges labels.
 
-The last two ask which moments are alike, not what they are called: `A` and `Calm` may mean the same.
+The last two compare which frames have the same label. They do not depend on the names of the labels.
 
 References
 ----------
@@ -45,13 +46,13 @@ __all__ = [
     "song_scores",
 ]
 
-VERSION = 1  # counts up when the same two segmentations get other scores
+VERSION = 1  # increase this when the same two segmentations get different scores
 
 BASELINES = {"every_20_s": 20.0, "one_section": np.inf}
-"""Segmentations that know nothing of the song: a boundary every so many seconds, each section with its own label."""
+"""Trivial segmentations: time between boundaries in seconds, by name. Each section has its own label."""
 
 _WINDOWS = {"0.5": 0.5, "3": 3.0}
-_FRAME = 0.1  # seconds; mir_eval's
+_FRAME = 0.1  # seconds, as in mir_eval
 _PARTS = ("precision", "recall", "f")
 
 MEASURES = tuple(
@@ -65,32 +66,32 @@ MEASURES = tuple(
     for window in windows
     for part in _PARTS
 )
-"""The names of all scores."""
+"""Names of all scores."""
 
 
 def agreement(reference: Annotation, estimate: Annotation, duration: float) -> dict[str, float]:
-    """Return how far an estimate agrees with a reference.
+    """Score an estimated segmentation against a reference.
 
     Parameters
     ----------
     reference, estimate : Annotation
-        Of the same song; what has no label there is taken for a section of its own.
+        Annotations of the same song. Parts without a label count as sections with the label `UNLABELLED`.
     duration : float > 0
-        The song's duration in seconds.
+        Duration of the song in seconds.
 
     Returns
     -------
     dict
-        A score, 0 to 1, for each of `MEASURES`. Without a boundary, or with a single label, there is nothing to agree
-        on and a score is 0, as mir_eval has it.
+        One score from 0 to 1 for each of `MEASURES`. As in mir_eval, a score is 0 if there is no boundary, or only one
+        label, to compare.
 
     Raises
     ------
     ParameterError
-        If the duration is no positive time.
+        If the duration is not a positive number.
     """
     if not 0 < duration < np.inf:
-        raise ParameterError(f"duration must be positive seconds, not {duration}")
+        raise ParameterError(f"duration must be a positive number of seconds, not {duration}")
     ours, theirs = (partition(annotation, duration) for annotation in (reference, estimate))
     scores = [
         boundary_scores(ours.intervals, theirs.intervals, window=window, trim=trim)
@@ -103,35 +104,37 @@ def agreement(reference: Annotation, estimate: Annotation, duration: float) -> d
 
 
 def song_scores(people: Mapping[str, Annotation], estimate: Annotation, duration: float) -> dict[str, dict[str, float]]:
-    """Return how an estimate agrees with people, and for comparison how people and `BASELINES` do.
+    """Score an estimate, the `BASELINES` and people against the annotations of people.
 
     Parameters
     ----------
     people : mapping of str to Annotation
-        What each person said of the song; at least one.
+        Annotation of the song by each person; at least one.
     estimate : Annotation
-        What is to be judged.
+        Annotation to score.
     duration : float > 0
-        The song's duration in seconds.
+        Duration of the song in seconds.
 
     Returns
     -------
     dict of str to dict
-        The scores of `songform`, the estimate, and of each baseline: the mean over the people. Where there are two
-        people or more, also of `people`: the mean over each against each other.
+        Scores of the estimate, under the name `songform`, and of each baseline, as means over the people. With two or
+        more people there is also `people`, the mean over all ordered pairs of people.
 
     Raises
     ------
     ParameterError
-        If nobody said anything.
+        If there is no annotation by a person.
     """
     if not people:
-        raise ParameterError("an estimate is compared with what people said, but there is nobody")
-    judged = {"songform": estimate}
-    judged |= {name: regular_annotation(duration, seconds) for name, seconds in BASELINES.items()}
+        raise ParameterError(
+            "people must contain at least one annotation, not 0; the estimate is compared with these annotations"
+        )
+    estimates = {"songform": estimate}
+    estimates |= {name: regular_annotation(duration, seconds) for name, seconds in BASELINES.items()}
     scores = {
         name: mean_scores(agreement(person, annotation, duration) for person in people.values())
-        for name, annotation in judged.items()
+        for name, annotation in estimates.items()
     }
     pairs = [agreement(one, other, duration) for one, other in permutations(people.values(), 2)]
     return scores | ({"people": mean_scores(pairs)} if pairs else {})
@@ -140,28 +143,28 @@ def song_scores(people: Mapping[str, Annotation], estimate: Annotation, duration
 def boundary_scores(
     reference: NDArray[np.float64], estimate: NDArray[np.float64], *, window: float, trim: bool
 ) -> tuple[float, float, float]:
-    """Return precision, recall and F of an estimate's boundaries: `mir_eval.segment.detection`.
+    """Return precision, recall and F-measure of an estimate's boundaries, as `mir_eval.segment.detection` does.
 
     Parameters
     ----------
     reference, estimate : np.ndarray, shape=(n, 2)
         Intervals that partition the song, in seconds.
     window : float > 0
-        How far a boundary may be off, in seconds.
+        Largest time in seconds between two boundaries that match.
     trim : bool
-        Leave out the first and the last.
+        Whether to ignore the first and the last boundary.
     """
     if trim and min(len(reference), len(estimate)) < 2:
-        return 0.0, 0.0, 0.0  # mir_eval says the same, and warns
+        return 0.0, 0.0, 0.0  # as mir_eval does, but without its warning
     precision, recall, f = segment.detection(reference, estimate, window=window, trim=trim)
     return precision, recall, f
 
 
 def pairwise_scores(reference: Annotation, estimate: Annotation) -> tuple[float, float, float]:
-    """Return precision, recall and F of the pairs of moments that an estimate puts under one label.
+    """Return precision, recall and F-measure of the pairs of frames with the same label in an estimate.
 
-    The numbers of `mir_eval.segment.pairwise`, which holds a matrix of all pairs: 5 GB for a mix of two hours. Counted
-    by pairs of labels instead, the memory is linear in the song's length.
+    The scores are those of `mir_eval.segment.pairwise`, which computes a matrix of all pairs and needs 5 GB for a mix
+    of two hours. Here, pairs are counted per pair of labels, so that memory is linear in the length of the song.
 
     Parameters
     ----------
@@ -175,14 +178,14 @@ def pairwise_scores(reference: Annotation, estimate: Annotation) -> tuple[float,
 
 
 def regular_annotation(duration: float, seconds: float) -> Annotation:
-    """Return the segmentation of one who has not heard the song: a boundary every so many seconds.
+    """Return a segmentation with boundaries at regular intervals, which is independent of the sound.
 
     Parameters
     ----------
     duration : float > 0
-        The song's duration in seconds.
+        Duration of the song in seconds.
     seconds : float > 0
-        From one boundary to the next; infinite: the song is one section.
+        Time between two boundaries in seconds. If it is infinite, the song is one section.
     """
     inner = np.arange(seconds, duration, seconds) if np.isfinite(seconds) else np.empty(0)
     edges = np.concatenate(([0.0], inner, [duration]))
@@ -191,18 +194,18 @@ def regular_annotation(duration: float, seconds: float) -> Annotation:
 
 
 def mean_scores(scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean of each measure; nothing of nothing."""
+    """Return the mean of each measure, or an empty dict if there are no scores."""
     table: Sequence[Mapping[str, float]] = list(scores)
     return {name: float(np.mean([row[name] for row in table])) for name in MEASURES} if table else {}
 
 
 def _moments(annotation: Annotation) -> NDArray[np.intp]:
-    """Return the label of each 0.1 s as a number, sampled where mir_eval samples."""
+    """Return the label of each 0.1 s frame as a number, sampled as in mir_eval."""
     _, sampled = util.intervals_to_samples(annotation.intervals, list(annotation.labels), sample_size=_FRAME)
     return np.asarray(util.index_labels(sampled)[0], np.intp)
 
 
 def _pairs(moments: NDArray[np.intp]) -> int:
-    """Return the number of pairs of moments with the same number."""
+    """Return the number of pairs of frames with the same number."""
     counts = np.bincount(moments)
     return int((counts * (counts - 1) // 2).sum())

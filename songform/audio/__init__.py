@@ -1,1 +1,1 @@
-"""Audio files as streams of checked, mono samples."""
+"""Audio files, decoded and checked as streams of mono samples."""

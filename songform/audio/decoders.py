@@ -1,17 +1,21 @@
-"""Decoders: an audio file as a stream of blocks, by libsndfile or by ffmpeg.
+"""Decoders that read an audio file as a stream of blocks, using libsndfile or ffmpeg.
 
-Both give the file's own sampling rate and all its channels, float32, in blocks of 65,536 sample times. libsndfile reads
-WAV, FLAC, Ogg (Vorbis and Opus), MP3 and more inside this process, and its bytes are hashed on their way to it.
-Everything else (M4A, WebM, ...), and FLAC or WAV that was streamed and does not know its length, goes through a pipe
-from ffmpeg. ffmpeg opens the file itself, as it must jump about in it, so there the hash is a reading of its own.
-`HashingFile` computes the SHA-256 while libsndfile reads; what the decoder left out (a picture in a tag, a list of
-chapters at the end) is read when the hash is asked for.
+Both decoders return float32 samples at the file's own sampling rate, with all channels, in blocks of 65,536 samples per
+channel. libsndfile reads WAV, FLAC, Ogg (Vorbis and Opus), MP3 and other formats inside this process. `HashingFile`
+computes the SHA-256 of the file while libsndfile reads it. Parts that the decoder skips, such as a picture in a tag or
+a list of chapters at the end, are read when the hash is requested.
 
-ffmpeg is not asked to mix the channels: its `-ac 1` keeps the power, not the mean, and is up to 3 dB louder.
+ffmpeg decodes everything else (M4A, WebM, ...), and also streamed FLAC and WAV files whose header does not contain the
+length. ffmpeg opens the file itself because it needs to seek, and its output is read through a pipe. In this case the
+file is read a second time to compute the hash.
+
+ffmpeg does not mix the channels here: its option `-ac 1` preserves the power instead of the mean, and its output is up
+to 3 dB louder.
 
 References
 ----------
-libsndfile (`soundfile.SoundFile`); ffmpeg's `wav` muxer, whose header on a pipe gives the format, and no length.
+libsndfile (`soundfile.SoundFile`); ffmpeg's `wav` muxer, whose header contains the format but no length when it writes
+to a pipe.
 """
 
 from __future__ import annotations
@@ -43,16 +47,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Decoder", "HashingFile", "open_decoder"]
 
-BUFFER = 65_536  # bytes that are read at a time: decoders ask for a few hundred
+BUFFER = 65_536  # bytes per read; decoders request only a few hundred at a time
 
 
 class HashingFile(io.BufferedReader):
-    """A file, open to be read, that hashes each byte when it is first read from the disk.
+    """A file opened for reading that hashes each byte when it is first read from disk.
 
     Parameters
     ----------
     path : Path
-        The file. It keeps its name to itself: whoever reads it looks at what it is, not at what its suffix says.
+        Path of the file. The attribute `name` is empty, so that decoders identify the format by the content of the file
+        and not by its suffix.
 
     Examples
     --------
@@ -69,33 +74,36 @@ class HashingFile(io.BufferedReader):
 
     @property
     def error(self) -> OSError | None:
-        """What the disk refused, if it did: nothing can be raised through libsndfile, so it sees the file's end."""
+        """The error of a failed read, or None.
+
+        Exceptions cannot pass through libsndfile, which therefore treats a failed read as the end of the file.
+        """
         return self._bytes.error
 
     def n_unread(self) -> int:
-        """Return how many bytes lie behind those that were read from the beginning on, without a gap."""
+        """Return the number of bytes after the contiguous part of the file that was read from the beginning."""
         return os.fstat(self.fileno()).st_size - self._bytes.n_hashed
 
     def sha256(self) -> str:
-        """Return the hash of the whole file in hex digits; what nobody has read so far is read now.
+        """Return the hash of the whole file as hex digits.
 
-        Whoever reads the file goes on where he was.
+        Bytes that have not been read yet are read now. The current position in the file does not change.
 
         Raises
         ------
         OSError
-            If the disk refused any of it.
+            If a part of the file could not be read.
         """
         return self._bytes.sha256()
 
 
 class _HashedBytes(io.FileIO):
-    """The file under the buffer."""
+    """The unbuffered file below a `HashingFile`."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(str(path), "rb")  # the name that an error tells
+        super().__init__(str(path), "rb")  # errors contain this name
         self.error: OSError | None = None
-        self.n_hashed = 0  # the file's first bytes that were hashed
+        self.n_hashed = 0  # number of bytes hashed so far, from the beginning
         self._hash = hashlib.sha256()
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
@@ -122,27 +130,27 @@ class _HashedBytes(io.FileIO):
         return self._hash.hexdigest()
 
 
-BLOCK_LENGTH = 65_536  # sample times in a block: a quarter of a megabyte a channel
-MAX_TRAILING_BYTES = 2**18  # bytes behind the last frame of FLAC: there may be a tag, but no music
-UNKNOWN_FRAMES = 2**62  # libsndfile's length of a FLAC that was streamed is about 2**63 samples
+BLOCK_LENGTH = 65_536  # samples per channel in a block: 256 kB per channel
+MAX_TRAILING_BYTES = 2**18  # bytes after the last FLAC frame; a tag may be there, but no audio
+UNKNOWN_FRAMES = 2**62  # libsndfile reports about 2**63 samples for a streamed FLAC file
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """An open file.
+    """An audio file opened by a decoder.
 
     Attributes
     ----------
     name : str
-        The decoder and its version, e.g. ``libsndfile 1.2.2`` or ``ffmpeg n9.0.2``.
+        Name and version of the decoder, e.g. ``libsndfile 1.2.2`` or ``ffmpeg n9.0.2``.
     sr, channels : int
-        The file's own sampling rate, in Hz, and number of channels.
+        Sampling rate of the file in Hz, and number of channels.
     blocks : iterator of np.ndarray, shape (n, channels)
-        The samples, float32. Raises `DecodingError` where the decoder gives up.
+        Blocks of float32 samples. The iterator raises `DecodingError` if decoding fails.
     sha256 : callable
-        Gives the hash of the file, quickest when the blocks are read.
+        Returns the SHA-256 of the file; fastest after all blocks have been read.
     banner : str
-        What ffmpeg says of the file; empty if it was not asked.
+        Description of the file printed by ffmpeg; empty if ffmpeg was not used.
     """
 
     name: str
@@ -154,24 +162,24 @@ class Decoder:
 
 
 class DecodingError(Exception):
-    """The decoder gave up in the middle of a file; its text is what the decoder said."""
+    """Decoding failed in the middle of a file; the message is the decoder's own."""
 
 
 @contextmanager
 def open_decoder(path: Path, *, ffmpeg: str | None = None) -> Iterator[Decoder]:
-    """Open a file with the decoder that can read it.
+    """Open a file with a decoder that can read it.
 
     Parameters
     ----------
     path : Path
-        An audio file.
+        Path of an audio file.
     ffmpeg : str, optional
         Path of the ffmpeg executable.
 
     Raises
     ------
     AudioError
-        If there is no sound in the file, or ffmpeg is needed and was not given.
+        If the file contains no audio, or if ffmpeg is needed and was not given.
     """
     with HashingFile(path) as bytes_of_file:
         file = _sound_file(bytes_of_file)
@@ -187,10 +195,10 @@ def open_decoder(path: Path, *, ffmpeg: str | None = None) -> Iterator[Decoder]:
 
 
 class _SoundStream(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """A sound file that is read from its beginning to its end."""
+    """A sound file that is read sequentially from beginning to end."""
 
     def seekable(self) -> bool:
-        # soundfile would seek, after each block, to where it is already: an MP3 decoder starts anew each time.
+        # soundfile would otherwise seek to the current position after each block, which restarts an MP3 decoder.
         return False
 
 
@@ -199,7 +207,7 @@ def _sound_file(bytes_of_file: HashingFile) -> soundfile.SoundFile | None:
         file = _SoundStream(bytes_of_file)
     except soundfile.SoundFileError:
         return None
-    # A length that its writer could not know: the largest one in FLAC; none in WAV, which may be an empty song, too.
+    # The writer did not know the length: FLAC then reports a huge length, and WAV reports 0, like an empty song.
     if file.frames >= UNKNOWN_FRAMES or (file.frames == 0 and file.format in {"WAV", "WAVEX", "RF64"}):
         file.close()
         return None
@@ -215,7 +223,7 @@ def _sound_file_blocks(file: soundfile.SoundFile, bytes_of_file: HashingFile) ->
     if bytes_of_file.error:
         raise bytes_of_file.error
     if file.format == "FLAC" and bytes_of_file.n_unread() > MAX_TRAILING_BYTES:
-        raise DecodingError(f"its header ends it there, but {bytes_of_file.n_unread()} bytes follow")
+        raise DecodingError(f"according to its header the audio ends here, but {bytes_of_file.n_unread()} bytes follow")
 
 
 @contextmanager
@@ -223,7 +231,7 @@ def _ffmpeg_decoder(path: Path, bytes_of_file: HashingFile, ffmpeg: str | None) 
     if ffmpeg is None:
         raise AudioError(
             f"{path.name} cannot be read by libsndfile and needs ffmpeg, which was not found; "
-            "install the Python package imageio-ffmpeg, or ffmpeg itself",
+            "install the Python package imageio-ffmpeg or ffmpeg itself",
             "environment",
         )
     banner = ffmpeg_banner(path, ffmpeg)
@@ -238,7 +246,7 @@ def _ffmpeg_decoder(path: Path, bytes_of_file: HashingFile, ffmpeg: str | None) 
 @contextmanager
 def _ffmpeg_pipe(path: Path, ffmpeg: str) -> Iterator[tuple[IO[bytes], IO[bytes], subprocess.Popen[bytes]]]:
     command = [ffmpeg, "-v", "error", *ffmpeg_input(path), "-vn", "-f", "wav", "-c:a", "pcm_f32le", "pipe:1"]
-    # The messages go to a file: a full pipe that nobody reads would stop ffmpeg.
+    # Messages are written to a file because ffmpeg would block on a full pipe that is not read.
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process,  # noqa: S603 - no shell; the caller names the program
@@ -246,12 +254,12 @@ def _ffmpeg_pipe(path: Path, ffmpeg: str) -> Iterator[tuple[IO[bytes], IO[bytes]
         try:
             yield cast("IO[bytes]", process.stdout), errors, process
         finally:
-            process.kill()  # whoever stops reading early does not wait for the rest
+            process.kill()  # so that a caller who stops reading early does not wait for the rest
 
 
 def _wav_format(stdout: IO[bytes], path: Path, errors: IO[bytes]) -> tuple[int, int]:
     sr = channels = 0
-    stdout.read(12)  # RIFF, a size that a pipe cannot know, WAVE
+    stdout.read(12)  # RIFF, a size that is not known on a pipe, WAVE
     while len(head := stdout.read(8)) == 8:
         name, size = struct.unpack("<4sI", head)
         if name == b"data":
@@ -260,8 +268,8 @@ def _wav_format(stdout: IO[bytes], path: Path, errors: IO[bytes]) -> tuple[int, 
         if name == b"fmt ":
             channels, sr = struct.unpack_from("<HI", body, 2)
     raise AudioError(
-        f"{path.name} holds no audio that ffmpeg can read ({_last_line(errors)}); "
-        "it may be a web page, cut short, or no audio file at all"
+        f"{path.name} contains no audio that ffmpeg can read ({_last_line(errors)}); "
+        "it may be a web page, an incomplete file, or not an audio file; check the file or find another copy"
     )
 
 
@@ -270,7 +278,7 @@ def _pipe_blocks(
 ) -> Iterator[NDArray[np.float32]]:
     width = 4 * channels
     while data := stdout.read(BLOCK_LENGTH * width):
-        if whole := len(data) // width:  # ffmpeg may die in the middle of a sample
+        if whole := len(data) // width:  # ffmpeg may end in the middle of a sample
             yield np.frombuffer(data, "<f4", whole * channels).reshape(-1, channels)
     if process.wait():
         raise DecodingError(f"ffmpeg: {_last_line(errors)}")
@@ -280,4 +288,4 @@ def _last_line(errors: IO[bytes]) -> str:
     errors.seek(0)
     lines = errors.read().decode(errors="replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "no message")
-    return re.sub(r"\[[^]]* @ 0x[0-9a-f]+\] ", "", last)  # an address in memory helps nobody
+    return re.sub(r"\[[^]]* @ 0x[0-9a-f]+\] ", "", last)  # remove the memory address, which is of no use to the reader

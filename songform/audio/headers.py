@@ -1,14 +1,14 @@
-"""Audio headers: how long an audio file says it is.
+"""Durations announced by the headers of audio files.
 
-A download or a copy that broke off leaves a file that decodes without complaint, only shorter. Many containers announce
-their length at the start, where it survives the cut:
+An interrupted download or copy leaves a shorter file that often decodes without an error. Many containers announce
+their length at the start of the file, so that it is still known if the end of the file is missing:
 
-* WAV: the size of the data chunk. A writer that streams puts 0 or all ones there, which announces nothing.
+* WAV: the size of the data chunk. A streaming writer stores 0 or all ones there, which announces nothing.
 * FLAC: the number of samples; 0 when streamed.
-* MP3: the number of frames in the Xing or Info tag, where there is one. A length guessed from the file's size and bit
-  rate shrinks with the file and is not used.
-* Ogg: nothing; the length is the position of the last page.
-* all others (M4A, WebM, ...): the duration that ffmpeg reads from the header, unless it is guessed.
+* MP3: the number of frames in the Xing or Info tag, if there is one. A length estimated from file size and bit rate is
+  not used, because it decreases with the size of the file.
+* Ogg: nothing; the length is stored in the last page.
+* all others (M4A, WebM, ...): the duration that ffmpeg reads from the header, unless ffmpeg estimates it.
 
 References
 ----------
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 __all__ = ["announced_duration", "banner_duration", "ffmpeg_banner", "ffmpeg_input", "is_cut_short"]
 
-# As ffmpeg calls them. None of them names other files or addresses, as hls, dash, concat and sdp do.
+# Names as in ffmpeg. Formats that refer to other files or addresses (hls, dash, concat, sdp) are not in the list.
 CONTAINERS = (
     "aa,aac,aax,ac3,ac4,aiff,amr,ape,apm,asf,au,avi,caf,dff,dsf,dts,dtshd,eac3,flac,flv,loas,matroska,webm,mlp,mov,mp4,"
     "m4a,mp3,mpc,mpc8,mpeg,mpegts,nut,ogg,oma,qcp,rm,rso,shn,sox,swf,tak,truehd,tta,voc,vqf,w64,wav,wtv,wv,xwma"
 )
 
-# What writers of WAV put in place of a length that they cannot know. Some programs put other numbers there, near 2 GB;
-# but a number that might be a length is taken for one, or a file that was cut would pass for whole.
+# Sizes that WAV writers store when they do not know the length. Some programs store other values near 2 GB, but any
+# value that could be a length is treated as one; otherwise an incomplete file would be accepted.
 UNKNOWN_SIZES = {0, 2**32 - 1, 2**64 - 1}  # the last one in RF64
 
-# An MPEG audio header of four bytes, a checksum or none, side information of one of three sizes, the tag with a count.
+# A four-byte MPEG audio header, an optional checksum, side information of one of three sizes, and a tag with a count.
 XING = re.compile(
     rb"(\xff[\xe2-\xff]..)(?:..)?(?:.{32}|.{17}|.{9})(?:Xing|Info)\x00\x00\x00[\x01\x03\x05\x07\x09\x0b\x0d\x0f](.{4})",
     re.DOTALL,
@@ -48,37 +48,37 @@ XING = re.compile(
 
 
 def is_cut_short(decoded: float, announced: float | None) -> bool:
-    """Tell whether so much of an announced duration is missing that it was cut: more than 2 s and more than 2 %.
+    """Return whether more than 2 s and more than 2 % of an announced duration are missing.
 
     Parameters
     ----------
     decoded : float
-        Seconds that were decoded.
+        Decoded duration in seconds.
     announced : float, optional
-        Seconds that the container or the site announced; None announces nothing.
+        Duration in seconds that the container or the site announced. With None the result is False.
     """
     return announced is not None and announced - decoded > max(2.0, 0.02 * announced)
 
 
 def announced_duration(path: str | Path, *, ffmpeg: str | None = None) -> float | None:
-    """Read how long a file says it is.
+    """Read the duration that the header of a file announces.
 
     Parameters
     ----------
     path : path
-        An audio file.
+        Path of an audio file.
     ffmpeg : str, optional
-        Path of the ffmpeg executable, for the containers that need it.
+        Path of the ffmpeg executable, which some containers need.
 
     Returns
     -------
     float or None
-        Seconds, or None if the file announces nothing, or nothing that can be read without ffmpeg.
+        Duration in seconds, or None if the file announces none or if ffmpeg is needed to read it and was not given.
 
     Raises
     ------
     AudioError
-        If a WAV file announces less than it holds.
+        If a WAV file announces less audio than it contains.
     """
     with Path(path).open("rb") as file:
         _skip_id3(file)
@@ -96,36 +96,36 @@ def announced_duration(path: str | Path, *, ffmpeg: str | None = None) -> float 
 
 
 def ffmpeg_banner(path: str | Path, ffmpeg: str) -> str:
-    """Let ffmpeg print its version and what it finds in a file, without decoding it.
+    """Return the version of ffmpeg and its description of a file, which is not decoded.
 
     Raises
     ------
     AudioError
-        Of the class `environment`, if ffmpeg cannot be started.
+        If ffmpeg cannot be started; the failure class is `environment`.
     """
     try:
         run = subprocess.run([ffmpeg, *ffmpeg_input(path)], stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 - no shell; the caller names the program
     except OSError as error:
         raise AudioError(
-            f"ffmpeg cannot be started as {ffmpeg} ({error.strerror}); check that it is an executable file",
+            f"ffmpeg cannot be started as {ffmpeg} ({error.strerror}); check that this is an executable file",
             "environment",
         ) from error
     return run.stderr.decode(errors="replace")
 
 
 def ffmpeg_input(path: str | Path) -> list[str]:
-    """Return ffmpeg's arguments to read a file, and nothing but this file, whatever a playlist in disguise may name."""
+    """Return the ffmpeg arguments that read one file and prevent it from opening any other file or address."""
     bounds = ["-protocol_whitelist", "file,pipe", "-format_whitelist", CONTAINERS]
     return ["-nostdin", *bounds, "-i", f"file:{Path(path).absolute()}"]
 
 
 def banner_duration(banner: str) -> float | None:
-    """Return the seconds that ffmpeg found in a file's header, or None if it found nothing or guessed.
+    """Return the duration in seconds that ffmpeg found in a header, or None if there is none or it is an estimate.
 
     Parameters
     ----------
     banner : str
-        As `ffmpeg_banner` gives it.
+        Output of `ffmpeg_banner`.
     """
     found = re.search(r"Duration: (\d+):(\d+):([\d.]+)", banner)
     if found is None or "Estimating duration from bitrate" in banner:
@@ -163,7 +163,7 @@ def _wav_seconds(file: BinaryIO, path: Path) -> float | None:
 
 
 def _refuse_overrun(file: BinaryIO, path: Path, size: int, byte_rate: int) -> None:
-    """Refuse a WAV file with sound behind the announced end: beyond 4 GB its size is a small number again."""
+    """Raise an error if audio follows the announced end of a WAV file, whose 32-bit size wraps around at 4 GB."""
     file.seek(size + size % 2, 1)
     here, end = file.tell(), file.seek(0, 2)
     file.seek(min(here, end))
@@ -172,8 +172,8 @@ def _refuse_overrun(file: BinaryIO, path: Path, size: int, byte_rate: int) -> No
     announced, more = size / byte_rate, (end - here) / byte_rate
     if is_cut_short(announced, announced + more) and not is_chunk:
         raise AudioError(
-            f"{path.name} announces {announced:.1f} s, but {more:.1f} s more follow; a WAV file cannot be longer than "
-            "4 GB: write it as RF64 or FLAC"
+            f"{path.name} announces {announced:.1f} s in its header, but {more:.1f} s more follow; "
+            "a WAV file cannot be larger than 4 GB; convert it to RF64 or FLAC"
         )
 
 

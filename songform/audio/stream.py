@@ -1,17 +1,17 @@
-"""Audio: a file as one stream of mono samples, checked while it is read.
+"""Streams of mono samples from audio files, checked while they are read.
 
-The channels are averaged, then the signal is resampled (soxr, high quality), as `librosa.load` does. Memory holds one
-block of samples, however long the file. What decodes without complaint may still be wrong, so a stream ends with an
-`AudioError` where the file
+As in `librosa.load`, the channels are averaged and the signal is then resampled (soxr, high quality). Only one block of
+samples is in memory at a time, so memory does not depend on the length of the file. Decoders do not report every
+defect, so `open_audio` and the stream raise an `AudioError` if the file
 
-* does not exist, is empty, or holds no audio,
-* holds a sample that is no sound: NaN, infinite, or a million times full scale,
-* makes the decoder give up in the middle,
-* is cut short: shorter than its container, or the site it came from, announced, by more than 2 s and more than 2 %.
+* does not exist, is empty, or contains no audio,
+* contains an invalid sample: NaN, infinity, or at least a million times full scale,
+* cannot be decoded to its end,
+* is cut short: more than 2 s and more than 2 % shorter than its header or its site announced.
 
 References
 ----------
-`songform.audio.decoders` reads the formats, `songform.audio.headers` what they announce; `soxr.ResampleStream`
+`songform.audio.decoders` decodes files, and `songform.audio.headers` reads announced durations. `soxr.ResampleStream`
 resamples.
 """
 
@@ -36,31 +36,33 @@ if TYPE_CHECKING:
 __all__ = ["AudioStream", "announced_duration", "audio_blocks", "is_cut_short", "load", "open_audio", "resampled"]
 
 VERSION = 1  # increase this when the same file gives other samples
-MAX_AMPLITUDE = 1e6  # times full scale: integers in a float file stay far below it, a damaged file does not
+MAX_AMPLITUDE = (
+    1e6  # times full scale; integers stored as floats are far below this, unlike the values in damaged files
+)
 
 
 class AudioStream:
-    """The sound of an open file; iterate over it once.
+    """The audio of an open file. It can be iterated over once.
 
     Parameters
     ----------
     path : Path
-        The file, for the messages.
+        Path of the file, for error messages.
     source : Decoder
         The open decoder.
     duration : float, optional
-        Seconds that the container announces.
+        Duration in seconds that the header announces.
     announced : float, optional
-        Seconds that the site or the feed announced.
+        Duration in seconds that the site or the feed announced.
 
     Attributes
     ----------
     sr, channels : int
-        The file's own sampling rate, in Hz, and number of channels.
+        Sampling rate of the file in Hz, and number of channels.
     decoder : str
-        Who decodes it, with the version.
+        Name and version of the decoder.
     n_samples : int
-        Samples a channel that were read so far.
+        Number of samples per channel read so far.
     """
 
     def __init__(
@@ -73,24 +75,25 @@ class AudioStream:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of the file in hex digits; costs next to nothing when the sound has been read, while it is open.
+        """The SHA-256 of the file as hex digits; available while the file is open.
 
-        libsndfile's bytes are hashed as they pass; a file that ffmpeg reads is read once more.
+        It costs almost nothing after libsndfile has read the audio, because the bytes are hashed as they are read. A
+        file that ffmpeg decodes is read a second time.
         """
         return self._sha256()
 
     @property
     def seconds(self) -> float:
-        """Seconds that were read so far."""
+        """Duration of the audio read so far, in seconds."""
         return self.n_samples / self.sr
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
-        """Yield float32 blocks of shape (n,): the mean of all channels, at the file's own rate.
+        """Yield float32 blocks of shape (n,): the mean of all channels, at the sampling rate of the file.
 
         Raises
         ------
         AudioError
-            Where the sound is damaged, and at the end if there was none or it was cut short.
+            If the audio is damaged, contains no samples, or is cut short.
         """
         try:
             for block in self._blocks:
@@ -100,10 +103,12 @@ class AudioStream:
         except DecodingError as error:
             failure = AudioError(
                 f"{self.path.name} cannot be decoded beyond {self.seconds:.1f} s{self._of_announced()} ({error}); "
-                "it is damaged or cut short, fetch it again",
+                "it is damaged or cut short; fetch it again",
                 "transient",
             )
-            failure.repeated = "permanent"  # fetched anew and no better: it is damaged where it comes from
+            failure.repeated = (
+                "permanent"  # if it fails again after another download, the file at the source is damaged
+            )
             raise failure from error
         self._check_length()
 
@@ -113,17 +118,20 @@ class AudioStream:
         at = int(np.argmin((np.abs(block) < MAX_AMPLITUDE).all(axis=1)))
         worst = next(value for value in block[at] if not abs(value) < MAX_AMPLITUDE)
         raise AudioError(
-            f"{self.path.name} holds a sample that is no sound ({worst}) at {(self.n_samples + at) / self.sr:.3f} s; "
-            "the file or the program that wrote it is damaged"
+            f"{self.path.name} contains an invalid sample ({worst}) at {(self.n_samples + at) / self.sr:.3f} s; "
+            "the file is damaged or was written by a faulty program; find another copy or export it again"
         )
 
     def _check_length(self) -> None:
         if not self.n_samples:
-            raise AudioError(f"{self.path.name} holds no sample of sound; the recording or the download was empty")
+            raise AudioError(
+                f"{self.path.name} contains no audio samples; the recording or the download was empty; "
+                "check the file or find another copy"
+            )
         for who, seconds in (("its header", self.duration), ("its source", self.announced)):
             if is_cut_short(self.seconds, seconds):
                 raise AudioError(
-                    f"{self.path.name} is cut short: it holds {self.seconds:.1f} s of sound, but {who} announced "
+                    f"{self.path.name} is cut short: it contains {self.seconds:.1f} s of audio, but {who} announced "
                     f"{seconds:.1f} s; fetch it again",
                     "transient",
                     measured=self.seconds,
@@ -140,11 +148,12 @@ def open_audio(path: str | Path, *, ffmpeg: str | None = None, announced: float 
     Parameters
     ----------
     path : path
-        The file: WAV, FLAC, Ogg, Opus, MP3, or whatever ffmpeg reads.
+        Path of the file: WAV, FLAC, Ogg, Opus, MP3, or any format that ffmpeg reads.
     ffmpeg : str, optional
-        Path of the ffmpeg executable; M4A, WebM and others need it.
+        Path of the ffmpeg executable, which M4A, WebM and other formats need.
     announced : float, optional
-        Seconds that the site or the feed announced; the sound may not be much shorter.
+        Duration in seconds that the site or the feed announced. Reading fails if the audio is much shorter; see
+        `is_cut_short`.
 
     Yields
     ------
@@ -154,11 +163,11 @@ def open_audio(path: str | Path, *, ffmpeg: str | None = None, announced: float 
     Raises
     ------
     AudioError
-        If the file does not exist, is empty, holds no audio, or needs ffmpeg and none was given.
+        If the file does not exist, is empty, contains no audio, or needs ffmpeg and none was given.
     """
     path = Path(path)
     if not path.is_file():
-        raise AudioError(f"there is no audio file {path}; check the name, or fetch it again")
+        raise AudioError(f"there is no audio file {path}; check the path, or fetch it again")
     if not path.stat().st_size:
         raise AudioError(f"{path.name} is empty (0 bytes); fetch it again", "transient")
     with open_decoder(path, ffmpeg=ffmpeg) as source:
@@ -169,22 +178,29 @@ def open_audio(path: str | Path, *, ffmpeg: str | None = None, announced: float 
 def resampled(
     blocks: Iterable[NDArray[np.float32]], *, orig_sr: float, target_sr: float
 ) -> Iterator[NDArray[np.float32]]:
-    """Resample a mono signal block by block: `soxr.resample(y, orig_sr, target_sr, quality="HQ")` of the whole.
+    """Resample a mono signal block by block.
+
+    The concatenated result equals `soxr.resample(y, orig_sr, target_sr, quality="HQ")` of the whole signal `y`.
 
     Parameters
     ----------
     blocks : iterable of np.ndarray, each of shape (n_samples,)
-        The signal.
+        Consecutive blocks of the signal.
     orig_sr, target_sr : float
-        Its sampling rate, and the one wanted, in Hz.
+        Sampling rates of the signal and of the result, in Hz.
 
     Yields
     ------
     np.ndarray, shape (m,)
         Float32 samples at `target_sr`.
+
+    Raises
+    ------
+    ParameterError
+        If `target_sr` is not positive.
     """
     if target_sr <= 0:
-        raise ParameterError(f"target_sr must be a positive number of samples a second, not {target_sr}")
+        raise ParameterError(f"target_sr must be positive (a sampling rate in Hz), not {target_sr}")
     if orig_sr == target_sr:
         yield from blocks
         return
@@ -197,14 +213,14 @@ def resampled(
 def audio_blocks(
     path: str | Path, *, sr: int = 22050, ffmpeg: str | None = None, announced: float | None = None
 ) -> Iterator[NDArray[np.float32]]:
-    """Read a file as mono blocks at the rate `sr`: `open_audio` and `resampled` in one.
+    """Yield mono blocks of a file at the sampling rate `sr`, combining `open_audio` and `resampled`.
 
     Parameters
     ----------
     path, ffmpeg, announced
         As in `open_audio`.
     sr : int
-        Sampling rate wanted, in Hz.
+        Sampling rate of the blocks, in Hz.
     """
     with open_audio(path, ffmpeg=ffmpeg, announced=announced) as audio:
         yield from resampled(audio, orig_sr=audio.sr, target_sr=sr)
@@ -213,7 +229,7 @@ def audio_blocks(
 def _mean_of_channels(block: NDArray[np.float32]) -> NDArray[np.float32]:
     if block.shape[1] == 1:
         return block[:, 0]
-    # Channel by channel: thirty times as fast as a mean over an axis of two.
+    # Adding channel by channel is thirty times as fast as a mean over an axis of length two.
     total: NDArray[np.float32] = block[:, 0] + block[:, 1]
     for channel in block.T[2:]:
         total += channel
@@ -222,7 +238,7 @@ def _mean_of_channels(block: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def load(path: str | Path, *, sr: int = 22050, ffmpeg: str | None = None) -> tuple[NDArray[np.float32], int]:
-    """Read a whole file as mono samples: `librosa.load`, for the formats and with the checks of this module.
+    """Read a whole file as mono samples, like `librosa.load`, with the formats and checks of this module.
 
     Parameters
     ----------
@@ -234,11 +250,11 @@ def load(path: str | Path, *, sr: int = 22050, ffmpeg: str | None = None) -> tup
     y : np.ndarray of float32, shape=(n_samples,)
         The signal.
     sr : int
-        Its sampling rate, as asked for.
+        The requested sampling rate.
 
     Raises
     ------
     AudioError
-        As `open_audio`, or while reading.
+        If the file cannot be opened, as in `open_audio`, or if its audio is damaged or cut short.
     """
     return np.concatenate(list(audio_blocks(path, sr=sr, ffmpeg=ffmpeg))), sr

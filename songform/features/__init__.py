@@ -1,1 +1,1 @@
-"""What is measured of the sound: frame features and the overview."""
+"""Features computed from audio: frame features and the overview."""

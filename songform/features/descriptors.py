@@ -1,15 +1,15 @@
-"""Descriptors: what is said of one frame, from its samples and its spectrum.
+"""Descriptors of a single frame, computed from its samples and its spectrum.
 
-Every value depends on its own frame alone; derivatives, which look at the neighbours, are in
-`songform.features.frame_features`. S is the magnitude of the frame's spectrum.
+Every value depends on one frame only. Derivatives, which also depend on neighbouring frames, are in
+`songform.features.frame_features`. S denotes the magnitude of the frame's spectrum.
 
 Descriptors
 -----------
-* RMS, zero-crossing rate: mean and standard deviation over the frame's four quarters.
-* centroid, bandwidth: mean and standard deviation of the frequency, in Hz, S being the weight.
-* roll-off: the frequency, in Hz, below which 85 % of S lies.
+* RMS, zero-crossing rate: mean and standard deviation over the four quarters of the frame.
+* centroid, bandwidth: mean and standard deviation of the frequency in Hz, weighted by S.
+* roll-off: frequency in Hz below which 85 % of the sum of S lies.
 * dB: mean, standard deviation and maximum over the bins of ``20 log10(max(S, 1e-5))``.
-* MFCC: the first coefficients of the DCT of the mel bands in dB.
+* MFCC: first coefficients of the DCT of the mel bands in dB.
 
 References
 ----------
@@ -35,35 +35,35 @@ if TYPE_CHECKING:
 
 __all__ = ["Descriptors", "descriptor_names"]
 
-ZERO = 1e-10  # librosa's threshold: a sample this near to 0 is 0, and 0 counts as positive
-FLOOR = 1e-5  # the least magnitude, -100 dB
-# A variance is the mean square less the square of the mean. Where it is less than this share of the mean square,
-# float32 would lose it in the difference: those few frames are computed again, from their deviations.
+ZERO = 1e-10  # threshold of librosa: samples of smaller magnitude count as 0, and 0 counts as positive
+FLOOR = 1e-5  # minimum magnitude, -100 dB
+# The variance is computed as the mean square minus the square of the mean. If it is below this fraction of the mean
+# square, the difference is too inexact in float32, and the variance is computed again from the deviations.
 NARROW = 1e-2
 
 
 def descriptor_names(n_mfcc: int = 13) -> tuple[str, ...]:
-    """Name the columns of `Descriptors`."""
+    """Return the names of the columns computed by `Descriptors`."""
     quarters = ("rms_mean", "rms_std", "zcr_mean", "zcr_std")
     spectral = ("centroid_hz", "bandwidth_hz", "rolloff_hz", "db_mean", "db_std", "db_max")
     return (*quarters, *spectral, *(f"mfcc_{i:02d}" for i in range(1, n_mfcc + 1)))
 
 
 class Descriptors:
-    """Describes the frames of a block.
+    """Callable that computes the descriptors of all frames of a block.
 
     Parameters
     ----------
     sr : int
-        Sampling rate, in Hz.
+        Sampling rate in Hz.
     frame_length : int
-        Samples in a frame.
+        Length of a frame in samples.
     n_mfcc, n_mels : int
-        Number of cepstral coefficients kept, and of the mel bands they are made from.
+        Number of MFCCs, and number of mel bands from which they are computed.
     roll_percent : float
-        Share of S below the roll-off frequency, between 0 and 1.
+        Fraction of S below the roll-off frequency, between 0 and 1.
     dtype : dtype
-        Precision of the spectra, and of the computation.
+        Data type of the spectra and of the computation.
     """
 
     def __init__(
@@ -80,21 +80,21 @@ class Descriptors:
             raise ParameterError(f"n_mfcc must be from 1 to n_mels ({n_mels}), not {n_mfcc}; the usual value is 13")
         if not 0 < roll_percent < 1:
             raise ParameterError(
-                f"roll_percent must lie between 0 and 1, not be {roll_percent}; the usual value is 0.85"
+                f"roll_percent must be between 0 and 1 (both excluded), not {roll_percent}; the usual value is 0.85"
             )
         self.roll_percent = roll_percent
         self._frequency = fft_frequencies(sr, frame_length).astype(dtype)
         self._frequency_squared = self._frequency**2
         self._floor = np.full(len(self._frequency), FLOOR, dtype)
         self._ones = np.ones(len(self._frequency), dtype)
-        self._levels = np.empty((BLOCK_FRAMES, len(self._frequency)), dtype)  # used again and again
+        self._levels = np.empty((BLOCK_FRAMES, len(self._frequency)), dtype)  # reused for every block
         self._group = np.ones(GROUP, dtype)
         self._sum_groups = _cumulative_sum(-(-len(self._frequency) // GROUP), dtype)
         self._sum_bins = _cumulative_sum(GROUP, dtype)
         self._cepstrum = Filterbank(dct_basis(n_mels, n_mfcc), dtype=np.float64)
 
     def __call__(self, block: SpectrumBlock) -> NDArray[Any]:
-        """Describe each frame of a block: a float64 array of shape (n, len(descriptor_names(n_mfcc)))."""
+        """Return the descriptors of each frame of a block, float64, of shape (n, len(descriptor_names(n_mfcc)))."""
         values = (
             *_quarter_statistics(block),
             *self._centroid_and_bandwidth(block.magnitude),
@@ -117,8 +117,8 @@ class Descriptors:
         return centroid, np.sqrt(variance)
 
     def _rolloff(self, magnitude: NDArray[Any]) -> NDArray[Any]:
-        # First the group of bins in which the threshold is passed, then the bin: a cumulative sum over all bins of
-        # all frames would cost more than the FFT.
+        # Find the group of bins in which the threshold is reached, then the bin within it. A cumulative sum over all
+        # bins of all frames would take longer than the FFT.
         groups = magnitude.reshape(len(magnitude), -1, GROUP)
         below = self._sum_groups(groups @ self._group)
         threshold = self.roll_percent * below[:, -1:]
@@ -143,22 +143,22 @@ class Descriptors:
 
 
 def _cumulative_sum(n: int, dtype: DTypeLike) -> Filterbank:
-    """Sum up rows of n values from the left, as a product with a triangle of ones: quicker than `numpy.cumsum`."""
+    """Return a filter bank that computes cumulative sums of n values, which is faster than `numpy.cumsum`."""
     return Filterbank(np.tril(np.ones((n, n))), dtype=dtype, group=n)
 
 
 def _quarter_statistics(block: SpectrumBlock) -> NDArray[Any]:
-    """Mean and standard deviation over a frame's quarters of the RMS, then of the zero-crossing rate: (4, n)."""
-    # Quarters of overlapping frames share their samples: each consists of whole pieces, and a piece is summed once.
+    """Return mean and standard deviation of RMS, then of zero-crossing rate, over quarters of frames: (4, n)."""
+    # Quarters of overlapping frames share samples. They consist of whole pieces, and each piece is summed only once.
     length = block.frame_length // 4
     piece = math.gcd(block.hop_length, length)
     samples, crossed = block.samples.reshape(-1, piece), _crossings(block.samples).reshape(-1, piece)
-    # The energy of ones and zeros is their number.
+    # The energy of ones and zeros is the number of ones.
     sums = np.stack([np.vecdot(samples, samples), np.vecdot(crossed, crossed), crossed[:, 0]])
     frames = sliding_frames(sums, 4 * length // piece, block.hop_length // piece)
     quarters = frames.reshape(3, -1, 4, length // piece)
     energy, crossings = quarters[:2].sum(axis=3) / length
-    # A crossing into a quarter's first sample is not one within the quarter.
+    # A crossing between the previous sample and the first sample of a quarter is not within the quarter.
     values = np.stack([np.sqrt(energy), crossings - quarters[2, :, :, 0] / length])
     mean = values.sum(axis=2) / 4
     values -= mean[:, :, None]
@@ -167,7 +167,7 @@ def _quarter_statistics(block: SpectrumBlock) -> NDArray[Any]:
 
 
 def _crossings(y: NDArray[Any]) -> NDArray[Any]:
-    """1 where the sign differs from that of the sample before, else 0."""
+    """Return 1 where the sign differs from that of the previous sample, else 0."""
     negative = y < -ZERO
     crossed = np.empty_like(y)
     crossed[0] = 0

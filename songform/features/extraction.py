@@ -1,8 +1,7 @@
-"""Extraction: the features and the overview of a song, in one pass over its samples.
+"""Extraction of the features and the overview of a song in one pass over its samples.
 
-The samples are heard once and then forgotten. `describe_audio` gives both tables at once; `SongExtractor` gives the
-rows as they are finished, so that whoever writes them down holds a few seconds of the song, and the overview: 5 MB an
-hour.
+`describe_audio` returns both tables at once. `SongExtractor` returns feature rows as soon as they are complete, so that
+only a few seconds of the song and its overview (5 MB per hour) are in memory while the rows are written to a file.
 """
 
 from __future__ import annotations
@@ -30,21 +29,21 @@ __all__ = ["SongExtractor", "describe_audio", "feature_groups", "feature_schema"
 
 
 class SongExtractor:
-    """Describes a song that arrives in chunks of any size.
+    """Incremental computation of features and overview from chunks of any size.
 
     Parameters
     ----------
     sr : int
-        Sampling rate, in Hz.
+        Sampling rate in Hz.
     frame_length, hop_length : int
-        Samples in a frame, and from one frame's centre to the next.
+        Length of a frame, and distance between the centres of consecutive frames, in samples.
     n_mfcc : int
-        Number of cepstral coefficients.
+        Number of MFCCs.
 
     Attributes
     ----------
     columns : tuple of str
-        The names of the features.
+        Names of the features.
 
     Examples
     --------
@@ -62,43 +61,43 @@ class SongExtractor:
 
     @property
     def n_samples(self) -> int:
-        """Samples taken in so far."""
+        """Number of samples pushed so far."""
         return self._frames.spectra.n_samples
 
     def push(self, y: NDArray[Any]) -> NDArray[np.float32]:
-        """Take in a chunk, of shape (n_samples,) or (channels, n_samples).
+        """Process a chunk of shape (n_samples,) or (channels, n_samples).
 
         Returns
         -------
         np.ndarray, shape (n, n_columns)
-            The features of the frames that it finishes.
+            Features of the frames that this chunk completes.
 
         Raises
         ------
         ParameterError
-            If the chunk is not finite, or no signal.
+            If the chunk is not a valid signal; see `songform.features.stft.mono_signal`.
         """
         y = mono_signal(y)
         self._overview.add_samples(y)
         return self._rows([self._add(block) for block in self._frames.spectra.push(y)])
 
     def flush(self) -> NDArray[np.float32]:
-        """End the song; give the rows that are left.
+        """End the song and return the remaining feature rows.
 
         Raises
         ------
         ParameterError
-            If there was no sample.
+            If no samples were pushed.
         """
         if not self.n_samples:
             raise ParameterError(
-                "the signal must hold at least one sample; the file or the slice it comes from is empty"
+                "the signal must contain at least one sample; check whether the file or the slice of the array is empty"
             )
         rows = [self._add(block) for block in self._frames.spectra.flush()]
         return self._rows([*rows, self._frames.finish()])
 
     def overview(self) -> Overview:
-        """Give the overview of the song that was ended by `flush`."""
+        """Return the overview of the song; call `flush` first."""
         return self._overview.finish()
 
     def _add(self, block: SpectrumBlock) -> NDArray[Any]:
@@ -117,28 +116,28 @@ def describe_audio(
     hop_length: int = 512,
     n_mfcc: int = 13,
 ) -> tuple[pd.DataFrame, Overview, int]:
-    """Describe a signal that arrives in blocks of any size.
+    """Compute the features and the overview of a signal given as blocks of any size.
 
     Parameters
     ----------
     blocks : iterable of np.ndarray, each of shape (n_samples,) or (channels, n_samples)
-        The signal, at the rate `sr`: the samples of a song, one block after the other.
+        Consecutive blocks of samples of one song, at the sampling rate `sr`.
     sr, frame_length, hop_length, n_mfcc
         As in `SongExtractor`.
 
     Returns
     -------
     features : pandas.DataFrame
-        A row a frame: `songform.features.frame_features.frame_features` of the whole signal, bit for bit.
+        One row per frame, bit for bit equal to `songform.features.frame_features.frame_features` of the whole signal.
     overview : Overview
-        A row every 0.1 s.
+        One row per 0.1 s.
     n_samples : int
-        Length of the signal.
+        Length of the signal in samples.
 
     Raises
     ------
     ParameterError
-        If there is no sample, or a block is not finite.
+        If there are no samples, or if a block is not a valid signal; see `songform.features.stft.mono_signal`.
     """
     extractor = SongExtractor(sr, frame_length=frame_length, hop_length=hop_length, n_mfcc=n_mfcc)
     rows = list(_all_rows(extractor, blocks))
@@ -147,26 +146,27 @@ def describe_audio(
 
 
 def feature_schema(columns: Sequence[str]) -> pa.Schema:
-    """Return the columns of a feature table on disk: the frame's centre in seconds, then the features."""
+    """Return the schema of feature tables on disk: the time of the frame centre in seconds, then the features."""
     return pa.schema([("time_s", pa.float64()), *((column, pa.float32()) for column in columns)])
 
 
 def feature_groups(extractor: SongExtractor, blocks: Iterable[NDArray[Any]], *, n_rows: int) -> Iterator[pa.Table]:
-    """Describe a signal, and give its features in groups of rows as soon as each is full.
+    """Compute features and yield them in groups of rows, each as soon as it is complete.
 
     Parameters
     ----------
     extractor : SongExtractor
-        A fresh one; afterwards it has the overview.
+        An unused extractor. Its `overview` is available after the last group.
     blocks : iterable of np.ndarray
         As in `describe_audio`.
     n_rows : int
-        Rows in a group; a block's last few more, and fewer in the last group.
+        Minimum number of rows in a group, except in the last one. A group ends after the first block with which it
+        reaches this number.
 
     Yields
     ------
     pa.Table
-        Of `feature_schema`.
+        A group of rows with the schema `feature_schema`.
     """
     start, held, n_held = 0, [], 0
     for rows in _all_rows(extractor, blocks):
@@ -187,6 +187,6 @@ def _all_rows(extractor: SongExtractor, blocks: Iterable[NDArray[Any]]) -> Itera
 
 def _arrow_table(extractor: SongExtractor, rows: list[NDArray[np.float32]], start: int) -> pa.Table:
     table = feature_table(rows, extractor.columns, sr=extractor.sr, hop_length=extractor.hop_length, start=start)
-    values = table.to_numpy()  # column after column in memory, as Arrow wants them: nothing is copied
+    values = table.to_numpy()  # columns are contiguous in memory, so Arrow uses them without a copy
     columns = [table.index.to_numpy(), *values.T]
     return pa.table(columns, schema=feature_schema(extractor.columns))

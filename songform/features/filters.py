@@ -1,7 +1,7 @@
-"""Windows and filter banks: librosa's own, in a few lines of NumPy.
+"""Window function, mel and chroma filter banks, and DCT basis, equal to those of librosa.
 
-librosa is the oracle of this project's tests, not a part of its computation: its first call costs seconds of imports.
-Each function here equals the named librosa function with the defaults that this project uses.
+songform does not compute with librosa, because the first call of librosa takes seconds of imports. Each function here
+equals the named librosa or SciPy function with the parameters that songform uses; the tests compare them.
 
 References
 ----------
@@ -21,25 +21,26 @@ if TYPE_CHECKING:
 
 __all__ = ["BLOCK_FRAMES", "Filterbank", "chroma_filters", "dct_basis", "fft_frequencies", "hann_window", "mel_filters"]
 
-BLOCK_FRAMES = 128  # frames that are filtered at once: with their spectra they stay in a core's second-level cache
+BLOCK_FRAMES = 128  # frames filtered at once; their spectra fit into the second-level cache of a core
 
-# OpenBLAS shares larger products (rows times columns times depth) among threads. For matrices as small as ours the
-# threads cost more than they bring, and on a busy machine five times as much: songs are what runs side by side here.
+# OpenBLAS uses several threads for products with more multiplications than this (rows times columns times depth). For
+# matrices as small as these, threads make a product slower, on a busy machine by a factor of five. songform processes
+# songs in parallel instead.
 SERIAL_PRODUCT = 2**18
 
 
 def hann_window(frame_length: int) -> NDArray[np.float64]:
-    """Periodic Hann window, of shape (frame_length,): `scipy.signal.get_window("hann", frame_length)`."""
+    """Return the periodic Hann window, of shape (frame_length,): `scipy.signal.get_window("hann", frame_length)`."""
     return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame_length) / frame_length)
 
 
 def fft_frequencies(sr: float, n_fft: int) -> NDArray[np.float64]:
-    """Centre of each bin of a real FFT in Hz, of shape (1 + n_fft // 2,): `librosa.fft_frequencies`."""
+    """Return the centre of each bin of a real FFT in Hz, of shape (1 + n_fft // 2,): `librosa.fft_frequencies`."""
     return np.arange(1 + n_fft // 2) * sr / n_fft
 
 
 def mel_filters(sr: float, n_fft: int, n_mels: int = 128) -> NDArray[np.float64]:
-    """Triangular filters of equal area on Slaney's mel scale, from 0 Hz to half the sampling rate.
+    """Return triangular filters of equal area on Slaney's mel scale [1]_, from 0 Hz to half the sampling rate.
 
     Returns
     -------
@@ -57,43 +58,45 @@ def mel_filters(sr: float, n_fft: int, n_mels: int = 128) -> NDArray[np.float64]
 
 
 def chroma_filters(sr: float, n_fft: int) -> NDArray[np.float64]:
-    """Twelve pitch classes from C upwards, tuned to A = 440 Hz, each a comb of Gaussian bumps an octave apart.
+    """Return the filters of twelve pitch classes from C upwards [2]_, tuned to A = 440 Hz.
+
+    Each filter is a comb of Gaussian bumps one octave apart.
 
     Returns
     -------
     np.ndarray, shape (12, 1 + n_fft // 2)
         `librosa.filters.chroma(sr=sr, n_fft=n_fft, tuning=0)`.
     """
-    semitone = 12 * np.log2(np.arange(1, n_fft) * sr / n_fft / 27.5)  # above the A of 27.5 Hz
-    semitone = np.concatenate(([semitone[0] - 18], semitone))  # 0 Hz: an octave and a half below the first bin
+    semitone = 12 * np.log2(np.arange(1, n_fft) * sr / n_fft / 27.5)  # distance from A at 27.5 Hz
+    semitone = np.concatenate(([semitone[0] - 18], semitone))  # 0 Hz is placed an octave and a half below the first bin
     width = np.concatenate((np.maximum(np.diff(semitone), 1), [1]))
     distance = (semitone - np.arange(12)[:, None] + 6) % 12 - 6
     bumps = np.exp(-0.5 * (2 * distance / width) ** 2)
     bumps /= np.sqrt((bumps**2).sum(axis=0))
-    bumps *= np.exp(-0.5 * ((semitone / 12 - 5) / 2) ** 2)  # the octaves around 880 Hz matter most
-    return np.roll(bumps, -3, axis=0)[:, : 1 + n_fft // 2]  # from A to C
+    bumps *= np.exp(-0.5 * ((semitone / 12 - 5) / 2) ** 2)  # the octaves around 880 Hz have the largest weight
+    return np.roll(bumps, -3, axis=0)[:, : 1 + n_fft // 2]  # start at C instead of A
 
 
 def dct_basis(n_bands: int, n_coefficients: int) -> NDArray[np.float64]:
-    """Orthonormal DCT-II as a bank of filters, of shape (n_coefficients, n_bands): `scipy.fft.dct(norm="ortho")`."""
+    """Return the matrix of `scipy.fft.dct(norm="ortho")` (DCT-II), of shape (n_coefficients, n_bands)."""
     basis: NDArray[np.float64] = scipy.fft.dct(np.eye(n_bands), type=2, norm="ortho", axis=0)[:n_coefficients]
     return basis
 
 
 class Filterbank:
-    """A bank of filters that skips the bins in which they are 0.
+    """Filter bank that skips bins in which the filters are 0.
 
-    A mel filter covers a few of the thousand bins. Neighbours are applied together, as one product of matrices over the
-    bins that they share: a fifteenth of the work of the whole product, and still all of it in BLAS.
+    A mel filter covers only a few of about a thousand bins. Neighbouring filters are applied together, as one matrix
+    product over the bins that they cover. This takes a fifteenth of the operations of the full product, all in BLAS.
 
     Parameters
     ----------
     filters : np.ndarray, shape (n_bands, n_bins)
-        One filter a row.
+        One filter per row.
     dtype : dtype
-        Precision of the computation.
+        Data type of the computation.
     group : int
-        Filters applied together.
+        Number of neighbouring filters that are applied together.
     """
 
     def __init__(self, filters: NDArray[np.float64], *, dtype: DTypeLike = np.float32, group: int = 8) -> None:
@@ -103,9 +106,9 @@ class Filterbank:
         self._rows = min(BLOCK_FRAMES, 2 ** int(np.log2(max(1, SERIAL_PRODUCT // largest))))
 
     def __call__(self, power: NDArray[Any]) -> NDArray[Any]:
-        """Filter power spectra of shape (n, n_bins) into bands of shape (n, n_bands)."""
+        """Apply the filters to power spectra of shape (n, n_bins) and return bands of shape (n, n_bands)."""
         n, n_bins = power.shape
-        # Always the same number of rows: for another, BLAS rounds in another way, and silence would seem to change.
+        # BLAS rounds differently for different numbers of rows. With a fixed number, equal frames get equal values.
         if lacking := -n % self._rows:
             power = np.concatenate([power, np.zeros((lacking, n_bins), power.dtype)])
         stacked = power.reshape(-1, self._rows, n_bins)
@@ -124,7 +127,7 @@ def _trimmed(
     return slice(start, start + len(rows)), bins, np.ascontiguousarray(rows[:, bins].T, dtype)
 
 
-# Slaney's scale: linear up to 1 kHz (15 mel), logarithmic above, 27 mel for a factor of 6.4.
+# Slaney's mel scale is linear up to 1 kHz (15 mel) and logarithmic above, with 27 mel for a factor of 6.4.
 
 
 def _hz_to_mel(hz: float) -> float:

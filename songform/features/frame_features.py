@@ -1,24 +1,26 @@
-"""Features: one row of 38 numbers for every frame of 93 ms, a frame every 23 ms.
+"""Frame features: 38 values per frame of 93 ms, with a hop of 23 ms.
 
-The sound may arrive whole (`frame_features`) or in chunks of any size (`FrameExtractor`): the rows are the same, bit
-for bit. Memory holds one block of frames and nine rows, however long the song.
+`frame_features` computes the features of a whole signal, and `FrameExtractor` those of a signal that arrives in chunks
+of any size. Both give the same rows, bit for bit. `FrameExtractor` keeps one block of frames and a few rows in memory,
+for songs of any length.
 
 Conventions
 -----------
-Columns are float32, in the order of `feature_columns`; the index `time_s` is the frame's centre in seconds, float64.
-`songform.features.descriptors` defines the values of a frame. The derivatives are those of the mean RMS, the mean
-zero-crossing rate and the MFCCs, per frame. The derivative at row ``i`` is the slope of the straight line fitted to the
-nine rows around it (a filter of Savitzky and Golay, 1964)::
+Columns are float32, in the order of `feature_columns`. The index `time_s` is the centre of the frame in seconds,
+float64. `songform.features.descriptors` defines the values of a single frame. Derivatives per frame are computed for
+the mean RMS, the mean zero-crossing rate and the MFCCs. The derivative at row ``i`` is the slope of a straight line
+fitted to the nine rows around it (a filter of Savitzky and Golay, 1964)::
 
     slope[i] == sum(k * (x[i + k] - x[i - k]) for k in (1, 2, 3, 4)) / 60
 
-so a row is complete when four more have arrived. The first and the last four rows take the slope of the nearest nine
-rows. A signal of fewer than nine rows is extended with its first and last value.
+A row is therefore complete when the next four rows have been computed. The first four rows have the slope of the first
+nine rows, and the last four rows that of the last nine. A signal of fewer than nine rows is padded with its first and
+last row.
 
 References
 ----------
-`librosa.feature`, called once per feature, is the oracle of the tests. Derivatives are `librosa.feature.delta(width=9)`
-with ``mode="interp"`` where there are nine rows, else ``mode="nearest"``.
+The tests compare the columns with those of `librosa.feature`. Derivatives are `librosa.feature.delta(width=9)` with
+``mode="interp"`` for nine rows or more, else with ``mode="nearest"``.
 """
 
 from __future__ import annotations
@@ -50,11 +52,11 @@ __all__ = [
     "frame_features",
 ]
 
-VERSION = 1  # counts up when the same sound gives other numbers: the tables on disk are then made anew
+VERSION = 1  # increase this when the features of the same audio change; tables on disk are then computed again
 
 
 def feature_columns(n_mfcc: int = 13) -> tuple[str, ...]:
-    """Name the columns of a feature table with `n_mfcc` cepstral coefficients, in their order."""
+    """Return the names of the columns of a feature table with `n_mfcc` MFCCs, in their order."""
     names = descriptor_names(n_mfcc)
     deltas = tuple(_delta_names(n_mfcc).values())
     return (*names[:4], *deltas[:2], *names[4:], *deltas[2:])
@@ -63,57 +65,61 @@ def feature_columns(n_mfcc: int = 13) -> tuple[str, ...]:
 def frame_features(
     y: NDArray[Any], sr: int = 22050, *, frame_length: int = 2048, hop_length: int = 512, n_mfcc: int = 13
 ) -> pd.DataFrame:
-    """Describe every frame of a signal.
+    """Compute the features of every frame of a signal.
 
     Parameters
     ----------
     y : np.ndarray, shape (n_samples,) or (channels, n_samples)
         Floating-point samples; channels are averaged.
     sr : int
-        Sampling rate, in Hz.
+        Sampling rate in Hz.
     frame_length, hop_length : int
-        Samples in a frame, and from one frame's centre to the next.
+        Length of a frame, and distance between the centres of consecutive frames, in samples.
     n_mfcc : int
-        Number of cepstral coefficients.
+        Number of MFCCs.
 
     Returns
     -------
     pandas.DataFrame, shape (1 + n_samples // hop_length, 12 + 2 * n_mfcc)
-        The columns of `feature_columns`, float32; index `time_s`.
+        One row per frame, with the columns of `feature_columns`, float32, and the index `time_s`.
 
     Raises
     ------
     ParameterError
-        If `y` is empty, not finite or of integers, or an argument makes no sense.
+        If `y` is empty or not a valid signal (see `songform.features.stft.mono_signal`), or if another argument is out
+        of range.
     """
     y = mono_signal(y)
     if not y.size:
-        raise ParameterError("y must hold at least one sample; the file or the slice it comes from is empty")
+        raise ParameterError(
+            "y must contain at least one sample; check whether the file or the slice of the array is empty"
+        )
     extractor = FrameExtractor(sr, frame_length=frame_length, hop_length=hop_length, n_mfcc=n_mfcc)
     rows = [extractor.add(block) for block in chain(extractor.spectra.push(y), extractor.spectra.flush())]
     return feature_table([*rows, extractor.finish()], extractor.columns, sr=sr, hop_length=hop_length)
 
 
 class FrameExtractor:
-    """Describes the frames of a signal that arrives in chunks of any size.
+    """Incremental computation of frame features from chunks of any size.
 
     Parameters
     ----------
     sr : int
-        Sampling rate, in Hz.
+        Sampling rate in Hz.
     frame_length, hop_length, n_mfcc : int
         As in `frame_features`.
     n_mels : int
-        Mel bands from which the cepstral coefficients are made.
+        Number of mel bands from which the MFCCs are computed.
     roll_percent : float
-        Share of the spectrum below the roll-off frequency.
+        Fraction of the spectrum below the roll-off frequency.
     dtype : dtype
-        Precision of the computation and of the columns: float32, or float64 to check it.
+        Data type of the computation and of the columns: float32, or float64 to check the precision.
 
     Attributes
     ----------
     spectra : SpectrumStream
-        The stream of spectra under the features, for those who read it in the same pass and use `add` and `finish`.
+        The stream of spectra from which the features are computed. Callers that also need the spectra push samples into
+        this stream, and use `add` and `finish` instead of `push` and `flush`.
 
     Examples
     --------
@@ -147,30 +153,30 @@ class FrameExtractor:
         self._nothing = feature_table([np.empty((0, len(self.columns)), dtype)], self.columns)
 
     def push(self, y: NDArray[Any]) -> pd.DataFrame:
-        """Take in a chunk, of shape (n_samples,) or (channels, n_samples); give the rows that it finishes.
+        """Process a chunk of shape (n_samples,) or (channels, n_samples), and return the rows that it completes.
 
-        Rows are finished a block of frames at a time. A chunk that finishes none gives always the same empty table.
+        Rows are completed in blocks of frames. If a chunk completes no rows, an empty table is returned.
         """
         return self._table([self.add(block) for block in self.spectra.push(y)])
 
     def flush(self) -> pd.DataFrame:
-        """End the signal; give the rows that are left."""
+        """End the signal and return the remaining rows."""
         rows = [self.add(block) for block in self.spectra.flush()]
         return self._table([*rows, self.finish()])
 
     def add(self, block: SpectrumBlock) -> NDArray[Any]:
-        """Take in a block of `spectra`; give the rows that it finishes, of shape (n, n_columns)."""
+        """Process a block of `spectra`, and return the rows that it completes, of shape (n, n_columns)."""
         return self._ordered(self._deltas.push(self._describe(block)))
 
     def finish(self) -> NDArray[Any]:
-        """Give the last rows, whose derivatives waited for frames that did not come."""
+        """End the signal and return the last rows, whose derivatives were not complete."""
         return self._ordered(self._deltas.finish())
 
     def _ordered(self, rows: NDArray[Any]) -> NDArray[Any]:
         return rows[:, self._order].astype(self._dtype)
 
     def _table(self, rows: Sequence[NDArray[Any]]) -> pd.DataFrame:
-        # Live sound comes in chunks of which most finish no block, and a new table costs more than the chunk.
+        # Most chunks of a live signal complete no block, and creating a table takes longer than processing the chunk.
         if not rows:
             return self._nothing
         table = feature_table(rows, self.columns, sr=self.sr, hop_length=self.hop_length, start=self._n_rows)
@@ -181,23 +187,23 @@ class FrameExtractor:
 def feature_table(
     rows: Sequence[NDArray[Any]], columns: Sequence[str], *, sr: float = 22050, hop_length: int = 512, start: int = 0
 ) -> pd.DataFrame:
-    """Put consecutive rows into one table, with the frames' centres as its index.
+    """Return a table of consecutive rows, indexed by the centres of the frames.
 
     Parameters
     ----------
     rows : sequence of np.ndarray, each of shape (n, len(columns))
         At least one array, possibly empty.
     columns : sequence of str
-        The columns' names.
+        Names of the columns.
     sr, hop_length : int
-        Sampling rate in Hz, and samples from one frame's centre to the next.
+        Sampling rate in Hz, and distance between the centres of consecutive frames in samples.
     start : int
-        Number of the first row's frame.
+        Index of the frame of the first row.
 
     Returns
     -------
     pandas.DataFrame
-        One column after the other in memory; index `time_s`, in seconds.
+        Table with columns contiguous in memory and the index `time_s` in seconds.
     """
     values = np.empty((sum(map(len, rows)), len(columns)), rows[0].dtype, order="F")
     np.concatenate(rows, out=values)
@@ -213,26 +219,26 @@ def _delta_names(n_mfcc: int) -> dict[str, str]:
 FEATURE_COLUMNS = feature_columns()
 
 
-REACH = 4  # rows on either side that a derivative looks at
+REACH = 4  # rows on each side that a derivative depends on
 WIDTH = 2 * REACH + 1
 
 
 class DeltaStream:
-    """Puts derivatives beside rows that arrive a few at a time.
+    """Incremental computation of derivatives, which are appended to the rows as further columns.
 
     Parameters
     ----------
     columns : sequence of int
-        The columns whose derivatives are wanted.
+        Indices of the columns whose derivatives are computed.
     """
 
     def __init__(self, columns: Sequence[int]) -> None:
         self._columns = list(columns)
-        self._held: NDArray[Any] | None = None  # once started: four finished rows, and four that wait
-        self._slopes: NDArray[Any] | None = None  # the newest slope, of shape (1, n_columns)
+        self._held: NDArray[Any] | None = None  # after nine rows: four returned rows and four that are not complete
+        self._slopes: NDArray[Any] | None = None  # the last slope, of shape (1, n_columns)
 
     def push(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Take in rows of shape (n, d); give the finished ones, of shape (m, d + len(columns))."""
+        """Add rows of shape (n, d), and return the complete ones, of shape (m, d + len(columns))."""
         self._held = held = rows if self._held is None else np.concatenate([self._held, rows])
         if len(held) < WIDTH:
             return self._beside(held[:0], held[:0, self._columns])
@@ -243,7 +249,7 @@ class DeltaStream:
         return self._beside(held[start:-REACH], np.concatenate([first, slopes]))
 
     def finish(self) -> NDArray[Any]:
-        """Give the rows that still waited, of shape (m, d + len(columns))."""
+        """Return the remaining rows, of shape (m, d + len(columns))."""
         if self._held is None:
             raise ValueError("no rows were pushed")
         if self._slopes is None:

@@ -1,25 +1,26 @@
-"""Overview: all that later steps will ever want of the sound, a row every 0.1 s.
+"""Overview of a song: one row per 0.1 s with everything that later steps need besides the features.
 
-After the features are extracted the audio is thrown away. Pictures, context, tempo and beats are made from this record,
-about 1.5 kB per second. `OverviewBuilder` makes it in the same pass as the features: frames that fall into the same
-cell of 0.1 s are averaged as soon as the cell is complete, so memory holds one block of frames beside the overview
-itself.
+By default, songform deletes the audio after the features are extracted. Context descriptors, pictures and pages are
+computed from the overview, which takes about 1.5 kB per second. `OverviewBuilder` computes it in the same pass as the
+features. The time axis is divided into cells of 0.1 s, and the frames of a cell are averaged. Only the overview itself
+and about a thousand frames are in memory.
 
 Conventions
 -----------
-Row ``k`` is the cell of time from ``0.1 k`` to ``0.1 (k + 1)`` seconds. A frame belongs to the cell in which its centre
-falls; there are as many cells as reach the last frame's centre.
+Row ``k`` is the cell from ``0.1 k`` to ``0.1 (k + 1)`` seconds. A frame belongs to the cell that contains its centre.
+The last cell is the one that contains the centre of the last frame.
 
 ======================  =======================================================================================
-``wave_min, wave_max``  float32, over the cell's samples (the last cell takes the few samples after it, too)
-``logmel``              uint8, 64 mel bands: mean dB over the cell's frames, -100 to 27.5 dB in steps of 0.5 dB
-``chroma``              float32, 12 pitch classes from C: mean over the cell's frames, each with a maximum of 1
-``low_share``           float32, share of the energy below 150 Hz: mean over the cell's frames
-``onset``               float32, a list: the onset strength of each of the cell's frames
+``wave_min, wave_max``  float32, over the samples of the cell (the last cell includes the samples after it)
+``logmel``              uint8, 64 mel bands: mean dB over the frames, -100 to 27.5 dB in steps of 0.5 dB
+``chroma``              float32, 12 pitch classes from C: mean over the frames, each with a maximum of 1
+``low_share``           float32, fraction of the energy below 150 Hz: mean over the frames
+``onset``               float32, a list with the onset strength of each frame of the cell
 ======================  =======================================================================================
 
-Joined, the lists of ``onset`` are one value a frame: ``librosa.onset.onset_strength(S=mel_db, center=False)``, mel_db
-being the 128 mel bands in dB without `top_db`. librosa's default, ``center=True``, is the same two frames later.
+The concatenated lists of ``onset`` contain one value per frame, equal to
+``librosa.onset.onset_strength(S=mel_db, center=False)``, where mel_db are the 128 mel bands in dB without `top_db`. The
+default of librosa, ``center=True``, delays these values by two frames.
 
 References
 ----------
@@ -55,7 +56,7 @@ __all__ = [
     "quantised",
 ]
 
-VERSION = 1  # counts up when the same sound gives another overview: the tables on disk are then made anew
+VERSION = 1  # increase this when the overview of the same audio changes; tables on disk are then computed again
 
 OVERVIEW_SECONDS = 0.1
 LOGMEL_BANDS = 64
@@ -85,15 +86,15 @@ class Overview:
     wave_min, wave_max : np.ndarray, shape (n,)
         Smallest and largest sample of each cell.
     logmel : np.ndarray, shape (n, 64)
-        Mel bands, quantised to uint8; `logmel_db` gives them in dB.
+        Mel bands, quantised to uint8; see `logmel_db` for values in dB.
     chroma : np.ndarray, shape (n, 12)
         Pitch classes from C upwards, 0 to 1.
     low_share : np.ndarray, shape (n,)
-        Share of the energy below 150 Hz, 0 to 1; 0 in silence.
+        Fraction of the energy below 150 Hz, 0 to 1; 0 in silence.
     onset : np.ndarray, shape (n_frames,)
-        Onset strength of every frame, in dB.
+        Onset strength of each frame, in dB.
     frame_counts : np.ndarray, shape (n,)
-        Number of frames whose centre falls into each cell; they sum up to n_frames.
+        Number of frames whose centre is in each cell; the sum is n_frames.
     """
 
     time_s: NDArray[np.float64]
@@ -108,8 +109,8 @@ class Overview:
     def __post_init__(self) -> None:
         if self.frame_counts.sum() != len(self.onset):
             raise ParameterError(
-                f"an overview needs one onset value a frame: its cells hold {self.frame_counts.sum()} frames, "
-                f"but there are {len(self.onset)} values; was the table cut?"
+                f"an overview must have one onset value per frame, but its cells contain {self.frame_counts.sum()} "
+                f"frames and there are {len(self.onset)} values; check that all columns come from the same table"
             )
 
     def __len__(self) -> int:
@@ -117,11 +118,11 @@ class Overview:
 
     @property
     def logmel_db(self) -> NDArray[np.float32]:
-        """The mel bands in dB, of shape (n, 64), exact to a quarter of a dB."""
+        """Mel bands in dB, of shape (n, 64), with an error of at most 0.25 dB."""
         return dequantised(self.logmel)
 
     def to_table(self) -> pa.Table:
-        """Give the overview as an Arrow table of `OVERVIEW_SCHEMA`."""
+        """Return the overview as an Arrow table with the schema `OVERVIEW_SCHEMA`."""
         offsets = np.concatenate(([0], np.cumsum(self.frame_counts))).astype(np.int32)
         columns = [
             self.time_s,
@@ -136,7 +137,7 @@ class Overview:
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Overview:
-        """Read an overview back from an Arrow table.
+        """Return the overview stored in an Arrow table.
 
         Raises
         ------
@@ -144,7 +145,9 @@ class Overview:
             If a column is missing.
         """
         if missing := set(OVERVIEW_SCHEMA.names) - set(table.column_names):
-            raise ParameterError(f"this table is no overview: it lacks the columns {', '.join(sorted(missing))}")
+            raise ParameterError(
+                f"this table is not an overview; these columns are missing: {', '.join(sorted(missing))}"
+            )
         column = {name: table.column(name).combine_chunks() for name in OVERVIEW_SCHEMA.names}
         plain = {name: column[name].to_numpy() for name in ("time_s", "wave_min", "wave_max", "low_share")}
         return cls(
@@ -157,13 +160,13 @@ class Overview:
 
 
 def quantised(levels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Round dB to steps of 0.5 dB from -100 (0) to 27.5 (255)."""
+    """Quantise values in dB to steps of 0.5 dB, from -100 dB (0) to 27.5 dB (255)."""
     steps = np.round((levels - FLOOR_DB) / STEP_DB)
     return np.clip(steps, 0, 255).astype(np.uint8)
 
 
 def dequantised(steps: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Give the dB that `quantised` rounded."""
+    """Return the values in dB of quantised steps, the inverse of `quantised`."""
     return steps * np.float32(STEP_DB) + np.float32(FLOOR_DB)
 
 
@@ -172,18 +175,18 @@ def _rows(column: Any, width: int) -> NDArray[Any]:
     return values.reshape(-1, width)
 
 
-LOW_HZ = 150.0  # below it lie the bass and the bass drum
-CELLS_PER_SECOND = round(1 / OVERVIEW_SECONDS)  # whole numbers, so that a cell's first sample is exact
-HELD_FRAMES = 1024  # are held back at most, and a block: many cells at once cost less than a few at a time
+LOW_HZ = 150.0  # bass and bass drum are below this frequency
+CELLS_PER_SECOND = round(1 / OVERVIEW_SECONDS)  # an integer, so that the first sample of a cell is computed exactly
+HELD_FRAMES = 1024  # frames collected before their cells are averaged; averaging many cells at once is faster
 
 
 class OverviewBuilder:
-    """Collects the overview of a song.
+    """Incremental computation of the overview of a song.
 
     Parameters
     ----------
     sr : int
-        Sampling rate, in Hz.
+        Sampling rate in Hz.
     frame_length, hop_length : int
         As in `songform.features.stft.Framer`.
     """
@@ -192,17 +195,17 @@ class OverviewBuilder:
         self._waveform = _Waveform(sr)
         self._means = _CellMeans(sr, hop_length)
         self._logmel = Filterbank(mel_filters(sr, frame_length, LOGMEL_BANDS))
-        self._chroma = Filterbank(chroma_filters(sr, frame_length), group=12)  # every filter needs every bin
+        self._chroma = Filterbank(chroma_filters(sr, frame_length), group=12)  # the filters are nonzero in all bins
         self._is_low = (fft_frequencies(sr, frame_length) < LOW_HZ).astype(np.float32)
         self._onset: list[NDArray[np.float32]] = []
         self._last_mel_db: NDArray[Any] | None = None
 
     def add_samples(self, y: NDArray[Any]) -> None:
-        """Take in a chunk of the mono signal, of shape (n_samples,)."""
+        """Add a chunk of the mono signal, of shape (n_samples,)."""
         self._waveform.add(y)
 
     def add_spectra(self, block: SpectrumBlock) -> None:
-        """Take in the next block of spectra."""
+        """Add the next block of spectra."""
         power = block.power[:, : len(self._is_low)]
         logmel, chroma = decibels(self._logmel(power)), _unit_maximum(self._chroma(power))
         self._means.add(np.concatenate([logmel, chroma, self._low_share(power)], axis=1))
@@ -212,7 +215,7 @@ class OverviewBuilder:
         self._last_mel_db = block.mel_db[-1:]
 
     def finish(self) -> Overview:
-        """End the song and give its overview."""
+        """End the song and return its overview."""
         logmel, chroma, low_share, frame_counts = self._means.finish()
         wave_min, wave_max = self._waveform.finish(len(logmel))
         return Overview(
@@ -233,21 +236,21 @@ class OverviewBuilder:
 
 
 class _CellMeans:
-    """Means over the frames of each cell, a few hundred frames at a time."""
+    """Means over the frames of each cell, computed for about a thousand frames at a time."""
 
     def __init__(self, sr: int, hop_length: int) -> None:
         self._sr, self._hop_length = sr, hop_length
-        self._first_frame = 0  # the first frame that is held back
+        self._first_frame = 0  # index of the first frame that is not averaged yet
         self._held: list[NDArray[Any]] = []
         self._cells: list[tuple[NDArray[Any], ...]] = []
 
     def add(self, values: NDArray[Any]) -> None:
-        """Take in the log-mel, the chroma and the low share of the next frames, side by side."""
+        """Add log-mel, chroma and low share of the next frames, as columns of one array."""
         self._held.append(values)
         if sum(map(len, self._held)) >= HELD_FRAMES:
             held = np.concatenate(self._held)
             cells = self._cells_of(len(held))
-            n_closed = int(np.searchsorted(cells, cells[-1]))  # the last cell may get more frames
+            n_closed = int(np.searchsorted(cells, cells[-1]))  # more frames of the last cell may follow
             self._close(cells[:n_closed], held[:n_closed])
             self._held = [held[n_closed:]]
             self._first_frame += n_closed
@@ -256,7 +259,7 @@ class _CellMeans:
         held = np.concatenate(self._held)
         self._close(self._cells_of(len(held)), held)
         cells, counts, logmel, chroma, low_share = (np.concatenate(parts) for parts in zip(*self._cells, strict=True))
-        # With hops of more than 0.1 s some cells have no frame: they keep the values of the cell before.
+        # With hops longer than 0.1 s some cells have no frame; they get the values of the previous cell.
         every = np.arange(cells[-1] + 1)
         source = np.searchsorted(cells, every, side="right") - 1
         frame_counts = np.where(cells[source] == every, counts[source], 0).astype(np.int32)
@@ -279,7 +282,7 @@ class _CellMeans:
 
 
 class _Waveform:
-    """Smallest and largest sample of each cell."""
+    """Minimum and maximum of the samples of each cell."""
 
     def __init__(self, sr: int) -> None:
         self._sr = sr
@@ -291,12 +294,12 @@ class _Waveform:
             return
         start, stop = self._n_samples, self._n_samples + len(y)
         cells = np.arange(start * CELLS_PER_SECOND // self._sr, (stop - 1) * CELLS_PER_SECOND // self._sr + 1)
-        edges = np.maximum(-(-cells * self._sr // CELLS_PER_SECOND) - start, 0)  # each cell's first sample, rounded up
+        edges = np.maximum(-(-cells * self._sr // CELLS_PER_SECOND) - start, 0)  # first sample of each cell, rounded up
         self._parts.append((cells, np.minimum.reduceat(y, edges), np.maximum.reduceat(y, edges)))
         self._n_samples = stop
 
     def finish(self, n_cells: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Join the parts; cells without samples are silent, and samples beyond the last cell belong to it."""
+        """Return minima and maxima, 0 for cells without samples; the last cell includes all samples after it."""
         low, high = np.full(n_cells, np.inf, np.float32), np.full(n_cells, -np.inf, np.float32)
         for cells, minima, maxima in self._parts:
             where = np.minimum(cells, n_cells - 1)

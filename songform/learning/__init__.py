@@ -1,1 +1,1 @@
-"""Training and judging networks: windows, splits, baselines and scores."""
+"""Windows, networks, baselines, data splits and classification metrics."""

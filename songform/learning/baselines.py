@@ -1,15 +1,16 @@
-"""Baselines: what a model must beat to have learned anything.
+"""Baseline classifiers that a network is compared with.
 
 ===================  ====================================================================================
-majority             always the most frequent state of the training windows
-persistence          the state as the clusters give it from the sound up to that moment
-persistence_oracle   the true state at that same moment, itself made with knowledge of the future: a ceiling
+majority             the most frequent state of the training windows, for every window
+persistence          the state of the last unit that is known, assigned by the state model from the sound so far
+persistence_oracle   the true state of the last frame that is known. True states are computed from whole songs,
+                     so this baseline uses information about the future
 logistic             logistic regression on the window's last unit
 centroid             the state whose mean last unit is nearest
 ===================  ====================================================================================
 
-Those that only name a state get the precision of that name in training as their probability, see
-`songform.learning.classification_metrics.soft_one_hot`.
+A baseline that predicts a state without a probability gets the precision of that state in training as its
+probability, see `songform.learning.classification_metrics.soft_one_hot`.
 """
 
 from __future__ import annotations
@@ -35,14 +36,19 @@ Array = NDArray[np.float64]
 
 
 def majority(targets: Index, n: int, n_states: int) -> Array:
-    """Return `n` times the training windows' most frequent state.
+    """Predict the most frequent state of the training windows for every window.
 
     Parameters
     ----------
     targets : np.ndarray of int
-        Of the training windows.
+        States of the training windows.
     n, n_states : int
-        Answers wanted, and number of states.
+        Number of windows to predict, and number of states.
+
+    Returns
+    -------
+    np.ndarray, shape=(n, n_states)
+        Probabilities.
     """
     answer = int(np.bincount(targets, minlength=n_states).argmax())
     trained = precision(targets, np.full(len(targets), answer), n_states)
@@ -50,23 +56,38 @@ def majority(targets: Index, n: int, n_states: int) -> Array:
 
 
 def named(targets: Index, training_answers: Index, answers: Index, n_states: int) -> Array:
-    """Return the probabilities of a baseline that names states, given how well it did on training windows."""
+    """Return probabilities for predicted states, given the predictions for the training windows.
+
+    Parameters
+    ----------
+    targets, training_answers : np.ndarray of int, shape=(n_training_windows,)
+        True and predicted states of the training windows.
+    answers : np.ndarray of int, shape=(n,)
+        Predicted states of the windows to score.
+    n_states : int
+        Number of states.
+    """
     return soft_one_hot(answers, precision(targets, training_answers, n_states))
 
 
 def logistic(inputs: NDArray[np.float32], targets: Index, test: NDArray[np.float32], n_states: int) -> Array:
-    """Return what logistic regression on the last unit says.
+    """Predict states by logistic regression on the last unit.
 
     Parameters
     ----------
     inputs : np.ndarray of float32, shape=(n_training_windows, n_inputs)
         The last unit of each training window.
     targets : np.ndarray of int, shape=(n_training_windows,)
-        Their states.
+        States of the training windows.
     test : np.ndarray of float32, shape=(n, n_inputs)
-        The last unit of each window to judge.
+        The last unit of each window to score.
     n_states : int
-        Number of states; one that training lacks gets probability 0.
+        Number of states. A state that does not occur in training gets probability 0.
+
+    Returns
+    -------
+    np.ndarray, shape=(n, n_states)
+        Probabilities.
     """
     probability = np.zeros((len(test), n_states))
     known = np.unique(targets)
@@ -79,7 +100,7 @@ def logistic(inputs: NDArray[np.float32], targets: Index, test: NDArray[np.float
 
 
 def centroid(inputs: NDArray[np.float32], targets: Index, test: NDArray[np.float32], n_states: int) -> Array:
-    """Return what the nearest mean of the last units says; parameters as in `logistic`."""
+    """Predict the state whose mean last unit is nearest; the parameters are those of `logistic`."""
     if len(np.unique(targets)) == 1:
         return majority(targets, len(test), n_states)
     model = NearestCentroid().fit(inputs, targets)
@@ -87,16 +108,17 @@ def centroid(inputs: NDArray[np.float32], targets: Index, test: NDArray[np.float
 
 
 def causal_states(model: StateModel, features: pd.DataFrame, overview: Overview, n_known: Index) -> Index:
-    """Return the state of the last known unit as the clusters give it, without any knowledge of what follows.
+    """Return the state that a state model assigns to the last known unit, using only the frames known so far.
 
     Parameters
     ----------
     model : StateModel
-        The clusters.
-    features, overview
-        Of one song.
+        The state model.
+    features, overview : pd.DataFrame, Overview
+        Frame features and overview of one song.
     n_known : np.ndarray of int > 0, shape=(n,)
-        Frames known at each moment: the song is cut there, and its context made of what is left.
+        Number of frames known at each moment. The song is cut there, and its context is computed from the frames
+        before the cut.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""Classification metrics: how often a model names the right state.
+"""Classification metrics: accuracy, macro-F1, log-loss, precision, recall and confusion matrix.
 
 Conventions
 -----------
-`truth` has shape (n,) and holds indices of states; `probability` has shape (n, n_states), rows that sum to 1. Its
-largest entry is the answer. Macro-F1 is taken over the states that occur in the truth.
+`truth` has shape (n,) and holds indices of states. `probability` has shape (n, n_states); each row sums to 1, and its
+largest entry is the predicted state. Macro-F1 averages over the states that occur in the truth.
 
 See Also
 --------
@@ -19,9 +19,9 @@ from songform.errors import ParameterError
 
 __all__ = ["VERSION", "confusion", "macro_f1", "precision", "recall", "scores", "soft_one_hot"]
 
-VERSION = 1  # increase this when the same answers get other scores
+VERSION = 1  # increase this when the same predictions get different scores
 
-_FLOOR = 1e-6  # under the logarithm: no answer is infinitely wrong
+_FLOOR = 1e-6  # smallest probability in the logarithm, so that the log-loss stays finite
 
 Index = NDArray[np.intp]
 Array = NDArray[np.float64]
@@ -33,23 +33,24 @@ def scores(truth: Index, probability: Array) -> dict[str, float]:
     Parameters
     ----------
     truth : np.ndarray of int, shape=(n,)
-        The true states.
+        True states.
     probability : np.ndarray, shape=(n, n_states)
-        The answers.
+        Predicted probabilities.
 
     Returns
     -------
     dict
-        `accuracy` and `macro_f1` (0 to 1, more is better), `log_loss` (nats, less is better).
+        `accuracy` and `macro_f1` (0 to 1, higher is better), and `log_loss` (nats, lower is better).
 
     Raises
     ------
     ParameterError
-        If there is nothing to judge, or the shapes do not fit each other.
+        If there is no row, or the numbers of rows differ.
     """
     if len(truth) == 0 or probability.shape[:1] != truth.shape:
         raise ParameterError(
-            f"truth and probability must have a row an answer, not {truth.shape} and {probability.shape}"
+            f"truth and probability must have the same number of rows, at least one, "
+            f"but their shapes are {truth.shape} and {probability.shape}"
         )
     answer = probability.argmax(axis=1)
     likelihood = np.clip(probability[np.arange(len(truth)), truth], _FLOOR, 1.0)
@@ -61,7 +62,7 @@ def scores(truth: Index, probability: Array) -> dict[str, float]:
 
 
 def confusion(truth: Index, answer: Index, n_states: int) -> NDArray[np.intp]:
-    """Return how often each true state (row) was answered by each state (column)."""
+    """Return how often each true state (row) was predicted as each state (column)."""
     return np.bincount(truth * n_states + answer, minlength=n_states * n_states).reshape(n_states, n_states)
 
 
@@ -74,35 +75,37 @@ def macro_f1(truth: Index, answer: Index, n_states: int) -> float:
 
 
 def recall(truth: Index, answer: Index, n_states: int) -> Array:
-    """Return the share of each true state that was found; NaN for a state that does not occur."""
+    """Return the recall of each state; NaN for a state that does not occur in the truth."""
     counts = confusion(truth, answer, n_states)
     return np.where(counts.sum(axis=1) > 0, counts.diagonal() / np.maximum(counts.sum(axis=1), 1), np.nan)
 
 
 def precision(truth: Index, answer: Index, n_states: int) -> Array:
-    """Return the share of each answer that was right; 1 / n_states for a state that was never answered."""
+    """Return the precision of each state; 1 / n_states for a state that was never predicted."""
     counts = confusion(truth, answer, n_states)
     given = counts.sum(axis=0)
     return np.where(given > 0, counts.diagonal() / np.maximum(given, 1), 1 / n_states)
 
 
 def soft_one_hot(answer: Index, training_precision: Array) -> Array:
-    """Return probabilities for a baseline that only names a state.
+    """Convert predicted states to probabilities.
+
+    The predicted state gets its precision in training as its probability. The other states share the rest equally.
 
     Parameters
     ----------
     answer : np.ndarray of int, shape=(n,)
-        The named states.
+        Predicted states.
     training_precision : np.ndarray, shape=(n_states,)
-        How often each name was right in training, from `precision`: the named state gets that, the others share the
-        rest.
+        Precision of each state in training, from `precision`.
 
     Returns
     -------
     np.ndarray, shape=(n, n_states)
+        Probabilities; the predicted state always has the largest one.
     """
     n_states = len(training_precision)
-    # Clipped to where the named state stays the answer.
+    # Clip, so that the predicted state keeps the largest probability.
     trust = np.clip(training_precision, 1 / n_states + _FLOOR, 1 - _FLOOR)[answer]
     probability = np.repeat(((1 - trust) / max(n_states - 1, 1))[:, None], n_states, axis=1)
     probability[np.arange(len(answer)), answer] = trust

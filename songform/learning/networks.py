@@ -1,10 +1,11 @@
-"""Networks: the networks that learn how states follow one another, by name.
+"""Neural networks that predict the state of a window.
 
-`NETWORKS` holds a function for each name that the setting `model.name` may have. `lstm`: three LSTM layers [1]_ of 64,
-32 and 16 units, with dropout between them, and a softmax over the states. All are trained with categorical
-cross-entropy and Adam; training stops when the validation loss no longer falls, and the best weights return.
+`NETWORKS` maps each value of the setting `model.name` to the function that builds the network. `lstm` has three LSTM
+layers [1]_ of 64, 32 and 16 units with dropout between them, and a softmax over the states. All networks are trained
+with Adam on the categorical cross-entropy. Training stops when the validation loss no longer decreases, and the best
+weights are restored.
 
-TensorFlow takes 10 to 20 s to import: it is imported where it is needed, never with this module.
+TensorFlow takes 10 to 20 s to import. Importing this module does not import it; the functions do.
 
 References
 ----------
@@ -33,33 +34,33 @@ History = dict[str, list[float]]
 
 
 class NetworkBuilder(Protocol):
-    """A function that returns an untrained network; `lstm_network` describes the arguments."""
+    """Function that builds an untrained network; its arguments are those of `lstm_network`."""
 
     def __call__(self, n_inputs: int, n_states: int, *, learning_rate: float, seed: int) -> Network:
-        """Return the network, compiled."""
+        """Return the compiled network."""
 
 
 def lstm_network(n_inputs: int, n_states: int, *, learning_rate: float = 0.001, seed: int = 0) -> Network:
-    """Return the untrained network.
+    """Build the LSTM network, compiled but not trained.
 
     Parameters
     ----------
     n_inputs : int > 0
-        Values a unit.
+        Number of values per unit.
     n_states : int >= 2
         Number of states.
     learning_rate : float > 0
         Adam's step size.
     seed : int
-        Of the weights and of dropout.
+        Seed of the initial weights and of dropout.
 
     Returns
     -------
     keras.Model
-        From (n, n_steps, n_inputs) to probabilities (n, n_states); any n_steps.
+        Maps windows of shape (n, n_steps, n_inputs) to probabilities of shape (n, n_states), for any n_steps.
     """
     keras = _keras()
-    # A seed for each: Keras would draw them from Python's one generator, from which other threads draw as well.
+    # Without explicit seeds, Keras takes them from Python's global generator, which other threads use as well.
     seeds = iter(np.random.default_rng(seed).integers(1, 2**31 - 1, 12).tolist())
 
     def lstm(units: int, *, sequences: bool) -> Any:
@@ -89,7 +90,7 @@ def lstm_network(n_inputs: int, n_states: int, *, learning_rate: float = 0.001, 
 
 
 NETWORKS: dict[str, NetworkBuilder] = {"lstm": lstm_network}
-"""The function that builds each network, by the name that the setting `model.name` gives it."""
+"""Functions that build a network, by the value of the setting `model.name`."""
 
 
 def fit_network(
@@ -105,36 +106,36 @@ def fit_network(
     seed: int = 0,
     on_epoch: Callable[[int, Mapping[str, float]], None] = lambda _epoch, _logs: None,
 ) -> tuple[Network, History]:
-    """Train a network; the same seed gives the same weights.
+    """Train a network. The same seed gives the same weights.
 
     Parameters
     ----------
     train, validation : Windows
-        Streams of windows. Without validation the training loss decides when to stop.
+        Streams of windows. Without validation, the training loss decides when to stop.
     n_inputs, n_states : int
-        Values a unit, and number of states.
+        Number of values per unit, and number of states.
     name : str
-        Which network, by its name in `NETWORKS`.
+        Name of the network in `NETWORKS`.
     epochs, patience : int
-        Most passes, and how many without a better loss are borne.
+        Maximum number of epochs, and number of epochs without a lower loss after which training stops.
     learning_rate : float > 0
         Adam's step size.
     seed : int
-        Of the weights and of dropout.
+        Seed of the initial weights and of dropout.
     on_epoch : callable
-        Told the number of each epoch, from 1, and its losses and accuracies.
+        Called after each epoch with its number, starting from 1, and a dict of its losses and accuracies.
 
     Returns
     -------
     network : keras.Model
-        With the weights of the best epoch.
+        The network with the weights of the best epoch.
     history : dict
-        `loss`, `accuracy`, and with validation `val_loss`, `val_accuracy`: a value an epoch.
+        One value per epoch of `loss` and `accuracy`, and with validation also of `val_loss` and `val_accuracy`.
 
     Raises
     ------
     ParameterError
-        If there is no network of that name.
+        If `NETWORKS` does not contain the name.
     """
     if name not in NETWORKS:
         raise ParameterError(f"name must be one of {', '.join(NETWORKS)}, not {name!r}")
@@ -149,7 +150,7 @@ def fit_network(
         validation_data=_dataset(validation, n_inputs, n_states) if validation is not None else None,
         epochs=epochs,
         callbacks=[stop, report],
-        shuffle=False,  # the windows come shuffled
+        shuffle=False,  # the stream is already shuffled
         verbose=0,
     )
     return network, {name: [float(value) for value in values] for name, values in history.history.items()}
@@ -161,39 +162,39 @@ def load_network(path: Path) -> Network:
     Raises
     ------
     ModelError
-        If the file is missing or is no Keras model.
+        If the file is missing, damaged, or not a Keras model.
     """
     try:
         _check_whole(path)
-        return _keras().models.load_model(path, compile=False)  # what trained it is not needed to ask it
+        return _keras().models.load_model(path, compile=False)  # the optimizer is not needed for predictions
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        msg = f"{path} is no network that Keras can read ({str(error).partition(chr(10))[0]}); train again"
+        msg = f"Keras cannot load the network {path} ({str(error).partition(chr(10))[0]}); train again"
         raise ModelError(msg) from error
 
 
 def _check_whole(path: Path) -> None:
-    """Compare the archive's checksums: Keras does not always, and would answer with damaged weights."""
+    """Verify the checksums of the archive. Keras does not always do so, and would load damaged weights."""
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged is not None:
-        msg = f"its part {damaged} is damaged"
+        msg = f"its entry {damaged} is damaged"
         raise zipfile.BadZipFile(msg)
 
 
 def predictor(network: Network) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Return the network as a function from windows to probabilities, without progress bars."""
+    """Return a function that maps windows to the network's probabilities, without a progress bar."""
     return lambda windows: np.asarray(network.predict_on_batch(windows))
 
 
 def _compiled(network: Network, learning_rate: float) -> Network:
-    """Set how a network is trained, which is the same for all of them."""
+    """Set optimizer, loss and metrics, which are the same for all networks."""
     optimizer = _keras().optimizers.Adam(learning_rate)
     network.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
     return network
 
 
 def _dataset(windows: Windows, n_inputs: int, n_states: int) -> Any:
-    """Stream windows into TensorFlow, a batch ahead, the targets as one-hot rows."""
+    """Return a TensorFlow dataset of the windows with one-hot targets, which prefetches one batch."""
     import tensorflow as tf
 
     def batches() -> Any:

@@ -1,17 +1,17 @@
-"""Sequences: windows of a song's recent past, and the state that each should tell.
+"""Windows of features, and the state that a sequence model should predict for each.
 
-The sequence model reads the frame features alone, pooled to units: the mean and the standard deviation of each column
-over `pool_seconds`, after every column was standardised over the training frames. A window is `n_steps` such units in
-a row; it stands for the moment at which its last unit ends.
+The inputs of the sequence model are the frame features, pooled to units. Every column is standardised with its mean
+and standard deviation over the training frames; a unit is the mean and the standard deviation of each column over
+`pool_seconds`. A window is `n_steps` consecutive units.
 
-Two targets may be asked for. `current` is the state of the window's last unit. `ahead` is the state `ahead_seconds`
-after the last *sample* on which the window depends: the frames of its last unit reach half a frame beyond their
-centres, and their derivatives four frames further.
+There are two targets. `current` is the state of the window's last unit. `ahead` is the state `ahead_seconds` after the
+last *sample* on which the window depends: the frames of its last unit extend half a frame beyond their centres, and
+their derivatives depend on four more frames.
 
 Conventions
 -----------
-`inputs` has shape (n_units, n_inputs), float32. `ends` holds the index of each window's last unit. `labels` has shape
-(n_frames,) and holds the index of each frame's state.
+`inputs` has shape (n_units, n_inputs) and type float32. `ends` holds the index of each window's last unit. `labels` has
+shape (n_frames,) and holds the index of each frame's state.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ __all__ = [
     "window_probabilities",
 ]
 
-VERSION = 1  # increase this when the same features and labels give other windows
+VERSION = 1  # increase this when the same features and labels give different windows
 
-DELTA_REACH = 4  # frames to either side that a derivative of width 9 reads
-_SONGS_AT_ONCE = 64  # songs whose windows are mixed with each other; bounds the memory
+DELTA_REACH = 4  # frames on either side on which a derivative of width 9 depends
+_SONGS_AT_ONCE = 64  # songs that are loaded and shuffled together; limits the memory
 
 Inputs = NDArray[np.float32]
 Index = NDArray[np.intp]
@@ -48,16 +48,16 @@ Index = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class WindowShape:
-    """How long windows and their units are.
+    """Lengths of windows and of their units.
 
     Attributes
     ----------
     pool_seconds : float
-        Length of a unit in seconds; 0 for bare frames.
+        Length of a unit in seconds; 0 if each frame is a unit.
     seconds, hop_seconds : float
-        Length of a window, and from one to the next, in seconds.
+        Length of a window, and time from one window to the next, in seconds.
     sr, frame_length, hop_length : float, int, int
-        The framing of the features.
+        Sampling rate in Hz, and frame length and hop length of the features in samples.
     """
 
     pool_seconds: float = 0.25
@@ -69,32 +69,32 @@ class WindowShape:
 
     @property
     def unit_seconds(self) -> float:
-        """Length of a unit in seconds, also where units are frames."""
+        """Length of a unit in seconds; the hop length in seconds if each frame is a unit."""
         return self.pool_seconds or self.hop_length / self.sr
 
     @property
     def n_steps(self) -> int:
-        """Units in a window."""
+        """Number of units in a window."""
         return max(2, round(self.seconds / self.unit_seconds))
 
     @property
     def hop_units(self) -> int:
-        """Units from one window to the next."""
+        """Number of units from one window to the next."""
         return max(1, round(self.hop_seconds / self.unit_seconds))
 
     @property
     def reach_seconds(self) -> float:
-        """How far beyond its end, in seconds, the sound lies on which a unit may depend."""
+        """Time after the end of a unit, in seconds, within which the sound may still affect the unit."""
         return (DELTA_REACH * self.hop_length + self.frame_length / 2) / self.sr
 
     def ends(self, start: float, end: float, n_units: int) -> Index:
-        """Return the last units of all windows that lie within `[start, end]` seconds of a song."""
+        """Return the index of the last unit of each window that lies within `[start, end]` seconds of a song."""
         first = int(np.ceil(start / self.unit_seconds - 1e-9)) + self.n_steps - 1
         last = min(n_units, int(np.floor(end / self.unit_seconds + 1e-9)) if np.isfinite(end) else n_units)
         return np.arange(first, last, self.hop_units)
 
     def moments(self, ends: Index, *, target: str, ahead_seconds: float) -> NDArray[np.float64]:
-        """Return the time in seconds of the state that each window should tell.
+        """Return the time in seconds of the target of each window.
 
         Raises
         ------
@@ -117,9 +117,9 @@ class SongWindows:
     inputs : np.ndarray of float32, shape=(n_units, n_inputs)
         From `standard_inputs`.
     ends : np.ndarray of int, shape=(n_windows,)
-        Last unit of each window.
+        Index of the last unit of each window.
     targets : np.ndarray of int, shape=(n_windows,)
-        Index of the state that each window should tell.
+        Index of the state that should be predicted for each window.
     """
 
     inputs: Inputs
@@ -144,13 +144,13 @@ class SongWindows:
         inputs : np.ndarray of float32, shape=(n_units, n_inputs)
             From `standard_inputs`.
         labels : np.ndarray of int, shape=(n_frames,)
-            The state of every frame.
+            Index of the state of every frame.
         shape : WindowShape
-            Lengths.
+            Lengths of windows and units.
         spans : sequence of (start, end)
-            Stretches of the song in seconds; a window and its target lie within one of them.
+            Parts of the song in seconds. Each window and its target lie within one of them.
         target, ahead_seconds : str, float
-            What is asked.
+            `current` or `ahead`, and how far ahead the target `ahead` lies, in seconds.
         """
         ends, frames = window_positions(
             len(inputs), len(labels), shape, spans=spans, target=target, ahead_seconds=ahead_seconds
@@ -158,7 +158,7 @@ class SongWindows:
         return cls(inputs, ends, labels[frames])
 
     def windows(self, which: Index, n_steps: int) -> Inputs:
-        """Return some of the windows, shape (n, n_steps, n_inputs)."""
+        """Return the windows with the given indices, shape (n, n_steps, n_inputs)."""
         view = sliding_window_view(self.inputs, n_steps, axis=0)[self.ends[which] - n_steps + 1]
         return np.ascontiguousarray(view.transpose(0, 2, 1))
 
@@ -172,25 +172,25 @@ def window_positions(
     target: str = "current",
     ahead_seconds: float = 2.0,
 ) -> tuple[Index, Index]:
-    """Return where the windows of a song end, and which frames have the states that they should tell.
+    """Return where the windows of a song end, and the frames whose states are their targets.
 
     Parameters
     ----------
     n_units, n_frames : int
-        Units of the song's inputs, and its frames.
+        Number of units and number of frames of the song.
     shape, spans, target, ahead_seconds
-        As of `SongWindows.of`.
+        As in `SongWindows.of`.
 
     Returns
     -------
     ends : np.ndarray of int, shape=(n_windows,)
-        Last unit of each window.
+        Index of the last unit of each window.
     frames : np.ndarray of int, shape=(n_windows,)
-        The frame whose state is each window's target.
+        Index of the frame whose state is the target of each window.
     """
     ends = np.concatenate([shape.ends(start, end, n_units) for start, end in spans]).astype(np.intp)
     moments = shape.moments(ends, target=target, ahead_seconds=ahead_seconds)
-    # The nearest frame, and midway between two the earlier: the middle of a unit of one frame is such a moment.
+    # Take the nearest frame, and the earlier one midway between two. The middle of a one-frame unit lies midway.
     frames = np.ceil(moments * shape.sr / shape.hop_length - 0.5 - 1e-6).astype(np.intp)
     inside = np.zeros(len(ends), dtype=bool)
     for start, end in spans:
@@ -199,22 +199,22 @@ def window_positions(
 
 
 class Windows:
-    """Batches of windows of many songs, read song by song and never all in memory.
+    """Batches of windows of many songs, which are loaded incrementally.
 
     Parameters
     ----------
     load : callable
-        Returns the windows of a song, given its key.
+        Function that returns the windows of the song with a given key.
     keys : sequence of str
-        The songs.
+        Keys of the songs.
     n_steps : int
-        Units in a window.
+        Number of units in a window.
     batch_size : int
-        Windows in a batch; the last one of a pass may be smaller.
+        Number of windows in a batch. The last batch of a pass may be smaller.
     seed : int, optional
-        Shuffles songs and windows, another way in each pass; None keeps their order.
+        Seed for shuffling songs and windows, differently in each pass; None keeps their order.
     n_windows : int, optional
-        Windows of all songs, where that is known. If not, all songs are loaded once to count them.
+        Number of windows of all songs, if known. Otherwise all songs are loaded once to count them.
     """
 
     def __init__(
@@ -249,20 +249,20 @@ class Windows:
             yield rest
 
     def __len__(self) -> int:
-        """Return the number of batches in a pass."""
+        """Return the number of batches per pass."""
         if self._n_windows is None:
             self._n_windows = len(self.targets())
         return (self._n_windows + self._batch_size - 1) // self._batch_size
 
     def targets(self) -> Index:
-        """Return the targets of all windows, in the songs' order."""
+        """Return the targets of all windows, in the order of the songs."""
         return np.concatenate([np.zeros(0, np.intp), *(self._load(key).targets for key in self._keys)])
 
 
 def standard_inputs(
     features: NDArray[np.floating], center: NDArray[np.float64], scale: NDArray[np.float64], shape: WindowShape
 ) -> Inputs:
-    """Return what the sequence model reads of a song.
+    """Return the inputs of the sequence model for a song.
 
     Parameters
     ----------
@@ -271,11 +271,12 @@ def standard_inputs(
     center, scale : np.ndarray, shape=(n_columns,)
         Mean and standard deviation of each column over the training frames.
     shape : WindowShape
-        Lengths.
+        Lengths of windows and units.
 
     Returns
     -------
-    np.ndarray of float32, shape=(n_units, 2 * n_columns) or (n_frames, n_columns) for bare frames
+    np.ndarray of float32, shape=(n_units, 2 * n_columns)
+        Mean and standard deviation of each column per unit; shape (n_frames, n_columns) if each frame is a unit.
     """
     standard = (features - center) / scale
     if shape.pool_seconds == 0:
@@ -292,26 +293,26 @@ def window_probabilities(
     padding: Inputs | None = None,
     batch_size: int = 256,
 ) -> NDArray[np.float64]:
-    """Return what a sequence model says at every unit of a song.
+    """Return the probabilities that a sequence model predicts for every unit of a song.
 
     Parameters
     ----------
     predict : callable
-        From windows (n, n_steps, n_inputs) to probabilities (n, n_states).
+        Function that maps windows of shape (n, n_steps, n_inputs) to probabilities of shape (n, n_states).
     inputs : np.ndarray of float32, shape=(n_units, n_inputs)
         From `standard_inputs`.
     n_steps : int
-        Units in a window.
+        Number of units in a window.
     padding : np.ndarray of float32, shape=(1, n_inputs), optional
-        The unit that a song shorter than a window is padded with; its first one if there is none.
+        Unit with which a song shorter than a window is padded. By default, the song's first unit.
     batch_size : int
-        Windows predicted at once.
+        Number of windows per call of `predict`.
 
     Returns
     -------
     np.ndarray of float64, shape=(n_units, n_states)
-        Row `u` is the answer of the window that ends with unit `u`. Units before the first full window take its
-        answer; a song shorter than a window is padded in front.
+        Row `u` is the prediction for the window that ends with unit `u`. Units before the end of the first full window
+        have the prediction for that window. A song shorter than a window is padded at its beginning.
     """
     missing = max(0, n_steps - len(inputs))
     padded = np.concatenate([np.repeat(inputs[:1] if padding is None else padding, missing, axis=0), inputs])

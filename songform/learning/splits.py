@@ -1,15 +1,15 @@
-"""Splits: which tracks a model learns from, and on which it is judged.
+"""Split of the tracks into training, validation and test.
 
-Overlapping windows of one song are near copies, and so are two uploads of one recording. Therefore tracks are first
-grouped by their audio (equal, or nearly so), and whole groups are dealt out. The order of the groups depends on a hash
-of the seed and the group alone, so that a growing corpus moves few tracks.
+Overlapping windows of one song are nearly identical, and so are two uploads of one recording. Tracks are therefore
+grouped by recording first, and whole groups are assigned to the parts. The order of the groups depends only on a hash
+of the seed and the group, so that few tracks change their part when the corpus grows.
 
-With fewer than three groups there is no third group to test on: each song is then cut into blocks of time, with a gap
-between them that no window can bridge.
+With fewer than three groups, no group would be left for the test. Each song is then cut into blocks of time, with gaps
+between them that are at least as long as a window.
 
 Conventions
 -----------
-A `Split` maps each part (`train`, `validation`, `test`) to the stretches of songs that belong to it, in seconds.
+A `Split` maps each part (`train`, `validation`, `test`) to the intervals of songs that belong to it, in seconds.
 """
 
 from __future__ import annotations
@@ -26,28 +26,29 @@ from songform.errors import ParameterError
 
 __all__ = ["PARTS", "VERSION", "Signature", "Split", "audio_groups", "blocks_in_time", "split_tracks"]
 
-VERSION = 1  # increase this when the same tracks give another split
+VERSION = 1  # increase this when the same tracks are split differently
 
 PARTS = ("train", "validation", "test")
-_GAP_SECONDS = 16.0  # the reach of the widest context descriptor
-# Other encodings of a composed song reach 0.99, cuts by any part of a second 0.964; two different ones at most 0.92.
-_LEAST_LIKENESS = 0.94
+_GAP_SECONDS = 16.0  # the longest time over which a context descriptor is computed
+# Measured on composed songs: 0.99 between encodings of a song, 0.964 between copies shifted by a fraction of a second,
+# at most 0.92 between different songs.
+_MIN_CORRELATION = 0.94
 
 Spans = dict[str, list[tuple[float, float]]]
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What tells whether two tracks are the same recording.
+    """Data by which tracks of the same recording are recognized.
 
     Attributes
     ----------
     sha256 : str
-        Of the audio file.
+        SHA-256 of the audio file.
     duration : float
-        In seconds.
+        Duration in seconds.
     spectra : np.ndarray, shape=(n_seconds, n_bands)
-        The log-mel spectrum of every second, in dB.
+        Log-mel spectrum of every second, in dB.
     """
 
     sha256: str
@@ -57,14 +58,14 @@ class Signature:
 
 @dataclass(frozen=True)
 class Split:
-    """Who is in which part.
+    """Assignment of tracks, or of blocks of time, to the parts.
 
     Attributes
     ----------
     train, validation, test : dict of str to list of (float, float)
-        By track key, the stretches of the song in seconds; a whole song is `(0, inf)`.
+        Intervals of each song in seconds, by track key. A whole song is `(0, inf)`.
     by_track : bool
-        Whether whole tracks were dealt out, rather than blocks of time.
+        Whether whole tracks were assigned, rather than blocks of time.
     """
 
     train: Spans = field(default_factory=dict)
@@ -84,13 +85,14 @@ def audio_groups(signatures: Mapping[str, Signature]) -> list[list[str]]:
     Parameters
     ----------
     signatures : mapping of str to Signature
-        By track key.
+        Signatures by track key.
 
     Returns
     -------
     list of lists of str
-        Every key once; keys in order, groups in order of their first key. Two tracks are in one group if their files
-        are equal, or their durations are within 3 s and their spectra nearly equal at some shift of up to 3 s.
+        Groups of track keys. Keys are sorted within a group, and groups are sorted by their first key. Two tracks are
+        in one group if their files are identical, or if their durations differ by at most 3 s and their spectra are
+        nearly equal at some shift of up to 3 s. Tracks that share a third track are in one group, too.
     """
     leader = {key: key for key in signatures}
     holder = {signature.sha256: key for key, signature in signatures.items()}
@@ -110,14 +112,14 @@ def audio_groups(signatures: Mapping[str, Signature]) -> list[list[str]]:
 
 
 def split_tracks(groups: Sequence[Sequence[str]], *, seed: int) -> Split:
-    """Deal out whole groups: a tenth to test, as many to validation, the rest to training.
+    """Assign a tenth of the groups to the test, a tenth to validation, and the rest to training.
 
     Parameters
     ----------
     groups : sequence of sequences of str
-        From `audio_groups`, at least three.
+        At least three groups, from `audio_groups`.
     seed : int
-        Of the order.
+        Seed of the order of the groups.
 
     Returns
     -------
@@ -129,7 +131,9 @@ def split_tracks(groups: Sequence[Sequence[str]], *, seed: int) -> Split:
         If there are fewer than three groups.
     """
     if len(groups) < len(PARTS):
-        raise ParameterError(f"{len(groups)} groups of tracks cannot be dealt out to {len(PARTS)} parts")
+        raise ParameterError(
+            f"{len(groups)} groups of tracks cannot be split into {len(PARTS)} parts; at least {len(PARTS)} are needed"
+        )
     order = sorted(groups, key=lambda group: hashlib.sha256(f"{seed}:{min(group)}".encode()).hexdigest())
     n = max(1, round(0.1 * len(groups)))
     test, validation, train = order[:n], order[n : 2 * n], order[2 * n :]
@@ -137,19 +141,19 @@ def split_tracks(groups: Sequence[Sequence[str]], *, seed: int) -> Split:
 
 
 def blocks_in_time(durations: Mapping[str, float], *, window_seconds: float) -> Split:
-    """Cut each song into a block for training, one for validation and one for the test, as far as it is long enough.
+    """Cut each song that is long enough into blocks for training, validation and test.
 
     Parameters
     ----------
     durations : mapping of str to float
-        By track key, in seconds.
+        Durations in seconds, by track key.
     window_seconds : float
-        Length of a window; gaps are at least as long, and at least 16 s.
+        Length of a window in seconds. Gaps are at least as long, and at least 16 s.
 
     Returns
     -------
     Split
-        A song too short for three blocks gives none to the test, a still shorter one none to validation.
+        A song too short for three blocks has none in the test. An even shorter song is used for training only.
 
     Raises
     ------
@@ -159,7 +163,7 @@ def blocks_in_time(durations: Mapping[str, float], *, window_seconds: float) -> 
     if max(durations.values(), default=0.0) < window_seconds:
         longest = max(durations.values(), default=0.0)
         msg = (
-            f"the longest song has {longest:.1f} s, but a window {window_seconds:g} s; "
+            f"the longest song is {longest:.1f} s long, but a window needs {window_seconds:g} s; "
             "add longer songs, or lower sequences.seconds"
         )
         raise ParameterError(msg)
@@ -175,7 +179,7 @@ def _whole(groups: Sequence[Sequence[str]]) -> Spans:
 
 
 def _blocks(duration: float, window: float) -> list[tuple[float, float]]:
-    """Return as many blocks as fit: training at least two windows long, the others at least one and a half."""
+    """Return up to three blocks. The first is at least two windows long, the others at least one and a half."""
     gap = max(window, _GAP_SECONDS)
     for n_held_out in (2, 1):
         held_out = max(1.5 * window, 0.1 * (duration - n_held_out * gap))
@@ -187,19 +191,19 @@ def _blocks(duration: float, window: float) -> list[tuple[float, float]]:
 
 
 def _is_same(one: Signature, other: Signature) -> bool:
-    """Compare at shifts of whole seconds, and of half ones: there between the rows."""
+    """Compare two recordings at shifts of half seconds. Means of neighbouring rows stand for the half seconds."""
     between = (other.spectra[1:] + other.spectra[:-1]) / 2
     rows = (other.spectra, between)
-    return max(_likeness(one.spectra, row, shift) for row in rows for shift in range(-3, 4)) > _LEAST_LIKENESS
+    return max(_correlation(one.spectra, row, shift) for row in rows for shift in range(-3, 4)) > _MIN_CORRELATION
 
 
-def _likeness(one: NDArray[np.floating], other: NDArray[np.floating], shift: int) -> float:
-    """Return the correlation of two spectrograms, the second one moved by `shift` seconds."""
+def _correlation(one: NDArray[np.floating], other: NDArray[np.floating], shift: int) -> float:
+    """Return the correlation of two spectrograms, the second one shifted by `shift` seconds."""
     a, b = one[max(shift, 0) :], other[max(-shift, 0) :]
     n = min(len(a), len(b))
     if n < 5:
         return 0.0
-    # Less the mean spectrum: what two songs of one style share proves nothing.
+    # Subtract the mean spectrum, which different songs of one style may share.
     a, b = a[:n] - a[:n].mean(axis=0), b[:n] - b[:n].mean(axis=0)
     energy = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float((a * b).sum()) / energy if energy > 1e-6 else 0.0

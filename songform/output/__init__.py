@@ -1,1 +1,1 @@
-"""Results for people and programs: the table of segments and sonification."""
+"""Table of segments, and sonification."""

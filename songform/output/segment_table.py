@@ -1,15 +1,15 @@
-"""The table of segments: a row a segment of every song of a corpus, for data frames and SQL.
+"""Table of segments: one row per segment of every song of a corpus, for data frames and SQL.
 
 ============================  ====================================================================
-``track, title``              the song's key and title
+``track, title``              key and title of the song
 ``start, end``                seconds
-``state, confidence``         as its report has them
-``model``                     the model that said so; `own`: states fitted on the song itself
-a column a feature, 38        float32, the mean over the frames whose centre lies in the segment
+``state, confidence``         state and confidence of the segment, as in the report
+``model``                     id of the model; `own` if the states were fitted on the song itself
+one column per feature, 38    float32, mean over the frames whose centre lies in the segment
 ============================  ====================================================================
 
-The rows of a song stand together, in order of time; songs are in order of their keys. A song has the rows of its
-latest analysis. With other settings (`features.n_mfcc`) a song has other features: what it lacks is null.
+Rows are sorted by song key and time. Each song has the rows of its latest analysis. The setting `features.n_mfcc`
+changes the number of features; columns that a song does not have are null.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FACTS = pa.schema(
         pa.field("model", pa.string(), nullable=False),
     ]
 )
-"""The columns before those of the features."""
+"""Columns before those of the features."""
 
 
 def segment_rows(report: Mapping[str, Any], features: pd.DataFrame) -> pa.Table:
@@ -48,14 +48,14 @@ def segment_rows(report: Mapping[str, Any], features: pd.DataFrame) -> pa.Table:
     Parameters
     ----------
     report : dict
-        The song's report.
+        Report of the song.
     features : pd.DataFrame
-        Its frame features, with the index `time_s`.
+        Frame features of the song, with the index `time_s`.
 
     Returns
     -------
     pa.Table
-        The columns of `FACTS`, then one a feature.
+        The columns of `FACTS`, then one column per feature.
 
     Raises
     ------
@@ -83,16 +83,17 @@ def segment_means(
     Parameters
     ----------
     starts : np.ndarray, shape=(n_segments,)
-        Where the segments begin, in seconds, ascending. Each lasts until the next, the last until the song's end.
+        Starts of the segments in seconds, ascending. Each segment lasts until the next one, the last segment until the
+        end of the song.
     times : np.ndarray, shape=(n_frames,)
-        The frames' centres, in seconds, ascending.
+        Centres of the frames in seconds, ascending.
     values : np.ndarray, shape=(n_frames, n_columns)
-        A row a frame.
+        One row per frame.
 
     Returns
     -------
     np.ndarray, shape=(n_segments, n_columns)
-        A segment so short that no frame's centre lies in it has the values of the frame that follows.
+        Means. A segment that contains no frame centre has the values of the next frame.
 
     Raises
     ------
@@ -100,7 +101,7 @@ def segment_means(
         If there is no segment or no frame.
     """
     if not len(starts) or not len(times):
-        raise ParameterError(f"means need segments and frames, not {len(starts)} and {len(times)}")
+        raise ParameterError(f"means need at least one segment and one frame, not {len(starts)} and {len(times)}")
     edges = np.append(np.searchsorted(times, starts), len(times))
     return np.stack(
         [values[a:b].mean(axis=0) if a < b else values[min(a, len(values) - 1)] for a, b in pairwise(edges)]
@@ -108,19 +109,19 @@ def segment_means(
 
 
 def replaced_rows(table: pa.Table | None, rows: Sequence[pa.Table]) -> pa.Table:
-    """Return a table in which some songs have new rows.
+    """Return a table in which the rows of some songs are replaced.
 
     Parameters
     ----------
     table : pa.Table, optional
-        What stands; None: nothing yet.
+        Existing table; None if there is none.
     rows : sequence of pa.Table
-        From `segment_rows`, one a song; of several for one song the last counts.
+        New rows from `segment_rows`, one table per song. If a song occurs more than once, its last table is used.
 
     Returns
     -------
     pa.Table
-        In order of the songs' keys.
+        Rows sorted by song key and start.
     """
     latest = {str(part.column("track")[0]): part for part in rows if part.num_rows}
     kept = []

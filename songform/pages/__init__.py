@@ -1,15 +1,15 @@
-"""Pages: a song, and a corpus, to see and to hear in a browser.
+"""HTML pages of one song and of a corpus.
 
 ==============  ===================================================================================
-`song_page`     plays a song, shows its form, its curves and what its states mean, and lets it be edited
-`index_page`    lists the songs of a corpus: search, sort, a timeline each
+`song_page`     Player, form, curves and meaning of the states of one song, with an editor for labels.
+`index_page`    List of the songs of a corpus with their timelines, to search and sort.
 ==============  ===================================================================================
 
 Conventions
 -----------
-A page is a string of HTML: one file that opens from a disk, of which nothing is fetched from any network. Bokeh draws
-the curves, with the JavaScript that its wheel carries; what is our own lies in `assets`. Text of strangers stays text,
-see `songform.pages.markup`. The same song gives the same page.
+A page is a string of HTML: a single file that can be opened from a disk and makes no network requests. Bokeh draws the
+curves with the JavaScript from its wheel; songform's own JavaScript, CSS and HTML templates are in `assets`. Untrusted
+text, such as titles from the web, is always escaped (`songform.pages.markup`). The same song gives the same page.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 
 __all__ = ["VERSION", "SongEntry", "SongView", "Sound", "index_page", "song_page"]
 
-VERSION = 2  # counts up when the same song gives another page: pages that stand are then written anew
+VERSION = 3  # increase this when the same song gives another page, so that existing pages are written again
 
-# Bokeh takes most of a second to import, which a page that stands does not need.
+# Importing Bokeh takes most of a second. This is not needed when a page is up to date.
 _LAZY = {
     "SongEntry": "songform.pages.index",
     "SongView": "songform.pages.song",

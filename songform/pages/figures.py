@@ -1,21 +1,22 @@
-"""Figures: what Bokeh draws of a song, one figure a track, all on one axis of time.
+"""Bokeh figures of a song, with a common time axis.
 
 =============  ==================================================================================
-`wave`         the waveform in the colours of the states
-`confidence`   how probable the state is that is shown, moment by moment and in each segment's mean
-`states`       how probable each state is, moment by moment
-`energy` ...   the context descriptors that the states are told by
-`mfcc`         time by coefficient, in standard deviations
+`wave`         Waveform, coloured by state.
+`confidence`   Probability of the displayed state over time, and its mean in each segment.
+`states`       Probability of each state over time.
+`energy` ...   Context descriptors from which the states are found.
+`mfcc`         Cepstral coefficients over time, in standard deviations.
 =============  ==================================================================================
 
-Bokeh draws in the browser; here its models are made. Their data are reduced to a few columns a pixel of a screen, and
-what needs no more than 256 steps has no more.
+This module builds Bokeh's models; Bokeh draws them in the browser. To keep pages small, the data are reduced to a few
+columns per pixel, and values that need at most 256 levels are stored in one byte.
 
 Conventions
 -----------
-Time is in milliseconds, because that is what Bokeh's axis of time counts in. All figures share the range `view`, and
-have the same borders, so that a moment stands at the same place in each, and an element laid over them fits them all.
-What the page's script changes has a name. Colours here are those of the light ground; the script paints them anew.
+Time is in milliseconds, the unit of Bokeh's datetime axes. All figures share the range `view` and have the same
+borders. A moment is therefore at the same horizontal position in all of them, and a single element can be laid over
+all figures. Every model that the page's script changes has a name. The colours are those of the light theme, until the
+script applies the current theme.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from songform.structure.pooling import UNIT_SECONDS
 
 if TYPE_CHECKING:
     import pandas as pd
-    from bokeh.plotting import figure as Figure  # noqa: N812  a class, whatever its name
+    from bokeh.plotting import figure as Figure  # noqa: N812  Bokeh names this class in lower case
     from numpy.typing import NDArray
 
     from songform.features.overview import Overview
@@ -55,7 +56,7 @@ __all__ = ["BORDERS", "HEIGHTS", "MS", "figures_json", "song_figures"]
 
 MS = 1000.0
 BORDERS = (46, 12)
-"""Pixels to the left and to the right of what is drawn."""
+"""Widths of the left and the right border of each figure in pixels."""
 HEIGHTS = {
     "wave": 150,
     "confidence": 64,
@@ -66,19 +67,19 @@ HEIGHTS = {
     "recurrence": 64,
     "mfcc": 118,
 }
-"""Pixels of each figure, in their order from top to bottom."""
+"""Height of each figure in pixels, from top to bottom."""
 
 _WAVE_COLUMNS = 8000
 _CURVE_COLUMNS = 2400
 _IMAGE_COLUMNS = 1600
 _AXIS_HEIGHT = 26
-_DEEPEST_SECONDS = 2.0  # the shortest stretch that fills the screen
+_MIN_VIEW_SECONDS = 2.0  # shortest time range that can be zoomed to
 _CLOCK = "%-M:%S"
 _HOURS = "%-H:%M:%S"
 _FONT = "system-ui, sans-serif"
 _INK = "#1D2026"
 
-# Blue, nothing, red: what stands out from the song's mean does so on either ground.
+# Blue, background, red: values near the song's mean have nearly the background colour in both themes.
 _DIVERGING = {
     "light": ((33, 102, 172), (247, 247, 247), (178, 24, 43)),
     "dark": ((94, 174, 245), (29, 32, 39), (245, 122, 100)),
@@ -94,25 +95,30 @@ def song_figures(
     features: pd.DataFrame,
     context: pd.DataFrame,
 ) -> dict[str, Figure]:
-    """Return the figures of a song by their names, in their order.
+    """Return the figures of a song by name, from top to bottom.
 
     Parameters
     ----------
     segments : sequence of Segment
-        They partition the song.
+        Segments of the song, without gaps or overlaps.
     posterior : np.ndarray, shape=(n_units, n_states)
-        The probability of each state in each unit of 0.5 s.
+        Probability of each state in each unit of 0.5 s.
     states : sequence of str, length n_states
-        The states' names.
+        Names of the states.
     overview, features : Overview, pd.DataFrame
-        Of the song.
+        Overview and frame features of the song.
     context : pd.DataFrame, shape=(n_units, 6)
-        From `songform.context_descriptors`.
+        Context descriptors of the song, from `songform.context_descriptors`.
+
+    Returns
+    -------
+    dict of str to bokeh.plotting.figure
+        One figure per key of `HEIGHTS`.
 
     Raises
     ------
     ParameterError
-        If a table holds no row, or the features no MFCC.
+        If a table has no rows, or the features have no MFCC columns.
     """
     duration = segments[-1].end
     view = _view(duration)
@@ -127,12 +133,13 @@ def song_figures(
 
 
 def figures_json(figures: Mapping[str, Figure]) -> dict[str, Any]:
-    """Return figures as the JSON that `Bokeh.embed.embed_items` reads; `roots` tells which is which.
+    """Return figures as JSON for `Bokeh.embed.embed_items`, with `roots` mapping figure names to model ids.
 
-    The same figures give the same JSON: Bokeh counts its models through a whole process, here they are counted anew.
+    The same figures give the same JSON: Bokeh's model ids depend on all models created in the process, so the models
+    are renumbered here.
     """
     document = Document()
-    with document.models.freeze():  # or Bokeh looks through all models once a figure
+    with document.models.freeze():  # otherwise Bokeh would traverse all models for each figure
         for figure in figures.values():
             document.add_root(figure)
     names: dict[str, str] = {}
@@ -141,7 +148,7 @@ def figures_json(figures: Mapping[str, Figure]) -> dict[str, Any]:
 
 
 def _counted(value: Any, names: dict[str, str]) -> Any:
-    """Rename Bokeh's models in the order in which they are met."""
+    """Renumber Bokeh's models in the order of their first occurrence."""
     if isinstance(value, dict):
         return {
             key: names.setdefault(part, f"b{len(names)}") if key == "id" else _counted(part, names)
@@ -151,13 +158,13 @@ def _counted(value: Any, names: dict[str, str]) -> Any:
 
 
 def _view(duration: float) -> Range1d:
-    """Return the stretch of time that is seen: at first all of it."""
-    whole, deepest = duration * MS, max(_DEEPEST_SECONDS * MS, duration * MS / 4000)
-    return Range1d(start=0.0, end=whole, name="view", bounds=(0.0, whole), min_interval=min(deepest, whole))
+    """Return the visible time range, initially the whole song."""
+    whole, shortest = duration * MS, max(_MIN_VIEW_SECONDS * MS, duration * MS / 4000)
+    return Range1d(start=0.0, end=whole, name="view", bounds=(0.0, whole), min_interval=min(shortest, whole))
 
 
 def _paper(view: Range1d, name: str, low: float, high: float, *, clock: str = "") -> Figure:
-    """Return an empty figure; with the format of a clock, it has an axis of time below it."""
+    """Return an empty figure, with a time axis below it if `clock`, the format of its labels, is not empty."""
     left, right = BORDERS
     paper = new_figure(
         name=f"figure-{name}",
@@ -175,7 +182,7 @@ def _paper(view: Range1d, name: str, low: float, high: float, *, clock: str = ""
         background_fill_color=None,
         border_fill_color=None,
         outline_line_color=None,
-        lod_threshold=None,  # or lines lose points while the view moves
+        lod_threshold=None,  # otherwise Bokeh omits points of lines while the view is moving
     )
     _axes(paper, clock)
     return paper
@@ -198,14 +205,15 @@ def _axes(paper: Figure, clock: str) -> None:
 
 
 def _wave(view: Range1d, overview: Overview, segments: Sequence[Segment]) -> Figure:
-    """Lay the ground, half seen through, over bands of colour, but for the shape of the waveform.
+    """Draw the waveform, coloured by state.
 
-    So the wave has the colour of its state, and when a person moves a boundary, only a band has to move.
+    Each segment is a band of its state's colour. A translucent layer in the background colour covers the bands outside
+    the waveform. When the user moves a boundary, only the bands have to change.
     """
     both = np.stack([overview.wave_min, overview.wave_max], axis=1)
     wave = columns(overview_middles(overview), both, limit=_WAVE_COLUMNS)
     low, high = wave.low[:, 0], wave.high[:, 1]
-    peak = max(float(high.max()), -float(low.min()), 1e-3)  # silence has no scale of its own
+    peak = max(float(high.max()), -float(low.min()), 1e-3)  # avoids a division by zero in silence
     top = 1.06 * 127
     paper = _paper(view, "wave", -top, top, clock=_HOURS if segments[-1].end >= 3600 else _CLOCK)
     paper.yaxis.ticker = FixedTicker(ticks=[])
@@ -229,7 +237,7 @@ def _wave(view: Range1d, overview: Overview, segments: Sequence[Segment]) -> Fig
 def _confidence(
     view: Range1d, posterior: NDArray[np.float64], states: Sequence[str], segments: Sequence[Segment]
 ) -> Figure:
-    """Draw the probability of the state that is shown, and its mean in each segment as a line."""
+    """Draw the probability of the displayed state as an area, and its mean in each segment as a line."""
     centres = (np.arange(len(posterior)) + 0.5) * UNIT_SECONDS
     owner = np.searchsorted([segment.start for segment in segments], centres, side="right") - 1
     shown = np.array([states.index(segment.state) for segment in segments])[owner]
@@ -248,7 +256,7 @@ def _confidence(
 
 
 def _states(view: Range1d, posterior: NDArray[np.float64], states: Sequence[str], duration: float) -> Figure:
-    """Stack the probabilities of all states, the first one lowest."""
+    """Draw the probabilities of all states as stacked areas, with the first state at the bottom."""
     centres = (np.arange(len(posterior)) + 0.5) * UNIT_SECONDS
     moments = columns(centres, posterior, limit=_CURVE_COLUMNS)
     tops = _ends(_steps(np.c_[np.zeros(len(moments.mean)), np.cumsum(moments.mean, axis=1)]))
@@ -262,7 +270,7 @@ def _states(view: Range1d, posterior: NDArray[np.float64], states: Sequence[str]
 
 
 def _curve(view: Range1d, name: str, values: NDArray[np.float64], duration: float) -> Figure:
-    """Draw one descriptor as a line over what lies between it and 0."""
+    """Draw a descriptor as a line, and the area between it and 0."""
     curve = columns((np.arange(len(values)) + 0.5) * UNIT_SECONDS, values, limit=_CURVE_COLUMNS)
     low, high = min(float(curve.mean.min()), 0.0), max(float(curve.mean.max()), 0.0)
     margin = 0.08 * (high - low) if high > low else 1.0
@@ -275,7 +283,7 @@ def _curve(view: Range1d, name: str, values: NDArray[np.float64], duration: floa
 
 
 def _mfcc(view: Range1d, features: pd.DataFrame, duration: float) -> Figure:
-    """Draw the cepstral coefficients, each standardised within the song."""
+    """Draw the cepstral coefficients as an image, each standardised within the song."""
     mfcc = standard_mfcc(features, limit=_IMAGE_COLUMNS)
     n_coefficients = mfcc.mean.shape[1]
     paper = _paper(view, "mfcc", 0.5, n_coefficients + 0.5)
@@ -287,7 +295,20 @@ def _mfcc(view: Range1d, features: pd.DataFrame, duration: float) -> Figure:
 
 
 def diverging_palette(ground: str, n_colors: int = 51) -> list[str]:
-    """Return colours from blue over the ground's own to red; `ground` is `light` or `dark`."""
+    """Return colours from blue to red, with the background colour of a theme in the middle.
+
+    Parameters
+    ----------
+    ground : str
+        Theme: `light` or `dark`.
+    n_colors : int
+        Number of colours.
+
+    Returns
+    -------
+    list of str
+        Colours as `#rrggbb`.
+    """
     place = np.linspace(0, 2, n_colors)
     parts = [np.interp(place, [0, 1, 2], channel) for channel in zip(*_DIVERGING[ground], strict=True)]
     return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in np.round(parts).astype(int).T.tolist()]
@@ -303,22 +324,22 @@ def _source(name: str, data: Mapping[str, Any]) -> ColumnDataSource:
 
 
 def _times(series: Columns, duration: float) -> NDArray[np.float32]:
-    """Return the beginning of the song, the middles of the columns, and the song's end, in ms."""
+    """Return the start of the song, the centre of each column, and the end of the song, in ms."""
     middles = (series.edges[1:] + series.edges[:-1]) / 2
     times = np.concatenate([[0.0], np.minimum(middles, duration), [duration]]) * MS
     return times.astype(np.float32)
 
 
 def _ends(values: NDArray[Any]) -> NDArray[Any]:
-    """Let the outermost values reach to the song's beginning and end, as `_times` does."""
+    """Repeat the first and the last value for the start and the end of the song, to match `_times`."""
     return np.concatenate([values[:1], values, values[-1:]])
 
 
 def _steps(values: NDArray[np.float64]) -> NDArray[np.int8]:
-    """Round -1 to 1 to steps of 1/127: finer than a pixel of any of these figures."""
+    """Quantize values in -1 to 1 to steps of 1/127, which are smaller than a pixel of any figure with such values."""
     return np.round(127 * np.clip(values, -1, 1)).astype(np.int8)
 
 
 def _shades(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Round -3 to 3 to the 255 shades from 0 to 254."""
+    """Quantize values in -3 to 3 to the integers from 0 to 254."""
     return np.round(127 + 127 / 3 * np.clip(values, -3, 3)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""HTML: the parts of a song's page that can be read without any script, as HTML."""
+"""Parts of a song's page that are generated as HTML and need no script: table of segments, states, colours."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["segment_rows", "state_articles", "tone_rules"]
 
-_MOST_DEVIATIONS = 2.5  # of a profile's bar
+_MAX_DEVIATIONS = 2.5  # a profile's bars are clipped at this number of standard deviations
 
 
 def tone_rules(states: Sequence[str]) -> str:
-    """Return the CSS of the states' colours, `.tone-0` for the first state."""
+    """Return the CSS classes `.tone-0`, `.tone-1`, ... with the colours of the states, in their order."""
     tones = map(state_tone, states)
     return "\n".join(
         f".tone-{i} {{ --tone: light-dark({tone.light}, {tone.dark}); "
@@ -45,7 +45,7 @@ def _segment_row(number: int, segment: Segment, states: Sequence[str]) -> str:
 
 
 def state_articles(meanings: Sequence[Meaning], segments: Sequence[Segment]) -> str:
-    """Return what each state means, a card a state."""
+    """Return one `article` element per state that explains its meaning."""
     return "\n".join(_state_article(number, meaning, segments) for number, meaning in enumerate(meanings))
 
 
@@ -55,8 +55,8 @@ def _state_article(number: int, meaning: Meaning, segments: Sequence[Segment]) -
     count = f"{len(mine)} segment{'' if len(mine) == 1 else 's'}"
     found = f"{100 * share:.0f} % of this song, {count}" if mine else "not in this song"
     weak = (
-        f'<p class="weak"><strong>Weak name:</strong> {text(meaning.weak)}. Take this state for a cluster, '
-        "not for what its name says.</p>"
+        f'<p class="weak"><strong>Weak name:</strong> {text(meaning.state)} may not describe this cluster well '
+        f"({text(meaning.weak)}). Trust the measured values more than the name.</p>"
         if meaning.weak
         else ""
     )
@@ -66,14 +66,14 @@ def _state_article(number: int, meaning: Meaning, segments: Sequence[Segment]) -
         f'<article class="state tone-{number}" aria-labelledby="state-{number}">'
         f'<h3 id="state-{number}"><span class="swatch"></span>{name}</h3>'
         f'<p class="found">{found}</p><p>{text(meaning.sentence)}</p>{weak}'
-        f'<table class="profile"><caption>What the model measured in {name}: standard deviations from the mean of '
-        f"all moments that it learned from</caption><tbody>{profile}</tbody></table></article>"
+        f'<table class="profile"><caption>Mean of each descriptor in {name}, in standard deviations from the mean '
+        f"over all training songs</caption><tbody>{profile}</tbody></table></article>"
     )
 
 
 def _profile_row(descriptor: str, value: float) -> str:
-    """Return a descriptor's name, its bar to the left or to the right of 0, and its value."""
-    length = min(abs(value), _MOST_DEVIATIONS) / _MOST_DEVIATIONS / 2
+    """Return a table row with a descriptor's name, its value as a bar from the middle, and its value as text."""
+    length = min(abs(value), _MAX_DEVIATIONS) / _MAX_DEVIATIONS / 2
     start = 0.5 - length if value < 0 else 0.5
     shown = f"{round(value, 1) or 0.0:+.1f}".replace("-", "\N{MINUS SIGN}")
     name, explanation = DESCRIPTORS[descriptor]

@@ -1,6 +1,7 @@
-"""The index: all songs of a corpus that a model has told the form of, to search, to sort, and to choose from.
+"""Index page: a list of all songs of a corpus whose form a model has found.
 
-Thousands of songs are one block of data, of which the page's script shows a hundred at a time.
+The songs are one block of JSON. The page's script shows a hundred of them at a time, so the page stays fast with
+thousands of songs.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ __all__ = ["SongEntry", "index_page"]
 
 
 class SongEntry(NamedTuple):
-    """A song as the index lists it."""
+    """Entry of one song in the index."""
 
     title: str
     page: str
-    """The address of the song's page, relative to the index; empty where there is none."""
+    """URL of the song's page relative to the index; empty if the song has no page."""
     segments: Sequence[Segment]
 
     @property
@@ -35,24 +36,29 @@ class SongEntry(NamedTuple):
 
     @property
     def confidence(self) -> float:
-        """Mean over the song's time."""
+        """Mean confidence over the song, weighted by the segments' durations."""
         return sum((segment.end - segment.start) * segment.confidence for segment in self.segments) / self.duration
 
     @property
     def least(self) -> Segment:
-        """The segment of the lowest confidence."""
+        """Segment with the lowest confidence."""
         return min(self.segments, key=lambda segment: segment.confidence)
 
 
 def index_page(songs: Sequence[SongEntry], *, model: str) -> str:
-    """Return the index of some songs.
+    """Return the index page of songs.
 
     Parameters
     ----------
     songs : sequence of SongEntry
-        In any order; each with a segment at least.
+        Songs in any order, each with at least one segment.
     model : str
-        The model that told their form, as people name it.
+        Name of the model that found their form, for display.
+
+    Returns
+    -------
+    str
+        HTML of the page.
 
     Raises
     ------
@@ -61,7 +67,7 @@ def index_page(songs: Sequence[SongEntry], *, model: str) -> str:
     """
     for song in songs:
         if not song.segments:
-            raise ParameterError(f"every song of the index needs a segment, but {song.title} has none")
+            raise ParameterError(f"each song of the index must have at least one segment, but {song.title} has none")
     states = state_order(segment.state for song in songs for segment in song.segments)
     body = filled(
         "index.html",
@@ -77,7 +83,7 @@ def index_page(songs: Sequence[SongEntry], *, model: str) -> str:
 
 
 def _legend(number: int, state: str, songs: Sequence[SongEntry]) -> str:
-    """Return a state's name and its share of all songs."""
+    """Return a legend entry: a state's colour, its name and its share of the duration of all songs."""
     whole = sum(song.duration for song in songs)
     mine = sum(segment.end - segment.start for song in songs for segment in song.segments if segment.state == state)
     share = f"{100 * mine / whole:.0f} %"
@@ -93,9 +99,9 @@ def _data(songs: Sequence[SongEntry], states: Sequence[str]) -> dict[str, Any]:
 
 
 def _song(song: SongEntry, numbers: dict[str, int]) -> list[Any]:
-    """Return title, page, length, confidence, lowest confidence and where; then end and state of each segment."""
+    """Return title, page, duration, confidence, lowest confidence and its time, and end and state of each segment."""
     parts = [value for segment in song.segments for value in (round(segment.end, 1), numbers[segment.state])]
     least = song.least
-    # The length is not rounded here: the page rounds what it shows, and twice would be once too often.
+    # The duration is not rounded here: the page rounds it, and rounding twice could change the displayed second.
     found = [song.duration, round(song.confidence, 3), round(least.confidence, 3), round(least.start, 1)]
     return [song.title, song.page, *found, parts]

@@ -1,8 +1,8 @@
-"""Markup: HTML in which whatever strangers wrote stays text, and of which nothing is ever fetched.
+"""Safe HTML for pages with untrusted text.
 
-Titles and labels come from anywhere. They enter a page through `text` (between tags and in quoted attributes) or
-through `data_block` (JSON that scripts read), and a content security policy stands behind both: a page may run the
-scripts it was written with, known by their hashes, and reach no network at all.
+Titles and labels may come from the web. They are inserted with `text` (between tags and in quoted attributes) or with
+`data_block` (JSON for scripts), which escape them. A content security policy is a second line of defence: the browser
+runs only the page's own scripts, identified by their hashes, and the page cannot access the network.
 
 References
 ----------
@@ -25,7 +25,7 @@ from songform.errors import ParameterError
 
 __all__ = ["asset", "data_block", "filled", "page", "program", "text"]
 
-# Within a script element these could end it, open a comment that swallows its end, or end a line of JavaScript.
+# Within a script element, these characters could end the element, start a comment, or end a line of JavaScript.
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 _PAGE = """<!doctype html>
@@ -53,23 +53,28 @@ $scripts
 
 
 def text(value: object) -> str:
-    """Return any text as HTML that reads as that text, between tags and within quotes.
+    """Escape text for HTML, between tags and in quoted attributes.
 
-    Characters that no file may hold, lone surrogates among them, become question marks.
+    Null characters and lone surrogates become question marks.
     """
     clean = str(value).encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
     return html.escape(clean, quote=True)
 
 
 def data_block(name: str, value: Any) -> str:
-    """Return JSON that a page's scripts read by its id, as an element that is never run.
+    """Return an element that contains JSON for the page's scripts and is not executed.
 
     Parameters
     ----------
     name : str
-        The element's id.
-    value : JSON values
-        Without NaN, which JSON does not know.
+        Id of the element.
+    value : object
+        Value that can be serialized to JSON, without NaN and infinity.
+
+    Returns
+    -------
+    str
+        HTML of the element.
     """
     plain = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     clean = plain.encode("utf-8", "replace").decode("utf-8").translate(_ESCAPES)
@@ -77,49 +82,54 @@ def data_block(name: str, value: Any) -> str:
 
 
 def filled(name: str, **values: str) -> str:
-    """Return an asset in which each `$name` is replaced by a value, which is HTML already."""
+    """Return the text of an asset with each `$name` replaced by a value; the values must already be HTML."""
     return Template(asset(name)).substitute(values)
 
 
 def program(*names: str) -> str:
-    """Return some of the assets' JavaScript as one script, whose names are seen by no other."""
+    """Concatenate JavaScript assets into one script, inside a function so that their names are not global."""
     return "\n".join(['(() => {\n"use strict";', *map(asset, names), "})();"])
 
 
 @cache
 def asset(name: str) -> str:
-    """Return the text of a file beside this module."""
+    """Return the text of a file in the folder `assets`."""
     return (files("songform.pages") / "assets" / name).read_text(encoding="utf-8")
 
 
 def page(title: str, body: str, *, style: str, scripts: Sequence[str], media: str = "'none'", stamp: str = "") -> str:
-    """Return a whole page.
+    """Return a complete HTML page.
 
     Parameters
     ----------
     title : str
-        Plain text.
+        Title as plain text.
     body : str
-        HTML.
+        Content of the body as HTML.
     style : str
-        CSS.
+        Style sheet as CSS.
     scripts : sequence of str
-        JavaScript; nothing else is ever run.
+        Scripts as JavaScript. The browser runs no others.
     media : str
-        Where sound may come from, as the policy says it: `data:` for sound within the page.
+        Allowed sources of audio, in the syntax of a content security policy: `data:` for audio within the page.
     stamp : str
-        What the page is made of, for who wants to know whether to make it again.
+        Digest of everything that the page depends on, to detect later whether the page is out of date.
+
+    Returns
+    -------
+    str
+        HTML of the page.
 
     Raises
     ------
     ParameterError
-        If a script would end its own element.
+        If a script contains text that could end its `script` element or change its hash.
     """
     sources = " ".join(map(_fingerprint, scripts))
     policy: Mapping[str, str] = {
         "default-src": "'none'",
         "script-src": sources,
-        "style-src": "'unsafe-inline'",  # Bokeh puts style elements beside each of its canvases
+        "style-src": "'unsafe-inline'",  # Bokeh inserts style elements next to its canvases
         "img-src": "data:",
         "media-src": media,
         "base-uri": "'none'",
@@ -136,8 +146,8 @@ def page(title: str, body: str, *, style: str, scripts: Sequence[str], media: st
 
 
 def _fingerprint(script: str) -> str:
-    """Return how a content security policy names a script: by the hash of its text as a browser reads it."""
+    """Return the hash by which a content security policy allows a script."""
     if "</script" in script.lower() or "<!--" in script or "\r" in script or "\0" in script:
-        raise ParameterError("a script that holds </script, <!--, a carriage return or a null cannot stand in a page")
+        raise ParameterError("a page's script must not contain </script, <!--, a carriage return or a null character")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return f"'sha256-{digest}'"

@@ -1,8 +1,8 @@
-"""Page colors: the states' colours as a page needs them, on a light and on a dark ground, with words on them.
+"""Colours of the states on pages, for the light and the dark theme.
 
-On a light ground a state has the colour that it has in every picture, `songform.plots.palette`. On a dark one a colour
-that would sink into it is made lighter, as little as makes it seen. Words on a colour are black or white, whichever is
-easier to read: one of the two always has a contrast of 4.5 at least.
+In the light theme, each state has its colour from `songform.plots.palette`, as in all pictures. In the dark theme,
+colours with too little contrast to the background are lightened, by no more than is needed. Text on a colour is black
+or white, whichever has more contrast; the contrast is always at least 4.5.
 
 References
 ----------
@@ -21,11 +21,11 @@ from songform.plots.palette import state_color
 __all__ = ["DARK_GROUND", "LIGHT_GROUND", "Tone", "contrast", "state_tone"]
 
 LIGHT_GROUND, DARK_GROUND = "#FFFFFF", "#15171C"
-_LEAST_CONTRAST = 3.0  # of what is no text
+_MIN_CONTRAST = 3.0  # WCAG's minimum for graphics
 
 
 class Tone(NamedTuple):
-    """A state's colour on both grounds, and the colour of words on it; `#RRGGBB` each."""
+    """Colour of a state, and of text on it, in the light and the dark theme, as `#RRGGBB`."""
 
     light: str
     light_ink: str
@@ -39,15 +39,20 @@ def state_tone(state: str) -> Tone:
     Parameters
     ----------
     state : str
-        The state's name, or any other label.
+        Name of the state, or any other label.
+
+    Returns
+    -------
+    Tone
+        Colours in both themes.
     """
     light = state_color(state)
-    dark = _seen_on_dark(light)
+    dark = _dark_color(light)
     return Tone(light, _ink(light), dark, _ink(dark))
 
 
 def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours, 1 to 21."""
+    """Return the contrast ratio of two colours, from 1 to 21."""
     low, high = sorted((_luminance(one), _luminance(other)))
     return (high + 0.05) / (low + 0.05)
 
@@ -56,15 +61,15 @@ def _ink(color: str) -> str:
     return max("#000000", "#FFFFFF", key=lambda ink: contrast(ink, color))
 
 
-def _seen_on_dark(color: str) -> str:
-    """Lighten a colour until it is seen on the dark ground; of one without a hue, take the opposite."""
-    if contrast(color, DARK_GROUND) >= _LEAST_CONTRAST:
+def _dark_color(color: str) -> str:
+    """Lighten a colour until it has enough contrast to the dark background; invert the lightness of a grey."""
+    if contrast(color, DARK_GROUND) >= _MIN_CONTRAST:
         return color
     hue, lightness, saturation = colorsys.rgb_to_hls(*_parts(color))
     if saturation < 0.05:
-        return _hex(hue, 1 - lightness, saturation)  # lightened only, black would be taken for another state's grey
+        return _hex(hue, 1 - lightness, saturation)  # a lightened black would look like another state's grey
     steps = (_hex(hue, step, saturation) for step in np.arange(lightness, 1, 0.01))
-    return next(step for step in steps if contrast(step, DARK_GROUND) >= _LEAST_CONTRAST)
+    return next(step for step in steps if contrast(step, DARK_GROUND) >= _MIN_CONTRAST)
 
 
 def _luminance(color: str) -> float:

@@ -1,4 +1,4 @@
-"""A song's page: one file that opens from a disk, plays the song, shows its form, and lets a person mend it."""
+"""Page of a song: player, form, curves, meaning of the states, and an editor for labels."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ _SCRIPTS = (
     *("edits.js", "exports.js", "editor.js", "keys.js", "song.js"),
 )
 _TRACKS: dict[str, tuple[str, str]] = {
-    "confidence": ("Confidence", "how probable the shown state is; the line is the mean of the segment"),
-    "states": ("All states", "how probable each state is, moment by moment"),
+    "confidence": ("Confidence", "probability of the displayed state; the line is the mean of each segment"),
+    "states": ("All states", "probability of each state over time"),
     **{name: DESCRIPTORS[name] for name in HEIGHTS if name in DESCRIPTORS},
-    "mfcc": ("MFCC", "timbre by coefficient: blue is below the song\N{RIGHT SINGLE QUOTATION MARK}s mean, red above"),
+    "mfcc": ("MFCC", "timbre; blue is below the song\N{RIGHT SINGLE QUOTATION MARK}s mean, red is above"),
 }
 
 
 @dataclass(frozen=True)
 class Sound:
-    """Where the song's sound comes from.
+    """Audio of a song's page.
 
     Attributes
     ----------
     source : str
-        What the audio element plays: a `data:` address, or an address relative to the page; empty for no sound.
+        URL of the audio: a `data:` URL, or a URL relative to the page. Empty if there is no audio.
     note : str
-        Where there is no sound, why, and how to get it.
+        Why there is no audio and how to add it, shown if `source` is empty.
     """
 
     source: str = ""
@@ -56,28 +56,28 @@ class Sound:
 
 @dataclass(frozen=True, eq=False)
 class SongView:
-    """All that a song's page shows.
+    """Contents of a song's page.
 
     Attributes
     ----------
     key, title : str
-        The track's key, which names its files, and its title.
+        Key of the track, from which the names of its files are formed, and title of the track.
     source : str
-        Where the song comes from, as people know it.
+        Source of the song, for display.
     segments : sequence of Segment
-        They partition the song.
+        Segments of the song, without gaps or overlaps.
     posterior : np.ndarray, shape=(n_units, n_states)
-        The probability of each state in each unit of 0.5 s.
+        Probability of each state in each unit of 0.5 s.
     states : StateModel
-        The states and what they mean.
+        State model, with the states and their profiles.
     model : str
-        The model, as people name it.
+        Name of the model, for display.
     overview, features : Overview, pd.DataFrame
-        The song's.
+        Overview and frame features of the song.
     context : pd.DataFrame, shape=(n_units, 6)
-        From `songform.context_descriptors`.
+        Context descriptors of the song, from `songform.context_descriptors`.
     sound : Sound
-        What there is to hear.
+        Audio of the song.
     """
 
     key: str
@@ -99,19 +99,19 @@ def song_page(song: SongView, *, stamp: str = "") -> str:
     Parameters
     ----------
     song : SongView
-        What it shows.
+        Contents of the page.
     stamp : str
-        What the page is made of, to be found in it again.
+        Digest of everything that the page depends on, to detect later whether the page is out of date.
 
     Returns
     -------
     str
-        HTML: one file, which asks for nothing but the sound, if that lies beside it.
+        HTML of the page. The browser loads no other file, except the audio if that is not embedded.
 
     Raises
     ------
     ParameterError
-        If a table holds no row, or the features no MFCC.
+        If a table has no rows, or the features have no MFCC columns.
     """
     states = song.states.states
     figures = song_figures(
@@ -165,20 +165,20 @@ def _track(name: str, song: SongView) -> str:
 
 
 def _summary(name: str, song: SongView) -> str:
-    """Say in a sentence what a figure shows, for those who do not see it."""
+    """Describe in words what a figure shows, for screen readers."""
     if name in song.context:
         values, times = song.context[name].to_numpy(), song.context.index.to_numpy()
         low, high = (clock(float(times[place])) for place in (values.argmin(), values.argmax()))
         return f"{DESCRIPTORS[name][0]} over time: lowest at {low}, highest at {high}."
     if name == "mfcc":
-        return "Mel-frequency cepstral coefficients over time, as colours."
+        return "Mel-frequency cepstral coefficients over time, shown as colours."
     least = min(song.segments, key=lambda segment: segment.confidence)
-    doubt = f"{least.state} from {clock(least.start, 1)} is the least certain, with {round(100 * least.confidence)} %"
-    return f"{_TRACKS[name][0]} over time; the table of segments has the numbers. {doubt}."
+    lowest = f"{least.state} at {clock(least.start, 1)} has the lowest confidence, {round(100 * least.confidence)} %"
+    return f"{_TRACKS[name][0]} over time. The table of segments lists the confidences. {lowest}."
 
 
 def _data(song: SongView, drawn: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the page's scripts work on."""
+    """Return the data for the page's scripts."""
     return {
         "key": song.key,
         "title": song.title,

@@ -1,4 +1,4 @@
-"""State descriptions: what each state is, in words, as a listener means it and as this model measured it."""
+"""Descriptions of the states: what a listener means by each, and what a model measured in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DESCRIPTORS", "Meaning", "state_meanings"]
 
-_HEADINGS = {"abs_slope": "Slope"}  # those that are not simply the name of the column
+_HEADINGS = {"abs_slope": "Slope"}  # headings that differ from the name of the column
 
 DESCRIPTORS = {
     name: (_HEADINGS.get(name, name.replace("_", " ").capitalize()), explanation)
@@ -20,25 +20,26 @@ DESCRIPTORS = {
 """Heading and explanation of each context descriptor."""
 
 _SENTENCES = {
-    "Calm": "Low energy, and smooth.",
-    "BuildUp": "Energy rises over seconds, towards a louder part.",
+    "Calm": "Low energy and smooth sound.",
+    "BuildUp": "Energy rises over several seconds and leads to a louder part.",
     "Energetic": "High intensity.",
-    "Transition": "The structure changes here: one part ends, another begins.",
-    "Repetitive": "A pattern that comes round again.",
+    "Transition": "The structure changes: one part ends and another begins.",
+    "Repetitive": "A pattern that repeats.",
 }
-_UNNAMED = "A cluster beyond the five named states: only its profile says what it is."
+_UNNAMED = "An additional cluster without a descriptive name. Its measured values show what characterizes it."
 
 
 class Meaning(NamedTuple):
-    """What a state is."""
+    """Meaning of a state."""
 
     state: str
+    """Name of the state."""
     sentence: str
-    """As a listener means it."""
+    """What a listener means by the state."""
     profile: dict[str, float]
-    """Mean of each context descriptor, in standard deviations from the mean of all moments of the corpus."""
+    """Mean of each context descriptor in the state, in standard deviations from the mean over all training songs."""
     weak: str
-    """Why the name is weak; empty where it is not."""
+    """Reason why the name is weak; empty if it is not."""
 
 
 def state_meanings(model: StateModel) -> list[Meaning]:
@@ -47,7 +48,12 @@ def state_meanings(model: StateModel) -> list[Meaning]:
     Parameters
     ----------
     model : StateModel
-        From `songform.fit_states`.
+        State model, from `songform.fit_states`.
+
+    Returns
+    -------
+    list of Meaning
+        One meaning per state.
     """
     rows = zip(model.states, model.profile.tolist(), model.weak, strict=True)
     return [

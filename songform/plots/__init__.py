@@ -1,31 +1,31 @@
 """Pictures of songs and of training runs.
 
 ====================  ================================================================
-of a song             what it shows
+of a song             content
 ====================  ================================================================
-`waveform`            the least and greatest sample of each moment
-`rms`                 level, and its spread within the frames
-`spectrogram`         time by mel frequency, with the roll-off
-`feature_curves`      seven features, one above the other
-`mfcc_heatmap`        time by coefficient
-`bandwidth`           the spectrum's middle and width
-`state_timeline`      the form
+`waveform`            minimum and maximum sample over time
+`rms`                 RMS level, and its standard deviation within each frame
+`spectrogram`         log-mel spectrogram with the roll-off frequency
+`feature_curves`      seven features over time
+`mfcc_heatmap`        MFCCs over time
+`bandwidth`           spectral centroid and bandwidth
+`state_timeline`      waveform and segments, coloured by state
 ====================  ================================================================
 
 ====================  ================================================================
-of a training run     what it shows
+of a training run     content
 ====================  ================================================================
-`training_curves`     loss and accuracy of each epoch, and the best epoch
-`confusion_matrix`    which state is taken for which
-`cluster_profile`     what each state is
-`metric_bars`         the model beside its baselines
+`training_curves`     loss and accuracy per epoch, and the best epoch
+`confusion_matrix`    counts of true and predicted states
+`cluster_profile`     descriptors of each state
+`metric_bars`         scores of the model and its baselines
 ====================  ================================================================
 
 Conventions
 -----------
-Each function returns a `matplotlib.figure.Figure` of its own and keeps nothing; pyplot is never touched. A state has
-one colour everywhere, `state_color`, chosen to be told apart by colour-blind eyes. `save_png` writes the same bytes
-for the same picture.
+Each function returns a new `matplotlib.figure.Figure`. No function uses pyplot. A state has the same colour in every
+picture, `state_color`; the colours can be distinguished by readers with colour vision deficiency. `save_png` writes the
+same bytes for the same picture.
 """
 
 from __future__ import annotations
@@ -54,4 +54,4 @@ __all__ = [
     "waveform",
 ]
 
-VERSION = 1  # increase this when the same song gives other pictures: older ones are then drawn again
+VERSION = 2  # increase this when the same song gives a different picture, so that pictures are drawn again

@@ -1,7 +1,7 @@
-"""Downsampling: a long series as the few hundred columns of a picture.
+"""Downsampling of long time series to the columns of a picture.
 
-A song of twelve hours has two million frames, a picture a thousand columns of pixels. Each column keeps the least, the
-mean and the greatest of its values: the mean is the line to follow, and no peak is lost.
+A song of twelve hours has two million frames, but a picture has only about a thousand columns of pixels. Each column
+stores the minimum, the mean and the maximum of its values, so that peaks remain visible.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ __all__ = [
 ]
 
 IMAGE_COLUMNS = 1000
-"""The most columns of an image or a waveform: about one a pixel."""
+"""Maximum number of columns of an image or a waveform: about one per pixel."""
 LINE_COLUMNS = 350
-"""The most columns of a line: with three pixels a column it still reads as a line."""
+"""Maximum number of columns of a line: about one per three pixels, so that it still looks like a line."""
 
 
 class Columns(NamedTuple):
-    """A series as one value a column of the picture."""
+    """Minimum, mean and maximum of a series in each column of a picture."""
 
     edges: NDArray[np.float64]
     """Seconds, shape=(n_columns + 1,): column `i` is drawn from `edges[i]` to `edges[i + 1]`."""
@@ -47,16 +47,16 @@ class Columns(NamedTuple):
 
 
 def columns(time: ArrayLike, values: ArrayLike, *, limit: int = LINE_COLUMNS) -> Columns:
-    """Least, mean and greatest value of a series in each column of a picture.
+    """Return the minimum, mean and maximum of a series in each column of a picture.
 
     Parameters
     ----------
     time : np.ndarray, shape=(n,), n > 0
-        The middles of the rows, evenly spaced, in seconds.
+        Centres of the rows in seconds, evenly spaced.
     values : np.ndarray, shape=(n,) or (n, m)
-        A row a time.
+        One row per time.
     limit : int > 0
-        The most columns.
+        Maximum number of columns.
 
     Returns
     -------
@@ -75,57 +75,59 @@ def columns(time: ArrayLike, values: ArrayLike, *, limit: int = LINE_COLUMNS) ->
 
 
 def feature_series(features: pd.DataFrame, column: str) -> Columns:
-    """One feature as the columns of a line.
+    """Return a feature as the columns of a line.
 
     Parameters
     ----------
     features : pd.DataFrame
         Frame features.
     column : str
-        The feature's name.
+        Name of the feature.
 
     Returns
     -------
     Columns
-        In the feature's own unit.
+        Columns in the unit of the feature.
 
     Raises
     ------
     ParameterError
-        If the table holds no frame, or not this feature.
+        If the table has no frame, or no such column.
     """
     require_rows(len(features), "features")
     if column not in features:
-        raise ParameterError(f"features have no column {column!r}; give the table of frame_features")
+        raise ParameterError(f"features have no column {column!r}; pass the table returned by frame_features")
     return columns(features.index, features[column])
 
 
 def standard_mfcc(features: pd.DataFrame, *, limit: int = IMAGE_COLUMNS) -> Columns:
-    """Return the cepstral coefficients as the columns of an image, each standardised within the song.
+    """Return the MFCCs as the columns of an image, each coefficient standardised within the song.
 
-    The first coefficient is a hundred times the size of the last: on a common scale nothing else would be seen.
+    Without standardisation, only the first coefficient would be visible: it is a hundred times larger than the last.
 
     Parameters
     ----------
     features : pd.DataFrame
         Frame features; the columns `mfcc_01`, `mfcc_02`, ... are used.
     limit : int > 0
-        The most columns.
+        Maximum number of columns.
 
     Returns
     -------
     Columns
-        A column a coefficient, in standard deviations from its mean.
+        Values in standard deviations from the mean of each coefficient.
 
     Raises
     ------
     ParameterError
-        If the table holds no frame, or no MFCC.
+        If the table has no frame, or no MFCC.
     """
     require_rows(len(features), "features")
     names = [name for name in features.columns if name.startswith("mfcc_") and name[5:].isdigit()]
     if not names:
-        raise ParameterError("features hold no MFCC (columns mfcc_01, mfcc_02, ...); give the table of frame_features")
+        raise ParameterError(
+            "features have no MFCC columns (mfcc_01, mfcc_02, ...); pass the table returned by frame_features"
+        )
     values = features[names].to_numpy(dtype=np.float32)
     center, deviation = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
     scale = np.where(deviation > 1e-3, deviation, np.inf)
@@ -134,12 +136,12 @@ def standard_mfcc(features: pd.DataFrame, *, limit: int = IMAGE_COLUMNS) -> Colu
 
 
 def overview_middles(overview: Overview) -> NDArray[np.float64]:
-    """Middles of an overview's cells in seconds; `ParameterError` if it has none."""
+    """Return the centres of an overview's cells in seconds, or raise `ParameterError` if it has none."""
     require_rows(len(overview.time_s), "overview")
     return overview.time_s + OVERVIEW_SECONDS / 2
 
 
 def require_rows(n_rows: int, name: str) -> None:
-    """Raise `ParameterError` if there is nothing to draw."""
+    """Raise `ParameterError` if there is no row."""
     if n_rows == 0:
-        raise ParameterError(f"{name} must hold at least one row, not 0; was the song empty?")
+        raise ParameterError(f"{name} must have at least one row, not 0; is the song empty?")

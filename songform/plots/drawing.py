@@ -1,11 +1,11 @@
-"""What all pictures share: paper, clocks, lines and images, PNG.
+"""Drawing functions that all pictures share: figures, time axes, lines, images, legends and PNG files.
 
 Conventions
 -----------
-- Matplotlib's object interface only. `pyplot` and `rcParams` are state that all threads share; a `Figure` is not.
-  Type and colours are therefore given with each call, and the dark style of a caller does not reach them.
-- A picture is `WIDTH` inches wide at `DPI`, with type that can still be read when it is shown at half that size.
-- A picture never holds more points than it has columns of pixels: `songform.plots.downsample`.
+- Only Matplotlib's object interface is used, because `pyplot` and `rcParams` are shared by all threads. Fonts and
+  colours are passed to each call, so that a style set by the caller has no effect.
+- A picture is `WIDTH` inches wide at `DPI`. Its text remains legible at half that size.
+- A picture does not contain more points than columns of pixels, see `songform.plots.downsample`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 WIDTH = 8.0
-"""Inches; with `DPI` 1200 pixels."""
+"""Width of a picture in inches, which is 1200 pixels at `DPI`."""
 DPI = 150
 LINE = "#1F4E79"
 SHADE = "#A9BFD2"
@@ -60,23 +60,25 @@ _CLOCK_STEPS = (
 
 
 def paper(*heights: float, name: str, title: str = "", width: float = WIDTH) -> tuple[Figure, list[Axes]]:
-    """Return a figure with one set of axes above the other.
+    """Return a figure with axes stacked vertically.
 
     Parameters
     ----------
     *heights : float > 0
-        The height of each set of axes in inches.
+        Height of each set of axes in inches.
     name : str
-        What the picture shows.
+        Name of the picture, such as `Waveform`.
     title : str
-        Of what: a song or a model, named by a stranger perhaps.
+        Title of the song or name of the model; any text is safe.
     width : float > 0
-        The figure's width in inches.
+        Width of the figure in inches.
 
     Returns
     -------
-    tuple of Figure and list of Axes
-        From top to bottom.
+    figure : Figure
+        The figure.
+    axes : list of Axes
+        The axes from top to bottom.
     """
     figure = Figure(figsize=(width, sum(heights) + 0.75), dpi=DPI, layout="constrained", facecolor="white")
     heading = plain_text(f"{name} \N{MIDDLE DOT} {title}" if title else name, width=width - 0.2)
@@ -88,7 +90,7 @@ def paper(*heights: float, name: str, title: str = "", width: float = WIDTH) -> 
 
 
 def style(ax: Axes) -> None:
-    """Give axes the type, the ink and the faint grid of all pictures."""
+    """Set the font, the colours and the grid that all pictures have."""
     ax.set_facecolor("white")
     ax.tick_params(labelsize=TYPE["size"], labelfontfamily=FONT, colors=INK, direction="out", length=3)
     ax.spines[["top", "right"]].set_visible(False)
@@ -98,7 +100,7 @@ def style(ax: Axes) -> None:
 
 
 def clock_axis(axes: Sequence[Axes], duration: float, *, note: str = "") -> None:
-    """Give axes one time axis, from 0 to `duration` seconds, marked under the lowest; `note` stands beside its name."""
+    """Set a common time axis from 0 to `duration` seconds, labelled at the bottom; `note` is added to its label."""
     step = float(_CLOCK_STEPS[min(bisect_left(_CLOCK_STEPS, duration / 8), len(_CLOCK_STEPS) - 1)])
     decimals = next((n for n in range(3) if step >= 10.0**-n), 3)
     marks = np.arange(0, duration + step / 1000, step)
@@ -111,9 +113,9 @@ def clock_axis(axes: Sequence[Axes], duration: float, *, note: str = "") -> None
 
 
 def curve(ax: Axes, series: Columns, *, name: str, band: str) -> None:
-    """Draw a series' mean as a line in a band from its low to its high; `name` and `band` are for the legend."""
+    """Draw the mean of a series as a line, and its minimum to maximum as a band, with both names in the legend."""
     middles = (series.edges[1:] + series.edges[:-1]) / 2
-    # Drawn on to both ends, so that even a single column makes a line.
+    # Extend the line to both ends, so that a single column is visible as well.
     time = np.r_[series.edges[0], middles, series.edges[-1]]
     low, mean, high = (np.pad(values, 1, mode="edge") for values in series[1:])
     ax.plot(time, mean, color=LINE, linewidth=1.0, label=name)
@@ -121,7 +123,7 @@ def curve(ax: Axes, series: Columns, *, name: str, band: str) -> None:
 
 
 def image(ax: Axes, values: NDArray[np.float64], duration: float, *, cmap: str, vmin: float, vmax: float) -> AxesImage:
-    """Draw a table with a row a moment as an image, its first column lowest."""
+    """Draw a table with one row per time as an image, with its first column at the bottom."""
     extent = (0.0, duration, 0.0, float(values.shape[1]))
     ax.grid(visible=False)
     return ax.imshow(
@@ -130,7 +132,7 @@ def image(ax: Axes, values: NDArray[np.float64], duration: float, *, cmap: str, 
 
 
 def color_scale(ax: Axes, drawn: AxesImage, label: str) -> None:
-    """Set the scale of an image's colours beside its axes."""
+    """Add a colour bar to the right of an image."""
     bar = ax.figure.colorbar(drawn, ax=ax, pad=0.015, fraction=0.05, aspect=25)
     bar.set_label(label, **TYPE)
     bar.outline.set_edgecolor(INK)
@@ -138,7 +140,7 @@ def color_scale(ax: Axes, drawn: AxesImage, label: str) -> None:
 
 
 def key(ax: Axes) -> None:
-    """Set the legend in a line above the axes, at the right, where it hides nothing."""
+    """Add the legend as one line above the axes, at the right."""
     font = FontProperties(family=FONT, size=TYPE["size"])
     ax.legend(
         loc="lower right",
@@ -154,14 +156,14 @@ def key(ax: Axes) -> None:
 
 
 def save_png(figure: Figure, file: str | Path | BinaryIO) -> None:
-    """Write a figure as a PNG whose bytes depend on the picture alone.
+    """Write a figure as a PNG file whose bytes depend only on the picture.
 
     Parameters
     ----------
     figure : Figure
-        A picture.
+        Picture to write.
     file : str, Path or binary file
-        Where to write it.
+        Path or open file.
     """
-    # Matplotlib would write its own version into the file.
+    # By default, Matplotlib writes its version into the file.
     figure.savefig(file, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})

@@ -1,4 +1,4 @@
-"""Pictures of time by frequency: the log-mel spectrogram, and the MFCCs."""
+"""Heat maps of a song: log-mel spectrogram and MFCCs."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ _MARKS_HZ = (250, 500, 1000, 2000, 4000, 8000, 16000)
 
 
 def spectrogram(overview: Overview, features: pd.DataFrame, *, sr: float = 22050, title: str = "") -> Figure:
-    """Log-mel spectrogram, with the roll-off frequency on it.
+    """Draw the log-mel spectrogram with the roll-off frequency.
 
     Parameters
     ----------
     overview : Overview
-        The song's overview, whose mel bands reach from 0 to `sr / 2`.
+        Overview of the song. Its mel bands range from 0 to `sr / 2`.
     features : pd.DataFrame
-        The song's frame features; `rolloff_hz` is used.
+        Frame features of the song, with the column `rolloff_hz`.
     sr : number > 0
-        The sampling rate of the analysed signal in hertz.
+        Sampling rate of the analysed signal in Hz.
     title : str
-        The song's title.
+        Title of the song.
 
     Returns
     -------
     Figure
-        Level in decibels, by time and frequency: the loudest 80 dB.
+        Level in decibels over time and frequency. The colours cover the 80 dB below the maximum.
 
     Raises
     ------
     ParameterError
-        If a table holds no row, a column is missing, or `sr` is not positive.
+        If a table has no row, a column is missing, or `sr` is not positive.
     """
     if not sr > 0:
-        raise ParameterError(f"sr must be a positive number of samples a second, not {sr}; songform's usual is 22050")
+        raise ParameterError(f"sr must be a positive number of samples per second, not {sr}; the default is 22050")
     mel = columns(overview_middles(overview), overview.logmel_db, limit=IMAGE_COLUMNS)
     n_bands = mel.mean.shape[1]
     figure, [ax] = paper(2.8, name="Log-mel spectrogram", title=title)
     top = max(float(mel.mean.max()), -20.0)
     drawn = image(ax, mel.mean, mel.edges[-1], cmap="magma", vmin=top - 80, vmax=top)
     rolloff = feature_series(features, "rolloff_hz")
-    # Silence has no roll-off.
+    # The roll-off of silence is not drawn.
     height = np.where(rolloff.high > 0, _mel_row(rolloff.mean, sr=sr, n_bands=n_bands), np.nan)
     ax.stairs(height, rolloff.edges, baseline=None, color=_ROLLOFF, linewidth=1.0, label="85 % roll-off")
     marks = [hertz for hertz in _MARKS_HZ if hertz < 0.95 * sr / 2]
@@ -70,26 +70,26 @@ def spectrogram(overview: Overview, features: pd.DataFrame, *, sr: float = 22050
 
 
 def mfcc_heatmap(features: pd.DataFrame, *, title: str = "") -> Figure:
-    """MFCCs over time, each standardised within the song.
+    """Draw the MFCCs over time, each coefficient standardised within the song.
 
-    The first coefficient is a hundred times the size of the last: on a common scale nothing else would be seen.
+    Without standardisation, only the first coefficient would be visible: it is a hundred times larger than the last.
 
     Parameters
     ----------
     features : pd.DataFrame
-        The song's frame features; the columns `mfcc_01`, `mfcc_02`, ... are used.
+        Frame features of the song, with the columns `mfcc_01`, `mfcc_02`, ...
     title : str
-        The song's title.
+        Title of the song.
 
     Returns
     -------
     Figure
-        Standard deviations from the coefficient's mean, by time and coefficient.
+        Standard deviations from the mean of each coefficient, over time and coefficient.
 
     Raises
     ------
     ParameterError
-        If the table holds no frame, or no MFCC.
+        If the table has no frame, or no MFCC.
     """
     mfcc = standard_mfcc(features)
     n_coefficients = mfcc.mean.shape[1]
@@ -97,20 +97,20 @@ def mfcc_heatmap(features: pd.DataFrame, *, title: str = "") -> Figure:
     drawn = image(ax, mfcc.mean, mfcc.edges[-1], cmap="RdBu_r", vmin=-3, vmax=3)
     numbers = range(1, n_coefficients + 1, 2)
     ax.set_yticks([number - 0.5 for number in numbers], [str(number) for number in numbers])
-    ax.set_ylabel("coefficient [number]", **TYPE)
+    ax.set_ylabel("coefficient [index]", **TYPE)
     color_scale(ax, drawn, "standard deviations\nfrom the song's mean")
     clock_axis([ax], mfcc.edges[-1])
     return figure
 
 
 def _mel_row(hertz: NDArray[np.float64], *, sr: float, n_bands: int) -> NDArray[np.float64]:
-    """Height of a frequency in an image of mel bands."""
+    """Return the vertical position of a frequency in an image of mel bands."""
 
     def mel(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
-        # Slaney's scale, librosa's hz_to_mel: linear below 1000 Hz, logarithmic above.
+        # Slaney's mel scale, as in librosa.hz_to_mel: linear below 1000 Hz, logarithmic above.
         above = 15 + 27 * np.log(np.maximum(frequency, 1000) / 1000) / np.log(6.4)
         return np.where(frequency < 1000, frequency * 3 / 200, above)
 
-    # Band b is drawn from b to b + 1, and peaks at step b + 1 of the n_bands + 1 from 0 to sr / 2.
+    # Band b is drawn from b to b + 1. It peaks at step b + 1 of n_bands + 1 equal steps in mel from 0 to sr / 2.
     row: NDArray[np.float64] = (n_bands + 1) * mel(hertz) / mel(np.array(sr / 2)) - 0.5
     return row

@@ -1,14 +1,16 @@
-"""The colours of the states, the same in every picture.
+"""Colours of the states, which are the same in every picture.
 
-Five hues of Okabe and Ito's palette. Three are darkened, so that where a colour-blind eye sees no difference in hue
-it sees one in lightness: any two of the five named states are at least 30 units of CIELAB apart in normal sight, in
-deuteranopia and in protanopia, and 20 in the rare tritanopia; any two of the first nine states 15 (a test computes it).
+The named states have five hues of the palette of Okabe and Ito [1]_. Three are darkened, so that colours that differ
+little in hue for readers with colour vision deficiency differ in lightness. Any two of the five named states are at
+least 30 units of CIELAB apart in normal vision, deuteranopia and protanopia, and 20 units in the rare tritanopia. Any
+two of the first nine states are at least 15 units apart. A test computes these distances with the model of Machado,
+Oliveira and Fernandes [2]_.
 
 References
 ----------
-M. Okabe and K. Ito (2008), Color universal design: the palette.
-G. M. Machado, M. M. Oliveira and L. Fernandes (2009), A physiologically-based model for simulation of color vision
-deficiency: how the test sees with a colour-blind eye.
+.. [1] M. Okabe and K. Ito, "Color universal design", 2008.
+.. [2] G. M. Machado, M. M. Oliveira and L. Fernandes, "A physiologically-based model for simulation of color vision
+       deficiency", 2009.
 """
 
 from __future__ import annotations
@@ -36,38 +38,39 @@ STATE_COLORS = {
 
 
 def state_color(state: str) -> str:
-    """Colour of a state.
+    """Return the colour of a state.
 
     Parameters
     ----------
     state : str
-        The state's name. One without a fixed colour gets a colour that depends on the name alone.
+        Name of the state. A name without a fixed colour gets a colour that depends only on the name.
 
     Returns
     -------
     str
-        `#RRGGBB`.
+        Colour as `#RRGGBB`.
     """
     if state in STATE_COLORS:
         return STATE_COLORS[state]
-    # Python's own hash() of a string changes from one process to the next.
+    # Python's hash() of a string differs between processes.
     digest = zlib.crc32(state.encode("utf-8", "replace"))
     rgb = colorsys.hls_to_rgb((digest % 360) / 360, 0.4 + (digest // 360 % 3) / 10, 0.45)
     return "#" + "".join(f"{round(255 * part):02X}" for part in rgb)
 
 
 def state_order(states: Iterable[str]) -> list[str]:
-    """Order of the states in a picture.
+    """Return the order of the states in a picture.
 
     Parameters
     ----------
     states : iterable of str
-        Names, with repetitions.
+        Names of states; they may be repeated.
 
     Returns
     -------
     list of str
-        Each name once: those with a fixed colour in the order of `STATE_COLORS`, then the others as they come.
+        Each name once: names with a fixed colour in the order of `STATE_COLORS`, then the others in order of their
+        first occurrence.
     """
     present = dict.fromkeys(states)
     return [state for state in STATE_COLORS if state in present] + [s for s in present if s not in STATE_COLORS]

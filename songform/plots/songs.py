@@ -1,18 +1,17 @@
-"""Pictures of one song: its wave, its features, its form.
+"""Pictures of one song: waveform and features over time.
 
 =================  ===================================================================
-`waveform`         the least and greatest sample of each moment
-`rms`              level, and its spread within the frames
-`feature_curves`   seven features, one above the other
-`bandwidth`        the spectrum's middle and width
+`waveform`         minimum and maximum sample over time
+`rms`              RMS level, and its standard deviation within each frame
+`feature_curves`   seven features over time
+`bandwidth`        spectral centroid and bandwidth
 =================  ===================================================================
 
 Conventions
 -----------
-Each function takes a song's tables and returns a `matplotlib.figure.Figure` of its own; nothing is shown, nothing is
-kept. Time runs to the right as m:ss. `features` is the table of `songform.features.frame_features`, `overview` that of
-`songform.features.overview`, `segments` those of `songform.structure.segments`; `title` names the song. The pictures of
-a training run are in `songform.plots.training_runs`.
+Each function takes the tables of a song and returns a new `matplotlib.figure.Figure`. Time is on the horizontal axis as
+m:ss. `features` is the table of `songform.features.frame_features`, `overview` that of `songform.features.overview`.
+`title` is the title of the song.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = ["bandwidth", "feature_curves", "rms", "waveform"]
 
-_LEAST_RMS = 1e-5  # -100 dBFS, so that silence has a level
+_LEAST_RMS = 1e-5  # -100 dBFS; the level of silence would be minus infinity
 
 
 class _Row(NamedTuple):
-    """One row of `feature_curves`; a unit of dBFS is computed from an amplitude."""
+    """One row of `feature_curves`. Values with the unit dBFS are converted from amplitudes."""
 
     column: str
     name: str
@@ -50,34 +49,34 @@ class _Row(NamedTuple):
 
 _ROWS = (
     _Row("rms_mean", "RMS", "dBFS"),
-    _Row("zcr_mean", "zero cross.", "% of samples", 100),
+    _Row("zcr_mean", "zero crossings", "% of samples", 100),
     _Row("centroid_hz", "centroid", "kHz", 1e-3),
     _Row("bandwidth_hz", "bandwidth", "kHz", 1e-3),
     _Row("rolloff_hz", "roll-off", "kHz", 1e-3),
-    _Row("db_mean", "bins' mean", "dB"),
-    _Row("db_std", "bins' spread", "dB"),
+    _Row("db_mean", "mean of bins", "dB"),
+    _Row("db_std", "std. of bins", "dB"),
 )
 
 
 def waveform(overview: Overview, *, title: str = "") -> Figure:
-    """Waveform: the least and greatest sample of each column.
+    """Draw the waveform as the minimum and maximum sample of each column.
 
     Parameters
     ----------
     overview : Overview
-        The song's overview.
+        Overview of the song.
     title : str
-        The song's title.
+        Title of the song.
 
     Returns
     -------
     Figure
-        Amplitude, where full scale is 1, over time.
+        Amplitude over time; full scale is 1.
 
     Raises
     ------
     ParameterError
-        If the overview holds no row.
+        If the overview has no row.
     """
     figure, [ax] = paper(1.8, name="Waveform", title=title)
     wave = envelope(ax, overview)
@@ -87,26 +86,26 @@ def waveform(overview: Overview, *, title: str = "") -> Figure:
 
 
 def rms(features: pd.DataFrame, *, title: str = "") -> Figure:
-    """RMS over time, with its spread within the frames.
+    """Draw the RMS over time, with its standard deviation within each frame.
 
-    Loudness is heard in ratios, so the axis is in decibels: 0 dBFS is the RMS of a full-scale square wave.
+    The axis is in decibels, because loudness is perceived as a ratio. 0 dBFS is the RMS of a full-scale square wave.
 
     Parameters
     ----------
     features : pd.DataFrame
-        The song's frame features; `rms_mean` and `rms_std` are used.
+        Frame features of the song, with the columns `rms_mean` and `rms_std`.
     title : str
-        The song's title.
+        Title of the song.
 
     Returns
     -------
     Figure
-        RMS in decibels below full scale, over time.
+        RMS in dBFS over time.
 
     Raises
     ------
     ParameterError
-        If the table holds no frame, or a column is missing.
+        If the table has no frame, or a column is missing.
     """
     mean, std = feature_series(features, "rms_mean"), feature_series(features, "rms_std").mean
     figure, [ax] = paper(2.2, name="RMS", title=title)
@@ -120,31 +119,31 @@ def rms(features: pd.DataFrame, *, title: str = "") -> Figure:
 
 
 def feature_curves(features: pd.DataFrame, *, title: str = "") -> Figure:
-    """Features over time, one above the other.
+    """Draw seven features over time, one above the other.
 
     Parameters
     ----------
     features : pd.DataFrame
-        The song's frame features.
+        Frame features of the song.
     title : str
-        The song's title.
+        Title of the song.
 
     Returns
     -------
     Figure
-        A row a feature, each with its unit. Frames that share a column of the picture are drawn as their mean, in a
-        band from the least to the greatest.
+        One row per feature, with its unit. Frames in the same column of the picture are drawn as their mean, with a
+        band from their minimum to their maximum.
 
     Raises
     ------
     ParameterError
-        If the table holds no frame, or a column is missing.
+        If the table has no frame, or a column is missing.
     """
     figure, axes = paper(*[0.72] * len(_ROWS), name="Features over time", title=title)
     for ax, row in zip(axes, _ROWS, strict=True):
         edges, *values = feature_series(features, row.column)
         series = Columns(edges, *(_dbfs(value) if row.unit == "dBFS" else value * row.scale for value in values))
-        curve(ax, series, name="mean of neighbouring frames", band="least to greatest")
+        curve(ax, series, name="mean of adjacent frames", band="minimum to maximum")
         _fit(ax, series)
         ax.locator_params(axis="y", nbins=3)
         ax.set_ylabel(f"{row.name}\n[{row.unit}]", rotation=0, ha="right", va="center", **TYPE)
@@ -155,24 +154,24 @@ def feature_curves(features: pd.DataFrame, *, title: str = "") -> Figure:
 
 
 def bandwidth(features: pd.DataFrame, *, title: str = "") -> Figure:
-    """Spectral bandwidth around the spectral centroid, over time.
+    """Draw the spectral centroid and the spectral bandwidth over time.
 
     Parameters
     ----------
     features : pd.DataFrame
-        The song's frame features; `centroid_hz` and `bandwidth_hz` are used.
+        Frame features of the song, with the columns `centroid_hz` and `bandwidth_hz`.
     title : str
-        The song's title.
+        Title of the song.
 
     Returns
     -------
     Figure
-        Above, the centroid with a band of one bandwidth to either side; below, the bandwidth alone. Kilohertz.
+        Top: the centroid with a band of one bandwidth on either side. Bottom: the bandwidth. Both are in kHz.
 
     Raises
     ------
     ParameterError
-        If the table holds no frame, or a column is missing.
+        If the table has no frame, or a column is missing.
     """
     edges, *values = feature_series(features, "bandwidth_hz")
     alone = Columns(edges, *(value / 1e3 for value in values))
@@ -180,7 +179,7 @@ def bandwidth(features: pd.DataFrame, *, title: str = "") -> Figure:
     around = Columns(edges, np.maximum(middle - alone.mean, 0), middle, middle + alone.mean)
     figure, axes = paper(1.7, 1.0, name="Spectral bandwidth", title=title)
     curve(axes[0], around, name="centroid", band="\N{PLUS-MINUS SIGN} bandwidth")
-    curve(axes[1], alone, name="bandwidth", band="least to greatest")
+    curve(axes[1], alone, name="bandwidth", band="minimum to maximum")
     axes[0].set_ylabel("frequency\n[kHz]", **TYPE)
     axes[1].set_ylabel("bandwidth\n[kHz]", **TYPE)
     for ax in axes:
@@ -197,7 +196,7 @@ def _dbfs(amplitude: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _fit(ax: Axes, series: Columns) -> None:
-    """Scale an axis to what is usual in the song: a second of silence must not flatten all the rest."""
+    """Scale an axis to the usual range of the song, so that a second of silence does not compress the rest."""
     low, high = float(np.quantile(series.low, 0.04)), float(series.high.max())
     margin = 0.1 * (high - low) if high > low else 1.0
     ax.set_ylim(low - margin, high + margin)

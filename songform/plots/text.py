@@ -1,12 +1,13 @@
-r"""Text in pictures: any text, from anyone, drawn as it stands.
+r"""Text in pictures, which may come from anywhere.
 
-A song's title comes from strangers. Matplotlib would take `$...$` for a formula and warn of each character that the
-font lacks; a title of a thousand letters would leave the paper. `plain_text` makes any text safe and short.
+The title of a song is text from the web. Matplotlib would read `$...$` as a formula and warn about each character that
+is missing from the font, and a title of a thousand letters would not fit into the picture. `plain_text` converts any
+text to one that Matplotlib draws literally and that fits.
 
 Conventions
 -----------
-Sizes of type are in points, widths in inches. The font is DejaVu Sans, which comes with Matplotlib, so that a picture
-is the same on every machine.
+Font sizes are in points, widths in inches. The font is DejaVu Sans, which comes with Matplotlib, so that a picture is
+the same on every machine.
 """
 
 from __future__ import annotations
@@ -23,33 +24,33 @@ __all__ = ["FONT", "INK", "TITLE_SIZE", "TYPE", "plain_text"]
 FONT = "DejaVu Sans"
 INK = "#262626"
 TYPE: dict[str, Any] = {"family": FONT, "size": 9.0, "color": INK, "weight": "normal"}
-"""Keywords of every text but the title."""
+"""Matplotlib keywords of every text except the title."""
 TITLE_SIZE = 11.0
 
-_LONGEST = 1000  # characters: no picture has room for more, and a stranger's title may be a megabyte
+_LONGEST = 1000  # characters; no picture has room for more, and titles from the web may be a megabyte long
 
 
 def plain_text(text: str, *, width: float = np.inf, size: float = TITLE_SIZE) -> str:
-    """Text that Matplotlib draws as it stands.
+    """Return text that Matplotlib draws literally.
 
-    Control, format and combining characters are dropped, white space becomes single blanks, a character that the font
-    lacks becomes a box, and a dollar sign is escaped.
+    Control, format and combining characters are removed. White space is replaced by single spaces, and characters that
+    are missing from the font by boxes. Dollar signs are escaped.
 
     Parameters
     ----------
     text : str
-        Text of any origin.
+        Any text.
     width : float > 0
-        A text that is wider than this many inches is cut, and ends with an ellipsis.
+        Maximum width in inches. A wider text is cut and ends with an ellipsis.
     size : float > 0
-        The size of the type in points.
+        Font size in points.
 
     Returns
     -------
     str
-        The text for Matplotlib.
+        Text for Matplotlib.
     """
-    # NFKC turns ornamental letters into plain ones, and joins a letter with its accent.
+    # NFKC replaces ornamental letters by plain ones, and joins letters with their accents.
     letters = (" " if letter.isspace() else letter for letter in unicodedata.normalize("NFKC", text[:_LONGEST]))
     words = "".join(letter for letter in letters if unicodedata.category(letter)[0] not in "CM").split()
     font = get_font(findfont(FontProperties(family=FONT)))
@@ -58,7 +59,7 @@ def plain_text(text: str, *, width: float = np.inf, size: float = TITLE_SIZE) ->
 
 
 def _cut(text: str, width: float, size: float) -> str:
-    """Shorten a text to a width in inches, as the font measures it."""
+    """Cut a text to a width in inches, measured with the font."""
     font = get_font(findfont(FontProperties(family=FONT)))
     font.set_size(size, 72)
 

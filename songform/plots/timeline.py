@@ -1,7 +1,7 @@
-"""The picture of a song's form: the waveform in the colours of its states, and a lane for each state.
+"""Picture of the form of a song: the waveform in the colours of its states, and one lane per state.
 
-One lane a state, rather than one ribbon with names in it, because a name then stands beside its lane and is never too
-long for its bar, two hundred segments are as readable as one, and who cannot tell the colours apart can tell the lanes.
+States have lanes instead of sharing one row. Their names are next to the lanes, so that they do not have to fit into
+short segments, and the picture remains readable with hundreds of segments and without colours.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_wave", "envelope", "state_timeline"]
 
-_BAR = 0.84  # of a lane's height
+_BAR = 0.84  # height of a bar, as a share of the height of a lane
 
 
 def state_timeline(overview: Overview, segments: Sequence[Segment], *, title: str = "") -> Figure:
-    """States over time, with the confidence in them.
+    """Draw the states over time, with their confidences.
 
     Parameters
     ----------
     overview : Overview
-        The song's overview.
+        Overview of the song.
     segments : sequence of Segment
-        The song's segments, in order of time.
+        Segments of the song, in order of time.
     title : str
-        The song's title.
+        Title of the song.
 
     Returns
     -------
     Figure
-        Above, the waveform in the colours of its states. Below, a lane for each state, with its name and its share of
-        the song; a bar is filled as high as the segment's confidence, and pale above.
+        Top: the waveform in the colours of the states. Bottom: one lane per state, with its name and its share of the
+        song. The solid part of a bar is as high as the confidence of the segment; the rest is pale.
 
     Raises
     ------
     ParameterError
-        If the overview holds no row, or there is no segment.
+        If the overview has no row, or there is no segment.
     """
     require_rows(len(segments), "segments")
     states = state_order(segment.state for segment in segments)
@@ -65,35 +65,35 @@ def state_timeline(overview: Overview, segments: Sequence[Segment], *, title: st
         draw_wave(top, Columns(wave.edges, low, wave.mean, high), state_color(state))
         _draw_lane(lanes, lane, [segment for segment in segments if segment.state == state])
     _name_lanes(lanes, states, segments)
-    clock_axis([top, lanes], segments[-1].end, note=" \N{MIDDLE DOT} height of a bar: confidence, 0 to 100 %")
+    clock_axis([top, lanes], segments[-1].end, note=" \N{MIDDLE DOT} bar height: confidence, 0 to 100 %")
     return figure
 
 
 def envelope(ax: Axes, overview: Overview) -> Columns:
-    """Reduce the waveform to the picture's columns, and scale the axes to it.
+    """Downsample the waveform to the columns of the picture, and set the amplitude axis.
 
     Parameters
     ----------
     ax : Axes
-        Gets the limits, the marks and the label of the amplitude axis.
+        Axes whose limits, ticks and label of the amplitude are set.
     overview : Overview
-        The song's overview.
+        Overview of the song.
 
     Returns
     -------
     Columns
-        The least and the greatest sample of each column.
+        Minimum and maximum sample of each column.
 
     Raises
     ------
     ParameterError
-        If the overview holds no row.
+        If the overview has no row.
     """
     both = np.stack([overview.wave_min, overview.wave_max], axis=1)
     wave = columns(overview_middles(overview), both, limit=IMAGE_COLUMNS)
     low, high = wave.low[:, 0], wave.high[:, 1]
     peak = max(float(high.max()), -float(low.min()))
-    # Silence has no scale of its own.
+    # Do not scale the axis to silence.
     limit = 1.05 * peak if peak > 1e-3 else 1.0
     ax.set_ylim(-limit, limit)
     ax.locator_params(axis="y", nbins=5)
@@ -102,12 +102,12 @@ def envelope(ax: Axes, overview: Overview) -> Columns:
 
 
 def draw_wave(ax: Axes, wave: Columns, color: str) -> None:
-    """Fill the waveform from its low to its high, where they are numbers; a hairline around it shows silence too."""
+    """Fill the waveform from minimum to maximum, except where they are NaN. A thin edge makes silence visible."""
     ax.stairs(wave.high, wave.edges, baseline=wave.low, fill=True, facecolor=color, edgecolor=color, linewidth=0.4)
 
 
 def _column_states(wave: Columns, segments: Sequence[Segment]) -> NDArray[np.str_]:
-    """Return the state in the middle of each column."""
+    """Return the state at the centre of each column."""
     starts = np.array([segment.start for segment in segments])
     middles = (wave.edges[1:] + wave.edges[:-1]) / 2
     owner = np.maximum(np.searchsorted(starts, middles, side="right") - 1, 0)
@@ -115,23 +115,23 @@ def _column_states(wave: Columns, segments: Sequence[Segment]) -> NDArray[np.str
 
 
 def _draw_lane(ax: Axes, lane: int, segments: Sequence[Segment]) -> None:
-    """Draw the segments of one state: pale to full height, solid to the height of their confidence."""
+    """Draw the segments of one state as pale bars, filled up to the height of their confidence."""
     color = state_color(segments[0].state)
     confidence = np.clip(np.nan_to_num([segment.confidence for segment in segments]), 0, 1)
     pale, solid = (_boxes(segments, lane - _BAR / 2, heights) for heights in (np.ones(len(segments)), confidence))
     ax.add_collection(PolyCollection(pale, facecolors=color, alpha=0.25, linewidths=0))
-    # The hairline keeps a segment visible that is narrower than a pixel.
+    # The thin edge keeps segments visible that are narrower than a pixel.
     ax.add_collection(PolyCollection(solid, facecolors=color, edgecolors=color, linewidths=0.4))
 
 
 def _boxes(segments: Sequence[Segment], y: float, heights: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Return the corners of a box a segment, standing on `y`."""
+    """Return the corners of one box per segment, with its bottom at `y`."""
     spans = zip(segments, y + _BAR * heights, strict=True)
     return [np.array([(s.start, y), (s.end, y), (s.end, top), (s.start, top)]) for s, top in spans]
 
 
 def _name_lanes(ax: Axes, states: Sequence[str], segments: Sequence[Segment]) -> None:
-    """Name each lane at its left, with the state's share of the song."""
+    """Label each lane with the name of its state and the share of the song."""
     whole = sum(segment.end - segment.start for segment in segments)
     names = []
     for state in states:

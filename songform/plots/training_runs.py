@@ -1,9 +1,9 @@
-"""Pictures of a training run: how it learned, what it confuses, what its states are, and what it beats.
+"""Pictures of a training run: training curves, confusion matrix, profile of the states, and scores.
 
 Conventions
 -----------
-Each function takes plain numbers and returns a `matplotlib.figure.Figure` of its own. States have the colours of
-`songform.plots.palette`, beside their names. `title` names the run or the model.
+Each function returns a new `matplotlib.figure.Figure`. States have the colours of `songform.plots.palette`. `title` is
+the name of the run or of the model.
 """
 
 from __future__ import annotations
@@ -35,32 +35,32 @@ _SCORES = (("accuracy", "accuracy", LINE), ("macro_f1", "macro-F1", SHADE))
 
 
 def training_curves(history: Mapping[str, Sequence[float]], *, title: str = "") -> Figure:
-    """Loss and accuracy of each epoch, and the best epoch.
+    """Draw loss and accuracy per epoch, and mark the best epoch.
 
     Parameters
     ----------
     history : mapping of str to sequence of float
-        A value an epoch of `loss`, and of `accuracy`, `val_loss` and `val_accuracy` as far as they were computed.
+        One value per epoch of `loss` and, if they were computed, `accuracy`, `val_loss` and `val_accuracy`.
     title : str
-        The run's name.
+        Name of the run.
 
     Returns
     -------
     Figure
-        Loss above, accuracy below. The best epoch is the one with the least validation loss.
+        Top: loss. Bottom: accuracy. The best epoch is the one with the lowest validation loss.
 
     Raises
     ------
     ParameterError
-        If there is no loss.
+        If the history has no loss.
     """
     if len(history.get("loss", ())) == 0:
-        raise ParameterError("history holds no loss; was the model trained for at least one epoch?")
+        raise ParameterError("history has no loss; was the model trained for at least one epoch?")
     figure, axes = paper(1.6, 1.6, name="Training", title=title)
     for ax, metric, label in zip(axes, ("loss", "accuracy"), ("loss [nats]", "accuracy [%]"), strict=True):
         for name, prefix, color in (("training", "", LINE), ("validation", "val_", _VALIDATION)):
             values = np.asarray(history.get(prefix + metric, ()), dtype=np.float64) * (100 if metric != "loss" else 1)
-            # With an accuracy or a validation missing, the line is empty and the legend still explains the other.
+            # Without accuracy or validation the line is empty, but the legend remains complete.
             marker = "o" if values.size < 30 else ""
             ax.plot(np.arange(1, values.size + 1), values, color=color, marker=marker, ms=3, lw=1.3, label=name)
         ax.set_ylabel(label, **TYPE)
@@ -70,40 +70,41 @@ def training_curves(history: Mapping[str, Sequence[float]], *, title: str = "") 
     _mark_best(axes, np.asarray(history.get("val_loss", ()), dtype=np.float64))
     key(axes[0])
     figure.align_ylabels(axes)
-    axes[-1].set_xlabel("epoch [number]", **TYPE)
+    axes[-1].set_xlabel("epoch", **TYPE)
     return figure
 
 
 def confusion_matrix(matrix: ArrayLike, states: Sequence[str], *, title: str = "") -> Figure:
-    """Confusion matrix: which true state was taken for which.
+    """Draw the confusion matrix of true and predicted states.
 
     Parameters
     ----------
     matrix : np.ndarray of int, shape=(k, k)
-        Counts; a row a true state, a column a predicted one.
+        Counts, with one row per true state and one column per predicted state.
     states : sequence of str, length k
-        The states' names.
+        Names of the states.
     title : str
-        The model's name.
+        Name of the model.
 
     Returns
     -------
     Figure
-        Each cell with its share of the row and its count. A state that never occurs has an empty row.
+        Share of the row and count in each cell. The row of a state that does not occur has dashes.
 
     Raises
     ------
     ParameterError
-        If the matrix is empty, or not as wide and as high as there are states.
+        If there is no state, or the shape of the matrix does not match the number of states.
     """
     counts = np.asarray(matrix, dtype=np.float64)
     require_rows(len(states), "states")
     if counts.shape != (len(states), len(states)):
-        raise ParameterError(f"matrix must have a row and a column a state, {len(states)} each, not {counts.shape}")
+        k = len(states)
+        raise ParameterError(f"matrix must have one row and one column per state, shape {k, k}, not {counts.shape}")
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
     figure, [ax] = paper(
-        0.55 * len(states) + 0.5, name="Confusion", title=title, width=max(2.4 + 0.8 * len(states), 5.5)
+        0.55 * len(states) + 0.5, name="Confusion matrix", title=title, width=max(2.4 + 0.8 * len(states), 5.5)
     )
     drawn = ax.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
     for (true, predicted), share in np.ndenumerate(shares):
@@ -111,26 +112,26 @@ def confusion_matrix(matrix: ArrayLike, states: Sequence[str], *, title: str = "
         _write(ax, predicted, true, text, pale=share > 0.55)
     _name_rows(figure, ax, states)
     _name_columns(ax, states)
-    ax.set_ylabel("true state [% of its row, count]", **TYPE)
+    ax.set_ylabel("true state [% of row, count]", **TYPE)
     ax.set_xlabel("predicted state", **TYPE)
     color_scale(ax, drawn, "share of the true state [%]")
     return figure
 
 
 def cluster_profile(profile: pd.DataFrame, *, title: str = "") -> Figure:
-    """Profile of the states: what each one is, measurably.
+    """Draw the descriptors of each state as a table.
 
     Parameters
     ----------
     profile : pd.DataFrame
-        A row a state, a column a descriptor, in standard deviations from the mean of all frames.
+        One row per state and one column per descriptor, in standard deviations from the mean of all frames.
     title : str
-        The model's name.
+        Name of the model.
 
     Returns
     -------
     Figure
-        The table with its values, on colours that are white at 0.
+        Values on a diverging colour map, which is white at 0.
 
     Raises
     ------
@@ -142,10 +143,10 @@ def cluster_profile(profile: pd.DataFrame, *, title: str = "") -> Figure:
     n_states, n_columns = values.shape
     limit = float(np.clip(np.abs(np.nan_to_num(values)).max(), 1, 3))
     width = max(WIDTH, 2.6 + 0.55 * n_columns)
-    figure, [ax] = paper(0.42 * n_states + 0.9, name="What the states are", title=title, width=width)
+    figure, [ax] = paper(0.42 * n_states + 0.9, name="Profile of the states", title=title, width=width)
     drawn = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
     for (state, column), value in np.ndenumerate(values):
-        # Adding 0 makes a rounded -0.0 positive.
+        # Adding 0 converts -0.0 to 0.0.
         text = f"{round(value, 1) + 0:+.1f}".replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else "\N{EN DASH}"
         _write(ax, column, state, text, pale=abs(value) > 0.65 * limit)
     _name_rows(figure, ax, [str(state) for state in profile.index])
@@ -155,24 +156,24 @@ def cluster_profile(profile: pd.DataFrame, *, title: str = "") -> Figure:
 
 
 def metric_bars(metrics: Mapping[str, Mapping[str, float]], *, title: str = "") -> Figure:
-    """Accuracy and macro-F1 of a model beside its baselines.
+    """Draw accuracy and macro-F1 of a model and its baselines as bars.
 
     Parameters
     ----------
     metrics : mapping of str to mapping of str to float
-        The `accuracy` and `macro_f1` on the test tracks, 0 to 1, of each model or baseline in the picture's order.
+        `accuracy` and `macro_f1` on the test tracks, 0 to 1, for each model or baseline, in the order of the picture.
     title : str
-        The run's name.
+        Name of the run.
 
     Returns
     -------
     Figure
-        Two bars a model, with their values.
+        Two bars per model, with their values.
 
     Raises
     ------
     ParameterError
-        If there is no model.
+        If `metrics` is empty.
     """
     require_rows(len(metrics), "metrics")
     figure, [ax] = paper(0.5 * len(metrics) + 0.1, name="Test scores", title=title)
@@ -196,7 +197,7 @@ def metric_bars(metrics: Mapping[str, Mapping[str, float]], *, title: str = "") 
 
 
 def _mark_best(axes: Sequence[Axes], val_loss: NDArray[np.float64]) -> None:
-    """Mark the epoch of the least validation loss, if there is one."""
+    """Mark the epoch with the lowest validation loss, if there is one."""
     if not np.isfinite(val_loss).any():
         return
     best = int(np.nanargmin(val_loss)) + 1
@@ -205,15 +206,15 @@ def _mark_best(axes: Sequence[Axes], val_loss: NDArray[np.float64]) -> None:
 
 
 def _write(ax: Axes, x: int, y: int, text: str, *, pale: bool) -> None:
-    """Write into the middle of a cell."""
+    """Write text at the centre of a cell."""
     ax.text(x, y, text, ha="center", va="center", **TYPE | {"size": 8.0, "color": "white" if pale else INK})
 
 
 def _name_rows(figure: Figure, ax: Axes, states: Sequence[str]) -> None:
-    """Name the rows of a table after states, with a dot in the state's colour."""
+    """Label the rows of a table with the names of the states, and with dots in their colours."""
     rows = range(len(states))
     ax.set_yticks(rows, [plain_text(state, width=1.4, size=TYPE["size"]) for state in states])
-    # Seven points to the left of the table, whatever its size.
+    # Seven points to the left of the table, independent of its size.
     place = ax.get_yaxis_transform() + ScaledTranslation(-7 / 72, 0, figure.dpi_scale_trans)
     ax.scatter([0] * len(states), rows, s=36, c=[state_color(s) for s in states], transform=place, clip_on=False)
     ax.tick_params(axis="y", length=0, pad=14)
@@ -221,7 +222,7 @@ def _name_rows(figure: Figure, ax: Axes, states: Sequence[str]) -> None:
 
 
 def _name_columns(ax: Axes, names: Sequence[str]) -> None:
-    """Name the columns of a table; many or long names are slanted."""
+    """Label the columns of a table. More than six names are slanted."""
     plain = [plain_text(name, width=1.6, size=TYPE["size"]) for name in names]
     slanted = len(names) > 6
     ax.set_xticks(range(len(names)), plain, rotation=35 if slanted else 0, ha="right" if slanted else "center")

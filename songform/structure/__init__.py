@@ -1,1 +1,1 @@
-"""From features to musical form: units, context, states and segments."""
+"""Musical form from features: units, stretches, context, states and segments."""

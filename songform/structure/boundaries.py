@@ -1,12 +1,12 @@
-"""Boundaries: where exactly one segment ends and the next begins.
+"""Refinement of the boundaries between segments.
 
-States are known every half second; a listener hears a change to a few hundredths. So each boundary is moved to the
-nearest strong peak of a novelty that looks closely: how unlike the half second before a moment is to the fifth of a
-second after it. The two sides differ in length because sounds do: an attack is sudden, and what was before it rings on.
+States are estimated for units of 0.5 s, but listeners locate a change much more precisely. Each boundary is therefore
+moved to a nearby peak of a short-time novelty curve, which compares the 0.5 s before a time with the 0.2 s after it.
+The first window is longer because sounds begin suddenly but decay slowly.
 
 Conventions
 -----------
-Times are in seconds, on the overview's grid of 0.1 s.
+Times are in seconds. Refined boundaries are multiples of 0.1 s, the time step of the overview.
 """
 
 from __future__ import annotations
@@ -19,32 +19,34 @@ from songform.structure.segments import Segment
 
 __all__ = ["VERSION", "close_novelty", "refined_segments", "refined_times"]
 
-VERSION = 1  # increase this when the same segments get other boundaries
+VERSION = 1  # increase this when the boundaries of the same segments change
 
 BEFORE_SECONDS, AFTER_SECONDS = 0.5, 0.2
 REACH_SECONDS = 0.8  # how far a boundary may move
-NEAR_SECONDS = 0.5  # a peak so far away counts 0.6 of one at the boundary itself
+NEAR_SECONDS = 0.5  # standard deviation of the Gaussian weight of a peak by its distance from the boundary
 
-_AUDIBLE_DB = 60.0  # below the loudest bands: what is softer is masked
-_LEAST_DB, _LEAST_CHROMA = 3.0, 0.02  # the least standard deviation of a mel band, and of a pitch class
+_AUDIBLE_DB = 60.0  # softer mel bands, relative to the loudest ones, are inaudible and are raised to this level
+_LEAST_DB, _LEAST_CHROMA = 3.0, 0.02  # minimum standard deviations of a mel band and of a pitch class
 _CHROMA_WEIGHT = 0.5
 
 Array = NDArray[np.float64]
 
 
 def close_novelty(overview: Overview) -> Array:
-    """Return how unlike the sound just before each row of the overview is to the sound just after it begins.
+    """Return the short-time novelty at the start of each row of the overview.
+
+    Novelty is the squared distance between the mean of the 0.5 s before and the mean of the 0.2 s after. Timbre (64 mel
+    bands) and harmony (chroma) are standardised within the song.
 
     Parameters
     ----------
     overview : Overview
-        Of a song.
+        Overview of a song.
 
     Returns
     -------
     np.ndarray, shape=(n_rows,)
-        Squared distance of the means of timbre (64 mel bands) and harmony (chroma), standardised within the song;
-        0 in the first and the last 0.2 s.
+        Novelty, with 0 in the first and the last 0.2 s.
     """
     sound = np.hstack([_timbre(overview), _harmony(overview)])
     sums = np.concatenate([np.zeros((1, sound.shape[1])), np.cumsum(sound, axis=0)])
@@ -59,20 +61,23 @@ def close_novelty(overview: Overview) -> Array:
 
 
 def refined_times(times: Array, overview: Overview) -> Array:
-    """Move each time to the nearest strong peak of `close_novelty`.
+    """Move each boundary to a nearby peak of `close_novelty`.
+
+    Among the peaks within reach, the one with the largest novelty is selected, weighted by its distance from the
+    boundary. The reach is 0.8 s, or half the distance to the next boundary or end of the song if that is shorter. A
+    boundary without a peak within reach is not moved.
 
     Parameters
     ----------
     times : np.ndarray, shape=(n,)
-        Boundaries within a song, in increasing order, in seconds.
+        Boundaries within a song in increasing order, in seconds.
     overview : Overview
-        Of the same song.
+        Overview of the same song.
 
     Returns
     -------
     np.ndarray, shape=(n,)
-        In the same order: none moves further than 0.8 s, nor half the way to the boundary beside it. Where there is no
-        peak so near, a boundary stays.
+        Refined boundaries in the same order, in seconds.
     """
     novelty = close_novelty(overview)
     rows = np.arange(len(novelty)) * OVERVIEW_SECONDS
@@ -89,7 +94,7 @@ def refined_times(times: Array, overview: Overview) -> Array:
 
 
 def refined_segments(segments: list[Segment], overview: Overview) -> list[Segment]:
-    """Move the boundaries between some segments, and nothing else of them."""
+    """Return the segments of a song with refined boundaries and unchanged states and confidences."""
     times = refined_times(np.array([segment.start for segment in segments[1:]]), overview)
     starts = [segments[0].start, *times.tolist()]
     ends = [*starts[1:], segments[-1].end]
@@ -97,13 +102,13 @@ def refined_segments(segments: list[Segment], overview: Overview) -> list[Segmen
 
 
 def _peaks(novelty: Array) -> NDArray[np.bool_]:
-    """Return which rows are higher than the one before, and not lower than the one after."""
+    """Return a mask of the rows that are greater than the previous row and not less than the next one."""
     beside = np.r_[0.0, novelty, 0.0]
     return np.asarray((novelty > beside[:-2]) & (novelty >= beside[2:]))
 
 
 def _timbre(overview: Overview) -> Array:
-    """Return the mel bands that can be heard, standardised, weighing as one quantity."""
+    """Return the standardised levels of the mel bands; all bands together have the weight of one quantity."""
     levels = overview.logmel_db.astype(np.float64)
     levels = np.maximum(levels, np.quantile(levels, 0.98) - _AUDIBLE_DB)
     timbre: Array = _standard(levels, _LEAST_DB) / np.sqrt(levels.shape[1])

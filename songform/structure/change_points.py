@@ -1,15 +1,17 @@
-"""Change points: a song cut where it changes, so that each piece stays as it is or moves evenly.
+"""Change points, and the stretches of a song between them.
 
-A window of fixed length mixes what was before a change with what came after it. A stretch does not: what is averaged
-over it, or how far a quantity climbs from its beginning to its end, is said of one thing. The cuts are those that
-explain the song best: within a stretch each signal is a straight line, and the squared distances from these lines,
-plus a penalty for each stretch, are least over all ways to cut (optimal partitioning [1]_, [2]_; the lines make a long
-crescendo one stretch, not many).
+A *stretch* is the part of a song between two change points. Within a stretch, timbre, harmony, loudness, onsets,
+brightness and bass are constant or change linearly. Context descriptors are computed per stretch, because a window of
+fixed length would mix the sound before a change with the sound after it.
+
+Each stretch is modelled by one straight line per signal. The change points minimise the sum of the squared distances
+from these lines plus a penalty for each stretch (optimal partitioning [1]_, [2]_). Because of the lines, a long
+crescendo is one stretch instead of many.
 
 Conventions
 -----------
-`bounds` has shape (n_stretches + 1,): stretch `i` is the units `bounds[i]` to `bounds[i + 1]`, exclusive; the first is
-0, the last the number of units.
+`bounds` has shape (n_stretches + 1,). Stretch `i` consists of the units `bounds[i]` to `bounds[i + 1]`, exclusive. The
+first value is 0 and the last is the number of units.
 
 References
 ----------
@@ -42,75 +44,84 @@ __all__ = [
     "stretch_signals",
 ]
 
-VERSION = 1  # increase this when the same curves give other stretches
+VERSION = 1  # increase this when the stretches of the same curves change
 
 PENALTY = 5.0
-"""How much squared distance a further stretch must save; chosen on composed songs, see docs/states.md."""
+"""Penalty of a stretch, in squared distance; chosen on composed songs, see docs/states.md."""
 
 LEAST_UNITS, MOST_UNITS = 4, 120  # 2 s, and 60 s
 
-_CHROMA_WEIGHT = 0.25  # chords change within a section, too
+_CHROMA_WEIGHT = 0.25  # low, because chords also change within a section
 
 Array = NDArray[np.float64]
 Bounds = NDArray[np.intp]
 
 
 def song_stretches(curves: Curves) -> Bounds:
-    """Cut a song where timbre, harmony, loudness, onsets, brightness or bass change."""
+    """Return the bounds of the stretches of a song."""
     return partition(stretch_signals(curves), penalty=PENALTY, least=LEAST_UNITS, most=MOST_UNITS)
 
 
 def each_songs_stretches(several: Sequence[Curves]) -> list[Bounds]:
-    """Cut some songs of at most 120 units together, as `song_stretches` cuts each of them."""
+    """Return the result of `song_stretches` for each of several songs of at most 120 units, computed together."""
     signals = [stretch_signals(curves) for curves in several]
     together = np.zeros((len(signals), max(map(len, signals)), signals[0].shape[1]))
     for song, values in zip(together, signals, strict=True):
-        song[: len(values)] = values  # what follows a song moves no cut within it
+        song[: len(values)] = values  # the zeros after a song do not affect the change points within it
     starts = _best_starts(together, PENALTY, LEAST_UNITS, MOST_UNITS)
-    return [_walked_back(song[: len(values) + 1]) for song, values in zip(starts, signals, strict=True)]
+    return [_backtracked(song[: len(values) + 1]) for song, values in zip(starts, signals, strict=True)]
 
 
 def stretch_signals(curves: Curves) -> Array:
-    """Return what a song is cut by, shape (n_units, n_mfcc + 12 + 4): three groups, each weighed as one quantity."""
+    """Return the signals in which change points are detected, shape (n_units, n_mfcc + 12 + 4).
+
+    There are three groups of signals: MFCCs, chroma, and four single curves. Each group is divided by the square root
+    of its number of signals, and chroma has an additional weight of 0.25.
+    """
     four = np.stack([curves.loudness, curves.onset, curves.brightness, curves.bass], axis=1)
     groups = (curves.mfcc, _CHROMA_WEIGHT * curves.chroma, four)
     return np.hstack([group / np.sqrt(group.shape[1]) for group in groups])
 
 
 def partition(signals: Array, *, penalty: float, least: int, most: int) -> Bounds:
-    """Return the best way to cut some signals into stretches of straight lines [1]_.
+    """Return the optimal division of signals into stretches with straight lines [1]_.
+
+    Memory is linear in the number of units, and time in the number of units times `most`.
 
     Parameters
     ----------
     signals : np.ndarray, shape=(n_units, n_signals)
-        A row a unit, at least one.
+        One row per unit; at least one.
     penalty : float > 0
-        Cost of a stretch, in the squared unit of the signals.
+        Penalty of each stretch, in squared units of the signals.
     least, most : int > 0
-        Fewest and most units of a stretch; of fewer than `least` units, there is one stretch.
+        Minimum and maximum number of units of a stretch. Fewer than `least` units are one stretch.
 
     Returns
     -------
     np.ndarray of int, shape=(n_stretches + 1,)
-        Memory is linear in the number of units, time in that number times `most`.
+        Bounds of the stretches.
 
     Raises
     ------
     ParameterError
-        If there is no unit, or no stretch may exist.
+        If there are no units, if `penalty` or `least` is not positive, or if `most` is less than `2 * least - 1`.
     """
     if not len(signals):
-        raise ParameterError("a song of no units cannot be cut into stretches; it has at least one")
+        raise ParameterError("a song without units cannot be divided into stretches; pass at least one row of signals")
     if not (penalty > 0 and least > 0 and 2 * least <= most + 1):
-        msg = f"a stretch of {least} to {most} units at a penalty of {penalty:g} cannot be; most must be twice least"
+        msg = (
+            f"stretches of {least} to {most} units with a penalty of {penalty:g} are not possible; "
+            "penalty and least must be positive, and most at least 2 * least - 1"
+        )
         raise ParameterError(msg)
-    return _walked_back(_best_starts(signals, penalty, least, most))
+    return _backtracked(_best_starts(signals, penalty, least, most))
 
 
 def _best_starts(signals: Array, penalty: float, least: int, most: int) -> Bounds:
-    """Return where the last stretch starts in the best way to cut the units before each cut, shape (..., n_units + 1).
+    """Return for each end the start of the last stretch of the optimal division, shape (..., n_units + 1).
 
-    There may be axes before those of the signals, if `most` is not exceeded.
+    `signals` may have further axes in front, for several songs, if there are at most `most` units.
     """
     n = signals.shape[-2]
     distances = _DistanceTable.of(signals) if n <= most else _Distances.of(signals)
@@ -132,18 +143,19 @@ def stretch_means(values: Array, bounds: Bounds) -> Array:
 
 
 def stretch_climbs(values: Array, bounds: Bounds) -> Array:
-    """Return how far the least-squares line of each stretch climbs; 0 for a single unit.
+    """Return the increase of the least-squares line from the first to the last unit of each stretch.
 
     Parameters
     ----------
     values : np.ndarray, shape=(..., n_units)
-        One or several quantities.
+        One or more quantities.
     bounds : np.ndarray of int, shape=(n_stretches + 1,)
-        The stretches.
+        Bounds of the stretches.
 
     Returns
     -------
     np.ndarray, shape=(..., n_stretches)
+        Increases in the unit of `values`; 0 for a stretch of one unit.
     """
     lengths = np.diff(bounds)
     time = np.arange(values.shape[-1]) - np.repeat(bounds[:-1] + (lengths - 1) / 2, lengths)
@@ -153,7 +165,7 @@ def stretch_climbs(values: Array, bounds: Bounds) -> Array:
 
 
 def spread_over(values: Array, bounds: Bounds) -> Array:
-    """Give each unit its stretch's value, shape (n_units, ...)."""
+    """Return the value of each unit's stretch, shape (n_units, ...)."""
     of_unit = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
     spread: Array = values[of_unit]
     return spread
@@ -161,24 +173,26 @@ def spread_over(values: Array, bounds: Bounds) -> Array:
 
 @dataclass(frozen=True)
 class _Distances:
-    """Squared distances from straight lines between any two cuts, from cumulative sums."""
+    """Squared distances from straight lines for any stretch, computed from cumulative sums."""
 
-    sums: Array  # (n + 1, n_signals), of the values
-    moments: Array  # (n + 1, n_signals), of time times the values
-    squares: Array  # (n + 1,), of all values' squares
+    sums: Array  # (n + 1, n_signals), cumulative sums of the values
+    moments: Array  # (n + 1, n_signals), cumulative sums of time times the values
+    squares: Array  # (n + 1,), cumulative sums of the squared values of all signals
 
     @classmethod
     def of(cls, signals: Array) -> _Distances:
         time = np.arange(len(signals), dtype=np.float64)[:, None]
         squares = (signals * signals).sum(axis=1)
-        return cls(_summed(signals), _summed(time * signals), _summed(squares[:, None])[:, 0])
+        return cls(
+            _cumulative_sums(signals), _cumulative_sums(time * signals), _cumulative_sums(squares[:, None])[:, 0]
+        )
 
     def between(self, first: int, stop: int, end: int) -> Array:
-        """Return the distance of each stretch that ends at `end` and starts at `first` up to `stop`, exclusive."""
+        """Return the distances of the stretches that end at `end` and start at `first` to `stop`, exclusive."""
         starts = np.arange(first, stop)
         lengths = (end - starts).astype(np.float64)
         sums = self.sums[end] - self.sums[starts]
-        # Time is counted from the middle of each stretch, where slope and mean do not disturb each other.
+        # Time is measured from the middle of each stretch, where slope and mean are independent.
         moments = self.moments[end] - self.moments[starts] - ((starts + end - 1) / 2)[:, None] * sums
         spread = np.maximum(lengths * (lengths**2 - 1) / 12, 1e-9)
         explained = (sums * sums).sum(axis=1) / lengths + (moments * moments).sum(axis=1) / spread
@@ -188,23 +202,23 @@ class _Distances:
 
 @dataclass(frozen=True)
 class _DistanceTable:
-    """The same distances between all pairs of cuts at once, where the signals are so short that a table holds them.
+    """The same distances for all stretches in one table, for short signals.
 
-    The squared length of a difference is multiplied out, |a - b|^2 = a.a - 2 a.b + b.b: three products of matrices
-    take the place of a loop over all pairs. What that costs in digits grows with the length: after 120 units of a
-    song about 1e-9 of a distance is rounding.
+    Squared differences are expanded, |a - b|^2 = a.a - 2 a.b + b.b, so that three matrix products replace a loop over
+    all stretches. The rounding error increases with the length of the signals; for 120 units it is about 1e-9 of a
+    distance.
     """
 
-    table: Array  # (..., n + 1, n + 1), by end and start; without meaning where a start is not before its end
+    table: Array  # (..., n + 1, n + 1), indexed by end and start; entries whose start is not before the end are unused
 
     @classmethod
     def of(cls, signals: Array) -> _DistanceTable:
         n = signals.shape[-2]
-        # From the middle and around the mean, so that the sums stay small; neither moves a distance.
+        # Centring time and values keeps the sums small and does not change the distances.
         time = np.arange(n) - (n - 1) / 2
         values = signals - signals.mean(axis=-2, keepdims=True)
-        sums, moments = _summed(values), _summed(time[:, None] * values)
-        squares = _summed((values * values).sum(axis=-1)[..., None])
+        sums, moments = _cumulative_sums(values), _cumulative_sums(time[:, None] * values)
+        squares = _cumulative_sums((values * values).sum(axis=-1)[..., None])
         weights = _table_weights(n)
         explained = weights[0] * _differences(sums, sums)
         explained += weights[1] * _differences(sums, moments)
@@ -212,16 +226,17 @@ class _DistanceTable:
         return cls(np.maximum(squares - squares.swapaxes(-1, -2) - explained, 0.0))
 
     def between(self, first: int, stop: int, end: int) -> Array:
-        """Return the distance of each stretch that ends at `end` and starts at `first` up to `stop`, exclusive."""
+        """Return the distances of the stretches that end at `end` and start at `first` to `stop`, exclusive."""
         distances: Array = self.table[..., end, first:stop]
         return distances
 
 
 @lru_cache(maxsize=2)
 def _table_weights(n: int) -> Array:
-    """Return what a distance table weighs sums by, sums with moments, and moments, shape (3, n + 1, n + 1).
+    """Return the coefficients of a distance table, shape (3, n + 1, n + 1).
 
-    For a stretch of L units around the time m, sum(x)^2 / L + sum((t - m) x)^2 / spread, sorted by sum(x), sum(t x).
+    For a stretch of L units with the middle m, the line explains sum(x)^2 / L + sum((t - m) x)^2 / spread. Expanded in
+    sum(x) and sum(t x), this is a quadratic form. The coefficients belong to sum(x)^2, sum(x) sum(t x) and sum(t x)^2.
     """
     cuts = np.arange(n + 1)
     lengths = np.maximum(cuts[:, None] - cuts, 1).astype(np.float64)
@@ -237,13 +252,13 @@ def _differences(one: Array, other: Array) -> Array:
     return np.asarray(own[..., :, None] + own[..., None, :] - products - products.swapaxes(-1, -2))
 
 
-def _summed(values: Array) -> Array:
-    """Return the cumulative sums of the rows, from 0 on."""
+def _cumulative_sums(values: Array) -> Array:
+    """Return the cumulative sums of the rows, starting with 0."""
     first = np.zeros((*values.shape[:-2], 1, values.shape[-1]))
     return np.concatenate([first, np.cumsum(values, axis=-2)], axis=-2)
 
 
-def _walked_back(came_from: Bounds) -> Bounds:
+def _backtracked(came_from: Bounds) -> Bounds:
     bounds = [len(came_from) - 1]
     while bounds[-1] > 0:
         bounds.append(int(came_from[bounds[-1]]))

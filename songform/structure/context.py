@@ -1,37 +1,38 @@
-"""Context descriptors: what a moment is within its song.
+"""Context descriptors: properties of a moment in relation to its song.
 
-A frame can tell loud from soft; it cannot tell that energy is *rising*, that something *changes*, or that this was
-*heard before*. Six descriptors tell that of every unit of 0.5 s, from the frame features and the overview alone, so
-that they can be made long after the audio is gone. Each is said of the whole stretch in which the unit lies
-(`songform.structure.change_points`): a window of fixed length would mix what is on both sides of a change.
+A single frame shows how loud and how bright the sound is, but not whether energy is rising, whether the sound changes,
+or whether it repeats. Six context descriptors measure this for every unit of 0.5 s. They are computed from the frame
+features and the overview and do not need the audio. Each descriptor has one value for the whole stretch that contains
+the unit (`songform.structure.change_points`), because a window of fixed length would mix the sound on both sides of a
+change.
 
 ==============  =============================================================================================
-`energy`        how loud, and how full in the bass, against the rest of the song [1]_
-`rise`          how far loudness, brightness and onset strength climb, and the bass recedes [2]_
-`novelty`       the sound before differs from the sound after [3]_, and cuts lie close, more than elsewhere in it
-`recurrence`    a loop: these seconds are like those a few beats away [4]_
-`variance`      how much the features move about
-`abs_slope`     how fast loudness changes, up or down
+`energy`        loudness and amount of bass, relative to the rest of the song [1]_
+`rise`          increase of loudness, brightness and onset strength, and decrease of the bass [2]_
+`novelty`       difference between the sound before and after [3]_, and density of change points, relative to the song
+`recurrence`    similarity of the sound to itself a few seconds earlier or later, as in a loop [4]_
+`variance`      variation of the features
+`abs_slope`     absolute rate of change of the loudness
 ==============  =============================================================================================
 
 Conventions
 -----------
-A descriptor is a float64 array of shape (n_units,) or (n_stretches,). Quantities are measured against the song itself
-(`songform.structure.normalized_curves`), in its standard deviations, with floors that keep a constant song near 0.
-Everything is invariant to the track's gain.
+Descriptors are float64 arrays of shape (n_units,) or (n_stretches,). They are computed from curves that are normalized
+within the song (`songform.structure.normalized_curves`). The minimum standard deviations used there keep the
+descriptors of a constant song near 0. All descriptors are invariant to the gain of the track.
 
 References
 ----------
 .. [1] Dean, Bailes and Schubert, "Acoustic intensity causes perceived changes in arousal levels in music", PLoS ONE
-       6(4), 2011: loudness drives perceived arousal.
-.. [2] Solberg, "Waiting for the bass to drop", Dancecult 6(1), 2014: risers, denser onsets, the bass taken out.
+       6(4), 2011: loudness causes perceived arousal.
+.. [2] Solberg, "Waiting for the bass to drop", Dancecult 6(1), 2014: build-ups have risers, denser onsets and no bass.
 .. [3] Foote, "Automatic audio segmentation using a measure of audio novelty", ICME 2000.
 .. [4] Mueller, Jiang and Grosche, "A robust fitness measure for capturing repetitions in music recordings", IEEE TASLP
        21(3), 2013: similarity along diagonals.
 
 See Also
 --------
-songform.structure.self_similarity : Foote's novelty, and similarity along paths.
+songform.structure.self_similarity : Foote's novelty, recurrence and similarity along diagonals.
 """
 
 from __future__ import annotations
@@ -71,22 +72,22 @@ __all__ = [
 VERSION = 3
 
 CONTEXT_DESCRIPTIONS = {
-    "energy": "how loud and how full in the bass, against the rest of the song",
-    "rise": "loudness, onsets and brightness climb, and the bass recedes",
-    "novelty": "what comes sounds unlike what was",
-    "recurrence": "a loop: it is like itself a few beats away",
-    "variance": "how much the sound moves about",
+    "energy": "loudness and amount of bass, compared with the rest of the song",
+    "rise": "how much loudness, onsets and brightness increase while the bass decreases",
+    "novelty": "how different the sound is before and after this moment",
+    "recurrence": "how similar the sound is to itself a few beats earlier or later, as in a loop",
+    "variance": "how much the sound varies",
     "abs_slope": "how fast the loudness changes, up or down",
 }
-"""Each descriptor in words, as a song's page explains it."""
+"""Short description of each descriptor, shown on the pages of songs."""
 CONTEXT_COLUMNS = tuple(CONTEXT_DESCRIPTIONS)
 
-_NEAR_SECONDS = 3.0  # cuts so far away count for little: a transition has two within some seconds, a section does not
-_CUT_NOVELTY = 0.05  # what a cut at this very moment adds to Foote's novelty
-_LOOP_SECONDS = 4.0  # the least stretch in which a loop can be heard twice
-_LEAST_JUMP = 1.0  # standard deviations, the mean over the cues: what differs by more is another section
-_BUILD_UP_SECONDS = 30.0
-_MOST_SLOPE = 1.0  # dB/s: a faster change of loudness is a cut
+_NEAR_SECONDS = 3.0  # standard deviation in `cut_density`; only a Transition has two change points this close together
+_CUT_NOVELTY = 0.05  # increase of the novelty at a change point
+_LOOP_SECONDS = 4.0  # minimum length of a stretch in which a loop can be repeated
+_LEAST_JUMP = 1.0  # standard deviations, mean over the cues; a larger difference separates two sections
+_BUILD_UP_SECONDS = 30.0  # maximum length of joined stretches
+_MOST_SLOPE = 1.0  # dB/s; a faster change of loudness is a change point and not a fade
 
 Array = NDArray[np.float64]
 Bounds = NDArray[np.intp]
@@ -95,26 +96,26 @@ Bounds = NDArray[np.intp]
 def context_descriptors(
     features: pd.DataFrame, overview: Overview, *, sr: float = 22050, hop_length: int = 512
 ) -> pd.DataFrame:
-    """Describe every unit of a song by its context.
+    """Compute the context descriptors of every unit of a song.
 
     Parameters
     ----------
     features : pd.DataFrame
-        Frame features, from `songform.frame_features`.
+        Frame features from `songform.frame_features`.
     overview : Overview
-        The song's overview, of the same pass.
+        Overview of the same song, with the same framing.
     sr, hop_length : float, int
-        The framing of the features.
+        Sampling rate in Hz, and hop length in samples, of the features.
 
     Returns
     -------
     pd.DataFrame, shape=(n_units, 6)
-        The columns of `CONTEXT_COLUMNS`, float64; the index `time_s` is the units' centres in seconds.
+        The columns of `CONTEXT_COLUMNS`, float64, indexed by the centres of the units in seconds (`time_s`).
 
     Raises
     ------
     ParameterError
-        If features and overview are not of the same song.
+        If features and overview have different numbers of frames.
     """
     curves = song_curves(song_units(features, overview, sr=sr, hop_length=hop_length))
     return _table(_unit_context(curves))
@@ -123,9 +124,9 @@ def context_descriptors(
 def context_curves(
     features: pd.DataFrame, overview: Overview, *, sr: float = 22050, hop_length: int = 512
 ) -> pd.DataFrame:
-    """Return the context as a person wants to see it: energy and novelty from moment to moment, not stretch by stretch.
+    """Return the context descriptors for display, with energy and novelty per unit instead of per stretch.
 
-    Parameters, the table and its errors are those of `context_descriptors`.
+    Parameters, return value and errors are the same as in `context_descriptors`.
     """
     curves = song_curves(song_units(features, overview, sr=sr, hop_length=hop_length))
     seen = {"energy": curves.whole(energy(curves)), "novelty": curves.whole(novelty_curve(curves))}
@@ -133,14 +134,14 @@ def context_curves(
 
 
 def stretch_context(curves: Curves, bounds: Bounds) -> Array:
-    """Return the context of each stretch, shape (n_stretches, 6), in the order of `CONTEXT_COLUMNS`.
+    """Return the context descriptors of each stretch, shape (n_stretches, 6), in the order of `CONTEXT_COLUMNS`.
 
     Parameters
     ----------
     curves : Curves
-        Of a song, or of its last part.
+        Curves of a song or of its last part.
     bounds : np.ndarray of int, shape=(n_stretches + 1,)
-        From `songform.structure.change_points.song_stretches`.
+        Bounds of the stretches, from `songform.structure.change_points.song_stretches`.
     """
     units = moment_context(curves)
     descriptors = (
@@ -155,14 +156,16 @@ def stretch_context(curves: Curves, bounds: Bounds) -> Array:
 
 
 def last_stretch_context(curves: Curves, bounds: Bounds, units: MomentContext | None = None) -> Array:
-    """Return the context of the last stretch alone, shape (6,): the last row of `stretch_context`, for less work.
+    """Return the context descriptors of the last stretch, shape (6,).
+
+    The result equals the last row of `stretch_context` and is faster to compute.
 
     Parameters
     ----------
     curves, bounds
-        As of `stretch_context`.
+        As in `stretch_context`.
     units : MomentContext, optional
-        From `moment_context`, if it was computed for several songs at once.
+        Result of `moment_context`, if it was already computed for several songs at once.
     """
     units = units or moment_context(curves)
     start, length = int(bounds[-2]), int(bounds[-1] - bounds[-2])
@@ -182,12 +185,12 @@ def last_stretch_context(curves: Curves, bounds: Bounds, units: MomentContext | 
 
 @dataclass(frozen=True, eq=False)
 class MomentContext:
-    """What the context of a stretch is averaged from, as far as it depends on neighbouring units.
+    """Values per unit from which the context of a stretch is computed, if they depend on neighbouring units.
 
     Attributes
     ----------
     novelty, recurrence, abs_slope : np.ndarray, shape=(n_units,)
-        Of each unit; for several songs at once, shape (n_songs, n_units).
+        Values of each unit; for several songs at once, shape (n_songs, n_units).
     """
 
     novelty: Array
@@ -195,12 +198,12 @@ class MomentContext:
     abs_slope: Array
 
     def song(self, i: int) -> MomentContext:
-        """Return that of one of several songs."""
+        """Return the values of one of several songs."""
         return MomentContext(self.novelty[i], self.recurrence[i], self.abs_slope[i])
 
 
 def moment_context(curves: Curves) -> MomentContext:
-    """Return what is said of each unit before its stretch is known; of several songs at once if they are `stacked`."""
+    """Return novelty, recurrence and slope of each unit, of one song or of several `stacked` ones."""
     vectors = curves.vectors
     return MomentContext(
         novelty(vectors, unit_seconds=UNIT_SECONDS),
@@ -210,20 +213,21 @@ def moment_context(curves: Curves) -> MomentContext:
 
 
 def energy(curves: Curves) -> Array:
-    """Return how intense each unit is: the mean of loudness and bass, against the song's own.
+    """Return the energy of each unit: the mean of the normalized loudness and bass.
 
-    The bass tells a full band from a build-up that is as loud without it [2]_.
+    The bass distinguishes an energetic section from a build-up that is as loud but has little bass [2]_.
     """
     return (curves.loudness + curves.bass) / 2
 
 
 def rise(curves: Curves, bounds: Bounds) -> Array:
-    """Return how much each stretch is part of a build-up, shape (n_stretches,).
+    """Return how strongly each stretch has the shape of a build-up, shape (n_stretches,).
 
-    The mean of how far loudness, brightness and onset strength climb and the bass recedes from its beginning to its
-    end, each at most three standard deviations of the song; from -1 to 2, for a descent is a descent however deep. A
-    build-up may take several stretches: soft, growing, loud. So a stretch is also joined with the one before it, the
-    one after it or both, where no jump divides them, and the largest climb counts.
+    The rise of a stretch is the mean increase of four cues from its beginning to its end: loudness, brightness, onset
+    strength, and the negated bass. The increase of each cue is clipped to +-3 standard deviations of the song, and the
+    result to the range from -1 to 2. A build-up can consist of several stretches. Each stretch is therefore also joined
+    with the previous one, the next one, or both, unless there is a jump between them or they are longer than 30 s
+    together. The largest of these increases is the rise of the stretch.
     """
     cues = _rise_cues(curves)
     joins = [_joins(cues, bounds, i) for i in range(len(bounds))]
@@ -234,12 +238,15 @@ def rise(curves: Curves, bounds: Bounds) -> Array:
 
 
 def novelty_curve(curves: Curves) -> Array:
-    """Return Foote's novelty of each unit, with a checkerboard of 4 s; see `self_similarity.novelty`."""
+    """Return Foote's novelty of each unit, with a checkerboard kernel of 4 s; see `self_similarity.novelty`."""
     return novelty(curves.vectors, unit_seconds=UNIT_SECONDS)
 
 
 def cut_density(bounds: Bounds) -> Array:
-    """Return how many cuts between stretches lie near each unit, each weighed by a bell of 3 s."""
+    """Return the density of change points at each unit: their number, weighted by a Gaussian window.
+
+    The standard deviation of the window is 3 s.
+    """
     time = (np.arange(bounds[-1]) + 0.5) * UNIT_SECONDS
     density = np.zeros(len(time))
     reach = 4 * _NEAR_SECONDS
@@ -250,25 +257,27 @@ def cut_density(bounds: Bounds) -> Array:
 
 
 def local_slope(x: Array, *, half_seconds: float = 4.0) -> Array:
-    """Return the least-squares slope of the units within +-`half_seconds`.
+    """Return the least-squares slope in a window of +-`half_seconds` around each unit.
+
+    Away from the ends of the song the result equals `scipy.signal.savgol_filter` with polyorder 1 and deriv 1. At the
+    ends the window contains only the units of the song.
 
     Parameters
     ----------
     x : np.ndarray, shape=(..., n_units)
-        A value a unit, of one or several songs.
+        One value per unit, of one or more songs.
     half_seconds : float > 0
-        Half the window, which is cut at the song's ends; inside, this is `scipy.signal.savgol_filter` with
-        polyorder 1 and deriv 1.
+        Half the length of the window in seconds.
 
     Returns
     -------
     np.ndarray, shape=(..., n_units)
-        Per second; 0 in a song of one unit.
+        Slopes per second; 0 in a song of one unit.
     """
     half = round(half_seconds / UNIT_SECONDS)
     inside = sliding_window_view(np.pad(np.ones(x.shape[-1]), half), 2 * half + 1)
     near = sliding_window_view(np.pad(x, [*[(0, 0)] * (x.ndim - 1), (half, half)]), 2 * half + 1, axis=-1)
-    # Time from the middle of each window: counted from the song's beginning it would cost digits after some hours.
+    # Time is measured from the middle of each window; measured from the start of a long song, it would lose precision.
     time = np.arange(-half, half + 1) * UNIT_SECONDS
     time = (time - ((inside @ time) / inside.sum(axis=1))[:, None]) * inside
     spread_t = (time * time).sum(axis=1)
@@ -276,7 +285,7 @@ def local_slope(x: Array, *, half_seconds: float = 4.0) -> Array:
 
 
 def _unit_context(curves: Curves) -> Array:
-    """Give each unit the context of its stretch."""
+    """Return the context descriptors of each unit, which are those of its stretch."""
     bounds = song_stretches(curves)
     return curves.whole(spread_over(stretch_context(curves, bounds), bounds))
 
@@ -287,19 +296,19 @@ def _table(context: Array) -> pd.DataFrame:
 
 
 def _rise_cues(curves: Curves) -> Array:
-    """Return what climbs in a build-up, shape (4, n_units)."""
+    """Return the curves that increase in a build-up, shape (4, n_units)."""
     return np.stack([curves.loudness, curves.brightness, curves.onset, -curves.bass])
 
 
 def _joins(cues: Array, bounds: Bounds, i: int) -> bool:
-    """Return whether stretch `i` goes on from the one before it, without a jump between them."""
+    """Return whether stretch `i` follows the previous one without a jump between them."""
     return 0 < i < len(bounds) - 1 and _jump(cues, int(bounds[i])) <= _LEAST_JUMP
 
 
 def _stretch_rise(
     cues: Array, bounds: Bounds, i: int, *, joins_before: bool = False, joins_after: bool = False
 ) -> float:
-    """Return how much stretch `i` is part of a build-up: alone, or joined with its neighbours within 30 s."""
+    """Return the rise of stretch `i`, alone or joined with its neighbours, up to 30 s."""
     before, after = i - int(joins_before), i + int(joins_after)
     climbs = [_climb(cues[:, bounds[i] : bounds[i + 1]])]
     for first, last in {(before, i), (i, after), (before, after)} - {(i, i)}:
@@ -310,32 +319,32 @@ def _stretch_rise(
 
 
 def _climb(cues: Array) -> float:
-    """Return how far the least-squares lines of some cues climb from the first unit to the last, the mean over them."""
+    """Return the increase of the least-squares line from the first to the last unit, averaged over the cues."""
     climbs = stretch_climbs(cues, np.array([0, cues.shape[1]]))
     return float(np.clip(climbs, -3.0, 3.0).mean())
 
 
 def _jump(cues: Array, cut: int) -> float:
-    """Return how much the 2 s before a cut differ from the 2 s after it, the mean over the cues."""
+    """Return the difference between the means of the 2 s before and after a change point, averaged over the cues."""
     width = round(2.0 / UNIT_SECONDS)
     before, after = cues[:, max(cut - width, 0) : cut], cues[:, cut : cut + width]
     return float(np.abs(after.mean(axis=1) - before.mean(axis=1)).mean())
 
 
 def _stretch_novelty(novelty: Array, bounds: Bounds) -> Array:
-    """Return how much more each stretch turns than half of the song: where all changes all the time, nothing turns."""
+    """Return the novelty of each stretch minus the median of the song, so that a song of constant change is near 0."""
     turning = stretch_means(novelty + _CUT_NOVELTY * cut_density(bounds), bounds)
     return np.asarray(turning - np.median(spread_over(turning, bounds)))
 
 
 def _with_loops(near: Array, vectors: Array, bounds: Bounds) -> Array:
-    """Join two views: what is alike within some seconds of each unit, and whether the stretch as a whole is a loop."""
+    """Return the recurrence of each stretch: the mean of `near` and, if it is long enough, its loop similarity."""
     loops = [loop_similarity(vectors[a:b], unit_seconds=UNIT_SECONDS) for a, b in pairwise(bounds)]
     return np.where(np.diff(bounds) * UNIT_SECONDS < _LOOP_SECONDS, near, (near + loops) / 2)
 
 
 def _stretch_variance(curves: Curves, bounds: Bounds) -> Array:
-    """Return the standard deviation of the features' means within each stretch, the mean over all columns."""
+    """Return the standard deviation of the mean features within each stretch, averaged over all columns."""
     means = curves.columns[:, : curves.columns.shape[1] // 2]
     deviations = means - spread_over(stretch_means(means, bounds), bounds)
     return np.asarray(np.sqrt(stretch_means(deviations * deviations, bounds)).mean(axis=1))

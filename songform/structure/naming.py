@@ -1,14 +1,14 @@
-"""Names that are true: which cluster deserves which of the five states' names.
+"""Assignment of the names of the five states to clusters.
 
-A cluster is only a number. It gets a name from what it measurably is: the mean of its units' context descriptors,
-standardised over all units of the corpus, is compared with a fixed table of archetypes by cosine, and the names go to
-the clusters so that the sum of all scores is largest. What speaks against a name is kept beside it: a low score, a
-narrow margin, or an ordering that is false (a Calm that is not the quietest) makes the name *weak*, and the user is
-told so.
+The profile of a cluster is the mean of the context descriptors of its units, standardised over all units of the corpus.
+Each profile is compared by cosine similarity with a fixed table of archetypes, one per state. The names are assigned so
+that the sum of the scores is maximal. A name is *weak* if its score or its margin is low, or if the cluster is not the
+extreme one in the descriptor of the state, for example if Calm does not have the lowest energy. The reasons are stored
+and shown to the user.
 
 Conventions
 -----------
-`profile` has shape (n_clusters, 6): a row a cluster, a column a descriptor in the order of
+`profile` has shape (n_clusters, 6): one row per cluster and one column per descriptor, in the order of
 `songform.structure.context.CONTEXT_COLUMNS`, in standard deviations from the mean of all units.
 """
 
@@ -38,7 +38,7 @@ ARCHETYPES: NDArray[np.float64] = np.array(
     ]
 )
 
-# Each state's own descriptor, and whether it must be the lowest or the highest of all clusters.
+# The descriptor of each state, and whether its value must be the lowest (-1) or the highest (1) of all clusters.
 _ORDERINGS = {
     "Calm": ("energy", -1),
     "BuildUp": ("rise", 1),
@@ -52,18 +52,19 @@ _LEAST_MARGIN = 0.1
 
 @dataclass(frozen=True)
 class Naming:
-    """The names of all clusters, and how far to trust them.
+    """Names of clusters, with scores.
 
     Attributes
     ----------
     names : tuple of str, length n_clusters
-        In the order of the clusters; `State 6` and so on beyond five.
+        Names in the order of the clusters. With more than five clusters, the others are `State 6`, `State 7`, ...
     scores : np.ndarray, shape=(n_clusters,)
-        Cosine between a cluster's profile and its archetype, -1 to 1; 0 for a cluster without one.
+        Cosine similarity of each profile and its archetype, -1 to 1; 0 for a cluster without an archetype.
     margins : np.ndarray, shape=(n_clusters,)
-        How much worse the best assignment would be in which the cluster had another name; 0 without an archetype.
+        Difference between the sum of the scores and the best sum with another name for the cluster; 0 for a cluster
+        without an archetype.
     weak : tuple of str
-        Why each name is weak, in words; empty where it is not.
+        Reasons why each name is weak; empty if it is not.
     """
 
     names: tuple[str, ...]
@@ -73,17 +74,17 @@ class Naming:
 
 
 def archetype_scores(profile: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the cosine of each profile with each archetype.
+    """Return the cosine similarity of each profile and each archetype.
 
     Parameters
     ----------
     profile : np.ndarray, shape=(n, 6)
-        Of clusters, or of single units.
+        Standardised context descriptors of clusters or of single units.
 
     Returns
     -------
     np.ndarray, shape=(n, 5)
-        -1 to 1; 0 for a profile of zeros.
+        Similarities from -1 to 1; 0 for a profile of zeros.
     """
     norms = np.linalg.norm(profile, axis=1, keepdims=True) * np.linalg.norm(ARCHETYPES, axis=1)
     scores: NDArray[np.float64] = profile @ ARCHETYPES.T / np.maximum(norms, 1e-12)
@@ -91,27 +92,28 @@ def archetype_scores(profile: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def name_clusters(profile: NDArray[np.float64]) -> Naming:
-    """Assign the states' names to clusters.
+    """Assign the names of the states to clusters.
+
+    The result does not depend on the order of the clusters, which are sorted by energy before the assignment.
 
     Parameters
     ----------
     profile : np.ndarray, shape=(n_clusters, 6)
-        The clusters' mean descriptors, standardised over all units.
+        Mean context descriptors of the clusters, standardised over all units.
 
     Returns
     -------
     Naming
-        The same for the same set of profiles in any order: clusters are sorted by energy before they are assigned.
 
     Raises
     ------
     ParameterError
-        If the profile has another shape or holds values that are not finite.
+        If the profile has another shape or contains values that are not finite.
     """
     if profile.ndim != 2 or profile.shape[1] != len(CONTEXT_COLUMNS) or not np.isfinite(profile).all():
-        msg = f"profile must hold {len(CONTEXT_COLUMNS)} finite descriptors a cluster, not of shape {profile.shape}"
+        msg = f"profile must be finite and of shape (n_clusters, {len(CONTEXT_COLUMNS)}); its shape is {profile.shape}"
         raise ParameterError(msg)
-    order = np.lexsort(profile.T[::-1])  # by energy first, so that ties fall the same way every time
+    order = np.lexsort(profile.T[::-1])  # by energy first, so that ties have a reproducible result
     scores = archetype_scores(profile[order])
     clusters, states = linear_sum_assignment(-scores)
     total = scores[clusters, states].sum()
@@ -131,7 +133,7 @@ def name_clusters(profile: NDArray[np.float64]) -> Naming:
 
 
 def _best_without(scores: NDArray[np.float64], cluster: int, state: int) -> float:
-    """Return the best total in which one pair is forbidden."""
+    """Return the maximum sum of scores without one pair of cluster and state."""
     forbidden = scores.copy()
     forbidden[cluster, state] = -1e3
     rows, columns = linear_sum_assignment(-forbidden)
@@ -139,7 +141,7 @@ def _best_without(scores: NDArray[np.float64], cluster: int, state: int) -> floa
 
 
 def _weakness(name: str, cluster: int, profile: NDArray[np.float64], score: float, margin: float) -> str:
-    """Say in words why a name is weak."""
+    """Return the reasons why a name is weak, or an empty string."""
     descriptor, sign = _ORDERINGS[name]
     column = sign * profile[:, CONTEXT_COLUMNS.index(descriptor)]
     reasons = []

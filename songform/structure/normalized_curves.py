@@ -1,13 +1,12 @@
-"""Normalized curves: a song's units, measured against the song itself.
+"""Curves of a song, normalized by the statistics of the song itself.
 
-What is loud in one song is soft in another; a song is compared with itself alone. Each curve is a quantity less its
-mean over the song, in its standard deviations, cut at 2.5 of them. Both are taken where the song is audible. The
-silence before the first note and after the last is no part of the music, and beside it all of the music would be
-alike: the curves begin and end with the music.
+The same level can be loud in one song and soft in another, so each quantity is standardised within its song: the mean
+is subtracted, the result is divided by the standard deviation and clipped to +-2.5. Mean and standard deviation are
+those of the audible units. Silence before the first note and after the last one is not included in the curves.
 
 Conventions
 -----------
-Arrays have a row a unit of 0.5 s and no dimension of their own: 1 is one standard deviation of the song.
+Arrays have one row per unit of 0.5 s. Values are in standard deviations of the song.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ from songform.structure.self_similarity import similarity_vectors
 
 __all__ = ["VERSION", "Curves", "song_curves", "stacked", "standardised"]
 
-VERSION = 1  # increase this when the same units give other curves
+VERSION = 1  # increase this when the curves of the same units change
 
 AUDIBLE_DB = 30.0
-"""What lies further below the song's loud parts (the 95th percentile of what sounds) is as good as silence."""
+"""Units this far below the loud parts of a song (the 95th percentile of units with sound) count as silence, in dB."""
 
-_SOUND_DB = 60.0  # below the loudest unit: no sound of the song at all, so that silence does not say what is loud
+_SOUND_DB = 60.0  # units this far below the loudest one are excluded from the percentile
 
-_MOST = 2.5  # deviations; what is beyond is an accident, and no accident may outweigh all of the music
+_MOST = 2.5  # standard deviations; values are clipped, so that single events do not outweigh the music
 
-# The least standard deviation that counts as one: what a listener would hardly hear is no event.
+# Minimum standard deviations, so that differences that are hardly audible remain small.
 _LOUDNESS_DB, _ONSET, _LOG_HZ, _BASS_SHARE, _MFCC, _CHROMA = 1.0, 0.02, 0.02, 0.01, 0.5, 0.02
 
 Array = NDArray[np.float64]
@@ -46,11 +45,11 @@ class Curves:
     Attributes
     ----------
     before, after : int
-        Units of silence before the first note and after the last; the curves are of the units between.
+        Number of silent units before the first note and after the last one, which are not included in the curves.
     level_db : np.ndarray, shape=(n_units,)
-        Loudness in dB, not below what is audible.
+        Loudness in dB, raised to the audible level where it is lower; not standardised.
     loudness, onset, brightness, bass : np.ndarray, shape=(n_units,)
-        Loudness, onset strength, logarithm of the spectral centroid, and the share of the energy below 150 Hz.
+        Loudness, onset strength, logarithm of the spectral centroid, and fraction of the energy below 150 Hz.
     mfcc, chroma : np.ndarray, shape=(n_units, n_mfcc), (n_units, 12)
         Timbre and harmony.
     columns : np.ndarray, shape=(n_units, 2 * n_columns)
@@ -73,30 +72,30 @@ class Curves:
 
     @property
     def vectors(self) -> Array:
-        """Vectors of timbre and harmony, see `songform.structure.self_similarity.similarity_vectors`."""
+        """Vectors of timbre and harmony; see `songform.structure.self_similarity.similarity_vectors`."""
         return similarity_vectors(self.mfcc, self.chroma)
 
     def last(self, n_units: int) -> Curves:
-        """Return the curves of the last units alone, still measured against the whole song."""
+        """Return the curves of the last units, still normalized by the whole song."""
         curves: dict[str, Any] = {
             name: value[-n_units:] for name, value in vars(self).items() if isinstance(value, np.ndarray)
         }
         return replace(self, before=0, **curves)
 
     def whole(self, values: Array) -> Array:
-        """Give the silence at both ends the value of the music beside it: shape (before + n_units + after, ...)."""
+        """Extend values to the silence at both ends by repetition, shape (before + n_units + after, ...)."""
         return np.pad(values, [(self.before, self.after), *[(0, 0)] * (values.ndim - 1)], mode="edge")
 
 
 def song_curves(units: SongUnits, *, n_last: int | None = None) -> Curves:
-    """Measure a song's units against the song itself.
+    """Compute the normalized curves of a song.
 
     Parameters
     ----------
     units : SongUnits
-        Of a song, or of its beginning.
+        Units of a song or of its beginning.
     n_last : int > 0, optional
-        Return the curves of so many of the last units alone, as `Curves.last` does.
+        Number of units at the end to which the curves are limited, as by `Curves.last`.
     """
     sounds = units.loudness_db > units.loudness_db.max() - _SOUND_DB
     loud = float(np.quantile(units.loudness_db[sounds], 0.95))
@@ -125,7 +124,7 @@ def song_curves(units: SongUnits, *, n_last: int | None = None) -> Curves:
 
 
 def stacked(several: Sequence[Curves]) -> Curves:
-    """Join the curves of several songs of the same length, along a new first axis; each begins and ends with music."""
+    """Stack the curves of several songs of the same length along a new first axis; silent ends are not included."""
     arrays = {
         name: np.stack([vars(curves)[name] for curves in several])
         for name, value in vars(several[0]).items()
@@ -135,23 +134,23 @@ def stacked(several: Sequence[Curves]) -> Curves:
 
 
 def standardised(x: Array, audible: NDArray[np.bool_], *, floor: float, units: slice = slice(None)) -> Array:
-    """Return how far each value lies from the mean of the audible units, in their standard deviations.
+    """Standardise values by the mean and the standard deviation of the audible units.
 
     Parameters
     ----------
     x : np.ndarray, shape=(n_units, ...)
         Values of one song, in any unit.
     audible : np.ndarray of bool, shape=(n_units,)
-        Which units count; at least one.
+        Whether each unit is included in mean and standard deviation; at least one is.
     floor : float > 0
-        The least standard deviation, in the unit of `x`, that counts as one.
+        Minimum standard deviation, in the unit of `x`.
     units : slice
-        Which units are returned; all count that are audible.
+        Units to return. Mean and standard deviation do not depend on it.
 
     Returns
     -------
     np.ndarray, of the shape of `x[units]`
-        Within +-2.5.
+        Values in standard deviations, clipped to +-2.5.
     """
     heard = x[audible]
     mean = heard.mean(axis=0, keepdims=True)

@@ -1,16 +1,17 @@
-"""Pooling: frames pooled over a fraction of a second.
+"""Pooling of frames to units of a fraction of a second.
 
-A frame of 93 ms knows a note; a unit of 0.25 to 0.5 s knows how a moment sounds. Unit `u` covers the frames whose
-centre lies in `[u, u + 1) * unit_seconds`, and is described by the mean and the standard deviation of their values.
+A frame of 93 ms contains about one note. A unit of 0.25 to 0.5 s is long enough to describe how a moment of the song
+sounds. Unit `u` consists of the frames whose centre is in `[u, u + 1) * unit_seconds`, and is described by the mean and
+the standard deviation of their features.
 
-`song_units` pools a whole song to units of 0.5 s, from which its context is made: the frame features give the mean and
-the standard deviation, loudness and onset strength of each unit, the overview its chroma and the share of the bass.
-`CausalUnits` does the same for what is known at a moment of the song.
+`song_units` pools a whole song to units of 0.5 s, from which the context descriptors are computed. Mean, standard
+deviation and loudness are computed from the frame features; onset strength, chroma and the fraction of bass are
+computed from the overview. `CausalUnits` computes the units that are known at a given time of the song.
 
 Conventions
 -----------
-Frame-wise arrays have shape (n_frames, n_columns), unit-wise arrays (n_units, n_columns). Frames are counted in whole
-numbers from the song's beginning, so a table of frames needs no time column to be pooled.
+Frame-wise arrays have shape (n_frames, n_columns), unit-wise arrays (n_units, n_columns). The unit of a frame is
+computed from the index of the frame, so a table of frames needs no time column.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ __all__ = [
     "spread",
 ]
 
-VERSION = 1  # increase this when the same frames give other units
+VERSION = 1  # increase this when the units of the same frames change
 
 
 def frame_units(n_frames: int, *, sr: float = 22050, hop_length: int = 512, unit_seconds: float) -> NDArray[np.intp]:
-    """Return the number of the unit that each frame belongs to.
+    """Return the index of the unit of each frame.
 
     Parameters
     ----------
@@ -51,36 +52,36 @@ def frame_units(n_frames: int, *, sr: float = 22050, hop_length: int = 512, unit
     sr : float > 0
         Sampling rate in Hz.
     hop_length : int > 0
-        Samples from one frame to the next.
+        Distance between consecutive frames in samples.
     unit_seconds : float >= 0
-        Length of a unit in seconds; with 0 every frame is a unit of its own.
+        Length of a unit in seconds; with 0 every frame is a unit.
 
     Returns
     -------
     np.ndarray of int, shape=(n_frames,)
-        Non-decreasing, from 0, without gaps.
+        Non-decreasing indices from 0, without gaps.
 
     Raises
     ------
     ParameterError
-        If there are no frames, or units are shorter than the step between frames but not 0.
+        If there are no frames, or if units are shorter than the distance between frames but not 0.
     """
     if n_frames < 1:
-        raise ParameterError(f"a song has at least one frame, not {n_frames}")
+        raise ParameterError(f"a song must have at least one frame, not {n_frames}")
     if unit_seconds == 0:
         return np.arange(n_frames)
     if unit_seconds < hop_length / sr:
         msg = (
-            f"a unit of {unit_seconds:g} s is shorter than the {hop_length / sr:.4f} s from one frame to the next; "
-            "take a longer one, or 0 for bare frames"
+            f"a unit of {unit_seconds:g} s is shorter than the {hop_length / sr:.4f} s between frames; "
+            "choose a longer unit, or 0 to use every frame as a unit"
         )
         raise ParameterError(msg)
-    # In whole samples: 0.5 s is not a whole number of hops, and a sum of floats would drift.
+    # Computed in samples, because 0.5 s is not a whole number of hops and floating-point times would be inexact.
     return (np.arange(n_frames, dtype=np.int64) * hop_length // (unit_seconds * sr)).astype(np.intp)
 
 
 def n_units(n_frames: int, *, sr: float = 22050, hop_length: int = 512, unit_seconds: float) -> int:
-    """Return the number of units that a number of frames makes."""
+    """Return the number of units of a number of frames."""
     return int(frame_units(n_frames, sr=sr, hop_length=hop_length, unit_seconds=unit_seconds)[-1]) + 1
 
 
@@ -90,14 +91,14 @@ def pooled(values: NDArray[np.floating], units: NDArray[np.intp]) -> tuple[NDArr
     Parameters
     ----------
     values : np.ndarray of float, shape=(n_frames, ...)
-        A row a frame.
+        One row per frame.
     units : np.ndarray of int, shape=(n_frames,)
-        From `frame_units`.
+        Index of the unit of each frame, from `frame_units`.
 
     Returns
     -------
     mean, std : np.ndarray of float64, shape=(n_units, ...)
-        `std` is 0 where a unit has a single frame.
+        Mean and standard deviation; `std` is 0 for a unit of one frame.
 
     Raises
     ------
@@ -105,11 +106,13 @@ def pooled(values: NDArray[np.floating], units: NDArray[np.intp]) -> tuple[NDArr
         If `values` and `units` have different lengths.
     """
     if len(values) != len(units):
-        raise ParameterError(f"values has {len(values)} frames, but units has {len(units)}")
+        raise ParameterError(
+            f"values has {len(values)} frames, but units has {len(units)}; both must be of the same song"
+        )
     starts = np.flatnonzero(np.r_[True, np.diff(units) > 0])
     counts = np.diff(np.r_[starts, len(units)]).reshape(-1, *[1] * (values.ndim - 1))
     mean = np.add.reduceat(values, starts, axis=0, dtype=np.float64) / counts
-    # The deviations from the unit's own mean, not mean squares: those cancel for columns such as centroid_hz.
+    # Deviations are squared, because a difference of mean squares is inexact for large values such as centroid_hz.
     deviations = values - mean[units]
     return mean, np.sqrt(np.add.reduceat(deviations * deviations, starts, axis=0) / counts)
 
@@ -117,35 +120,40 @@ def pooled(values: NDArray[np.floating], units: NDArray[np.intp]) -> tuple[NDArr
 def spread(
     values: NDArray[np.floating], centres: NDArray[np.float64], times: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return unit-wise values at other times, by linear interpolation between the units' centres.
+    """Interpolate unit-wise values linearly between the centres of the units.
 
     Parameters
     ----------
     values : np.ndarray, shape=(n_units, n_columns)
-        A row a unit.
+        One row per unit.
     centres, times : np.ndarray of float64
-        The units' centres and the times wanted, in seconds. Before the first and after the last centre the
-        outermost unit holds.
+        Centres of the units, and times at which values are computed, in seconds.
 
     Returns
     -------
     np.ndarray of float64, shape=(n_times, n_columns)
+        Interpolated values. Before the first and after the last centre, they are those of the first and the last unit.
     """
     return np.stack([np.interp(times, centres, column) for column in values.T], axis=1)
 
 
 def smoothed(x: NDArray[np.float64], width: int, *, lengths: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
-    """Return the moving average over `width` units, centred, the window cut at the song's ends.
+    """Return a centred moving average. At the ends of the song the window contains only the units of the song.
 
     Parameters
     ----------
     x : np.ndarray, shape=(n_units, ...)
-        A row a unit.
+        One row per unit.
     width : int > 0
-        Units in the window; an even window reaches one unit further back than ahead.
+        Number of units in the window. A window of even width contains one more unit before than after its centre.
     lengths : np.ndarray of int, optional
-        Where the last axis is one of columns: the number of units of each, after which it holds zeros. The window is
-        cut there, and what is returned for these zeros means nothing.
+        Number of units in each column of the last axis, if it is followed by zeros. The window then contains only these
+        units. The averages after them are meaningless.
+
+    Returns
+    -------
+    np.ndarray of float64, of the shape of `x`
+        Averages.
     """
     sums = np.zeros((len(x) + 1, *x.shape[1:]))
     np.cumsum(x, axis=0, out=sums[1:])
@@ -160,7 +168,7 @@ def smoothed(x: NDArray[np.float64], width: int, *, lengths: NDArray[np.intp] | 
 
 
 UNIT_SECONDS = 0.5
-_CELLS = round(UNIT_SECONDS / OVERVIEW_SECONDS)  # rows of the overview in a unit
+_CELLS = round(UNIT_SECONDS / OVERVIEW_SECONDS)  # rows of the overview per unit
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -168,20 +176,20 @@ Index = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class SongUnits:
-    """The units of one song, or of its beginning.
+    """Units of one song or of its beginning.
 
     Attributes
     ----------
     columns : tuple of str
-        The feature columns.
+        Names of the feature columns.
     mean, std : np.ndarray, shape=(n_units, n_columns)
-        Of each column over the unit's frames.
+        Mean and standard deviation of each column over the frames of the unit.
     loudness_db : np.ndarray, shape=(n_units,)
-        Mean power in dB below full scale.
+        Mean power in dB relative to full scale.
     onset : np.ndarray, shape=(n_units,)
         Mean onset strength.
     low_share : np.ndarray, shape=(n_units,)
-        Share of the energy below 150 Hz.
+        Fraction of the energy below 150 Hz.
     chroma : np.ndarray, shape=(n_units, 12)
         Mean chroma.
     """
@@ -198,32 +206,39 @@ class SongUnits:
         return len(self.mean)
 
     def column(self, name: str) -> Array:
-        """Return the units' means of one feature column."""
+        """Return the mean of one feature column in each unit."""
         return self.mean[:, self.columns.index(name)]
 
 
 class CausalUnits:
-    """The units of a song's beginning, however much of it is known.
+    """Units of the beginning of a song, computed without any later frame.
 
     Parameters
     ----------
     features : pd.DataFrame
-        Frame features, from `songform.frame_features`.
+        Frame features from `songform.frame_features`.
     overview : Overview
-        The song's overview, of the same pass.
+        Overview of the same song, with the same framing.
     sr, hop_length : float, int
-        The framing of the features.
+        Sampling rate in Hz, and hop length in samples, of the features.
+
+    Attributes
+    ----------
+    whole : SongUnits
+        Units of the whole song.
 
     Raises
     ------
     ParameterError
-        If features and overview are not of the same song.
+        If features and overview have different numbers of frames.
     """
 
     def __init__(self, features: pd.DataFrame, overview: Overview, *, sr: float = 22050, hop_length: int = 512) -> None:
         if len(overview.onset) != len(features):
             n, m = len(features), len(overview.onset)
-            raise ParameterError(f"features has {n} frames but the overview {m}: they are of different songs")
+            raise ParameterError(
+                f"features has {n} frames, but overview has {m}; pass the overview of the same song and framing"
+            )
         self._columns, self._values = tuple(features.columns), features.to_numpy(np.float64)
         self._overview = overview
         self._units = frame_units(len(features), sr=sr, hop_length=hop_length, unit_seconds=UNIT_SECONDS)
@@ -236,10 +251,15 @@ class CausalUnits:
         return next(self.beginnings(np.array([n_known])))
 
     def beginnings(self, n_known: Index) -> Iterator[SongUnits]:
-        """Yield the units of the first `n_known` frames, of which the last one may have just begun, for each number.
+        """Yield the units of the first frames of the song, for each number of frames in `n_known`.
 
-        There is at least one number. Nothing in it depends on a later frame: a row of the overview that the moment
-        divides has heard what follows, so the row before it speaks for it.
+        The last unit may be incomplete. The units do not depend on later frames: a row of the overview that also
+        contains later frames is replaced by the previous row, unless it is the first row.
+
+        Parameters
+        ----------
+        n_known : np.ndarray of int
+            Numbers of frames; at least one.
         """
         last = self._units[n_known - 1]
         counts = self._overview.frame_counts
@@ -255,7 +275,7 @@ class CausalUnits:
             yield SongUnits(self._columns, **{name: np.concatenate(parts) for name, parts in arrays.items()})
 
     def _pooled(self, frames: Index, units: Index, rows: Index, row_units: Index) -> SongUnits:
-        """Pool some frames by their units, and some rows of the overview by theirs."""
+        """Pool selected frames, and selected rows of the overview, to units."""
         values = self._values[frames]
         level, spread = (values[:, self._columns.index(name)] for name in ("rms_mean", "rms_std"))
         overview = self._overview
@@ -270,12 +290,12 @@ class CausalUnits:
 
 
 def _ranges(starts: Index, stops: Index) -> tuple[Index, Index]:
-    """Return the numbers from each start up to its stop, one range after the other, and which range each is of."""
+    """Return the concatenated ranges from `starts` to `stops`, exclusive, and the index of the range of each value."""
     lengths = stops - starts
     which = np.repeat(np.arange(len(starts)), lengths)
     return np.arange(len(which)) - np.repeat(np.cumsum(lengths) - lengths - starts, lengths), which
 
 
 def song_units(features: pd.DataFrame, overview: Overview, *, sr: float = 22050, hop_length: int = 512) -> SongUnits:
-    """Pool a whole song to units; parameters and errors as of `CausalUnits`."""
+    """Pool a whole song to units of 0.5 s. Parameters and errors are the same as in `CausalUnits`."""
     return CausalUnits(features, overview, sr=sr, hop_length=hop_length).whole

@@ -1,10 +1,10 @@
-"""Segments: a song's form as stretches of one state.
+"""Segments: consecutive parts of a song with one state each.
 
 Conventions
 -----------
-A segmentation is a list of `Segment`, in order of time. Segments partition the song: the first starts at 0, each
-starts where the one before it ends, and the last ends at the song's duration. Times are seconds. Two neighbours never
-have the same state.
+A segmentation is a list of `Segment` in order of time. Segments partition the song: the first one starts at 0, each
+following one starts at the end of the previous one, and the last one ends at the duration of the song. Times are in
+seconds. Adjacent segments have different states.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from songform.errors import ParameterError
 
 __all__ = ["VERSION", "Segment", "state_segments"]
 
-VERSION = 1  # increase this when the same path gives other segments
+VERSION = 1  # increase this when the segments of the same state sequence change
 
 
 class Segment(NamedTuple):
-    """A stretch of a song in one state."""
+    """Part of a song with one state."""
 
     start: float
-    """Seconds from the song's beginning."""
+    """Start in seconds from the beginning of the song."""
     end: float
-    """Seconds from the song's beginning, exclusive."""
+    """End in seconds from the beginning of the song, exclusive."""
     state: str
     confidence: float
     """Mean posterior probability of the state within the segment, 0 to 1."""
@@ -41,36 +41,40 @@ def state_segments(
     unit_seconds: float,
     duration: float,
 ) -> list[Segment]:
-    """Join the units of a state path into segments.
+    """Return the segments of a state sequence.
 
     Parameters
     ----------
     path : np.ndarray of int, shape=(n_units,)
-        The index of each unit's state.
+        Index of the state of each unit.
     posterior : np.ndarray of float, shape=(n_units, n_states)
-        The probability of each state in each unit, from which confidences are taken.
+        Probability of each state in each unit, from which the confidences are computed.
     states : tuple of str, length n_states
-        The states' names.
+        Names of the states.
     unit_seconds : float > 0
-        Unit `u` covers `[u, u + 1) * unit_seconds`; the last one reaches to the song's end.
+        Length of a unit in seconds. Unit `u` covers `[u, u + 1) * unit_seconds`, and the last unit extends to the end
+        of the song.
     duration : float > 0
-        The song's duration in seconds.
+        Duration of the song in seconds.
 
     Returns
     -------
     list of Segment
-        They partition `[0, duration]`.
+        Segments that partition `[0, duration]`.
 
     Raises
     ------
     ParameterError
-        If there is no unit, or the shapes do not fit each other.
+        If there are no units, if the shapes do not match, or if `duration` is not positive.
     """
     if path.ndim != 1 or path.size == 0 or posterior.shape != (path.size, len(states)):
-        msg = f"path and posterior must hold a row a unit and a column a state, not {path.shape} and {posterior.shape}"
+        msg = (
+            f"path and posterior must have shapes (n_units,) and (n_units, {len(states)}) with at least one unit, "
+            f"not {path.shape} and {posterior.shape}"
+        )
         raise ParameterError(msg)
     if not duration > 0:
-        raise ParameterError(f"duration must be positive seconds, not {duration}")
+        raise ParameterError(f"duration must be a positive number of seconds, not {duration}")
     starts = np.flatnonzero(np.r_[True, path[1:] != path[:-1]])
     ends = np.r_[starts[1:], path.size]
     within = starts * unit_seconds < duration

@@ -1,13 +1,14 @@
-"""Self-similarity: where a song turns, and what comes round again.
+"""Novelty and recurrence from the self-similarity of a song.
 
-Timbre (MFCC) and harmony (chroma) of every unit of 0.5 s make a vector; the inner products of all pairs would be the
-self-similarity matrix. It is never made: novelty needs sums of vectors alone, recurrence one diagonal at a time, so
-memory stays linear in the song's length.
+The timbre (MFCC) and harmony (chroma) of each unit of 0.5 s form a vector. The inner products of all pairs of vectors
+are the self-similarity matrix. This matrix is not computed: novelty needs only sums of vectors, and recurrence needs
+only one diagonal at a time. Memory is therefore linear in the length of the song.
 
 Conventions
 -----------
-`vectors` has shape (n_units, n_mfcc + 12) and rows of length 1 at most. Lags are counted in units. Axes before these
-two are of several songs of the same length, and come first in what is returned; `loop_similarity` takes one song.
+`vectors` has shape (n_units, n_mfcc + 12), and the norm of each row is at most 1. Lags are in units. Arrays may have
+further axes in front, for several songs of the same length; results then have the same axes. `loop_similarity` accepts
+only one song.
 
 References
 ----------
@@ -29,53 +30,57 @@ from songform.structure.pooling import smoothed
 
 __all__ = ["VERSION", "loop_similarity", "novelty", "path_similarities", "recurrence", "similarity_vectors"]
 
-VERSION = 1  # increase this when the same vectors give another novelty or recurrence
+VERSION = 1  # increase this when the novelty or recurrence of the same vectors changes
 
 PATH_SECONDS = 4.0
-"""Length of the diagonals over which similarities are averaged."""
+"""Length of the part of a diagonal over which similarities are averaged, in seconds."""
 
-_LAGS_AT_ONCE = 32  # in `path_similarities`: all that `recurrence` asks for, in few steps and little memory
-_LEAST_NORM = 0.5  # of a row: in a dozen composed songs none lies under 0.68, inside a steady tone none over 0.26
-_HALF_WIDTH = 2.0  # half the side of the checkerboard, in s
+_LAGS_AT_ONCE = 32  # lags computed together in `path_similarities`; enough for `recurrence`, with little memory
+_LEAST_NORM = 0.5  # minimum norm; rows of twelve composed songs have at least 0.68, those in a steady tone at most 0.26
+_HALF_WIDTH = 2.0  # half the width of the checkerboard kernel, in s
 
 Array = NDArray[np.float64]
 
 
 def similarity_vectors(mfcc: Array, chroma: Array) -> Array:
-    """Return the vector of each unit, whose inner products are similarities of timbre and harmony.
+    """Return the vectors of the units, whose inner products are similarities of timbre and harmony.
+
+    MFCC and chroma have equal weights. Vectors are normalized to length 1. A unit that is close to the average of the
+    song gets a shorter vector, because in a constant sound the difference from the average is only rounding error.
 
     Parameters
     ----------
     mfcc : np.ndarray, shape=(n_units, n_mfcc)
-        The units' MFCCs, standardised within the song.
+        MFCCs of the units, standardised within the song.
     chroma : np.ndarray, shape=(n_units, 12)
-        The units' chroma, standardised within the song.
+        Chroma of the units, standardised within the song.
 
     Returns
     -------
     np.ndarray of float64, shape=(n_units, n_mfcc + 12)
-        Both parts weigh alike; rows of length 1, or shorter where a unit hardly differs from the song's average: in a
-        constant sound only rounding does, and that is like nothing.
+        Vectors of length 1 or less.
     """
     vectors = np.concatenate([part / np.sqrt(part.shape[-1]) for part in (mfcc, chroma)], axis=-1)
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), _LEAST_NORM))
 
 
 def novelty(vectors: Array, *, unit_seconds: float) -> Array:
-    """Return Foote's novelty [1]_, with a checkerboard of 4 s.
+    """Return Foote's novelty [1]_, with a checkerboard kernel of 4 s.
+
+    The novelty is not divided by the maximum of the track, so the novelty of noise is close to 0.
 
     Parameters
     ----------
     vectors : np.ndarray, shape=(n_units, n)
-        From `similarity_vectors`.
+        Vectors from `similarity_vectors`.
     unit_seconds : float > 0
         Length of a unit in seconds.
 
     Returns
     -------
     np.ndarray, shape=(n_units,)
-        0 where past and future are alike, and within 2 s of the song's ends; at most 0.5. Never divided by the
-        track's own maximum, so noise has none.
+        Novelty from 0 to 0.5. It is 0 within 2 s of the ends of the song, and where the sound before and after is the
+        same.
     """
     half = round(_HALF_WIDTH / unit_seconds)
     curve: Array = np.maximum(_checkerboard(vectors, half), 0.0)
@@ -86,21 +91,21 @@ def novelty(vectors: Array, *, unit_seconds: float) -> Array:
 
 
 def recurrence(vectors: Array, *, unit_seconds: float, most_seconds: float = 16.0) -> Array:
-    """Return how much the seconds around each unit are like others nearby: a loop is like itself a bar later.
+    """Return the maximum similarity of the seconds around each unit with those a lag earlier or later.
 
     Parameters
     ----------
     vectors : np.ndarray, shape=(n_units, n)
-        From `similarity_vectors`.
+        Vectors from `similarity_vectors`.
     unit_seconds : float > 0
         Length of a unit in seconds.
     most_seconds : float > 0
-        The longest lag.
+        Maximum lag in seconds. The minimum lag is 1 s.
 
     Returns
     -------
     np.ndarray, shape=(n_units,)
-        The largest path similarity at lags of 1 s up, before or after: 0 to 1; 0 where the song is too short.
+        Maximum path similarity, 0 to 1; 0 if the song is too short.
     """
     n = vectors.shape[-2]
     found = np.zeros(vectors.shape[:-1])
@@ -111,20 +116,21 @@ def recurrence(vectors: Array, *, unit_seconds: float, most_seconds: float = 16.
 
 
 def loop_similarity(vectors: Array, *, unit_seconds: float) -> float:
-    """Return how much a stretch is a loop: its similarity with itself, moved by the lag at which it is largest.
+    """Return the similarity of a stretch with itself, shifted by the lag with the maximum similarity.
+
+    Lags are limited to half the length of the stretch, so that a loop is in it at least twice.
 
     Parameters
     ----------
     vectors : np.ndarray, shape=(n_units, n)
-        Of one stretch, from `similarity_vectors`.
+        Vectors of one stretch, from `similarity_vectors`.
     unit_seconds : float > 0
         Length of a unit in seconds.
 
     Returns
     -------
     float
-        0 to 1: 1 for an exact loop; 0 where the stretch is too short for two turns of 1 s. Lags reach to half the
-        stretch, so that a loop has been heard twice.
+        Similarity from 0 to 1; 1 for an exact loop, and 0 for a stretch shorter than 2 s.
     """
     lags = range(round(1 / unit_seconds), len(vectors) // 2 + 1)
     return max(
@@ -135,23 +141,23 @@ def loop_similarity(vectors: Array, *, unit_seconds: float) -> float:
 def path_similarities(
     vectors: Array, *, unit_seconds: float, most_seconds: float = np.inf
 ) -> Iterator[tuple[int, Array]]:
-    """Yield the path similarities [2]_ of a song with itself, a lag at a time.
+    """Yield the path similarities [2]_ of a song with itself, one lag at a time.
 
     Parameters
     ----------
     vectors : np.ndarray, shape=(n_units, n)
-        From `similarity_vectors`.
+        Vectors from `similarity_vectors`.
     unit_seconds : float > 0
         Length of a unit in seconds.
     most_seconds : float > 0
-        The longest lag.
+        Maximum lag in seconds. The minimum lag is 1 s.
 
     Yields
     ------
     lag : int
-        From 1 s up, in units.
+        Lag in units.
     np.ndarray, shape=(n_units - lag,)
-        Element `u` is the mean similarity of the 4 s around unit `u` and around unit `u + lag`.
+        Mean similarity of the 4 s around unit `u` and the 4 s around unit `u + lag`, for each `u`.
     """
     width = round(PATH_SECONDS / unit_seconds)
     n = vectors.shape[-2]
@@ -164,7 +170,7 @@ def path_similarities(
 
 
 def _diagonals(vectors: Array, lags: NDArray[np.intp]) -> Array:
-    """Return how similar each unit is to the one a lag later, shape (n_units, ..., n_lags); 0 beyond the end."""
+    """Return the similarity of each unit with the unit a lag later, shape (n_units, ..., n_lags); 0 beyond the end."""
     beyond = np.zeros((*vectors.shape[:-2], lags[-1], vectors.shape[-1]))
     padded = np.concatenate([vectors, beyond], axis=-2)
     later = sliding_window_view(padded, vectors.shape[-2], axis=-2)[..., lags[0] :, :, :].swapaxes(-1, -2)
@@ -172,15 +178,16 @@ def _diagonals(vectors: Array, lags: NDArray[np.intp]) -> Array:
 
 
 def _checkerboard(vectors: Array, half: int) -> Array:
-    """Correlate a Gaussian checkerboard with the self-similarity in [0, 1] around each unit.
+    """Correlate a Gaussian checkerboard kernel with the self-similarity, in [0, 1], around each unit.
 
-    The mean of the two squares on the diagonal less the mean of the two beside it, halved: within the song this is
-    the kernel divided by the sum of its absolute values, and where the song cuts the kernel both means stay means.
+    The result is half the difference between two means: that of the two squares on the diagonal, and that of the other
+    two squares. Inside the song this equals the kernel divided by the sum of its absolute values. At the ends of the
+    song, means over the remaining parts of the squares are used.
 
-    The kernel is a product of tapers, and the similarity of two units (1 + their inner product) / 2. So the sum over a
-    square is found from the tapered sums of its sides alone, and no matrix is made:
-    sum_ij w_i w_j (1 + x_i . x_j) / 2 = (W W' + X . X') / 2, with W the sum of the w and X that of the w x. A unit's
-    likeness to itself is left out of both: it says nothing, and would give noise the look of many small sections.
+    The kernel is a product of two tapers w, and the similarity of two units is (1 + x_i . x_j) / 2. The sum over a
+    square is therefore computed from sums over its sides, without the matrix: sum_ij w_i w_j (1 + x_i . x_j) / 2 =
+    (W W' + X . X') / 2, where W is the sum of w and X is the sum of w x. The similarity of a unit with itself is
+    excluded, because it carries no information and would raise the novelty of noise.
     """
     taper = np.exp(-2.0 * ((np.arange(half) + 0.5) / half) ** 2)
     past, past_weight = _tapered(vectors, np.r_[taper[::-1], np.zeros(half)])
@@ -189,13 +196,13 @@ def _checkerboard(vectors: Array, half: int) -> Array:
     same = (past**2).sum(axis=-1) + (future**2).sum(axis=-1) - itself[..., 0]
     other = (past * future).sum(axis=-1)
     squares, product = past_weight**2 + future_weight**2 - itself_weight, past_weight * future_weight
-    # Without any past (at the first unit) there is nothing to compare with.
+    # The first unit has no past to compare with.
     novel = same / np.maximum(squares, 1e-9) - other / np.maximum(product, 1e-9)
     return np.where(product > 0, novel, 0.0) / 4
 
 
 def _tapered(vectors: Array, weights: Array) -> tuple[Array, Array]:
-    """Return the weighed sum of the units around each one, from half the weights before it, and of the weights."""
+    """Return the weighted sum of the units around each unit, and the sum of the weights inside the song."""
     with_ones = np.concatenate([vectors, np.ones((*vectors.shape[:-1], 1))], axis=-1)
     sums = correlate1d(with_ones, weights, axis=-2, mode="constant")
     return sums[..., :-1], sums[..., -1]

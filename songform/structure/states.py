@@ -1,17 +1,18 @@
-"""States: how musical states are discovered and followed through a song.
+"""Discovery of musical states by clustering, and state sequences of songs.
 
-Every unit of 0.5 s is a vector: the mean and the standard deviation of its frames' features, and its context. The
-vectors of a corpus are standardised, weighed as two groups, and clustered by KMeans; `songform.structure.naming` gives
-the clusters their names. A cluster is then described by a mean and a variance of each dimension, since a state may be
-narrow in one and wide in another (a build-up rises by much or by little, but it rises), and that says how probable each
-state is in a unit. `songform.structure.viterbi` finds the sequence of states that a song most probably takes; a
-Transition is a place, not a section, and never long.
+Each unit of 0.5 s is described by a vector of the means and standard deviations of its features and its context
+descriptors. The vectors of a corpus are standardised, weighted in two groups (features and context), and clustered by
+KMeans. `songform.structure.naming` assigns the names of the states to the clusters. Each cluster is then modelled by a
+normal distribution in each dimension, which gives the probability of each state in a unit. Each dimension has its own
+variance, because a state can vary much in one dimension and little in another. `songform.structure.viterbi` computes
+the most probable state sequence of a song. The duration of a Transition is limited, because it is a short passage
+between two sections.
 
 Conventions
 -----------
-- `units` is a table of unit vectors, shape (n_units, n_dimensions): first the features' means, then their standard
-  deviations, both measured against the song, then the context descriptors.
-- `posterior` has shape (n_units, n_states), rows that sum to 1, columns in the order of `StateModel.states`.
+- `units` is an array of unit vectors, shape (n_units, n_dimensions): the means of the features, their standard
+  deviations, both normalized within the song, and the context descriptors.
+- `posterior` has shape (n_units, n_states). Rows sum to 1, and columns are in the order of `StateModel.states`.
 
 See Also
 --------
@@ -68,16 +69,16 @@ __all__ = [
 
 VERSION = 3
 
-# How much is believed of each group of dimensions, as if it were so many independent ones: neighbouring features and
-# the units of a stretch say much the same. Chosen on composed songs, see docs/states.md.
+# Effective number of independent dimensions of each group. It is much smaller than the number of columns, because
+# features, and units of the same stretch, are correlated. Chosen on composed songs, see docs/states.md.
 _FEATURE_EVIDENCE, _CONTEXT_EVIDENCE = 3.0, 1.0
-_ANCHOR_SHARE = 1.0  # weight of the five anchors together, against all units
-_MOST = 2.0  # standard deviations of the corpus: no unit, however odd, may draw a cluster to itself
-_LEAST_VARIANCE = 0.01  # of a cluster, against the variance of all units
+_ANCHOR_SHARE = 1.0  # total weight of the five anchors, relative to all units
+_MOST = 2.0  # standard deviations of the corpus; values are clipped, so that outliers do not attract a cluster
+_LEAST_VARIANCE = 0.01  # added to the variance of a cluster, relative to the variance of all units
 
-_SONGS_AT_ONCE = 8  # in `last_unit_vectors`: their tables of a minute stay within the processor's cache
+_SONGS_AT_ONCE = 8  # in `last_unit_vectors`; their distance tables fit into the cache of the processor
 
-_MOST_TURN_SECONDS = 8.0  # a turn that lasts longer is a section
+_MOST_TURN_SECONDS = 8.0  # maximum duration of a Transition; longer parts are sections
 
 _CONTEXT_WEIGHTS = np.array([1.0, 1.0, 1.0, 1.5, 1.0, 1.0])  # in the order of CONTEXT_COLUMNS
 
@@ -86,28 +87,28 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class StateModel:
-    """Scaler, centroids and names: all that turns units into states.
+    """Scaler, clusters and names, from which the state probabilities of units are computed.
 
     Attributes
     ----------
     states : tuple of str, length n_states
-        The names, in the order Calm, BuildUp, Energetic, Transition, Repetitive, State 6, ...
+        Names of the states, in the order Calm, BuildUp, Energetic, Transition, Repetitive, State 6, ...
     center, scale, weight : np.ndarray, shape=(n_dimensions,)
-        A unit vector becomes `clip((x - center) / scale, -2, 2) * weight`.
+        Scaling of unit vectors: `clip((x - center) / scale, -2, 2) * weight`.
     centroids, variances : np.ndarray, shape=(n_states, n_dimensions)
-        Mean and variance of each cluster's units, in that weighed space.
+        Mean and variance of the scaled units of each cluster.
     shares : np.ndarray, shape=(n_states,)
-        Share of the fitted units that each cluster holds.
+        Fraction of the training units in each cluster.
     profile : np.ndarray, shape=(n_states, 6)
-        Mean context of each state, standardised over all fitted units.
+        Mean context descriptors of each state, standardised over all training units.
     scores, margins : np.ndarray, shape=(n_states,)
-        How well each name fits, see `songform.structure.naming`.
+        Scores and margins of the names; see `songform.structure.naming.Naming`.
     weak : tuple of str
-        Why each name is weak; empty where it is not.
+        Reasons why each name is weak; empty if it is not.
     dwell : np.ndarray, shape=(n_states,)
-        Expected stay in each state, in seconds.
+        Expected duration of each state in seconds.
     sr, hop_length : float, int
-        The framing that the model belongs to.
+        Sampling rate in Hz, and hop length in samples, of the features.
     """
 
     states: tuple[str, ...]
@@ -126,7 +127,7 @@ class StateModel:
     hop_length: int
 
     def save(self, path: Path) -> None:
-        """Write the model as a `.npz` of plain arrays and JSON, without pickle."""
+        """Write the model to a `.npz` file of arrays and JSON, without pickle."""
         arrays: dict[str, Any] = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
         rest = {name: value for name, value in vars(self).items() if name not in arrays}
         with path.open("wb") as file:
@@ -134,26 +135,26 @@ class StateModel:
 
     @classmethod
     def load(cls, path: Path) -> StateModel:
-        """Read a model that `save` wrote.
+        """Read a model from a file written by `save`.
 
         Raises
         ------
         ModelError
-            If the file is missing or is no state model.
+            If the file is missing or is not a state model.
         """
         try:
-            # Opened here: of a file that is no archive, numpy would leave its own handle open.
+            # The file is opened here, because np.load does not close a file that is not an archive.
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 fields: dict[str, Any] = {name: archive[name] for name in archive.files}
                 rest = json.loads(str(fields.pop("rest")))
             return cls(**fields, **{**rest, "states": tuple(rest["states"]), "weak": tuple(rest["weak"])})
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            msg = f"{path} is no state model that this songform can read ({error}); train again"
+            msg = f"{path} is not a state model that this version of songform can read ({error}); train again"
             raise ModelError(msg) from error
 
 
 def unit_vectors(features: pd.DataFrame, overview: Overview, *, sr: float = 22050, hop_length: int = 512) -> Array:
-    """Return the vectors of a song's units.
+    """Return the vectors of the units of a song.
 
     Parameters
     ----------
@@ -163,28 +164,29 @@ def unit_vectors(features: pd.DataFrame, overview: Overview, *, sr: float = 2205
     Returns
     -------
     np.ndarray of float64, shape=(n_units, 2 * n_columns + 6)
+        Unit vectors: means and standard deviations of the features, and context descriptors.
     """
     curves = song_curves(song_units(features, overview, sr=sr, hop_length=hop_length))
     return curves.whole(_vectors(curves))
 
 
 def last_unit_vector(units: SongUnits) -> Array:
-    """Return the vector of the last unit alone, shape (n_dimensions,): what is known of a moment when it is over.
+    """Return the vector of the last unit, shape (n_dimensions,), which does not depend on any later unit.
 
     Parameters
     ----------
     units : SongUnits
-        Of a song, or of its beginning: nothing else is known. Its stretch is found within the last minute.
+        Units of a song or of its beginning. The stretch of the last unit is determined within the last minute.
     """
     vector: Array = last_unit_vectors([units])[0]
     return vector
 
 
 def last_unit_vectors(songs: Iterable[SongUnits]) -> Array:
-    """Return `last_unit_vector` of each of some songs, or of beginnings of one song, shape (n_songs, n_dimensions).
+    """Return `last_unit_vector` of several songs, or of several beginnings of one song, shape (n_songs, n_dimensions).
 
-    Some songs are computed together, which takes half the time: best are songs of the same length that follow one
-    another, as the moments of a song after its first minute do.
+    Several songs are computed together, which takes half the time. Adjacent songs of equal length are fastest, for
+    example beginnings of one song that are longer than a minute, because only their last minute is used.
     """
     curves = (song_curves(units, n_last=MOST_UNITS) for units in songs)
     vectors: list[Array] = []
@@ -194,7 +196,7 @@ def last_unit_vectors(songs: Iterable[SongUnits]) -> Array:
 
 
 def _last_vectors(several: Sequence[Curves]) -> list[Array]:
-    """Return the vector of the last unit of each of some songs."""
+    """Return the vector of the last unit of each of several songs."""
     moments: list[MomentContext] = []
     for _, alike in groupby(several, key=len):
         together = list(alike)
@@ -208,7 +210,7 @@ def _last_vectors(several: Sequence[Curves]) -> list[Array]:
 
 
 def _vectors(curves: Curves) -> Array:
-    """Join features and context. Half of the features' say is the stretch's: what a unit is, and what it is part of."""
+    """Return features and context of the units; the features are averaged with the mean features of the stretch."""
     bounds = song_stretches(curves)
     features = (curves.columns + spread_over(stretch_means(curves.columns, bounds), bounds)) / 2
     return np.hstack([features, spread_over(stretch_context(curves, bounds), bounds)])
@@ -225,22 +227,22 @@ def fit_states(
     sr: float = 22050,
     hop_length: int = 512,
 ) -> StateModel:
-    """Discover the states of a corpus and name them.
+    """Cluster the units of a corpus into states and name them.
 
     Parameters
     ----------
     songs : sequence of np.ndarray, shape=(n_units, n_dimensions) each
-        From `unit_vectors`, a song each.
+        Unit vectors of each song, from `unit_vectors`.
     n_states : int >= 2
         Number of clusters.
     context_weight : float >= 0
-        Weight of the context as a group; the features have 1.
+        Weight of the context descriptors as a group; the weight of the features is 1.
     dwell_seconds, transition_dwell_seconds : float > 0
-        Expected stay in a state, and in Transition, in seconds.
+        Expected duration of a state, and of Transition, in seconds.
     seed : int
-        Of KMeans.
+        Random seed of KMeans.
     sr, hop_length : float, int
-        Framing of the unit vectors; kept with the model.
+        Sampling rate in Hz, and hop length in samples, of the features; stored in the model.
 
     Returns
     -------
@@ -249,34 +251,34 @@ def fit_states(
     Raises
     ------
     ParameterError
-        If there are fewer different units than states.
+        If there are fewer distinct units than states.
     """
     units = np.vstack(songs)
     scaler = StandardScaler().fit(units)
     weight = _weights(units.shape[1], context_weight)
     standard = np.clip(scaler.transform(units), -_MOST, _MOST)
-    weighed, context = standard * weight, standard[:, -len(CONTEXT_COLUMNS) :]
-    if len(np.unique(weighed, axis=0)) < n_states:  # of the units as KMeans sees them: what is clipped may be alike
+    weighted, context = standard * weight, standard[:, -len(CONTEXT_COLUMNS) :]
+    if len(np.unique(weighted, axis=0)) < n_states:  # distinct after clipping, as in KMeans
         msg = (
-            f"{len(units)} units of {UNIT_SECONDS} s cannot make {n_states} different states; "
-            "the audio is too short or always the same: add songs, or lower states.n_states"
+            f"{len(units)} units of {UNIT_SECONDS} s cannot be divided into {n_states} different states; "
+            "the audio is too short or does not change; add songs or lower states.n_states"
         )
         raise ParameterError(msg)
-    labels = _clusters(weighed, context, n_states, seed)
+    labels = _clusters(weighted, context, n_states, seed)
     profile = _cluster_means(context, labels, n_states)
     named = naming.name_clusters(profile)
     order = sorted(range(n_states), key=lambda k: _rank(named.names[k]))
     states = tuple(named.names[k] for k in order)
     dwell = [transition_dwell_seconds if state == "Transition" else dwell_seconds for state in states]
-    centroids = _cluster_means(weighed, labels, n_states)
-    variances = _cluster_means((weighed - centroids[labels]) ** 2, labels, n_states)
+    centroids = _cluster_means(weighted, labels, n_states)
+    variances = _cluster_means((weighted - centroids[labels]) ** 2, labels, n_states)
     return StateModel(
         states=states,
         center=np.asarray(scaler.mean_),
         scale=np.asarray(scaler.scale_),
         weight=weight,
         centroids=centroids[order],
-        variances=(variances + _LEAST_VARIANCE * np.maximum(weighed.var(axis=0), 1e-12))[order],
+        variances=(variances + _LEAST_VARIANCE * np.maximum(weighted.var(axis=0), 1e-12))[order],
         shares=np.bincount(labels, minlength=n_states)[order] / len(labels),
         profile=profile[order],
         scores=named.scores[order],
@@ -291,35 +293,38 @@ def fit_states(
 def state_posterior(model: StateModel, units: Array) -> Array:
     """Return the probability of each state in each unit.
 
+    The probabilities are computed by Bayes' rule. Each cluster is a normal distribution in each dimension, and its
+    share of the training units is the prior. The dimensions of a group are correlated. Their log-likelihoods are scaled
+    as if there were only a few independent ones (three for the features, one for the context).
+
     Parameters
     ----------
     model : StateModel
-        From `fit_states`.
+        A model from `fit_states`.
     units : np.ndarray, shape=(n_units, n_dimensions)
-        From `unit_vectors`.
+        Unit vectors, from `unit_vectors`.
 
     Returns
     -------
     np.ndarray, shape=(n_units, n_states)
-        By Bayes' rule: each cluster is a normal distribution in each dimension, its share the prior; the dimensions
-        of a group count as if there were as many independent ones as its evidence says.
+        Probabilities; rows sum to 1.
 
     Raises
     ------
     ModelError
-        If the units have another number of dimensions than the model.
+        If the number of dimensions of the units differs from that of the model.
     """
     if units.ndim != 2 or units.shape[1] != len(model.center):
         msg = (
-            f"the model reads units of {len(model.center)} dimensions, not of shape {units.shape}; "
-            "it was trained with other settings of frames or features: train again"
+            f"the model reads unit vectors of {len(model.center)} dimensions, not of shape {units.shape}; "
+            "it was trained with other settings of frames or features; train again"
         )
         raise ModelError(msg)
-    weighed = np.clip((units - model.center) / model.scale, -_MOST, _MOST) * model.weight
+    weighted = np.clip((units - model.center) / model.scale, -_MOST, _MOST) * model.weight
     evidence = _evidence(len(model.center))
     precision = evidence / model.variances
-    # The squared distances, multiplied out: one product of matrices for all units and states.
-    squares = (weighed * weighed) @ precision.T - 2 * weighed @ (precision * model.centroids).T
+    # The squared distances are expanded, so that matrix products cover all units and states.
+    squares = (weighted * weighted) @ precision.T - 2 * weighted @ (precision * model.centroids).T
     squares += (precision * model.centroids**2).sum(axis=1)
     logits = np.log(model.shares) - (squares + np.log(model.variances) @ evidence) / 2
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -328,19 +333,19 @@ def state_posterior(model: StateModel, units: Array) -> Array:
 
 
 def state_sequence(model: StateModel, posterior: Array) -> NDArray[np.intp]:
-    """Return the sequence of states that a song most probably takes, in which a Transition lasts 8 s at most.
+    """Return the most probable state sequence of a song, in which a Transition lasts at most 8 s.
 
     Parameters
     ----------
     model : StateModel
-        From `fit_states`.
+        A model from `fit_states`.
     posterior : np.ndarray, shape=(n_units, n_states)
-        From `state_posterior`, or joined with what a network says (`songform.structure.viterbi.joint_posterior`).
+        Probabilities from `state_posterior`, or from `songform.structure.viterbi.joint_posterior` with a network.
 
     Returns
     -------
     np.ndarray of int, shape=(n_units,)
-        Indices into `model.states`.
+        Index into `model.states` for each unit.
     """
     transitions = transition_matrix(model.dwell, unit_seconds=UNIT_SECONDS)
     if "Transition" not in model.states:
@@ -350,7 +355,7 @@ def state_sequence(model: StateModel, posterior: Array) -> NDArray[np.intp]:
 
 
 def _weights(n_dimensions: int, context_weight: float) -> Array:
-    """Weigh two groups alike, whatever their number of columns, and then the context by its own."""
+    """Return the weights of the dimensions: equal for both groups, times the weights of the context descriptors."""
     n_context = len(CONTEXT_COLUMNS)
     n_features = n_dimensions - n_context
     weights: Array = np.r_[np.full(n_features, n_features**-0.5), context_weight * n_context**-0.5 * _CONTEXT_WEIGHTS]
@@ -358,7 +363,7 @@ def _weights(n_dimensions: int, context_weight: float) -> Array:
 
 
 def _evidence(n_dimensions: int) -> Array:
-    """Share each group's evidence among its dimensions."""
+    """Return the evidence of each dimension: the evidence of its group, divided by the size of the group."""
     n_context = len(CONTEXT_COLUMNS)
     n_features = n_dimensions - n_context
     shares = _FEATURE_EVIDENCE / n_features, _CONTEXT_EVIDENCE / n_context
@@ -366,23 +371,24 @@ def _evidence(n_dimensions: int) -> Array:
     return evidence
 
 
-def _clusters(weighed: Array, context: Array, n_states: int, seed: int) -> NDArray[np.intp]:
-    """Cluster the units, anchored at the archetypes where there are five of each; return each unit's cluster.
+def _clusters(weighted: Array, context: Array, n_states: int, seed: int) -> NDArray[np.intp]:
+    """Return the cluster of each unit, with anchors if there are five clusters and all archetypes have units.
 
-    Where a corpus has no clear clusters, KMeans finds others in each half of it. The mean of the units that are most
-    like an archetype is the same in both: it is where a cluster starts, and it stays as a unit of some weight.
+    In a corpus without distinct clusters, the result of KMeans depends on the sample. The mean of the units that are
+    most similar to an archetype depends on it much less. These means are the initial centroids, and they are also added
+    to the data as weighted points.
     """
     nearest = naming.archetype_scores(context).argmax(axis=1)
-    members = [weighed[nearest == state] for state in range(len(naming.STATES))]
+    members = [weighted[nearest == state] for state in range(len(naming.STATES))]
     if n_states == len(members) and all(len(member) for member in members):
         anchors = np.stack([member.mean(axis=0) for member in members])
-        weights = np.r_[np.ones(len(weighed)), np.full(n_states, _ANCHOR_SHARE * len(weighed) / n_states)]
+        weights = np.r_[np.ones(len(weighted)), np.full(n_states, _ANCHOR_SHARE * len(weighted) / n_states)]
         kmeans = KMeans(n_states, init=anchors, n_init=1, random_state=seed)
-        kmeans.fit(np.vstack([weighed, anchors]), sample_weight=weights)
-        labels: NDArray[np.intp] = kmeans.labels_[: len(weighed)].astype(np.intp)
-        if len(np.unique(labels)) == n_states:  # an anchor that keeps no unit is no cluster
+        kmeans.fit(np.vstack([weighted, anchors]), sample_weight=weights)
+        labels: NDArray[np.intp] = kmeans.labels_[: len(weighted)].astype(np.intp)
+        if len(np.unique(labels)) == n_states:  # otherwise an anchor has a cluster without units
             return labels
-    kmeans = KMeans(n_states, n_init=10, random_state=seed).fit(weighed)
+    kmeans = KMeans(n_states, n_init=10, random_state=seed).fit(weighted)
     return np.asarray(kmeans.labels_, dtype=np.intp)
 
 

@@ -1,17 +1,17 @@
-"""Viterbi paths: the sequence of states that a song most probably takes.
+"""Viterbi decoding of the most probable state sequence of a song.
 
-Probabilities of single units flicker; a listener does not. The best path weighs what each unit says against the prior
-that a state lasts several seconds [1]_.
+The most probable state of single units often changes from unit to unit. The Viterbi path combines the probabilities of
+the units with the prior knowledge that a state usually lasts for several seconds [1]_.
 
 Conventions
 -----------
-- `posterior` has shape (n_units, n_states), rows that sum to 1.
-- `path` has shape (n_units,) and holds the index of each unit's state.
+- `posterior` has shape (n_units, n_states), and its rows sum to 1.
+- `path` has shape (n_units,) and contains the index of the state of each unit.
 
 References
 ----------
 .. [1] Rabiner, "A tutorial on hidden Markov models and selected applications in speech recognition", Proc. IEEE 77(2),
-       1989: the Viterbi algorithm. `librosa.sequence.viterbi` is the same with other arguments.
+       1989. `librosa.sequence.viterbi` is the same algorithm with other arguments.
 """
 
 from __future__ import annotations
@@ -21,25 +21,27 @@ from numpy.typing import NDArray
 
 __all__ = ["VERSION", "joint_posterior", "max_dwell_path", "state_path", "transition_matrix"]
 
-VERSION = 1  # increase this when the same probabilities give another path
+VERSION = 1  # increase this when the path of the same probabilities changes
 
 Array = NDArray[np.float64]
 
 
 def joint_posterior(clusters: Array, sequence: Array, weight: float) -> Array:
-    """Return the cluster posterior times the sequence model's probability to the power `weight`.
+    """Combine the probabilities of the clusters and of the sequence model.
+
+    The result is proportional to ``clusters * sequence**weight``.
 
     Parameters
     ----------
     clusters, sequence : np.ndarray, shape=(n_units, n_states)
-        What either says of each unit.
+        Probability of each state in each unit, from the clusters and from the sequence model.
     weight : float >= 0
-        How much the sequence model counts; 0: not at all.
+        Weight of the sequence model; 0 ignores it.
 
     Returns
     -------
     np.ndarray, shape=(n_units, n_states)
-        Rows sum to 1.
+        Probabilities; rows sum to 1.
     """
     logits = np.log(np.maximum(clusters, 1e-12)) + weight * np.log(np.maximum(sequence, 1e-12))
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -48,19 +50,20 @@ def joint_posterior(clusters: Array, sequence: Array, weight: float) -> Array:
 
 
 def transition_matrix(dwell: Array, *, unit_seconds: float) -> Array:
-    """Return the probability of each state after each other, given the expected stays.
+    """Return the transition probabilities between states with given expected durations.
 
     Parameters
     ----------
     dwell : np.ndarray, shape=(n_states,)
-        Expected stay in each state, in seconds: the mean of a geometric distribution.
+        Expected duration of each state in seconds: the mean of a geometric distribution.
     unit_seconds : float > 0
         Length of a unit in seconds.
 
     Returns
     -------
     np.ndarray, shape=(n_states, n_states)
-        Rows sum to 1; all other states are equally likely next.
+        Transition matrix. Rows sum to 1, and transitions to all other states are equally likely. The probability of
+        leaving a state is at most 0.5.
     """
     leave = np.minimum(unit_seconds / dwell, 0.5)
     matrix = np.repeat(leave[:, None] / max(len(dwell) - 1, 1), len(dwell), axis=1)
@@ -69,40 +72,42 @@ def transition_matrix(dwell: Array, *, unit_seconds: float) -> Array:
 
 
 def state_path(posterior: Array, transitions: Array) -> NDArray[np.intp]:
-    """Return the most probable sequence of states (Viterbi [1]_, all states equally likely at first).
+    """Return the most probable state sequence (Viterbi [1]_ with a uniform initial distribution).
 
     Parameters
     ----------
     posterior : np.ndarray, shape=(n_units, n_states)
-        The probability of each state in each unit.
+        Probability of each state in each unit.
     transitions : np.ndarray, shape=(n_states, n_states)
-        From `transition_matrix`.
+        Transition matrix, from `transition_matrix`.
 
     Returns
     -------
     np.ndarray of int, shape=(n_units,)
+        Index of the state of each unit.
     """
     return _viterbi(_logs(posterior), _logs(transitions))
 
 
 def max_dwell_path(posterior: Array, transitions: Array, *, brief: int, most: int) -> NDArray[np.intp]:
-    """Return the most probable path in which one state is always brief.
+    """Return a state sequence in which the duration of one state is limited.
 
-    What stays in that state for longer is not what it seems: the state is ruled out there, and the path is sought
-    anew, until none of its stays is too long. A semi-Markov model would cut a long stay in two instead.
+    Where the most probable path stays in this state for too long, the state is excluded, and the path is computed
+    again, until no stay is too long. A semi-Markov model would instead divide a long stay into two.
 
     Parameters
     ----------
     posterior, transitions
-        As in `state_path`, of two states at least.
+        As in `state_path`, with at least two states.
     brief : int
-        The state.
+        Index of the state with limited duration.
     most : int > 0
-        The most units that it stays.
+        Maximum number of consecutive units in this state.
 
     Returns
     -------
     np.ndarray of int, shape=(n_units,)
+        Index of the state of each unit.
     """
     emission, steps = _logs(posterior), _logs(transitions)
     while True:
@@ -133,5 +138,5 @@ def _logs(probabilities: Array) -> Array:
 
 
 def _stays(is_there: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return where each stay begins and ends, shape (n_stays, 2)."""
+    """Return the start and end of each run of True, shape (n_runs, 2)."""
     return np.flatnonzero(np.diff(np.r_[False, is_there, False])).reshape(-1, 2)

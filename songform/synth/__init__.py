@@ -1,39 +1,41 @@
-"""Composed songs whose form is known.
+"""Synthetic songs with known form.
 
-A song is drawn from a seed: its tempo, band, keys, chords, tunes and form. It is music-like in what matters to the
-search for form, and its true state is known at every moment: so it can show, test and judge what was found.
+A song is generated from a seed, which determines tempo, instruments, keys, chords, melodies and form. The songs have
+the musical features on which the analysis of form relies, and their true state is known at every moment. They serve as
+a demo, as test data and as ground truth for scores.
 
 =============  ===========================================================================================
 state          what a listener hears
 =============  ===========================================================================================
-`Calm`         soft and smooth: a pad, a voice alone, broken chords, a chorale, a drone; no drums
-`BuildUp`      ever denser and brighter, mostly louder, and the bass taken out
-`Energetic`    everybody plays, and the tune on top is never twice the same
-`Transition`   the structure turns: a fill, a break, a swell, a pause, a modulation, a ritardando
-`Repetitive`   a loop of half a bar to four bars, again and again, with drums or without
+`Calm`         Soft and smooth: a pad, a solo voice, broken chords, a chorale or a drone; no drums.
+`BuildUp`      Increasingly dense, bright and usually loud; the bass drops out.
+`Energetic`    The full band plays; the melody on top never repeats exactly.
+`Transition`   The structure changes: a fill, break, swell, pause, modulation or ritardando.
+`Repetitive`   A loop of at most four bars, repeated exactly, with or without drums.
 =============  ===========================================================================================
 
-`compose` and `playlist` make songs to listen to: all five states, in a small form. `study_song` and `study_songs` draw
-from all that music may do. Both play on one of two sets of instruments that have nothing in common.
+`compose` and `playlist` generate demo songs for listening, with all five states in a simple form. `study_song` and
+`study_songs` generate study songs, which vary much more in tempo, form, patterns and dynamics. Both kinds use one of
+two sets of instruments, which have no instrument in common.
 
-How a song is made, folder by folder:
+Modules:
 
 ==================  ==================================================================================================
-`score/`            before anything sounds: the `plan` or a free one of the `forms` (which sections), `themes` (keys and
-                    chords), `melodies`, `rhythms`, `dynamics`, and `notes`
-`patterns/`         several ways to write each state as notes; `section_notes` writes all sections with them
-`instruments/`      two sets of instruments, which turn notes into sound
-`rendering/`        `note_player`, `mixing` and `mastering`
-`composition`       all that a seed decides: `demo_composition` for songs to listen to, `study_composition` for songs to
-                    study
-`song_assembly`     joins the sections to a song; `songs` puts everything together
+`score/`            Musical material: `plan` and `forms` (order and length of the sections), `themes` (keys and
+                    chords), `melodies`, `rhythms`, `dynamics` and `notes`.
+`patterns/`         Several patterns for each state, which write notes. `section_notes` applies them to all sections.
+`instruments/`      The two sets of instruments, which turn notes into sound.
+`rendering/`        `note_player`, `mixing` and `mastering`.
+`composition`       Everything that a seed determines, made by `demo_composition` or `study_composition`.
+`song_assembly`     Joins the sections into a song.
+`songs`             The public functions.
 ==================  ==================================================================================================
 
 Conventions
 -----------
-Times are in seconds. Sections are whole bars of 4/4 or 3/4; they meet end to start and partition the song. A step (a
-sixteenth note) is a whole number of samples, so a loop that machines play repeats to the sample. The same seed gives
-the same samples.
+Times are in seconds. Sections consist of whole bars of 4/4 or 3/4; they cover the song without gaps or overlaps. A step
+(a sixteenth note) is a whole number of samples, so a loop repeats with sample accuracy, unless human timing is
+simulated. The same seed gives the same samples.
 """
 
 from __future__ import annotations
@@ -53,4 +55,4 @@ __all__ = [
     "study_songs",
 ]
 
-VERSION = 2  # counts up when a seed gives another song: what was measured on the old one is then measured anew
+VERSION = 2  # increase this when a seed gives another song, so that stored measurements are repeated

@@ -1,7 +1,7 @@
-"""Compositions: all that a seed decides, before anything sounds.
+"""Compositions: everything about a song that its seed determines, before it is rendered as sound.
 
-Each thing that is decided is drawn from a stream of chance of its own: so other instruments play the same notes, and
-another master finishes the same song.
+Form, notes, band, master and human timing use separate random streams. A change in one of them, such as another set of
+instruments, therefore leaves the others unchanged.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ Players = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Traits:
-    """What a song is like as a whole.
+    """Properties of a whole song.
 
     Parameters
     ----------
     bpm : float
-        Beats a minute.
+        Tempo in beats per minute.
     beats : int
-        Beats of a bar: 4 or 3.
+        Number of beats per bar: 4 or 3.
     swing : float
-        How much later than its middle the second half of a beat begins, as a part of the beat.
+        Delay of the second half of each beat, as a fraction of a beat.
     dynamics : str
-        `wide`, `narrow`, `loud`, `soft` or `mastered`: see `songform.synth.score.dynamics`.
+        Dynamics profile: `wide`, `narrow`, `loud`, `soft` or `mastered` (`songform.synth.score.dynamics`).
     fade_in, fade_out : float
-        In seconds.
+        Lengths of the fades in seconds.
     """
 
     bpm: float
@@ -50,20 +50,20 @@ class Traits:
 
 @dataclass(frozen=True)
 class Passage:
-    """A section in notes.
+    """Notes of one section.
 
     Parameters
     ----------
     state : str
-        Of the five.
+        State of the section.
     pattern : str
-        In which of the ways of its state it is written.
+        Name of the pattern in `songform.synth.patterns` that wrote the notes.
     notes : list of Note
-        Their steps count from the section's start.
+        Notes, with steps counted from the start of the section.
     clock : Clock
-        When the steps are.
+        Conversion of steps to samples.
     levels : tuple of float
-        At the start and at the end, in dB, 0 being the loudest.
+        Level at the start and at the end of the section in dB; 0 dB is the level of the loudest sections.
     """
 
     state: str
@@ -75,24 +75,24 @@ class Passage:
 
 @dataclass(frozen=True)
 class Composition:
-    """A song before anybody has played it.
+    """A song as notes, with everything that is needed to render it.
 
     Parameters
     ----------
     title : str
-        Made of words.
+        Title of the song.
     traits : Traits
-        What it is like as a whole.
+        Properties of the whole song.
     passages : list of Passage
-        Its sections.
+        Notes of each section.
     band : mapping of str to str
-        Who plays each role.
+        Name of the instrument that plays each role.
     master : Master
-        How it is finished.
+        Parameters of the mastering.
     step : int
-        Samples in a sixteenth note.
+        Length of a sixteenth note in samples.
     seed : int
-        Of all noise.
+        Seed of all noise.
     """
 
     title: str
@@ -106,7 +106,7 @@ class Composition:
 
 @dataclass(frozen=True)
 class Streams:
-    """A stream of chance for the form, the notes, the band, the master, and the players' touch."""
+    """Separate random number generators for form, notes, band, master and human timing."""
 
     form: np.random.Generator
     score: np.random.Generator
@@ -116,5 +116,5 @@ class Streams:
 
 
 def streams(seed: int) -> Streams:
-    """Make a song's streams of chance from its seed."""
+    """Create the random number generators of a song from its seed."""
     return Streams(*(np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(5)))

@@ -1,4 +1,4 @@
-"""Songs to listen to: all five states in one of a few forms, a moderate tempo in 4/4, and plain dynamics."""
+"""Composition of demo songs: all five states in one of a few forms, moderate tempo, 4/4, simple dynamics."""
 
 from __future__ import annotations
 
@@ -15,20 +15,25 @@ from songform.synth.section_notes import new_patterns, scores
 
 __all__ = ["demo_composition"]
 
-TEMPI = (84.0, 140.0)  # beats a minute
+TEMPI = (84.0, 140.0)  # beats per minute
 METRE = 16
 TURNS = ("gestures", "modulation")
 
 
 def demo_composition(seed: int, sr: int, duration: float, players: Players) -> Composition:
-    """Compose a song to listen to.
+    """Compose a demo song.
 
     Parameters
     ----------
     seed, sr, duration : int, int, float
-        As for `songform.synth.compose`.
+        See `songform.synth.compose`.
     players : mapping of str to tuple of str
-        Who may play each role.
+        Names of the instruments that can play each role.
+
+    Returns
+    -------
+    Composition
+        The song as notes.
     """
     chance = streams(seed)
     title = new_title(chance.form)
@@ -47,6 +52,6 @@ def demo_composition(seed: int, sr: int, duration: float, players: Players) -> C
 
 
 def _palette(rng: np.random.Generator) -> dict[str, tuple[str, ...]]:
-    """Draw one pattern of each state: what returns is then known again."""
+    """Choose one pattern per state, so that a returning section is recognizable."""
     patterns = {state: tuple(of_state) for state, of_state in PATTERNS.items()}
     return {state: (names[int(rng.integers(len(names)))],) for state, names in patterns.items()} | {"Transition": TURNS}

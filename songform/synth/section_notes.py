@@ -1,7 +1,7 @@
-"""Section notes: from a plan to the notes of every section.
+"""Notes of all sections of a plan.
 
-A Transition may change the theme, and so the key. What was heard may come again: a section of the same state and
-pattern as an earlier one is, half of the time, the same music.
+A Transition may change the theme and with it the key. When a state and pattern occur again, the section uses the same
+random seed, and so the same music, with a probability of one half.
 """
 
 from __future__ import annotations
@@ -17,27 +17,34 @@ from songform.synth.score.themes import Theme, modulated
 
 __all__ = ["new_patterns", "pattern_levels", "scores"]
 
-# The felt tempo of a state: what would be faster is written for half the tempo, what would be slower than half of it
-# for twice the tempo. A Calm of sixteenths at 180 beats a minute would not be calm.
+# Highest perceived tempo of each state in beats per minute. The notes of a section are stretched or compressed by a
+# power of two, so that the perceived tempo is between half of this value and this value. A Calm section in sixteenth
+# notes at 180 beats per minute would not sound calm.
 FASTEST_FELT = {"Calm": 102.0, "BuildUp": 165.0, "Energetic": 182.0, "Repetitive": 150.0}
 
 
 def new_patterns(
     rng: np.random.Generator, plan: Plan, palette: Mapping[str, tuple[str, ...]], bar_seconds: float
 ) -> list[str]:
-    """Draw the pattern of each section.
+    """Choose the pattern of each section at random.
+
+    A Transition that is too long for its pattern gets the pattern `gestures` instead.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Draws.
+        Random number generator.
     plan : Plan
-        The sections.
+        States and lengths of the sections.
     palette : mapping of str to tuple of str
-        The patterns of each state that the song knows. A Transition that is too long for its pattern is made of
-        gestures.
+        Names of the patterns available for each state.
     bar_seconds : float
-        The length of a bar.
+        Length of a bar in seconds.
+
+    Returns
+    -------
+    list of str
+        Name of the pattern of each section.
     """
     patterns = [palette[state][int(rng.integers(len(palette[state])))] for state, _ in plan]
     return [
@@ -47,7 +54,7 @@ def new_patterns(
 
 
 def pattern_levels(plan: Plan, patterns: list[str]) -> list[float]:
-    """Return how much louder each section is by its pattern than is usual for its state, in dB."""
+    """Return the level of each section's pattern relative to the usual level of its state, in dB."""
     return [
         TRANSITION[pattern].level_db if state == "Transition" else PATTERNS[state][pattern].level_db
         for (state, _), pattern in zip(plan, patterns, strict=True)
@@ -60,13 +67,18 @@ def scores(plan: Plan, patterns: list[str], theme: Theme, bpm: float, rng: np.ra
     Parameters
     ----------
     plan, patterns : Plan, list of str
-        The sections and their patterns.
+        Sections and their patterns.
     theme : Theme
-        With which the song begins.
+        Theme at the start of the song.
     bpm : float
-        The tempo in beats a minute.
+        Tempo in beats per minute.
     rng : numpy.random.Generator
-        Draws the notes.
+        Random number generator.
+
+    Returns
+    -------
+    list of list of Note
+        Notes of each section, with steps counted from its start.
     """
     written = []
     heard: dict[tuple[str, str], int] = {}
@@ -82,12 +94,12 @@ def scores(plan: Plan, patterns: list[str], theme: Theme, bpm: float, rng: np.ra
 
 
 def _stretch(state: str, bpm: float) -> float:
-    """Return by how much a state's music is stretched so that its felt tempo suits it: a power of two."""
+    """Return the power of two by which a state's notes are stretched to keep its perceived tempo in range."""
     return float(2.0 ** np.ceil(np.log2(bpm / FASTEST_FELT[state]) - 1e-9))
 
 
 def _section(theme: Theme, pattern: Pattern, n_bars: int, stretch: float, seed: int) -> list[Note]:
-    """Write a section at its felt tempo; what does not fill it is cut off at its end."""
+    """Write the notes of a section at its perceived tempo, and crop them at its end."""
     rng = np.random.default_rng(seed)
     notes = pattern.write(theme, int(np.ceil(n_bars / stretch)), rng)
     return cropped(stretched(notes, stretch), theme.metre * n_bars)

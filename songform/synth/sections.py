@@ -1,4 +1,4 @@
-"""Sections: the true form of a song, and the state at any time in it."""
+"""Sections of a synthetic song, which are its true form, and lookup of the state at a time."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["Section", "states_at"]
 
 @dataclass(frozen=True)
 class Section:
-    """A stretch of a song in one state.
+    """Part of a song that is in one state.
 
     Parameters
     ----------
     start, end : float
-        In seconds; the end belongs to the next section.
+        Start and end (exclusive) in seconds.
     state : str
         Calm, BuildUp, Energetic, Transition or Repetitive.
     kind : str
-        In which of the ways of its state it is written: a name of `songform.synth.patterns`.
+        Name of the pattern in `songform.synth.patterns` that wrote the section.
     """
 
     start: float
@@ -34,29 +34,30 @@ class Section:
 
 
 def states_at(sections: Sequence[Section], times: ArrayLike) -> NDArray[np.str_]:
-    """Look up the true state at some times.
+    """Return the true state at each of several times.
 
     Parameters
     ----------
     sections : sequence of Section
-        A song's, in order.
+        Sections of a song, in order.
     times : array_like, shape=(n,)
-        In seconds, not negative. A section's end belongs to the next; what is past the song's end, to the last.
+        Non-negative times in seconds. Times after the end of the song belong to the last section.
 
     Returns
     -------
     np.ndarray of str, shape=(n,)
-        A state for each time.
+        State at each time.
 
     Raises
     ------
     ParameterError
-        If there is no section, or a time is negative or no number.
+        If there are no sections, or if a time is negative or NaN.
     """
     seconds = np.asarray(times, dtype=np.float64)
     if not sections:
-        raise ParameterError("sections is empty, so no time has a state; give the sections of a song")
+        raise ParameterError("sections must not be empty; pass the sections of a song")
     if not np.all(seconds >= 0):
-        raise ParameterError(f"times must be seconds from the song's start, not {seconds[~(seconds >= 0)].flat[0]}")
+        wrong = seconds[~(seconds >= 0)].flat[0]
+        raise ParameterError(f"times must be non-negative seconds from the start of the song, not {wrong}")
     index = np.searchsorted([section.start for section in sections], seconds, side="right") - 1
     return np.array([section.state for section in sections])[np.maximum(index, 0)]

@@ -1,4 +1,4 @@
-"""Song assembly: played sections, each into the next, become a song."""
+"""Assembly of rendered sections into a song."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from songform.synth.rendering.note_player import Sound
 
 __all__ = ["RING_SECONDS", "bounds", "produced"]
 
-RING_SECONDS = 1.5  # the last notes of a section die away in the next
+RING_SECONDS = 1.5  # maximum time for which the last notes of a section decay into the next section
 
 
 def bounds(composition: Composition) -> list[int]:
-    """Return the samples at which the sections begin, and the song's end."""
+    """Return the first sample of each section, and the length of the song in samples."""
     return [0, *np.cumsum([passage.clock.n_samples for passage in composition.passages]).tolist()]
 
 
@@ -28,16 +28,16 @@ def produced(composition: Composition, played: Sequence[Sound], sr: int) -> Soun
     Parameters
     ----------
     composition : Composition
-        What was played.
+        Composition that was played.
     played : sequence of Sound, each of shape (2, n)
-        The sections' buses, each as long as the section and as much longer as its last notes ring.
+        Buses of each section, including the decay of its last notes after its end.
     sr : int
         Sampling rate in Hz.
 
     Returns
     -------
     Sound, shape=(n_samples,)
-        The song.
+        Samples of the song.
     """
     edges = bounds(composition)
     bar = 4 * composition.traits.beats * composition.step

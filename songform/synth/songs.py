@@ -1,7 +1,7 @@
-"""Songs: composed from a seed, one at a time or many, to listen to or to study.
+"""Generation of demo songs and study songs from a seed.
 
-The music does not depend on the sampling rate but for the rounding of a step to whole samples, nor on the instruments:
-the same seed is the same score.
+The notes do not depend on the instruments. They do not depend on the sampling rate either, except that the length of a
+step is rounded to whole samples.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ __all__ = ["Song", "compose", "finished", "playlist", "study_song", "study_songs
 
 @dataclass(frozen=True, eq=False)
 class Song:
-    """A song and its form.
+    """A synthetic song and its true form.
 
     Parameters
     ----------
     title : str
-        Made of words, by the seed.
+        Title of the song.
     y : np.ndarray, shape=(n,)
-        The samples, mono float32, within +-0.9.
+        Samples, mono float32, between -0.9 and 0.9.
     sr : int
         Sampling rate in Hz.
     sections : tuple of Section
-        They partition [0, n / sr].
+        Sections, which cover [0, n / sr] without gaps or overlaps.
     traits : Traits, optional
         Tempo, metre, dynamics and fades.
     """
@@ -50,61 +50,61 @@ class Song:
 
 
 def compose(seed: int, *, sr: int = 22050, duration: float = 75.0, instruments: str = "study") -> Song:
-    """Compose a song to listen to.
+    """Compose a demo song.
 
     Parameters
     ----------
     seed : int >= 0
-        The same seed gives the same song, to the sample (with the same NumPy and SciPy on the same machine).
+        Random seed. The same seed gives the same samples (with the same NumPy and SciPy on the same machine).
     sr : int
         Sampling rate in Hz, at least 8000.
     duration : float
-        How long it lasts at least, in seconds, at least 5; it ends with the bar. From 60 s on all five states occur;
-        a shorter song has as many sections as fit.
+        Minimum duration in seconds, at least 5. The song ends at the end of a bar. Songs of 60 s or more have all five
+        states; a shorter song has as many sections as fit.
     instruments : str
-        `study`, or `unseen`, which has no instrument in common with it. The notes are the same.
+        Set of instruments: `study` or `unseen`. The sets have no instrument in common; the notes are the same.
 
     Returns
     -------
     Song
-        The samples and the true form.
+        Samples and true form.
 
     Raises
     ------
     ParameterError
-        If an argument makes no sense.
+        If an argument is out of range.
     """
     _require_playable(seed, sr, duration, instruments)
     return _performance(demo_composition(seed, sr, duration, SETS[instruments].players), sr, instruments)
 
 
 def study_song(seed: int, *, sr: int = 22050, duration: float | None = None, instruments: str = "study") -> Song:
-    """Compose a song of the wide distribution: whatever music may do.
+    """Compose a study song, which varies more widely than a demo song.
 
-    Any tempo from 60 to 180 beats a minute, 4/4 or 3/4, straight or swung; free orders of sections of 1 to 16 bars;
-    states that do not occur; several patterns of each state; wide, narrow, loud and soft dynamics, and none at all;
-    fades; noise; several masters.
+    The tempo is between 60 and 180 beats per minute, in 4/4 or 3/4, with straight or swung rhythm. The sections have 1
+    to 16 bars, in random order; some states may be missing. Each state has up to three patterns. Dynamics, fades, noise
+    and mastering are random.
 
     Parameters
     ----------
     seed : int >= 0
-        The same seed gives the same song.
+        Random seed. The same seed gives the same song.
     sr : int
         Sampling rate in Hz, at least 8000.
     duration : float, optional
-        How long it lasts at least, in seconds, at least 5. Drawn if it is not given; the song then lasts 60 to 150 s.
+        Minimum duration in seconds, at least 5. By default it is random, and the song lasts 60 to 150 s.
     instruments : str
-        `study`, or `unseen`, which has no instrument in common with it. The notes are the same.
+        Set of instruments: `study` or `unseen`. The sets have no instrument in common; the notes are the same.
 
     Returns
     -------
     Song
-        The samples and the true form.
+        Samples and true form.
 
     Raises
     ------
     ParameterError
-        If an argument makes no sense.
+        If an argument is out of range.
     """
     _require_playable(seed, sr, duration, instruments)
     return _performance(study_composition(seed, sr, duration, SETS[instruments].players), sr, instruments)
@@ -113,26 +113,27 @@ def study_song(seed: int, *, sr: int = 22050, duration: float | None = None, ins
 def playlist(
     n_songs: int, seed: int, *, sr: int = 22050, duration: float = 75.0, instruments: str = "study"
 ) -> Iterator[Song]:
-    """Compose songs to listen to, one after another.
+    """Compose several demo songs, one at a time.
 
     Parameters
     ----------
     n_songs : int >= 0
-        How many.
+        Number of songs.
     seed : int >= 0
-        Playlists of different seeds share no song; a longer playlist begins with the songs of a shorter one.
+        Random seed. Playlists with different seeds have no song in common. With the same seed, a longer playlist starts
+        with the songs of a shorter one.
     sr, duration, instruments : int, float, str
-        As for `compose`.
+        See `compose`.
 
     Yields
     ------
     Song
-        Composed when it is asked for, so a long playlist needs no memory.
+        The next song. Songs are composed lazily, so only one of them has to be in memory.
 
     Raises
     ------
     ParameterError
-        If an argument makes no sense.
+        If an argument is out of range.
     """
     _require_playable(seed, sr, duration, instruments)
     seeds = _seeds(n_songs, seed)
@@ -142,26 +143,26 @@ def playlist(
 def study_songs(
     n_songs: int, seed: int, *, sr: int = 22050, duration: float | None = None, instruments: str = "study"
 ) -> Iterator[Song]:
-    """Compose songs of the wide distribution, one after another.
+    """Compose several study songs, one at a time.
 
     Parameters
     ----------
     n_songs : int >= 0
-        How many.
+        Number of songs.
     seed : int >= 0
-        As for `playlist`.
+        Random seed, see `playlist`.
     sr, duration, instruments : int, float, str
-        As for `study_song`.
+        See `study_song`.
 
     Yields
     ------
     Song
-        Composed when it is asked for.
+        The next song, composed lazily.
 
     Raises
     ------
     ParameterError
-        If an argument makes no sense.
+        If an argument is out of range.
     """
     _require_playable(seed, sr, duration, instruments)
     seeds = _seeds(n_songs, seed)
@@ -169,22 +170,24 @@ def study_songs(
 
 
 def finished(composition: Composition, played: Sequence[Sound], sr: int) -> Song:
-    """Make a song of what players, these or others, have made of a composition.
+    """Mix and master a song from its played sections.
+
+    The sections may have been played by songform's instruments or by another synthesizer.
 
     Parameters
     ----------
     composition : Composition
-        Of `songform.synth.study_composition` or `songform.synth.demo_composition`.
+        Composition from `songform.synth.study_composition` or `songform.synth.demo_composition`.
     played : sequence of Sound, each of shape (2, n)
-        The sound of each section, as long as the section and as its last notes ring: the dry part, and the part that
-        is also sent to the room.
+        Dry bus of each section, and bus that is also sent to the room reverb. They include the decay of the last notes
+        after the end of the section.
     sr : int
-        Sampling rate in Hz, that of the composition.
+        Sampling rate of the composition in Hz.
 
     Returns
     -------
     Song
-        The samples and the true form.
+        Samples and true form.
     """
     times = [sample / sr for sample in bounds(composition)]
     sections = tuple(
@@ -195,28 +198,28 @@ def finished(composition: Composition, played: Sequence[Sound], sr: int) -> Song
 
 
 def _require_playable(seed: int, sr: int, duration: float | None, instruments: str) -> None:
-    """Refuse what no song can be made of."""
+    """Raise a `ParameterError` for arguments that are out of range."""
     if seed < 0:
-        raise ParameterError(f"seed must be a whole number from 0 on, not {seed}")
+        raise ParameterError(f"seed must be a non-negative integer, not {seed}")
     if sr < 8000:
-        raise ParameterError(f"sr must be 8000 Hz at least, not {sr}: cymbals need the room; 22050 is usual")
+        raise ParameterError(f"sr must be at least 8000 Hz to represent cymbals, not {sr}; 22050 is usual")
     if duration is not None and not (np.isfinite(duration) and duration >= 5):
         raise ParameterError(
-            f"duration must be 5 seconds at least, not {duration}; 75 gives all five states their time"
+            f"duration must be at least 5 seconds, not {duration}; 75 seconds leave enough time for all five states"
         )
     if instruments not in SETS:
         raise ParameterError(f"instruments must be one of {', '.join(SETS)}, not {instruments!r}")
 
 
 def _seeds(n_songs: int, seed: int) -> list[int]:
-    """Draw the seed of each song."""
+    """Derive the seed of each song from the seed of the playlist."""
     if n_songs < 0:
-        raise ParameterError(f"n_songs must not be negative, but is {n_songs}; 8 make a small playlist")
+        raise ParameterError(f"n_songs must be at least 0, not {n_songs}; 8 songs make a small playlist")
     return [int(each) for each in np.random.SeedSequence(seed).generate_state(n_songs, np.uint64)]
 
 
 def _performance(composition: Composition, sr: int, instruments: str) -> Song:
-    """Let the band play a composition."""
+    """Render a composition with the instruments of a set."""
     chosen = SETS[instruments].instruments
     players = {role: chosen[name] for role, name in composition.band.items()}
     player = Player(players, sr, composition.step, composition.seed)

@@ -1,4 +1,4 @@
-"""Songs to study with: whatever music may do, so that what is found on them may hold for songs that nobody composed."""
+"""Composition of study songs, which vary widely so that results on them generalize better to real music."""
 
 from __future__ import annotations
 
@@ -18,22 +18,27 @@ from songform.synth.section_notes import new_patterns, pattern_levels, scores
 
 __all__ = ["study_composition"]
 
-TEMPI = (60.0, 180.0)  # beats a minute
-SECONDS = (60.0, 120.0)  # what is drawn; a song is longer by what its last sections need
+TEMPI = (60.0, 180.0)  # beats per minute
+SECONDS = (60.0, 120.0)  # bounds of the requested duration; the last sections may make a song longer
 SWINGS = (0.0, 0.0, 0.0, 0.08, 0.12, 0.16)
-WALTZES = 0.2  # the share of songs in 3/4
-FADING_IN = ("Calm", "Repetitive")  # an Energetic section that fades in would build up
+WALTZES = 0.2  # share of songs in 3/4
+FADING_IN = ("Calm", "Repetitive")  # an Energetic section with a fade-in would sound like a BuildUp
 
 
 def study_composition(seed: int, sr: int, duration: float | None, players: Players) -> Composition:
-    """Compose a song of the wide distribution from which the study draws.
+    """Compose a study song.
 
     Parameters
     ----------
     seed, sr, duration : int, int, float or None
-        As for `songform.synth.study_song`.
+        See `songform.synth.study_song`.
     players : mapping of str to tuple of str
-        Who may play each role.
+        Names of the instruments that can play each role.
+
+    Returns
+    -------
+    Composition
+        The song as notes.
     """
     chance = streams(seed)
     title, dynamics = new_title(chance.form), new_dynamics(chance.form)
@@ -59,14 +64,14 @@ def study_composition(seed: int, sr: int, duration: float | None, players: Playe
 
 
 def _time(rng: np.random.Generator, sr: int) -> tuple[int, int]:
-    """Draw the steps of a bar and the samples of a step; slow and fast tempi are as likely on a scale of octaves."""
+    """Choose the number of steps per bar and of samples per step; the logarithm of the tempo is uniform."""
     metre = 12 if rng.random() < WALTZES else 16
     slowest, fastest = TEMPI
     return metre, round(sr * 15.0 / (slowest * (fastest / slowest) ** rng.random()))
 
 
 def _lacking(rng: np.random.Generator, lacking: tuple[str, ...]) -> tuple[str, ...]:
-    """Draw which states a song has not: those that its dynamics forbid, and none to two in all."""
+    """Choose the states that do not occur: those that the dynamics exclude, and more at random, up to two in total."""
     wanted = int(rng.choice([0, 1, 2], p=[0.6, 0.25, 0.15]))
     others = [state for state in STATES.values() if state not in lacking]
     drawn = rng.permutation(len(others))[: max(0, wanted - len(lacking))]
@@ -74,7 +79,7 @@ def _lacking(rng: np.random.Generator, lacking: tuple[str, ...]) -> tuple[str, .
 
 
 def _palette(rng: np.random.Generator) -> dict[str, tuple[str, ...]]:
-    """Draw the one to three patterns of each state that a song knows."""
+    """Choose the one to three patterns of each state from which the song's sections are written."""
     names = {state: tuple(patterns) for state, patterns in PATTERNS.items()} | {"Transition": tuple(TRANSITION)}
     return {
         state: tuple(patterns[i] for i in rng.permutation(len(patterns))[: int(rng.integers(1, 4))].tolist())
@@ -83,7 +88,7 @@ def _palette(rng: np.random.Generator) -> dict[str, tuple[str, ...]]:
 
 
 def _fades(rng: np.random.Generator, plan: Plan, bar_seconds: float) -> tuple[float, float]:
-    """Draw fades, in and out, that leave the greater part of the outer sections as it is."""
+    """Choose the lengths of the fades, each at most 40 % of its section."""
     (first, first_bars), (_, last_bars) = plan[0], plan[-1]
     fade_in = float(rng.uniform(1.0, 4.0)) if rng.random() < 0.35 and first in FADING_IN else 0.0
     fade_out = float(rng.uniform(2.0, 8.0)) if rng.random() < 0.4 else 0.3
@@ -91,12 +96,12 @@ def _fades(rng: np.random.Generator, plan: Plan, bar_seconds: float) -> tuple[fl
 
 
 def _clock(state: str, pattern: str, step: int, steps: int, swing: float) -> Clock:
-    """Make a section's clock; some Transitions slow down."""
+    """Create the clock of a section; some patterns of Transition slow down."""
     return Clock(step, steps, swing, TRANSITION[pattern].slowing if state == "Transition" else 0.0)
 
 
 def _touched(notes: list[list[Note]], step_seconds: float, rng: np.random.Generator) -> list[list[Note]]:
-    """Let people play in half of the songs; in the other half machines do."""
+    """Apply human timing and loudness to half of the songs; the other half stays exactly on the grid."""
     if rng.random() < 0.5:
         return notes
     late, louder = float(rng.uniform(0.002, 0.012)), float(rng.uniform(0.3, 1.5))

@@ -1,1 +1,1 @@
-"""Notifying: which conditions somebody should hear of, and how the word reaches them."""
+"""Alarms: conditions that need attention, and the delivery of notifications."""

@@ -1,16 +1,16 @@
-"""Conditions: what somebody should hear of when nobody watches.
+"""Conditions that need a person's attention.
 
-Each function here looks at facts, and says in a sentence that a condition holds, or in silence that it does not;
-`tasks.alerts.notify` remembers since when, and tells of it once. Nothing here asks a clock, a disk or a network.
+Each function returns a condition whose message is empty if nothing is wrong. `tasks.alerts.notify` records since when a
+condition holds, and sends one notification. The functions here use neither the clock nor the disk nor the network.
 
 ====================  =========  ===============================================================================
-condition             subject    holds when
+condition             subject    holds if
 ====================  =========  ===============================================================================
-`playlist-failing`    address    a playlist could not be listed for `notify.failing_days`
-`circuit-open`        host       a host is left alone for an hour or longer
-`few-successes`       address    fewer than `notify.least_success` of the tracks that an ingest tried succeeded
-`yt-dlp-old`          `yt-dlp`   yt-dlp is older than `notify.yt_dlp_days`
-`disk-nearly-full`    folder     less than `notify.disk_gigabytes` are free
+`playlist-failing`    address    a playlist could not be listed for `notify.failing_days` days
+`circuit-open`        host       requests to a host are paused for an hour or longer
+`few-successes`       address    less than `notify.least_success` of the tracks that an ingest attempted succeeded
+`yt-dlp-old`          `yt-dlp`   yt-dlp is older than `notify.yt_dlp_days` days
+`disk-nearly-full`    folder     less than `notify.disk_gigabytes` GB are free
 ====================  =========  ===============================================================================
 """
 
@@ -33,25 +33,25 @@ __all__ = [
     "version_condition",
 ]
 
-_LONG_SECONDS = 3600.0  # a pause that long is more than the usual "too many requests"
+_LONG_SECONDS = 3600.0  # shorter pauses are usual ("too many requests") and end without intervention
 _GIGABYTE = 1e9
 _VERSION = re.compile(r"(\d{4})\.(\d{1,2})\.(\d{1,2})(\.|$)")
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Something that was looked at.
+    """A condition that was checked.
 
     Parameters
     ----------
     event : str
-        What is looked at: a name of the table above.
+        Name of the condition, from the table above.
     subject : str
-        Of what: a playlist's address, a host, a folder. Conditions of one event and subject are the same one.
+        What was checked: the address of a playlist, a host, or a folder. Event and subject identify a condition.
     message : str
-        What is wrong, and how to mend it; empty if all is well.
+        What is wrong, and how to fix it; empty if nothing is wrong.
     patience : timedelta
-        How long it has to hold before anybody is told.
+        Time that the condition must hold before a notification is sent.
     """
 
     event: str
@@ -66,16 +66,16 @@ class Condition:
 
 
 def playlist_condition(url: str, problem: str | None, notify: NotifySettings) -> Condition:
-    """Return whether a playlist fails, and has to do so for some days before it counts.
+    """Return the condition that a playlist cannot be listed. It must hold for some days before a notification is sent.
 
     Parameters
     ----------
     url : str
-        The playlist, feed, folder or list.
+        Address of the playlist or feed, or path of a folder or list.
     problem : str, optional
-        Why it could not be listed; None: it could.
+        Why it could not be listed; None if it could.
     notify : NotifySettings
-        For how many days.
+        Settings; `failing_days` is the number of days.
     """
     url = plain_text(url, 400)
     if problem is None:
@@ -85,42 +85,42 @@ def playlist_condition(url: str, problem: str | None, notify: NotifySettings) ->
 
 
 def circuit_condition(host: str, since: float, until: float, reason: str, now: datetime) -> Condition:
-    """Return whether a host is left alone for long.
+    """Return the condition that requests to a host are paused for an hour or longer.
 
     Parameters
     ----------
     host : str
-        Its name.
+        Name of the host.
     since, until : float
-        When the pause began and ends, in s since 1970.
+        Start and end of the pause, in seconds since 1970.
     reason : str
-        Why, in a few words.
+        Reason of the pause, in a few words.
     now : datetime
-        The time, with its zone.
+        Current time, with its time zone.
     """
     host = plain_text(host)
     if until <= now.timestamp() or until - since < _LONG_SECONDS:
         return Condition("circuit-open", host)
     end = datetime.fromtimestamp(until, UTC)
     message = (
-        f"{host} wants to be left alone ({plain_text(reason)}): songform asks it again after {end:%Y-%m-%d %H:%M} UTC; "
+        f"requests to {host} are paused until {end:%Y-%m-%d %H:%M} UTC ({plain_text(reason)}); "
         "cookies, or fewer tracks at a time, may help"
     )
     return Condition("circuit-open", host, message)
 
 
 def success_conditions(subject: str, n_done: int, n_tried: int, notify: NotifySettings) -> list[Condition]:
-    """Return whether too few tracks of an ingest succeeded; nothing at all if it tried none.
+    """Return the condition that too few tracks of an ingest succeeded, or no condition if none was attempted.
 
     Parameters
     ----------
     subject : str
-        The ingest's source.
+        Source of the ingest.
     n_done, n_tried : int
-        The tracks that it brought in, and those that it tried to. A track that was done before, or that was left
-        alone, was not tried.
+        Number of tracks that were ingested, and number of tracks that were attempted. Tracks that were already done or
+        are not retried automatically were not attempted.
     notify : NotifySettings
-        The share that is expected.
+        Settings; `least_success` is the expected fraction.
     """
     if not n_tried:
         return []
@@ -128,48 +128,52 @@ def success_conditions(subject: str, n_done: int, n_tried: int, notify: NotifySe
     if n_done / n_tried >= notify.least_success:
         return [Condition("few-successes", subject)]
     message = (
-        f"of the {n_tried} tracks of {subject} that were tried, {n_done} succeeded; "
-        "songform status --failed says what can be done about the others"
+        f"only {n_done} of the {n_tried} attempted tracks of {subject} were ingested; "
+        "songform status --failed shows how to fix the others"
     )
     return [Condition("few-successes", subject, message)]
 
 
 def version_condition(version: str, notify: NotifySettings, now: datetime) -> Condition:
-    """Return whether yt-dlp is old.
+    """Return the condition that yt-dlp is too old.
 
     Parameters
     ----------
     version : str
-        Such as 2026.08.19: a date, or for a nightly build a date and a time. Anything else has no age.
+        Version of yt-dlp: a date such as 2026.08.19, followed by a time in nightly builds. The condition does not hold
+        for versions that are not dates.
     notify : NotifySettings
-        The age that is too much.
+        Settings; `yt_dlp_days` is the maximum age.
     now : datetime
-        The time.
+        Current time.
     """
     released = _released(version)
     if released is None or now.date() - released <= timedelta(days=notify.yt_dlp_days):
         return Condition("yt-dlp-old", "yt-dlp")
     days = (now.date() - released).days
-    message = f"yt-dlp {version} is {days} days old, and sites change: pip install --upgrade yt-dlp"
+    message = (
+        f"yt-dlp {version} is {days} days old and may fail on sites that have changed since; "
+        "update it with pip install --upgrade yt-dlp"
+    )
     return Condition("yt-dlp-old", "yt-dlp", message)
 
 
 def disk_condition(folder: Path, free: float, notify: NotifySettings) -> Condition:
-    """Return whether the disk is nearly full.
+    """Return the condition that the disk is nearly full.
 
     Parameters
     ----------
     folder : Path
-        Where songform writes.
+        Folder that songform writes to.
     free : float
-        Bytes that are free there, as `shutil.disk_usage` counts them.
+        Number of free bytes there, as in `shutil.disk_usage`.
     notify : NotifySettings
-        How much should be.
+        Settings; `disk_gigabytes` is the required space.
     """
     subject = plain_text(folder, 400)
     if free >= notify.disk_gigabytes * _GIGABYTE:
         return Condition("disk-nearly-full", subject)
-    message = f"only {free / _GIGABYTE:.1f} GB are free in {subject}; make room, or move the home to a larger disk"
+    message = f"only {free / _GIGABYTE:.1f} GB are free in {subject}; free some disk space, or enlarge the disk"
     return Condition("disk-nearly-full", subject, message)
 
 

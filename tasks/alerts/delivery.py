@@ -1,8 +1,8 @@
-"""Delivery: how an event reaches a person who is not there.
+"""Delivery of events to a command or a webhook.
 
-A command gets the event as JSON on its standard input, and its sentence in the environment variable SONGFORM_MESSAGE;
-no shell takes part. A webhook gets the same JSON by POST. Either has a bounded time, and a failure is one sentence in
-which the webhook's address does not occur: whoever knows it can write to it.
+A command is run without a shell. It gets the event as JSON on its standard input, and the message in the environment
+variable SONGFORM_MESSAGE. A webhook gets the same JSON by POST. Both have a time limit. Error messages do not contain
+the address of the webhook, because anyone who has the address can post to it.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ WEBHOOK_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Event:
-    """What somebody is told.
+    """Notification that a condition holds.
 
     Parameters
     ----------
     event : str
-        What kind of thing happened, such as `disk-nearly-full`.
+        Name of the condition, such as `disk-nearly-full`.
     subject : str
-        To what: a playlist's address, a host, a folder.
+        What was checked: the address of a playlist, a host, or a folder.
     message : str
-        A sentence: what is wrong, and how to mend it.
+        What is wrong, and how to fix it.
     since : str
-        When it was noticed first: UTC, ISO 8601.
+        Time when the condition was first noticed (UTC, ISO 8601).
     home : str
-        Whose event it is: the home's folder.
+        Path of the home.
     """
 
     event: str
@@ -52,11 +52,11 @@ class Event:
 
 
 class DeliveryError(Exception):
-    """An event did not reach its receiver; the text says why."""
+    """Failed delivery of an event; the message says why."""
 
 
 def channels(notify: NotifySettings) -> dict[str, Callable[[Event], None]]:
-    """Return the channels through which events are sent by these settings, by name; each raises `DeliveryError`."""
+    """Return a function that sends an event for each channel in the settings, by name; each raises `DeliveryError`."""
     found: dict[str, Callable[[Event], None]] = {}
     if command := notify.command:
         found["command"] = lambda event: run_command(command, event)
@@ -66,32 +66,32 @@ def channels(notify: NotifySettings) -> dict[str, Callable[[Event], None]]:
 
 
 def run_command(command: tuple[str, ...], event: Event, *, seconds: float = COMMAND_SECONDS) -> None:
-    """Give an event to a program.
+    """Run a program that receives an event.
 
     Parameters
     ----------
     command : tuple of str
         Program and arguments.
     event : Event
-        The event.
+        Event to send.
     seconds : float
-        The time that it may take.
+        Time limit in seconds.
 
     Raises
     ------
     DeliveryError
-        If it cannot be started, takes too long, or ends with another code than 0.
+        If the program cannot be started, exceeds the time limit, or exits with a code other than 0.
     """
     name = f"notify.command ({plain_text(command[0])})"
     try:
-        code, said = _run(command, event, seconds)
+        code, output = _run(command, event, seconds)
     except subprocess.TimeoutExpired as error:
         raise DeliveryError(f"{name} took longer than {seconds:g} s and was stopped") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DeliveryError(f"{name} cannot be started ({reason}); check its path in songform.toml") from error
     if code:
-        raise DeliveryError(f"{name} ended with code {code}: {plain_text(said) or 'it said nothing'}")
+        raise DeliveryError(f"{name} exited with code {code}: {plain_text(output) or 'it printed nothing'}")
 
 
 def post_webhook(url: str, event: Event, *, seconds: float = WEBHOOK_SECONDS) -> None:
@@ -100,16 +100,16 @@ def post_webhook(url: str, event: Event, *, seconds: float = WEBHOOK_SECONDS) ->
     Parameters
     ----------
     url : str
-        The address. It has to answer itself: no redirect is followed.
+        Address of the webhook. Redirects are not followed.
     event : Event
-        The event.
+        Event to send.
     seconds : float
-        The time that it may be silent.
+        Time limit for the connection and for the response, in seconds.
 
     Raises
     ------
     DeliveryError
-        If the address is none, cannot be reached, or answers with anything but success.
+        If the address is invalid or cannot be reached, or the response is not a success.
     """
     host = _host(url)
     try:
@@ -119,33 +119,35 @@ def post_webhook(url: str, event: Event, *, seconds: float = WEBHOOK_SECONDS) ->
             headers={"Content-Type": "application/json", "User-Agent": "songform"},
             timeout=seconds,
             allow_redirects=False,
-            stream=True,  # only the status is of interest, and a body may be endless
+            stream=True,  # only the status is needed, and the body may be endless
         ) as response:
             status = response.status_code
     except (requests.RequestException, ValueError) as error:
-        # Not its text, in which the address stands.
-        reason = f"{type(error).__name__}; is it there, and is the address right?"
-        raise DeliveryError(f"notify.webhook at {host} cannot be reached ({reason})") from None
+        # The type instead of the text of the error, because the text contains the address.
+        reason = type(error).__name__
+        raise DeliveryError(
+            f"notify.webhook at {host} cannot be reached ({reason}); check the address, and that its server is running"
+        ) from None
     if 300 <= status < 400:
-        raise DeliveryError(f"notify.webhook at {host} leads elsewhere ({status}); set it to where it leads")
+        raise DeliveryError(f"notify.webhook at {host} redirects ({status}); set it to the address it redirects to")
     if not 200 <= status < 300:
         raise DeliveryError(f"notify.webhook at {host} answered {status}")
 
 
 def _run(command: tuple[str, ...], event: Event, seconds: float) -> tuple[int, str]:
-    """Return a program's exit code, and the last line that it said."""
-    with TemporaryFile() as said:  # no pipe: a process that the program leaves behind would keep it open
+    """Return the exit code of a program, and the last line of its output."""
+    with TemporaryFile() as output:  # not a pipe, which a child that outlives the program would keep open
         code = subprocess.run(  # noqa: S603  the user's own program, and no shell
             command,
             input=_document(event),
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             env={**os.environ, "SONGFORM_MESSAGE": event.message},
             timeout=seconds,
             check=False,
         ).returncode
-        said.seek(0)
-        lines = said.read(100_000).decode("utf-8", "replace").strip().splitlines()
+        output.seek(0)
+        lines = output.read(100_000).decode("utf-8", "replace").strip().splitlines()
     return code, lines[-1] if lines else ""
 
 
@@ -160,5 +162,5 @@ def _host(url: str) -> str:
     except ValueError:
         host = None
     if not host or address.scheme not in ("http", "https"):
-        raise DeliveryError("notify.webhook is no http or https address; mend it in songform.toml")
+        raise DeliveryError("notify.webhook is not an http or https address; fix it in songform.toml")
     return plain_text(host)

@@ -1,10 +1,11 @@
-"""Alarms: each condition that holds is told once, by `notify.command`, `notify.webhook` or both.
+"""Alarms: one notification per condition, sent through `notify.command`, `notify.webhook` or both.
 
-`data/alarms.json` lists the conditions that hold: since when, and through which channels they were told. One that holds
-no longer is forgotten, and told anew when it comes back. What could not be delivered is not taken for told, so the next
-ingest tries again. Two processes of a home take turns, so that neither tells what the other has told.
+`data/alarms.json` lists the conditions that hold, with their start and the channels through which a notification was
+sent. A condition that no longer holds is removed from the file, so that a new notification is sent when it holds again.
+A notification that could not be delivered is sent again by the next ingest. A lock keeps two processes from sending the
+same notification.
 
-No alarm breaks an ingest: whatever goes wrong here is a warning.
+Failures here are logged as warnings and never stop an ingest.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ __all__ = ["raise_alarms"]
 
 _Senders = dict[str, Callable[[Event], None]]
 
-_LOCK_SECONDS = 300.0  # what another process may take to tell what it has to tell
+_LOCK_SECONDS = 300.0  # maximum time to wait for another process that sends its notifications
 
 
 @dataclass(frozen=True)
 class _AlarmState:
-    """A condition that holds: since when (UTC, ISO 8601), and the channels through which it was told."""
+    """A condition that holds: its start (UTC, ISO 8601), and the channels through which a notification was sent."""
 
     since: str
     told: tuple[str, ...] = ()
@@ -48,30 +49,30 @@ class _AlarmState:
 def raise_alarms(
     corpus: Corpus, notify: NotifySettings, conditions: Sequence[Condition], now: datetime | None = None
 ) -> list[str]:
-    """Tell of each condition that holds, for long enough, and was not told before.
+    """Send a notification for each condition that has held for long enough, unless one was sent before.
 
     Parameters
     ----------
     corpus : Corpus
-        Whose conditions they are.
+        Corpus that the conditions belong to.
     notify : NotifySettings
-        Who is told.
+        Channels to send notifications through.
     conditions : sequence of Condition
-        What was looked at, whether it holds or not. What was not looked at stays as it was.
+        Conditions that were checked, whether they hold or not. The state of other conditions does not change.
     now : datetime, optional
-        The time, with its zone; default: now.
+        Current time, with its time zone. By default the time of the call.
 
     Returns
     -------
     list of str
-        A sentence for each event that could not be delivered. They are in the run's log as warnings already.
+        One sentence per problem, such as an event that could not be delivered. They are also logged as warnings.
     """
     path, problems = _path(corpus), []
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock"), timeout=_LOCK_SECONDS):
             problems += _deliver_all(corpus, conditions, channels(notify), now or datetime.now(UTC))
-    except OSError as error:  # the lock's time-out is one, too
+    except OSError as error:  # includes the time-out of the lock
         problems.append(_save_problem(path, error))
     for problem in problems:
         _logger().warning(problem)
@@ -79,7 +80,7 @@ def raise_alarms(
 
 
 def _deliver_all(corpus: Corpus, conditions: Sequence[Condition], senders: _Senders, now: datetime) -> list[str]:
-    """Tell what there is to tell, remembering each step at once; return what went wrong."""
+    """Send the notifications that are due, and save the state after each one; return the problems."""
     problems: dict[str, None] = {}
     known = _read(_path(corpus))
     for condition in conditions:
@@ -95,7 +96,7 @@ def _deliver_all(corpus: Corpus, conditions: Sequence[Condition], senders: _Send
 
 
 def _updated(state: _AlarmState | None, condition: Condition, now: datetime) -> _AlarmState | None:
-    """Forget a condition that does not hold; remember since when one does."""
+    """Return the new state of a condition, or None if it does not hold."""
     if not condition.holds:
         return None
     if state is None or state.began > now:  # the clock was set back
@@ -111,13 +112,16 @@ def _event(condition: Condition, state: _AlarmState, home: Path) -> Event:
 
 
 def _delivered(state: _AlarmState, event: Event, senders: _Senders) -> tuple[_AlarmState, list[str]]:
-    """Tell of an event through each channel not used yet; one that fails is reported and not used again in this run."""
+    """Send an event through each channel that is not in the state yet; return the new state and the problems.
+
+    A channel that fails is removed from `senders`, so that it is not used again in this run.
+    """
     problems = []
     for channel in [channel for channel in senders if channel not in state.told]:
         try:
             senders[channel](event)
         except DeliveryError as error:
-            problems.append(f"nobody could be told of {event.event} ({event.message}): {error}")
+            problems.append(f"the alarm {event.event} ({event.message}) could not be delivered: {error}")
             del senders[channel]
         else:
             state = replace(state, told=(*state.told, channel))
@@ -125,7 +129,7 @@ def _delivered(state: _AlarmState, event: Event, senders: _Senders) -> tuple[_Al
 
 
 def _save(path: Path, known: dict[str, _AlarmState]) -> list[str]:
-    """Write down what is known; where that fails, alarms are raised all the same: the disk may be what they tell of."""
+    """Save the state of all conditions. A failure is only a problem, because the alarms may be about a full disk."""
     try:
         write_json(path, {name: asdict(state) for name, state in known.items()})
     except OSError as error:
@@ -134,7 +138,10 @@ def _save(path: Path, known: dict[str, _AlarmState]) -> list[str]:
 
 
 def _save_problem(path: Path, error: OSError) -> str:
-    return f"alarms cannot be remembered in {path} ({error.strerror or error}); mend the disk or the home"
+    return (
+        f"the state of alarms cannot be saved in {path} ({error.strerror or error}); "
+        "free some disk space, or fix the permissions of the home"
+    )
 
 
 def _path(corpus: Corpus) -> Path:
@@ -150,7 +157,7 @@ def _iso_time(time: datetime) -> str:
 
 
 def _read(path: Path) -> dict[str, _AlarmState]:
-    """Read what is known; what is spoilt was never known, so that it is rather told twice than not at all."""
+    """Read the state of all conditions. Invalid entries are ignored: a second notification is better than none."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError, RecursionError):
@@ -168,7 +175,7 @@ def _parsed_state(entry: Any) -> _AlarmState | None:
 
 
 def _logger() -> Any:
-    """Return the logger of the run, whose words Prefect's UI shows, or songform's own outside of one."""
+    """Return the logger of the Prefect run, whose messages Prefect's UI shows, or songform's logger outside a run."""
     from prefect.exceptions import MissingContextError
     from prefect.logging import get_run_logger
 

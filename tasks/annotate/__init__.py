@@ -1,1 +1,1 @@
-"""People's labels: keeping them beside the tracks and scoring the segments against them."""
+"""People's labels: storing them in the corpus, and scoring segments against them."""

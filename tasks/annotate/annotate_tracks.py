@@ -1,7 +1,7 @@
-"""Pairing files of labels with tracks of the corpus, and keeping the labels.
+"""Matching of label files to tracks of the corpus, and storing of the labels.
 
-A folder of labels belongs to a folder of songs: each song's files of labels are looked for at the same relative path
-under the folder of labels as the song has under the folder of songs.
+If a folder of label files is given for a folder of songs, both must have the same subfolders: the label files of a song
+are searched for in the subfolder that corresponds to that of the song.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ __all__ = ["AnnotateReport", "annotate_tracks", "list_annotations"]
 
 @dataclass(frozen=True)
 class AnnotateReport:
-    """The labels that were kept, or that the corpus has.
+    """Labels that were stored, or that the corpus has.
 
     Parameters
     ----------
     annotations : list of dict
-        `key`, `title`, `annotator`, `segments` (their number), `status`, `path`, `file` (where they came from),
-        `notes`.
+        One entry per person and track: `key`, `title`, `annotator`, `segments` (their number), `status`, `path` (of
+        the stored labels), `file` (that they were read from) and `notes`.
     problems : list of str
-        One sentence for each file that cannot be used.
+        One sentence per file that cannot be used.
     without : list of str
         Titles of the tracks of the source that have no labels.
     """
@@ -53,7 +53,7 @@ class AnnotateReport:
 
 
 class LabelFile(NamedTuple):
-    """A file of labels, the track it belongs to, and the annotator in its name (empty if there is none)."""
+    """A label file, its track, and the annotator in its name (empty if there is none)."""
 
     record: TrackRecord
     file: Path
@@ -61,19 +61,19 @@ class LabelFile(NamedTuple):
 
 
 def annotate_tracks(home: Path, source: str, file: str, annotator: str | None = None) -> AnnotateReport:
-    """Keep people's labels of tracks of the corpus.
+    """Store people's labels of tracks of the corpus.
 
     Parameters
     ----------
     home : Path
-        The home of the corpus.
+        Path of the home.
     source : str
-        A track: its key, its address, its file; or a folder of songs.
+        A track (its key, address or file), or a folder of songs.
     file : str
-        A file of labels in any of the formats; or a folder of such files, named like the songs.
+        A label file in any supported format, or a folder of label files that are named like the songs.
     annotator : str, optional
-        Who labelled the tracks. By default the annotator whom the file or its name states. For a folder this is the
-        annotator of the files that state none.
+        Name of the annotator. By default the one in the name of the file or, if there is none, in the file. For a
+        folder, the parameter only applies to files without an annotator in their names.
 
     Raises
     ------
@@ -90,7 +90,9 @@ def annotate_tracks(home: Path, source: str, file: str, annotator: str | None = 
     if path.is_dir():
         return _annotate_folder(corpus, tracks, source, path, annotator)
     if len(tracks) > 1:
-        raise ParameterError(f"{source} holds {len(tracks)} tracks, but {file} labels one; name that one as SOURCE")
+        raise ParameterError(
+            f"{source} contains {len(tracks)} tracks, but {file} has the labels of one track; give that track as SOURCE"
+        )
     ((record, audio),) = tracks
     annotation = read_annotation(path)
     stated = named_annotator(path.name, audio.stem if audio else "") or _number_in(path.name)
@@ -99,14 +101,14 @@ def annotate_tracks(home: Path, source: str, file: str, annotator: str | None = 
 
 
 def list_annotations(home: Path, source: str) -> AnnotateReport:
-    """Return the labels that the corpus has of the tracks of a source.
+    """Return the stored labels of the tracks of a source.
 
     Parameters
     ----------
     home : Path
-        The home of the corpus.
+        Path of the home.
     source : str
-        A track: its key, its address, its file; or a folder of songs.
+        A track (its key, address or file), or a folder of songs.
 
     Raises
     ------
@@ -128,7 +130,7 @@ def list_annotations(home: Path, source: str) -> AnnotateReport:
 def _annotate_folder(
     corpus: Corpus, tracks: Sequence[tuple[TrackRecord, Path | None]], source: str, folder: Path, annotator: str | None
 ) -> AnnotateReport:
-    """Keep the labels of each song. A file that cannot be used is a problem, and an error if no other can."""
+    """Store the labels of each song. A file that cannot be used is a problem, or an error if no file can be used."""
     entries: list[dict[str, Any]] = []
     problems: list[str] = []
     taken: dict[tuple[str, str], str] = {}
@@ -142,7 +144,7 @@ def _annotate_folder(
             problems.append(str(error))
     if not entries:
         suffixes = ", ".join(f"SONG{suffix}" for suffix in LABEL_SUFFIXES)
-        raise AnnotationError(problems[0] if problems else f"no file in {folder} is named as a song is ({suffixes})")
+        raise AnnotationError(problems[0] if problems else f"no file in {folder} is named like a song ({suffixes})")
     labelled = {entry["key"] for entry in entries}
     return AnnotateReport(entries, problems, [record.title for record, _ in tracks if record.key not in labelled])
 
@@ -150,10 +152,10 @@ def _annotate_folder(
 def _files_of_tracks(
     tracks: Sequence[tuple[TrackRecord, Path | None]], source: str, folder: Path
 ) -> Iterator[LabelFile]:
-    """Yield the files of labels of each song, at the same relative path under the folder as under the source."""
+    """Yield the label files of each song, from the subfolder that corresponds to that of the song in the source."""
     try:
         root = local_path(source)
-    except SourceError:  # a key or an address: its song is in no folder of songs
+    except SourceError:  # a key or an address, not a folder of songs
         root = None
     stems = {audio.stem for _, audio in tracks if audio is not None}
     for record, audio in tracks:
@@ -164,10 +166,10 @@ def _files_of_tracks(
 
 
 def _take(taken: dict[tuple[str, str], str], labels: LabelFile, name: str) -> None:
-    """Check that no file replaces the labels of another file of the same call."""
+    """Check that no file replaces the labels from another file of the same call."""
     before = taken.setdefault((labels.record.key, name), labels.file.name)
     if before != labels.file.name:
-        raise AnnotationError(f"{labels.file.name} is left out: {before} holds the labels of {name} already")
+        raise AnnotationError(f"{labels.file.name} is skipped, because {before} already contains the labels of {name}")
 
 
 def _keep(corpus: Corpus, labels: LabelFile, annotation: Annotation, annotator: str) -> Kept:

@@ -1,8 +1,8 @@
-"""How the corpus's segments agree with people: scored track by track, and recorded as a run in MLflow.
+"""Scores of a model's segments against people's labels, per track, recorded as a run in MLflow.
 
-The runs of evaluations have an experiment of their own, `songform-evaluate`: a person who compares models there sees
-their scores against people in one table, and the table of the trainings keeps its columns. The tags lead from an
-evaluation to the training of its model and back: both carry `songform.bundle`.
+The runs of evaluations are in an experiment of their own, `songform-evaluate`, so that its table compares the scores of
+models, and the table of trainings needs no further columns. An evaluation and the training of its model have the same
+tag `songform.bundle`, by which one can be found from the other.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ __all__ = ["EXPERIMENT", "WHO", "Evaluation", "evaluate_tracks", "log_evaluation
 EXPERIMENT = "songform-evaluate"
 
 WHO = ("songform", "people", "every_20_s", "one_section")
-"""Whose scores there are, in the order in which they are shown."""
+"""What is scored, in the order of the table: the model's segments, people against each other, and two baselines."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores of a corpus.
+    """Scores of a corpus.
 
     Parameters
     ----------
     tracks : list of dict
-        `key`, `title`, `annotators` and `scores` of each track: by whose they are, and by measure.
+        For each track `key`, `title`, `annotators` and `scores`; the scores by the names in `WHO`, then by measure.
     mean : dict of dict
-        The mean over the tracks, by whose they are and by measure.
+        Means of the scores over the tracks, by the names in `WHO`, then by measure.
     missing : list of str
-        A sentence for each annotated track without a report, or with one that cannot be read.
+        One sentence per labelled track that has no report, or whose files cannot be read.
     inputs : str
-        A digest of all that was compared.
+        Digest of everything that was compared.
     """
 
     tracks: list[dict[str, Any]]
@@ -59,14 +59,14 @@ class Evaluation:
 
 
 def evaluate_tracks(home: Path, model: ModelInfo) -> Evaluation:
-    """Score the reports of a model against what people said.
+    """Score the reports of a model against people's labels.
 
     Parameters
     ----------
     home : Path
-        The corpus's home.
+        Path of the home.
     model : ModelInfo
-        Whose reports.
+        Model whose reports are scored.
     """
     corpus = Corpus(home)
     tracks: list[dict[str, Any]] = []
@@ -90,9 +90,9 @@ def evaluate_tracks(home: Path, model: ModelInfo) -> Evaluation:
 
 
 def log_evaluation(home: Path, evaluation: Evaluation, model: ModelInfo) -> tuple[str, bool]:
-    """Record an evaluation in MLflow; return the run, and whether it is new.
+    """Record an evaluation in MLflow; return the id of the run, and whether the run is new.
 
-    The same comparison gives the run that stands.
+    If the same evaluation was recorded before, its run is returned.
     """
     experiment_id = prepare_store.fn(home, EXPERIMENT)
     store = client(home)
@@ -122,12 +122,12 @@ def log_evaluation(home: Path, evaluation: Evaluation, model: ModelInfo) -> tupl
 
 
 def _read(corpus: Corpus, model: ModelInfo, key: str) -> tuple[Annotation, dict[str, Annotation]]:
-    """Read a track's report and what people said of it."""
+    """Read the report of a track and people's labels of it, by person."""
     path = corpus.report_path(model.model_id, f"{key}.json")
     if not path.is_file():
         record = corpus.record(key)
         title, source = (record.title, record.source) if record else (key, key)
-        raise AnnotationError(f"{title} has no report by this model; songform analyze {source} makes it")
+        raise AnnotationError(f"{title} has no report by this model; create it with songform analyze {source}")
     people = {name: said for name, (_, said) in annotations_of(corpus, key).items()}
     return read_annotation(path), people
 
@@ -157,12 +157,15 @@ def _log(store: Any, run_id: str, evaluation: Evaluation, model: ModelInfo) -> N
 
 
 def _shown(who: str, scores: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Return all scores of songform, and the F of the others: MLflow's table is slow with many columns."""
+    """Return the scores to log: all of songform, but only the F-measures of the others.
+
+    MLflow's table of runs is slow with many columns.
+    """
     return [(name, scores[name]) for name in MEASURES if who == "songform" or "_f" in name]
 
 
 def _sheet(evaluation: Evaluation) -> str:
-    """Return the scores of each track, a line each: MLflow shows such a file as a table."""
+    """Return the scores as CSV with one line per track, which MLflow shows as a table."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(("title", "key", "annotators", *MEASURES))

@@ -1,7 +1,8 @@
-"""People's labels beside the tracks of the corpus: `data/annotations/<key>/<annotator>.jams`.
+"""People's labels of the tracks of the corpus: `data/annotations/<key>/<annotator>.jams`.
 
-A person has one file a track; labels given again replace those given before. Files of labels that lie beside songs are
-found by their names: `SONG.lab`, or `SONG.NAME.lab` of several people, and `.jams` or `.labels.txt` likewise.
+There is one file per person and track; new labels of the same person replace earlier ones. Label files in a folder of
+songs are recognized by their names: `SONG.lab`, or `SONG.NAME.lab` if several people labelled the song. The suffixes
+`.jams` and `.labels.txt` work in the same way.
 """
 
 from __future__ import annotations
@@ -28,26 +29,27 @@ from tasks.store.tracks import TrackRecord
 __all__ = ["LABEL_SUFFIXES", "NOBODY", "Kept", "annotations_of", "keep_annotation", "label_files", "named_annotator"]
 
 LABEL_SUFFIXES = (".labels.txt", ".lab", ".jams")
-"""How files of labels beside songs are named; other files there are something else."""
+"""Suffixes of label files in a folder of songs; other files are ignored."""
 
 NOBODY = "person"
-"""The annotator of whom nothing is known."""
+"""Name of an unknown annotator."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Labels that are kept.
+    """Stored labels.
 
     Parameters
     ----------
     path : Path
-        Where.
+        Path of the file.
     annotation : Annotation
-        As they are kept.
+        The labels as they are stored.
     status : str
-        `new`, `replaced` (the person's earlier ones), `same` (as they were), or `kept` (they are only looked at).
+        `new`, `replaced` (they replace earlier labels of the person), `same` (they equal the earlier labels), or `kept`
+        (they were only read).
     notes : list of str
-        What is odd about them.
+        What is unusual about them.
     """
 
     path: Path
@@ -57,26 +59,28 @@ class Kept:
 
 
 def keep_annotation(corpus: Corpus, record: TrackRecord, annotation: Annotation, annotator: str) -> Kept:
-    """Fit a person's labels to a track, and keep them.
+    """Fit a person's labels to the duration of a track, and store them.
 
     Parameters
     ----------
     corpus : Corpus
-        Where.
+        Corpus in which the labels are stored.
     record : TrackRecord
-        The track; its duration must be known.
+        Record of the track; its duration must be known.
     annotation : Annotation
-        As it was read.
+        The labels as they were read.
     annotator : str
-        Who said so.
+        Name of the person.
 
     Raises
     ------
     AnnotationError
-        If the track was never brought in, or the labels are not its own.
+        If the track was not ingested, or the labels do not fit its duration.
     """
     if record.status != "done" or not record.duration:
-        raise AnnotationError(f"{record.title} was not brought in, so its length is not known; songform ingest does it")
+        raise AnnotationError(
+            f"{record.title} was not ingested, so its duration is not known; ingest it with songform ingest"
+        )
     annotator = plain_text(annotator) or NOBODY
     within, notes = fitted(annotation, record.duration)
     tool = annotation.tool or f"songform {__version__} (annotate)"
@@ -91,7 +95,7 @@ def keep_annotation(corpus: Corpus, record: TrackRecord, annotation: Annotation,
 
 
 def annotations_of(corpus: Corpus, key: str) -> dict[str, tuple[Path, Annotation]]:
-    """Return what each person said of a track, and where that is kept, by the person's name.
+    """Return the path and the content of each stored file of labels of a track, by the name of the person.
 
     Raises
     ------
@@ -104,16 +108,16 @@ def annotations_of(corpus: Corpus, key: str) -> dict[str, tuple[Path, Annotation
 
 
 def label_files(folder: Path, stem: str, stems: Collection[str]) -> list[tuple[str, Path]]:
-    """Return the files of labels of a song in a folder, each with the name of a person that it carries, or none.
+    """Return the person in the name (empty if there is none) and the path of each label file of a song in a folder.
 
     Parameters
     ----------
     folder : Path
-        Where to look.
+        Folder to search.
     stem : str
-        The song's file name without its suffix.
+        File name of the song without its suffix.
     stems : collection of str
-        Those of all songs: `a.b.lab` belongs to `a.b.mp3` where there is one, and else to `a.mp3`.
+        Stems of all songs: `a.b.lab` belongs to `a.b.mp3` if that exists, and otherwise to `a.mp3`.
     """
     if not folder.is_dir():
         return []
@@ -122,7 +126,7 @@ def label_files(folder: Path, stem: str, stems: Collection[str]) -> list[tuple[s
 
 
 def named_annotator(name: str, stem: str, stems: Iterable[str] = ()) -> str | None:
-    """Return the person that the name of a file of labels tells: empty if none, None if it is another song's file."""
+    """Return the person in the name of a label file: empty if there is none, None if it is not a file of this song."""
     for suffix in LABEL_SUFFIXES:
         if name.lower().endswith(suffix) and name.startswith(stem):
             middle = name[len(stem) : -len(suffix)]
@@ -134,7 +138,7 @@ def named_annotator(name: str, stem: str, stems: Iterable[str] = ()) -> str | No
 
 
 def _file_name(annotator: str) -> str:
-    """Return a file name that no two people share, and that leaves no folder."""
+    """Return a file name that is unique to an annotator and contains no path separators."""
     plain = re.sub(r"[^\w-]+", "-", unicodedata.normalize("NFC", annotator)).strip("-")[:40]
     return plain if plain and plain == annotator else f"{plain or NOBODY}-{digest(annotator)}"
 

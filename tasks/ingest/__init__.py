@@ -1,1 +1,1 @@
-"""From a SOURCE to feature tables: list, download, extract, record."""
+"""Ingestion of a SOURCE: listing tracks, downloading audio, extracting features, recording outcomes."""

@@ -1,7 +1,7 @@
-"""Extract the features of tracks, from audio files to Parquet on all cores, as a task of Prefect's.
+"""Prefect task that extracts features from audio files, on all cores, and writes them to Parquet.
 
-Worker processes read, analyse and write (`tasks.ingest.extraction_worker`); this process writes down what became of
-each track, as soon as it is known. A worker that dies takes its own track with it, and no other.
+Worker processes read, analyze and write (`tasks.ingest.extraction_worker`). This process records the outcome of each
+track as soon as it is known. If a worker crashes, only its own track fails.
 """
 
 from __future__ import annotations
@@ -35,31 +35,30 @@ def _run_name(parameters: dict[str, Any]) -> str:
     return f"extract {jobs[0][0].title}" if len(jobs) == 1 else f"extract {len(jobs)} tracks"
 
 
-# Prefect's type of a name that depends on the parameters has a class method, which no function has.
+# Prefect's type for callable run names has a class method, which functions do not have.
 @task(task_run_name=_run_name, cache_policy=NO_CACHE)  # type: ignore[arg-type]
 def extract_tracks(
     home: Path, jobs: Sequence[tuple[Track, Path]], settings: Settings, n_tracks: int
 ) -> list[TrackRecord]:
-    """Extract the features of several tracks on all cores; one that fails does not touch the others.
+    """Extract the features of several tracks on all cores; a failed track does not affect the others.
 
-    A track whose tables exist is not extracted again, only its download is removed: a cluster may run a task again
-    after its worker died.
+    If the tables of a track exist, only its download is removed: a cluster may run a task again after its worker died.
 
     Parameters
     ----------
     home : Path
-        The corpus's home.
+        Home of the corpus.
     jobs : sequence of (Track, Path)
-        Each track and its audio file.
+        Tracks and their audio files.
     settings : Settings
         All settings.
     n_tracks : int
-        Number of jobs, which is what progress is told of.
+        Number of tracks, for the progress display.
 
     Returns
     -------
     list of TrackRecord
-        In the order of the jobs.
+        Records of the tracks, in the order of the jobs.
     """
     corpus, ffmpeg = Corpus(home), _ffmpeg()
     asked = [ExtractionJob(corpus.home, *job, settings, ffmpeg) for job in jobs]
@@ -83,16 +82,19 @@ def _done_before(corpus: Corpus, job: ExtractionJob) -> TrackRecord | None:
 
 
 def _recorded(corpus: Corpus, job: ExtractionJob, outcome: ExtractionResult | Exception) -> TrackRecord:
-    """Write down what became of a track; keep or remove its download."""
+    """Record the outcome of a track, and keep or remove its download."""
     try:
         if isinstance(outcome, ExtractionResult):
             return _done(corpus, job, outcome)
     except OSError as full:
-        msg = f"{job.track.title} cannot be written down ({full.strerror or full}); make room or mend the permissions"
+        msg = (
+            f"the outcome of {job.track.title} cannot be recorded ({full.strerror or full}); "
+            "free some disk space or fix the permissions of the home folder"
+        )
         outcome = TrackError(msg, "environment")
     error = _track_error(job, outcome)
     if is_wasted := _is_audio_fault(error) and job.audio in _downloads(corpus, job):
-        job.audio.unlink(missing_ok=True)  # the next attempt must fetch it anew
+        job.audio.unlink(missing_ok=True)  # the next attempt must download it again
     return record_failure(corpus, job.track, error, settings=job.settings.download, attempted=is_wasted)
 
 
@@ -109,13 +111,13 @@ def _done(corpus: Corpus, job: ExtractionJob, made: ExtractionResult) -> TrackRe
 
 
 def _downloads(corpus: Corpus, job: ExtractionJob) -> tuple[Path, Path]:
-    """Return where a download of this track waits, and where it is kept."""
+    """Return the paths of a track's download: before its features are extracted, and afterwards if it is kept."""
     key, encoding, suffix = job.track.key, job.settings.audio.encoding, job.audio.suffix
     return corpus.incoming_path(key, encoding, suffix), corpus.audio_path(key, encoding, suffix)
 
 
 def _is_audio_fault(error: TrackError) -> bool:
-    """Return whether the audio file itself is to blame."""
+    """Return whether the audio file is the cause of the failure."""
     return isinstance(error, AudioError) and error.failure != "environment"
 
 
@@ -124,22 +126,23 @@ def _track_error(job: ExtractionJob, outcome: object) -> TrackError:
         return _permanent_if_local(outcome) if job.track.path == str(job.audio) else outcome
     if isinstance(outcome, WorkerLostError) and outcome.signal == signal.SIGKILL:
         return TrackError(
-            f"the process that extracted {job.track.title} was killed, most often because memory ran out; "
-            "extract fewer tracks at a time: --set run.workers=1",
+            f"the process that extracted {job.track.title} was killed, probably because the machine ran out of memory; "
+            "extract fewer tracks at the same time: --set run.workers=1",
             "environment",
         )
     if isinstance(outcome, WorkerTimeoutError):
         late = AudioError(
-            f"the extraction of {job.track.title} was ended after run.max_minutes = {job.settings.run.max_minutes:g}; "
-            "its file keeps the decoder busy without end, or this machine is far too busy: then raise this limit",
+            f"the extraction of {job.track.title} exceeded run.max_minutes = {job.settings.run.max_minutes:g}; "
+            "its file may be damaged, so that the decoder never finishes; if this machine is just overloaded, "
+            "raise this limit",
             "transient",
         )
-        late.repeated = "permanent"  # fetched anew and no better
+        late.repeated = "permanent"  # a new download did not help
         return late
     if isinstance(outcome, WorkerLostError):
         return AudioError(
             f"the decoder crashed ({outcome}) on {job.audio.name}; the file is damaged or the decoder has a defect; "
-            "fetch the file again, and if it happens again, please report it with the file",
+            "download or copy the file again, and if the decoder crashes again, please report it with the file",
             "bug",
         )
     msg = f"songform failed on {job.track.title}: {type(outcome).__name__}: {outcome}; please report it with the file"
@@ -147,17 +150,17 @@ def _track_error(job: ExtractionJob, outcome: object) -> TrackError:
 
 
 def _permanent_if_local(error: TrackError) -> TrackError:
-    """Return what a fault of a download means for a file of the user's: nobody fetches that anew.
+    """Return a temporary failure as a permanent one, for a local file, which cannot be downloaded again.
 
-    Its key is its content, so it can only fail as it did; a whole copy of it is another track.
+    The key of a local file is the hash of its content: the same content fails again, an intact copy is another track.
     """
     if not isinstance(error, AudioError) or error.failure != "transient":
         return error
-    return AudioError(f"{without_retry_advice(str(error))}; put a whole copy in its place")
+    return AudioError(f"{without_retry_advice(str(error))}; replace the file with an intact copy")
 
 
 def _ffmpeg() -> str | None:
     try:
         return find_ffmpeg()
     except TrackError:
-        return None  # a track that needs it says so
+        return None  # a track that needs ffmpeg reports that it is missing

@@ -1,8 +1,8 @@
-"""What a worker process does: extract one audio file into two tables on disk.
+"""Extraction of one audio file to two tables on disk, in a worker process.
 
-The file is read once: hashed, decoded, checked, described and written down in one stream, so that memory holds some
-10,000 rows and the overview, however long the song is. Worker processes import this module and must not wait long for
-it: it knows nothing of Prefect.
+The file is read once: it is hashed, decoded, checked, analyzed and written in one stream, so that memory holds about
+10,000 rows and the overview, regardless of the song's length. Worker processes import this module, so it does not
+import Prefect, which is slow.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _LIBRARIES = ("songform", "numpy", "scipy", "soundfile", "soxr")
 
 @dataclass(frozen=True)
 class ExtractionJob:
-    """What is to be done.
+    """Extraction of one track.
 
     Parameters
     ----------
     home : Path
-        The corpus's home.
+        Home of the corpus.
     track : Track
         The track.
     audio : Path
-        Its audio file; it is only read.
+        Path of its audio file, which is not changed.
     settings : Settings
         All settings.
     ffmpeg : str, optional
@@ -59,18 +59,18 @@ class ExtractionJob:
 
 @dataclass(frozen=True)
 class ExtractionResult:
-    """What was done.
+    """Result of an extraction.
 
     Parameters
     ----------
     duration : float
         Length of the song, in seconds.
     sha256 : str
-        Of the audio file.
+        SHA-256 of the audio file.
     decoder : str
-        Who decoded it, with the version.
+        Name and version of the decoder.
     files : tuple of Path
-        The tables.
+        Paths of the tables.
     """
 
     duration: float
@@ -80,12 +80,12 @@ class ExtractionResult:
 
 
 def extract_track(job: ExtractionJob) -> ExtractionResult:
-    """Describe a track's audio; both tables stand afterwards, or the failure says why not.
+    """Extract the features and the overview of a track, and write both tables.
 
     Raises
     ------
     TrackError
-        Whatever happens, with the failure's class: no other exception has to find its way out of a process.
+        For any failure, because other exceptions may not be picklable.
     """
     title = job.track.title
     try:
@@ -93,11 +93,15 @@ def extract_track(job: ExtractionJob) -> ExtractionResult:
     except TrackError:
         raise
     except OSError as error:
-        done = "read" if error.filename == str(job.audio) else "written down"
-        msg = f"{title} cannot be {done} ({error.strerror or error}); make room or mend the permissions"
+        is_input = error.filename == str(job.audio)
+        what = f"the audio file of {title} cannot be read" if is_input else f"the features of {title} cannot be written"
+        msg = f"{what} ({error.strerror or error}); free some disk space or fix the permissions"
         raise TrackError(msg, "environment") from error
     except MemoryError as error:
-        msg = f"memory ran out over {title}; extract fewer tracks at a time: --set run.workers=1"
+        msg = (
+            f"the machine ran out of memory while extracting {title}; "
+            "extract fewer tracks at the same time: --set run.workers=1"
+        )
         raise TrackError(msg, "environment") from error
     except Exception as error:
         msg = f"songform failed on {title}: {type(error).__name__}: {error}; please report it with the file"
@@ -129,28 +133,28 @@ def _extract(job: ExtractionJob) -> ExtractionResult:
 
 
 def _bounded(audio: AudioStream, job: ExtractionJob) -> Iterator[NDArray[np.float32]]:
-    """Hear a download to its end, or to the limit, for it may hold more than it says; a file of the user's has none."""
+    """Yield the blocks of a track; refuse a download that is longer than the limit. Local files have no limit."""
     hours = job.settings.download.max_hours if job.track.path is None else math.inf
     for block in audio:
         if audio.seconds > 3600.0 * hours:
-            held = f"{job.track.title} holds more sound than download.max_hours = {hours:g}, whatever it announced"
-            raise AudioError(f"{held}; raise this limit if that is no mistake", "permanent")
+            held = f"{job.track.title} is longer than download.max_hours = {hours:g}, whatever length was announced"
+            raise AudioError(f"{held}; raise this limit if the track is really that long", "permanent")
         yield block
 
 
 def _audible(blocks: Iterable[NDArray[np.float32]], job: ExtractionJob) -> Iterator[NDArray[np.float32]]:
-    """Refuse what is over before its first sample is: a sound of some microseconds, or a sampling rate that lies."""
+    """Yield the blocks of a track; refuse one without samples: very short audio, or a wrong sampling rate."""
     n_samples = 0
     for block in blocks:
         n_samples += len(block)
         yield block
     if not n_samples:
-        held = f"{job.track.title} holds no sound: it is shorter than a sample at {job.settings.frames.sr} Hz"
-        raise AudioError(f"{held}; its header lies, or the recording was empty: find another copy of it")
+        held = f"{job.track.title} contains no audio: it is shorter than one sample at {job.settings.frames.sr} Hz"
+        raise AudioError(f"{held}; its header is wrong or the recording is empty; find another copy of it")
 
 
 def _about(job: ExtractionJob, *, sha256: str, decoder: str) -> dict[str, Any]:
-    """Return what a table says of itself."""
+    """Return the metadata of the tables."""
     return {
         "key": job.track.key,
         "title": job.track.title,

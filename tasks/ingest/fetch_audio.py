@@ -1,8 +1,8 @@
-"""Fetch the audio of one track, as a task of Prefect's.
+"""Prefect task that downloads the audio of one track.
 
-Prefect repeats a download whose failure may pass within this ingest. The rate limiter of the track's host
-(`tasks.ingest.fetch.host_rate_limiter`) makes it wait for its turn, and is told when the host asks for a pause. A track
-whose host is paused for longer than the ingest waits is skipped: its task run is Completed, and named so.
+Prefect retries a download if the failure may be temporary. The task waits for a slot of the rate limiter of the track's
+host (`tasks.ingest.fetch.host_rate_limiter`), and pauses the host when it asks for that. If the host is paused for
+longer than the ingest waits, the track is skipped: the task run ends with a Completed state named Skipped.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ __all__ = ["existing_audio", "fetch_audio", "remove_leftover_downloads"]
 
 
 def existing_audio(home: Path, track: Track, settings: Settings) -> Path | None:
-    """Return a track's audio file if it needs no download: a local one, a kept one, one that an earlier run fetched.
+    """Return the audio file of a track if it exists: a local file, a kept download, or the download of an earlier run.
 
-    A download counts only if the same `audio.codec`, and for MP3 the same `audio.bitrate`, made it.
+    A download is used only if it was made with the same `audio.codec` and, for MP3, the same `audio.bitrate`.
     """
     if track.path is not None:
         return Path(track.path)
@@ -52,15 +52,15 @@ def existing_audio(home: Path, track: Track, settings: Settings) -> Path | None:
 
 
 def remove_leftover_downloads(home: Path, tracks: Sequence[Track], settings: Settings) -> None:
-    """Remove the downloads of tracks that stand.
+    """Remove the downloads of finished tracks.
 
-    A process that is killed between writing a track's record and removing its download leaves one behind.
+    A download is left over if a process is killed between writing the track's record and removing the download.
     """
-    corpus, stand = Corpus(home), {track.key for track in tracks}
-    left = [path for path in corpus.waiting_audio(settings.audio.encoding) if path.stem in stand]
+    corpus, finished = Corpus(home), {track.key for track in tracks}
+    left = [path for path in corpus.waiting_audio(settings.audio.encoding) if path.stem in finished]
     if not left:
         return
-    with locked_tracks(corpus, [path.stem for path in left]) as ours:  # with other settings, somebody may wait for it
+    with locked_tracks(corpus, [path.stem for path in left]) as ours:  # an ingest with other settings may need the file
         for path in left:
             if path.stem in ours:
                 path.unlink(missing_ok=True)
@@ -68,29 +68,29 @@ def remove_leftover_downloads(home: Path, tracks: Sequence[Track], settings: Set
 
 @task(task_run_name="download {track.title}", retry_condition_fn=should_retry, cache_policy=NO_CACHE)
 def fetch_audio(home: Path, track: Track, settings: Settings) -> Download | State[Any]:
-    """Download a track once, into a fresh folder, and move it to where it waits for its features.
+    """Download a track into a new folder, and move the file to `data/incoming/`.
 
     Returns
     -------
     Download or State
-        The file and what is odd about it; or the state Skipped, if its host wants a longer rest than this ingest waits.
+        The file and its warnings; or the state Skipped, if the host is paused for longer than this ingest waits.
 
     Raises
     ------
     TrackError
-        With the failure's class; the track's record already says the same.
+        If the download fails; the failure is already in the track's record.
     """
     corpus, is_first = Corpus(home), task_run.run_count <= 1
     watch = Stopwatch(0.0 if is_first else _spent(corpus, track))
     try:
         limiter = host_limiter(corpus, track, settings.download)
-        ffmpeg = find_ffmpeg()  # without it, the host need not be troubled
+        ffmpeg = find_ffmpeg()  # before any request is sent
         with limiter.slot(), watch:
             fetched = _fetched(corpus, track, settings, ffmpeg, spent=watch.seconds)
         limiter.reset_throttling()
     except HostPausedError as pause:
         return _skipped(corpus, track, pause, is_first=is_first)
-    except Exception as error:  # noqa: BLE001  whatever it was, it is this track's alone
+    except Exception as error:  # noqa: BLE001  an unexpected error must not affect other tracks
         failure = _throttled(corpus, track, settings, track_error(error, track))
     else:
         return fetched
@@ -101,7 +101,7 @@ def fetch_audio(home: Path, track: Track, settings: Settings) -> Download | Stat
 
 
 def _spent(corpus: Corpus, track: Track) -> float:
-    """Return the seconds that the attempts of this ingest have taken so far."""
+    """Return the duration of the previous attempts of this ingest, in seconds."""
     record = corpus.record(track.key)
     return record.spent or 0.0 if record else 0.0
 
@@ -116,7 +116,7 @@ def _fetched(corpus: Corpus, track: Track, settings: Settings, ffmpeg: str, *, s
             audio=settings.audio,
             download=settings.download,
             ffmpeg=ffmpeg,
-            progress=partial(_tell, track.title),
+            progress=partial(_report_progress, track.title),
             spent=spent,
         )
         target = corpus.incoming_path(track.key, encoding, fetched.path.suffix)
@@ -125,26 +125,26 @@ def _fetched(corpus: Corpus, track: Track, settings: Settings, ffmpeg: str, *, s
         shutil.rmtree(attempt, ignore_errors=True)
 
 
-def _tell(title: str, done: int, total: int | None) -> None:
+def _report_progress(title: str, done: int, total: int | None) -> None:
     raise_if_stopped()
     announce("download", done, total, title)
 
 
 def _throttled(corpus: Corpus, track: Track, settings: Settings, failure: TrackError) -> TrackError:
-    """Pause the track's host if it asks for that; the failure then knows for how long."""
+    """Pause the track's host if it asks for that, and set `retry_after` to the length of the pause."""
     is_named = failure.failure == "transient" and failure.retry_after is not None
     if failure.failure == "throttled" or is_named:
         try:
             until = host_limiter(corpus, track, settings.download).throttle_for(failure)
         except OSError:
-            return failure  # nothing can be written here, which is said when the record cannot be written either
+            return failure  # the folder cannot be written; writing the record will report that
         failure.retry_after = max(0.0, until - time.time())
     return failure
 
 
 def _skipped(corpus: Corpus, track: Track, pause: HostPausedError, *, is_first: bool) -> State[Any]:
-    """Write down that a track was not asked for; one that was asked for in this ingest has failed before."""
-    reason = f"{track_label(track)} was not asked for: {pause}; it is asked for by itself after that"
+    """Record that a track was skipped; raise its earlier error if this is a retry within the ingest."""
+    reason = f"{track_label(track)} was not downloaded: {pause}; it is retried automatically after that time"
     record = record_skipped(corpus, track, until=datetime.fromtimestamp(pause.until, UTC), reason=reason)
     if is_first or record.error is None:
         return Completed(name="Skipped", message=reason)
@@ -152,9 +152,9 @@ def _skipped(corpus: Corpus, track: Track, pause: HostPausedError, *, is_first: 
 
 
 def _as_recorded(record: TrackRecord, failure: TrackError) -> TrackError:
-    """Return a failure with the words and the class of the record: what repeats itself lasts.
+    """Return a failure with the message and the class of the record, which differ for repeated failures.
 
-    It is a new one. Prefect remembers it, and with the old one all that lives in the frames which that one passed.
+    The error is a new object: Prefect keeps it, and the traceback of the original would keep yt-dlp's objects alive.
     """
     if record.error is None:
         return failure

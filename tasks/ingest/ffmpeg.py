@@ -1,8 +1,8 @@
-"""The ffmpeg that downloads are converted with, and songs are decoded with.
+"""Search for the ffmpeg executable that converts downloads and decodes songs.
 
-A system's own ffmpeg wins: its owner keeps it up to date, and it knows the machine's codecs. Where there is none, the
-wheel of imageio-ffmpeg carries a static one, so that nobody needs root or a package manager. That wheel has no
-ffprobe, and nothing here asks for it. (The static build is GPLv3; it is a separate program, fetched by pip.)
+The ffmpeg of the system is preferred, because it is kept up to date and supports the codecs of the machine. Otherwise
+the static build from the package imageio-ffmpeg is used, which needs neither root nor a system package manager. That
+package has no ffprobe, so ffprobe is not used. (The static build is GPLv3; it is a separate program, installed by pip.)
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ __all__ = ["ffmpeg_version", "find_ffmpeg"]
 
 
 def find_ffmpeg() -> str:
-    """Find an ffmpeg to run.
+    """Find an ffmpeg executable.
 
     Returns
     -------
     str
-        The path of the system's ffmpeg, or of the one that imageio-ffmpeg carries.
+        Path of the system's ffmpeg or, if there is none, of the one in imageio-ffmpeg.
 
     Raises
     ------
     TrackError
-        With the class `environment`, if there is neither.
+        With the class `environment`, if neither is found.
     """
     system = shutil.which("ffmpeg")
     if system:
@@ -38,29 +38,29 @@ def find_ffmpeg() -> str:
         return str(get_ffmpeg_exe())
     except (ImportError, RuntimeError, OSError) as error:
         msg = (
-            "no ffmpeg was found, neither on PATH nor in the package imageio-ffmpeg; "
+            "ffmpeg was found neither on PATH nor in the package imageio-ffmpeg; "
             "install ffmpeg, or run `pip install imageio-ffmpeg`"
         )
         raise TrackError(msg, "environment") from error
 
 
 def ffmpeg_version(ffmpeg: str) -> str:
-    """Return what an ffmpeg calls itself, such as `ffmpeg n9.0.2`, for the provenance of files.
+    """Return the name and version of an ffmpeg executable, such as `ffmpeg n9.0.2`.
 
     Raises
     ------
     TrackError
-        With the class `environment`, if the program does not run, or is something else.
+        With the class `environment`, if the program cannot be run or is not ffmpeg.
     """
     try:
-        banner = subprocess.run(  # noqa: S603  the program that the user runs ffmpeg with, no shell, no strangers' words
+        banner = subprocess.run(  # noqa: S603  the user's own ffmpeg, without a shell and without untrusted arguments
             [ffmpeg, "-version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        msg = f"{ffmpeg} cannot be run ({error}); install ffmpeg anew, or run `pip install imageio-ffmpeg`"
+        msg = f"{ffmpeg} cannot be run ({error}); reinstall ffmpeg, or run `pip install imageio-ffmpeg`"
         raise TrackError(msg, "environment") from error
     found = re.match(r"ffmpeg version (\S+)", banner)
     if found is None:
-        msg = f"{ffmpeg} does not answer as ffmpeg does; install ffmpeg, or run `pip install imageio-ffmpeg`"
+        msg = f"{ffmpeg} does not seem to be ffmpeg; install ffmpeg, or run `pip install imageio-ffmpeg`"
         raise TrackError(msg, "environment")
     return f"ffmpeg {found[1]}"

@@ -1,8 +1,8 @@
-"""The plan of an ingest: which of its tracks are done, which are not retried now, and which are wanted.
+"""Plan of an ingest: which tracks are done, which are ingested now, and which are not retried now.
 
-A track is wanted if its tables do not exist, unless it failed, or was skipped, and is not due
-(`tasks.ingest.failures.retries`). What is found in the records is kept: 5,000 finished tracks are summarised without a
-second look at anything.
+A track is wanted if its tables do not exist, unless it failed or was skipped and its retry is not due
+(`tasks.ingest.failures.retries`). The plan keeps the records, so that finished tracks are summarized without reading
+anything a second time.
 """
 
 from __future__ import annotations
@@ -27,16 +27,20 @@ __all__ = ["IngestPlan", "is_wanted", "plan_ingest"]
 
 @dataclass(frozen=True)
 class IngestPlan:
-    """What an ingest finds of its tracks.
+    """Tracks of an ingest, grouped by what has to be done.
 
     Parameters
     ----------
     tracks : tuple of Track
-        All, each once, in the sources' order. Each is also in one of the next three.
-    wanted, cached, deferred : tuple of Track
-        To be ingested; those whose tables exist; those that failed and are not retried now, or only on request.
+        All tracks without duplicates, in the order of the sources. Each is also in one of the following groups.
+    wanted : tuple of Track
+        Tracks to ingest now.
+    cached : tuple of Track
+        Tracks whose tables exist.
+    deferred : tuple of Track
+        Failed or skipped tracks that are not retried now, or only on request.
     records : dict of TrackRecord
-        What the corpus knew, by key; a track that it did not know is not in it.
+        Records of the tracks that are in the corpus, by key.
     """
 
     tracks: tuple[Track, ...]
@@ -46,7 +50,7 @@ class IngestPlan:
     records: Mapping[str, TrackRecord] = field(repr=False)
 
     def summaries(self, home: Path, settings: Settings) -> list[dict[str, Any]]:
-        """Summarise what became of each track, after the wanted ones were worked on; only their records are read."""
+        """Summarize the outcome of each track after the ingest; only the records of wanted tracks are read again."""
         corpus = Corpus(home)
         wanted, cached = ({track.key for track in tracks} for tracks in (self.wanted, self.cached))
 
@@ -55,7 +59,7 @@ class IngestPlan:
                 return _outcome(corpus, track, settings)
             record = self.records[track.key]
             if track.key in cached:
-                # An older refresh by other settings may have failed; that says nothing of the tables that exist.
+                # The error may come from an ingest with other settings; it does not concern the existing tables.
                 return record.summary("cached") | {"error": None, "next_retry_at": None}
             return record.summary("skipped" if record.status == "skipped" else "failed")
 
@@ -65,20 +69,20 @@ class IngestPlan:
 def plan_ingest(
     home: Path, tracks: Sequence[Track] | None, settings: Settings, *, retry_failed: bool = False, now: datetime
 ) -> IngestPlan:
-    """Find out what is to be done; every record is read once at most.
+    """Group tracks by what has to be done; every record is read at most once.
 
     Parameters
     ----------
     home : Path
-        The corpus's home.
+        Home of the corpus.
     tracks : sequence of Track, optional
-        As they were listed; None means all tracks of the corpus whose records tell of a failure.
+        The listed tracks. Default: all tracks of the corpus whose records contain an error.
     settings : Settings
-        All settings: they determine the tables.
+        All settings; they determine the paths of the tables.
     retry_failed : bool
-        Want those that failed for good, too. What is not due yet is left alone even so.
+        Whether to retry permanent failures, too. Scheduled retries still wait until they are due.
     now : datetime
-        The time, with its zone.
+        Current time, with its time zone.
 
     Raises
     ------
@@ -105,19 +109,22 @@ def plan_ingest(
 
 
 def is_wanted(record: TrackRecord | None, now: datetime, *, retry_failed: bool = False) -> bool:
-    """Return whether a track without tables is wanted: unless its failure lasts, or is to be tried again later."""
+    """Return whether a track without tables is ingested now: if it did not fail, or if its retry is due."""
     if record is None or record.error is None:
         return True
     return is_due(record, now) or (retry_failed and needs_manual_retry(record))
 
 
 def _outcome(corpus: Corpus, track: Track, settings: Settings) -> dict[str, Any]:
-    """Summarise what became of a wanted track."""
+    """Summarize the outcome of a wanted track."""
     record = corpus.record(track.key)
     if record is None:
-        message = f"nothing could be written down of {track.title}; make room on the disk, or mend its permissions"
+        message = (
+            f"the outcome of {track.title} could not be recorded; "
+            "free some disk space or fix the permissions of the home folder"
+        )
         record = unwritten_record(track, TrackError(message, "environment"))
     if record.error is None:
-        # Without an error and without tables: its host is paused, and the record of other settings' tables was kept.
+        # A record with neither error nor tables belongs to other settings; it was kept because the host is paused.
         return record.summary("done" if has_features(corpus, record, settings) else "skipped")
     return record.summary("skipped" if record.status == "skipped" else "failed")

@@ -1,7 +1,7 @@
-"""List the tracks of a SOURCE, as a task of Prefect's.
+"""Prefect task that lists the tracks of a SOURCE.
 
-The host of an address is asked as politely for its list as for its tracks: its rate limiter
-(`tasks.ingest.fetch.host_rate_limiter`) makes the task wait for its turn, and is told when the host asks for a pause.
+Requests for a list are rate-limited in the same way as downloads: the task waits for a slot of the host's rate limiter
+(`tasks.ingest.fetch.host_rate_limiter`), and pauses the host when it asks for that.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["list_source"]
 
 @task(task_run_name="list {source}", retry_condition_fn=should_retry, cache_policy=NO_CACHE)
 def list_source(home: Path, source: str, settings: Settings, limit: int | None = None) -> Listing:
-    """List the tracks of a SOURCE, without fetching any; local files that the home knows are not read again."""
+    """List the tracks of a SOURCE without downloading them; unchanged local files are not read again."""
     hashes = FileHashes(Corpus(home))
     with _rate_limited(home, source, settings):
         listing = list_tracks(source, limit=limit, settings=settings.download, hashes=hashes)
@@ -38,7 +38,7 @@ def list_source(home: Path, source: str, settings: Settings, limit: int | None =
 
 @contextmanager
 def _rate_limited(home: Path, source: str, settings: Settings) -> Iterator[None]:
-    """Wait for the host of an address, and remember the pause that it asks for; a path has no host."""
+    """Wait for a slot of an address's host, and pause the host when it asks for that; do nothing for a path."""
     if not source.strip().lower().startswith(("http://", "https://")):
         yield
         return
@@ -47,7 +47,7 @@ def _rate_limited(home: Path, source: str, settings: Settings) -> Iterator[None]
         with limiter.slot():
             yield
     except HostPausedError as pause:
-        msg = f"{plain_text(source, 400)} was not asked for: {pause}; ingest it again after that"
+        msg = f"{plain_text(source, 400)} was not listed: {pause}; ingest it again after that time"
         raise SourceError(msg, "throttled") from pause
     except SourceError as error:
         cause = error.__cause__

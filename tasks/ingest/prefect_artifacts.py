@@ -1,14 +1,15 @@
-"""Artifacts: what Prefect's UI shows of an ingest beside its log.
+"""Prefect artifacts of an ingest.
 
 ==========================  =========================================================
-`songform-ingest-progress`  how much of it is done
-`songform-ingest-tracks`    a table of its tracks by outcome, failures first
-`songform-ingest-links`     its sources
+`songform-ingest-progress`  the share of tracks that are done
+`songform-ingest-tracks`    a table of the tracks by outcome, failures first
+`songform-ingest-links`     the sources
 ==========================  =========================================================
 
-Prefect reads every text in a table as Markdown [1]_, with links of any scheme, HTML, and addresses turned into links.
-Titles, addresses and messages come from strangers, so each punctuation mark in them is escaped: Markdown has no syntax
-without one. Outside of a flow run nothing is published, and a server that refuses breaks no ingest.
+Prefect renders the text in tables as Markdown [1]_, allows HTML and links of any scheme, and turns addresses into
+links. Titles, addresses and messages may be text from the web, so every punctuation character is escaped: all syntax of
+Markdown contains punctuation. Outside of a flow run, nothing is published. If the server rejects an artifact, the
+ingest continues.
 
 References
 ----------
@@ -38,28 +39,28 @@ __all__ = [
     "track_rows",
 ]
 
-MOST_ROWS = 200
+MAX_ROWS = 200
 
 _KEY = "songform-ingest"
-_OUTCOMES = ("failed", "skipped", "done", "cached")  # what a person has to look at comes first
+_OUTCOMES = ("failed", "skipped", "done", "cached")  # tracks that need attention come first
 _PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
-_IN_ADDRESSES = ":/?#@!$&*+,;=%~-._"  # all that RFC 3986 allows, without what Markdown may take for its own
+_IN_ADDRESSES = ":/?#@!$&*+,;=%~-._"  # characters that RFC 3986 allows, except those with a meaning in Markdown links
 
 
 def publish_progress(done: int, total: int, artifact: UUID | None = None) -> UUID | None:
-    """Show how much of an ingest is done.
+    """Publish the progress of an ingest.
 
     Parameters
     ----------
     done, total : int
-        Tracks.
+        Number of finished tracks and of all tracks.
     artifact : UUID, optional
-        What an earlier call returned: it is brought up to date. Default: a new one is made.
+        Artifact to update, as returned by an earlier call. Default: create a new one.
 
     Returns
     -------
     UUID or None
-        The artifact; None if there is none.
+        ID of the artifact; None if nothing was published.
     """
     from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
@@ -72,17 +73,17 @@ def publish_progress(done: int, total: int, artifact: UUID | None = None) -> UUI
 
 
 def publish_tracks(tracks: Sequence[Mapping[str, Any]]) -> UUID | None:
-    """Show the tracks of an ingest by outcome.
+    """Publish a table of the tracks of an ingest by outcome.
 
     Parameters
     ----------
     tracks : sequence of mapping
-        Their summaries, as `IngestReport.tracks` holds them.
+        Summaries of the tracks, as in `IngestReport.tracks`.
 
     Returns
     -------
     UUID or None
-        The artifact; None if there is none.
+        ID of the artifact; None if nothing was published.
     """
     from prefect.artifacts import create_table_artifact
 
@@ -91,7 +92,7 @@ def publish_tracks(tracks: Sequence[Mapping[str, Any]]) -> UUID | None:
 
 
 def publish_links(sources: Sequence[str]) -> UUID | None:
-    """Show where an ingest's tracks came from.
+    """Publish a list of the sources of an ingest.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def publish_links(sources: Sequence[str]) -> UUID | None:
     Returns
     -------
     UUID or None
-        The artifact; None if there is none.
+        ID of the artifact; None if nothing was published.
     """
     from prefect.artifacts import create_markdown_artifact
 
@@ -110,50 +111,50 @@ def publish_links(sources: Sequence[str]) -> UUID | None:
 
 
 def track_rows(tracks: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return one row per track, failures first, safe to be read as Markdown.
+    """Return one row per track, failures first, with Markdown escaped.
 
     Parameters
     ----------
     tracks : sequence of mapping
-        Their summaries. Of more than `MOST_ROWS`, a last row says how many more there are.
+        Summaries of the tracks. If there are more than `MAX_ROWS`, the last row says how many are left out.
     """
     ordered = sorted(tracks, key=lambda track: _rank(str(track["status"])))
-    rows = [_row(track) for track in ordered[:MOST_ROWS]]
-    if len(ordered) > MOST_ROWS:
-        rows.append(dict.fromkeys(_row({}), "") | {"title": f"… and {len(ordered) - MOST_ROWS} more"})
+    rows = [_row(track) for track in ordered[:MAX_ROWS]]
+    if len(ordered) > MAX_ROWS:
+        rows.append(dict.fromkeys(_row({}), "") | {"title": f"… and {len(ordered) - MAX_ROWS} more"})
     return rows
 
 
 def outcome_counts(tracks: Sequence[Mapping[str, Any]]) -> str:
-    """Return how many tracks came to which end, in words: `2 failed, 1 done, 97 cached`."""
+    """Return the number of tracks per outcome as text, such as `2 failed, 1 done, 97 cached`."""
     counts = Counter(str(track["status"]) for track in tracks)
     return ", ".join(f"{counts[outcome]} {outcome}" for outcome in sorted(counts, key=_rank)) or "no tracks"
 
 
 def link_list(sources: Sequence[str]) -> str:
-    """Return sources as a list in Markdown, in which only http and https addresses are links."""
-    lines = [f"- {_link(source)}{markdown_text(source)}" for source in sources[:MOST_ROWS]]
-    if len(sources) > MOST_ROWS:
-        lines.append(f"- … and {len(sources) - MOST_ROWS} more")
+    """Return a Markdown list of sources, in which only http and https addresses are links."""
+    lines = [f"- {_link(source)}{markdown_text(source)}" for source in sources[:MAX_ROWS]]
+    if len(sources) > MAX_ROWS:
+        lines.append(f"- … and {len(sources) - MAX_ROWS} more")
     return "\n".join(lines)
 
 
 def markdown_text(text: object, length: int = 200) -> str:
-    """Return text from strangers as Markdown that shows it, letter by letter, and does nothing else.
+    """Escape untrusted text so that Markdown shows it literally.
 
     Parameters
     ----------
     text : object
-        A title, an address, a message; None is empty.
+        Title, address or message; None gives an empty string.
     length : int > 0
-        Most characters to keep, before they are escaped.
+        Maximum number of characters to keep before escaping.
     """
     return _PUNCTUATION.sub(r"\\\g<0>", plain_text(text, length))
 
 
 def _row(track: Mapping[str, Any]) -> dict[str, str]:
     error, title, source = track.get("error") or {}, track.get("title"), track.get("source")
-    reason = str(error.get("message") or "").removeprefix(f"{title} ({source}) ")  # both have columns of their own
+    reason = str(error.get("message") or "").removeprefix(f"{title} ({source}) ")  # both have their own columns
     return {
         "outcome": markdown_text(track.get("status")),
         "class": markdown_text(error.get("class")),
@@ -169,7 +170,7 @@ def _rank(outcome: str) -> int:
 
 
 def _link(address: str) -> str:
-    """Return a link to a source, and a space; nothing if it is not an address of the web."""
+    """Return a Markdown link to a source, followed by a space; an empty string if it is not an http(s) address."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -180,7 +181,7 @@ def _link(address: str) -> str:
 
 
 def _published(publish: Callable[[], Any]) -> UUID | None:
-    """Publish within a flow run; what the server refuses is a warning in its log."""
+    """Publish an artifact of the current flow run; log a warning if the server rejects it."""
     import httpx
     from prefect.context import FlowRunContext
     from prefect.logging import get_run_logger
@@ -188,7 +189,7 @@ def _published(publish: Callable[[], Any]) -> UUID | None:
     if FlowRunContext.get() is None:
         return None
     try:
-        artifact: UUID = publish()  # no coroutine, as in an asynchronous flow
+        artifact: UUID = publish()  # it would be a coroutine in an asynchronous flow
     except httpx.HTTPError as error:
         get_run_logger().warning("an artifact of this run could not be published: %s", error)
         return None

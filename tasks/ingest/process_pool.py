@@ -1,18 +1,19 @@
 """A process pool that survives crashed workers.
 
-A decoder in C can take its whole process with it, and so can the kernel when memory runs out. Each job therefore runs
-in a process that may die: its own job is lost, a new process takes its place, and the other jobs are not affected.
-Processes and not threads, because what a job does between its C calls holds Python's lock (docs/performance.md).
+A C decoder may crash its whole process, and the kernel may kill a process when memory runs out. Therefore jobs run in
+worker processes. If one dies, only its job is lost: a new process replaces it, and the other jobs are not affected.
+Threads would not run in parallel, because jobs hold the global interpreter lock between calls of C functions
+(docs/performance.md).
 
-A decoder may also never come back. A job that takes too long is ended with its process: politely at first, so that a
-program which the job has started ends with it and no half file stays, then by SIGKILL. The time is not read from the
-wall clock, which may be set. In the same way a process ends whose parent was killed: nobody waits for its job any more.
+A decoder may also hang. The process of a job that takes too long is terminated: first by SIGTERM, so that a program
+that the job has started ends and partial files are removed, then by SIGKILL. Times are measured by the monotonic clock,
+because the wall clock may be set. A process whose parent was killed ends in the same way.
 
-The processes are spawned, not forked: they inherit no lock, no connection and no thread. They import the module of the
-function that they are given, and nothing else of the program; that module should be quick to import.
+The processes are spawned, not forked, so they inherit no locks, connections or threads. They import the module of the
+given function and nothing else of the program; that module should be quick to import.
 
-A process that is daemonic may have no children. Dask's workers are, so they do the jobs themselves: each of them is a
-process that may die already, and Dask starts another. One whose job takes too long ends itself.
+Daemonic processes cannot have children. The workers of Dask are daemonic, so they run the jobs themselves: Dask starts
+a new worker when one dies. A Dask worker whose job takes too long exits.
 """
 
 from __future__ import annotations
@@ -35,23 +36,23 @@ from threadpoolctl import threadpool_limits
 
 __all__ = ["WorkerLostError", "WorkerTimeoutError", "run_jobs", "usable_cores", "worker_pool"]
 
-_POLL_SECONDS = 1.0  # how often the jobs' time is looked at
-_GRACE_SECONDS = 3.0  # for an orphan to leave in good order
-_TERMINATED = 128 + signal.SIGTERM  # the exit status of a process that was told to end, as shells give it
+_POLL_SECONDS = 1.0  # interval at which the time limit of jobs is checked
+_GRACE_SECONDS = 3.0  # time for an orphaned process to clean up
+_TERMINATED = 128 + signal.SIGTERM  # exit status of a process that was terminated, as in shells
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
 class WorkerLostError(Exception):
-    """The process that did a job ended before the job did.
+    """A worker process ended before its job was done.
 
     Attributes
     ----------
     signal : int
-        The signal that killed it: 9 as a rule when memory ran out, 6 or 11 from a defect in C; 0 if it left by itself.
+        Signal that killed the process: usually 9 if memory ran out, 6 or 11 for a defect in C code; 0 if it exited.
     status : int
-        The exit status with which it left by itself; 0 also where nobody knows how it ended.
+        Exit status of the process; 0 if it was killed, and if it is not known how it ended.
     """
 
     def __init__(self, exitcode: int = 0) -> None:
@@ -63,18 +64,18 @@ class WorkerLostError(Exception):
 
 
 class WorkerTimeoutError(Exception):
-    """A job took longer than it may; its process was ended."""
+    """A job exceeded its time limit, and its process was terminated."""
 
 
 class _SigintIgnoringProcess(SpawnProcess):
-    """A process that never hears Ctrl-C, which the terminal tells all: not even while it imports its libraries."""
+    """Process that ignores Ctrl-C, which the terminal sends to all processes, even while it imports its libraries."""
 
     def start(self) -> None:
-        heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what is blocked here is blocked there
+        previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the child inherits the signal mask
         try:
             super().start()
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+            signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 class _SigintIgnoringContext(SpawnContext):
@@ -82,11 +83,11 @@ class _SigintIgnoringContext(SpawnContext):
 
 
 class _TerminatedError(BaseException):
-    """Whatever the process does is given up; what it has begun is put in order on the way out."""
+    """The process was terminated; raised within the job so that it cleans up."""
 
 
 def usable_cores() -> int:
-    """Return on how many cores this process may run, by its affinity and the limits of its container."""
+    """Return the number of cores that this process may use, given its CPU affinity and its container's limits."""
     from joblib import cpu_count
 
     return int(cpu_count())
@@ -95,32 +96,33 @@ def usable_cores() -> int:
 def run_jobs(
     function: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int, seconds: float = math.inf
 ) -> Generator[tuple[int, Result | Exception], None, None]:
-    """Do jobs in processes of their own, and yield what became of each as soon as it is known.
+    """Run jobs in worker processes, and yield the outcome of each as soon as it is known.
 
-    When the caller stops listening, or is interrupted, all processes are ended.
+    When the generator is closed or interrupted, all processes are terminated.
 
     Parameters
     ----------
     function : callable
-        Of a module; it, the jobs, the results and its exceptions travel between processes.
+        Function of a module that runs one job. The function, the jobs, the results and the exceptions must be
+        picklable.
     jobs : sequence
-        The jobs.
+        Arguments of the function.
     workers : int
-        Jobs at the same time.
+        Number of jobs that run at the same time.
     seconds : float > 0
-        Most time for a job, from its beginning.
+        Maximum duration of a job, in seconds.
 
     Yields
     ------
     int
-        The number of a job.
+        Index of the job.
     object
-        The function's result, the exception that it raised, a `WorkerLostError` or a `WorkerTimeoutError`.
+        Result of the function, an exception that it raised, a `WorkerLostError` or a `WorkerTimeoutError`.
 
     Raises
     ------
     RuntimeError
-        If no process lives long enough to begin a job.
+        If no process starts successfully.
     """
     if multiprocessing.current_process().daemon:
         yield from _run_jobs_here(function, jobs, seconds)
@@ -133,33 +135,33 @@ def run_jobs(
             for number in left:
                 numbers[pool.schedule(_run_job, args=(function, jobs[number]))] = number
             for future in _finished_or_cancelled(numbers, seconds):
-                # A process that dies between two jobs may break the pool; what it left over is begun anew.
+                # A process that dies between two jobs may break the pool; the remaining jobs go to a new pool.
                 if future.cancelled() or not isinstance(future.exception(), BrokenProcessPool):
                     left.remove(numbers[future])
                     outcome = _outcome(future)
                     yield numbers[future], outcome
         if len(left) == n_left:
             msg = (
-                "the worker processes end before they begin; a script that starts them must do so "
-                'under `if __name__ == "__main__":`, because each of them imports it'
+                "the worker processes ended before they started a job; if a script starts them, it must do so under "
+                '`if __name__ == "__main__":`, because each worker process imports the script'
             )
             raise RuntimeError(msg)
 
 
 @contextmanager
 def worker_pool(function: Callable[..., object], *, workers: int) -> Iterator[ProcessPool]:
-    """Start processes that know a function; end them with the `with` block, whatever they are doing."""
-    # The function comes along so that its libraries are there before they are limited.
+    """Start processes for a function, and terminate them at the end of the `with` block."""
+    # Passing the function imports its libraries before the number of their threads is limited.
     pool = ProcessPool(workers, initializer=_initialize_worker, initargs=(function,), context=_SigintIgnoringContext())
     try:
         yield pool
     finally:
-        pool.stop()  # type: ignore[no-untyped-call]  # Pebble annotates it halfway
+        pool.stop()  # type: ignore[no-untyped-call]  # Pebble annotates it only partly
         pool.join()
 
 
 def _finished_or_cancelled(futures: Collection[Future[Result]], seconds: float) -> Iterator[Future[Result]]:
-    """Yield jobs as they end; those that take too long are cancelled, which ends their processes."""
+    """Yield jobs as they end; cancel jobs that take too long, which terminates their processes."""
     begun: dict[Future[Result], float] = {}
     left = set(futures)
     while left:
@@ -172,9 +174,9 @@ def _finished_or_cancelled(futures: Collection[Future[Result]], seconds: float) 
 
 
 def _run_job(function: Callable[[Job], Result], job: Job) -> Result:
-    """Do a job in a process of its own; one that is told to end meanwhile does so when the job has left in good order.
+    """Run a job in a worker process; on SIGTERM, let the job clean up and then exit.
 
-    Before and after, the pool's own answer is right: it ends at once.
+    Before and after the job, the signal ends the process at once.
     """
     try:
         before = signal.signal(signal.SIGTERM, _raise_terminated)
@@ -189,14 +191,14 @@ def _run_job(function: Callable[[Job], Result], job: Job) -> Result:
 def _run_jobs_here(
     function: Callable[[Job], Result], jobs: Sequence[Job], seconds: float
 ) -> Generator[tuple[int, Result | Exception], None, None]:
-    """Do jobs in this very process, one after the other."""
+    """Run jobs in this process, one after the other."""
     for number, job in enumerate(jobs):
         watchdog = threading.Timer(min(seconds, threading.TIMEOUT_MAX), os._exit, (_TERMINATED,))
         watchdog.daemon = True
         watchdog.start()
         try:
             outcome: Result | Exception = function(job)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is this job's alone
+        except Exception as error:  # noqa: BLE001  an unexpected error must not affect other jobs
             outcome = error
         finally:
             watchdog.cancel()
@@ -204,16 +206,16 @@ def _run_jobs_here(
 
 
 def _initialize_worker(_function: Callable[..., object]) -> None:
-    """Prepare a fresh process; Ctrl-C is the parent's business."""
+    """Prepare a new worker process."""
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    threadpool_limits(1)  # a process a core is enough: BLAS would start as many threads in each
+    threadpool_limits(1)  # one process per core: BLAS would start one thread per core in each process
     silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 2)  # libmpg123 prints its notes on damaged files
+    os.dup2(silence, 2)  # libmpg123 prints warnings about damaged files
     os.close(silence)
 
 
 def _exit_with_parent() -> None:
-    """Wait for the end of the process that started this one, and follow it."""
+    """Wait until the parent process ends, then end this process."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -234,4 +236,4 @@ def _outcome(future: Future[Result]) -> Result | Exception:
         return future.result()
     if isinstance(error, ProcessExpired):
         return WorkerLostError(error.exitcode)
-    return error if isinstance(error, Exception) else WorkerLostError(1)  # sys.exit, of which pebble makes an answer
+    return error if isinstance(error, Exception) else WorkerLostError(1)  # SystemExit, which Pebble returns as a result

@@ -1,10 +1,9 @@
-"""Locks on tracks: which process works on a track, so that two ingests of one home do each track once.
+"""Locks on tracks, so that simultaneous ingests of one home do not process a track twice.
 
-A track's lock is a lock of the operating system on `data/claims/<key>.lock`. It ends with its process, however that
-happens, so there is never a stale one, and no number of a process is needed: on a home that several machines share
-(NFS), the locks are held by its server, and those of another machine count and end like our own. A lock's file is
-removed while the lock is still held; the files of processes that were killed are removed by the next one that locks a
-track.
+The lock of a track is a file lock of the operating system on `data/claims/<key>.lock`. It is released when its process
+ends, so locks never become stale and no process ID is stored. If several machines share a home over NFS, the server
+holds the locks, and they work between machines, too. The file is removed while the lock is still held. Files that
+killed processes left behind are removed by the next process that locks a track.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ __all__ = ["locked_tracks"]
 
 @contextmanager
 def locked_tracks(corpus: Corpus, keys: Iterable[str], *, wait: bool = False) -> Iterator[frozenset[str]]:
-    """Lock tracks for the length of a `with` block.
+    """Lock tracks for the duration of a `with` block.
 
     Parameters
     ----------
     corpus : Corpus
-        Whose tracks.
+        Corpus of the tracks.
     keys : iterable of str
-        The tracks that are wanted.
+        Keys of the tracks to lock.
     wait : bool
-        Wait for those that another process works on. All processes take them in the same order, so none waits for
-        ever; but hold no other lock meanwhile.
+        Whether to wait for tracks that another process has locked. Locks are acquired in a fixed order, which prevents
+        deadlocks as long as the caller holds no other lock.
 
     Yields
     ------
     frozenset of str
-        The keys of the tracks that are ours; with `wait`, all of them.
+        Keys of the tracks that were locked; with `wait`, all of them.
     """
     corpus.track_locks_path.mkdir(parents=True, exist_ok=True)
     _remove_stale_files(corpus)
@@ -46,7 +45,7 @@ def locked_tracks(corpus: Corpus, keys: Iterable[str], *, wait: bool = False) ->
 
 
 def _remove_stale_files(corpus: Corpus) -> None:
-    """Remove the files that nobody holds."""
+    """Remove lock files that no process holds."""
     for path in corpus.track_locks_path.glob("*.lock"):
         lock = FileLock(path, timeout=0, thread_local=False)
         with suppress(Timeout):
@@ -65,6 +64,6 @@ def _locked(corpus: Corpus, key: str, held: ExitStack, *, wait: bool) -> bool:
 
 
 def _release(lock: FileLock) -> None:
-    # Removed while it is still held: whoever waits on the old file sees that it has no name any more, and begins anew.
+    # Remove the file before the release: a process that waits for it notices the removal, and tries again.
     Path(lock.lock_file).unlink(missing_ok=True)
     lock.release()

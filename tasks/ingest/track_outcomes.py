@@ -1,4 +1,4 @@
-"""Track outcomes: recording what became of a track; `tasks.ingest.failures.retries` decides when it is retried."""
+"""Records of the outcome of each track; `tasks.ingest.failures.retries` determines when a failed track is retried."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ from tasks.store.tracks import Failure, Track, TrackRecord
 __all__ = ["record_done", "record_failure", "record_skipped", "unwritten_record", "without_retry_advice"]
 
 _SAME_SECONDS = 0.05
-_LASTS = " It was so before: only --retry-failed asks for it again."
-# What helps against a failure that may pass, as `tasks.ingest.failures.rules` and `songform.audio.stream` end their
-# sentences.
-_ONCE_MORE = re.compile(rf"[;,] (?:{TRY_AGAIN}|fetch it again)$")
+_NOT_RETRIED = " It failed in the same way before and is not retried automatically; use --retry-failed."
+# The fix of a temporary failure, with which messages of `tasks.ingest.failures.rules` and `songform.audio.stream` end.
+_RETRY_ADVICE = re.compile(rf"[;,] (?:{TRY_AGAIN}|fetch it again)$")
 
 
 def record_done(
     corpus: Corpus, track: Track, *, duration: float, sha256: str, decoder: str, files: list[Path]
 ) -> TrackRecord:
-    """Write down that a track's features stand.
+    """Record that the features of a track were extracted.
 
     Parameters
     ----------
     corpus : Corpus
-        Where to.
+        Corpus that holds the record.
     track : Track
         The track.
     duration : float
-        As measured, in seconds.
-    sha256, decoder : str
-        Of the audio file, and who decoded it.
+        Measured length of the track, in seconds.
+    sha256 : str
+        SHA-256 of the audio file.
+    decoder : str
+        Name and version of the decoder.
     files : list of Path
-        The files made, under `data/`; those that the record already named stay named.
+        The new files, in `data/`. Files that the record already lists stay listed.
     """
     known = corpus.record(track.key)
     sizes = {corpus.relative(path): path.stat().st_size for path in files}
@@ -66,42 +67,43 @@ def record_failure(
     spent: float | None = None,
     now: datetime | None = None,
 ) -> TrackRecord:
-    """Write down that a track failed, how often it was tried, and when it is tried again.
+    """Record that a track failed, the number of attempts, and the time of the next attempt.
 
-    A track that has features, by other settings, stays `done` beside its error: a failed refresh takes nothing away.
+    A track that already has features, made with other settings, stays `done` and keeps its files.
 
     Parameters
     ----------
     corpus : Corpus
-        Where to.
+        Corpus that holds the record.
     track : Track
         The track.
     error : TrackError
-        Why.
+        The failure.
     settings : DownloadSettings
-        How long to wait.
+        Settings with the retry delays.
     attempted : bool
-        Whether it counts as a download that was tried.
+        Whether the failure counts as a download attempt.
     first_attempt : bool
-        Whether it is the first of this ingest: a file that is as short as it was on an earlier ingest is that long.
+        Whether this is the first attempt of the ingest. If its download is as short as that of an earlier ingest, the
+        track really has this length, and the failure is permanent.
     spent : float, optional
-        Seconds that the attempts of this ingest took.
+        Duration of the attempts of this ingest, in seconds.
     now : datetime, optional
-        The time, with its zone; the clock's if left out.
+        Current time, with its time zone. Default: the system clock.
 
     Returns
     -------
     TrackRecord
-        Its error may have another class than the one given: what repeats itself lasts.
+        The record. The class of its error is `error.repeated` if the track failed in the same way before.
 
     Raises
     ------
     CorpusError
-        If not even that can be written: then no track's outcome can.
+        If the record cannot be written.
     """
     known, now = corpus.record(track.key), now or _now()
     attempts = (known.attempts if known else 0) + int(attempted)
-    failure = _judged(known, error, first_attempt=first_attempt)
+    failure = _failure_to_record(known, error, first_attempt=first_attempt)
     wait = seconds_until_retry(failure.failure, error, attempts=attempts, settings=settings)
     news = {
         "error": failure,
@@ -122,20 +124,20 @@ def record_failure(
 def record_skipped(
     corpus: Corpus, track: Track, *, until: datetime, reason: str, now: datetime | None = None
 ) -> TrackRecord:
-    """Write down that a track was never asked for, because its host is left alone.
+    """Record that a track was not downloaded because requests to its host are paused.
 
     Parameters
     ----------
     corpus : Corpus
-        Where to.
+        Corpus that holds the record.
     track : Track
-        The track. If it was ever asked for, its record says more than this one would, and stays.
+        The track. A record of an earlier download attempt is kept, because it contains more information.
     until : datetime
-        The end of the host's pause, with its zone.
+        End of the host's pause, with its time zone.
     reason : str
-        A sentence.
+        Reason for the pause, as a sentence.
     now : datetime, optional
-        The time, with its zone; the clock's if left out.
+        Current time, with its time zone. Default: the system clock.
     """
     known = corpus.record(track.key)
     if known is not None and known.status != "skipped":
@@ -152,21 +154,21 @@ def record_skipped(
 
 
 def without_retry_advice(message: str) -> str:
-    """Return a message without what is said of another attempt, which is not true of every time, or of every track."""
-    return _ONCE_MORE.sub("", message.removesuffix(_LASTS).rstrip("."))
+    """Return a message without its advice on retrying, which does not apply to local files and repeated failures."""
+    return _RETRY_ADVICE.sub("", message.removesuffix(_NOT_RETRIED).rstrip("."))
 
 
 def unwritten_record(track: Track, error: TrackError) -> TrackRecord:
-    """Return the record of a failure that could not be written down."""
+    """Return a record for a failure whose own record could not be written."""
     failure = Failure(failure=error.failure, message=str(error))
     return TrackRecord(**_plain(track), status="failed", error=failure, updated_at=_written(_now()))
 
 
-def _judged(known: TrackRecord | None, error: TrackError, *, first_attempt: bool) -> Failure:
-    """Return the failure, with the class that it has when it is met again."""
+def _failure_to_record(known: TrackRecord | None, error: TrackError, *, first_attempt: bool) -> Failure:
+    """Return the failure; if the track failed in the same way before, with the class for repeated failures."""
     if error.repeated is None or known is None or not _is_same(known, error, first_attempt=first_attempt):
         return Failure(failure=error.failure, message=str(error))
-    return Failure(failure=error.repeated, message=f"{without_retry_advice(str(error))}.{_LASTS}")
+    return Failure(failure=error.repeated, message=f"{without_retry_advice(str(error))}.{_NOT_RETRIED}")
 
 
 def _is_same(known: TrackRecord, error: TrackError, *, first_attempt: bool) -> bool:
@@ -184,7 +186,10 @@ def _save(corpus: Corpus, record: TrackRecord) -> None:
     try:
         corpus.save_record(record)
     except OSError as error:
-        msg = f"{corpus.data} cannot be written ({error.strerror or error}); make room or mend the permissions"
+        msg = (
+            f"{corpus.data} cannot be written ({error.strerror or error}); "
+            "free some disk space or fix the folder's permissions"
+        )
         raise CorpusError(msg) from error
 
 

@@ -1,1 +1,1 @@
-"""Reports of a song's form: JSON, exports, pictures, pages and sonification."""
+"""Reports of songs: JSON, exports, pictures, pages and sonification."""

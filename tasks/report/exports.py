@@ -1,4 +1,4 @@
-"""Exports: a report in the formats that others read, beside its JSON."""
+"""Exports of a report to the label formats of other programs."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ __all__ = ["export_paths", "write_exports"]
 
 
 def export_paths(report: Path) -> list[Path]:
-    """Return where the exports of a report lie: beside it, in the order of `WRITERS`."""
+    """Return the paths of a report's exports: in the folder of the report, in the order of `WRITERS`."""
     return [report.with_suffix(suffix) for suffix in WRITERS]
 
 
 def write_exports(report: Path, document: Mapping[str, Any]) -> None:
-    """Write a report in every format, each file whole or not at all.
+    """Write a report in each format, each file atomically.
 
     Parameters
     ----------
     report : Path
-        Where the report itself lies, or will lie: as JSON.
+        Path of the JSON report, which need not exist yet.
     document : dict
-        The report.
+        Content of the report.
     """
-    model = document["model"]["id"]  # not its address, which means this model in this home alone
+    model = document["model"]["id"]  # not its address, which is only meaningful in this home
     annotation = report_annotation(document, annotator=f"songform model {model}", tool=f"songform {__version__}")
     for path, write in zip(export_paths(report), WRITERS.values(), strict=True):
         with atomic_path(path) as temporary:

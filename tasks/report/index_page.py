@@ -1,4 +1,4 @@
-"""Index page: a page over all songs whose form a model told, beside their reports."""
+"""Index page: a list of all songs that a model has analyzed, in the folder of their reports."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ __all__ = ["Index", "write_index"]
 
 @dataclass(frozen=True)
 class Index:
-    """What became of an index.
+    """Result of writing an index page.
 
     Parameters
     ----------
     path : Path
-        The page.
+        Path of the page.
     songs : list of dict
-        For each song `key`, `title`, `duration`, `confidence` (its mean), `lowest_confidence`, and `page`, the path of
-        its own page or None.
+        For each song `key`, `title`, `duration`, `confidence` (the mean), `lowest_confidence`, and `page`, the path of
+        the song's page or None.
     left : int
-        Songs of the corpus that this model was not asked about yet.
+        Number of songs of the corpus that this model has not analyzed yet.
     problems : list of str
-        A sentence for each report that cannot be read.
+        One sentence per report that cannot be read.
     """
 
     path: Path
@@ -49,9 +49,9 @@ def write_index(home: Path, model: ModelInfo) -> Index:
     Parameters
     ----------
     home : Path
-        The corpus's home.
+        Path of the home.
     model : ModelInfo
-        Whose reports.
+        Model whose reports are listed.
 
     Raises
     ------
@@ -65,10 +65,8 @@ def write_index(home: Path, model: ModelInfo) -> Index:
     if not found and problems:
         raise CorpusError(problems_message("none of the reports can be read", problems))
     if not found:
-        whose = f"the model {model.uri}" if model.uri else "states of its own"
-        raise CorpusError(
-            f"no song in {home} was analysed by {whose} yet; tell the form of some: songform analyze SOURCE"
-        )
+        whose = f"the model {model.uri}" if model.uri else "states fitted on the song itself"
+        raise CorpusError(f"no song in {home} was analyzed with {whose} yet; analyze some with songform analyze SOURCE")
     path = folder / "index.html"
     with atomic_path(path) as temporary:
         temporary.write_text(index_page([entry for _, entry in found], model=model.name), encoding="utf-8")
@@ -79,7 +77,7 @@ def write_index(home: Path, model: ModelInfo) -> Index:
 
 
 def _read(path: Path, problems: list[str]) -> tuple[str, SongEntry] | None:
-    """Read what the index needs of a report."""
+    """Return the key and the index entry of a report; if it cannot be read, add a problem and return None."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         segments = _segments(report)
@@ -97,7 +95,7 @@ def _segments(report: dict[str, Any]) -> list[Segment]:
     Raises
     ------
     ValueError
-        If there are none, or one has impossible times or an impossible confidence.
+        If there are none, or one has an invalid time, confidence or state.
     """
     segments = [Segment(**segment) for segment in report["segments"]]
     if not segments:
@@ -105,7 +103,7 @@ def _segments(report: dict[str, Any]) -> list[Segment]:
     for number, segment in enumerate(segments, start=1):
         is_valid = 0 <= segment.start < segment.end < math.inf and math.isfinite(segment.confidence)
         if not is_valid or not isinstance(segment.state, str):
-            raise ValueError(f"its segment {number} has impossible values")
+            raise ValueError(f"its segment {number} has invalid values")
     return segments
 
 

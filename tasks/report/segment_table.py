@@ -1,8 +1,8 @@
-"""The table of all segments, kept up to date: `data/segments.parquet`.
+"""Table of the segments of all songs: `data/segments.parquet`.
 
-An analysis replaces the rows of its own songs. The table is written anew for some hundred songs at a time: with
-200,000 rows, of 10,000 songs, that takes half a second. Two processes take turns; a reader sees the old table or the
-new one.
+An analysis replaces the rows of its songs. The whole table is rewritten once for every 250 songs; with 200,000 rows, of
+10,000 songs, that takes half a second. A lock keeps two processes from writing at once, and the file is replaced
+atomically, so that readers always see a complete table.
 """
 
 from __future__ import annotations
@@ -25,55 +25,55 @@ from tasks.store.tables import read_features, read_table, write_table
 __all__ = ["BATCH", "collect_segments"]
 
 BATCH = 250
-"""Songs whose rows are held in memory before they go into the table: 10 MB."""
+"""Number of songs whose rows are held in memory before they are written to the table: 10 MB."""
 
 
 @task(cache_policy=NO_CACHE)
 def collect_segments(home: Path, reports: Sequence[dict[str, Any]], settings: Settings) -> Path:
-    """Bring the table of segments up to date; return where it lies.
+    """Update the table of segments with some reports; return its path.
 
     Parameters
     ----------
     home : Path
-        The corpus's home.
+        Path of the home.
     reports : sequence of dict
-        Reports of tracks whose features stand.
+        Reports of tracks whose features exist.
     settings : Settings
         All settings.
 
     Raises
     ------
     CorpusError
-        If the table that stands is none.
+        If the existing file is not a table of segments.
     """
     corpus = Corpus(home)
     for first in range(0, len(reports), BATCH):
         batch = reports[first : first + BATCH]
-        _put(
+        _update_table(
             corpus, [segment_rows(report, read_features(corpus, report["track"]["key"], settings)) for report in batch]
         )
     return corpus.segments_path
 
 
-def _put(corpus: Corpus, rows: Sequence[pa.Table]) -> None:
+def _update_table(corpus: Corpus, rows: Sequence[pa.Table]) -> None:
     with FileLock(corpus.data / ".segments.lock"):
-        known = _standing(corpus.segments_path)
+        known = _existing_table(corpus.segments_path)
         table = replaced_rows(known, rows)
         if known is None or not table.equals(known):
             write_table(corpus.segments_path, table)
 
 
-def _standing(path: Path) -> pa.Table | None:
+def _existing_table(path: Path) -> pa.Table | None:
     if not path.exists():
         return None
     try:
         table = read_table(path)
     except CorpusError as error:
-        raise CorpusError(_mend(path)) from error
+        raise CorpusError(_not_a_table(path)) from error
     if not set(FACTS.names) <= set(table.column_names):
-        raise CorpusError(_mend(path))
+        raise CorpusError(_not_a_table(path))
     return table
 
 
-def _mend(path: Path) -> str:
-    return f"{path} is no table of segments; delete it, and analyze the songs again that shall be in it"
+def _not_a_table(path: Path) -> str:
+    return f"{path} is not a table of segments; delete it, then analyze its songs again"

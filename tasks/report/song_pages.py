@@ -1,7 +1,7 @@
-"""Pages: a song's page beside its report, with the song's sound in it, beside it, or not at all.
+"""Page of a song, in the folder of its report; the audio is embedded in it, lies next to it, or is omitted.
 
-A page says in its head what it is made of. One that stands and says the same is left alone: what that costs is the
-reading of its first bytes.
+The head of a page contains a stamp, a digest of everything that the page is made from. A page whose stamp is up to date
+is not written again; to find that out, only its first bytes are read.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ PLAYABLE = {
     ".flac": "audio/flac",
     ".wav": "audio/wav",
 }
-"""What browsers play, by the file's suffix."""
+"""MIME types of audio that browsers can play, by the suffix of the file."""
 
-_HEAD = 4096  # bytes, in which the stamp is found
+_HEAD = 4096  # number of bytes that contain the stamp
 
 
 def write_song_page(
@@ -62,26 +62,26 @@ def write_song_page(
     document: dict[str, Any],
     model: ModelInfo,
 ) -> Path:
-    """Write a song's page, unless it stands; return its path.
+    """Write the page of a song, unless it is up to date; return its path.
 
     Parameters
     ----------
     folder : Path
-        Where the report lies.
+        Folder of the report.
     home : Path
-        The corpus's home, in which the audio may have been kept.
+        Path of the home, in which the audio may have been kept.
     record : TrackRecord
-        The track.
-    settings : Settings
-        All settings; `report` says what becomes of the sound.
+        Record of the track.
     features, overview : pd.DataFrame, Overview
-        The song's.
+        Features and overview of the song.
+    settings : Settings
+        All settings; the section `report` determines where the audio goes.
     bundle, form : Bundle, Form
-        The model and what it says of the song.
+        The model, and the form of the song by this model.
     document : dict
-        The report: with the sound, all that the page is made of.
+        Content of the report. Together with the audio, it determines the content of the page.
     model : ModelInfo
-        Of the bundle.
+        Address and ids of the model.
     """
     path = folder / f"{record.key}.html"
     audio, silence = _audio_file(Corpus(home), record, settings)
@@ -111,13 +111,13 @@ def write_song_page(
 
 
 def _context(features: pd.DataFrame, overview: Overview, bundle: Bundle) -> pd.DataFrame:
-    """Return the context descriptors, energy and novelty from moment to moment."""
+    """Return the context descriptors, the energy and the novelty of the song as time series."""
     model = bundle.states
     return context_curves(features[list(bundle.columns)], overview, sr=model.sr, hop_length=model.hop_length)
 
 
 def _stamp(path: Path) -> str | None:
-    """Return what a page says it is made of, or None if there is no page."""
+    """Return the stamp of a page, or None if there is no page."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD).decode("utf-8", "replace")
@@ -127,24 +127,27 @@ def _stamp(path: Path) -> str | None:
 
 
 def _audio_file(corpus: Corpus, record: TrackRecord, settings: Settings) -> tuple[Path | None, str]:
-    """Return the song's audio file if the page can play it, else why it cannot, and what can be done."""
+    """Return the audio file of a song if the page can play it, else a note that says why not and how to fix it."""
     if settings.report.audio == "none":
-        return None, "No sound: report.audio is none. Analyze the song with --set report.audio=embed to hear it here."
+        return None, (
+            "No sound: the setting report.audio is none. To hear the song here, analyze it again with "
+            "--set report.audio=embed."
+        )
     path = Path(record.path) if record.path else corpus.kept_audio(record.key, settings.audio.encoding)
     if path is None:
         return None, (
-            "No sound: the audio was deleted once it was measured. What is ingested with --set audio.keep=true can be "
-            f"heard here; for this song, delete data/tracks/{record.key}.json first."
+            "No sound: the audio was deleted after its features were extracted. To hear it here, delete "
+            f"data/tracks/{record.key}.json and analyze the song again with --set audio.keep=true."
         )
     if not path.is_file():
-        return None, f"No sound: {path.name} is not where it was when the song was analysed."
+        return None, f"No sound: {path.name} was moved or deleted after the song was ingested."
     if path.suffix.lower() not in PLAYABLE:
         return None, f"No sound: browsers do not play {path.suffix.lower() or 'such'} files."
     return path, ""
 
 
 def _identity(audio: Path | None) -> list[Any]:
-    """Return by what a file is known to be the same, without reading it."""
+    """Return facts that identify an audio file without reading it: its suffix, size and modification time."""
     if audio is None:
         return []
     about = audio.stat()
@@ -157,7 +160,7 @@ def _is_embedded(audio: Path, settings: Settings) -> bool:
 
 
 def _sound(audio: Path | None, beside: Path | None, silence: str) -> Sound:
-    """Return how the page plays the song; what shall lie beside it is put there."""
+    """Return how the page plays the song; if the audio lies next to the page, put it there."""
     from songform.pages.song import Sound
 
     if audio is None:
@@ -173,5 +176,5 @@ def _sound(audio: Path | None, beside: Path | None, silence: str) -> Sound:
 def _linked_or_copied(source: Path, target: Path) -> None:
     try:
         target.hardlink_to(source)
-    except OSError:  # another disk, or one that knows no links
+    except OSError:  # another disk, or one without hard links
         shutil.copyfile(source, target)

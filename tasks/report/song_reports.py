@@ -1,4 +1,4 @@
-"""Reporting: a track's form, as JSON, in the formats of others, in pictures and on a page."""
+"""Reports of tracks: JSON, exports, pictures and a page."""
 
 from __future__ import annotations
 
@@ -41,24 +41,35 @@ PICTURES = ("waveform", "rms", "spectrogram", "features", "mfcc", "bandwidth", "
 def report_tracks(
     home: Path, keys: Sequence[str], settings: Settings, model: ModelInfo, *, out: Path | None, n_tracks: int
 ) -> list[dict[str, Any]]:
-    """Write the report of each track; return them, each with the path of its JSON as `path`.
-
-    A song of several that is too short for states of its own has only its key and an `error`.
+    """Write the report of each track, and return the reports.
 
     Parameters
     ----------
     home : Path
-        The corpus's home.
+        Path of the home.
     keys : sequence of str
-        Tracks whose features stand.
+        Keys of tracks whose features exist.
     settings : Settings
         All settings.
     model : ModelInfo
-        Whose bundle lies in the corpus, or `OWN_MODEL`.
+        A model whose bundle is in the corpus, or `OWN_MODEL`.
     out : Path, optional
-        Another folder for the files.
+        Folder for the files. By default the model's folder in `data/reports`.
     n_tracks : int
-        Number of keys, for the task run's name.
+        Number of keys, for the name of the task run.
+
+    Returns
+    -------
+    list of dict
+        Each report, with the path of its JSON file as `path`. If there are several songs and one of them is too short
+        to fit states on, its entry has only the key of the track and an `error`.
+
+    Raises
+    ------
+    CorpusError
+        If there is no record of a track.
+    ModelError
+        If the bundle cannot be used with these settings, or the only song is too short to fit states on.
     """
     corpus = Corpus(home)
     bundle = None if model == OWN_MODEL else Bundle.load(corpus.bundle_path(model.model_id))
@@ -68,7 +79,7 @@ def report_tracks(
     for count, key in enumerate(keys, start=1):
         record = corpus.record(key)
         if record is None:
-            raise CorpusError(f"the corpus knows no track {key}; bring it in with songform ingest")
+            raise CorpusError(f"there is no track {key} in the corpus; ingest it with songform ingest")
         song = _Song(record, read_features(corpus, key, settings), read_overview(corpus, key, settings), settings)
         try:
             reports.append(_report(corpus, song, model, bundle, out or corpus.report_path(model.model_id, "")))
@@ -82,7 +93,7 @@ def report_tracks(
 
 @dataclass(frozen=True)
 class _Song:
-    """A track as the report needs it."""
+    """A track, its tables and the settings."""
 
     record: TrackRecord
     features: pd.DataFrame
@@ -91,7 +102,7 @@ class _Song:
 
 
 def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None, folder: Path) -> dict[str, Any]:
-    """Write one report, unless it stands."""
+    """Write the report of one song, unless it is up to date."""
     key = song.record.key
     bundle = bundle or _own_bundle(song)
     form = bundle.form(song.features, song.overview, song.record.duration or 0.0)
@@ -132,9 +143,10 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form) -> dict
 
 
 def _versions() -> dict[str, int]:
-    """Return the later versions of what a report is made by: a report of older code does not have them, and is redone.
+    """Return the versions other than 1 of the modules that make a report.
 
-    Its segments are computed each time and compared anyway; pictures and exports are not.
+    They are part of the report, so that pictures and exports made by older code are made again. Segments need no
+    version for that, because they are computed and compared each time.
     """
     return later_versions(
         boundaries=boundaries.VERSION,
@@ -145,14 +157,14 @@ def _versions() -> dict[str, int]:
 
 
 def _check_settings(bundle: Bundle, settings: Settings) -> None:
-    """See that the features are made as those that the model was trained on."""
+    """Check that features are computed with the same settings as in the training of the model."""
     for section in ("frames", "features"):
         for name, value in settings.model_dump(mode="json")[section].items():
             trained = bundle.settings.get(section, {}).get(name, value)
             if trained != value:
                 msg = (
-                    f"the model was trained with {section}.{name} = {trained}, but this call has {value}; "
-                    "set it so, or train a model with this one"
+                    f"the model was trained with {section}.{name} = {trained}, but the setting is {value} now; "
+                    f"use --set {section}.{name}={trained}, or train another model with songform train"
                 )
                 raise ModelError(msg)
 
@@ -164,7 +176,7 @@ def _own_bundle(song: _Song) -> Bundle:
     try:
         states = states_by_settings([units], song.settings)
     except ParameterError as error:
-        raise ModelError(f"{song.record.title} cannot be analysed without a trained model: {error}") from error
+        raise ModelError(f"{song.record.title} cannot be analyzed without a trained model: {error}") from error
     return Bundle(states, None, 0.0, tuple(song.features.columns))
 
 

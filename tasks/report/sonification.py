@@ -1,8 +1,8 @@
-"""Sonification: a song with its segments made audible, beside its report.
+"""Sonification of a song and its segments, as a FLAC file in the folder of its report.
 
-The song is read from where it lies, block by block at its own sampling rate, and written as FLAC, one channel. What is
-kept of a song after its ingest does not sound: the audio must be a local file, or have been kept (`audio.keep`). A file
-that stands says in its comment what it was made of, and is not made again.
+The audio is read block by block and written as mono FLAC at its own sampling rate. It cannot be recovered from the
+features, so the song must be a local file, or its audio must have been kept (`audio.keep`). The comment of a FLAC file
+contains a digest of everything that it was made from; a file that is up to date is not made again.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ __all__ = ["sonify_tracks"]
 def sonify_tracks(
     home: Path, reports: Sequence[dict[str, Any]], settings: Settings
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Write each song with clicks and tones; return the reports and a sentence for each song without sound.
+    """Write the sonification of each song: the song with clicks and tones that mark its segments.
 
     Parameters
     ----------
     home : Path
-        The corpus's home.
+        Path of the home.
     reports : sequence of dict
-        With the `path` of each.
+        Reports, each with its `path`.
     settings : Settings
-        All settings: `audio` says which audio was kept.
+        All settings; the section `audio` determines where kept audio is looked for.
 
     Returns
     -------
     reports : list of dict
-        Each song that could be heard has the path of its file as `sonified`.
+        The reports; those of sonified songs have the path of the FLAC file as `sonified`.
     problems : list of str
-        Why others could not, and what to do.
+        One sentence per song that could not be sonified: why, and how to fix it.
     """
     corpus = Corpus(home)
     heard: list[dict[str, Any]] = []
@@ -68,7 +68,7 @@ def sonify_tracks(
 def _sonified(corpus: Corpus, report: dict[str, Any], settings: Settings) -> Path:
     record = corpus.record(report["track"]["key"])
     if record is None:
-        raise TrackError("its record is gone; ingest it again")
+        raise TrackError("its record is missing; ingest it again")
     segments = [Segment(**segment) for segment in report["segments"]]
     target = Path(report["path"]).with_suffix(".sonified.flac")
     made_of = f"songform {digest([VERSION, record.audio_sha256, segments])}"
@@ -100,11 +100,11 @@ def _write(target: Path, source: Path, record: TrackRecord, segments: list[Segme
             file.write(sonified(block, audio.sr, segments, offset=offset))
             offset += len(block)
         if record.audio_sha256 not in (None, audio.sha256):
-            raise TrackError(f"{source} was changed since it was ingested; ingest it again, as another song")
+            raise TrackError(f"{source} was changed after it was ingested; ingest it again, as a new track")
 
 
 def _comment(path: Path) -> str | None:
-    """Return what a file says it was made of; None if it is not there, or none of ours."""
+    """Return the comment of a FLAC file, or None if there is no such file or it is not an audio file."""
     if not path.is_file():
         return None
     try:
@@ -118,4 +118,4 @@ def _ffmpeg_or_none() -> str | None:
     try:
         return find_ffmpeg()
     except TrackError:
-        return None  # a song that needs it says so
+        return None  # only some formats need it; reading one of them raises an error

@@ -1,1 +1,1 @@
-"""The files of a home: where they are, and how they are written whole."""
+"""Files of a home: their paths, their content, and atomic writes."""

@@ -1,16 +1,16 @@
-"""Files that are written whole or not at all.
+"""Atomic writes, and removal of stale temporary files.
 
-A file is written beside its target under a temporary name, flushed to disk and renamed: after a power cut there is the
-old file, the new one, or none, but never half of one.
+A file is written under a temporary name in the folder of its target, flushed to disk and then renamed. After a power
+cut, the folder holds the old file, the new file or neither, but never a partial one.
 
-The temporary name contains the process and the machine: ``.<target>.<process>-<machine>.<word>.tmp``. The number of a
-process has a meaning on its own machine only, and several machines may share a home. So files left by a process of this
-machine are removed as soon as that process has ended, and files left by another machine when they are two days old:
-nothing that songform writes takes that long. Ages are measured by the clock of the disk, which may be that of another
-machine: a file that has just been created there is the reference.
+A temporary name contains the process id and the machine id: ``.<target>.<process>-<machine>.<word>.tmp``. Several
+machines may share a home, and a process id is only meaningful on its own machine. Files left by a process of this
+machine are removed once that process has ended. Files left by another machine are removed when they are two days old,
+because no write of songform takes that long. Ages are measured by the clock of the disk, which may belong to another
+machine: the modification time of a newly created file is the current time.
 
-A machine is identified by its name, by the id that its system was given when it was installed, and by its process
-namespace, because each container counts its own processes. None of these changes on a restart.
+The machine id is a hash of the host name, the system's id from its installation, and the process namespace (each
+container numbers its own processes). None of these changes on a restart.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from typing import Any
 
 __all__ = ["atomic_path", "machine", "moved", "remove_stale_temporaries", "temporary_path", "write_json"]
 
-MAX_AGE_SECONDS = 2 * 86_400.0  # for what another machine has begun
+MAX_AGE_SECONDS = 2 * 86_400.0  # of temporary files of other machines
 
 _NAME = re.compile(r"\..*\.(\d{1,20})(?:-([0-9a-f]{8}))?\.[^.]*\.tmp", re.DOTALL)
-_SYSTEM_ID = Path("/etc/machine-id")  # systemd's, the same from one start to the next; see machine-id(5)
+_SYSTEM_ID = Path("/etc/machine-id")  # systemd's, unchanged by restarts; see machine-id(5)
 _PROCESSES = Path("/proc/self/ns/pid")  # Linux; see pid_namespaces(7)
 
 
 @cache
 def machine() -> str:
-    """Return eight hex digits that stand for this machine, as far as processes are concerned."""
+    """Return the id of this machine and its process namespace: eight hex digits."""
     known = [socket.gethostname(), "", ""]
     with suppress(OSError):
         known[1] = _SYSTEM_ID.read_text(encoding="utf-8").strip()
@@ -49,43 +49,44 @@ def machine() -> str:
 
 
 def temporary_path(target: Path, word: str | None = None) -> Path:
-    """Return a path beside a target for what will become it.
+    """Return a temporary path in the folder of a target.
 
     Parameters
     ----------
     target : Path
-        The file or folder.
+        Path of the file or folder that the temporary one will be renamed to.
     word : str, optional
-        What is done, without dots: the path is the same for all of this process. Left out, it is never the same again.
+        Last part of the name, without dots. Within one process, the same word gives the same path. By default the word
+        is random, so that each call returns a new path.
     """
     return target.with_name(f".{target.name}.{os.getpid()}-{machine()}.{word or secrets.token_hex(4)}.tmp")
 
 
 def remove_stale_temporaries(folder: Path, *, now: float) -> None:
-    """Remove the temporary files and folders below a folder that nobody works on.
+    """Remove the temporary files and folders that no process uses any more.
 
     Parameters
     ----------
     folder : Path
-        It is looked through as a whole, while others may write and remove there.
+        Folder to search, with all its subfolders. Other processes may write and remove files in it meanwhile.
     now : float
-        The time of the disk, in s since 1970: that of a file which has just been made there.
+        Current time by the clock of the disk, in seconds since 1970: the modification time of a new file.
     """
     for path in list(_temporaries(folder)):
-        if _is_left(path, now):
-            shutil.rmtree(path, ignore_errors=True)  # says nothing of a file, nor of what is gone already
+        if _is_stale(path, now):
+            shutil.rmtree(path, ignore_errors=True)  # does nothing if the path is a file or has been removed
             with suppress(OSError):
                 path.unlink()
 
 
 def _temporaries(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):  # what vanishes meanwhile is passed over
+    for place, folders, files in os.walk(folder):  # skips folders that are removed meanwhile
         found = [name for name in (*folders, *files) if name.startswith(".") and name.endswith(".tmp")]
         folders[:] = [name for name in folders if name not in found]
         yield from (Path(place, name) for name in found)
 
 
-def _is_left(path: Path, now: float) -> bool:
+def _is_stale(path: Path, now: float) -> bool:
     owner = _NAME.fullmatch(path.name)
     if owner is None:
         return True
@@ -96,7 +97,7 @@ def _is_left(path: Path, now: float) -> bool:
 
 
 def _latest_change(path: Path) -> float:
-    """Return when a file, or anything in a folder, was changed last, in s since 1970."""
+    """Return the latest modification time of a file, or of a folder and its files, in seconds since 1970."""
     places = [path, *(Path(place, name) for place, _, files in os.walk(path) for name in files)]
     latest = 0.0
     for place in places:
@@ -117,23 +118,24 @@ def _is_alive(pid: int) -> bool:
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside the target; rename it to the target when the block ends well.
+    """Write a file atomically: yield a temporary path, and rename it to the target when the `with` block ends.
 
-    The file is flushed to disk before the rename, and the folder after it. If the block raises, nothing is left.
+    The file is flushed to disk before it is renamed, and the folder afterwards. If the block raises, the temporary file
+    is removed and the target stays as it was.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_path(target)
     try:
         yield temporary
         _fsync(temporary)
-        os.replace(temporary, target)  # noqa: PTH105  the call whose atomicity POSIX promises, by its own name
+        os.replace(temporary, target)  # noqa: PTH105  the call that POSIX defines as atomic
         _fsync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def moved(source: Path, target: Path) -> Path:
-    """Move a file within one disk so that it is there even after a power cut; return the target."""
+    """Move a file within one disk, flush the move to disk, and return the target."""
     target.parent.mkdir(parents=True, exist_ok=True)
     _fsync(source)
     os.replace(source, target)  # noqa: PTH105  as above
@@ -142,7 +144,7 @@ def moved(source: Path, target: Path) -> Path:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON document whole or not at all."""
+    """Write a JSON document atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 

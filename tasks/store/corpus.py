@@ -1,26 +1,26 @@
-"""The corpus: the path of every file below the home, and the records of the tracks.
+"""The corpus: paths of all files of a home, and the records of the tracks.
 
-`Corpus` is the only place that knows these paths::
+`Corpus` is the only class that defines these paths::
 
     data/tracks/<key>.json                  the record of a track
-    data/incoming/<encoding>/<key>.*        downloaded audio that waits for its features, e.g. mp3-192/<key>.mp3
-    data/audio/<encoding>/<key>.*           downloaded audio, if `audio.keep`
-    data/features/<config>/<key>.parquet    38 features a frame
-    data/overview/<config>/<key>.parquet    all that later steps want of the sound
-    data/states/<model>/                    a state model, and each track's states by it
-    data/bundles/<bundle>/                  a trained model, whole
-    data/composed/<config>/<name>.*         composed songs with known form, by which models are compared
+    data/incoming/<encoding>/<key>.*        downloaded audio before feature extraction, e.g. mp3-192/<key>.mp3
+    data/audio/<encoding>/<key>.*           downloaded audio that is kept (`audio.keep`)
+    data/features/<config>/<key>.parquet    38 features per frame
+    data/overview/<config>/<key>.parquet    overview of the sound, used by later steps instead of the audio
+    data/states/<model>/                    a state model, and the states of each track
+    data/bundles/<bundle>/                  a trained model
+    data/composed/<config>/<name>.*         composed songs with known form, used to compare models
     data/reports/<model>/<key>.*            segments, pictures and pages
-    data/segments.parquet                   the segments of all songs, a row each
-    data/annotations/<key>/<name>.jams      what people said of a track, a file a person
-    data/claims/<key>.lock                  which process works on a track
-    data/hosts/<host>.*                     what is known of the hosts that audio comes from
-    data/alarms.json                        what somebody was told of
-    data/local-files.json                   the hashes of files outside the home
+    data/segments.parquet                   segments of all songs, one row per segment
+    data/annotations/<key>/<name>.jams      people's labels of a track, one file per person
+    data/claims/<key>.lock                  lock of the process that works on a track
+    data/hosts/<host>.*                     rate limits and pauses of the hosts that audio comes from
+    data/alarms.json                        conditions that need attention, and who was notified
+    data/local-files.json                   hashes of files outside the home
     mlruns/mlflow.db, mlruns/artifacts/     MLflow's store
 
-The file is the cache: a path is made of all that determines the content, so a file that exists is up to date. Files are
-written by `tasks.store.atomic_files` and `tasks.store.tables`, whole or not at all.
+These files are also the cache. Everything that determines the content of a table or model is part of its path, so one
+that exists is up to date. Files are written atomically by `tasks.store.atomic_files` and `tasks.store.tables`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from tasks.store.tracks import TrackRecord
 
 __all__ = ["AUDIO_SUFFIXES", "Corpus"]
 
-# The only suffixes of downloads that reach a path: a site may call its files what it likes.
+# The only suffixes of downloads that are used in paths, because a site can name its files arbitrarily.
 AUDIO_SUFFIXES = (
     *(".mp3", ".m4a", ".webm", ".opus", ".ogg", ".flac", ".wav"),
     *(".aac", ".mp4", ".mka", ".oga", ".aif", ".aiff", ".wma"),
@@ -49,12 +49,12 @@ _SUFFIXES = (*AUDIO_SUFFIXES, ".audio")
 
 
 class Corpus:
-    """All files under one home.
+    """Paths of the files of a home, and the records of its tracks.
 
     Parameters
     ----------
     home : path
-        The folder that holds `data/`, `mlruns/` and `songform.toml`.
+        Folder that holds `data/`, `mlruns/` and `songform.toml`.
     """
 
     def __init__(self, home: Path | str) -> None:
@@ -63,7 +63,7 @@ class Corpus:
         self.mlruns = self.home / "mlruns"
 
     def prepare(self) -> None:
-        """Make the home's folders and clear away what an interrupted process left half written.
+        """Create the folders of the home, and remove temporary files that interrupted processes left.
 
         Raises
         ------
@@ -75,66 +75,66 @@ class Corpus:
                 folder.mkdir(parents=True, exist_ok=True)
             with temporary_path(self.data / "probe").open("xb") as probe:
                 Path(probe.name).unlink()
-                probe.write(bytes(4096))  # a name alone may find room where nothing else does
+                probe.write(bytes(4096))  # on a full disk, an empty file can often still be created
                 probe.flush()
-                now = os.fstat(probe.fileno()).st_mtime  # by the clock of the disk, which may be another machine's
+                now = os.fstat(probe.fileno()).st_mtime  # by the clock of the disk, which may be on another machine
         except OSError as error:
             msg = (
                 f"the home {self.home} cannot be written ({error.strerror or error}); "
-                "choose another with --home, make room, or mend its permissions"
+                "free some disk space, fix the permissions, or choose another home with --home"
             )
             raise CorpusError(msg) from error
         remove_stale_temporaries(self.data, now=now)
 
     def record_path(self, key: str) -> Path:
-        """Return where the record of a track lies."""
+        """Return the path of a track's record."""
         return self.data / "tracks" / f"{key}.json"
 
     def incoming_path(self, key: str, encoding: str = DEFAULT_ENCODING, suffix: str = ".mp3") -> Path:
-        """Return where downloaded audio waits for its features.
+        """Return the path of downloaded audio before feature extraction.
 
         Parameters
         ----------
         key : str
-            The track's key.
+            Key of the track.
         encoding : str
-            What determines the file beside the track: `AudioSettings.encoding`.
+            Encoding of the audio: `AudioSettings.encoding`.
         suffix : str
-            The file's own; one that is not in `AUDIO_SUFFIXES` becomes `.audio`.
+            Suffix of the file. A suffix that is not in `AUDIO_SUFFIXES` becomes `.audio`.
         """
         return self.data / "incoming" / encoding / f"{key}{_safe_suffix(suffix)}"
 
     def audio_path(self, key: str, encoding: str = DEFAULT_ENCODING, suffix: str = ".mp3") -> Path:
-        """Return where kept audio lies; the parameters are those of `incoming_path`."""
+        """Return the path of kept audio; the parameters are those of `incoming_path`."""
         return self.data / "audio" / encoding / f"{key}{_safe_suffix(suffix)}"
 
     def incoming_audio(self, key: str, encoding: str) -> Path | None:
-        """Return the downloaded audio that waits, whatever its suffix, or None if there is none of this encoding."""
+        """Return the downloaded audio of a track in an encoding, with any suffix, or None if there is none."""
         return _first_file(f"{self.data}/incoming/{encoding}/{key}")
 
     def waiting_audio(self, encoding: str) -> list[Path]:
-        """Return all downloads of an encoding that wait for their features."""
+        """Return all downloads of an encoding whose features are not extracted yet."""
         folder = self.data / "incoming" / encoding
         return [path for path in folder.glob("*") if not path.name.startswith(".") and path.is_file()]
 
     def kept_audio(self, key: str, encoding: str) -> Path | None:
-        """Return the kept audio, whatever its suffix, or None if there is none of this encoding."""
+        """Return the kept audio of a track in an encoding, with any suffix, or None if there is none."""
         return _first_file(f"{self.data}/audio/{encoding}/{key}")
 
     def features_path(self, config: str, key: str) -> Path:
-        """Return where a track's features lie; `config` is the digest of all that determines them."""
+        """Return the path of a track's features; `config` is the return value of `features_config`."""
         return self.data / self.table_names(config, key)[0]
 
     def overview_path(self, config: str, key: str) -> Path:
-        """Return where a track's overview lies."""
+        """Return the path of a track's overview."""
         return self.data / self.table_names(config, key)[1]
 
     def table_names(self, config: str, key: str) -> tuple[str, str]:
-        """Return what records call a track's features and its overview."""
+        """Return the names of a track's features and overview in `TrackRecord.files`."""
         return f"features/{config}/{key}.parquet", f"overview/{config}/{key}.parquet"
 
     def states_path(self, model: str, name: str) -> Path:
-        """Return where a file of a state model lies: a track's states, or the model's own arrays."""
+        """Return the path of a file of a state model: the states of a track, or the arrays of the model."""
         return self.data / "states" / model / name
 
     def bundle_path(self, bundle: str) -> Path:
@@ -142,50 +142,51 @@ class Corpus:
         return self.data / "bundles" / bundle
 
     def composed_path(self, config: str, name: str) -> Path:
-        """Return where a file of a composed song lies."""
+        """Return the path of a file of a composed song."""
         return self.data / "composed" / config / name
 
     def report_path(self, model: str, name: str) -> Path:
-        """Return where a file of a report lies."""
+        """Return the path of a file of a report."""
         return self.data / "reports" / model / name
 
     @property
     def segments_path(self) -> Path:
-        """Where the table of all segments lies."""
+        """Path of the table of all segments."""
         return self.data / "segments.parquet"
 
     def annotations_path(self, key: str) -> Path:
-        """Return the folder of what people said of a track."""
+        """Return the folder of people's labels of a track."""
         return self.data / "annotations" / key
 
     def annotated(self) -> list[str]:
-        """Return the keys of the tracks of which somebody said something, in order."""
+        """Return the keys of the tracks that people have labelled, sorted."""
         return sorted({path.parent.name for path in (self.data / "annotations").glob("*/*.jams")})
 
     @property
     def track_locks_path(self) -> Path:
-        """The folder of locks by which processes share out the tracks."""
+        """Folder of the locks that keep two processes from working on the same track."""
         return self.data / "claims"
 
     @property
     def hosts_path(self) -> Path:
-        """The folder of what is known of the hosts that audio comes from."""
+        """Folder of the rate limits and pauses of the hosts that audio comes from."""
         return self.data / "hosts"
 
     def relative(self, path: Path) -> str:
-        """Return a path under `data/` as records name it."""
+        """Return a path relative to `data/`, as it is written in records."""
         return path.relative_to(self.data).as_posix()
 
     def record(self, key: str) -> TrackRecord | None:
-        """Return the record of a track, or None if the corpus does not know it.
+        """Return the record of a track, or None if there is none.
 
         Raises
         ------
         CorpusError
-            If the record cannot be read: songform never writes half a record, so someone else did.
+            If the record cannot be read. Records are written atomically, so something else has damaged the file.
         """
         try:
-            # A plain path, here and in `has_files`: of 5,000 tracks, the objects would cost more than the files.
+            # Strings instead of `Path` objects, here and in `has_files`: with 5,000 tracks, creating the objects takes
+            # longer than reading the files.
             with open(f"{self.data}/tracks/{key}.json", "rb") as file:  # noqa: PTH123
                 return TrackRecord.model_validate_json(file.read())
         except FileNotFoundError:
@@ -193,11 +194,11 @@ class Corpus:
         except (OSError, ValidationError) as error:
             path = self.record_path(key)
             fault = _record_fault(error)
-            msg = f"the record {path} cannot be read ({fault}); delete it, and the next ingest makes it anew"
+            msg = f"the record {path} cannot be read ({fault}); delete it, and the next ingest creates it again"
             raise CorpusError(msg) from error
 
     def records(self) -> list[TrackRecord]:
-        """Return the records of all tracks, in order of their keys."""
+        """Return the records of all tracks, sorted by key."""
         keys = sorted(path.stem for path in (self.data / "tracks").glob("*.json"))
         return [record for record in map(self.record, keys) if record is not None]
 
@@ -206,14 +207,14 @@ class Corpus:
         write_json(self.record_path(record.key), record.model_dump(mode="json", by_alias=True))
 
     def has_files(self, record: TrackRecord, *names: str) -> bool:
-        """Return whether files exist with the sizes that a track's record gives.
+        """Return whether files of a track exist and have the sizes that its record states.
 
         Parameters
         ----------
         record : TrackRecord
-            The record.
+            Record of the track.
         *names : str
-            The files, named as in `TrackRecord.files`.
+            Names of the files, as in `TrackRecord.files`.
         """
         return all(0 < record.files.get(name, 0) == _size(f"{self.data}/{name}") for name in names)
 
@@ -223,7 +224,7 @@ def _safe_suffix(suffix: str) -> str:
 
 
 def _size(path: str) -> int | None:
-    """Return how many bytes a file holds; None if there is no such file."""
+    """Return the size of a file in bytes, or None if there is no such file."""
     try:
         found = os.stat(path)  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):
@@ -232,12 +233,12 @@ def _size(path: str) -> int | None:
 
 
 def _first_file(stem: str) -> Path | None:
-    """Return the audio file of this name, whatever its suffix."""
+    """Return the first audio file with this stem and a known suffix, or None."""
     return next((Path(stem + suffix) for suffix in _SUFFIXES if _size(stem + suffix) is not None), None)
 
 
 def _record_fault(error: Exception) -> str:
-    """Return what is wrong with a record: the first field that does not validate, or the system's message."""
+    """Return what is wrong with a record: its first invalid field, or the message of the system."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return ": ".join([".".join(map(str, first["loc"])), first["msg"]]).removeprefix(": ")

@@ -1,4 +1,4 @@
-"""Parquet tables of the corpus (zstd), written whole or not at all, and the two of a track: features and overview.
+"""Parquet tables of the corpus: atomic writing, reading, and the feature and overview tables of a track.
 
 References
 ----------
@@ -42,20 +42,20 @@ __all__ = [
     "write_table",
 ]
 
-ROW_GROUP = 16_384  # six minutes of frames: most songs are one group, of which the writer holds several copies
+ROW_GROUP = 16_384  # six minutes, so that most songs are one row group; the writer holds several copies of it
 
 
 def write_table(path: Path, table: pa.Table, *, about: dict[str, Any] | None = None) -> None:
-    """Write a Parquet file (zstd) whole or not at all.
+    """Write a Parquet file atomically, compressed with zstd.
 
     Parameters
     ----------
     path : Path
-        The target.
+        Path of the file.
     table : pa.Table
-        The rows.
+        Rows to write.
     about : dict, optional
-        What the file should say of itself; kept as JSON under the metadata key `songform`.
+        Metadata of the file, stored as JSON under the key `songform`.
     """
     if about is not None:
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **_metadata(about)})
@@ -64,32 +64,32 @@ def write_table(path: Path, table: pa.Table, *, about: dict[str, Any] | None = N
 
 
 class TableWriter:
-    """Writes a Parquet file piece by piece; `table_writer` opens one."""
+    """Incremental writer of a Parquet file; `table_writer` opens one."""
 
     def __init__(self, writer: pq.ParquetWriter) -> None:
         self._writer = writer
 
     def write(self, table: pa.Table) -> None:
-        """Write rows, as a row group of their own: some 10,000 are best."""
+        """Write rows as one row group; about 10,000 rows per call are best."""
         self._writer.write_table(table)
 
     def describe(self, about: dict[str, Any]) -> None:
-        """Let the file say of itself what may be known only at its end, as `write_table` does."""
+        """Set the metadata of the file, at any time before the end; see the parameter `about` of `write_table`."""
         self._writer.add_key_value_metadata(_metadata(about))
 
 
 @contextmanager
 def table_writer(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
-    """Write a Parquet file that memory need not hold, whole or not at all.
+    """Write a Parquet file incrementally and atomically, without holding it in memory.
 
     Parameters
     ----------
     path : Path
-        The target; it stands when the `with` block has ended well.
+        Path of the file, which is created when the `with` block ends without an exception.
     schema : pa.Schema
-        The columns. Parquet's own types only: what Arrow adds to them (dictionaries, lists of fixed size) is not kept.
+        Columns of the table. Only Parquet's own types: Arrow's additions (dictionaries, lists of fixed size) are lost.
     """
-    # Arrow's schema stands at the beginning of the metadata, and would hide from its readers what is added at the end.
+    # Without Arrow's schema, because Arrow's readers take the metadata from it and ignore what is added at the end.
     with (
         atomic_path(path) as temporary,
         pq.ParquetWriter(temporary, schema, store_schema=False, **_encoding(schema)) as writer,
@@ -98,12 +98,12 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Read a Parquet file of the corpus.
+    """Read a Parquet file of the corpus, or some of its columns.
 
     Raises
     ------
     CorpusError
-        If it is missing or not readable.
+        If the file is missing or cannot be read.
     """
     try:
         return pq.read_table(path, columns=columns, partitioning=None)
@@ -112,12 +112,12 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
 
 
 def count_rows(path: Path) -> int:
-    """Return the number of rows of a Parquet file of the corpus, from its metadata alone.
+    """Return the number of rows of a Parquet file of the corpus; only its metadata is read.
 
     Raises
     ------
     CorpusError
-        If it is missing or not readable.
+        If the file is missing or cannot be read.
     """
     try:
         return int(pq.read_metadata(path).num_rows)
@@ -134,8 +134,8 @@ def _metadata(about: dict[str, Any]) -> dict[bytes, bytes]:
 
 
 def _encoding(schema: pa.Schema) -> dict[str, Any]:
-    # Measured numbers hardly repeat, so a dictionary only costs: with their bytes sorted by significance instead,
-    # features take two thirds of the space and a quarter of the time. Parquet knows that for numbers alone.
+    # Measured values rarely repeat, so dictionary encoding does not pay. With BYTE_STREAM_SPLIT instead, features take
+    # two thirds of the space and a quarter of the time. Parquet offers that encoding for numbers only.
     numbers = [field.name for field in schema if _is_number(field.type)]
     words = [field.name for field in schema if field.name not in numbers]
     return {
@@ -153,35 +153,35 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def features_config(settings: Settings) -> str:
-    """Return what names the folder of the features: the digest of all that determines them."""
+    """Return the digest that names the folder of the features: of the settings and versions that determine them."""
     encoding, versions = settings.audio.encoding, (frame_features.VERSION, overviews.VERSION)
     later = later_versions(stream=stream.VERSION)
     return digest(settings.frames, settings.features, encoding, *versions, later=later)
 
 
 def has_features(corpus: Corpus, record: TrackRecord | None, settings: Settings) -> bool:
-    """Return whether a track's feature table and its overview exist as its record says."""
+    """Return whether a track is done and its features and overview exist with the sizes that its record states."""
     return has_feature_tables(corpus, record, features_config(settings))
 
 
 def has_feature_tables(corpus: Corpus, record: TrackRecord | None, config: str) -> bool:
-    """Return the same for settings with this digest, which is computed once for thousands of tracks."""
+    """Do the same as `has_features`, given the return value of `features_config`, which many tracks share."""
     if record is None or record.status != "done":
         return False
     return corpus.has_files(record, *corpus.table_names(config, record.key))
 
 
 def read_features(corpus: Corpus, key: str, settings: Settings) -> pd.DataFrame:
-    """Read a track's frame features."""
+    """Read the frame features of a track, indexed by time."""
     table: pd.DataFrame = read_table(corpus.features_path(features_config(settings), key)).to_pandas()
     return table.set_index("time_s")
 
 
 def count_frames(corpus: Corpus, key: str, settings: Settings) -> int:
-    """Return the number of a track's frames without reading them."""
+    """Return the number of frames of a track without reading its features."""
     return count_rows(corpus.features_path(features_config(settings), key))
 
 
 def read_overview(corpus: Corpus, key: str, settings: Settings) -> Overview:
-    """Read a track's overview."""
+    """Read the overview of a track."""
     return Overview.from_table(read_table(corpus.overview_path(features_config(settings), key)))

@@ -1,19 +1,20 @@
-"""Tracks: what identifies them, and what the corpus remembers of each.
+"""Tracks, their keys and their records.
 
-A track's key names its files for ever, so it is made of what does not change: a site's own id, a feed item's guid, a
-page's address, a file's content. Never of a title, and never of anything that could leave a folder.
+The key of a track names its files permanently. It is therefore made of something that does not change: the site's id,
+the guid of a feed item, the address of a page, or the content of a file. Titles are not used, because they change. A
+key contains no characters that have a meaning in paths.
 
 ============================  ===========================================================
-the track comes from          its key
+source of the track           key
 ============================  ===========================================================
 YouTube                       ``youtube-<id>``
-another site with real ids    ``<extractor>-<id>``
+another site with ids         ``<extractor>-<id>``
 an item of a feed             ``feed-<sha256 of the feed's title and the item's guid>``
 any other page                ``web-<sha256 of its URL without the fragment>``
 a local file                  ``file-<sha256 of its content>``
 ============================  ===========================================================
 
-Hashes are cut to 16 hex digits.
+Hashes are truncated to 16 hex digits.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
 class Failure(BaseModel):
-    """Why a track failed: its class says what may be done about it, its message is for people."""
+    """Failure of a track: its class, which determines retries, and a message for the user."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
@@ -52,34 +53,42 @@ class Failure(BaseModel):
 
 
 class Track(BaseModel):
-    """A track as it was listed, before anything of it is fetched."""
+    """A track as it was listed, before its audio is downloaded."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    key: str = Field(description="What names the track's files.", pattern=r"^[a-z0-9_]+-[A-Za-z0-9_-]+$")
-    title: str = Field(description="The feed's or site's title, or the file's stem.")
-    source: str = Field(description="The address or path that the audio comes from, as people know it.")
-    duration: float | None = Field(None, description="The announced duration in s; the measured one once it is known.")
-    path: str | None = Field(None, description="The audio file, for a local track.")
-    entry: dict[str, Any] | None = Field(None, description="yt-dlp's entry, for a track of the web.")
+    key: str = Field(description="Key that names the track's files.", pattern=r"^[a-z0-9_]+-[A-Za-z0-9_-]+$")
+    title: str = Field(description="Title given by the feed or site, or the stem of the file name.")
+    source: str = Field(description="Address or path of the track, as shown to the user.")
+    duration: float | None = Field(
+        None, description="Duration in seconds: the announced one, later replaced by the measured one."
+    )
+    path: str | None = Field(None, description="Path of the audio file of a local track.")
+    entry: dict[str, Any] | None = Field(None, description="yt-dlp's entry of a track from the web.")
 
 
 class TrackRecord(Track):
-    """What the corpus remembers of a track: `data/tracks/<key>.json`."""
+    """Record of a track: `data/tracks/<key>.json`."""
 
     status: Status
     error: Failure | None = None
-    attempts: int = Field(0, description="Downloads tried since the last success.")
-    next_retry_at: str | None = Field(None, description="UTC, ISO 8601; null: not by itself.")
-    updated_at: str = Field(description="UTC, ISO 8601.")
-    measured: float | None = Field(None, description="Seconds of sound that came, fewer than announced.")
-    spent: float | None = Field(None, description="Seconds that the failed attempts of the last ingest took.")
-    audio_sha256: str | None = Field(None, description="Of the audio file as it was analysed.")
+    attempts: int = Field(0, description="Number of downloads attempted since the last success.")
+    next_retry_at: str | None = Field(
+        None, description="Time of the next automatic retry (UTC, ISO 8601); null: not retried automatically."
+    )
+    updated_at: str = Field(description="Time of the last change (UTC, ISO 8601).")
+    measured: float | None = Field(
+        None, description="Measured duration in seconds, if the audio was shorter than announced."
+    )
+    spent: float | None = Field(None, description="Duration of the failed attempts of the last ingest, in seconds.")
+    audio_sha256: str | None = Field(None, description="SHA-256 of the analyzed audio file.")
     decoder: str | None = None
-    files: dict[str, int] = Field(default_factory=dict, description="Bytes of each file made, by its path under data/.")
+    files: dict[str, int] = Field(
+        default_factory=dict, description="Sizes of the track's files in bytes, by their paths relative to data/."
+    )
 
     def summary(self, status: str | None = None) -> dict[str, Any]:
-        """Return the record as the command line's JSON shows it, with another status if one is given."""
+        """Return the record as in the JSON output of the command line, optionally with another status."""
         return {
             "key": self.key,
             "title": self.title,
@@ -93,31 +102,31 @@ class TrackRecord(Track):
 
 
 def site_key(extractor: str, video_id: str) -> str:
-    """Return the key of a track that its site names itself.
+    """Return the key of a track that has an id on its site.
 
     Parameters
     ----------
     extractor : str
         yt-dlp's name of the site, such as `Youtube` or `Bandcamp`.
     video_id : str
-        The site's id. One that would not make a plain file name is replaced by its hash.
+        Id of the track on the site. An id that is not a plain file name is replaced by its hash.
     """
     name = re.sub(r"[^a-z0-9]+", "_", extractor.lower()).strip("_") or "site"
     return f"{name}-{video_id if _SAFE_NAME.fullmatch(video_id) else _hash(video_id)}"
 
 
 def feed_key(feed_title: str, guid: str) -> str:
-    """Return the key of a feed's item: addresses of enclosures change, a guid does not."""
+    """Return the key of a feed item. The guid identifies it, because the addresses of enclosures change."""
     return f"feed-{_hash(feed_title + chr(10) + guid)}"
 
 
 def web_key(url: str) -> str:
-    """Return the key of a page without an id of its own; the rest of its URL counts as it is written."""
+    """Return the key of a page without an id: a hash of its URL without the fragment, without normalization."""
     return f"web-{_hash(url.partition('#')[0])}"
 
 
 def file_key(sha256: str) -> str:
-    """Return the key of a local file from the SHA-256 of its content (hex)."""
+    """Return the key of a local file, given the SHA-256 of its content in hex digits."""
     return f"file-{sha256[:16]}"
 
 

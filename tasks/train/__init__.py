@@ -1,1 +1,1 @@
-"""One training: plan, states, network, scores, and its run in MLflow."""
+"""Training: plan, states, network, scores, and the run in MLflow."""

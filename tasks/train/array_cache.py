@@ -1,6 +1,7 @@
-"""Arrays that several steps of one training need: computed once, and kept on disk until it ends.
+"""Disk cache of arrays that several steps of one training use; it is removed when the training ends.
 
-A corpus may have thousands of tracks, so the arrays are not kept in memory: one track's are read when they are needed.
+The arrays are not kept in memory, because a corpus may have thousands of tracks. Those of one track are read when they
+are needed.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @contextmanager
 def array_folder(home: Path, plan: Plan) -> Iterator[Path]:
-    """Create a folder for the arrays of one training, and remove it when the block ends.
+    """Create a folder for the arrays of one training, and remove it when the `with` block ends.
 
-    It lies beside the bundle, under a temporary name: if the process is killed, the next command removes it.
+    The folder lies next to the bundle and has a temporary name. If the process is killed, the next command removes it.
     """
     folder = temporary_path(Corpus(home).bundle_path(plan.bundle_id), "arrays")
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,18 +41,18 @@ def array_folder(home: Path, plan: Plan) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class ArrayCache:
-    """Named groups of arrays in a folder.
+    """Cache of named groups of arrays.
 
     Parameters
     ----------
     folder : Path, optional
-        From `array_folder`. Without a folder, nothing is kept.
+        Folder from `array_folder`. Without a folder, nothing is cached.
     """
 
     folder: Path | None = None
 
     def get(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
-        """Return the arrays of this name: those on disk, else the computed ones, which are then kept."""
+        """Return the cached arrays of this name, or compute and cache them."""
         path = self.folder / f"{name}.npz" if self.folder else None
         if path and path.is_file():
             with np.load(path, allow_pickle=False) as archive:
@@ -63,7 +64,7 @@ class ArrayCache:
 
 
 def _save(path: Path, arrays: Arrays) -> None:
-    """Write the arrays whole or not at all; without room on the disk, they are computed again when needed."""
+    """Write the arrays atomically. If the disk is full, nothing is cached."""
     unfinished = path.with_suffix(".tmp")
     try:
         with unfinished.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Git commit: the commit that a run was made with."""
+"""Git commit of the code that made a run."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ __all__ = ["git_state"]
 
 
 def git_state(home: Path) -> dict[str, str]:
-    """Return the commit of songform's own checkout and whether it was changed since, as MLflow tags.
+    """Return the git commit and whether there are uncommitted changes, as MLflow tags.
 
     Parameters
     ----------
     home : Path
-        Not looked at where songform itself lies in a checkout; else the home's checkout is meant, if it is one.
+        Path of the home. Its checkout is used only if songform itself is not in a checkout.
 
     Returns
     -------
     dict
-        `mlflow.source.git.commit` and `songform.git.dirty`, the latter only if git can tell; empty outside any
-        checkout, or without git.
+        `mlflow.source.git.commit`, and `songform.git.dirty` if `git status` succeeds. Empty if neither songform nor the
+        home is in a checkout, or git is not installed.
     """
     for folder in (Path(__file__).parent, home):
         commit = _git(folder, "rev-parse", "HEAD")
@@ -34,7 +34,7 @@ def git_state(home: Path) -> dict[str, str]:
 def _git(folder: Path, *words: str) -> str | None:
     command = ["git", "-C", str(folder), *words]
     try:
-        return subprocess.run(  # noqa: S603  git on our own folder, no shell
+        return subprocess.run(  # noqa: S603  a fixed program without a shell
             command, capture_output=True, text=True, timeout=10, check=True, stdin=subprocess.DEVNULL
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):

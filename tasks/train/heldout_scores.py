@@ -1,4 +1,4 @@
-"""Scores on held-out tracks: the network and its baselines on the same windows."""
+"""Scores of the network and its baselines on held-out tracks, computed on the same windows."""
 
 from __future__ import annotations
 
@@ -33,21 +33,22 @@ from tasks.train.window_source import WindowSource
 
 __all__ = ["HeldOutScores", "score_bundle"]
 
-VERSION = stage_versions.HELDOUT_SCORES  # the number is there, where the digests can use it
-_BASELINE_SONGS = 200  # training songs from which logistic regression and the centroids learn
-_PERSISTENCE_SONGS = 20  # training songs on which the precision of persistence is measured
+VERSION = stage_versions.HELDOUT_SCORES  # defined there so that the digests can use it
+_BASELINE_SONGS = 200  # maximum number of training songs to fit the baselines on
+_PERSISTENCE_SONGS = 20  # maximum number of training songs to measure the precision of persistence on
 
 
 @dataclass(frozen=True)
 class HeldOutScores:
-    """How the network and its baselines do on the test tracks; empty if there is no test window.
+    """Scores of the network and its baselines on the test tracks; empty if there is no test window.
 
     Parameters
     ----------
     metrics : dict of str to float
-        `<who>_<metric>` for `test` and each of `songform.learning.baselines.BASELINES`, and `test_recall_<state>`.
+        `<name>_<metric>` for the network (`test`) and each of `songform.learning.baselines.BASELINES`, and
+        `test_recall_<state>`.
     confusion : list of lists of int
-        Of the network on the test windows; rows are the truth.
+        Confusion matrix of the network on the test windows; rows are true states.
     """
 
     metrics: dict[str, float]
@@ -56,7 +57,11 @@ class HeldOutScores:
 
 @dataclass(frozen=True)
 class _Answers:
-    """The last unit and the target of some windows, and what is answered for each: by the clusters, by the network."""
+    """Last units, targets and predictions for some windows.
+
+    `persistence` and `oracle` are states assigned by the clusters, without and with knowledge of later sound;
+    `probability` is the output of the network.
+    """
 
     last: NDArray[np.float32]
     targets: NDArray[np.intp]
@@ -69,22 +74,22 @@ class _Answers:
 def score_bundle(
     home: Path, plan: Plan, settings: Settings, folder: Path, *, arrays: Path | None = None
 ) -> HeldOutScores:
-    """Measure the bundle and all baselines on the test tracks; what was measured before is read again.
+    """Score the bundle and all baselines on the test tracks, or read the scores if they were computed before.
 
     Parameters
     ----------
     home, plan, settings
-        The corpus's home, the training, and all settings.
+        Path of the home, plan of the training, and all settings.
     folder : Path
-        The bundle's.
+        Folder of the bundle.
     arrays : Path, optional
-        From `array_folder`: the windows that the training of the network has kept.
+        Folder from `array_folder`, in which the training of the network has kept its windows.
     """
     path = folder / "judgement.json"
     if not path.is_file():
         bundle = Bundle.load(folder)
-        # BLAS on all cores is no faster with matrices this small. Beside other work it is many times slower, and its
-        # sums depend on the number of threads.
+        # With matrices this small, BLAS is no faster on all cores. When other processes use the cores it is many times
+        # slower, and its sums depend on the number of threads.
         with threadpool_limits(1, user_api="blas"):
             measured = _heldout_scores(Corpus(home), plan, settings, bundle, ArrayCache(arrays))
         write_json(path, asdict(measured))
@@ -93,7 +98,7 @@ def score_bundle(
 
 def _heldout_scores(corpus: Corpus, plan: Plan, settings: Settings, bundle: Bundle, cache: ArrayCache) -> HeldOutScores:
     sequence = bundle.sequence
-    assert sequence is not None  # noqa: S101  a bundle that was trained has a network
+    assert sequence is not None  # noqa: S101  a trained bundle has a network
     source = WindowSource(corpus, plan, settings, bundle.states, sequence.center, sequence.scale, cache)
     collector = _AnswerCollector(source, sequence)
     test_keys, train_keys = sorted(plan.split.test), sorted(plan.split.train)[:_BASELINE_SONGS]
@@ -121,13 +126,13 @@ def _heldout_scores(corpus: Corpus, plan: Plan, settings: Settings, bundle: Bund
 
 @dataclass(frozen=True)
 class _AnswerCollector:
-    """Asks the clusters and the network about the windows of songs."""
+    """Collects the predictions of the clusters and the network for the windows of songs."""
 
     source: WindowSource
     sequence: SequenceModel
 
     def songs(self, part: str, keys: Sequence[str], *, n_causal: int) -> list[_Answers]:
-        """Return the answers song by song; for the first `n_causal`, with what the clusters knew at each moment."""
+        """Return the predictions for each song; those of `persistence` only for the first `n_causal` songs."""
         answers = []
         for count, key in enumerate(keys, start=1):
             answers.append(self._song(part, key, causal=count <= n_causal))
@@ -153,9 +158,10 @@ def _joined(songs: Sequence[_Answers]) -> _Answers:
 
 
 def _known_frames(n_frames: int, windows: SongWindows, sequence: SequenceModel, settings: Settings) -> NDArray[np.intp]:
-    """Return how many frames are known when persistence is asked.
+    """Return the number of frames that persistence may use for each window.
 
-    For `current` the unit before the window's last one has just ended; for `ahead` the window itself has.
+    For the target `current`, these are the frames before the window's last unit; for `ahead`, those up to the end of
+    the window.
     """
     shape = sequence.shape
     units = frame_units(n_frames, sr=shape.sr, hop_length=shape.hop_length, unit_seconds=shape.pool_seconds)
@@ -164,7 +170,7 @@ def _known_frames(n_frames: int, windows: SongWindows, sequence: SequenceModel, 
 
 
 def _probabilities(sequence: SequenceModel, windows: SongWindows) -> NDArray[np.float64]:
-    """Return the network's answer for each window, shape (n_windows, n_states)."""
+    """Return the probabilities that the network predicts, shape (n_windows, n_states)."""
     predict, n_steps = predictor(sequence.network), sequence.shape.n_steps
     parts = [
         predict(windows.windows(np.arange(first, min(first + 256, len(windows.ends))), n_steps))

@@ -1,6 +1,6 @@
-"""The bundle as `mlflow.pyfunc` loads it: a table of frame features in, a state and a confidence a frame out.
+"""MLflow pyfunc model of a bundle: predicts the state and confidence of each frame from a table of frame features.
 
-MLflow stores this file beside the bundle and runs it when the model is loaded.
+MLflow stores a copy of this file with the bundle, and runs it when the model is loaded.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from songform.bundle import Bundle
 
 
 class PyfuncBundle(PythonModel):
-    """See `songform.bundle.Bundle.predict`."""
+    """MLflow wrapper of `songform.bundle.Bundle`."""
 
     def load_context(self, context: Any) -> None:
-        """Read the bundle from the model's artifacts."""
+        """Load the bundle from the model's artifacts."""
         self.bundle = Bundle.load(Path(context.artifacts["bundle"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002
-        """Return the state and confidence of each frame."""
+        """Return the state and confidence of each frame; see `songform.bundle.Bundle.predict`."""
         return self.bundle.predict(model_input)
 
 

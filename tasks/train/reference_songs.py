@@ -1,8 +1,8 @@
-"""Composed songs: music whose form is known, by which models are compared and the weight between their parts is chosen.
+"""Composed songs of known form, used to compare models and to choose the weight of the network.
 
-Scores against a model's own pseudo-labels cannot decide between two clusterings, and people's labels are rare. So each
-home holds a few songs of `songform.synth`, extracted once and never trained on: four by which models are compared, and
-four by which the weight is chosen.
+Scores against a model's own pseudo-labels cannot be compared between two clusterings, and people's labels are rare.
+Each home therefore has a few songs composed by `songform.synth`, which are extracted once and never used for training:
+four to compare models with, and four to choose the weight with.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tasks.train import stage_versions
 
 __all__ = ["COMPARISON_SEEDS", "TUNING_SEEDS", "WEIGHTS", "ComposedSong", "best_weight", "composed_songs", "named_f1"]
 
-VERSION = stage_versions.REFERENCE_SONGS  # the number is there, where the digests can use it
+VERSION = stage_versions.REFERENCE_SONGS  # defined there so that the digests can use it
 COMPARISON_SEEDS = (9001, 9002, 9003, 9004)
 TUNING_SEEDS = (9011, 9012, 9013, 9014)
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
@@ -44,16 +44,16 @@ WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 
 @dataclass(frozen=True)
 class ComposedSong:
-    """A composed song as models see it, and its true state at every unit of 0.5 s.
+    """Features of a composed song, and its true states.
 
     Parameters
     ----------
     features, overview
-        As of any track.
+        Frame features and overview, as of a track.
     duration : float
-        In seconds.
+        Duration in seconds.
     truth : np.ndarray of str, shape=(n_units,)
-        The state at each unit's centre.
+        True state at the centre of each unit of 0.5 s.
     """
 
     features: pd.DataFrame
@@ -63,7 +63,7 @@ class ComposedSong:
 
 
 def composed_songs(home: Path, seeds: Iterable[int], settings: Settings) -> list[ComposedSong]:
-    """Return composed songs, made and extracted on the first call in a home."""
+    """Return the composed songs with some seeds, which are composed and extracted on the first call in a home."""
     corpus = Corpus(home)
     config = digest(features_config(settings), synth.VERSION)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -71,15 +71,15 @@ def composed_songs(home: Path, seeds: Iterable[int], settings: Settings) -> list
 
 
 def named_f1(bundle: Bundle, songs: list[ComposedSong]) -> float:
-    """Return the macro-F1 of the named states over all units of some composed songs."""
+    """Return the macro-F1 of the states that a bundle assigns to all units of some composed songs."""
     forms = [bundle.form(song.features, song.overview, song.duration) for song in songs]
     return _f1(bundle, songs, [form.path for form in forms])
 
 
 def best_weight(bundle: Bundle, songs: list[ComposedSong]) -> tuple[float, dict[float, float]]:
-    """Return the weight of the sequence model that names composed songs best, and the score of each one tried.
+    """Return the weight of the sequence model with the best score on composed songs, and the score of each weight.
 
-    The smallest wins a tie: what adds nothing should not be listened to.
+    Of weights with equal scores, the smallest is chosen, so that a network that does not help gets no weight.
     """
     forms = [bundle.form(song.features, song.overview, song.duration) for song in songs]
     tried = {weight: _f1(bundle, songs, [_path(bundle, form, weight) for form in forms]) for weight in WEIGHTS}
@@ -113,7 +113,7 @@ def _composed_song(corpus: Corpus, config: str, seed: int, settings: Settings) -
 
 
 def _make(corpus: Corpus, config: str, seed: int, settings: Settings) -> None:
-    """Compose and extract a song; the JSON comes last, so where it stands the tables do."""
+    """Compose and extract a song. The JSON is written last, so if it exists, the tables exist too."""
     frames = settings.frames
     song = synth.compose(seed, sr=frames.sr)
     features, overview, n_samples = describe_audio(

@@ -1,7 +1,8 @@
-"""Registry: bundles in MLflow, the champion among them, and how a bundle is fetched back.
+"""Bundles in MLflow's model registry: logging, registration, the champion, and download.
 
-The alias `champion` moves when there is none yet, or when the new bundle names the states of four composed songs
-better (macro-F1). Scores against a model's own pseudo-labels never decide: a degenerate clustering would win.
+A new version becomes the `champion` if there is none, or if it names the states of four composed songs better than the
+current one (macro-F1). Scores against a model's own pseudo-labels are not used for this: they would favour degenerate
+clusterings, which are easy to predict.
 """
 
 from __future__ import annotations
@@ -51,19 +52,19 @@ _REQUIREMENTS = ("songform", "numpy", "pandas", "keras", "scikit-learn", "scipy"
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A model as people name it.
+    """Address and ids of a model.
 
     Parameters
     ----------
     uri : str
-        MLflow's address of the model, by its version: no alias, which moves on. Empty for states fitted on the song
-        itself.
+        MLflow address of the model, with its version instead of an alias, because aliases move. Empty for states fitted
+        on the song itself.
     model_id : str
-        Names the folder of its reports.
+        Id of the bundle, which names the folder of the model's reports.
     run_id : str or None
-        The run that made it.
+        Id of the run that trained it, if any.
     is_champion : bool
-        Whether it is the champion at this moment.
+        Whether it was the champion when this object was created.
     """
 
     uri: str
@@ -73,17 +74,17 @@ class ModelInfo:
 
     @property
     def name(self) -> str:
-        """What a page calls the model: its address, and the name of its bundle, which several versions may share."""
-        return f"{self.uri} ({self.model_id})" if self.uri else "states of the song alone"
+        """Name of the model on pages: its address, and the id of its bundle, which several versions may share."""
+        return f"{self.uri} ({self.model_id})" if self.uri else "states fitted per song"
 
 
 OWN_MODEL = ModelInfo("", "own", None, False)
-"""Stands for states that are fitted on the song itself, where no model was trained yet."""
+"""Placeholder for states that are fitted on the song itself, if no model was trained yet."""
 
 
 @task(cache_policy=NO_CACHE)
 def log_results(home: Path, run_id: str, folder: Path, heldout: HeldOutScores, seconds: float) -> None:
-    """Log metrics, pictures and the bundle of a training."""
+    """Log the metrics, the pictures and the description of the states of a training."""
     from mlflow.entities import Metric
 
     store, bundle, training = client(home), Bundle.load(folder), read_training(folder)
@@ -105,14 +106,14 @@ def log_results(home: Path, run_id: str, folder: Path, heldout: HeldOutScores, s
 
 @task(cache_policy=NO_CACHE)
 def register_bundle(home: Path, run_id: str, folder: Path, settings: Settings) -> str:
-    """Log the bundle as a model and register it; return its version."""
+    """Log the bundle as a model, score it on composed songs, and register it; return its version."""
     import mlflow
     from mlflow.exceptions import MlflowException
 
     store, bundle = client(home), Bundle.load(folder)
     store.log_metric(run_id, COMPOSED_F1, named_f1(bundle, composed_songs(home, COMPARISON_SEEDS, settings)))
     with warnings.catch_warnings(), mlflow.start_run(run_id=run_id):
-        warnings.filterwarnings("ignore", message=".*input example was not provided")  # the signature is written out
+        warnings.filterwarnings("ignore", message=".*input example was not provided")  # the signature is explicit
         info = mlflow.pyfunc.log_model(
             name="bundle",
             python_model=pyfunc_bundle.__file__,
@@ -120,20 +121,20 @@ def register_bundle(home: Path, run_id: str, folder: Path, settings: Settings) -
             signature=_signature(bundle),
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
         )
-    with suppress(MlflowException):  # it exists from the second training on
+    with suppress(MlflowException):  # it exists already, except in the first training
         store.create_registered_model(MODEL_NAME)
     return str(store.create_model_version(MODEL_NAME, info.model_uri, run_id, model_id=info.model_id).version)
 
 
 def model_version(home: Path, run_id: str) -> str | None:
-    """Return the version under which a run's bundle is registered."""
+    """Return the version of a run's bundle in the registry, or None if it is not registered."""
     known = client(home).search_model_versions(f"name = '{MODEL_NAME}' and run_id = '{run_id}'")
     return str(known[0].version) if known else None
 
 
 @task(cache_policy=NO_CACHE)
 def update_champion(home: Path, model_version: str) -> bool:
-    """Move the alias to a version if it is better; return whether it is the champion now."""
+    """Make a version the champion if it is better than the current one; return whether it is the champion now."""
     store = client(home)
     current = champion_version(home)
     if current is None or _composed_f1(store, model_version) > _composed_f1(store, current):
@@ -143,7 +144,7 @@ def update_champion(home: Path, model_version: str) -> bool:
 
 
 def champion_version(home: Path) -> str | None:
-    """Return the champion's version, or None while there is none."""
+    """Return the version of the champion, or None if there is none."""
     from mlflow.exceptions import MlflowException
 
     if not has_store(home):
@@ -156,30 +157,30 @@ def champion_version(home: Path) -> str | None:
 
 @task(cache_policy=NO_CACHE)
 def fetch_bundle(home: Path, uri: str) -> ModelInfo:
-    """See that a bundle lies in the corpus, taking it from MLflow where it does not.
+    """Look up a model, and download its bundle from MLflow if it is not in the corpus.
 
     Parameters
     ----------
     home : Path
-        Whose store.
+        Path of the home.
     uri : str
         `models:/songform@champion`, `models:/songform/3` or `runs:/<run id>/bundle`.
 
     Returns
     -------
     ModelInfo
-        Under the address of its version, whichever it was asked for by: so that all reports of a model agree.
+        The model. Its address is that of its version, whatever `uri` was, so that all reports of a model agree.
 
     Raises
     ------
     ModelError
-        If there is no such model, or it is no bundle of songform.
+        If there is no such model, or it is not a songform bundle.
     """
     import mlflow
     from mlflow.exceptions import MlflowException
 
     if not has_store(home):
-        raise ModelError(f"there is no model {uri}: no training was done in {home} yet; train one with songform train")
+        raise ModelError(f"there is no model {uri}: no model was trained in {home} yet; train one with songform train")
     store = client(home)
     try:
         run_id = mlflow.models.get_model_info(uri).run_id
@@ -190,13 +191,13 @@ def fetch_bundle(home: Path, uri: str) -> ModelInfo:
             _download(uri, folder)
     except (MlflowException, OSError, KeyError, ModelError) as error:
         reason = first_line(error)
-        msg = f"no model of songform can be had from {uri} ({reason}); songform ui shows those there are"
+        msg = f"no songform model can be loaded from {uri} ({reason}); songform ui shows the registered models"
         raise ModelError(msg) from error
     return ModelInfo(uri, model_id, run_id, uri == f"models:/{MODEL_NAME}/{champion_version(home)}")
 
 
 def _versioned(home: Path, uri: str, run_id: str) -> str:
-    """Return the address of the version that an alias, or a run, stands for at this moment."""
+    """Return the address of the version that an alias or a run currently refers to."""
     if re.fullmatch(r"models:/[^/@]+/\d+", uri):
         return uri
     found = model_version(home, run_id)
@@ -204,7 +205,7 @@ def _versioned(home: Path, uri: str, run_id: str) -> str:
 
 
 def _download(uri: str, folder: Path) -> None:
-    """Copy a bundle out of MLflow's store, whole or not at all."""
+    """Copy a bundle from MLflow's store atomically."""
     import mlflow
 
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -213,7 +214,7 @@ def _download(uri: str, folder: Path) -> None:
         model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(scratch)))
         found = sorted(path.parent for path in model.glob("artifacts/*/bundle.json"))
         if not found:
-            raise ModelError("it is no bundle of songform")
+            raise ModelError("it is not a songform bundle")
         found[0].rename(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -239,13 +240,13 @@ def _figures(bundle: Bundle, history: dict[str, list[float]], heldout: HeldOutSc
     profile = pd.DataFrame(states.profile, index=list(states.states), columns=list(CONTEXT_COLUMNS))
     figures = {
         "training_curves": plots.training_curves(history, title="LSTM"),
-        "cluster_profile": plots.cluster_profile(profile, title="What each state is"),
+        "cluster_profile": plots.cluster_profile(profile, title="Profile of each state"),
     }
     if heldout.confusion:
         figures["confusion_matrix"] = plots.confusion_matrix(
             heldout.confusion, states.states, title="LSTM on the test tracks"
         )
-        figures["metrics"] = plots.metric_bars(_scores(heldout.metrics), title="The LSTM beside its baselines")
+        figures["metrics"] = plots.metric_bars(_scores(heldout.metrics), title="LSTM compared with its baselines")
     return figures
 
 

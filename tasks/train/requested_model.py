@@ -1,4 +1,4 @@
-"""The choice of a model: the one that was asked for, else the champion, else none but the song's own states."""
+"""Choice of the model to use: the requested one, else the champion, else states fitted on the song itself."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ __all__ = ["choose_model"]
 
 
 def choose_model(home: Path, uri: str | None, *, fetch: Callable[[Path, str], ModelInfo] | None = None) -> ModelInfo:
-    """Return the model to analyse or evaluate songs with; its bundle is then in the corpus.
+    """Return the model to analyze or evaluate songs with, and download its bundle to the corpus if necessary.
 
     Parameters
     ----------
     home : Path
-        The home of the corpus.
+        Path of the home.
     uri : str, optional
-        MLflow's address of a model. By default the champion; without a champion, `OWN_MODEL`.
+        MLflow address of a model. By default the champion or, if there is none, `OWN_MODEL`.
     fetch : callable, optional
-        How a bundle is fetched. A flow gives the task `fetch_bundle` itself, so that Prefect records a task run; by
-        default the task's function is called.
+        Function that fetches the bundle. A flow passes the task `fetch_bundle`, so that Prefect records a task run. By
+        default the function of that task is called directly.
 
     Raises
     ------
     ModelError
-        If there is no such model, or it is not a bundle of songform.
+        If there is no such model, or it is not a songform bundle.
     """
     if uri is None and champion_version(home) is None:
         return OWN_MODEL

@@ -1,7 +1,7 @@
-"""Which `VERSION` of which stage belongs to the digests of states and bundles, beside those that they always held.
+"""`VERSION` constants that were added later to the digests of states and bundles.
 
-These modules got a `VERSION` when homes existed already. So the first value, 1, is no part of any digest
-(`tasks.settings.later_versions`): the folders that an earlier version made keep their names.
+The modules listed here got a `VERSION` when homes already existed. Their first value, 1, is therefore not part of any
+digest (see `tasks.settings.later_versions`), and folders made by earlier versions of songform keep their names.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ __all__ = [
     "states_versions",
 ]
 
-# The `VERSION` of modules of this folder, each named like its module. They are kept here because most of these modules
-# import the plan of a training, whose digests need the numbers.
-STATE_LABELS = 1  # increase this when the same tables give other states or labels
-TRAIN_NETWORK = 1  # increase this when the same labels and windows give another bundle
-REFERENCE_SONGS = 1  # increase this when the same network gets another weight
-HELDOUT_SCORES = 1  # increase this when the same bundle gets other scores
+# `VERSION` of modules of this folder, named like the module. They are defined here to avoid an import cycle: most of
+# these modules import `training_plan`, whose digests contain the numbers.
+STATE_LABELS = 1  # increase it when the same tables give other states or labels
+TRAIN_NETWORK = 1  # increase it when the same labels and windows give another bundle
+REFERENCE_SONGS = 1  # increase it when the same network gets another weight
+HELDOUT_SCORES = 1  # increase it when the same bundle gets other scores
 
 
 def states_versions() -> dict[str, int]:
-    """Return the later versions of the stages between the feature tables and `data/states`."""
+    """Return the versions other than 1 of the stages between the feature tables and `data/states`."""
     return later_versions(
         pooling=pooling.VERSION,
         normalized_curves=normalized_curves.VERSION,
@@ -40,7 +40,7 @@ def states_versions() -> dict[str, int]:
 
 
 def bundle_versions() -> dict[str, int]:
-    """Return the later versions of the stages between `data/states` and `data/bundles`."""
+    """Return the versions other than 1 of the stages between `data/states` and `data/bundles`."""
     return later_versions(
         sequences=sequences.VERSION,
         splits=splits.VERSION,

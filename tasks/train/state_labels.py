@@ -1,4 +1,4 @@
-"""The states of a corpus: discovered in the training tracks, and assigned to every frame of all tracks."""
+"""States of a corpus: fitted on the training tracks, and assigned to all frames of all tracks."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ __all__ = [
     "states_by_settings",
 ]
 
-VERSION = stage_versions.STATE_LABELS  # the number is there, where the digests can use it
-MOST_UNITS = 400_000  # units that KMeans is fitted on: 55 hours of music, 260 MB
+VERSION = stage_versions.STATE_LABELS  # defined there so that the digests can use it
+MOST_UNITS = 400_000  # maximum number of units to fit KMeans on: 55 hours of music, 260 MB
 
 
 @task(cache_policy=NO_CACHE)
 def fit_corpus_states(home: Path, plan: Plan, settings: Settings, *, arrays: Path | None = None) -> Path:
-    """Discover the states of the training tracks; return the model's file.
+    """Fit the state model on the training tracks, unless it exists; return the path of its file.
 
     Parameters
     ----------
     home, plan, settings
-        The corpus's home, the training, and all settings.
+        Path of the home, plan of the training, and all settings.
     arrays : Path, optional
-        From `array_folder`; what is computed of each track is kept there for `label_tracks`.
+        Folder from `array_folder`, in which the units of each track are kept for `label_tracks`.
 
     Raises
     ------
     CorpusError
-        If the tracks are too short or too uniform for so many states.
+        If the tracks are too short or too uniform for the number of states.
     """
     path = Corpus(home).states_path(plan.states_id, "model.npz")
     if not path.is_file():
@@ -63,7 +63,7 @@ def fit_corpus_states(home: Path, plan: Plan, settings: Settings, *, arrays: Pat
 
 @task(cache_policy=NO_CACHE)
 def label_tracks(home: Path, plan: Plan, settings: Settings, *, arrays: Path | None = None) -> int:
-    """Give every frame of every track its state; return how many tracks were labelled anew.
+    """Assign a state to each frame of the tracks without labels; return the number of these tracks.
 
     The parameters are those of `fit_corpus_states`.
     """
@@ -78,7 +78,7 @@ def label_tracks(home: Path, plan: Plan, settings: Settings, *, arrays: Path | N
 
 
 def states_by_settings(songs: list[NDArray[np.float64]], settings: Settings) -> StateModel:
-    """Fit states as the settings say; see `songform.structure.states.fit_states`."""
+    """Fit a state model on the unit vectors of songs; see `songform.structure.states.fit_states`."""
     frames = settings.frames
     chosen = settings.states.model_dump()
     return fit_states(songs, **chosen, sr=frames.sr, hop_length=frames.hop_length)
@@ -90,7 +90,7 @@ def read_state_model(corpus: Corpus, plan: Plan) -> StateModel:
 
 
 def read_labels(corpus: Corpus, plan: Plan, key: str, model: StateModel) -> NDArray[np.intp]:
-    """Read the state of every frame of a track, as indices into the model's states."""
+    """Read the states of all frames of a track, as indices into the model's states."""
     column = read_table(corpus.states_path(plan.states_id, f"{key}.parquet"), ["state"]).column("state")
     names = column.combine_chunks().dictionary_decode().to_numpy(zero_copy_only=False)
     place = {name: index for index, name in enumerate(model.states)}
@@ -99,18 +99,18 @@ def read_labels(corpus: Corpus, plan: Plan, key: str, model: StateModel) -> NDAr
 
 @dataclass(frozen=True)
 class _UnitVectors:
-    """The unit vectors of tracks, and the times of their frames: all that states and labels are made from."""
+    """Unit vectors of tracks, and the times of their frames."""
 
     corpus: Corpus
     settings: Settings
     cache: ArrayCache
 
     def track(self, key: str) -> Arrays:
-        """Return `units`, from `songform.structure.states.unit_vectors`, and `time_s`, of each frame."""
+        """Return `units`, the return value of `songform.structure.states.unit_vectors`, and `time_s` of each frame."""
         return self.cache.get(f"units-{key}", lambda: self._computed(key))
 
     def inside(self, key: str, spans: list[tuple[float, float]]) -> NDArray[np.intp]:
-        """Return the numbers of a track's units that lie in some spans of it, without computing the units."""
+        """Return the indices of the units of a track whose centres lie in some spans, without computing the units."""
         n_frames = count_frames(self.corpus, key, self.settings)
         frames = self.settings.frames
         count = n_units(n_frames, sr=frames.sr, hop_length=frames.hop_length, unit_seconds=UNIT_SECONDS)

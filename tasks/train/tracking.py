@@ -1,8 +1,8 @@
-"""Tracking: every training is a run in MLflow, with its settings, curves, metrics, pictures and model.
+"""MLflow tracking: the store of a home, and one run per training.
 
-The store is a SQLite database and a folder under `mlruns/`. Both are named by absolute addresses made from the home,
-so that no change of the working folder moves them, and the database is made by one process at a time: MLflow's own
-migration does not bear a second.
+The store is a SQLite database and a folder in `mlruns/`. Both have absolute addresses made from the home, so that they
+do not depend on the working directory. A lock makes sure that only one process at a time creates the database, because
+MLflow's migration fails if two run at once.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ def store_uri(home: Path) -> str:
 
 
 def has_store(home: Path) -> bool:
-    """Return whether a training has made the home's store; merely asking a client would make it."""
+    """Return whether the home has a store. Only the file is checked, because a client would create the store."""
     return (Corpus(home).mlruns / "mlflow.db").is_file()
 
 
 def client(home: Path) -> Any:
-    """Return an `mlflow.MlflowClient` on the home's store."""
+    """Return an `mlflow.MlflowClient` of the home's store."""
     import mlflow
 
-    # The registry is named too: else it would be that of the home which this process asked before.
+    # The registry has to be set too. Otherwise it stays that of another home that this process used before.
     mlflow.set_tracking_uri(store_uri(home))
     mlflow.set_registry_uri(store_uri(home))
     return mlflow.MlflowClient(store_uri(home), store_uri(home))
@@ -60,7 +60,7 @@ def client(home: Path) -> Any:
 
 @task(cache_policy=NO_CACHE)
 def prepare_store(home: Path, experiment: str) -> str:
-    """Make the database and the experiment where they are missing; return the experiment's id."""
+    """Create the database and the experiment unless they exist; return the id of the experiment."""
     corpus = Corpus(home)
     corpus.mlruns.mkdir(parents=True, exist_ok=True)
     with FileLock(corpus.mlruns / ".lock", timeout=120):
@@ -72,8 +72,9 @@ def prepare_store(home: Path, experiment: str) -> str:
             return str(store.create_experiment(experiment, artifact_location=location.as_uri()))
         if not known.artifact_location.startswith(corpus.mlruns.as_uri() + "/"):
             msg = (
-                f"the experiment {experiment} keeps its files in {known.artifact_location}, outside {corpus.mlruns}: "
-                "it is MLflow's own, or the home was copied or moved; name another with --experiment"
+                f"the experiment {experiment} stores its files in {known.artifact_location}, outside {corpus.mlruns}: "
+                "it is MLflow's own experiment, or the home was copied or moved; use the home at its original path "
+                "or, with songform train and songform run, name another experiment with --experiment"
             )
             raise CorpusError(msg)
         if known.lifecycle_stage == "deleted":
@@ -83,7 +84,7 @@ def prepare_store(home: Path, experiment: str) -> str:
 
 @task(cache_policy=NO_CACHE)
 def finished_run(home: Path, experiment_id: str, plan: Plan) -> str | None:
-    """Return the newest finished run of this very training, if there is one."""
+    """Return the latest finished run of the same training in an experiment, or None."""
     runs = client(home).search_runs(
         [experiment_id],
         f"tags.`songform.bundle` = '{plan.bundle_id}' and attributes.status = 'FINISHED'",
@@ -95,7 +96,7 @@ def finished_run(home: Path, experiment_id: str, plan: Plan) -> str | None:
 
 @task(cache_policy=NO_CACHE)
 def start_run(home: Path, experiment_id: str, plan: Plan, settings: Settings) -> str:
-    """Open a run with every setting as a parameter; close those that an interrupted training of the same left open."""
+    """Start a run with all settings as parameters, and mark interrupted runs of the same training as killed."""
     store = client(home)
     same = f"tags.`songform.bundle` = '{plan.bundle_id}' and attributes.status = 'RUNNING'"
     for run in store.search_runs([experiment_id], same):
@@ -121,7 +122,7 @@ def start_run(home: Path, experiment_id: str, plan: Plan, settings: Settings) ->
 
 @task(cache_policy=NO_CACHE)
 def finish_run(home: Path, run_id: str, status: str = "FINISHED") -> None:
-    """Close a run."""
+    """Set the final status of a run."""
     client(home).set_terminated(run_id, status)
 
 
@@ -138,19 +139,19 @@ def epoch_logger(home: Path, run_id: str) -> Callable[[int, Mapping[str, float]]
 
 
 def run_summary(home: Path, run_id: str) -> dict[str, Any]:
-    """Return a run as the command line's JSON shows it.
+    """Return the id, parameters and metrics of a run, as in the JSON output of the command line.
 
     Raises
     ------
     ModelError
-        If the store does not know the run.
+        If there is no such run.
     """
     from mlflow.exceptions import MlflowException
 
     try:
         run = client(home).get_run(run_id)
     except MlflowException as error:
-        raise ModelError(f"the store {store_uri(home)} knows no run {run_id}") from error
+        raise ModelError(f"there is no run {run_id} in the store {store_uri(home)}") from error
     return {"run_id": run_id, "params": dict(run.data.params), "metrics": dict(run.data.metrics)}
 
 
@@ -161,7 +162,10 @@ def _log_params(store: Any, run_id: str, params: Mapping[str, Any]) -> None:
 
 
 def _write_ahead(database: Path) -> None:
-    """Let readers read while a run is written; the choice stays with the file."""
+    """Enable write-ahead logging, so that the database can be read while a run is written.
+
+    The mode is stored in the file.
+    """
     with sqlite3.connect(database) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
     connection.close()

@@ -1,7 +1,7 @@
-"""Training: the network learns from the labelled tracks.
+"""Training of the network on the labelled tracks.
 
-Windows are streamed from disk, song by song. What a training makes lies in one folder of the corpus, a bundle, and
-is renamed into place when it is whole.
+Windows are streamed from disk, song by song. The output of a training is a bundle, one folder of the corpus, which is
+renamed to its final path when it is complete.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ from tasks.train.window_source import WindowSource, window_shape
 
 __all__ = ["Training", "read_training", "train_bundle"]
 
-VERSION = stage_versions.TRAIN_NETWORK  # the number is there, where the digests can use it
+VERSION = stage_versions.TRAIN_NETWORK  # defined there so that the digests can use it
 EpochListener = Callable[[int, Mapping[str, float]], None]
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a training went.
+    """Course of a training.
 
     Parameters
     ----------
     history : dict of str to list of float
-        Losses and accuracies, a value an epoch.
+        Losses and accuracies, one value per epoch.
     tried_weights : dict of str to float
-        The score on composed songs of each weight of the network.
+        Score on composed songs (macro-F1) for each weight of the network that was tried.
     windows : dict of str to int
-        Number of windows in each part.
+        Number of windows of the training and validation parts.
     """
 
     history: dict[str, list[float]]
@@ -67,10 +67,20 @@ class Training:
 def train_bundle(
     home: Path, plan: Plan, settings: Settings, run_id: str, *, again: bool = False, arrays: Path | None = None
 ) -> Path:
-    """Train the network, epoch by epoch into the MLflow run, and write the bundle; return its folder.
+    """Train the network, log each epoch to the MLflow run, and write the bundle; return its folder.
 
-    What stands already is not trained again, unless `again` asks for it. The windows of each track are kept in the
-    folder `arrays`, from `array_folder`, or in one that is removed at the end.
+    If the bundle exists, only its recorded epochs are logged.
+
+    Parameters
+    ----------
+    home, plan, settings
+        Path of the home, plan of the training, and all settings.
+    run_id : str
+        Id of the MLflow run.
+    again : bool
+        Whether to train even if the bundle exists.
+    arrays : Path, optional
+        Folder from `array_folder`, in which the windows of each track are kept. By default a temporary one.
 
     Raises
     ------
@@ -91,7 +101,7 @@ def train_bundle(
 
 
 def read_training(folder: Path) -> Training:
-    """Read how the training of a bundle went."""
+    """Read the course of the training of a bundle."""
     return Training(**json.loads((folder / "training.json").read_text(encoding="utf-8")))
 
 
@@ -136,7 +146,7 @@ def _announced(on_epoch: EpochListener, epochs: int) -> EpochListener:
 
 
 def _windows(source: WindowSource, part: str, n_windows: int) -> Windows:
-    """Return the stream of windows to learn from, or to stop by."""
+    """Return the stream of windows of the training part (shuffled) or the validation part."""
     chosen = source.settings.model
     return Windows(
         partial(source.windows, part=part),
@@ -152,7 +162,7 @@ def _too_short(settings: Settings) -> str:
     ahead = f" with a target {settings.sequences.ahead_seconds:g} s ahead" if _looks_ahead(settings) else ""
     lower = " or sequences.ahead_seconds" if ahead else ""
     return (
-        f"the training tracks have no window of {settings.sequences.seconds:g} s{ahead}; "
+        f"the training tracks are too short for a window of {settings.sequences.seconds:g} s{ahead}; "
         f"lower sequences.seconds{lower}, or add longer songs"
     )
 
@@ -160,7 +170,7 @@ def _too_short(settings: Settings) -> str:
 def _frame_scaler(
     corpus: Corpus, plan: Plan, settings: Settings
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[str, ...]]:
-    """Return mean and standard deviation of each column over the training frames, and the columns' names."""
+    """Return the mean and standard deviation of each column over the training frames, and the column names."""
     scaler = StandardScaler()
     for key, spans in sorted(plan.split.train.items()):
         features = read_features(corpus, key, settings)
@@ -175,7 +185,7 @@ def _looks_ahead(settings: Settings) -> bool:
 
 
 def _write(bundle: Bundle, training: Training, folder: Path) -> None:
-    """Write the bundle's folder whole or not at all."""
+    """Write the folder of a bundle atomically."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_path(folder, "bundle")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -187,7 +197,7 @@ def _write(bundle: Bundle, training: Training, folder: Path) -> None:
             descriptor = os.open(path, os.O_RDONLY)
             os.fsync(descriptor)
             os.close(descriptor)
-        if folder.exists():  # aside first: a folder that is half removed would count as whole
+        if folder.exists():  # renamed before it is removed, because a partly removed bundle would count as complete
             shutil.rmtree(folder.rename(temporary.with_suffix(".old.tmp")), ignore_errors=True)
         temporary.rename(folder)
     finally:

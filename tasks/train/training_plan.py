@@ -1,4 +1,4 @@
-"""The plan of a training: which tracks it takes, which part each is in, and the digests that name its folders."""
+"""Plan of a training: its tracks, their split, and the digests that name its folders."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ __all__ = ["Plan", "plan_training"]
 
 @dataclass(frozen=True)
 class Plan:
-    """What one training takes.
+    """Plan of one training.
 
     Parameters
     ----------
     split : Split
-        Which track is in which part.
+        Split of the tracks into training, validation and test parts.
     manifest : str
         Digest of the tracks and their audio.
     states_id, bundle_id : str
-        Digests of all that determines the state model, and the whole bundle: they name the folders.
+        Digests of everything that determines the state model, and of everything that determines the bundle. They name
+        the folders of both.
     """
 
     split: Split
@@ -43,23 +44,23 @@ class Plan:
 
     @property
     def keys(self) -> list[str]:
-        """All tracks, in order."""
+        """Keys of all tracks, sorted."""
         return sorted({*self.split.train, *self.split.validation, *self.split.test})
 
 
 @task(cache_policy=NO_CACHE)
 def plan_training(home: Path, settings: Settings) -> Plan:
-    """Take the tracks whose features stand, and deal them out.
+    """Select the tracks whose features exist, and split them.
 
     Raises
     ------
     CorpusError
-        If there is no track, or none as long as a window.
+        If there is no such track, or all of them are shorter than a window.
     """
     corpus = Corpus(home)
     records = [record for record in corpus.records() if has_features(corpus, record, settings)]
     if not records:
-        msg = f"the corpus in {corpus.data} holds no track with these settings; bring some in with songform ingest"
+        msg = f"the corpus in {corpus.data} has no features with these settings; ingest tracks with songform ingest"
         raise CorpusError(msg)
     split = _split(corpus, records, settings)
     manifest = digest([[record.key, record.audio_sha256] for record in records], features_config(settings))
@@ -74,16 +75,16 @@ def plan_training(home: Path, settings: Settings) -> Plan:
 
 
 def _split(corpus: Corpus, records: list[TrackRecord], settings: Settings) -> Split:
-    """Deal out whole tracks, or blocks of time where there are too few."""
+    """Split by track, or into blocks of time if there are fewer than three different recordings."""
     groups = audio_groups({record.key: _signature(corpus, record, settings) for record in records})
     durations = {record.key: record.duration or 0.0 for record in records}
     try:
         if len(groups) >= 3:
-            blocks_in_time(durations, window_seconds=settings.sequences.seconds)  # refuses songs that are all too short
+            blocks_in_time(durations, window_seconds=settings.sequences.seconds)  # raises if all songs are too short
             return split_tracks(groups, seed=settings.model.seed)
         return blocks_in_time(durations, window_seconds=settings.sequences.seconds)
     except ParameterError as error:
-        raise CorpusError(f"this corpus cannot be learned from: {error}") from error
+        raise CorpusError(f"this corpus cannot be used for training: {error}") from error
 
 
 def _signature(corpus: Corpus, record: TrackRecord, settings: Settings) -> Signature:
@@ -93,5 +94,5 @@ def _signature(corpus: Corpus, record: TrackRecord, settings: Settings) -> Signa
 
 
 def _plain(train: Sequence[Sequence[object]]) -> list[list[object]]:
-    """Spell infinity, which JSON does not know."""
+    """Write the spans as text, because they may contain infinity, which JSON does not support."""
     return [[key, sha256, str(spans)] for key, sha256, spans in train]

@@ -1,4 +1,4 @@
-"""The windows that the network learns from and is tested on, track by track."""
+"""Windows of the tracks, for training and testing the network."""
 
 from __future__ import annotations
 
@@ -23,19 +23,18 @@ __all__ = ["WindowSource", "window_shape"]
 
 @dataclass(frozen=True)
 class WindowSource:
-    """Cuts the tracks of a corpus into windows.
+    """Source of the windows of each track.
 
     Parameters
     ----------
     corpus, plan, settings
-        Where the tracks are, which they are, how windows are made.
+        Corpus, plan of the training, and all settings.
     states : StateModel
-        Whose labels are the targets.
+        State model whose labels are the targets.
     center, scale : np.ndarray, shape=(n_columns,)
         Mean and standard deviation of each feature column over the training frames.
     cache : ArrayCache
-        Keeps the windows of each track. With one that has a folder, a track's tables are read once, however often its
-        windows are asked for.
+        Cache of the windows of each track. If it has a folder, the tables of a track are read only once.
     """
 
     corpus: Corpus
@@ -47,19 +46,19 @@ class WindowSource:
     cache: ArrayCache = field(default_factory=ArrayCache)
 
     def windows(self, key: str, part: str, features: pd.DataFrame | None = None) -> SongWindows:
-        """Return the windows that one track gives to one part.
+        """Return the windows of a track that belong to a part of the split.
 
         Parameters
         ----------
         key, part : str
-            The track, and `train`, `validation` or `test`.
+            Key of the track, and `train`, `validation` or `test`.
         features : pd.DataFrame, optional
-            The track's frame features, if the caller has read them anyway.
+            Frame features of the track, if the caller has already read them.
         """
         return SongWindows(**self.cache.get(f"{part}-{key}", lambda: self._cut(key, part, features)))
 
     def count(self, key: str, part: str) -> int:
-        """Return the number of these windows; of the track's tables, this reads the number of rows alone."""
+        """Return the number of windows of a track in a part, reading only the number of rows of its features."""
         shape = window_shape(self.settings)
         n_frames = count_frames(self.corpus, key, self.settings)
         units = n_units(n_frames, sr=shape.sr, hop_length=shape.hop_length, unit_seconds=shape.pool_seconds)
@@ -89,7 +88,7 @@ class WindowSource:
 
 
 def window_shape(settings: Settings) -> WindowShape:
-    """Return the lengths of windows as the settings give them."""
+    """Return the shape of the windows for some settings."""
     sequences, frames = settings.sequences, settings.frames
     return WindowShape(
         sequences.pool_seconds,

@@ -1,4 +1,4 @@
-"""Feeds that are played on loopback: what is written in them comes out again, and no client breaks the server."""
+"""Tests of the podcast feeds and HTTP servers of the benchmarks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ITEMS = st.builds(Item, WORDS, WORDS, WORDS, st.none() | st.floats(0.0, 1e5))
 
 
 @given(WORDS, st.lists(ITEMS, max_size=4))
-def test_what_is_written_in_a_feed_comes_out_again_whatever_strangers_call_it(title, items):
+def test_items_of_a_feed_round_trip_for_any_text(title, items):
     channel = ET.fromstring(feed(title, items)).find("channel")
     assert channel.findtext("title") == title
     read = [
@@ -37,20 +37,20 @@ def test_what_is_written_in_a_feed_comes_out_again_whatever_strangers_call_it(ti
     assert read == rounded
 
 
-def test_a_guid_is_never_taken_for_an_address():
-    """A reader that took it for one would fetch the wrong thing."""
+def test_guid_is_not_marked_as_an_address():
+    """A reader would otherwise download from the guid instead of the enclosure."""
     (guid,) = ET.fromstring(feed("a", [Item("b", "http://a.example/b", "b")])).iter("guid")
     assert guid.get("isPermaLink") == "false"
 
 
-def shout(request):
+def answer_upper(request):
     request.send_response(200)
     request.end_headers()
     request.wfile.write(request.path.upper().encode())
 
 
-def test_each_server_has_a_port_of_its_own_and_is_gone_afterwards():
-    with served(shout) as url, served(shout) as other:
+def test_each_server_has_its_own_port_and_stops_after_its_block():
+    with served(answer_upper) as url, served(answer_upper) as other:
         assert url != other
         assert [requests.get(f"{each}/a", timeout=5).text for each in (url, other)] == ["/A", "/A"]
     for each in (url, other):
@@ -58,8 +58,8 @@ def test_each_server_has_a_port_of_its_own_and_is_gone_afterwards():
             requests.get(each, timeout=5)
 
 
-def test_a_client_that_hangs_up_leaves_the_others_alone_and_says_nothing_in_the_terminal(capfd):
-    with served(shout) as url:
+def test_client_that_hangs_up_affects_no_other_client_and_prints_nothing(capfd):
+    with served(answer_upper) as url:
         for _ in range(3):
             with socket.create_connection(("127.0.0.1", urlsplit(url).port)) as rude:
                 rude.sendall(b"GET /a HTTP/1.0\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Mishaps: what each way of failing looks like from the other side."""
+"""Tests of the failing host: what a client receives for each kind of failure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from benchmarks.mishaps import AT_HOME, EXPECTED, MISHAPS, SR, Host, Sound, draw
 from songform.errors import FAILURE_CLASSES
 
 BODY = bytes(range(256)) * 100
-PATIENCE = 0.3  # seconds: how long a client waits for the next byte
+TIMEOUT = 0.3  # how long the client waits for the next bytes, in seconds
 
 
 @pytest.fixture
 def ask():
-    """Return what asks a host for a sound of some kind, as many times as wanted: (head, body, how it ended)."""
+    """Return a function that requests a sound with a kind of failure, and returns (head, body, end) per request."""
     host = Host()
     with served(host.answer) as url:
 
@@ -39,9 +39,9 @@ def ask():
 
 
 def answer_to(url):
-    """Ask plainly, as no library would: nothing that is odd is hidden."""
+    """Send a request through a plain socket, because an HTTP library would hide some failures."""
     parts = urlsplit(url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=TIMEOUT) as connection:
         connection.sendall(f"GET {parts.path} HTTP/1.0\r\n\r\n".encode())
         came, end = b"", "closed"
         try:
@@ -55,8 +55,11 @@ def answer_to(url):
     return head.decode(), body, end
 
 
-def whole_ones(host, n):
-    """Return what a host gave, `n` times: it notes so a moment after the client has hung up."""
+def given_by(host, n):
+    """Wait until a host has recorded `n` complete answers, and return its list.
+
+    The host records an answer shortly after the client has closed the connection.
+    """
     deadline = time.monotonic() + 10.0
     while len(host.given) < n and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -67,7 +70,7 @@ def status(answer):
     return int(answer[0].split()[1])
 
 
-def test_every_class_of_failure_is_among_the_ways_and_nothing_else():
+def test_expected_outcomes_are_done_and_all_failure_classes():
     assert {found for expected in EXPECTED.values() for found in expected} == {"done", *FAILURE_CLASSES}
     assert EXPECTED[""] == ("done",)
     assert "" not in MISHAPS
@@ -75,7 +78,7 @@ def test_every_class_of_failure_is_among_the_ways_and_nothing_else():
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.randoms(use_true_random=False))
-def test_as_many_fail_as_are_wanted_and_each_way_is_among_them_if_there_are_enough(n, n_failing, rng):
+def test_requested_number_fails_and_every_kind_occurs_if_there_are_enough(n, n_failing, rng):
     n_failing = min(n, n_failing)
     kinds = Counter(drawn_kinds(n, n_failing, rng))
     assert kinds.total() == n
@@ -84,71 +87,71 @@ def test_as_many_fail_as_are_wanted_and_each_way_is_among_them_if_there_are_enou
     assert len(set(kinds) - {""}) >= min(n_failing, len(MISHAPS))
 
 
-def test_the_same_seed_draws_the_same():
+def test_same_seed_draws_the_same_kinds():
     assert drawn_kinds(300, 90, random.Random(4)) == drawn_kinds(300, 90, random.Random(4))
     assert drawn_kinds(300, 90, random.Random(4)) != drawn_kinds(300, 90, random.Random(5))
 
 
 @pytest.mark.parametrize("kind", ["", *sorted(AT_HOME)])
-def test_what_is_given_comes_whole_and_is_noted(ask, kind):
-    """Also what this machine has no place for: the host knows nothing of that."""
+def test_sound_without_a_host_failure_is_served_completely_and_recorded(ask, kind):
+    """Kinds in AT_HOME are served, too: they fail on the side of the client."""
     ((head, body, end),) = ask(kind)
     assert (body, end) == (BODY, "closed")
     assert f"Content-Length: {len(BODY)}" in head
     assert ask.host.asked == ["sound"]
-    assert whole_ones(ask.host, 1) == ["sound"]
+    assert given_by(ask.host, 1) == ["sound"]
     ask.host.forget()
     assert (ask.host.asked, ask.host.given) == ([], [])
 
 
 @pytest.mark.parametrize("kind", sorted(set(MISHAPS) - AT_HOME))
-def test_each_other_way_withholds_the_sound_the_first_time(ask, kind):
-    """But for the failure of the media, which lets yt-dlp have its first look."""
+def test_host_failure_occurs_at_the_first_request(ask, kind):
+    """The exception is the failure of the media, which lets yt-dlp's first request succeed."""
     ((_, body, end),) = ask(kind)
     assert ask.host.asked == ["sound"]
-    if kind != "503 of the media":
+    if kind != "503 for the media":
         assert (body, end) != (BODY, "closed")
         assert ask.host.given == []
 
 
 @pytest.mark.parametrize("kind", sorted(kind for kind in MISHAPS if kind.endswith(" once")))
-def test_what_happens_once_does_not_happen_again(ask, kind):
+def test_failure_that_occurs_once_does_not_occur_again(ask, kind):
     first, *others = ask(kind, 3)
     assert first[1] != BODY
     assert [body for _, body, _ in others] == [BODY, BODY]
-    assert whole_ones(ask.host, 2) == ["sound", "sound"]
+    assert given_by(ask.host, 2) == ["sound", "sound"]
 
 
 @pytest.mark.parametrize("kind", sorted(kind for kind in MISHAPS if kind[:3].isdigit() and "media" not in kind))
-def test_a_status_is_answered_with_itself_and_too_many_requests_with_a_pause(ask, kind):
+def test_status_kinds_answer_with_that_status_and_429_with_retry_after(ask, kind):
     (answer,) = ask(kind)
     assert status(answer) == int(kind[:3])
     assert ("Retry-After: 1" in answer[0]) == kind.startswith("429")
 
 
-def test_the_media_fail_every_second_time(ask):
-    answers = ask("503 of the media", 4)
+def test_every_second_request_for_media_fails(ask):
+    answers = ask("503 for the media", 4)
     assert [status(answer) for answer in answers] == [200, 503, 200, 503]
 
 
-def test_connections_break_fall_silent_or_trickle_as_their_names_say(ask):
+def test_connections_break_stall_or_send_single_bytes(ask):
     assert ask("reset") == [("", b"", "reset")]
     ((_, body, end),) = ask("stall")
     assert (body, end) == (BODY[: len(BODY) // 2], "silent")
-    ((_, body, end),) = ask("drip")
+    ((_, body, end),) = ask("byte by byte")
     assert (end, BODY.startswith(body), 2000 <= len(body) < len(BODY)) == ("silent", True, True)
 
 
-def test_a_cut_body_is_announced_whole_or_not_at_all(ask):
-    ((head, body, _),) = ask("cut with a length")
+def test_truncated_body_has_the_full_content_length_or_none(ask):
+    ((head, body, _),) = ask("truncated with a length")
     assert f"Content-Length: {len(BODY)}" in head
     assert 0 < len(body) < len(BODY) / 2
-    ((head, again, _),) = ask("cut without a length")
+    ((head, again, _),) = ask("truncated without a length")
     assert "Content-Length" not in head
     assert again == body
 
 
-def test_sounds_are_as_long_as_they_say_differ_and_are_the_same_for_the_same_seed():
+def test_sounds_have_the_stated_length_and_depend_only_on_the_seed():
     made = sounds(6, random.Random(1))
     for sound in made:
         y, sr = soundfile.read(io.BytesIO(sound.body))
@@ -157,5 +160,5 @@ def test_sounds_are_as_long_as_they_say_differ_and_are_the_same_for_the_same_see
         assert abs(y).max() > 0.01
     assert len({sound.body for sound in made}) == 6
     assert all(one.content_type != other.content_type for one, other in pairwise(made))
-    flacs = [sound.body for sound in made[::2]]  # an Ogg stream has a number of its own each time
+    flacs = [sound.body for sound in made[::2]]  # Ogg files contain a random serial number
     assert [sound.body for sound in sounds(6, random.Random(1))[::2]] == flacs

@@ -1,4 +1,4 @@
-"""The processes of a soak: found by the home that they work for, and killed alone or together."""
+"""Tests of the processes of the soak test: starting, finding and killing them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.processes import MARK, kill, marked, started
 
-# Starts another, says so, and waits; both end by themselves in the end.
+# Starts another process, prints that it did, and waits. Both end by themselves after a minute.
 PARENT = """
 import subprocess, sys, time
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdout=subprocess.DEVNULL)
@@ -22,7 +22,7 @@ time.sleep(60)
 
 @pytest.fixture
 def family(tmp_path):
-    """Return what starts a program of a home that has started another."""
+    """Return a function that starts a program with a child process, both marked with a home."""
     begun = []
 
     def family():
@@ -40,7 +40,7 @@ def family(tmp_path):
         process.stdout.close()
 
 
-def test_a_program_is_killed_alone_or_with_all_that_it_started(tmp_path, family):
+def test_program_is_killed_alone_or_with_its_child_processes(tmp_path, family):
     first = family()
     assert {process.pid for process in marked(tmp_path)} > {first.pid}
     assert marked(tmp_path / "another home") == []
@@ -52,14 +52,14 @@ def test_a_program_is_killed_alone_or_with_all_that_it_started(tmp_path, family)
     assert marked(tmp_path) == []
 
 
-def test_the_program_that_is_started_is_the_command_line_with_nothing_of_the_users_environment(tmp_path, monkeypatch):
-    monkeypatch.setenv("SONGFORM_FRAMES__SR", "1")  # with which songform would not even begin
+def test_started_program_is_songform_without_settings_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("SONGFORM_FRAMES__SR", "1")  # songform refuses to start with this value
     with started(tmp_path, ["status"]) as process:
         assert process.wait(60) == 0
     assert (tmp_path / "soak.log").read_text() == ""
 
 
-def test_a_program_that_is_still_running_ends_with_its_block(tmp_path):
+def test_running_program_is_killed_at_the_end_of_its_block(tmp_path):
     with started(tmp_path, ["--help"]) as process:
         pass
     assert process.poll() is not None

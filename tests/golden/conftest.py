@@ -1,17 +1,17 @@
-"""Golden values: what each stage makes of a small fixed input, and the `VERSION` of the modules that made it.
+"""Golden values: stored outputs of each stage for a small fixed input, with the `VERSION` of the modules involved.
 
-A file under `data/` that exists counts as up to date, because its path holds the `VERSION` of what made it. That is
-only true if a change of the output never comes without a new VERSION. Each test here hands the output of one stage to
-`Golden.check`, which compares it with `values/<stage>.json`: output that changed while no VERSION was increased is an
-error, and so is a VERSION that was decreased.
+A file under `data/` that exists counts as up to date, because its path depends on the `VERSION` of the modules that
+computed it. This is only correct if every change of an output comes with a new VERSION. Each test passes the output of
+one stage to `Golden.check`, which compares it with `values/<stage>.json`. The test fails if the output changed and no
+VERSION was increased, or if a VERSION was decreased.
 
-After a change that is meant, count up the VERSION and write the values again:
+After an intended change, increase the VERSION and write the values again:
 
     .venv/bin/python -m pytest tests/golden --update-golden
 
-Numbers are compared within a tolerance and not by a digest of their rounded values: the last bits differ between
-processors and between versions of NumPy, SciPy and TensorFlow, and a number next to the edge of rounding would then
-round the other way. What is discrete (names, indices, text) is compared exactly.
+Numbers are compared within a tolerance. A digest of rounded values would not work: the last bits differ between
+processors and between versions of NumPy, SciPy and TensorFlow, so some values would round differently. Discrete values
+(names, indices, text) are compared exactly.
 """
 
 from __future__ import annotations
@@ -44,20 +44,22 @@ _INNERMOST = re.compile(r"\[\n([^\[\]{}]*)\]")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the golden values be written instead of compared."""
-    parser.addoption("--update-golden", action="store_true", help="write the golden values of tests/golden")
+    """Add the option that writes the golden values instead of comparing them."""
+    parser.addoption(
+        "--update-golden", action="store_true", help="write the golden values of tests/golden instead of comparing them"
+    )
 
 
 @dataclass(frozen=True)
 class Golden:
-    """The stored outputs of all stages.
+    """Stored outputs of all stages.
 
     Parameters
     ----------
     folder : Path
-        Where they are: a file for each stage.
+        Folder with one file per stage.
     is_update : bool
-        Whether they are written, or compared.
+        Whether changed values are written instead of reported as failures.
     """
 
     folder: Path
@@ -71,25 +73,25 @@ class Golden:
         Parameters
         ----------
         stage : str
-            Names the file.
+            Name of the stage and of its file.
         modules : sequence of module
-            Those whose `VERSION` guards the output: first the stage's own, then those of earlier stages that the output
-            passed through. Empty for an output of which no file is kept.
+            Modules whose `VERSION` must increase when the output changes: first the stage's own module, then those of
+            earlier stages that the output depends on. Empty if no `VERSION` guards the output.
         output : dict
             Numbers, text, arrays, and lists and dicts of them.
         tolerance : float
-            How far a number may differ, relative to the largest one in its array.
+            Largest allowed difference of a number, relative to the largest number of its array.
         """
         path = self.folder / f"{stage}.json"
         versions = {module.__name__: module.VERSION for module in modules}
         found = plain(output)
         stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
         before = stored["versions"] if stored else {}
-        changes = list(differences(stored["output"], found, tolerance)) if stored else ["there are no values yet"]
+        changes = list(differences(stored["output"], found, tolerance)) if stored else ["no values are stored yet"]
         if decreased := _decreased(before, versions):
-            pytest.fail(f"{_name(path)}: VERSION was decreased in {decreased}; a number must never be used again")
+            pytest.fail(f"{_name(path)}: VERSION was decreased in {decreased}; a VERSION must never be used twice")
         if stored and changes and (before or versions) and not _is_increased(before, versions):
-            pytest.fail(_not_counted_up(stage, list(versions or before), path, changes))
+            pytest.fail(_not_increased(stage, list(versions or before), path, changes))
         if not changes and versions == before:
             return
         if not self.is_update:
@@ -98,7 +100,7 @@ class Golden:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON holds it: arrays as lists, numbers with six digits, NaN and infinity as text."""
+    """Return a value as plain JSON types: arrays as lists, floats with six digits, NaN and infinity as text."""
     if isinstance(value, dict):
         return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, np.ndarray):
@@ -113,13 +115,13 @@ def plain(value: Any) -> Any:
 
 
 def written(document: dict[str, Any]) -> str:
-    """Return JSON to be read in a diff: each innermost list is one line."""
+    """Return JSON that is readable in a diff: each innermost list is one line."""
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     return _INNERMOST.sub(lambda found: "[" + re.sub(r"\s*\n\s*", " ", found[1].strip()) + "]", text)
 
 
 def differences(stored: Any, found: Any, tolerance: float, place: str = "output") -> Iterator[str]:
-    """Yield a sentence for each part of an output that is not as it was stored."""
+    """Yield one sentence per part of an output that differs from the stored one."""
     if isinstance(stored, dict) and isinstance(found, dict) and stored.keys() == found.keys():
         for key in stored:
             yield from differences(stored[key], found[key], tolerance, f"{place}.{key}")
@@ -131,14 +133,14 @@ def differences(stored: Any, found: Any, tolerance: float, place: str = "output"
     elif _is_real(stored) and _is_real(found):
         yield from _table_differences([stored], [found], tolerance, place)
     elif type(stored) is not type(found) or stored != found:
-        yield f"{place} was {_shown(stored)} and is {_shown(found)}"
+        yield f"{place} was {_shown(stored)} and is now {_shown(found)}"
 
 
 def _table_differences(stored: list[Any], found: list[Any], tolerance: float, place: str) -> Iterator[str]:
-    """Compare two arrays of real numbers; what is not finite must be the same."""
+    """Compare two arrays of real numbers; NaN and infinite values must be equal."""
     one, other = np.array(stored, np.float64), np.array(found, np.float64)
     if one.shape != other.shape:
-        yield f"{place} had the shape {one.shape} and has {other.shape}"
+        yield f"{place} had the shape {one.shape} and now has the shape {other.shape}"
         return
     finite = np.isfinite(one) & np.isfinite(other)
     allowed = tolerance * np.abs(one[finite]).max(initial=0.0)
@@ -148,11 +150,11 @@ def _table_differences(stored: list[Any], found: list[Any], tolerance: float, pl
     if is_off.any():
         first = tuple(np.argwhere(is_off)[0].tolist())
         where = "".join(f"[{index}]" for index in first) if len(one) > 1 else ""
-        yield f"{place}{where} was {one[first]:.6g} and is {other[first]:.6g} ({is_off.sum()} of {one.size} differ)"
+        yield f"{place}{where} was {one[first]:.6g} and is now {other[first]:.6g} ({is_off.sum()} of {one.size} differ)"
 
 
 def _is_table(value: Any) -> bool:
-    """Return whether a value is an array of real numbers, of any number of dimensions."""
+    """Return whether a value is an array of real numbers with any number of dimensions."""
     if not isinstance(value, list) or not value:
         return False
     if all(isinstance(part, list) for part in value):
@@ -170,28 +172,32 @@ def _shown(value: Any) -> str:
 
 
 def _decreased(before: dict[str, int], versions: dict[str, int]) -> str:
-    """Return the modules whose VERSION is smaller than the stored one, each with both numbers."""
+    """Return the names of modules whose VERSION is smaller than the stored one, with both numbers."""
     smaller = [name for name in versions if name in before and versions[name] < before[name]]
     return ", ".join(f"{name} ({before[name]} to {versions[name]})" for name in smaller)
 
 
 def _is_increased(before: dict[str, int], versions: dict[str, int]) -> bool:
-    """Return whether a VERSION is greater than the stored one; a module that is not stored yet does not count."""
+    """Return whether a VERSION is greater than the stored one; modules that are not stored yet are ignored."""
     return any(versions[name] > before[name] for name in versions if name in before)
 
 
-def _not_counted_up(stage: str, modules: list[str], path: Path, changes: list[str]) -> str:
+def _not_increased(stage: str, modules: list[str], path: Path, changes: list[str]) -> str:
     earlier = f" (or in the one of {', '.join(modules[1:])} whose output changed)" if modules[1:] else ""
     return (
-        f"the output of {stage} changed: count up VERSION in {modules[0]}{earlier} and update {_name(path)} "
-        f"by running {COMMAND}\n{_listed(changes)}"
+        f"the output of {stage} changed; if the change is intended, increase VERSION in {modules[0]}{earlier}, "
+        f"and update {_name(path)} with {COMMAND}\n{_listed(changes)}"
     )
 
 
 def _out_of_date(stage: str, path: Path, versions: dict[str, int], changes: list[str]) -> str:
     numbers = ", ".join(f"{module} {version}" for module, version in versions.items())
-    what = f"holds the output of another VERSION (now {numbers})" if versions else f"holds another output of {stage}"
-    return f"{_name(path)} {what}; if the change is meant, update it by running {COMMAND}\n{_listed(changes)}"
+    what = (
+        f"contains the output of a different VERSION (now {numbers})"
+        if versions
+        else f"contains a different output of {stage}"
+    )
+    return f"{_name(path)} {what}; if the change is intended, update the file with {COMMAND}\n{_listed(changes)}"
 
 
 def _listed(changes: list[str]) -> str:
@@ -210,19 +216,19 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 
 @pytest.fixture
 def new_golden(tmp_path: Path) -> Golden:
-    """Return an empty store of outputs, to try what `Golden` does; it writes what is new."""
+    """Return an empty store that writes new values, for tests of `Golden` itself."""
     return Golden(tmp_path, is_update=True)
 
 
 SECONDS = 40
 FRAMES_PER_SECOND = 10
 _SECTION_SECONDS = 8
-_LEVELS = (0.02, 0.12, 0.5, 0.12, 0.03)  # of the five sections of the song
+_LEVELS = (0.02, 0.12, 0.5, 0.12, 0.03)  # one per section of the song
 
 
 @pytest.fixture(scope="session")
 def song_features() -> pd.DataFrame:
-    """Return the features of a song of five sections, by formula: 10 frames per second, 3 MFCCs."""
+    """Return the features of a song of five sections, computed by formula: 10 frames per second, 3 MFCCs."""
     time, section = _times()
     level = np.array(_LEVELS)[section] * (1 + 0.3 * np.sin(2 * np.pi * time / 2))
     level[time >= SECONDS - 2] = 1e-6  # silence at the end
@@ -241,7 +247,7 @@ def song_features() -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def song_overview() -> Overview:
-    """Return the overview of the same song, by formula: one frame in each of its rows."""
+    """Return the overview of the same song, computed by formula: one frame per row."""
     time, section = _times()
     level = np.array(_LEVELS)[section]
     bands, pitches = np.arange(64), np.arange(12)
@@ -260,14 +266,14 @@ def song_overview() -> Overview:
 
 
 def _times() -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return the centre of each frame, and the section that it lies in."""
+    """Return the centre and the section of each frame."""
     time = (np.arange(SECONDS * FRAMES_PER_SECOND) + 0.5) / FRAMES_PER_SECOND
     return time, (time // _SECTION_SECONDS).astype(np.intp)
 
 
 @pytest.fixture(scope="session")
 def song_segments() -> list[Segment]:
-    """Return segments of the same song, none of which begins where a section does."""
+    """Return segments of the same song; except at its start, none of them begins where a section begins."""
     edges = [0.0, 7.5, 16.5, 24.5, 31.5, 40.0]
     return [
         Segment(a, b, s, round(0.9 - n / 10, 1))
@@ -277,7 +283,7 @@ def song_segments() -> list[Segment]:
 
 @pytest.fixture(scope="session")
 def song_vectors() -> NDArray[np.float64]:
-    """Return vectors of 60 units around five points, each like one archetype: 4 features, then the context."""
+    """Return vectors of 60 units near five points, one per archetype: 4 features, then the context."""
     state, place = np.arange(60) % len(ARCHETYPES), np.arange(60)[:, None]
     features = np.sin(2.0 * state[:, None] + np.arange(4)) + 0.1 * np.sin(1.7 * place + np.arange(4))
     context = ARCHETYPES[state] + 0.1 * np.sin(2.3 * place + np.arange(ARCHETYPES.shape[1]))
@@ -286,5 +292,5 @@ def song_vectors() -> NDArray[np.float64]:
 
 @pytest.fixture(scope="session")
 def song_states(song_vectors) -> StateModel:
-    """Return the states that are fitted on these vectors."""
+    """Return the states fitted on these vectors."""
     return fit_states([song_vectors], sr=8000, hop_length=800)

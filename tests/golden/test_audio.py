@@ -1,4 +1,4 @@
-"""Golden values of how a file is read: decoded, mixed to one channel and resampled."""
+"""Golden values of reading an audio file: decoding, mixing to one channel and resampling."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EVERY = 29  # samples
 
 
 def channels(n_channels):
-    """Return 0.5 s of tones by formula, different in each channel; some are near the highest that `SR` holds."""
+    """Return 0.5 s of tones that differ between channels; some are near the Nyquist frequency of `SR`."""
     time, number = np.arange(ORIG_SR // 2)[:, None] / ORIG_SR, np.arange(n_channels)
     low = np.sin(2 * np.pi * 220 * (1 + number) * time + 0.3 * number)
     high = np.sin(2 * np.pi * (9800 + 400 * number) * time + 0.7)
@@ -22,7 +22,7 @@ def channels(n_channels):
 
 
 @pytest.mark.parametrize(("name", "n_channels"), [("stereo", 2), ("three_channels", 3)])
-def test_the_samples_of_a_file_are_as_stored(golden, tmp_path, name, n_channels):
+def test_samples_match_stored_values(golden, tmp_path, name, n_channels):
     path = tmp_path / "song.wav"
     soundfile.write(path, channels(n_channels), ORIG_SR, subtype="PCM_16")
     y, sr = load(path, sr=SR)

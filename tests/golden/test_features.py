@@ -1,4 +1,4 @@
-"""Golden values of what is measured of the sound."""
+"""Golden values of the features and the overview."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SR = 8000
 
 @pytest.fixture(scope="module")
 def described():
-    """Describe 1.5 s of notes, a sweep and beats, by formula; the phases keep every sample away from 0."""
+    """Return features and overview of 1.5 s of notes, a sweep and beats; their phases keep every sample away from 0."""
     time = np.arange(int(1.5 * SR)) / SR
     notes = 0.3 * np.sin(2 * np.pi * 221.3 * time + 0.3) * np.exp(-3 * (time % 0.5))
     sweep = 0.1 * np.sin(2 * np.pi * 1003.7 * time**2 + 1.1)
@@ -21,15 +21,15 @@ def described():
     return describe_audio([notes + sweep + beats], sr=SR, frame_length=1024, hop_length=512)
 
 
-def test_the_features_are_as_stored(golden, described):
+def test_features_match_stored_values(golden, described):
     features, _, n_samples = described
     columns = {name: features[name].to_numpy() for name in features}
     output = {"n_samples": n_samples, "time_s": features.index.to_numpy(), "columns": columns}
     golden.check("features", [frame_features], output)
 
 
-def test_the_overview_is_as_stored(golden, described):
-    """But for the mel bands, which are whole steps of 0.5 dB: next to an edge a level may fall to either side."""
+def test_overview_matches_stored_values(golden, described):
+    """The mel bands are quantized in steps of 0.5 dB and are compared with a tolerance of one step."""
     values = {name: value for name, value in vars(described[1]).items() if name != "logmel"}
     golden.check("overview", [overview, frame_features], values)
     levels = described[1].logmel_db

@@ -1,4 +1,4 @@
-"""The comparison itself: what passes, what fails, what the reader is told to do, and which modules are guarded."""
+"""Tests of the comparison with golden values, and that every module with a VERSION has some."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def changed(**more):
 
 @pytest.fixture
 def stored(new_golden):
-    """Store an output of VERSION 1, and return what compares with it."""
+    """Store an output of VERSION 1, and return the store in comparing mode."""
     new_golden.check("pooling", [module()], OUTPUT)
     return replace(new_golden, is_update=False)
 
@@ -42,62 +42,59 @@ CHANGES = {
     "a length": changed(names=["Calm", "Calm"]),
     "a single number": changed(sum=2.001),
     "a type": changed(sum="2.0"),
-    "a part more": changed(more=0),
+    "an additional part": changed(more=0),
 }
 
 
-def test_the_same_output_of_the_same_version_passes(stored):
+def test_same_output_of_the_same_version_passes(stored):
     stored.check("pooling", [module()], OUTPUT)
 
 
-def test_a_difference_in_the_last_bits_passes(stored):
+def test_difference_in_the_last_bits_passes(stored):
     stored.check("pooling", [module()], changed(curve=OUTPUT["curve"] * (1 + 1e-7), sum=np.nextafter(2.0, 3.0)))
 
 
 @pytest.mark.parametrize("output", CHANGES.values(), ids=CHANGES)
-def test_an_output_that_changed_while_its_version_did_not_fails_and_says_what_to_do(stored, output):
-    with pytest.raises(pytest.fail.Exception) as failure:
+def test_changed_output_of_the_same_version_fails_and_names_the_fix(stored, output):
+    with pytest.raises(
+        pytest.fail.Exception, match=r"output of pooling changed.*increase VERSION in .*\.pooling\b"
+    ) as failure:
         stored.check("pooling", [module()], output)
-    said = str(failure.value)
-    assert said.startswith("the output of pooling changed: count up VERSION in songform.structure.pooling and update ")
-    assert (
-        f"{stored.folder / 'pooling.json'} by running .venv/bin/python -m pytest tests/golden --update-golden" in said
-    )
+    assert str(stored.folder / "pooling.json") in str(failure.value)
+    assert ".venv/bin/python -m pytest tests/golden --update-golden" in str(failure.value)
 
 
-def test_an_update_refuses_an_output_whose_version_was_not_counted_up(stored):
+def test_update_rejects_a_changed_output_of_the_same_version(stored):
     before = (stored.folder / "pooling.json").read_bytes()
-    with pytest.raises(pytest.fail.Exception, match=r"count up VERSION in songform\.structure\.pooling"):
+    with pytest.raises(pytest.fail.Exception, match=r"increase VERSION in songform\.structure\.pooling"):
         replace(stored, is_update=True).check("pooling", [module()], CHANGES["a number"])
     assert (stored.folder / "pooling.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("output", [OUTPUT, CHANGES["a number"]], ids=["same output", "other output"])
-def test_a_version_that_was_counted_up_asks_for_an_update_and_gets_it(stored, output):
-    with pytest.raises(
-        pytest.fail.Exception, match=r"holds the output of another VERSION \(now .* 2\); .* update it by"
-    ):
+def test_increased_version_requires_an_update_and_allows_it(stored, output):
+    with pytest.raises(pytest.fail.Exception, match=r"pooling\.json .* VERSION.*now .* 2\).* update .*--update-golden"):
         stored.check("pooling", [module(2)], output)
     replace(stored, is_update=True).check("pooling", [module(2)], output)
     stored.check("pooling", [module(2)], output)
     assert json.loads((stored.folder / "pooling.json").read_text())["versions"] == {"songform.structure.pooling": 2}
 
 
-def test_a_new_version_of_an_earlier_stage_excuses_a_later_one(new_golden):
+def test_increased_version_of_an_earlier_stage_allows_a_changed_output(new_golden):
     def modules(earlier):
         return [module(), module(earlier, "songform.structure.normalized_curves")]
 
     new_golden.check("context", modules(1), OUTPUT)
     new_golden.check("context", modules(2), CHANGES["a number"])
     with pytest.raises(
-        pytest.fail.Exception, match=r"or in the one of songform\.structure\.normalized_curves whose output"
+        pytest.fail.Exception, match=r"increase VERSION in .*pooling \(or .*songform\.structure\.normalized_curves "
     ):
         new_golden.check("context", modules(2), OUTPUT)
 
 
 @pytest.mark.parametrize("output", [OUTPUT, CHANGES["a number"]], ids=["same output", "other output"])
 @pytest.mark.parametrize("is_update", [False, True])
-def test_a_version_that_was_decreased_fails_even_beside_an_increased_one(new_golden, output, is_update):
+def test_decreased_version_fails_even_if_another_one_was_increased(new_golden, output, is_update):
     def modules(own, earlier):
         return [module(own), module(earlier, "songform.structure.normalized_curves")]
 
@@ -113,37 +110,37 @@ def test_a_version_that_was_decreased_fails_even_beside_an_increased_one(new_gol
 @pytest.mark.parametrize(
     "modules",
     [
-        pytest.param([module(), module(5, "songform.structure.context")], id="one more"),
+        pytest.param([module(), module(5, "songform.structure.context")], id="additional"),
         pytest.param([module(5, "songform.structure.context")], id="another"),
         pytest.param([], id="none"),
     ],
 )
-def test_another_list_of_modules_does_not_excuse_a_changed_output(new_golden, modules):
+def test_different_list_of_modules_does_not_allow_a_changed_output(new_golden, modules):
     new_golden.check("pooling", [module()], OUTPUT)
-    with pytest.raises(pytest.fail.Exception, match="the output of pooling changed: count up VERSION in songform"):
+    with pytest.raises(pytest.fail.Exception, match=r"output of pooling changed.*increase VERSION in songform"):
         new_golden.check("pooling", modules, CHANGES["a number"])
     new_golden.check("pooling", modules, OUTPUT)
 
 
-def test_an_output_that_no_version_guards_is_updated_without_one(new_golden):
+def test_output_without_a_version_can_be_updated(new_golden):
     new_golden.check("segment_table", [], OUTPUT)
-    with pytest.raises(pytest.fail.Exception, match="holds another output of segment_table"):
+    with pytest.raises(pytest.fail.Exception, match=r"different output of segment_table.*update"):
         replace(new_golden, is_update=False).check("segment_table", [], CHANGES["a number"])
     new_golden.check("segment_table", [], CHANGES["a number"])
     replace(new_golden, is_update=False).check("segment_table", [], CHANGES["a number"])
 
 
-def test_a_stage_without_stored_values_fails(stored):
-    with pytest.raises(pytest.fail.Exception, match="there are no values yet"):
+def test_stage_without_stored_values_fails(stored):
+    with pytest.raises(pytest.fail.Exception, match="no values are stored"):
         stored.check("another", [module()], OUTPUT)
 
 
-def test_every_module_with_a_version_has_a_golden_value():
-    floors = [Path(floor.__file__).parent for floor in (songform, tasks)]
+def test_every_module_with_a_version_has_golden_values():
+    layers = [Path(layer.__file__).parent for layer in (songform, tasks)]
     paths = [
-        (path.relative_to(floor.parent), path.read_text(encoding="utf-8"))
-        for floor in floors
-        for path in floor.rglob("*.py")
+        (path.relative_to(layer.parent), path.read_text(encoding="utf-8"))
+        for layer in layers
+        for path in layer.rglob("*.py")
     ]
     with_version = [path for path, text in paths if re.search(r"^VERSION = ", text, re.MULTILINE)]
     names = {".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in with_version}

@@ -1,4 +1,4 @@
-"""Golden values of what a model learns from and is scored by, and of the network itself."""
+"""Golden values of windows, splits, scores, baselines and the network."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ SHAPE = sequences.WindowShape(0.5, 2.0, 1.0, sr=8000, frame_length=1024, hop_len
 
 
 def signals(n_rows, n_columns, phase=0.0):
-    """Return smooth signals, by formula."""
+    """Return smooth signals, computed by formula."""
     row, column = np.arange(n_rows)[:, None], np.arange(n_columns)
     return np.asarray(np.sin(0.37 * row * (1 + column / 3) + phase) + 0.1 * column)
 
 
 def labels(n):
-    """Return a state for each of some rows, by formula: each lasts for 17 rows."""
+    """Return one state per row, for `n` rows; each state lasts for 17 rows."""
     return np.asarray(np.arange(n) // 17 % N_STATES, np.intp)
 
 
 def song(key):
-    """Return the windows of a song of 12 s, by its number."""
+    """Return the windows of a song of 12 s that depends on the number in `key`."""
     inputs = sequences.standard_inputs(signals(120, 4, float(key)), np.full(4, 0.2), np.full(4, 0.8), SHAPE)
     return sequences.SongWindows.of(inputs, labels(120), SHAPE)
 
@@ -37,13 +37,13 @@ def windows(seed):
 
 
 def answers():
-    """Return 40 true states, and the probability that a model gives to each state."""
+    """Return 40 true states, and the probabilities that a model assigns to each state."""
     truth = np.arange(40) % N_STATES
     odds = np.exp(1.2 * np.eye(N_STATES)[truth] + np.sin(1.3 * np.arange(40)[:, None] + 2 * np.arange(N_STATES)))
     return truth, odds / odds.sum(axis=1, keepdims=True)
 
 
-def test_windows_are_as_stored(golden):
+def test_windows_match_stored_values(golden):
     spans = [(0.0, 5.0), (6.3, np.inf)]
     make = partial(sequences.SongWindows.of, song("1").inputs, labels(120), SHAPE, spans=spans)
     now, ahead = make(), make(target="ahead", ahead_seconds=1.0)
@@ -58,13 +58,13 @@ def test_windows_are_as_stored(golden):
     golden.check("sequences", [sequences, pooling], output)
 
 
-def test_the_order_of_shuffled_windows_is_as_stored(golden):
+def test_order_of_shuffled_windows_matches_stored_values(golden):
     stream = windows(seed=5)
     passes = [[{"first": inputs[:, 0, 0], "targets": targets} for inputs, targets in stream] for _ in range(2)]
     golden.check("shuffled_windows", [sequences, pooling], {"passes": passes})
 
 
-def test_the_answers_of_a_network_along_a_song_are_as_stored(golden):
+def test_predictions_along_a_song_match_stored_values(golden):
     def predict(some):
         odds = np.exp(np.stack([some.mean(axis=(1, 2)), some[:, -1, 0], some[:, 0, 1]], axis=1))
         return odds / odds.sum(axis=1, keepdims=True)
@@ -77,7 +77,7 @@ def test_the_answers_of_a_network_along_a_song_are_as_stored(golden):
     golden.check("window_probabilities", [sequences, pooling], output)
 
 
-def test_splits_are_as_stored(golden):
+def test_splits_match_stored_values(golden):
     levels = np.random.default_rng(7).random((12, 30, 8), np.float32)
     spectra = {f"song-{n}": rows for n, rows in enumerate(levels)}
     spectra["song-copy"] = spectra["song-4"][2:]
@@ -87,7 +87,7 @@ def test_splits_are_as_stored(golden):
     golden.check("splits", [splits], output)
 
 
-def test_scores_are_as_stored(golden):
+def test_scores_match_stored_values(golden):
     truth, probability = answers()
     answer = probability.argmax(axis=1)
     precision = classification_metrics.precision(truth, answer, N_STATES)
@@ -101,7 +101,7 @@ def test_scores_are_as_stored(golden):
     golden.check("classification_metrics", [classification_metrics], output)
 
 
-def test_baselines_are_as_stored(golden):
+def test_baselines_match_stored_values(golden):
     targets = labels(60)
     inputs = (signals(60, 4) + 0.8 * np.eye(4)[targets]).astype(np.float32)
     test = signals(10, 4, 0.5).astype(np.float32)
@@ -111,11 +111,11 @@ def test_baselines_are_as_stored(golden):
         "logistic": baselines.logistic(inputs, targets, test, N_STATES),
         "centroid": baselines.centroid(inputs, targets, test, N_STATES),
     }
-    # A solver stops where the gradient is small: how near to the minimum that is depends on the version of SciPy.
+    # How close to the minimum the solver stops depends on the version of SciPy.
     golden.check("baselines", [baselines, classification_metrics], output, tolerance=1e-3)
 
 
-def test_the_states_of_a_song_as_it_is_heard_are_as_stored(golden, song_features, song_overview):
+def test_causal_states_match_stored_values(golden, song_features, song_overview):
     vectors = unit_vectors(song_features, song_overview, sr=8000, hop_length=800)
     model = fit_states([vectors], n_states=4, sr=8000, hop_length=800)
     found = baselines.causal_states(model, song_features, song_overview, np.array([30, 85, 133, 190, 240, 333, 333]))
@@ -128,8 +128,8 @@ def network():
     return networks.lstm_network(8, N_STATES, learning_rate=0.002, seed=11)
 
 
-def test_the_structure_of_the_network_is_as_stored(golden, network):
-    """Named one by one: what else Keras writes into a layer's configuration differs between its versions."""
+def test_structure_of_the_network_matches_stored_values(golden, network):
+    """Only some settings of each layer are compared, because the others differ between versions of Keras."""
     known = ("units", "rate", "activation", "recurrent_activation", "return_sequences", "use_bias", "dropout", "seed")
     layers = []
     for layer in network.layers:
@@ -141,13 +141,13 @@ def test_the_structure_of_the_network_is_as_stored(golden, network):
     golden.check("network", [networks], {"layers": layers, "loss": network.loss, "optimizer": optimizer})
 
 
-def test_the_first_weights_of_the_network_are_as_stored(golden, network):
+def test_initial_weights_of_the_network_match_stored_values(golden, network):
     weights = [{"corner": part.ravel()[:5], "spread": part.std()} for part in network.get_weights() if part.any()]
     golden.check("network_weights", [networks], {"weights": weights})
 
 
-def test_a_training_is_as_stored(golden):
-    """To a fiftieth: processors add in other orders, and Adam makes whole steps of the smallest gradients."""
+def test_training_matches_stored_values(golden):
+    """The tolerance is 2 %: processors add numbers in different orders, and Adam amplifies differences of gradients."""
     network, history = networks.fit_network(
         windows(seed=5), windows(seed=None), n_inputs=8, n_states=N_STATES, epochs=2, learning_rate=0.005, seed=11
     )

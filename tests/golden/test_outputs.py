@@ -1,4 +1,4 @@
-"""Golden values of what is written for people: pictures, pages, exports, tables, sound, and scores against labels."""
+"""Golden values of pictures, pages, exports, the table of segments, sonification, and scores against labels."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from songform.structure.context import CONTEXT_COLUMNS
 from songform.structure.segments import Segment
 
 TITLE = "A «Song» & another"
-EVERY = 8  # columns of a picture whose numbers are stored
+EVERY = 8  # of every 8 points or columns of a picture, one is stored
 
 
 @pytest.fixture(scope="module")
 def report(song_segments):
-    """Return a report as it is exported."""
+    """Return a report with the fields that exports use."""
     segments = [segment._asdict() for segment in song_segments]
     track = {"key": "file-0123456789abcdef", "title": TITLE, "source": "a.mp3", "duration": 40.0}
     return {"track": track, "model": {"id": "0123456789ab"}, "segments": segments}
 
 
 def drawn(figure):
-    """Return what a picture shows: its numbers, colours and words, whatever the fonts and the version of Matplotlib."""
+    """Return the numbers, colours and texts of a picture, which depend neither on fonts nor on Matplotlib's version."""
     return {
         "size": list(figure.get_size_inches()),
         "words": [text.get_text() for text in figure.texts],
@@ -91,7 +91,7 @@ PICTURES = {
 
 @pytest.fixture(scope="module")
 def view(song_features, song_overview, song_segments, song_states):
-    """Return a song as its page shows it: probabilities and context of its 80 units are by formula."""
+    """Return a song's view, whose probabilities and context of 80 units are computed by formula."""
     unit = np.arange(80)[:, None]
     odds = np.exp(2 * np.sin(0.3 * unit + 1.7 * np.arange(5)))
     index = pd.Index((unit[:, 0] + 0.5) / 2, name="time_s")
@@ -112,12 +112,12 @@ def view(song_features, song_overview, song_segments, song_states):
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_what_a_picture_of_a_song_shows_is_as_stored(golden, view, name):
+def test_content_of_pictures_matches_stored_values(golden, view, name):
     golden.check(f"picture_{name}", [plots], drawn(PICTURES[name](view)))
 
 
-def test_the_size_of_a_saved_picture_is_as_stored(golden, view):
-    """Pixels are in the PNG's header (IHDR), their number per metre in its chunk pHYs."""
+def test_size_of_a_saved_picture_matches_stored_values(golden, view):
+    """The PNG stores width and height in its chunk IHDR, and pixels per metre in its chunk pHYs."""
     file = BytesIO()
     plots.save_png(plots.rms(view.features, title=TITLE), file)
     png = file.getvalue()
@@ -128,8 +128,8 @@ def test_the_size_of_a_saved_picture_is_as_stored(golden, view):
     golden.check("picture_size", [plots], {"pixels": [width, height], "dpi": dpi})
 
 
-def test_the_text_of_a_page_is_as_stored(golden, view):
-    """As a digest, without the JavaScript of Bokeh and what it draws from: those differ between versions of Bokeh."""
+def test_text_of_a_page_matches_stored_digest(golden, view):
+    """Bokeh's JavaScript and the data of its figures are left out, because they differ between versions of Bokeh."""
     html = pages.song_page(view, stamp="0123456789ab")
     for script in Resources(mode="inline", components=["bokeh"], log_level="warn").js_raw:
         html = html.replace(script, "")
@@ -140,8 +140,8 @@ def test_the_text_of_a_page_is_as_stored(golden, view):
     golden.check("page", [pages, plots], {"sha256": digest, "data": about})
 
 
-def test_what_the_figures_of_a_page_show_is_as_stored(golden, view):
-    """To a step: levels are whole numbers up to 127, and next to an edge of rounding one may fall to either side."""
+def test_figures_of_a_page_match_stored_values(golden, view):
+    """Levels are integers up to 127, and rounding may differ by one, which is within the tolerance."""
     figures = song_figures(
         view.segments,
         view.posterior,
@@ -158,7 +158,7 @@ def test_what_the_figures_of_a_page_show_is_as_stored(golden, view):
 
 
 def _numbers(values):
-    """Return every eighth value of a column of Bokeh's; whole numbers become real ones, which have a tolerance."""
+    """Return every eighth value of a Bokeh column as floats, which are compared with a tolerance."""
     first = values[0]
     if isinstance(first, str):
         return list(values)
@@ -168,13 +168,13 @@ def _numbers(values):
 
 
 @pytest.mark.parametrize("suffix", formats.WRITERS)
-def test_the_text_of_an_export_is_as_stored(golden, report, suffix):
+def test_text_of_exports_matches_stored_values(golden, report, suffix):
     annotation = report_annotation(report, annotator="songform model 0123456789ab", tool="songform")
     text = formats.WRITERS[suffix](annotation).replace(jams.__version__, "(version)")
     golden.check(f"export{suffix.replace('.', '_')}", [formats], {"lines": text.split("\n")})
 
 
-def test_a_sonified_song_is_as_stored(golden, song_segments):
+def test_sonified_song_matches_stored_values(golden, song_segments):
     sr = 8000
     song = 0.1 * np.sin(2 * np.pi * 311.1 * np.arange(41 * sr) / sr + 0.2)
     y = sonification.sonified(song, sr, [*song_segments, Segment(40.0, 41.0, "State 6", 0.5)])
@@ -184,14 +184,14 @@ def test_a_sonified_song_is_as_stored(golden, song_segments):
     golden.check("sonification", [sonification], {"levels": levels, "clicks": clicks, "tones": tones})
 
 
-def test_the_table_of_segments_is_as_stored(golden, report, song_features):
-    """No VERSION guards it: the rows of a song are made anew by each analysis."""
+def test_table_of_segments_matches_stored_values(golden, report, song_features):
+    """The table has no VERSION, because each analysis computes the rows of its songs again."""
     table = segment_table.replaced_rows(None, [segment_table.segment_rows(report, song_features)])
     types = {field.name: str(field.type) for field in table.schema}
     golden.check("segment_table", [], {"types": types, "columns": table.to_pydict()})
 
 
-def test_scores_of_segmentations_are_as_stored(golden):
+def test_segmentation_scores_match_stored_values(golden):
     def labelled(*edges):
         return Annotation(np.array(list(pairwise(edges))), [f"{n % 3}" for n in range(len(edges) - 1)], duration=60.0)
 

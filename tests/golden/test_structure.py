@@ -26,14 +26,14 @@ UNIT_SECONDS = 0.5
 
 
 def series(n_rows, n_columns, *, change=20):
-    """Return smooth signals that change at some rows, by formula; within +-2.5."""
+    """Return smooth signals that jump every `change` rows; their values are between -2 and 2."""
     row, column = np.arange(n_rows)[:, None], np.arange(n_columns)
     return np.asarray(1.5 * np.sin(2.7 * (row // change) + 1.9 * column) + 0.5 * np.sin(0.8 * row + column))
 
 
 @pytest.fixture(scope="module")
 def curves():
-    """Return the curves of a song of 80 units that changes every 20, by formula."""
+    """Return the curves of a song of 80 units that changes every 20 units."""
     four = series(80, 4)
     return Curves(
         before=2,
@@ -51,20 +51,20 @@ def curves():
 
 @pytest.fixture(scope="module")
 def posterior():
-    """Return how probable each of five states is in 60 units, by formula; each but the last leads for 12 units."""
+    """Return the probabilities of five states in 60 units; every 12 units, another state is favoured."""
     unit, state = np.arange(60)[:, None], np.arange(5)
     odds = np.exp(2.5 * (unit // 12 == state) + 1.5 * np.sin(1.1 * unit + 2 * state))
     return odds / odds.sum(axis=1, keepdims=True)
 
 
-def test_pooling_is_as_stored(golden):
+def test_pooling_matches_stored_values(golden):
     units = pooling.frame_units(50, sr=SR, hop_length=HOP_LENGTH, unit_seconds=0.25)
     mean, std = pooling.pooled(series(50, 3), units)
     output = {"units": units, "mean": mean, "std": std, "smoothed": pooling.smoothed(series(12, 2, change=4), 5)}
     golden.check("pooling", [pooling], output)
 
 
-def test_song_units_are_as_stored(golden, song_features, song_overview):
+def test_song_units_match_stored_values(golden, song_features, song_overview):
     whole = pooling.song_units(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH)
     assert len(whole) == 80
     means = dict(zip(whole.columns, whole.mean[::8].T, strict=True))
@@ -73,14 +73,14 @@ def test_song_units_are_as_stored(golden, song_features, song_overview):
     golden.check("song_units", [pooling], {"means": means, "deviations": deviations, **rest})
 
 
-def test_the_curves_of_a_song_are_as_stored(golden, song_features, song_overview):
+def test_normalized_curves_match_stored_values(golden, song_features, song_overview):
     units = pooling.song_units(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH)
     found = vars(normalized_curves.song_curves(units))
     parts = {name: value[::4] if isinstance(value, np.ndarray) else value for name, value in found.items()}
     golden.check("normalized_curves", [normalized_curves, pooling], parts)
 
 
-def test_change_points_are_as_stored(golden, curves):
+def test_change_points_match_stored_values(golden, curves):
     bounds = change_points.song_stretches(curves)
     output = {
         "bounds": bounds,
@@ -91,7 +91,7 @@ def test_change_points_are_as_stored(golden, curves):
     golden.check("change_points", [change_points], output)
 
 
-def test_self_similarity_is_as_stored(golden, curves):
+def test_self_similarity_matches_stored_values(golden, curves):
     vectors = self_similarity.similarity_vectors(curves.mfcc, curves.chroma)
     output = {
         "vectors": vectors[::10],
@@ -102,13 +102,13 @@ def test_self_similarity_is_as_stored(golden, curves):
     golden.check("self_similarity", [self_similarity, pooling], output)
 
 
-def test_the_context_of_stretches_is_as_stored(golden, curves):
+def test_context_of_stretches_matches_stored_values(golden, curves):
     found = context.stretch_context(curves, np.array([0, 7, 20, 34, 40, 60, 80]))
     output = dict(zip(context.CONTEXT_COLUMNS, found.T, strict=True))
     golden.check("stretch_context", [context, self_similarity, change_points, pooling], output)
 
 
-def test_the_context_of_a_song_is_as_stored(golden, song_features, song_overview):
+def test_context_of_a_song_matches_stored_values(golden, song_features, song_overview):
     given = {"sr": SR, "hop_length": HOP_LENGTH}
     table = context.context_descriptors(song_features, song_overview, **given)
     seen = context.context_curves(song_features, song_overview, **given)
@@ -118,7 +118,7 @@ def test_the_context_of_a_song_is_as_stored(golden, song_features, song_overview
     golden.check("context", [context, *earlier], output)
 
 
-def test_the_names_of_clusters_are_as_stored(golden):
+def test_names_of_clusters_match_stored_values(golden):
     shape = naming.ARCHETYPES.shape
     profile = naming.ARCHETYPES[[3, 0, 4, 2, 1]] + 0.4 * np.sin(np.arange(naming.ARCHETYPES.size).reshape(shape))
     more = np.vstack([profile, 0.3 * np.cos(np.arange(shape[1]))])
@@ -126,7 +126,7 @@ def test_the_names_of_clusters_are_as_stored(golden):
     golden.check("naming", [naming], {**output, "scores": naming.archetype_scores(profile)})
 
 
-def test_the_vectors_of_units_are_as_stored(golden, song_features, song_overview):
+def test_unit_vectors_match_stored_values(golden, song_features, song_overview):
     vectors = states.unit_vectors(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH)
     known = pooling.CausalUnits(song_features, song_overview, sr=SR, hop_length=HOP_LENGTH).until(203)
     earlier = [context, self_similarity, change_points, normalized_curves, pooling]
@@ -134,18 +134,18 @@ def test_the_vectors_of_units_are_as_stored(golden, song_features, song_overview
     golden.check("unit_vectors", [states, *earlier], output)
 
 
-def test_fitted_states_are_as_stored(golden, song_states, song_vectors):
+def test_fitted_states_match_stored_values(golden, song_states, song_vectors):
     posterior = states.state_posterior(song_states, song_vectors)
     output = {**vars(song_states), "posterior": posterior[::3]}
     golden.check("states", [states, naming], output)
 
 
-def test_states_without_anchors_are_as_stored(golden, song_vectors):
+def test_states_without_anchors_match_stored_values(golden, song_vectors):
     model = states.fit_states([song_vectors], n_states=6, context_weight=0.5, seed=3)
     golden.check("states_without_anchors", [states, naming], vars(model))
 
 
-def test_the_path_of_states_is_as_stored(golden, posterior):
+def test_viterbi_paths_match_stored_values(golden, posterior):
     transitions = viterbi.transition_matrix(np.array([4.0, 4.0, 4.0, 3.0, 4.0]), unit_seconds=UNIT_SECONDS)
     joint = viterbi.joint_posterior(posterior, np.roll(posterior, 3, axis=0), 0.5)
     output = {
@@ -157,8 +157,8 @@ def test_the_path_of_states_is_as_stored(golden, posterior):
     golden.check("viterbi", [viterbi], output)
 
 
-def test_the_sequence_of_states_with_short_transitions_is_as_stored(golden, song_states):
-    """One transition lasts for 8 s, as long as it may, and one for half a second more."""
+def test_state_sequence_with_short_transitions_matches_stored_values(golden, song_states):
+    """One transition lasts 8 s, the maximum, and one lasts half a second longer."""
     turn = song_states.states.index("Transition")
     state = np.repeat([0, turn, 1, turn, 2], [10, 16, 12, 17, 10])
     odds = np.exp(4.0 * np.eye(5)[state] + np.sin(1.1 * np.arange(len(state))[:, None] + 2 * np.arange(5)))
@@ -166,14 +166,14 @@ def test_the_sequence_of_states_with_short_transitions_is_as_stored(golden, song
     golden.check("state_sequence", [viterbi, states], {"path": path})
 
 
-def test_segments_are_as_stored(golden, posterior):
+def test_segments_match_stored_values(golden, posterior):
     path = np.repeat([0, 1, 3, 2, 4, 0], 10)
     found = segments.state_segments(path, posterior, naming.STATES, unit_seconds=UNIT_SECONDS, duration=29.7)
     golden.check("segments", [segments], {"segments": [segment._asdict() for segment in found]})
 
 
-def test_boundaries_are_as_stored(golden, song_overview, song_segments):
-    """Near the first boundary there are two changes: a strong one, and a weak one that is nearer."""
+def test_boundaries_match_stored_values(golden, song_overview, song_segments):
+    """The first boundary has a strong change and a closer, weak one nearby."""
     levels = song_overview.logmel.copy()
     levels[72:80, :20] += 12
     overview = replace(song_overview, logmel=levels)

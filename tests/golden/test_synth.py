@@ -1,4 +1,4 @@
-"""Golden values of the composer: a seed's score, and how it sounds."""
+"""Golden values of composed songs: their sections and traits, and their samples."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SONGS = {
 
 
 @pytest.mark.parametrize("name", SONGS)
-def test_a_song_of_a_seed_is_as_stored(golden, name):
-    """Its sound as the level of each tenth of a second, and one sample of each."""
+def test_composed_song_matches_stored_values(golden, name):
+    """For each tenth of a second, the level and one sample are compared."""
     song = SONGS[name]()
     tenths = song.y[: len(song.y) // 800 * 800].reshape(-1, 800)
     output = {

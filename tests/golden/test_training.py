@@ -1,7 +1,7 @@
-"""Golden values of a training in a home: its states and labels, what the network is given, its weight and its scores.
+"""Golden values of a training in a home: states, labels, the inputs of the network, its weight and its scores.
 
-The home holds three songs: the one of `conftest.py`, and the same song from two other moments on. No network is
-trained: a formula takes its place.
+The home contains three songs: the song of `conftest.py`, and two copies that are rotated in time. No network is
+trained; a formula replaces it.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ SETTINGS = Settings.model_validate(
         "model": {"batch_size": 16, "epochs": 7, "patience": 3, "seed": 4},
     }
 )
-# Parts begin and end within the songs.
+# Training, validation and test parts begin and end within songs.
 SPLIT = Split({"a": [(0.0, 15.2), (24.0, np.inf)], "b": [(13.1, np.inf)]}, {"b": [(0.0, 13.1)]}, {"c": [(0.0, np.inf)]})
 PLAN = Plan(SPLIT, "manifest", "states", "bundle")
 VECTORS = [states, naming, context, self_similarity, change_points, normalized_curves, pooling]
 
 
 class Formula:
-    """Takes the place of a trained network: it answers by the means of five columns."""
+    """Substitute for a trained network that computes probabilities from five columns."""
 
     output_shape = (None, 5)
 
@@ -62,13 +62,13 @@ class Formula:
         return odds / odds.sum(axis=1, keepdims=True)
 
     def save(self, path):
-        """Leave a file, as a network does."""
+        """Write an empty file in place of a network."""
         Path(path).write_bytes(b"")
 
 
 @pytest.fixture
 def model(song_features, song_overview):
-    """Return states that are not sure of their answers, so that smoothing overrules some of them."""
+    """Return states with large variances, whose probabilities are uncertain, so that smoothing changes some states."""
     model = states.fit_states(
         [states.unit_vectors(song_features, song_overview, sr=8000, hop_length=800)], sr=8000, hop_length=800
     )
@@ -77,7 +77,7 @@ def model(song_features, song_overview):
 
 @pytest.fixture
 def home(tmp_path, song_features, song_overview, model):
-    """Return a home of three songs with states, whose labels are by formula."""
+    """Return a home of three songs with states; their labels are computed by formula."""
     corpus, config, n_frames = Corpus(tmp_path / "home"), features_config(SETTINGS), len(song_features)
     for number, key in enumerate(KEYS):
         rows = np.roll(np.arange(n_frames), 130 * number)
@@ -95,7 +95,7 @@ def home(tmp_path, song_features, song_overview, model):
 
 @pytest.fixture
 def bundle(song_features, model):
-    """Return a bundle with these states, and the formula for a network."""
+    """Return a bundle with these states, and the formula instead of a network."""
     center, scale = song_features.mean().to_numpy(np.float64), song_features.std().to_numpy(np.float64)
     sequence = SequenceModel(Formula(), center, scale, window_shape(SETTINGS))
     return Bundle(model, sequence, 1.0, tuple(song_features.columns))
@@ -103,13 +103,13 @@ def bundle(song_features, model):
 
 @pytest.fixture
 def most_units(monkeypatch):
-    """Let states be fitted on at most 30 units."""
+    """Limit the number of units on which states are fitted to 30."""
     monkeypatch.setattr(state_labels, "MOST_UNITS", 30)
 
 
 @pytest.fixture
 def fits(monkeypatch):
-    """Record what states are fitted on."""
+    """Record the arguments of `fit_states`."""
     calls, fit = [], state_labels.fit_states
 
     def recorded(songs, **chosen):
@@ -120,18 +120,18 @@ def fits(monkeypatch):
     return calls
 
 
-def test_the_units_that_states_are_fitted_on_are_as_stored(golden, home, fits):
+def test_units_for_fitting_states_match_stored_values(golden, home, fits):
     state_labels.fit_corpus_states.fn(home, replace(PLAN, states_id="new"), SETTINGS)
     output = {"most_units": state_labels.MOST_UNITS, "calls": fits}
     golden.check("training_units", [state_labels, *VECTORS], output)
 
 
-def test_the_units_of_a_large_corpus_are_as_stored(golden, home, fits, most_units):
+def test_units_of_a_large_corpus_match_stored_values(golden, home, fits, most_units):
     state_labels.fit_corpus_states.fn(home, replace(PLAN, states_id="new"), SETTINGS)
     golden.check("training_units_of_many", [state_labels, *VECTORS], {"calls": fits})
 
 
-def test_the_labels_of_tracks_are_as_stored(golden, home):
+def test_labels_of_tracks_match_stored_values(golden, home):
     corpus, output = Corpus(home), {}
     paths = {key: corpus.states_path(PLAN.states_id, f"{key}.parquet") for key in KEYS}
     for path in paths.values():
@@ -146,7 +146,7 @@ def test_the_labels_of_tracks_are_as_stored(golden, home):
 
 @pytest.fixture
 def trainings(monkeypatch):
-    """Record what a network would be trained with, and on which songs its weight would be chosen."""
+    """Record the arguments of the training, and the seeds of the songs on which the weight is chosen."""
     calls = []
 
     def fit_network(train, validation, *, on_epoch, **chosen):
@@ -166,7 +166,7 @@ def trainings(monkeypatch):
     return calls
 
 
-def test_what_a_network_is_trained_with_is_as_stored(golden, home, trainings):
+def test_inputs_of_the_training_match_stored_values(golden, home, trainings):
     folder = train_network.train_bundle.fn(home, PLAN, SETTINGS, "run")
     with np.load(folder / "sequence.npz") as arrays:
         scaler = {name: arrays[name] for name in ("center", "scale")}
@@ -176,15 +176,15 @@ def test_what_a_network_is_trained_with_is_as_stored(golden, home, trainings):
 
 @pytest.fixture
 def songs(home, model):
-    """Return the songs as if they were composed; by formula, their truth changes every 4.5 s."""
+    """Return the songs as composed songs whose true state changes every 4.5 s."""
     corpus = Corpus(home)
     truth = [np.array(model.states)[(np.arange(80) // 9 + number) % 5] for number in range(len(KEYS))]
     tables = [(read_features(corpus, key, SETTINGS), read_overview(corpus, key, SETTINGS)) for key in KEYS]
     return [ComposedSong(*both, 40.0, names) for both, names in zip(tables, truth, strict=True)]
 
 
-def test_the_weight_of_a_network_is_as_stored(golden, bundle, songs):
-    """The best one, and among weights that are equally good the smallest."""
+def test_weight_of_a_network_matches_stored_values(golden, bundle, songs):
+    """The weight is the one with the best score; among equal scores it is the smallest."""
     output = {}
     for name, asked in {"network": bundle, "no network": replace(bundle, sequence=None)}.items():
         weight, tried = reference_songs.best_weight(asked, songs)
@@ -193,7 +193,7 @@ def test_the_weight_of_a_network_is_as_stored(golden, bundle, songs):
     golden.check("reference_songs", modules, output)
 
 
-def test_what_is_known_of_a_composed_song_is_as_stored(golden, tmp_path, monkeypatch):
+def test_truth_of_a_composed_song_matches_stored_values(golden, tmp_path, monkeypatch):
     compose = synth.compose
     monkeypatch.setattr(reference_songs.synth, "compose", lambda seed, *, sr: compose(seed, sr=sr, duration=20.0))
     (song,) = reference_songs.composed_songs(tmp_path, [1], SETTINGS)
@@ -211,7 +211,7 @@ LIMITS = {
 
 @pytest.fixture(params=LIMITS)
 def limited(request, monkeypatch):
-    """Limit the songs that baselines learn from; the usual limits are above the number of songs of this home."""
+    """Limit the number of songs on which baselines are fitted; the default limits exceed the songs of this home."""
     for name, number in LIMITS[request.param].items():
         monkeypatch.setattr(heldout_scores, name, number)
     return request.param
@@ -219,13 +219,13 @@ def limited(request, monkeypatch):
 
 @pytest.fixture
 def measured(home, bundle, limited, monkeypatch):
-    """Measure the scores of the bundle."""
+    """Return the scores of the bundle."""
     monkeypatch.setattr(heldout_scores.Bundle, "load", lambda _: bundle)
     return heldout_scores.score_bundle.fn(home, PLAN, SETTINGS, home)
 
 
-def test_the_scores_of_held_out_tracks_are_as_stored(golden, limited, measured):
+def test_heldout_scores_match_stored_values(golden, limited, measured):
     limits = {"baselines": heldout_scores._BASELINE_SONGS, "persistence": heldout_scores._PERSISTENCE_SONGS}
     modules = [heldout_scores, baselines, classification_metrics, sequences, *VECTORS]
-    # The metrics of logistic regression: see test_baselines_are_as_stored.
+    # The tolerance is for logistic regression: see test_baselines_match_stored_values.
     golden.check(limited, modules, {"limits": limits, **asdict(measured)}, tolerance=1e-3)

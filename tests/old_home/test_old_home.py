@@ -1,4 +1,4 @@
-"""A home that an earlier version made: what exists in it is up to date, and is read as it was meant."""
+"""Tests that a home of an earlier version is up to date, and gives the same results as with that version."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.config.load_settings import load_settings
+from songform.annotation.formats import WRITERS
 from songform.bundle import Bundle
 from tasks.ingest.ingest_plan import plan_ingest
 from tasks.report.song_reports import PICTURES, report_tracks
@@ -50,7 +51,7 @@ def expected():
     return json.loads((HERE / "expected.json").read_text(encoding="utf-8"))
 
 
-def test_an_ingest_has_nothing_to_do(home, settings):
+def test_ingest_finds_all_tracks_cached(home, settings):
     corpus = Corpus(home)
     records = corpus.records()
     found = plan_ingest(home, records, settings, now=datetime.now(UTC))
@@ -59,7 +60,7 @@ def test_an_ingest_has_nothing_to_do(home, settings):
     assert (found.wanted, found.deferred) == ((), ())
 
 
-def test_the_folders_of_its_states_and_its_bundle_have_the_names_that_they_would_get_today(home, plan):
+def test_folders_of_states_and_bundle_have_their_current_names(home, plan):
     assert [path.name for path in (home / "data" / "states").iterdir()] == [plan.states_id]
     assert [path.name for path in (home / "data" / "bundles").iterdir()] == [plan.bundle_id]
 
@@ -77,7 +78,7 @@ def test_the_folders_of_its_states_and_its_bundle_have_the_names_that_they_would
         "tasks.train.stage_versions.STATE_LABELS",
     ],
 )
-def test_a_later_version_of_what_makes_states_names_new_folders_for_states_and_bundle(
+def test_increased_version_of_a_state_module_changes_the_folders_of_states_and_bundle(
     home, settings, plan, monkeypatch, version
 ):
     monkeypatch.setattr(version, 99)
@@ -96,7 +97,7 @@ def test_a_later_version_of_what_makes_states_names_new_folders_for_states_and_b
         *(f"tasks.train.stage_versions.{number}" for number in ("TRAIN_NETWORK", "REFERENCE_SONGS", "HELDOUT_SCORES")),
     ],
 )
-def test_a_later_version_of_what_makes_a_model_of_states_names_a_new_folder_for_the_bundle_alone(
+def test_increased_version_of_a_learning_module_changes_only_the_folder_of_the_bundle(
     home, settings, plan, monkeypatch, version
 ):
     monkeypatch.setattr(version, 99)
@@ -105,18 +106,18 @@ def test_a_later_version_of_what_makes_a_model_of_states_names_a_new_folder_for_
     assert later.bundle_id != plan.bundle_id
 
 
-def test_states_labels_and_network_are_read_and_not_made_again(home, settings, plan, monkeypatch):
+def test_states_labels_and_network_are_not_computed_again(home, settings, plan, monkeypatch):
     epochs = []
     monkeypatch.setattr("tasks.train.train_network.epoch_logger", lambda *_: lambda epoch, _: epochs.append(epoch))
     before = contents(home)
     fit_corpus_states.fn(home, plan, settings)
     assert label_tracks.fn(home, plan, settings) == 0
     assert train_bundle.fn(home, plan, settings, "run") == Corpus(home).bundle_path(plan.bundle_id)
-    assert epochs == [1, 2]  # as they were told when it was trained
+    assert epochs == [1, 2]  # replayed from the stored training
     assert contents(home) == before
 
 
-def test_its_labels_are_states_of_its_model(home, settings, plan):
+def test_labels_are_states_of_the_model(home, settings, plan):
     corpus = Corpus(home)
     model = read_state_model(corpus, plan)
     for key in plan.keys:
@@ -125,7 +126,7 @@ def test_its_labels_are_states_of_its_model(home, settings, plan):
         assert 0 <= labels.min() <= labels.max() < len(model.states)
 
 
-def test_its_bundle_answers_as_it_did_when_it_was_made(home, settings, plan, expected):
+def test_bundle_gives_the_same_segments_and_predictions_as_the_earlier_version(home, settings, plan, expected):
     corpus, key = Corpus(home), plan.keys[0]
     bundle = Bundle.load(corpus.bundle_path(plan.bundle_id))
     features, overview = read_features(corpus, key, settings), read_overview(corpus, key, settings)
@@ -139,7 +140,7 @@ def test_its_bundle_answers_as_it_did_when_it_was_made(home, settings, plan, exp
     assert set(said["state"]) <= set(bundle.states.states)
 
 
-def test_reports_are_made_from_it_and_nothing_else_is_touched(home, settings, plan, expected):
+def test_reports_are_written_and_no_other_file_changes(home, settings, plan, expected):
     before = contents(home)
     model = ModelInfo("models:/songform/1", plan.bundle_id, None, is_champion=True)
     reports = report_tracks.fn(home, plan.keys, settings, model, out=None, n_tracks=len(plan.keys))
@@ -147,6 +148,6 @@ def test_reports_are_made_from_it_and_nothing_else_is_touched(home, settings, pl
     assert states == [state for _, _, state, _ in expected["segments"]]
     after = contents(home)
     assert {name: sha256 for name, sha256 in after.items() if not name.startswith("data/reports/")} == before
-    suffixes = {".json", ".html", ".jams", ".lab", ".labels.txt", ".csv", *(f".{name}.png" for name in PICTURES)}
+    suffixes = {".json", ".html", *WRITERS, *(f".{name}.png" for name in PICTURES)}
     names = {f"data/reports/{plan.bundle_id}/{key}{suffix}" for key in plan.keys for suffix in suffixes}
     assert set(after) - set(before) == names

@@ -1,4 +1,4 @@
-"""Shows a feature column `crest`: in the table of a signal, and in the table that a track's extraction writes."""
+"""Check of the feature column `crest`, in the table of a signal and in the table that an extraction writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SR = 22050
 
 
 def crest(y: np.ndarray) -> np.ndarray:
-    """Compute the column in another way: one FFT per frame."""
+    """Compute the column independently, with one FFT per frame."""
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(2048) / 2048)
     padded = np.pad(y.astype(np.float64), 1024)
     frames = [padded[start : start + 2048] for start in range(0, len(y) + 1, 512)]
@@ -40,7 +40,7 @@ def main(folder: Path, old_config: str) -> None:
     soundfile.write(audio, y, SR)
     track = Track(key="file-0", title="song", source="song.wav", path=str(audio))
     features, _ = extract_track(ExtractionJob(folder, track, audio, Settings())).files
-    assert features.parent.name != old_config, "tables of the old columns would be taken for new ones"
+    assert features.parent.name != old_config, "the new table would have the path of tables with the old columns"
     np.testing.assert_allclose(pd.read_parquet(features)["crest"], expected, rtol=1e-4)
 
 

@@ -1,4 +1,4 @@
-"""Shows a label format `.jsonl`: read by its name and by its content, exported, and found beside songs."""
+"""Check of the label format `.jsonl`: exported, read by its suffix and by its content, and found next to songs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from songform import Annotation, read_annotation
 from songform.annotation.formats import parsed_annotation
+from songform.errors import AnnotationError
 from tasks.annotate.annotations import named_annotator
 from tasks.report.exports import export_paths, write_exports
 
@@ -33,8 +35,10 @@ def main(folder: Path) -> None:
     assert exported in export_paths(report)
     check(read_annotation(exported))
     check(parsed_annotation(exported.read_text(encoding="utf-8")))
-    for other in export_paths(report):  # the new format takes no other format's files for its own
+    for other in export_paths(report):  # the new format does not recognize files of other formats
         assert parsed_annotation(other.read_text(encoding="utf-8")).labels[0] == "Calm"
+    with pytest.raises(AnnotationError, match="line 1"):
+        parsed_annotation('{"start": 0, "end": 1}\n', "broken.jsonl")
     assert named_annotator("song.Ana.jsonl", "song") == "Ana"
 
 

@@ -1,4 +1,4 @@
-"""Shows a network `gru`: chosen by the setting `model.name`, trained as `songform train` does, loaded and asked."""
+"""Check of the network `gru`: selected by the setting `model.name`, trained as by `songform train`, loaded and used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SR = 22050
 
 
 def add_song(corpus: Corpus, number: int, settings: Settings) -> None:
-    """Bring a song of noise, soft and loud by turns, into the corpus."""
+    """Add a song to the corpus: noise that is alternately soft and loud."""
     rng = np.random.default_rng(number)
     loudness = np.repeat(rng.permutation([0.01, 0.5, 0.1, 0.3]), 3 * SR)
     audio = corpus.home / f"song {number}.wav"
@@ -35,8 +35,8 @@ def add_song(corpus: Corpus, number: int, settings: Settings) -> None:
 
 
 def main(home: Path) -> None:
-    """Train on three songs, and read the bundle back."""
-    assert "keras" not in sys.modules, "settings are checked without TensorFlow"
+    """Train on three songs, and load the bundle."""
+    assert "keras" not in sys.modules, "settings must be validated without importing Keras"
     settings = Settings(
         model={"name": "gru", "epochs": 1},
         sequences={"seconds": 2.0},
@@ -53,7 +53,7 @@ def main(home: Path) -> None:
     )
     fit_corpus_states.fn(home, plan, settings)
     label_tracks.fn(home, plan, settings)
-    # One short song instead of four long ones, and no MLflow: neither has to do with the network.
+    # To save time, the weight is chosen on one short song instead of four long ones, and MLflow is not used.
     train_network.TUNING_SEEDS = (1,)
     reference_songs.synth.compose = partial(compose, duration=10.0)
     train_network.epoch_logger = lambda *_: lambda *_: None
@@ -63,10 +63,10 @@ def main(home: Path) -> None:
     assert [type(layer).__name__ for layer in bundle.sequence.network.layers] == ["GRU", "Dense"]
     assert bundle.settings["model"]["name"] == "gru"
     features = read_features(corpus, "file-0", settings)
-    told = bundle.predict(features)
-    assert len(told) == len(features)
-    assert set(told["state"]) <= set(bundle.states.states)
-    assert told["confidence"].between(0.5, 1).all()
+    predicted = bundle.predict(features)
+    assert len(predicted) == len(features)
+    assert set(predicted["state"]) <= set(bundle.states.states)
+    assert predicted["confidence"].between(0.5, 1).all()
 
 
 main(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""Shows a state descriptor `brightness`: computed, weighted, part of each state's profile, and on the song's page."""
+"""Check of the state descriptor `brightness`: its values, its weight, the profiles of states, and the song's page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def main(folder: Path) -> None:
     model = fit_states([unit_vectors(features, overview)])
     assert model.profile.shape == (5, 7)
     assert len(last_unit_vector(song_units(features, overview))) == len(model.center)
-    assert model.weight[-1] == 0.5 * model.weight[-2], "the descriptor has half the weight of the one before it"
+    assert model.weight[-1] == 0.5 * model.weight[-2], "the descriptor must have half the weight of the one before it"
     model.save(folder / "states.npz")
     form = Bundle(StateModel.load(folder / "states.npz"), None, 0.0, tuple(features.columns)).form(
         features, overview, n_samples / song.sr
@@ -56,8 +56,8 @@ def main(folder: Path) -> None:
             sound=Sound(),
         )
     )
-    assert html.count('title="how bright, against the rest of the song">Brightness</th>') == 5  # in each profile
-    assert html.count('id="plot-brightness"') == 1  # and as a curve
+    assert html.count('title="brightness compared with the rest of the song">Brightness</th>') == 5  # in each profile
+    assert html.count('id="plot-brightness"') == 1  # its curve
 
 
 main(Path(sys.argv[1]))

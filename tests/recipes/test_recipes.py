@@ -1,6 +1,6 @@
-"""Each recipe of the README's "How to extend" works: it is carried out in a copy, and the extension is used there.
+"""Each recipe of docs/extending.md works: it is carried out in a copy, and the extension is used there.
 
-A recipe is applied as edits of the files that the README names. A script beside this file then uses the extension, in
+A recipe is applied as edits of the files that the page names. A script beside this file then uses the extension, in
 a process that imports the copy.
 """
 
@@ -25,7 +25,7 @@ SCRIPTS = Path(__file__).parent
 
 
 class Edit(NamedTuple):
-    """Replace one piece of text of a file, which holds it once, by another."""
+    """Replacement of a text that occurs exactly once in a file."""
 
     path: str
     before: str
@@ -33,12 +33,20 @@ class Edit(NamedTuple):
 
 
 def added(path: str, before: str, line: str) -> Edit:
-    """Add text after a piece of text."""
+    """Return the edit that inserts text after another text."""
     return Edit(path, before, before + line)
 
 
-def counted_up(path: str) -> Edit:
-    """Count up a module's VERSION."""
+def line_of(path: str, start: str) -> str:
+    """Return the only line of a file that starts with a text."""
+    (line,) = [
+        line for line in (ROOT / path).read_text(encoding="utf-8").splitlines(keepends=True) if line.startswith(start)
+    ]
+    return line
+
+
+def increased(path: str) -> Edit:
+    """Return the edit that increases the VERSION of a module by one."""
     (version,) = re.findall(r"^VERSION = (\d+)", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
     return Edit(path, f"\nVERSION = {version}", f"\nVERSION = {int(version) + 1}")
 
@@ -55,7 +63,7 @@ CREST = """
         crest: NDArray[Any] = bins.max(axis=1) / np.where(mean > 0, mean, 1)
         return crest
 """
-JSON_LINES = '''"""JSON Lines: one JSON object per line, with `start`, `end`, `label` and perhaps `confidence`."""
+JSON_LINES = '''"""JSON Lines: one JSON object per line, with `start`, `end`, `label` and optionally `confidence`."""
 
 from __future__ import annotations
 
@@ -64,11 +72,21 @@ import math
 
 from songform.annotation.annotations import Annotation
 from songform.annotation.formats.label_rows import Row, annotation_of, lines_of
+from songform.errors import AnnotationError
 
 
 def read(text: str) -> Annotation:
     """Read an annotation."""
-    return annotation_of([Row(place, **json.loads(line)) for place, line in lines_of(text)])
+    return annotation_of([_row(place, line) for place, line in lines_of(text)])
+
+
+def _row(place: str, line: str) -> Row:
+    try:
+        found = json.loads(line)
+        start, end, confidence = found["start"], found["end"], found.get("confidence", math.nan)
+        return Row(place, float(start), float(end), str(found["label"]), float(confidence))
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
+        raise AnnotationError(f"{place} is not a JSON object with start, end and label") from error
 
 
 def write(annotation: Annotation) -> str:
@@ -82,7 +100,7 @@ def write(annotation: Annotation) -> str:
 
 
 def recognizes(text: str) -> bool:
-    """Tell by the first line whether a text is of this format."""
+    """Return whether the first line of a text is of this format."""
     return text.startswith('{"start":')
 '''
 GRU = '''
@@ -104,13 +122,13 @@ RECIPES = {
             "            self._crest(block.magnitude),\n",
         ),
         Edit(DESCRIPTORS, "\n    def _rolloff(", f"{CREST}\n    def _rolloff("),
-        counted_up("songform/features/frame_features.py"),
+        increased("songform/features/frame_features.py"),
     ],
     "A state descriptor": [
         added(
             CONTEXT,
-            '    "abs_slope": "how fast the loudness changes, up or down",\n',
-            '    "brightness": "how bright, against the rest of the song",\n',
+            line_of(CONTEXT, '    "abs_slope": '),
+            '    "brightness": "brightness compared with the rest of the song",\n',
         ),
         added(
             CONTEXT,
@@ -133,7 +151,7 @@ RECIPES = {
             )
         ),
         Edit(STATES, "[1.0, 1.0, 1.0, 1.5, 1.0, 1.0]", "[1.0, 1.0, 1.0, 1.5, 1.0, 1.0, 0.5]"),
-        *map(counted_up, (CONTEXT, NAMING, STATES)),
+        *map(increased, (CONTEXT, NAMING, STATES)),
         added("songform/pages/figures.py", '    "recurrence": 64,\n', '    "brightness": 64,\n'),
     ],
     "A format of labels": [
@@ -160,7 +178,7 @@ RECIPES = {
 
 @pytest.fixture
 def extended(tmp_path: Path) -> Callable[[str], Path]:
-    """Return what carries out a recipe in a copy of the code, and returns the copy's folder."""
+    """Return a function that applies a recipe to a copy of the code, and returns the folder of the copy."""
 
     def extend(title: str) -> Path:
         copy = tmp_path / "copy"
@@ -169,7 +187,7 @@ def extended(tmp_path: Path) -> Callable[[str], Path]:
         for path, before, after in RECIPES[title]:
             file = copy / path
             text = file.read_text(encoding="utf-8") if file.exists() else ""
-            assert text.count(before) == 1, f"{path} does not hold this once: {before!r}"
+            assert text.count(before) == 1, f"{path} must contain this text exactly once: {before!r}"
             file.write_text(text.replace(before, after), encoding="utf-8")
         return copy
 
@@ -177,7 +195,7 @@ def extended(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def run(script: str, copy: Path, *arguments: str) -> None:
-    """Run a script beside this file with the copy's packages; it asserts what it shows."""
+    """Run a script of this folder, which fails if an assertion fails, with the packages of the copy."""
     home = copy.parent / "home"
     home.mkdir()
     done = subprocess.run(
@@ -191,22 +209,25 @@ def run(script: str, copy: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def recipes_section() -> str:
+    """Return the part of docs/extending.md that holds the recipes."""
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    return page.partition("## How to extend\n")[2].partition("\n## ")[0]
+
+
 def recipe(title: str) -> str:
     """Return the text of a recipe."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("## How to extend\n")[2].partition("\n## ")[0]
+    section = recipes_section()
     (text,) = re.findall(rf"^- \*\*{title}\.\*\*(.*?)(?=^- |^\n|\Z)", section, re.MULTILINE | re.DOTALL)
     return text
 
 
-def test_every_recipe_of_the_readme_is_carried_out_here() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("## How to extend\n")[2].partition("\n## ")[0]
-    assert re.findall(r"^- \*\*(.+?)\.\*\*", section, re.MULTILINE) == list(RECIPES)
+def test_every_recipe_of_the_documentation_is_carried_out_here() -> None:
+    assert re.findall(r"^- \*\*(.+?)\.\*\*", recipes_section(), re.MULTILINE) == list(RECIPES)
 
 
 @pytest.mark.parametrize("title", RECIPES)
-def test_a_recipe_names_the_files_that_it_changes_and_no_others(title: str) -> None:
+def test_recipe_names_exactly_the_files_that_it_changes(title: str) -> None:
     named = {path for path in re.findall(r"`([\w./]+)`", recipe(title)) if path.startswith(("songform/", "tasks/"))}
     changed = {edit.path for edit in RECIPES[title]}
     new = {path for path in changed if not (ROOT / path).exists()}
@@ -214,7 +235,7 @@ def test_a_recipe_names_the_files_that_it_changes_and_no_others(title: str) -> N
 
 
 @pytest.mark.parametrize("title", RECIPES)
-def test_every_path_and_name_in_a_recipe_exists(title: str) -> None:
+def test_paths_and_names_in_recipes_exist(title: str) -> None:
     quoted = re.findall(r"`([\w./]+)`", recipe(title))
     paths = [name for name in quoted if "/" in name]
     assert [path for path in paths if not (ROOT / path).exists()] == []
@@ -222,17 +243,17 @@ def test_every_path_and_name_in_a_recipe_exists(title: str) -> None:
     assert [name for name in quoted if "/" not in name and name.rpartition(".")[2] not in code] == []
 
 
-def test_a_new_feature_column_is_in_every_table_that_is_written_from_then_on(extended: Callable[[str], Path]) -> None:
+def test_new_feature_column_is_computed_and_written(extended: Callable[[str], Path]) -> None:
     run("feature_column.py", extended("A feature column"), features_config(Settings()))
 
 
-def test_a_new_state_descriptor_is_part_of_the_states_and_of_the_songs_page(extended: Callable[[str], Path]) -> None:
+def test_new_state_descriptor_is_used_by_the_states_and_shown_on_the_page(extended: Callable[[str], Path]) -> None:
     run("state_descriptor.py", extended("A state descriptor"))
 
 
-def test_a_new_label_format_is_read_recognized_and_exported(extended: Callable[[str], Path]) -> None:
+def test_new_label_format_is_read_recognized_and_exported(extended: Callable[[str], Path]) -> None:
     run("label_format.py", extended("A format of labels"))
 
 
-def test_a_new_model_is_trained_by_its_name_and_comes_back_from_its_bundle(extended: Callable[[str], Path]) -> None:
+def test_new_model_is_trained_by_its_name_and_loaded_from_its_bundle(extended: Callable[[str], Path]) -> None:
     run("network.py", extended("A model"))

@@ -1,4 +1,4 @@
-"""Signals and a seeded random generator for the tests of songform."""
+"""Signals, units and a seeded random generator for the tests of songform."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SR = 22050
 
 @pytest.fixture
 def rng():
-    """Give a random generator with a fixed seed: no test draws from global state."""
+    """Return a random generator with a fixed seed, so that tests do not depend on global state."""
     return np.random.default_rng(20260501)
 
 
 def melody(seconds: float = 4.0, sr: int = SR) -> np.ndarray:
-    """Music-like sound: notes with harmonics that decay, a drum on each beat, a breath of noise; float32."""
+    """Return music-like audio, float32: decaying notes with harmonics, a drum on each beat, and soft noise."""
     rng = np.random.default_rng(7)
     t = np.arange(round(seconds * sr)) / sr
     y = 0.003 * rng.standard_normal(len(t))
@@ -35,7 +35,7 @@ def melody(seconds: float = 4.0, sr: int = SR) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def song():
-    """Four seconds of music-like sound at 22,050 Hz."""
+    """Return four seconds of music-like audio at 22,050 Hz."""
     return melody()
 
 
@@ -48,7 +48,7 @@ def made_units(
     mfcc: np.ndarray | float = 0.0,
     chroma: np.ndarray | float = 0.5,
 ) -> SongUnits:
-    """Make the units of a song of so much loudness, everything else constant unless it is given."""
+    """Return the units of a song with the given loudness; all other values are constant unless they are given."""
     n = len(loudness_db)
     mean = np.zeros((n, len(FEATURE_COLUMNS)))
     mean[:, FEATURE_COLUMNS.index("rms_mean")] = 10 ** (loudness_db / 20)
@@ -68,5 +68,5 @@ def made_units(
 
 @pytest.fixture(scope="session")
 def units_of() -> Callable[..., SongUnits]:
-    """Give `made_units`: a song without sound, of which everything is known."""
+    """Return `made_units`, which creates the units of a song from known values, without audio."""
     return made_units

@@ -1,4 +1,4 @@
-"""Errors travel between processes with all that they know."""
+"""Tests of errors and of the attributes that they keep between processes."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from songform.errors import FAILURE_CLASSES, AudioError, SongformError, SourceEr
     ],
 )
 @pytest.mark.parametrize("again", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy])
-def test_an_error_is_the_same_after_its_journey(error, again):
+def test_pickled_or_copied_error_is_equal(error, again):
     found = again(error)
     assert (type(found), str(found), vars(found)) == (type(error), str(error), vars(error))
     assert isinstance(found, SongformError)
 
 
-def test_a_failure_that_nobody_knows_more_of_is_permanent_and_asks_for_no_pause():
+def test_failure_is_permanent_without_a_pause_by_default():
     error = TrackError("gone")
     assert (error.failure, error.retry_after, error.robot, error.repeated) == ("permanent", None, False, None)
     assert error.failure in FAILURE_CLASSES
 
 
-def test_a_file_that_is_short_again_is_that_long():
+def test_repeated_failure_with_a_measured_duration_is_permanent():
     assert AudioError("cut short", "transient", measured=0.0).repeated == "permanent"
     assert AudioError("no audio").repeated is None
 
 
-def test_what_was_tied_to_an_error_on_its_way_stays_behind():
+def test_other_attributes_of_an_error_are_not_pickled():
     error = TrackError("refused", "permanent")
-    error.connection = lambda: None  # which nobody can pickle
+    error.connection = lambda: None  # which cannot be pickled
     assert not hasattr(pickle.loads(pickle.dumps(error)), "connection")

@@ -1,4 +1,4 @@
-"""What is left of the text of strangers."""
+"""Tests of the cleaning of untrusted text."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ from songform.plain_text import plain_text
         ("\ud800", "?"),
     ],
 )
-def test_text_of_strangers_is_made_plain(text, plain):
+def test_untrusted_text_is_cleaned(text, plain):
     assert plain_text(text) == plain

@@ -1,4 +1,4 @@
-"""Clocks: one way to write a time."""
+"""Tests of the format of times."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ from songform.time_format import clock
         (0.05, 2, "0:00.05"),
     ],
 )
-def test_a_clock_reads(seconds, decimals, written):
-    """Half a second counts up, as in the pages' scripts."""
+def test_clock(seconds, decimals, written):
+    """Half a second is rounded up, as in the scripts of the pages."""
     assert clock(seconds, decimals) == written

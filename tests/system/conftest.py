@@ -1,4 +1,4 @@
-"""A real browser that may not stumble: every page that it opens must be silent on its console and on the network."""
+"""Fixtures for tests in a real browser, which fail if a page prints errors or sends requests to the network."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tasks.report.index_page import write_index
 from tasks.report.song_reports import OWN_MODEL, report_tracks
 from tasks.store.corpus import Corpus
 
-PATIENCE = 30_000  # ms
-# No GPU, no sandbox (in a container), and no calls home.
+TIMEOUT = 30_000  # in milliseconds
+# Without a GPU, without a sandbox (which containers do not support), and without Chromium's own network requests.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -24,14 +24,14 @@ FLAGS = (
 
 
 @dataclass
-class Watched:
-    """What a page did that it should not have."""
+class PageLog:
+    """Errors, warnings, dialogs and requests of pages."""
 
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
-    def look_at(self, page) -> None:
-        """Note complaints on the console, errors, dialogs, and requests beyond files and the page itself."""
+    def watch(self, page) -> None:
+        """Record the page's console errors and warnings, exceptions, dialogs and requests from now on."""
         page.on(
             "console", lambda message: message.type in {"error", "warning"} and self.complaints.append(message.text)
         )
@@ -41,13 +41,13 @@ class Watched:
 
     @property
     def network(self) -> list[str]:
-        """The requests that went anywhere but to a file, or into the page."""
+        """Addresses of requests that are neither for a file nor for data in the page itself."""
         return [url for url in self.requests if not url.startswith(("file:", "data:", "blob:"))]
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    """Start Debian's Chromium, for one module: while Playwright runs, so does a loop in which nobody else can wait."""
+    """Start Debian's Chromium for one module only, because Playwright's event loop blocks other asyncio code."""
     from playwright.sync_api import sync_playwright
 
     program = shutil.which("chromium")
@@ -61,28 +61,28 @@ def chromium():
 
 @pytest.fixture
 def visit(chromium):
-    """Return the opener of a file, in a window of its own; at the end nothing may have been amiss."""
-    watched, contexts = Watched(), []
+    """Return a function that opens a file in a new window; fail at the end if a page had errors or sent requests."""
+    log, contexts = PageLog(), []
 
     def open_file(path: Path | str, *, width: int = 1280, height: int = 900, **more):
         context = chromium.new_context(viewport={"width": width, "height": height}, **more)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        watched.look_at(page)
+        page.set_default_timeout(TIMEOUT)
+        log.watch(page)
         page.goto(f"file://{path}")
         return page
 
     yield open_file
     for context in contexts:
         context.close()
-    assert watched.complaints == []
-    assert watched.network == []
+    assert log.complaints == []
+    assert log.network == []
 
 
 @pytest.fixture(scope="session")
 def reported(extracted, quick, tmp_path_factory) -> Path:
-    """Analyse two composed songs, and return the folder of their reports, with an index."""
+    """Analyze two composed songs, and return the folder of their reports and their index page."""
     home = tmp_path_factory.mktemp("reported")
     shutil.copytree(extracted / "data", home / "data")
     keys = [record.key for record in Corpus(home).records()][:2]

@@ -1,7 +1,7 @@
-"""Dask: the same ingest on a cluster whose workers are killed.
+"""Tests of an ingest on a Dask cluster whose workers are killed.
 
-The cluster is a process of its own, as a user's would be, and known by its address alone. These tests take a minute or
-two, because a worker that is killed comes back in seconds.
+The cluster is a separate process, as a user's cluster is, and is passed only by its address. These tests take one or
+two minutes, because Dask needs some seconds to restart a killed worker.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tasks.store.corpus import Corpus
 
 pytestmark = pytest.mark.system
 
-PATIENCE = 240.0
+TIMEOUT = 240.0  # in seconds
 KILLER = "killer"
 
 CLUSTER = """
@@ -38,7 +38,7 @@ if __name__ == "__main__":
         sys.stdin.read()
 """
 
-# Loaded by each worker: a decoder with a defect that one file brings to light.
+# Loaded by each worker: a decoder that crashes on one file.
 DEFECT = f"""
 import os
 import soundfile
@@ -55,7 +55,7 @@ soundfile.SoundFile = Deadly
 
 @pytest.fixture
 def address(tmp_path):
-    """Start a cluster of two workers; give its scheduler's address."""
+    """Start a cluster of two workers, and yield the address of its scheduler."""
     script, defect = tmp_path / "cluster.py", tmp_path / "defect.py"
     script.write_text(CLUSTER)
     defect.write_text(DEFECT)
@@ -77,7 +77,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def ingesting(home):
-    """Return how an ingest on a cluster is started, with a server of its own."""
+    """Return a function that starts an ingest on a cluster, with its own Prefect server."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     environment |= {"SONGFORM_DOWNLOAD__ALLOW_PRIVATE": "true", "SONGFORM_DOWNLOAD__HOST_SECONDS": "0"}
 
@@ -90,14 +90,14 @@ def ingesting(home):
 
 
 def ended(process, code):
-    """Return the document of a command that ends in time, as it should."""
-    said, complaints = process.communicate(timeout=PATIENCE)
-    assert process.returncode == code, complaints
-    return json.loads(said)
+    """Wait until a command ends with the expected exit code, and return its JSON document."""
+    output, errors = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == code, errors
+    return json.loads(output)
 
 
 def workers(address):
-    """Return the process ids of a cluster's workers."""
+    """Return the process ids of the workers of a cluster."""
     from distributed import Client
 
     with Client(address, set_as_default=False) as client:
@@ -105,7 +105,7 @@ def workers(address):
 
 
 def recorded(home, kind):
-    """Count what Prefect knows of its runs, by the first word of their names and the names of their final states."""
+    """Count the runs in Prefect's database by the first word of their name and the name of their final state."""
     with sqlite3.connect(home / ".prefect" / "prefect.db") as database:
         rows = database.execute(f"select name, state_name from {kind}").fetchall()
     database.close()
@@ -121,33 +121,33 @@ def folder_of(folder, songs, *names):
 
 @pytest.fixture
 def feed(songs, tmp_path, monkeypatch):
-    """Serve three songs; give the feed's address, and the paths that are asked for."""
+    """Serve a feed of three songs, and yield its address and the list of requested paths."""
     asked = []
 
-    class Noting(flows.demo._SilentHandler):
+    class Recording(flows.demo._SilentHandler):
         def send_head(self):
             asked.append(self.path)
             return super().send_head()
 
-    monkeypatch.setattr(flows.demo, "_SilentHandler", Noting)
+    monkeypatch.setattr(flows.demo, "_SilentHandler", Recording)
     (tmp_path / "feed").mkdir()
     with flows.demo.served_feed(tmp_path / "feed", songs[:3], 0) as url:
         yield url, asked
 
 
-def test_a_worker_killed_on_the_way_loses_nothing(address, songs, feed, ingesting, home):
-    """Its track is done again by another, which is each track's only record; Prefect has a record of each task."""
+def test_killed_worker_loses_no_track(address, songs, feed, ingesting, home):
+    """Another worker takes over its track. Each track has one record in the end, and Prefect has one run per task."""
     (url, asked), (first, _) = feed, workers(address)
     folder = folder_of(home.parent / "songs", songs, *range(5))
     process = ingesting(address, folder, url)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while len(list(home.glob("data/tracks/*.json"))) < 2:
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     os.kill(first, signal.SIGKILL)
     document = ended(process, 0)
-    # yt-dlp looks at the beginning of a file before it fetches it.
+    # yt-dlp requests the beginning of a file before it downloads it.
     assert Counter(asked) == {"/feed.rss": 1, "/0.flac": 2, "/1.flac": 2, "/2.flac": 2}
     assert [track["status"] for track in document["tracks"]] == ["done"] * 8
     assert len(list(home.glob("data/features/*/*.parquet"))) == len(list(home.glob("data/overview/*/*.parquet"))) == 8
@@ -164,7 +164,7 @@ def test_a_worker_killed_on_the_way_loses_nothing(address, songs, feed, ingestin
     assert ended(ingesting(address, folder), 0)["tracks"][0]["status"] == "cached"
 
 
-def test_a_track_that_kills_every_worker_fails_alone(address, songs, home, ingesting, tmp_path):
+def test_track_that_crashes_every_worker_is_the_only_one_that_fails(address, songs, home, ingesting, tmp_path):
     folder = folder_of(tmp_path / "songs", songs, "a", KILLER, "m", "n", "x", "y")
     document = ended(ingesting(address, folder), 3)
     outcomes = {track["title"]: (track["status"], track["error"]) for track in document["tracks"]}
@@ -180,7 +180,7 @@ def test_a_track_that_kills_every_worker_fails_alone(address, songs, home, inges
     assert {state for _, state in runs} == {"Completed", "Crashed"}
 
 
-def test_an_address_at_which_nobody_answers_is_said_before_anything_is_fetched(songs, home, ingesting, tmp_path):
+def test_unreachable_address_is_reported_before_the_ingest_starts(songs, home, ingesting, tmp_path):
     folder = folder_of(tmp_path / "songs", songs, "a")
     document = ended(ingesting(f"tcp://127.0.0.1:{free_port()}", folder), 2)
     assert document["error"].startswith("no Dask scheduler answers at run.dask_address = tcp://127.0.0.1:")
@@ -188,7 +188,7 @@ def test_an_address_at_which_nobody_answers_is_said_before_anything_is_fetched(s
     assert not (home / "data" / "features").exists()
 
 
-def test_without_an_address_a_cluster_is_started_and_ended_here(songs, home, ingesting, tmp_path):
+def test_without_an_address_songform_starts_and_stops_a_local_cluster(songs, home, ingesting, tmp_path):
     folder = folder_of(tmp_path / "songs", songs, "a", "b", "c")
     process = ingesting("", folder)
     assert [track["status"] for track in ended(process, 0)["tracks"]] == ["done"] * 3

@@ -1,4 +1,4 @@
-"""General MIDI: the composer's notes on recorded instruments. Needs Debian's fluidsynth and fluid-soundfont-gm."""
+"""Tests of study songs on General MIDI instruments; they need Debian's fluidsynth and fluid-soundfont-gm."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_every_role_has_a_program_or_a_key():
     assert DRUMS not in CHANNELS.values()
 
 
-def test_it_is_the_same_song_on_other_instruments(song):
+def test_song_has_the_same_form_with_other_instruments(song):
     composed = study_song(5, duration=40.0)
     assert song.sections == composed.sections
     assert song.y.size == composed.y.size
@@ -32,7 +32,7 @@ def test_it_is_the_same_song_on_other_instruments(song):
     assert set(PLAYERS["lead"]).isdisjoint(SETS["study"].players["lead"])
 
 
-def test_it_is_sound_and_every_section_is_heard(song):
+def test_samples_are_valid_and_every_section_is_audible(song):
     assert np.all(np.isfinite(song.y))
     assert np.max(np.abs(song.y)) <= PEAK
     for section in song.sections:
@@ -40,5 +40,5 @@ def test_it_is_sound_and_every_section_is_heard(song):
         assert np.sqrt(np.mean(np.square(heard))) > 0.005
 
 
-def test_the_same_seed_gives_the_same_song_again(song):
+def test_same_seed_gives_the_same_song(song):
     np.testing.assert_array_equal(general_midi_song(5, duration=40.0).y, song.y)

@@ -1,6 +1,6 @@
-"""The index of a corpus in a real browser: search, sort, open.
+"""Tests of the index page in a real browser: searching, sorting, and opening songs.
 
-These tests need Chromium (Debian: apt-get install chromium).
+They need Chromium (Debian: apt-get install chromium).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def titles(page):
 
 @pytest.fixture
 def written(tmp_path):
-    """Return the writer of an index."""
+    """Return a function that writes an index page and returns its path."""
 
     def write(songs=SONGS):
         path = tmp_path / "index.html"
@@ -39,7 +39,7 @@ def written(tmp_path):
     return write
 
 
-def test_songs_are_listed_by_title_as_people_sort_and_hostile_titles_are_text(visit, written):
+def test_songs_are_sorted_naturally_by_title_and_hostile_titles_are_shown_as_text(visit, written):
     page = visit(written())
     assert titles(page)[1:] == ["emile 9", "Émile 10", "Zoo"]
     assert titles(page)[0].startswith("</script><!--<script>alert(1)</script>")
@@ -51,7 +51,7 @@ def test_songs_are_listed_by_title_as_people_sort_and_hostile_titles_are_text(vi
     ("typed", "found"),
     [("EMILE", ["emile 9", "Émile 10"]), ("10 émi", ["Émile 10"]), ("zoo", ["Zoo"]), ("nothing like it", [])],
 )
-def test_search_finds_words_in_any_case_order_and_accent(visit, written, typed, found):
+def test_search_ignores_case_word_order_and_accents(visit, written, typed, found):
     page = visit(written())
     page.keyboard.press("/")
     page.keyboard.type(typed)
@@ -68,7 +68,7 @@ def test_search_finds_words_in_any_case_order_and_accent(visit, written, typed, 
         ("Length", ["Zoo", "Émile 10", "emile 9", HOSTILE]),
     ],
 )
-def test_songs_are_sorted_both_ways_and_the_table_says_how(visit, written, by, order):
+def test_songs_are_sorted_in_both_directions_and_aria_sort_shows_which(visit, written, by, order):
     page = visit(written())
     page.get_by_label("Sort by").select_option(by)
     assert [title[:5] for title in titles(page)] == [title[:5] for title in order]
@@ -78,7 +78,7 @@ def test_songs_are_sorted_both_ways_and_the_table_says_how(visit, written, by, o
     assert page.locator("[aria-sort]").get_attribute("aria-sort") == "descending"
 
 
-def test_sorted_by_a_states_share_the_largest_comes_first_and_is_shown(visit, written):
+def test_sorting_by_the_share_of_a_state_shows_the_shares_largest_first(visit, written):
     page = visit(written())
     page.get_by_label("Sort by").select_option("Share of Calm")
     assert titles(page)[:2] == ["Émile 10", "Zoo"]
@@ -86,7 +86,7 @@ def test_sorted_by_a_states_share_the_largest_comes_first_and_is_shown(visit, wr
     assert page.locator("th.share").inner_text().startswith("Calm")
 
 
-def test_a_head_sorts_too(visit, written):
+def test_column_header_sorts(visit, written):
     page = visit(written())
     page.get_by_role("button", name="Lowest").click()
     assert titles(page)[0] == "Émile 10"
@@ -94,13 +94,13 @@ def test_a_head_sorts_too(visit, written):
     assert titles(page)[-1] == "Émile 10"
 
 
-def test_a_timeline_has_the_segments_in_their_places_and_says_their_shares(visit, written):
+def test_timeline_draws_segments_at_their_positions_and_has_their_shares_as_label(visit, written):
     page = visit(written())
     timeline = page.get_by_role("img", name="Calm 75 %, Energetic 25 %")
     assert "75%" in timeline.evaluate("element => element.style.background")
 
 
-def test_a_song_opens_and_its_weakest_moment_opens_there(visit, reported):
+def test_link_to_the_lowest_confidence_opens_the_song_at_that_time(visit, reported):
     page = visit(reported / "index.html")
     page.locator("#songs a").nth(1).click()
     page.wait_for_url("**/file-*.html#t=*")
@@ -109,7 +109,7 @@ def test_a_song_opens_and_its_weakest_moment_opens_there(visit, reported):
     assert page.evaluate("document.getElementById('seek').valueAsNumber") == pytest.approx(start, abs=0.1)
 
 
-def test_five_thousand_songs_are_shown_a_hundred_at_a_time(visit, written):
+def test_5000_songs_are_shown_incrementally_and_searched(visit, written):
     rng = np.random.default_rng(0)
     songs = []
     for i in range(5000):
@@ -132,7 +132,7 @@ def test_five_thousand_songs_are_shown_a_hundred_at_a_time(visit, written):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_the_index_without_scrolling_sideways(visit, written, scheme):
+def test_index_fits_the_width_of_a_phone(visit, written, scheme):
     page = visit(written(), width=360, height=740, is_mobile=True, has_touch=True, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     page.get_by_label("Sort by").select_option("Share of Calm")

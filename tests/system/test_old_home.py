@@ -1,8 +1,8 @@
-"""A whole home that an earlier version makes, with MLflow's store: this version goes on with it and makes nothing anew.
+"""Tests that this version continues a home of an earlier version, including MLflow's store, and recomputes nothing.
 
-The earlier version is the commit before the modules moved to their present places. It is taken from the repository's
-history, so this test needs git and a clone that is not shallow; it takes some minutes. `tests/old_home` is the small
-part of such a home that `make test` looks at.
+The earlier version is the commit before the modules moved to their present places. It is taken from the history of the
+repository, so these tests need git and a clone that is not shallow. They take some minutes. `tests/old_home` contains
+a small part of such a home, which `make test` uses.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.system
 ROOT = Path(songform.__file__).parents[1]
 COMMIT = "4fe2cd425cb172a996fb714de8ae01aa4ae41fc6"
 N_SONGS = 4
-TIMEOUT = 900.0  # s, for one command
+TIMEOUT = 900.0  # for one command, in seconds
 KEPT = ("tracks", "features", "overview", "states", "bundles", "composed")
 TOML = """
 [sequences]
@@ -55,7 +55,7 @@ model.predict(pandas.read_parquet(sys.argv[2])).to_parquet(sys.argv[3])
 
 
 def run(code: Path, *arguments: object) -> str:
-    """Run Python on the modules of a checkout, with nothing of the tests' own environment; return what it prints."""
+    """Run Python on the modules of a checkout, without variables of songform, Prefect or MLflow; return its output."""
     foreign = ("PREFECT_", "SONGFORM_", "MLFLOW_")
     own = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     done = subprocess.run(
@@ -72,29 +72,31 @@ def run(code: Path, *arguments: object) -> str:
 
 
 def command(code: Path, home: Path, *words: str) -> dict:
-    """Call the command line of a checkout; return its JSON."""
+    """Run songform's command line of a checkout, and return its JSON document."""
     return json.loads(run(code, "-m", "flows.cli", "--home", home, "--json", *words))
 
 
 def contents(folder: Path, *parts: str) -> dict[str, str]:
-    """Return the hash of every file below some parts of a folder."""
+    """Return the hash of every file in some subfolders of a folder, by relative path."""
     files = [path for part in parts for path in (folder / part).rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture(scope="module")
 def old_code(tmp_path_factory) -> Path:
-    """Take the earlier version out of the repository's history."""
+    """Extract the earlier version from the history of the repository."""
     archive = subprocess.run(["git", "-C", ROOT, "archive", "--format=tar", COMMIT], capture_output=True, check=False)
     if archive.returncode:
         pytest.fail(
-            f"this test needs commit {COMMIT}, which {ROOT} does not have ({archive.stderr.decode().strip()}); "
-            "get the whole history: git fetch --unshallow"
+            f"this test needs commit {COMMIT}, which git could not read from {ROOT} "
+            f"({archive.stderr.decode().strip()}); fetch the whole history: git fetch --unshallow"
         )
     folder = tmp_path_factory.mktemp("old-code")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
         tar.extractall(folder, filter="data")
-    run(folder, "-c", "import tasks.labeling")  # a module that has another place by now: the earlier version runs
+    run(
+        folder, "-c", "import tasks.labeling"
+    )  # this module has moved since, so the import succeeds only in the earlier version
     return folder
 
 
@@ -107,7 +109,7 @@ def feed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def home(old_code, feed, tmp_path_factory) -> Path:
-    """Let the earlier version ingest, train and analyze."""
+    """Ingest, train and analyze with the earlier version, and return its home."""
     folder = tmp_path_factory.mktemp("home")
     (folder / "songform.toml").write_text(TOML, encoding="utf-8")
     ingested = command(old_code, folder, "ingest", feed)
@@ -117,7 +119,7 @@ def home(old_code, feed, tmp_path_factory) -> Path:
     return folder
 
 
-def test_this_version_goes_on_with_the_home_and_makes_no_track_table_or_model_anew(home, feed):
+def test_this_version_continues_the_home_and_recomputes_no_track_table_or_model(home, feed):
     before = contents(home / "data", *KEPT)
     assert {name.partition("/")[0] for name in before} == set(KEPT)
     ingested = command(ROOT, home, "ingest", feed)
@@ -128,11 +130,13 @@ def test_this_version_goes_on_with_the_home_and_makes_no_track_table_or_model_an
     first = command(ROOT, home, "analyze", feed)
     reports = contents(home / "data", "reports", "segments.parquet")
     assert command(ROOT, home, "analyze", feed) == first
-    assert contents(home / "data", "reports", "segments.parquet") == reports  # made anew once at most
+    assert (
+        contents(home / "data", "reports", "segments.parquet") == reports
+    )  # rewritten at most once, by the first command
     assert contents(home / "data", *KEPT) == before
 
 
-def test_its_champion_answers_a_fresh_process_of_this_version(home, tmp_path):
+def test_champion_of_the_earlier_version_predicts_in_a_fresh_process(home, tmp_path):
     corpus = Corpus(home)
     config = features_config(load_settings(home, {}))
     table = corpus.features_path(config, corpus.records()[0].key)

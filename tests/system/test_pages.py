@@ -1,6 +1,6 @@
-"""MLflow's pages and Prefect's, as `songform ui` serves them, in a real browser.
+"""Tests of MLflow's and Prefect's pages, as `songform ui` serves them, in a real browser.
 
-These tests need Chromium (Debian: apt-get install chromium).
+They need Chromium (Debian: apt-get install chromium).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tasks.settings import Settings
 
 pytestmark = pytest.mark.system
 
-PATIENCE = 30_000  # ms
+TIMEOUT = 30_000  # in milliseconds
 TRAININGS = (["--set", "model.seed=0"], ["--set", "model.seed=1", "--set", "sequences.hop_seconds=1"])
 QUICK = ["--set", "sequences.seconds=4", "--set", "model.epochs=2", "--set", "model.batch_size=32"]
 
 
-# The nearest element around another one whose content is longer than itself.
+# Finds the nearest enclosing element that can be scrolled vertically.
 SCROLLING = """
 element => {
     while (element.scrollHeight <= element.clientHeight + 50 || getComputedStyle(element).overflowY === "visible") {
@@ -50,7 +50,7 @@ def home(extracted, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trainings(home):
-    """Train twice, with other settings."""
+    """Train twice with different settings, and return both JSON documents."""
     documents = []
     for settings in TRAININGS:
         line, environment = command(home, "--json", "train", *QUICK, *settings)
@@ -61,7 +61,7 @@ def trainings(home):
 
 @pytest.fixture(scope="module")
 def addresses(home, trainings):
-    """Run `songform ui`, and return where it says that the pages are."""
+    """Run `songform ui`, and yield the addresses that it prints."""
     line, environment = command(home, "ui", "--port", str(free_port()), "--prefect-port", str(free_port()))
     found = {}
     with subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -97,11 +97,11 @@ def browser():
 def page():
     with browser() as opened:
         page = opened.new_page(viewport={"width": 1600, "height": 2400})
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT)
         yield page
 
 
-def test_two_trainings_stand_side_by_side_with_parameters_and_metrics(addresses, trainings, page):
+def test_mlflow_compares_parameters_and_metrics_of_two_trainings(addresses, trainings, page):
     runs = json.dumps([training["run_id"] for training in trainings])
     page.goto(f'{addresses["MLflow"]}/#/compare-runs?runs={runs}&experiments=["1"]')
     page.get_by_text("Comparing 2 Runs").first.wait_for()
@@ -112,7 +112,7 @@ def test_two_trainings_stand_side_by_side_with_parameters_and_metrics(addresses,
         assert {name, *values} == set(page.locator("tr", has_text=name).inner_text().split())
     table = page.get_by_text("centroid_accuracy").first.evaluate_handle(SCROLLING)
     seen = ""
-    for top in range(0, 2000, 200):  # it holds no more rows than can be seen
+    for top in range(0, 2000, 200):  # the page contains only the visible rows
         table.evaluate("(element, top) => { element.scrollTop = top }", top)
         page.wait_for_timeout(300)
         seen += page.inner_text("body")
@@ -121,7 +121,7 @@ def test_two_trainings_stand_side_by_side_with_parameters_and_metrics(addresses,
     assert [name for name in names if name not in seen] == []
 
 
-def test_a_run_shows_its_curves(addresses, trainings, page):
+def test_run_shows_its_training_curves(addresses, trainings, page):
     page.goto(f"{addresses['MLflow']}/#/experiments/1/runs/{trainings[0]['run_id']}/model-metrics")
     page.get_by_placeholder("Search metric charts").fill("(train|val)_(loss|accuracy)")
     for name in ("train_loss", "val_loss", "train_accuracy", "val_accuracy"):
@@ -130,7 +130,7 @@ def test_a_run_shows_its_curves(addresses, trainings, page):
 
 
 @pytest.mark.parametrize("name", ["training_curves", "confusion_matrix", "cluster_profile", "metrics"])
-def test_a_run_shows_its_pictures(addresses, trainings, page, name):
+def test_run_shows_its_pictures(addresses, trainings, page, name):
     run_id = trainings[0]["run_id"]
     page.goto(f"{addresses['MLflow']}/#/experiments/1/runs/{run_id}/artifacts/plots/{name}.png")
     picture = page.get_by_alt_text(f"plots/{name}.png").first

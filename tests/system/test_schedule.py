@@ -1,6 +1,6 @@
-"""A schedule fires for real, and ends when it is told to; Prefect's work pools take the same deployments.
+"""Tests that a schedule starts runs and stops on a signal, and that Prefect's work pools run the same deployments.
 
-These tests need nothing but the lock, and minutes of waiting: a cron expression has no seconds.
+These tests need only the packages of the lock, but take minutes, because cron expressions cannot specify seconds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from tasks.store.corpus import Corpus
 
 pytestmark = pytest.mark.system
 
-PATIENCE = 600.0  # seconds: two starts under load, the five minutes for which a killed run keeps its place, a run
+# In seconds: time for two starts under load, for the five minutes in which a killed run keeps its concurrency slot,
+# and for another run.
+TIMEOUT = 600.0
 TOML = """
 [download]
 allow_private = true
@@ -50,7 +52,7 @@ def feed(songs, tmp_path):
 
 @pytest.fixture
 def home(tmp_path, feed):
-    """Make a home whose feed is due every minute."""
+    """Return a home whose feed is due every minute."""
     folder = tmp_path / "home"
     folder.mkdir()
     (folder / "songform.toml").write_text(TOML.format(url=feed, pause=0.0))
@@ -58,27 +60,27 @@ def home(tmp_path, feed):
 
 
 def environment(**more):
-    # Nothing of songform's either: what other tests set for all of theirs would hold before songform.toml.
+    # Settings that other tests put into the environment would override songform.toml.
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SONGFORM_"))}
     return own | more
 
 
 def prefect(home, api, *words):
-    """Call Prefect's own command line."""
+    """Run Prefect's command line."""
     return subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", *words],
         cwd=home,
         env=environment(PREFECT_API_URL=api, PREFECT_HOME=str(home / ".prefect"), COLUMNS="200"),
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
 
 
 @contextmanager
 def schedule(home):
-    """Run `songform schedule` until the block ends, and give its process and its server's address."""
+    """Run `songform schedule` during a `with` block, and yield its process and the address of its Prefect server."""
     line = [sys.executable, "-m", "flows.cli", "--home", str(home), "schedule", "--prefect-port", "0"]
     with subprocess.Popen(
         line, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -98,24 +100,24 @@ def schedule(home):
 
 
 def runs(api, **wanted):
-    """Ask for the flow runs that have begun, the latest first."""
+    """Return the flow runs of `ingest-playlists` that have started, the latest first."""
     document = {"sort": "EXPECTED_START_TIME_DESC", "flows": {"name": {"any_": ["ingest-playlists"]}}, **wanted}
     answer = requests.post(f"{api}/flow_runs/filter", json=document, timeout=30).json()
     return [run for run in answer if run["state"]["type"] != "SCHEDULED"]
 
 
 def until(condition):
-    """Wait for something, and return it."""
-    deadline = time.monotonic() + PATIENCE
+    """Wait until a condition returns a true value, and return this value."""
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         if found := condition():
             return found
         time.sleep(0.5)
-    pytest.fail("it did not happen in time")
+    pytest.fail(f"the condition did not become true within {TIMEOUT:g} s")
 
 
 def processes(home):
-    """Return the processes that name a home in their arguments or environment; this one does not."""
+    """Return the processes whose arguments or environment contain the path of a home; the test's own does not."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
@@ -127,7 +129,7 @@ def processes(home):
     return found
 
 
-def test_a_playlist_is_ingested_when_its_time_comes_and_sigterm_ends_everything(home):
+def test_due_playlist_is_ingested_and_sigterm_stops_all_processes(home):
     with schedule(home) as (process, api):
         done = until(lambda: [run for run in runs(api) if run["state"]["name"] == "Completed"])
         assert done[-1]["state"]["message"] == "3 done"
@@ -141,20 +143,20 @@ def test_a_playlist_is_ingested_when_its_time_comes_and_sigterm_ends_everything(
     until(lambda: not processes(home))
 
 
-@pytest.mark.parametrize("wish", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_under_way_is_stopped_with_the_schedule_and_leaves_nothing_half_there(home, feed, wish):
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_stopping_the_schedule_stops_a_running_ingest_without_incomplete_files(home, feed, stop):
     (home / "songform.toml").write_text(TOML.format(url=feed, pause=600.0))
     with schedule(home) as (process, api):
         until(lambda: any((home / "data" / "tracks").glob("*.json")) or list((home / "data" / "hosts").glob("*.json")))
         assert [run["state"]["type"] for run in runs(api)] == ["RUNNING"]
-        process.send_signal(wish)
+        process.send_signal(stop)
         assert process.wait(90) == 0
     until(lambda: not processes(home))
     assert list((home / "data").rglob("*.tmp")) == []
 
 
-def test_a_schedule_that_was_killed_goes_on_when_it_is_started_again(home, feed):
-    """The run that died with it holds its deployment's only place, until the server misses it."""
+def test_killed_schedule_continues_when_it_is_started_again(home, feed):
+    """The run that was killed with it keeps the only concurrency slot until the server detects that it is gone."""
     (home / "songform.toml").write_text(TOML.format(url=feed, pause=600.0))
     with schedule(home) as (process, api):
         until(lambda: list((home / "data" / "hosts").glob("*.json")))
@@ -167,13 +169,15 @@ def test_a_schedule_that_was_killed_goes_on_when_it_is_started_again(home, feed)
         assert process.wait(90) == 0
 
 
-def test_a_run_ends_with_a_schedule_that_is_killed_alone_and_the_next_one_goes_on(home, feed):
+def test_run_ends_when_only_its_schedule_is_killed_and_the_next_schedule_continues(home, feed):
     (home / "songform.toml").write_text(TOML.format(url=feed, pause=600.0))
     with schedule(home) as (process, api):
         until(lambda: list((home / "data" / "hosts").glob("*.json")))
         process.kill()
         began = time.monotonic()
-        until(lambda: not processes(home))  # the run, its workers, and the server, once it knows of that
+        until(
+            lambda: not processes(home)
+        )  # the run, its workers, and the server, after it has recorded the end of the run
         assert time.monotonic() - began < 60
     assert list((home / "data").rglob("*.tmp")) == []
     (home / "songform.toml").write_text(TOML.format(url=feed, pause=0.0))
@@ -186,13 +190,13 @@ def test_a_run_ends_with_a_schedule_that_is_killed_alone_and_the_next_one_goes_o
 
 @pytest.fixture
 def server(tmp_path):
-    """Start a server with pages, as `songform ui` has it."""
+    """Start a Prefect server with its web pages, as `songform ui` does."""
     with launched_server(tmp_path / "server", free_port(), ui=True) as server:
         server.wait()
         yield server.api
 
 
-def test_a_work_pool_takes_all_deployments_of_prefect_yaml_and_a_worker_finds_the_home(server, home, feed):
+def test_work_pool_runs_the_deployments_of_prefect_yaml_in_the_home(server, home, feed):
     shutil.copy(Path(flows.__file__).parents[1] / "prefect.yaml", home)
     assert prefect(home, server, "work-pool", "create", "songform", "--type", "process").returncode == 0
     deployed = prefect(home, server, "deploy", "--all")

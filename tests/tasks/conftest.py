@@ -1,4 +1,4 @@
-"""A web of one's own: a server on the loopback that says what a test tells it to, and sites that are played."""
+"""Fixtures for a simulated web: servers on the loopback interface with scripted responses, and fake sites."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ SECONDS = 3.0
 
 @dataclass
 class Answer:
-    """What the server says at one address."""
+    """Response of the server at one path."""
 
     body: bytes = b""
     content_type: str = "audio/ogg"
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    announced: int | None = None  # the Content-Length, where it is to be wrong; -1: none is sent
-    pause: float = 0.0  # in s, before the second half of the body
+    announced: int | None = None  # a wrong Content-Length; -1: no such header
+    pause: float = 0.0  # before the second half of the body, in seconds
 
 
 @dataclass
 class Site:
-    """A server on the loopback: its address, its answers by path, and what it was asked for, with which headers."""
+    """A server on the loopback interface: its address, its responses by path, and the requests that it received."""
 
     url: str
     answers: dict[str, list[Answer]] = field(default_factory=dict)
@@ -48,20 +48,20 @@ class Site:
     headers: list[dict[str, str]] = field(default_factory=list)
 
     def put(self, path: str, body: bytes | str = b"", content_type: str = "audio/ogg", **more: Any) -> str:
-        """Say this at `path`, and return the address; several at one path are said in turn, the last for ever."""
+        """Add a response at a path, and return its address. Several responses are sent in turn, the last one always."""
         content = body.encode() if isinstance(body, str) else body
         self.answers.setdefault(path, []).append(Answer(content, content_type, **more))
         return self.url + path
 
     def put_feed(self, path: str, title: str, *items: dict[str, str]) -> str:
-        """Put a podcast's feed there, with items of title, url, and perhaps guid and duration."""
+        """Add a podcast feed at a path; its items have a title, a url, and optionally a guid and a duration."""
         body = "".join(_feed_item(**item) for item in items)
         namespace = 'xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"'
         head = f'<?xml version="1.0"?><rss version="2.0" {namespace}><channel><title>{title}</title>'
         return self.put(path, f"{head}{body}</channel></rss>", "application/rss+xml")
 
     def next_answer(self, path: str) -> Answer:
-        """Return what is to be said now."""
+        """Return the next response at a path."""
         self.asked.append(path)
         waiting = self.answers.get(path, [Answer(b"no", "text/plain", 404)])
         return waiting.pop(0) if len(waiting) > 1 else waiting[0]
@@ -97,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(autouse=True)
 def nothing_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy of the environment is asked, no name is looked up, and no retry waits."""
+    """Disable proxies, name resolution and pauses before retries."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -114,7 +114,7 @@ def nothing_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def swept() -> Iterator[None]:
-    """Collect the connections that yt-dlp left open here, not in the middle of somebody else's test."""
+    """Collect the connections that yt-dlp left open now, so that they do not warn during later tests."""
     yield
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
         gc.collect()
@@ -122,14 +122,14 @@ def swept() -> Iterator[None]:
 
 @pytest.fixture
 def new_site() -> Iterator[Callable[[], Site]]:
-    """Start servers, each with a port of its own."""
+    """Return a function that starts a server on its own port."""
     servers = []
 
     def start() -> Site:
         handler = type("Handler", (_Handler,), {})
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         server.daemon_threads = True
-        server.handle_error = lambda *_: None  # yt-dlp hangs up once it has seen enough of a file to know what it is
+        server.handle_error = lambda *_: None  # yt-dlp closes the connection once it has recognized a file
         handler.site = Site(f"http://127.0.0.1:{server.server_address[1]}")
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)
@@ -143,19 +143,19 @@ def new_site() -> Iterator[Callable[[], Site]]:
 
 @pytest.fixture
 def site(new_site: Callable[[], Site]) -> Site:
-    """Return a server without answers: it says 404."""
+    """Return a server without responses, which answers 404."""
     return new_site()
 
 
 @pytest.fixture(scope="session")
 def public() -> str:
-    """Return an address that is public for all that the guard can see; `internet` keeps it on this machine."""
+    """Return an address that the address check takes for public; `internet` redirects it to this machine."""
     return "93.184.215.14"
 
 
 @pytest.fixture
 def internet(monkeypatch: pytest.MonkeyPatch, public: str) -> Callable[..., list[str]]:
-    """Play the internet: names lead to addresses, and the public address leads to the loopback, port by port."""
+    """Simulate the internet: resolve names to given addresses, and connect the public address to the loopback."""
     connect = urllib3.util.connection.create_connection
 
     def create_connection(address: tuple[str, int], *more: Any, **options: Any) -> Any:
@@ -180,7 +180,7 @@ def internet(monkeypatch: pytest.MonkeyPatch, public: str) -> Callable[..., list
 
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let yt-dlp ask these extractors first."""
+    """Return a function that makes yt-dlp try some extractors first."""
     plain = tasks.ingest.fetch.ytdlp.youtube_dl
 
     def start(*extractors: type) -> None:
@@ -194,7 +194,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.fixture
 def patience() -> DownloadSettings:
-    """Return settings for a server of one's own that answers at once or never."""
+    """Return settings for a local server that answers at once or never."""
     return DownloadSettings(timeout_seconds=1.0, allow_private=True)
 
 
@@ -212,19 +212,19 @@ def flac() -> bytes:
 
 @pytest.fixture(scope="session")
 def ffmpeg() -> str:
-    """Return the ffmpeg of this machine, or of the wheel."""
+    """Return the ffmpeg of this machine, or of the Python package."""
     return find_ffmpeg()
 
 
 @pytest.fixture(scope="session")
 def sound() -> Callable[..., bytes]:
-    """Return the maker of tones: container, frequency in Hz, seconds."""
+    """Return a function that makes a tone, given the container, the frequency in Hz and the duration in seconds."""
     return _sound
 
 
 @pytest.fixture
 def song(tmp_path: Path) -> Callable[..., Path]:
-    """Write a file of sound."""
+    """Return a function that writes an audio file."""
 
     def write(name: str, frequency: float = 440.0) -> Path:
         path = tmp_path / name
@@ -236,7 +236,7 @@ def song(tmp_path: Path) -> Callable[..., Path]:
 
 
 def _sound(container: str, frequency: float, seconds: float = SECONDS) -> bytes:
-    """Return a tone as a file."""
+    """Return the bytes of an audio file with a tone."""
     file = BytesIO()
     y = 0.3 * np.sin(2 * np.pi * frequency * np.arange(round(22050 * seconds)) / 22050)
     soundfile.write(file, y, 22050, format=container)

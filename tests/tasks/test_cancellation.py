@@ -12,8 +12,8 @@ from tasks.ingest.fetch.host_rate_limiter import HostRateLimiter
 from tasks.settings import DownloadSettings
 
 
-def test_nothing_ends_where_nothing_is_stopped() -> None:
-    """Nor after a flow that was: only what began within it ends."""
+def test_only_tasks_started_in_an_interrupted_block_are_stopped() -> None:
+    """A task outside of the block is not stopped, neither before nor after the block was interrupted."""
     raise_if_stopped()
     within: list[Context] = []
 
@@ -30,18 +30,18 @@ def test_nothing_ends_where_nothing_is_stopped() -> None:
         within[0].run(raise_if_stopped)
 
 
-def test_who_waits_before_a_host_ends_when_the_flow_is_interrupted(tmp_path) -> None:
+def test_task_waiting_for_a_host_ends_when_the_flow_is_interrupted(tmp_path) -> None:
     ended, settings = [], DownloadSettings(host_workers=1, host_seconds=0.0)
     waiting: list[threading.Thread] = []
 
-    def wait_for_a_place() -> None:
+    def wait_for_a_slot() -> None:
         with pytest.raises(StopTask), HostRateLimiter(tmp_path, "a.example", settings).slot():
-            pytest.fail("there was no place")
+            pytest.fail("the only slot was taken")
         ended.append(True)
 
     def interrupted_flow() -> None:
         with stoppable():
-            waiting.append(threading.Thread(target=copy_context().run, args=(wait_for_a_place,)))
+            waiting.append(threading.Thread(target=copy_context().run, args=(wait_for_a_slot,)))
             waiting[0].start()
             raise KeyboardInterrupt
 

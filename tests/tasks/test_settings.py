@@ -21,7 +21,7 @@ from tasks.settings import (
     later_versions,
 )
 
-# Two values that each setting may have whatever the others are, beside its default.
+# Values besides the default that each setting may have, whatever the other settings are.
 ALLOWED = {
     "audio.keep": [True],
     "audio.codec": ["native"],
@@ -94,25 +94,25 @@ def test_the_digest_changes_if_and_only_if_a_setting_changes(one, other):
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in ALLOWED.items() for value in values])
-def test_one_changed_setting_changes_its_value_and_the_digest_alone(name, value):
+def test_changing_one_setting_changes_only_its_value_and_the_digest(name, value):
     changed = settings_of({name: value})
     assert changed.flat() == Settings().flat() | {name: value}
     assert digest(changed) != digest(Settings())
 
 
 def test_the_digest_is_the_beginning_of_the_sha256_of_canonical_json():
-    """Names of folders must be the same on every machine and with every Python, so the bytes are spelled out."""
+    """Folder names must be the same on all machines and with all versions of Python, so the bytes are fixed here."""
     canonical = b'[{"n_mfcc":13},{"frame_length":2048,"hop_length":512,"sr":22050},1,["b","a"]]'
     assert digest(FeaturesSettings(), FramesSettings(), 1, ("b", "a")) == hashlib.sha256(canonical).hexdigest()[:12]
 
 
 @given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=4))
-def test_the_digest_keeps_parts_apart(one, other):
+def test_digests_are_equal_only_for_equal_parts(one, other):
     assert (digest(*one) == digest(*other)) == (one == other)
 
 
-def test_the_first_version_of_a_module_is_part_of_no_digest_and_every_later_one_is():
-    """So a module can get a VERSION when homes exist already, and their folders keep their names."""
+def test_only_versions_after_the_first_are_part_of_a_digest():
+    """Therefore, a module can get a VERSION when homes already exist, and their folders keep their names."""
     assert later_versions(pooling=1, viterbi=1) == {}
     before = digest(FramesSettings(), 3)
     assert digest(FramesSettings(), 3, later=later_versions(pooling=1, viterbi=1)) == before
@@ -126,49 +126,49 @@ def test_the_order_of_modules_does_not_change_a_digest():
     assert digest(later=one) == digest(later=other)
 
 
-def test_a_whole_number_of_seconds_is_the_same_setting_with_and_without_a_point():
+def test_int_and_float_seconds_are_the_same_setting():
     assert digest(SequencesSettings(seconds=16)) == digest(SequencesSettings(seconds=16.0))
 
 
 @pytest.mark.parametrize(
     ("section", "wrong"),
     [
-        (FramesSettings, {"sr": "22050"}),  # text for a number
-        (FramesSettings, {"sr": 22050.0}),  # a fraction for a whole number
-        (AudioSettings, {"keep": 1}),  # a number for a yes or no
+        (FramesSettings, {"sr": "22050"}),  # text instead of a number
+        (FramesSettings, {"sr": 22050.0}),  # a float instead of an integer
+        (AudioSettings, {"keep": 1}),  # a number instead of a bool
         (AudioSettings, {"codec": "opus"}),
         (ModelSettings, {"epochs": True}),
-        (FramesSettings, {"frame_length": 2050}),  # no four quarters
-        (FramesSettings, {"hop_length": 2206}),  # a cell of the overview without a frame
+        (FramesSettings, {"frame_length": 2050}),  # not a multiple of 4
+        (FramesSettings, {"hop_length": 2206}),  # more than the time step of the overview
         (FeaturesSettings, {"n_mfcc": 41}),
         (StatesSettings, {"n_states": 1}),
         (StatesSettings, {"dwell_seconds": 0.0}),
         (StatesSettings, {"dwell_seconds": float("inf")}),
         (ModelSettings, {"learning_rate": float("inf")}),
-        (StatesSettings, {"seed": 2**32}),  # more than scikit-learn takes
+        (StatesSettings, {"seed": 2**32}),  # more than scikit-learn accepts
         (ModelSettings, {"seed": -1}),
         (ModelSettings, {"name": "transformer"}),
         (SequencesSettings, {"target": "expert"}),  # not yet an accepted value
         (SequencesSettings, {"seconds": float("nan")}),
         (SequencesSettings, {"hop_seconds": float("inf")}),
-        (SequencesSettings, {"seconds": 0.4}),  # less than two units
-        (SequencesSettings, {"second": 12.0}),  # a typing error
+        (SequencesSettings, {"seconds": 0.4}),  # shorter than two units
+        (SequencesSettings, {"second": 12.0}),  # a typo
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused(section, wrong):
+def test_invalid_value_is_rejected(section, wrong):
     with pytest.raises(ValidationError) as caught:
         section(**wrong)
     assert caught.value.error_count() == 1
 
 
-def test_an_encoding_changes_with_the_codec_and_with_the_bit_rate_only_where_there_is_one():
+def test_encoding_depends_on_the_bit_rate_only_for_mp3():
     assert AudioSettings().encoding == "mp3-192"
     assert AudioSettings(bitrate=64, keep=True).encoding == "mp3-64"
     assert AudioSettings(codec="native").encoding == AudioSettings(codec="native", bitrate=64).encoding == "native"
 
 
-def test_what_is_secret_or_read_elsewhere_is_part_of_no_dump():
-    """Dumps become Prefect's parameters, MLflow's parameters and a model's settings."""
+def test_secrets_and_playlists_are_not_dumped():
+    """Dumps become parameters in Prefect and MLflow, and the settings of a model."""
     secret = {"download": {"cookies": "my-cookies.txt"}, "notify": {"webhook": "https://example.org/my-token"}}
     settings = Settings.model_validate(secret | {"playlists": [{"url": "https://example.org/my-list"}]})
     assert settings.download.cookies == "my-cookies.txt"
@@ -183,7 +183,7 @@ def test_settings_are_frozen_and_can_be_hashed():
     assert hash(settings) == hash(Settings())
 
 
-def test_every_setting_is_described_and_every_length_of_time_has_its_unit():
+def test_every_setting_has_a_description_and_every_duration_a_unit():
     sections = {name: values for name, values in Settings() if name != "playlists"} | {"playlists": Playlist(url="u")}
     described = {
         f"{section}.{name}": field.description
@@ -194,12 +194,12 @@ def test_every_setting_is_described_and_every_length_of_time_has_its_unit():
     assert all("in s" in text for name, text in described.items() if name.endswith("seconds") and "pause" not in text)
 
 
-def test_a_model_has_any_name_of_a_network_and_no_other(monkeypatch):
-    with pytest.raises(ValidationError, match="Input should be 'lstm'"):
-        ModelSettings(name="gru")
-    monkeypatch.setitem(NETWORKS, "gru", NETWORKS["lstm"])
-    assert ModelSettings(name="gru").name == "gru"
-    with pytest.raises(ValidationError, match="Input should be 'lstm' or 'gru'"):
+def test_model_name_must_be_the_name_of_a_network(monkeypatch):
+    with pytest.raises(ValidationError, match=f"Input should be {' or '.join(map(repr, NETWORKS))}"):
+        ModelSettings(name="other")
+    monkeypatch.setitem(NETWORKS, "other", NETWORKS["lstm"])
+    assert ModelSettings(name="other").name == "other"
+    with pytest.raises(ValidationError, match=f"Input should be {' or '.join(map(repr, NETWORKS))}"):
         ModelSettings(name="transformer")
 
 
@@ -210,6 +210,6 @@ def test_a_model_has_any_name_of_a_network_and_no_other(monkeypatch):
         ({"sequences": {"pool_seconds": 0.01}}, "sequences.pool_seconds must be 0 or at least 0.0232 s"),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused_at_once(values, said):
+def test_contradictory_settings_are_rejected(values, said):
     with pytest.raises(ValidationError, match=said):
         Settings.model_validate(values)

@@ -1,19 +1,20 @@
-"""Formats: how annotations are written down, and how others have written theirs.
+"""File formats of annotations.
 
-Each module is one format, and has the same two functions: ``read(text) -> Annotation`` and
-``write(annotation) -> str``. `FORMATS` lists them all.
+Each module reads and writes one format with two functions, ``read(text) -> Annotation`` and
+``write(annotation) -> str``. `FORMATS` lists all formats.
 
-============  ====================  ==============================  ===========
-module        files                 what it is                      confidences
-============  ====================  ==============================  ===========
-`lab`         ``.lab``              start, end, label               no
-`audacity`    ``.labels.txt, .txt`` Audacity's label track          no
-`csv_labels`  ``.csv, .tsv``        comma-separated, with a header  yes
-`jams_file`   ``.jams``             JAMS, `segment_open`            yes
-`report`      ``.json``             songform's report               yes
-============  ====================  ==============================  ===========
+=================  ====================  ==============================  ===========
+module             files                 content                         confidences
+=================  ====================  ==============================  ===========
+`lab`              ``.lab``              start, end, label               no
+`audacity`         ``.labels.txt, .txt`` Audacity's label track          no
+`csv_labels`       ``.csv, .tsv``        comma-separated, with a header  yes
+`jams_file`        ``.jams``             JAMS, `segment_open`            yes
+`songform_report`  ``.json``             songform's report               yes
+=================  ====================  ==============================  ===========
 
-`read_annotation` knows a file by its suffix; one that is called otherwise, or merely `.txt` or `.json`, by its content.
+`read_annotation` recognizes the format by the suffix of the file, or by its content if the suffix is `.txt`, `.json` or
+unknown.
 """
 
 from __future__ import annotations
@@ -28,27 +29,27 @@ from songform.annotation.formats.label_rows import lines_of
 from songform.errors import AnnotationError
 from songform.plain_text import plain_text
 
-__all__ = ["FORMATS", "MOST_BYTES", "VERSION", "WRITERS", "LabelFormat", "parsed_annotation", "read_annotation"]
+__all__ = ["FORMATS", "MAX_BYTES", "VERSION", "WRITERS", "LabelFormat", "parsed_annotation", "read_annotation"]
 
-VERSION = 1  # increase this when the same segments give another text: older exports are then written again
+VERSION = 1  # increase this when the same segments give a different text, so that exports are written again
 
-MOST_BYTES = 16 * 2**20
-"""A file of labels is smaller; whatever is larger is something else."""
+MAX_BYTES = 16 * 2**20
+"""Maximum size of a label file in bytes."""
 
 
 class LabelFormat(NamedTuple):
-    """One format: how it is read, written and recognized."""
+    """Functions that read, write and recognize a format, and its suffixes."""
 
     read: Callable[[str], Annotation]
     write: Callable[[Annotation], str]
     recognizes: Callable[[str], bool]
-    """Whether a text is of this format; asked where the suffix of the file does not say it."""
+    """Return whether a text is in this format; used if the suffix of the file does not determine the format."""
     suffixes: tuple[str, ...] = ()
-    """Suffixes of files that are always of this format."""
+    """Suffixes of files that are always in this format."""
     export: str = ""
-    """Suffix of the file that `songform analyze` writes beside each report; empty: it writes none."""
+    """Suffix of the file that `songform analyze` writes next to each report; empty if it writes none."""
     has_confidences: bool = False
-    """Whether the format has a place for confidences."""
+    """Whether the format can store confidences."""
 
 
 def _is_json(text: str) -> bool:
@@ -82,37 +83,37 @@ FORMATS: dict[str, LabelFormat] = {
     "audacity": LabelFormat(audacity.read, audacity.write, _is_label_track, export=".labels.txt"),
     "lab": LabelFormat(lab.read, lab.write, lambda _text: True, (".lab",), ".lab"),
 }
-"""All formats. The first that recognizes a text reads it; `lab`, the last, takes what no other does."""
+"""All formats. The first one that recognizes a text reads it; `lab` is last and accepts any text."""
 
 WRITERS = {label_format.export: label_format.write for label_format in FORMATS.values() if label_format.export}
-"""How a report is written beside its JSON, by suffix."""
+"""Functions that write the exports of a report, by suffix."""
 
 _READERS = {suffix: label_format.read for label_format in FORMATS.values() for suffix in label_format.suffixes}
 
 
 def read_annotation(path: str | Path) -> Annotation:
-    """Read a file of labels in any of the formats.
+    """Read a label file in any of the formats.
 
     Parameters
     ----------
     path : path
-        The file.
+        Path of the file.
 
     Raises
     ------
     AnnotationError
-        If it cannot be read: one sentence, with the line.
+        If the file cannot be read; the message names the line or the segment.
     """
     path = Path(path)
     name = plain_text(path.name)
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise AnnotationError(f"{name} is larger than {MOST_BYTES // 2**20} MiB; is it a file of labels?")
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise AnnotationError(f"{name} is larger than {MAX_BYTES // 2**20} MiB; is it a label file?")
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        msg = f"{name} is no text in UTF-8 (byte {error.start}); save it as UTF-8, or name the file of labels"
+        msg = f"{name} is not UTF-8 text (byte {error.start} is invalid); if it is a label file, save it as UTF-8"
         raise AnnotationError(msg) from error
     except OSError as error:
         raise AnnotationError(f"{name} cannot be read ({error.strerror}); check its name and permissions") from error
@@ -128,14 +129,14 @@ def parsed_annotation(text: str, name: str = "") -> Annotation:
     Parameters
     ----------
     text : str
-        The content of a file.
+        Content of a file.
     name : str
-        The file's name, of which only the suffix counts.
+        Name of the file; only its suffix is used.
 
     Raises
     ------
     AnnotationError
-        If it cannot be read, with the line.
+        If the text cannot be read; the message names the line or the segment.
     """
     read = _READERS.get(Path(name).suffix.lower()) or _recognized(text)
     return read(text)

@@ -1,8 +1,7 @@
-"""JAMS: the field's JSON for annotated music [1]_, by its own package.
+"""JAMS files: JSON for annotated music [1]_, read and written with the package `jams`.
 
-Segments are of the namespace `segment_open`. The file also carries the song's title and duration, who annotated, and
-with which tool. Of a file with several annotations the first of `segment_open` is read, else the first of SALAMI's
-functions, else of the other namespaces of labelled sections.
+Segments are written in the namespace `segment_open`, with the title and the duration of the song, the annotator and the
+tool. `read` takes the first annotation of the first namespace of `NAMESPACES` that occurs in the file.
 
 References
 ----------
@@ -11,23 +10,25 @@ References
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats.label_rows import Row, annotation_of
+from songform.annotation.formats.label_rows import Row, annotation_of, is_number, json_text, parsed_json
 from songform.errors import AnnotationError
 from songform.plain_text import plain_text
 
 __all__ = ["NAMESPACES", "read", "write"]
 
 NAMESPACES = ("segment_open", "segment_salami_function", "segment_salami_upper", "segment_salami_lower", "segment_tut")
-"""Those that are read, in the order in which they are looked for."""
+"""Namespaces that are read, in order of preference."""
+
+# Raised by jams if the structure of a document is not that of a JAMS file.
+_STRUCTURE_ERRORS = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
 
 
 def read(text: str) -> Annotation:
@@ -36,45 +37,50 @@ def read(text: str) -> Annotation:
     Raises
     ------
     AnnotationError
-        If it is no JAMS, with the number of the line where its JSON breaks; or if it holds no segments.
+        If the text is not a valid JAMS file or contains no segments; the message names the line of a JSON error, or
+        the segment or field that violates the schema.
     """
     import jams
 
+    document = parsed_json(text)
+    if not isinstance(document, Mapping):
+        raise AnnotationError(f"it is JSON but not a JAMS file; it is {json_text(document)} instead of an object")
     try:
-        jam = jams.load(io.StringIO(text), validate=False)
+        jam = jams.JAMS(**document)
         duration = jam.file_metadata.duration
-        if duration is None:  # many files leave it out, which the schema does not allow
+        if duration is None:  # the schema requires it, but many files lack it
             jam.file_metadata.duration = 0.0
         with _quiet():
             jam.validate(strict=True)
-    except json.JSONDecodeError as error:
-        raise AnnotationError(f"line {error.lineno} is no JSON ({error.msg})") from error
-    except (jams.exceptions.JamsError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise AnnotationError(f"it does not keep to the schema of JAMS ({plain_text(reason)})") from error
+    except (jams.exceptions.JamsError, *_STRUCTURE_ERRORS) as error:
+        raise AnnotationError(f"it does not follow the JAMS schema: {_violation(document, error)}") from error
     chosen = _chosen(jam)
-    told = chosen.annotation_metadata
+    metadata = chosen.annotation_metadata
     rows = [_row(f"segment {number}", observation) for number, observation in enumerate(chosen.data, start=1)]
     return annotation_of(
         rows,
         title=jam.file_metadata.title or "",
         duration=duration,
-        annotator=str(dict(told.annotator.__json__).get("name") or told.curator.name or ""),
-        tool=told.annotation_tools or "",
+        annotator=str(dict(metadata.annotator.__json__).get("name") or metadata.curator.name or ""),
+        tool=str(metadata.annotation_tools or ""),
     )
 
 
 def write(annotation: Annotation) -> str:
-    """Write an annotation, checked against the schema; a song whose duration is not known ends with its last label."""
+    """Write an annotation and validate it.
+
+    If the duration of the song is unknown, the end of the last label is written as its duration.
+    """
     import jams
 
     duration = annotation.duration or float(annotation.intervals.max(initial=0.0))
-    told = jams.AnnotationMetadata(annotation_tools=annotation.tool)
+    metadata = jams.AnnotationMetadata(annotation_tools=annotation.tool)
     if annotation.annotator:
-        told.annotator = jams.JObject(name=annotation.annotator)
-    segments = jams.Annotation("segment_open", annotation_metadata=told, time=0, duration=duration)
-    for (start, end), label, sure in zip(annotation.intervals, annotation.labels, annotation.confidences, strict=True):
-        segments.append(time=start, duration=round(end - start, 6), value=label, confidence=_known(sure))
+        metadata.annotator = jams.JObject(name=annotation.annotator)
+    segments = jams.Annotation("segment_open", annotation_metadata=metadata, time=0, duration=duration)
+    rows = zip(annotation.intervals, annotation.labels, annotation.confidences, strict=True)
+    for (start, end), label, confidence in rows:
+        segments.append(time=start, duration=round(end - start, 6), value=label, confidence=_known(confidence))
     about = jams.FileMetadata(title=annotation.title, duration=duration)
     jam = jams.JAMS(annotations=[segments], file_metadata=about)
     with _quiet():
@@ -84,7 +90,7 @@ def write(annotation: Annotation) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep to ourselves that jams calls jsonschema in a way that will end."""
+    """Suppress the warning that jams uses a deprecated call of jsonschema."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Passing a schema to Validator.iter_errors", DeprecationWarning)
         yield
@@ -96,15 +102,76 @@ def _chosen(jam: Any) -> Any:
             if annotation.namespace == namespace:
                 return annotation
     found = plain_text(", ".join(sorted({str(annotation.namespace) for annotation in jam.annotations})))
-    raise AnnotationError(f"it holds no segments, but {found or 'nothing'}; {NAMESPACES[0]} is looked for")
+    raise AnnotationError(
+        f"it contains no segments; an annotation in the namespace {NAMESPACES[0]} is expected, but there "
+        f"{f'is only {found}' if found else 'is none'}"
+    )
+
+
+def _violation(document: Mapping[str, Any], error: Exception) -> str:
+    """Return where and how a document violates the schema, without the words of jams and jsonschema."""
+    cause: Any = error.__context__  # jams raises its error while it handles that of jsonschema
+    if not hasattr(cause, "absolute_path"):  # jams could not build its objects, or a namespace is unknown
+        details = "a field is unknown or is of the wrong type; use jams.load to see which one"
+        return next(_invalid_parts(document), details)
+    path = list(cause.absolute_path)
+    # The observations of an annotation are validated as a list of their own.
+    is_observation = bool(path) and isinstance(path[0], int)
+    names = ".".join(str(part) for part in (path[1:] if is_observation else path))
+    place = f"the {names} of observation {path[0] + 1}" if is_observation else names
+    rule, limit = "not allowed", cause.validator_value
+    if cause.validator == "type":
+        rule = f"not of type {limit if isinstance(limit, str) else ' or '.join(limit)}"
+    elif cause.validator == "minimum":
+        rule = f"less than {limit:g}"
+    return f"{place} is {json_text(cause.instance)}, which is {rule}"
+
+
+def _invalid_parts(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one clause per part of a document that does not have the structure that jams requires."""
+    for name in sorted(set(document) - {"annotations", "file_metadata", "sandbox"}):
+        yield f"the field {json_text(name)} is unknown"
+    annotations = document.get("annotations")
+    for number, annotation in enumerate(annotations if isinstance(annotations, list) else [], start=1):
+        if not isinstance(annotation, Mapping):
+            yield f"annotation {number} is {json_text(annotation)}, not an object"
+        elif "namespace" not in annotation:
+            yield f"annotation {number} has no namespace"
+        elif not _is_namespace(annotation["namespace"]):
+            yield f"annotation {number} has the unknown namespace {json_text(annotation['namespace'])}"
+        else:
+            yield from _invalid_observations(annotation.get("data"), f"annotation {number}")
+
+
+def _invalid_observations(data: Any, annotation: str) -> Iterator[str]:
+    for number, observation in enumerate(data if isinstance(data, list) else [], start=1):
+        place = f"observation {number} of {annotation}"
+        if not isinstance(observation, Mapping):
+            yield f"{place} is {json_text(observation)}, not an object"
+            continue
+        for name in ("time", "duration"):
+            if name not in observation:
+                yield f"{place} has no {name}"
+            elif not is_number(observation[name]):
+                yield f"the {name} of {place} is {json_text(observation[name])}, which is not a valid number"
+
+
+def _is_namespace(name: Any) -> bool:
+    import jams
+
+    try:
+        jams.schema.is_dense(name)
+    except (jams.exceptions.NamespaceError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _row(place: str, observation: Any) -> Row:
-    sure = observation.confidence
-    # Other tools have other scales: a confidence that is no share tells nothing here.
-    is_share = isinstance(sure, int | float) and 0 <= sure <= 1
+    confidence = observation.confidence
+    # Other tools use other scales. A confidence outside of 0 to 1 is ignored.
+    is_valid = isinstance(confidence, int | float) and 0 <= confidence <= 1
     end = round(observation.time + observation.duration, 6)
-    return Row(place, observation.time, end, str(observation.value), float(sure) if is_share else math.nan)
+    return Row(place, observation.time, end, str(observation.value), float(confidence) if is_valid else math.nan)
 
 
 def _known(confidence: float) -> float | None:

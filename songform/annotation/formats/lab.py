@@ -1,14 +1,14 @@
-"""Lab files: a line a label, `start end label`, as mir_eval and most corpora of the field have them.
+"""Lab files: one label per line, `start end label`, as used by mir_eval and by most corpora.
 
-Columns are parted by a tab, or by blanks. A file whose first line has no second time is of the other common kind,
-`start label` (SALAMI, Harmonix): each label lasts until the next. Lines that begin with `#` are remarks. The format has
-no place for confidences.
+Columns are separated by a tab or by spaces. If the first line has no second time, the file is of the other common kind,
+`start label` (SALAMI, Harmonix), where each label lasts until the next one. Lines that begin with `#` are comments. The
+format cannot store confidences.
 """
 
 from __future__ import annotations
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats.label_rows import Row, annotation_of, lines_of, seconds, seconds_text
+from songform.annotation.formats.label_rows import Row, annotation_of, lines_of, number, seconds_text
 from songform.errors import AnnotationError
 
 __all__ = ["read", "write"]
@@ -20,7 +20,7 @@ def read(text: str) -> Annotation:
     Raises
     ------
     AnnotationError
-        With the number of the line that cannot be read.
+        If a line cannot be read; the message has its number.
     """
     lines = [(place, line) for place, line in lines_of(text) if not line.lstrip().startswith("#")]
     has_ends = bool(lines) and _is_number(_fields(lines[0][1])[1])
@@ -28,24 +28,24 @@ def read(text: str) -> Annotation:
 
 
 def write(annotation: Annotation) -> str:
-    """Write an annotation, parted by tabs."""
+    """Write an annotation with columns separated by tabs."""
     rows = zip(annotation.intervals, annotation.labels, strict=True)
     return "".join(f"{seconds_text(start)}\t{seconds_text(end)}\t{label}\n" for (start, end), label in rows)
 
 
 def _fields(line: str) -> list[str]:
-    """Return three fields; what a line lacks is empty."""
+    """Return three fields; a field that is missing from the line is empty."""
     fields = line.split("\t", 2) if "\t" in line.strip() else line.split(None, 2)
     return [*(field.strip() for field in fields), "", ""][:3]
 
 
 def _row(place: str, fields: list[str], *, has_ends: bool) -> Row:
-    start = seconds(fields[0], place)
+    start = number(fields[0], place)
     if not has_ends:
         return Row(place, start, start, " ".join(fields[1:]))
     if not fields[1]:
-        raise AnnotationError(f"{place} has a single column; a start, an end and a label are expected")
-    return Row(place, start, seconds(fields[1], place), fields[2])
+        raise AnnotationError(f"{place} has only one column; a start, an end and a label are expected")
+    return Row(place, start, number(fields[1], place), fields[2])
 
 
 def _is_number(field: str) -> bool:

@@ -1,4 +1,4 @@
-// The edit mode: boundaries that can be taken hold of, a label, and a history.
+// The edit mode: boundaries that can be dragged, labels, and undo and redo.
 
 const editor = (() => {
   const [panel, edges, label] = [byId("editor"), byId("edges"), byId("edit-label")];
@@ -35,7 +35,7 @@ const editor = (() => {
     const number = song.at(song.time);
     const list = edits.split(song.segments, number, song.time);
     if (list) change(list, number + 1);
-    else say("The playhead is too near to a boundary to split there.");
+    else say("Cannot split here: the playhead is less than 0.1 s from a boundary.");
   }
 
   function merge(offset) {
@@ -53,7 +53,7 @@ const editor = (() => {
     exporting.save(`${song.key}${suffix}`, content, type);
     saved = song.segments;
     note();
-    say(`Saved as ${song.key}${suffix}. songform annotate takes it.`);
+    say(`Saved as ${song.key}${suffix}. To import the labels, run songform annotate with this file.`);
   }
 
   function say(text) {
@@ -62,10 +62,10 @@ const editor = (() => {
 
   function note() {
     byId("edit-note").classList.toggle("is-unsaved", isUnsaved());
-    say(isUnsaved() ? "Unsaved changes: save them as a file before you leave." : "No unsaved changes.");
+    say(isUnsaved() ? "Unsaved changes. Save them to a file before you leave this page." : "No unsaved changes.");
   }
 
-  /** The boundaries, each before the segment of its number. */
+  /** Draw the boundaries. Each has the number of the segment that it precedes. */
   function drawEdges() {
     const focused = document.activeElement?.closest(".edge")?.dataset.edge;
     edges.replaceChildren(...song.segments.slice(1).map((segment, index) => edge(segment, index + 1)));
@@ -94,7 +94,7 @@ const editor = (() => {
     Object.entries(facts).forEach(([name, value]) => element.setAttribute(name, value));
     const isNear = number === song.selected || number === song.selected + 1;
     element.tabIndex = isNear ? 0 : -1;
-    element.classList.toggle("is-near", isNear); // where there is no room for all, these are shown
+    element.classList.toggle("is-near", isNear); // if boundaries are dense, only these are shown
   }
 
   function grasp(event) {
@@ -176,7 +176,7 @@ const editor = (() => {
       button.type = "button";
       button.dataset.label = name;
       button.append(swatch, name);
-      if (index < 9) button.title = `Key ${index + 1}`;
+      if (index < 9) button.title = `Keyboard shortcut: ${index + 1}`;
       button.addEventListener("click", () => relabel(name));
       return button;
     });

@@ -1,13 +1,13 @@
-// Exports: the labels as files that songform annotate, mir_eval, jams and Audacity read.
+// Export of the labels as files for songform annotate, mir_eval, jams and Audacity.
 
 const exporting = (() => {
   const three = (time) => time.toFixed(3);
 
   return {
-    /** Tab-separated start, end and label, a line a segment. */
+    /** Return a .lab file: one line per segment with start, end and label, separated by tabs. */
     lab: (list) => list.map(({ start, end, label }) => `${three(start)}\t${three(end)}\t${label}\n`).join(""),
 
-    /** JAMS: one annotation of the open namespace for segments. */
+    /** Return a JAMS file with one annotation in the namespace segment_open. */
     jams(list) {
       const observations = list.map(({ start, end, label, confidence }) => ({
         time: Number(three(start)),
@@ -44,7 +44,7 @@ const exporting = (() => {
       return `${JSON.stringify({ annotations: [annotation], file_metadata: file, sandbox: {} }, null, 2)}\n`;
     },
 
-    /** Let the browser save a text as a file. */
+    /** Save text as a file, as a download of the browser. */
     save(name, content, type) {
       const address = URL.createObjectURL(new Blob([content], { type }));
       const link = document.createElement("a");

@@ -1,4 +1,4 @@
-// The index: search, sort, and a hundred songs at a time.
+// The index page: searches and sorts the songs, and shows a hundred of them at a time.
 
 const { states, songs: rows } = JSON.parse(document.getElementById("index-data").textContent);
 const byId = (id) => document.getElementById(id);
@@ -87,7 +87,7 @@ function more() {
   byId("songs").append(...found.slice(shown, shown + CHUNK).map(row));
   shown = Math.min(shown + CHUNK, found.length);
   byId("more").hidden = shown >= found.length;
-  byId("more").textContent = `Show more (${(found.length - shown).toLocaleString("en")} left)`;
+  byId("more").textContent = `Show more (${(found.length - shown).toLocaleString("en")} remaining)`;
 }
 
 function list() {
@@ -102,7 +102,7 @@ function list() {
   heads();
 }
 
-/** Say in the table's head what it is sorted by. */
+/** Show in the header of the table by which column it is sorted. */
 function heads() {
   const direction = order.isDown ? "descending" : "ascending";
   for (const head of document.querySelectorAll("[data-sort]")) {
@@ -114,7 +114,7 @@ function heads() {
   if (isShare()) byId("share-name").textContent = states[order.name].name;
   byId("sort").value = order.name;
   byId("direction").textContent = order.isDown ? "↓ Descending" : "↑ Ascending";
-  byId("direction").setAttribute("aria-label", `Sorted ${direction}: change`);
+  byId("direction").setAttribute("aria-label", `Reverse the order (now ${direction})`);
 }
 
 function sort(name, isDown) {

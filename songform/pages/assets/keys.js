@@ -1,4 +1,4 @@
-// The keyboard. Single characters can be switched off: speech input would type them by accident.
+// Keyboard shortcuts. Single-character shortcuts can be disabled, because speech input may trigger them by accident.
 
 (() => {
   const dialog = byId("keys");

@@ -1,4 +1,4 @@
-// The colours of labels: the states' own, and for a label of a person's own the one that songform's pictures give it.
+// Colours of labels: those of the states, and for other labels the same colours as in songform's pictures.
 
 const labels = (() => {
   const known = new Map(data.states.map((state) => [state.name, state]));
@@ -27,12 +27,12 @@ const labels = (() => {
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   }
 
-  /** A label's colour and that of words on it, on both grounds. */
+  /** Return the colour of a label, and of text on it, in both themes. */
   function tone(label) {
     if (!known.has(label)) {
       const number = crc32(label);
       const color = hex(number % 360, 0.4 + (Math.floor(number / 360) % 3) / 10, 0.45);
-      const ink = luminance(color) > 0.179 ? "#000000" : "#ffffff"; // where both have the same contrast
+      const ink = luminance(color) > 0.179 ? "#000000" : "#ffffff"; // at 0.179 both inks have the same contrast
       known.set(label, { light: color, light_ink: ink, dark: color, dark_ink: ink });
     }
     return known.get(label);
@@ -40,7 +40,7 @@ const labels = (() => {
 
   return {
     color: (label) => tone(label)[theme.isDark() ? "dark" : "light"],
-    /** Let an element and what it holds wear a label's colours. */
+    /** Apply the colours of a label to an element and its children. */
     dress(element, label) {
       const { light, light_ink: lightInk, dark, dark_ink: darkInk } = tone(label);
       element.style.setProperty("--tone", `light-dark(${light}, ${dark})`);

@@ -1,23 +1,23 @@
-// The player: the audio element's time is the page's time. Without sound the playhead can still be put anywhere.
+// The player. The playhead follows the audio element. Without audio, the playhead can still be moved by the user.
 
 const player = (() => {
   const audio = byId("audio");
   const button = byId("play");
   const seeker = byId("seek");
   const playhead = byId("playhead");
-  let said = -1; // the segment that was announced last
+  let announced = -1; // number of the segment that was announced last
 
   function show() {
     playhead.style.transform = `translateX(${view.place(song.time)}px)`;
     seeker.value = song.time;
     byId("now").textContent = words.clock(song.time);
     const number = song.at(song.time);
-    if (number !== said) announce(number);
+    if (number !== announced) announce(number);
   }
 
   function announce(number) {
     const segment = song.segments[number];
-    said = number;
+    announced = number;
     const now = byId("state-now");
     const swatch = document.createElement("span");
     swatch.className = "swatch";
@@ -31,7 +31,7 @@ const player = (() => {
     signals.emit("segment");
   }
 
-  /** While it plays, once a frame of the screen: nothing is drawn anew, a line moves. */
+  /** During playback, move the playhead once per screen frame. Nothing else is redrawn. */
   function run() {
     if (audio.paused) return;
     const before = song.time;
@@ -53,7 +53,7 @@ const player = (() => {
   function play() {
     if (!audio || button.disabled) return;
     if (song.time >= song.duration - 0.05) seek(0);
-    audio.play().catch(() => {}); // what is wrong with the sound is said by its own event
+    audio.play().catch(() => {}); // the event "error" of the audio element reports the failure
   }
 
   function toggle() {
@@ -74,9 +74,10 @@ const player = (() => {
     const note = document.createElement("p");
     note.className = "note";
     note.setAttribute("role", "alert");
-    note.textContent = audio.getAttribute("src").startsWith("data:")
+    const source = audio.getAttribute("src");
+    note.textContent = source.startsWith("data:")
       ? "This browser cannot play the song's audio format."
-      : `The audio cannot be played: ${decodeURIComponent(audio.getAttribute("src"))} should lie beside this page.`;
+      : `The audio cannot be played: ${decodeURIComponent(source)} must be in the same folder as this page.`;
     document.querySelector(".transport").append(note);
   }
 
@@ -94,7 +95,7 @@ const player = (() => {
   seeker.addEventListener("input", () => seek(Number(seeker.value), { isChosen: true }));
   signals.on("view", show);
   signals.on("segments", () => {
-    said = -1;
+    announced = -1;
     show();
   });
 
@@ -102,7 +103,7 @@ const player = (() => {
     seek,
     play,
     toggle,
-    /** Go a number of segments on, or back. */
+    /** Move `count` segments forward, or backward if `count` is negative. */
     step(count) {
       const here = song.at(song.time);
       const isWithin = count < 0 && song.time - song.segments[here].start > 1.5;

@@ -1,4 +1,4 @@
-// The segments, three times: as a lane of blocks, as a ribbon of the whole song, and as a table.
+// Three views of the segments: blocks above the curves, a ribbon of the whole song in the player, and a table.
 
 const segments = (() => {
   const [lane, rows] = [byId("lane-inner"), byId("rows")];
@@ -60,18 +60,18 @@ const segments = (() => {
     fit();
   }
 
-  /** A name that does not fit its block is left out: the colour, the pointer and the table tell it. */
+  /** Hide names that do not fit into their block. The colour, the hover label and the table still show the state. */
   function fit() {
     const pixels = byId("overlay").clientWidth / (view.end() - view.start());
     const room = (song.duration / song.segments.length) * pixels;
-    byId("edges").classList.toggle("is-dense", room < (song.isEditing ? 36 : 14)); // grips need more than lines
+    byId("edges").classList.toggle("is-dense", room < (song.isEditing ? 36 : 14)); // handles need more space than lines
     for (const element of lane.children) {
       const { start, end, label } = song.segments[element.dataset.row] || { start: 0, end: 0, label: "" };
       element.classList.toggle("is-narrow", (end - start) * pixels < Math.min(7 * label.length, 40) + 14);
     }
   }
 
-  /** Move the blocks only: a boundary is under a finger. */
+  /** Move the existing blocks instead of redrawing them, while a boundary is dragged. */
   function move() {
     [...lane.children].forEach((element, number) => {
       const { start, end } = song.segments[number];
@@ -96,7 +96,7 @@ const segments = (() => {
     rows.children[focused]?.querySelector("button").focus();
   }
 
-  /** Mark the segment that sounds, and the one that is selected. */
+  /** Mark the segment at the playhead and the selected segment. */
   function mark() {
     const now = song.at(song.time);
     [...rows.children].forEach((element, number) => {

@@ -1,7 +1,7 @@
-// Who has to know what: the parts of the page hear of changes here and know nothing of each other.
+// Signals between the parts of the page, and the state that they share.
 //
-// "time": the playhead moved. "segments": they changed. "moved": a boundary moves under a finger.
-// "selected": another segment is selected. "view": another stretch of time is seen. "editing": on or off.
+// "segment": the playhead is in another segment. "segments": segments were edited. "moved": a boundary is dragged.
+// "selected": another segment was selected. "view": the visible time range changed. "editing": edit mode on or off.
 
 const signals = (() => {
   const listeners = new Map();
@@ -17,7 +17,7 @@ const signals = (() => {
 
 const data = JSON.parse(document.getElementById("song-data").textContent);
 
-/** What the page is about, in one place. Times are seconds. */
+/** Current state of the page. Times are in seconds. */
 const song = {
   key: data.key,
   title: data.title,
@@ -27,7 +27,7 @@ const song = {
   time: 0,
   isEditing: false,
 
-  /** The number of the segment in which a moment lies. */
+  /** Return the number of the segment at a time. */
   at(time) {
     let low = 0;
     let high = song.segments.length - 1;

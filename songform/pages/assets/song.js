@@ -1,4 +1,4 @@
-// All parts are there: draw. An address that ends in #t=62.5 begins at that second.
+// Start of the page: draw everything. A URL that ends in #t=62.5 starts at that second.
 
 segments.draw();
 editor.drawEdges();

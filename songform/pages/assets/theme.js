@@ -1,4 +1,5 @@
-// Light or dark: as the system has it, until the person chooses. What is drawn on a canvas is told of a change.
+// Light and dark theme. The page follows the system's theme until the user chooses one. Canvases do not follow CSS, so
+// code that draws on them registers with onChange.
 
 const theme = (() => {
   const root = document.documentElement;
@@ -14,7 +15,7 @@ const theme = (() => {
     try {
       return localStorage.getItem("songform-theme");
     } catch {
-      return null; // a browser may forbid it to a page from a disk
+      return null; // browsers may deny storage to pages that were opened from a disk
     }
   }
 
@@ -23,29 +24,29 @@ const theme = (() => {
     try {
       localStorage.setItem("songform-theme", name);
     } catch {
-      // then it holds for this page alone
+      // without storage, the choice is valid until the page is closed
     }
-    tell();
+    applyTheme();
   }
 
-  function tell() {
+  function applyTheme() {
     button.textContent = isDark() ? "Light" : "Dark";
-    button.setAttribute("aria-label", `Change to the ${isDark() ? "light" : "dark"} theme`);
+    button.setAttribute("aria-label", `Switch to the ${isDark() ? "light" : "dark"} theme`);
     followers.forEach((follower) => follower());
   }
 
   const before = remembered();
   if (before === "light" || before === "dark") root.dataset.theme = before;
   button.addEventListener("click", () => choose(isDark() ? "light" : "dark"));
-  system.addEventListener("change", tell);
-  tell();
+  system.addEventListener("change", applyTheme);
+  applyTheme();
 
   return {
     isDark,
     onChange(follower) {
       followers.push(follower);
     },
-    /** The colour that a custom property has now, as a canvas reads it. */
+    /** Return the current value of a CSS colour property in a form that a canvas accepts. */
     color(name) {
       const probe = document.createElement("i");
       probe.style.color = `var(${name})`;

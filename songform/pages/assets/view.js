@@ -1,10 +1,10 @@
-// The curves: Bokeh draws them; here is what of the song is seen, and in which colours.
+// The curves, drawn by Bokeh: their visible time range and their colours.
 
 const view = (() => {
   const MS = 1000;
   const overlay = byId("overlay");
   const tracks = byId("tracks");
-  let bokeh = null; // the document, once it is drawn
+  let bokeh = null; // Bokeh's document, after drawing
   let range = null;
 
   async function draw() {
@@ -16,7 +16,7 @@ const view = (() => {
     range = bokeh.get_model_by_name("view");
     range.properties.start.change.connect(seen);
     range.properties.end.change.connect(seen);
-    // Two clicks within 0.3 s are a tap and a double tap to Bokeh, wherever they are; here each one names its moment.
+    // Bokeh reports the second of two clicks within 0.3 s as a double tap, even at another position. Both must seek.
     for (const figure of bokeh.roots()) {
       for (const name of ["tap", "doubletap"]) {
         figure.on_event(name, ({ x }) => player.seek(x / MS, { isChosen: true }));
@@ -28,8 +28,8 @@ const view = (() => {
   }
 
   /**
-   * Canvases are pictures, described in words beside them: the Tab key passes them by, a thumb and the wheel scroll
-   * over them, and nothing pops up to say that Ctrl is the key with which the wheel zooms.
+   * Adapt Bokeh's interactions. The Tab key skips the canvases, because they have text descriptions. Swiping and the
+   * wheel scroll the page. No hint about zooming with Ctrl pops up.
    */
   function quieten() {
     for (const root of bokeh.roots()) {
@@ -76,7 +76,7 @@ const view = (() => {
     return range ? range.end / MS : song.duration;
   }
 
-  /** Lay what is made of HTML over what Bokeh drew. */
+  /** Align the HTML overlays with the visible time range of the curves. */
   function seen() {
     const length = end() - start();
     for (const inner of [byId("lane-inner"), byId("edges")]) {
@@ -86,14 +86,14 @@ const view = (() => {
     signals.emit("view");
   }
 
-  /** See another stretch, within the song. */
+  /** Show a time range, clipped to the song. */
   function show(from, length) {
     const span = Math.min(song.duration, Math.max(length, range.min_interval / MS));
     const first = Math.min(Math.max(0, from), song.duration - span);
     range.setv({ start: first * MS, end: (first + span) * MS });
   }
 
-  /** Zoom around the playhead, if it is seen, else around the middle. */
+  /** Zoom around the playhead if it is visible, otherwise around the centre. */
   function zoom(factor) {
     const [from, length] = [start(), end() - start()];
     const still = isSeen(song.time) ? song.time : from + length / 2;
@@ -102,13 +102,13 @@ const view = (() => {
 
   const isSeen = (time) => time >= start() && time <= end();
 
-  /** Turn the page when the playhead comes to its end; who has moved on to look at another stretch is left alone. */
+  /** Scroll forward when the playhead reaches the end of the view, unless the user is viewing another part. */
   function follow(before) {
     const length = end() - start();
     if (range && isSeen(before) && song.time > end() - 0.02 * length) show(song.time - 0.05 * length, length);
   }
 
-  /** See the playhead, wherever a person has put it. */
+  /** Scroll to the playhead after the user has moved it out of view. */
   function reveal() {
     const length = end() - start();
     if (range && !isSeen(song.time)) show(song.time - 0.05 * length, length);
@@ -119,7 +119,7 @@ const view = (() => {
     return start() + ((clientX - box.left) / box.width) * (end() - start());
   }
 
-  /** Where a moment stands, in pixels from the overlay's left. */
+  /** Return the horizontal position of a time, in pixels from the left edge of the overlay. */
   function place(time) {
     return ((time - start()) / (end() - start())) * overlay.clientWidth;
   }

@@ -1,7 +1,7 @@
-// Numbers as a person reads them.
+// Formatting of times, shares and segments as text.
 
 const words = {
-  /** 62.5 as "1:02.5"; from an hour on "1:01:02.5"; as `songform.time_format` writes it. */
+  /** Format 62.5 as "1:02.5", and times of an hour or more as "1:01:02.5", like `songform.time_format`. */
   clock(seconds, tenths = true) {
     const count = tenths ? Math.round(seconds * 10) : Math.round(seconds) * 10;
     const minutes = Math.floor(count / 600);
@@ -11,7 +11,7 @@ const words = {
     return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${second}`;
   },
 
-  /** 0.62 as "62 %"; what a person decided has no probability. */
+  /** Format 0.62 as "62 %". Labels that were set by hand have no probability. */
   percent(share) {
     return share === null ? "by hand" : `${Math.round(share * 100)} %`;
   },
@@ -20,7 +20,7 @@ const words = {
     return `${count} ${noun}${count === 1 ? "" : "s"}`;
   },
 
-  /** A segment in words: for the screen reader. */
+  /** Describe a segment for screen readers. */
   segment({ start, end, label, confidence }) {
     const sure = confidence === null ? "labelled by hand" : `confidence ${Math.round(confidence * 100)} percent`;
     return `${label}, ${words.clock(start, false)} to ${words.clock(end, false)}, ${sure}`;

@@ -1,11 +1,13 @@
-"""Two sets of instruments that have nothing in common: one to study with, one that the study never hears.
+"""Two sets of instruments with no instrument in common.
 
-A set says who may play each *role*: what a score writes for (`pad`, `lead`, `snare`, ...), without saying on what.
+Parameters of songform are chosen on songs with the set `study`. The set `unseen` tests how well they generalize to
+other sounds. A score is written for *roles* (`pad`, `lead`, `snare`, ...); each set lists the instruments that can play
+each role.
 
-==========  ===========================================================================================
-`study`     subtractive tones, additive tones, drums of swept sines and filtered noise
-`unseen`    FM, plucked strings, sung formants, phase distortion, wavetables; drums by modes and of sampled noise
-==========  ===========================================================================================
+==========  ===========================================================================================================
+`study`     Subtractive and additive synthesis; drums from swept sines and filtered noise.
+`unseen`    FM, plucked strings, formants, phase distortion, wavetables; drums from modal synthesis and sampled noise.
+==========  ===========================================================================================================
 """
 
 from __future__ import annotations

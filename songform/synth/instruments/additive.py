@@ -1,6 +1,6 @@
-"""Additive tones: partials that die away one by one, for what is struck or plucked.
+"""Additive synthesis of struck and plucked instruments: piano, tines, bell, marimba, nylon strings, dulcimer.
 
-The upper partials die first, as they do in wood, steel and strings: piano, tines, bell, marimba, nylon strings.
+A tone is a sum of decaying partials. Upper partials decay faster, as in wood, steel and strings.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ __all__ = ["ADDITIVE"]
 
 @dataclass(frozen=True)
 class _Struck:
-    """Partials by their ratio to the fundamental, their strength, and how long they ring (seconds)."""
+    """Partials of a struck or plucked body: ratios to the fundamental, amplitudes and decay times in seconds."""
 
     ratios: tuple[float, ...]
     strengths: tuple[float, ...]
     ring: float  # time constant of the fundamental
-    faster: float = 1.0  # partial r rings for ring / r ** faster
+    faster: float = 1.0  # the partial of ratio r has the time constant ring / r ** faster
     release: float = 0.2
 
 
 def _struck(stroke: Stroke, body: _Struck) -> Samples:
-    """Add the partials that lie below the Nyquist frequency; brightness strengthens the upper ones."""
+    """Sum the partials below the Nyquist frequency; brightness amplifies the upper ones."""
     t = stroke.times(body.release)
     y = np.zeros(t.size)
     for ratio, strength in zip(body.ratios, body.strengths, strict=True):
@@ -39,12 +39,12 @@ def _struck(stroke: Stroke, body: _Struck) -> Samples:
 
 
 def _stiff(n: int, stiffness: float) -> tuple[float, ...]:
-    """Ratios of a stiff string's partials: ever sharper than the harmonics."""
+    """Return the frequency ratios of a stiff string, whose partials are increasingly sharper than harmonics."""
     return tuple(float(k * np.sqrt((1 + stiffness * k**2) / (1 + stiffness))) for k in range(1, n + 1))
 
 
 def _plucked_at(place: float, n: int) -> tuple[float, ...]:
-    """Strengths of the partials of a string that is plucked at a part of its length."""
+    """Return the amplitudes of the partials of a string that is plucked at a fraction of its length."""
     return tuple(float(abs(np.sin(np.pi * k * place)) / k) for k in range(1, n + 1))
 
 

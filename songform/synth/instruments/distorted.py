@@ -1,8 +1,8 @@
-"""Phase distortion and wavetables: tones of the early digital synthesizers.
+"""Phase distortion and wavetable synthesis, as in early digital synthesizers.
 
-- *Phase distortion*: a cosine is read fast through a part of its period and slowly through the rest; the more uneven,
-  the brighter [1]_.
-- *Wavetable*: the tone wanders from one single-cycle wave to another while it sounds.
+- *Phase distortion*: one part of a cosine's period is read faster than the rest; the greater the difference, the
+  brighter the tone [1]_.
+- *Wavetable*: the tone moves back and forth between two single-cycle waves.
 
 References
 ----------
@@ -25,20 +25,20 @@ TABLE_SIZE = 2048
 
 @dataclass(frozen=True)
 class _Bent:
-    """A cosine with a bent phase: how bent at the start and once it has settled (0 to 1)."""
+    """Parameters of phase distortion. The amount of distortion (0 to 1) falls from `bend` to `settled`."""
 
     envelope: Envelope
     bend: float = 0.8
     settled: float = 0.3
-    settling: float = 0.3  # seconds
-    detune: tuple[float, ...] = (0.0,)
+    settling: float = 0.3  # time constant in seconds
+    detune: tuple[float, ...] = (0.0,)  # cents, one voice each
 
 
 def _bent(stroke: Stroke, patch: _Bent) -> Samples:
-    """Read a cosine unevenly."""
+    """Synthesize a tone by phase distortion."""
     t = stroke.times(patch.envelope.release)
     bend = patch.settled + (patch.bend - patch.settled) * np.exp(-t / patch.settling)
-    # A knee may take no less than three samples, else the wave would alias.
+    # The fast part takes at least three samples; otherwise the wave would alias.
     knee = np.maximum(
         0.5 * (1.0 - bend * (0.35 + 0.6 * stroke.brightness)), min(0.5, 3.0 * stroke.frequency / stroke.sr)
     )
@@ -52,17 +52,17 @@ def _bent(stroke: Stroke, patch: _Bent) -> Samples:
 
 @dataclass(frozen=True)
 class _Wandering:
-    """Two single-cycle waves by their harmonics' strengths, and how fast the tone goes to and fro (Hz)."""
+    """Two single-cycle waves as amplitudes of harmonics, and the rate of the change between them in Hz."""
 
     envelope: Envelope
     one: tuple[float, ...]
     other: tuple[float, ...]
     rate: float
-    detune: tuple[float, ...] = (-5.0, 6.0)
+    detune: tuple[float, ...] = (-5.0, 6.0)  # cents, one voice each
 
 
 def _cycle(strengths: tuple[float, ...], stroke: Stroke) -> Samples:
-    """Return one period with the harmonics that do not alias; brightness lifts the upper ones."""
+    """Return one period with the harmonics that do not alias; brightness amplifies the upper ones."""
     spectrum = np.zeros(TABLE_SIZE // 2 + 1, dtype=np.complex128)
     for k, strength in enumerate(strengths, start=1):
         if k == 1 or k * stroke.frequency < 0.45 * stroke.sr:
@@ -71,7 +71,7 @@ def _cycle(strengths: tuple[float, ...], stroke: Stroke) -> Samples:
 
 
 def _wandering(stroke: Stroke, patch: _Wandering) -> Samples:
-    """Wander between two waves."""
+    """Synthesize a tone that moves back and forth between two waves."""
     t = stroke.times(patch.envelope.release)
     one, other = _cycle(patch.one, stroke), _cycle(patch.other, stroke)
     way = 0.5 - 0.5 * np.cos(2.0 * np.pi * patch.rate * t)

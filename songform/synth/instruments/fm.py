@@ -1,4 +1,4 @@
-"""FM tones: one sine bends the phase of another [1]_. Electric piano, bells, brass, basses and a drum.
+"""FM synthesis: one sine modulates the phase of another [1]_. Electric piano, bell, kalimba, brass, pad and others.
 
 References
 ----------
@@ -19,21 +19,21 @@ __all__ = ["FM"]
 
 @dataclass(frozen=True)
 class _Operators:
-    """A carrier and a modulator; the index (radians) falls to a floor with a time constant in seconds."""
+    """Parameters of a carrier and a modulator. The modulation index falls exponentially to a minimum."""
 
     envelope: Envelope
-    ratio: float = 1.0  # modulator to carrier
-    index: float = 2.0
-    closing: float = 1e3
-    floor: float = 0.0  # of the index, once closed
-    rising: float = 0.0  # time constant with which the index opens first, as in brass
-    detune: float = 0.0  # cents of a second voice; 0: none
+    ratio: float = 1.0  # frequency of the modulator relative to the carrier
+    index: float = 2.0  # modulation index at the start in radians, at medium brightness
+    closing: float = 1e3  # time constant of the fall of the index, in seconds
+    floor: float = 0.0  # minimum of the index, as a fraction of its start
+    rising: float = 0.0  # time constant of an initial rise of the index in seconds, as in brass; 0: none
+    detune: float = 0.0  # detuning of a second voice in cents; 0: no second voice
 
 
 def _fm(stroke: Stroke, operators: _Operators) -> Samples:
-    """Bend the phase of a sine by another whose index falls."""
+    """Synthesize a tone by phase modulation with a falling index."""
     t = stroke.times(operators.envelope.release)
-    # High notes take less bending, or the sidebands would fold back at the Nyquist frequency.
+    # The index is limited for high notes; otherwise the sidebands would alias.
     most = max(0.2, 0.4 * stroke.sr / (operators.ratio * stroke.frequency) - 2.0)
     opened = min(most, operators.index * (0.4 + 1.2 * stroke.brightness))
     index = opened * (operators.floor + (1.0 - operators.floor) * np.exp(-t / operators.closing))

@@ -1,9 +1,9 @@
-"""Voices: a train of pulses through the resonances of a mouth [1]_.
+"""Formant synthesis of voices: pulse trains filtered by the resonances of vowels [1]_ [2]_.
 
 References
 ----------
-.. [1] Klatt, "Software for a cascade/parallel formant synthesizer", JASA 67(3), 1980; the vowels' resonances after
-       Peterson and Barney, "Control methods used in a study of the vowels", JASA 24(2), 1952.
+.. [1] Klatt, "Software for a cascade/parallel formant synthesizer", JASA 67(3), 1980.
+.. [2] Peterson and Barney, "Control methods used in a study of the vowels", JASA 24(2), 1952: formant frequencies.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ VOWELS = {"ah": (730.0, 1090.0, 2440.0), "oo": (300.0, 870.0, 2240.0), "ee": (27
 
 @dataclass(frozen=True)
 class _Mouth:
-    """A vowel, who sings it (cents, a singer each), and the depth of the vibrato (cents)."""
+    """Parameters of one or more singers of a vowel."""
 
     vowel: str
     envelope: Envelope
-    singers: tuple[float, ...] = (0.0,)
-    vibrato: float = 25.0
-    breath: float = 0.02
+    singers: tuple[float, ...] = (0.0,)  # detuning of each singer in cents
+    vibrato: float = 25.0  # depth in cents
+    breath: float = 0.02  # amplitude of the noise
 
 
 def _pulses(stroke: Stroke, mouth: _Mouth, t: Samples) -> Samples:
-    """Return the sum of the singers' pulse trains, whose spectrum falls by 12 dB an octave or less."""
+    """Return the sum of the singers' pulse trains and breath noise."""
     y = mouth.breath * filtered(stroke.noise(t.size), "lowpass", 3000.0, stroke.sr)
     sharpness = 2.0 + 6.0 * stroke.brightness
     for singer, cents in enumerate(mouth.singers):
         rate = 5.0 + 0.4 * singer
         bend = mouth.vibrato * np.log(2.0) / 1200 * (1.0 - np.cos(2 * np.pi * rate * t)) / (2 * np.pi * rate)
         phase = 2.0 * np.pi * (stroke.frequency * 2.0 ** (cents / 1200) * (t + bend) + 0.31 * singer)
-        # A cosine through an exponential is a pulse whose harmonics end softly: it does not alias.
+        # The exponential of a cosine is a pulse train whose upper harmonics fall so fast that it does not alias.
         y += np.exp(sharpness * (np.cos(phase) - 1.0)) - np.exp(-sharpness)
     return y
 
 
 def _sung(stroke: Stroke, mouth: _Mouth) -> Samples:
-    """Sing a tone: pulses through three resonances, beside a little of the pulses themselves."""
+    """Synthesize a sung tone: the pulses filtered by three resonances, plus a small part of the unfiltered pulses."""
     t = stroke.times(mouth.envelope.release)
     pulses = _pulses(stroke, mouth, t)
     y = np.asarray(0.3 * (pulses - pulses.mean()))

@@ -1,10 +1,10 @@
-"""What an instrument is: a function that turns a stroke, one note or one hit, into sound.
+"""Definition of instruments: functions that turn a stroke (one note or one hit) into sound.
 
 Conventions
 -----------
-An instrument returns a mono waveform in any scale, the attack first and the release included, so it is longer than the
-stroke is held. Its noise comes from the stroke's seed: it sounds the same each time it is played. Drums ring as long as
-they do, whatever the stroke's length; only risers and reversed cymbals last as long as the stroke.
+An instrument returns a mono waveform of arbitrary scale, from the attack to the end of the release, so it is longer
+than the stroke is held. Noise is generated from the stroke's seed, so the same stroke always gives the same sound. The
+length of a drum sound does not depend on the length of the stroke, except for risers and reversed cymbals.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ class Stroke:
     Parameters
     ----------
     pitch : int
-        MIDI note number; 69 is A4, 440 Hz. A drum without pitch ignores it.
+        MIDI note number; 69 is A4, 440 Hz. Drums without pitch ignore it.
     seconds : float
-        How long it is held; drums and plucked strings ring as long as they do.
+        Time for which the note is held, in seconds. Most drums ignore it.
     brightness : float
-        0 (dull) to 1 (bright).
+        Brightness from 0 (dull) to 1 (bright).
     sr : int
         Sampling rate in Hz.
     seed : int
-        Seed of its noise.
+        Seed of the noise.
     """
 
     pitch: int
@@ -47,15 +47,15 @@ class Stroke:
 
     @property
     def frequency(self) -> float:
-        """The fundamental in Hz, equal temperament."""
+        """Fundamental frequency in Hz, in equal temperament."""
         return float(440.0 * 2.0 ** ((self.pitch - 69) / 12))
 
     def times(self, ring: float = 0.0) -> Samples:
-        """Return the time of each sample in seconds, to `ring` seconds after the stroke is let go."""
+        """Return the time of each sample in seconds, until `ring` seconds after the end of the stroke."""
         return np.arange(max(1, round((self.seconds + ring) * self.sr))) / self.sr
 
     def ringing(self, seconds: float) -> Samples:
-        """Return the time of each sample of a sound that rings for so long, however long the stroke is held."""
+        """Return the time of each sample of a sound with a given duration, independent of the stroke's length."""
         return np.arange(max(1, round(seconds * self.sr))) / self.sr
 
     def noise(self, n: int) -> Samples:
@@ -68,18 +68,18 @@ Instrument = Callable[[Stroke], Samples]
 
 @dataclass(frozen=True)
 class Envelope:
-    """How loud a tone is from its start to its end; times in seconds.
+    """ADSR envelope.
 
     Parameters
     ----------
     attack : float
-        Until it is at its loudest.
+        Time from the start to the peak in seconds.
     decay : float
-        Time constant of the fall to the sustained level.
+        Time constant of the fall to the sustain level in seconds.
     sustain : float
-        That level, of the loudest.
+        Sustain level, as a fraction of the peak.
     release : float
-        From the end of the stroke to silence.
+        Time from the end of the stroke to silence in seconds.
     """
 
     attack: float = 0.005
@@ -88,12 +88,12 @@ class Envelope:
     release: float = 0.08
 
     def __call__(self, t: Samples, seconds: float) -> Samples:
-        """Return the gain at the times `t` of a tone that is held for so many seconds."""
+        """Return the gain at times `t` for a tone that is held for `seconds`."""
         shape = np.minimum(1.0, t / self.attack) * (self.sustain + (1.0 - self.sustain) * np.exp(-t / self.decay))
         return np.asarray(shape * np.clip((seconds + self.release - t) / self.release, 0.0, 1.0))
 
 
 def filtered(y: Samples, kind: str, hz: float | tuple[float, float], sr: int) -> Samples:
-    """Filter with a second-order Butterworth, its corners kept below the Nyquist frequency."""
+    """Apply a second-order Butterworth filter; corner frequencies are limited to 0.45 times the sampling rate."""
     corners = np.minimum(hz, 0.45 * sr)
     return np.asarray(sosfilt(butter(2, corners, kind, fs=sr, output="sos"), y))

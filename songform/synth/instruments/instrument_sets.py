@@ -1,4 +1,4 @@
-"""Who may play what: the two sets, and the band that a song draws from one of them."""
+"""Instrument sets, and the random choice of a song's band from one of them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["ROLES", "SETS", "Band", "InstrumentSet", "new_band"]
 
 Band = Mapping[str, str]
 
-# What a score writes for.
 ROLES = (
-    # Tones: slow chords; slow tunes; soft broken chords; short notes of loops; fast tunes; struck chords; bass;
-    # bowed or blown chords of an orchestra; power chords; single high tones.
+    # Tones: slow chords (pad), slow melodies (voice), soft broken chords (keys), short notes of loops (loop), fast
+    # melodies (lead), struck chords (chords), bass, orchestral chords (strings, brass), power chords (crunch), single
+    # high tones (chime).
     *("pad", "voice", "keys", "loop", "lead", "chords", "bass", "strings", "brass", "crunch", "chime"),
     # Drums and effects.
     *("kick", "snare", "clap", "tom", "hat", "open_hat", "shaker", "crash", "boom", "reverse", "riser"),
@@ -33,14 +33,14 @@ ROLES = (
 
 @dataclass(frozen=True)
 class InstrumentSet:
-    """Instruments by name, and the names that may play each role.
+    """Set of instruments.
 
     Parameters
     ----------
     instruments : mapping of str to Instrument
-        All of the set.
+        Instruments by name.
     players : mapping of str to tuple of str
-        For each of `ROLES`, who may play it.
+        For each of `ROLES`, names of the instruments that can play it.
     """
 
     instruments: Mapping[str, Instrument]
@@ -48,7 +48,7 @@ class InstrumentSet:
 
 
 def new_band(rng: np.random.Generator, players: Mapping[str, tuple[str, ...]]) -> Band:
-    """Draw the player of each role."""
+    """Choose the instrument of each role at random."""
     return {role: players[role][rng.integers(len(players[role]))] for role in ROLES}
 
 

@@ -1,8 +1,8 @@
-"""Drums of vibrating bodies: membranes, bars and plates by their modes, and noise as an old sampler gives it.
+"""Modal synthesis of drums, and noise like that of early samplers.
 
-- *Membranes*: damped sines at the ratios of a round drum's modes (the zeros of Bessel's functions) [1]_.
-- *Metal*: six square waves that have nothing to do with each other, as in the first electronic cymbals.
-- *Sampled noise*: noise held for a few samples and rounded to a few bits.
+- *Membranes*: damped sines at the frequency ratios of a round membrane's modes (zeros of Bessel functions) [1]_.
+- *Metal*: six square waves with inharmonic frequencies, as in early electronic cymbals.
+- *Sampled noise*: noise with a reduced sampling rate and word length.
 
 References
 ----------
@@ -24,7 +24,7 @@ SQUARES = (263.0, 400.0, 421.0, 474.0, 587.0, 845.0)
 
 
 def _membrane(stroke: Stroke, hz: float, ring: float, slap: float) -> Samples:
-    """Strike a round skin; its upper modes die first, and the stick slaps."""
+    """Synthesize a struck membrane, whose upper modes decay faster, with the noise of the stick."""
     t = stroke.ringing(6.0 * ring)
     y = slap * _held_noise(stroke, t.size, 2) * np.exp(-t / 0.006)
     for ratio in MEMBRANE:
@@ -33,25 +33,25 @@ def _membrane(stroke: Stroke, hz: float, ring: float, slap: float) -> Samples:
 
 
 def _tuned(stroke: Stroke) -> Samples:
-    """Strike a tom of the stroke's pitch."""
+    """Synthesize a drum with the stroke's pitch."""
     return _membrane(stroke, stroke.frequency, 0.22, 0.5)
 
 
 def _thud(stroke: Stroke, hz: float, ring: float, bend: float) -> Samples:
-    """Bend a low sine by itself, most at the start: a kick by FM."""
+    """Synthesize a kick by FM with a falling modulation index."""
     t = stroke.ringing(6.0 * ring)
     turn = 2.0 * np.pi * hz * t
     return np.asarray(np.sin(turn + bend * np.exp(-t / 0.02) * np.sin(1.4 * turn)) * np.exp(-t / ring))
 
 
 def _held_noise(stroke: Stroke, n: int, hold: int) -> Samples:
-    """Noise of which each sample is held for a while and has 4 bits: what is dull gets a hard edge."""
+    """Return noise with each sample held for `hold` samples and quantized to steps of 0.25, which sounds harsh."""
     coarse = np.clip(stroke.noise(n // hold + 1), -2.0, 2.0)
     return np.repeat(np.round(4.0 * coarse) / 4.0, hold)[:n]
 
 
 def _crunch(stroke: Stroke, hz: float, hold: int, ring: float) -> Samples:
-    """Play a snare: sampled noise, cut off as by a gate, on a skin."""
+    """Synthesize a snare: gated sampled noise and two modes of a membrane."""
     t = stroke.ringing(0.3)
     gate = np.clip((6.0 * ring - t) / 0.01, 0.0, 1.0)
     noise = filtered(_held_noise(stroke, t.size, hold), "highpass", 700.0, stroke.sr)
@@ -60,7 +60,7 @@ def _crunch(stroke: Stroke, hz: float, hold: int, ring: float) -> Samples:
 
 
 def _metal(stroke: Stroke, t: Samples, corner: float) -> Samples:
-    """Return six square waves through a high-pass filter, with a grain of noise."""
+    """Return six square waves and some noise, high-pass filtered."""
     tune = 1.0 + 0.03 * (stroke.pitch % 3)
     squares = np.zeros(t.size)
     for hz in SQUARES:
@@ -69,25 +69,25 @@ def _metal(stroke: Stroke, t: Samples, corner: float) -> Samples:
 
 
 def _plate(stroke: Stroke, corner: float, ring: float) -> Samples:
-    """Strike metal: hats and crashes."""
+    """Synthesize hats and crash cymbals."""
     t = stroke.ringing(5.0 * ring)
     return _metal(stroke, t, corner) * np.exp(-t / ring)
 
 
 def _wood(stroke: Stroke) -> Samples:
-    """Strike a wood block: two modes, gone at once."""
+    """Synthesize a wood block: two modes with a fast decay."""
     t = stroke.ringing(0.15)
     return np.asarray((np.sin(2 * np.pi * 1100 * t) + 0.7 * np.sin(2 * np.pi * 1870 * t)) * np.exp(-t / 0.018))
 
 
 def _backwards(stroke: Stroke) -> Samples:
-    """Strike metal and play it backwards, as long as the stroke."""
+    """Synthesize a reversed cymbal of the stroke's length."""
     t = stroke.times()
     return (_metal(stroke, t, 2000.0) * np.exp(-5.0 * t / stroke.seconds))[::-1]
 
 
 def _siren(stroke: Stroke) -> Samples:
-    """Let a harsh FM tone glide up three octaves, and by 20 dB, over the stroke."""
+    """Synthesize a riser: a harsh FM tone that rises by three octaves and 20 dB during the stroke."""
     t = stroke.times()
     octaves = 3.0 * t / stroke.seconds
     turn = 2.0 * np.pi * np.cumsum(110.0 * 2.0**octaves) / stroke.sr

@@ -1,9 +1,9 @@
-"""Plucked strings: a burst of noise in a tuned, damped delay line [1]_, at times through a distorting amplifier.
+"""Karplus-Strong synthesis of plucked strings [1]_ with fractional tuning [2]_, optionally with distortion.
 
 References
 ----------
 .. [1] Karplus and Strong, "Digital synthesis of plucked-string and drum timbres", Computer Music Journal 7(2), 1983.
-       Tuned as in Jaffe and Smith, "Extensions of the Karplus-Strong plucked-string algorithm", ibid.
+.. [2] Jaffe and Smith, "Extensions of the Karplus-Strong plucked-string algorithm", Computer Music Journal 7(2), 1983.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ __all__ = ["PLUCKED"]
 
 
 def _string(stroke: Stroke, dying: float, ring: float) -> Samples:
-    """Excite a damped delay line of one period with a burst of noise; it falls by 60 dB in `dying` seconds."""
+    """Excite a damped delay line of one period with a burst of noise; the tone decays by 60 dB in `dying` seconds."""
     n = stroke.times(ring).size
-    # The average of neighbouring samples damps, and delays by half a sample; a linear interpolation makes up the rest.
+    # Averaging adjacent samples damps the tone and delays it by half a sample. Linear interpolation adds the fraction.
     delay, fraction = divmod(stroke.sr / stroke.frequency - 0.5, 1.0)
     gain = 10.0 ** (-3.0 / (stroke.frequency * dying))
     loop = np.zeros(int(delay) + 3)
@@ -29,18 +29,18 @@ def _string(stroke: Stroke, dying: float, ring: float) -> Samples:
     loop[-3:] -= gain * np.array([0.5 * (1.0 - fraction), 0.5, 0.5 * fraction])
     noise = stroke.noise(min(n, int(delay) + 1))
     burst = np.zeros(n)
-    burst[: noise.size] = noise - noise.mean()  # a constant would ring on: the loop hardly damps it
-    softness = 0.97 * np.sqrt(1.0 - stroke.brightness)  # a thumb's pluck, or a plectrum's
+    burst[: noise.size] = noise - noise.mean()  # the loop would hardly damp a constant
+    softness = 0.97 * np.sqrt(1.0 - stroke.brightness)  # low brightness sounds like a thumb, high like a plectrum
     return np.asarray(lfilter([1.0], loop, lfilter([1.0 - softness], [1.0, -softness], burst)))
 
 
 def _plucked(stroke: Stroke, dying: float, release: float) -> Samples:
-    """Pluck a string, and damp it when it is let go."""
+    """Synthesize a plucked string that is damped at the end of the stroke."""
     return _string(stroke, dying, release) * Envelope(release=release)(stroke.times(release), stroke.seconds)
 
 
 def _distorted(stroke: Stroke, drive: float) -> Samples:
-    """Drive a string and its fifth into an amplifier that clips, and listen through a dull loudspeaker."""
+    """Synthesize a distorted guitar: a string through a clipping amplifier and the low-pass filter of a loudspeaker."""
     y = _string(stroke, 6.0, 0.1)
     clipped = np.tanh(drive * y / (np.max(np.abs(y)) + 1e-12))
     speaker = 1500.0 * 2.0 ** (1.5 * stroke.brightness)

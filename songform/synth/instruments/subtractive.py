@@ -1,7 +1,7 @@
-"""Subtractive tones: a periodic wave with many harmonics and a filter that closes.
+"""Subtractive synthesis of strings, flute, organ, brass, leads and basses, as in an analogue synthesizer.
 
-The wave is read from two tables, a dull and a bright one, between which the filter moves: strings, flute, organ, brass,
-leads and basses, as in a small analogue synthesizer.
+A tone is a wave with many harmonics and a closing low-pass filter. The filter is approximated by a crossfade from a
+bright to a dull wavetable.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ VIBRATO_HZ = 5.2
 
 @dataclass(frozen=True)
 class _Wave:
-    """A spectrum, its tuning, and how fast the filter closes (seconds)."""
+    """Parameters of a tone: envelope, spectrum, tuning and filter."""
 
     envelope: Envelope
     slope: float = 1.0  # harmonic k has the amplitude 1 / k ** slope
     even: float = 1.0  # amplitude of the even harmonics
     detune: tuple[float, ...] = (0.0,)  # cents, one voice each
-    closing: float = 1e3
-    vibrato: float = 0.0  # cents
+    closing: float = 1e3  # time constant of the closing filter in seconds
+    vibrato: float = 0.0  # depth in cents
 
 
 def _table(frequency: float, wave: _Wave, cutoff: float, sr: int) -> Samples:
-    """One period of the wave, low-passed at `cutoff` Hz and free of harmonics that would alias."""
+    """Return one period of the wave, low-pass filtered at `cutoff` Hz, without harmonics that would alias."""
     k = np.arange(1, 1 + max(1, min(N_HARMONICS, int(0.45 * sr / frequency))))
     amplitudes = k**-wave.slope * np.where(k % 2 == 0, wave.even, 1.0) / (1.0 + (k * frequency / cutoff) ** 4)
-    # Quadratic phases spread the harmonics over the period, which keeps the wave's crest low.
+    # Quadratic phases spread the energy over the period, which keeps the crest factor low.
     spectrum = np.zeros(TABLE_SIZE // 2 + 1, dtype=np.complex128)
     spectrum[k] = amplitudes * np.exp(1j * np.pi * k**2 / k.size)
     return np.asarray(np.fft.irfft(spectrum) * TABLE_SIZE)
 
 
 def _harmonic(stroke: Stroke, wave: _Wave) -> Samples:
-    """Read a tone from a dull and a bright table while the filter closes from the one to the other."""
+    """Synthesize a tone as a crossfade from a bright to a dull wavetable."""
     t = stroke.times(wave.envelope.release)
     cutoff = stroke.frequency + 500.0 * 2.0 ** (4.0 * stroke.brightness)
     bright = _table(stroke.frequency, wave, cutoff, stroke.sr)
@@ -63,7 +63,7 @@ _SLOW, _SOFT = Envelope(attack=0.5, release=0.9), Envelope(attack=0.09, release=
 _FIRM, _SHORT = Envelope(attack=0.01, release=0.1), Envelope(decay=0.2, sustain=0.2)
 
 _WAVES = {
-    # Pads: slow to speak, slow to leave.
+    # Pads, with slow attack and release.
     "strings": _Wave(_SLOW, slope=1.1, detune=(-6.0, 0.0, 5.0)),
     "choir": _Wave(Envelope(attack=0.6, release=1.0), slope=1.6, even=0.6, detune=(-4.0, 5.0)),
     "organ": _Wave(Envelope(attack=0.3, release=0.7), slope=1.8, even=0.9, detune=(0.0, 3.0)),

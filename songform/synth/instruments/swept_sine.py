@@ -1,4 +1,4 @@
-"""Drums and effects of swept sines and filtered noise, as in the drum machines of the 1980s."""
+"""Drums and effects from swept sines and filtered noise, as in the drum machines of the 1980s."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["SWEPT"]
 
 
 def _drum(stroke: Stroke, low: float, drop: float, ring: float, click: float) -> Samples:
-    """Sweep a sine down to `low` Hz while it dies away, with a click of noise: kicks and toms."""
+    """Synthesize kicks and toms: a decaying sine that sweeps down to `low` Hz, and a click of noise."""
     t = stroke.ringing(6.0 * ring)
     turn = 2.0 * np.pi * (low * t + drop * 0.03 * (1.0 - np.exp(-t / 0.03)))
     skin = click * stroke.noise(t.size) * np.exp(-t / 0.004)
@@ -20,45 +20,45 @@ def _drum(stroke: Stroke, low: float, drop: float, ring: float, click: float) ->
 
 
 def _tom(stroke: Stroke) -> Samples:
-    """Play a tom, tuned by the stroke's pitch."""
+    """Synthesize a tom with the stroke's pitch."""
     return _drum(stroke, stroke.frequency, 0.7 * stroke.frequency, 0.11, 0.5)
 
 
 def _cymbal(stroke: Stroke, corner: float, ring: float) -> Samples:
-    """High noise that dies away: hats and crashes."""
+    """Synthesize hats and crash cymbals: decaying high-pass filtered noise."""
     t = stroke.ringing(5.0 * ring)
     return filtered(stroke.noise(t.size), "highpass", corner, stroke.sr) * np.exp(-t / ring)
 
 
 def _snare(stroke: Stroke, skin: float, wires: tuple[float, float], ring: float) -> Samples:
-    """Rattling wires above a short skin tone."""
+    """Synthesize a snare: decaying band-pass filtered noise and a short tone."""
     t = stroke.ringing(8.0 * ring)
     rattle = filtered(stroke.noise(t.size), "bandpass", wires, stroke.sr) * np.exp(-t / ring)
     return np.asarray(1.4 * rattle + 0.5 * np.sin(2.0 * np.pi * skin * t) * np.exp(-t / 0.05))
 
 
 def _clap(stroke: Stroke) -> Samples:
-    """Three bursts of noise, 11 ms apart, and a room behind them."""
+    """Synthesize a clap: three bursts of noise, 11 ms apart, and a short reverberation."""
     t = stroke.ringing(0.35)
     bursts = sum(np.where(t >= 0.011 * i, np.exp(-np.maximum(t - 0.011 * i, 0.0) / 0.006), 0.0) for i in range(3))
     return filtered(stroke.noise(t.size), "bandpass", (800.0, 3500.0), stroke.sr) * (bursts + 0.4 * np.exp(-t / 0.08))
 
 
 def _shaker(stroke: Stroke) -> Samples:
-    """Grains that swell for 20 ms before they fall."""
+    """Synthesize a shaker: high-pass filtered noise with an attack of 20 ms."""
     t = stroke.ringing(0.12)
     grains = filtered(stroke.noise(t.size), "highpass", 4500.0, stroke.sr)
     return grains * np.minimum(t / 0.02, 1.0) * np.exp(-t / 0.03)
 
 
 def _reverse(stroke: Stroke) -> Samples:
-    """Play a crash backwards, as long as the stroke."""
+    """Synthesize a reversed cymbal of the stroke's length."""
     t = stroke.times()
     return (filtered(stroke.noise(t.size), "highpass", 2500.0, stroke.sr) * np.exp(-5.0 * t / stroke.seconds))[::-1]
 
 
 def _riser(stroke: Stroke) -> Samples:
-    """Let noise climb from 300 Hz to 4 kHz, and by 20 dB, over the stroke."""
+    """Synthesize a riser: noise that rises from 300 Hz to 4 kHz and by 20 dB during the stroke."""
     t = stroke.times()
     noise = stroke.noise(t.size)
     centres = 300.0 * 13.3 ** np.linspace(0.0, 1.0, 6)

@@ -1,4 +1,4 @@
-"""Patterns: several ways to write each of the states as notes."""
+"""Patterns for each state, which write the notes of a section."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
-"""BuildUp: ever denser and brighter, to the last bar; where there is a bass, it is taken out.
+"""Patterns of BuildUp: density and brightness increase until the last bar, and the bass, if any, drops out [1]_.
 
 ============  =====================================================================================================
-`riser`       chords, snare and a climbing figure grow from two strokes a bar to sixteen, under a riser
-`crescendo`   an orchestra: trembling strings, ever faster and higher, brass, a roll of drums, a cymbal at the end
-`layers`      voice by voice comes in, the low ones first
-`sweep`       a filter opens over pulsing chords, which grow from quarters to sixteenths
-`climb`       a figure climbs through the scale, in shorter and shorter notes
+`riser`       Chords, snare and a rising figure increase from two to sixteen strokes per bar, with a riser.
+`crescendo`   Orchestra: tremolo strings become faster and higher; brass, a drum roll, a final reversed cymbal.
+`layers`      Voices enter one after another, slow ones first.
+`sweep`       A filter opens over pulsing chords, which accelerate from quarter to sixteenth notes.
+`climb`       A figure rises through the scale in shorter and shorter notes.
 ============  =====================================================================================================
 
 References
 ----------
-.. [1] Solberg, "Waiting for the bass to drop", Dancecult 6(1), 2014: the means of a build-up.
+.. [1] Solberg, "Waiting for the bass to drop", Dancecult 6(1), 2014: musical means of a build-up.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["BUILD_UP"]
 
 
 def _riser(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Write a crescendo: ever more strokes, ever brighter, ever higher, and the bass taken out."""
+    """Write the pattern `riser`: more strokes, brighter and higher with each bar, while the bass drops out."""
     notes = [Note(0, theme.metre * n_bars, "riser", 0, 0.25)]
     top = int(rng.integers(5, 9))
     for bar, chord in enumerate(voicings(theme, n_bars, lowest=50)):
@@ -42,7 +42,7 @@ def _riser(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _pulse(theme: Theme, step: int, chord: tuple[int, ...], progress: float) -> list[Note]:
-    """Strike a build-up's chord: ever brighter, one voice after another an octave up, snare for kick and bass."""
+    """Write one stroke of a build-up: voices move up an octave one by one, and the snare replaces kick and bass."""
     swell = _swell(progress)
     raised = round(progress * len(chord))
     voiced = [pitch + 12 * (voice < raised) for voice, pitch in enumerate(chord)]
@@ -55,7 +55,7 @@ def _pulse(theme: Theme, step: int, chord: tuple[int, ...], progress: float) -> 
 
 
 def _crescendo(theme: Theme, n_bars: int, _rng: np.random.Generator) -> list[Note]:
-    """Write for an orchestra: strings tremble ever faster and higher, brass joins, the drums roll."""
+    """Write the pattern `crescendo`: tremolo strings become faster and higher, brass joins, drums roll."""
     end = theme.metre * n_bars
     notes = []
     for bar, chord in enumerate(voicings(theme, n_bars, lowest=48)):
@@ -75,11 +75,11 @@ def _crescendo(theme: Theme, n_bars: int, _rng: np.random.Generator) -> list[Not
 
 
 def _layers(theme: Theme, n_bars: int, _rng: np.random.Generator) -> list[Note]:
-    """Let voice by voice come in, each brighter and faster than the one before."""
+    """Write the pattern `layers`: voices enter one after another."""
     notes: list[Note] = []
     for bar, chord in enumerate(voicings(theme, n_bars, lowest=53)):
         layers = _bar_of_layers(theme.metre, chord)
-        # A voice may come in on the half of a bar: a section of few bars would have no time to grow.
+        # Voices may also enter at half a bar; otherwise a section of few bars could not grow.
         for half in (0, 1):
             present = 2 + int((len(layers) - 2) * (2 * bar + half + 1) / (2 * n_bars))
             first, after = half * theme.metre // 2, (1 + half) * theme.metre // 2
@@ -89,7 +89,7 @@ def _layers(theme: Theme, n_bars: int, _rng: np.random.Generator) -> list[Note]:
 
 
 def _bar_of_layers(metre: int, chord: tuple[int, ...]) -> list[list[Note]]:
-    """Write a bar of each voice, from the first that comes in to the last."""
+    """Write one bar of each voice, in the order in which the voices enter."""
     halves, quarters, eighths, sixteenths = (range(0, metre, pace) for pace in (metre // 2, 4, 2, 1))
     tones = [*chord, *(pitch + 12 for pitch in chord)]
     return [
@@ -105,7 +105,7 @@ def _bar_of_layers(metre: int, chord: tuple[int, ...]) -> list[list[Note]]:
 
 
 def _sweep(theme: Theme, n_bars: int, _rng: np.random.Generator) -> list[Note]:
-    """Open a filter over pulsing chords; hats join, and the bass goes."""
+    """Write the pattern `sweep`: a filter opens over pulsing chords, hats join, and the bass drops out."""
     notes = []
     for bar, chord in enumerate(voicings(theme, n_bars, lowest=52)):
         start = theme.metre * bar
@@ -124,7 +124,7 @@ def _sweep(theme: Theme, n_bars: int, _rng: np.random.Generator) -> list[Note]:
 
 
 def _climb(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Climb through the scale in ever shorter notes, with a roll of the snare below."""
+    """Write the pattern `climb`: a figure rises through the scale in shorter and shorter notes, with a snare roll."""
     notes = []
     figure = rng.permutation(4).tolist()
     count = 0
@@ -143,7 +143,7 @@ def _climb(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _swell(progress: float) -> float:
-    """Return even steps of loudness, as the ear has it: 30 dB from the beginning to the end."""
+    """Return the gain at a moment of a crescendo that rises linearly by 30 dB."""
     return float(10.0 ** (1.5 * (progress - 1.0)))
 
 

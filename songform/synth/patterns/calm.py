@@ -1,12 +1,12 @@
-"""Calm: soft and smooth, few notes, no drums, no bass line, nothing bright.
+"""Patterns of Calm: soft and smooth, with few notes; no drums, no bass line, no bright sounds.
 
-==============  =================================================================
-`pads`          a voice-led pad, a chord a bar, under a slow tune
-`solo`          one voice alone, with rests, over a low tone that hardly speaks
-`broken chords` a piano or harp, each bar broken in another way
-`chorale`       block chords, two or three a bar, as for a choir
-`drone`         a fifth that stands, and now and then a chime
-==============  =================================================================
+===============  =================================================================
+`pads`           Pad chords, one per bar, and a slow melody.
+`solo`           Solo voice with rests, over a very soft low tone.
+`broken chords`  Piano or harp, with a different order of the tones in each bar.
+`chorale`        Block chords, one or two per bar, as for a choir.
+`drone`          Sustained fifth and occasional chimes.
+===============  =================================================================
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["CALM"]
 
 
 def _pads(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Write soft chords under a slow tune; no two bars have the same touch."""
+    """Write the pattern `pads`, with levels and brightness that vary from bar to bar."""
     notes = []
     for bar, chord in enumerate(voicings(theme, n_bars)):
         start, brightness = theme.metre * bar, float(rng.uniform(0.25, 0.5))
@@ -36,7 +36,7 @@ def _pads(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _solo(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Let a voice sing alone; it breathes between its phrases."""
+    """Write the pattern `solo`, with random rests."""
     notes = [
         Note(theme.metre * bar, 2 * theme.metre, "pad", theme.bass(0) + 12, 0.12, 0.1) for bar in range(0, n_bars, 2)
     ]
@@ -45,7 +45,7 @@ def _solo(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _broken_chords(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Break each bar's chord in another order, in eighths with gaps, over its root."""
+    """Write the pattern `broken chords`, in eighth notes with gaps over the root of each chord."""
     notes = []
     for bar, chord in enumerate(voicings(theme, n_bars, lowest=55)):
         start = theme.metre * bar
@@ -60,7 +60,7 @@ def _broken_chords(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[
 
 
 def _chorale(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Write block chords; the upper voice passes through a neighbour on the way to the next."""
+    """Write the pattern `chorale`; the top voice moves to another tone within the bar."""
     half = 8 if theme.metre == 16 else theme.metre
     player = str(rng.choice(["pad", "keys"]))
     notes = []
@@ -74,7 +74,7 @@ def _chorale(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _drone(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Hold a fifth, and strike a chime now and then."""
+    """Write the pattern `drone`."""
     notes = []
     for bar in range(0, n_bars, 2):
         start, length = theme.metre * bar, theme.metre * min(2, n_bars - bar)
@@ -89,7 +89,7 @@ def _drone(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _tune(theme: Theme, n_bars: int, rng: np.random.Generator, level: float) -> list[Note]:
-    """Sing a slow tune."""
+    """Write a slow melody."""
     return [
         Note(tone.step, 0.9 * tone.length, "voice", theme.pitch(tone.degree), level * float(rng.uniform(0.8, 1.1)), 0.4)
         for tone in melody(theme, n_bars, rng, slow=True)

@@ -1,11 +1,11 @@
-"""Energetic: everybody plays, and the tune on top is never twice the same.
+"""Patterns of Energetic: the full band plays, and the melody on top never repeats exactly.
 
 =============  ==========================================================================================
-`band`         kit, bass line, chords and a lead; a fill ends each phrase
-`four floor`   a kick on every beat, the hat between, a bass between the kicks, chords and a lead
-`rock`         power chords in eighths, a hard kit, crashes
-`tutti`        an orchestra: brass in octaves, trembling strings, timpani, cymbals
-`arpeggio`     sixteenths that race over two octaves and more, above bass and kit
+`band`         Drum kit, bass line, chords and a lead; a fill ends each phrase.
+`four floor`   Kick on every beat, open hats and bass between the kicks, chords and a lead.
+`rock`         Power chords in eighth notes, loud drums and crashes, and a lead.
+`tutti`        Orchestra: brass in octaves, tremolo strings, timpani, cymbals.
+`arpeggio`     Fast sixteenth notes over two octaves or more, with bass and drum kit.
 =============  ==========================================================================================
 """
 
@@ -23,7 +23,7 @@ __all__ = ["ENERGETIC"]
 
 
 def _band(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Write the whole band at full height."""
+    """Write the pattern `band`."""
     notes = []
     kicks = drawn(rng, KICKS, theme.metre)
     for bar, chord in enumerate(voicings(theme, n_bars, lowest=55)):
@@ -38,7 +38,7 @@ def _band(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _four_floor(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Kick on every beat, open hat and bass between."""
+    """Write the pattern `four floor`."""
     notes = []
     for bar, chord in enumerate(voicings(theme, n_bars, lowest=57)):
         bar_notes = [Note(step, 1, "kick", 0, 0.9) for step in range(0, theme.metre, 4)]
@@ -58,7 +58,7 @@ def _four_floor(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Not
 
 
 def _rock(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Play power chords in eighths with a hard kit; the accents wander."""
+    """Write the pattern `rock`, with accents that vary from bar to bar."""
     notes = []
     kicks = drawn(rng, KICKS, theme.metre)
     for bar in range(n_bars):
@@ -80,7 +80,7 @@ def _rock(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _tutti(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Write for an orchestra: brass in octaves above trembling strings, timpani and cymbals."""
+    """Write the pattern `tutti`."""
     notes = []
     for bar, chord in enumerate(voicings(theme, n_bars, lowest=57)):
         start, root = theme.metre * bar, theme.bass(bar)
@@ -99,7 +99,7 @@ def _tutti(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _arpeggio(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Race through the chords in sixteenths, above bass and kit."""
+    """Write the pattern `arpeggio`: a random walk over the tones of each chord."""
     notes = []
     kicks = drawn(rng, KICKS, theme.metre)
     for bar, chord in enumerate(voicings(theme, n_bars, lowest=60)):
@@ -118,7 +118,7 @@ def _arpeggio(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]
 
 
 def _groove(metre: int, kicks: Steps, bar: int, filled: int, rng: np.random.Generator) -> list[Note]:
-    """Drum a bar: kick and hat vary, the snare stands on its beats, and toms fill the bar from step `filled`."""
+    """Write one bar of drums: varying kick and hat, snare on the backbeats, and a fill of toms from step `filled`."""
     extra = {int(rng.integers(5, metre))} if rng.random() < 0.6 else set()
     notes = [Note(step, 1, "kick", 0, 0.8) for step in sorted({*kicks} | extra) if step < filled]
     notes += [Note(step, 1, "snare", 0, 0.75) for step in BACKBEATS[metre] if step < filled]
@@ -131,7 +131,7 @@ def _groove(metre: int, kicks: Steps, bar: int, filled: int, rng: np.random.Gene
 
 
 def _bass_line(theme: Theme, bar: int, rng: np.random.Generator) -> list[Note]:
-    """Play a bar of bass: roots, at times an octave up."""
+    """Write one bar of bass: roots, some of them an octave higher."""
     line = drawn(rng, BASS_LINES, theme.metre)
     ends = (*line[1:], theme.metre)
     octaves = [12 * int(i > 0 and rng.random() < 0.25) for i in range(len(line))]
@@ -142,7 +142,7 @@ def _bass_line(theme: Theme, bar: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _lead(theme: Theme, n_bars: int, rng: np.random.Generator, role: str = "lead") -> list[Note]:
-    """Play a tune at full height."""
+    """Write a loud, bright melody."""
     return [
         Note(tone.step, 0.9 * tone.length, role, theme.pitch(tone.degree), 0.5 * float(rng.uniform(0.85, 1.1)), 0.95)
         for tone in melody(theme, n_bars, rng)

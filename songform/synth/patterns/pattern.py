@@ -1,4 +1,4 @@
-"""Pattern: one of the ways in which a state may be written."""
+"""Definition of patterns."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ TurnWriter = Callable[[Theme, Theme, int, np.random.Generator], list[Note]]
 
 @dataclass(frozen=True)
 class Pattern:
-    """A way to write a Calm, a BuildUp, an Energetic or a Repetitive section.
+    """Pattern of a Calm, BuildUp, Energetic or Repetitive section.
 
     Parameters
     ----------
     write : callable
-        Of the theme, the number of bars and a generator; returns the notes.
+        Function that takes the theme, the number of bars and a random number generator, and returns the notes.
     level_db : float
-        How much louder it is than is usual for its state.
+        Level relative to the usual level of the state, in dB.
     """
 
     write: Writer
@@ -34,18 +34,19 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Turn:
-    """A way to write a Transition.
+    """Pattern of a Transition.
 
     Parameters
     ----------
     write : callable
-        Of the theme before, the theme after, the number of bars and a generator; returns the notes.
+        Function that takes the themes before and after the Transition, the number of bars and a random number
+        generator, and returns the notes.
     level_db : float
-        How much louder it is than is usual for a Transition.
+        Level relative to the usual level of a Transition, in dB.
     longest : float
-        More seconds than this would be something else to the ear.
+        Maximum duration in seconds. A longer section would not be perceived as a Transition.
     slowing : float
-        How much slower it ends than it begins.
+        Amount of slowing towards the end, see `songform.synth.score.step_times.Clock`.
     """
 
     write: TurnWriter

@@ -1,17 +1,17 @@
-"""Repetitive: a loop of half a bar to four bars that comes again and again, three times at least.
+"""Patterns of Repetitive: a loop of at most four bars that is repeated exactly, at least three times in total [1]_.
 
 ============  ===================================================================================
-`ostinato`    a figure over a held chord, a bass note, a soft kick and hat
-`groove`      drums and a bass figure, nothing else
-`riff`        bass and muted power chords in unison, with a soft kick and hat
-`music box`   soft keys alone
-`vamp`        two chords struck in a rhythm over a bass, with a shaker
-`pulses`      two voices of repeated tones, without drums
+`ostinato`    Figure over a sustained chord, with a bass note, soft kick and hat.
+`groove`      Drums and a bass figure only.
+`riff`        Bass and muted power chords in unison, with soft kick and hat.
+`music box`   Soft keys only.
+`vamp`        Two chords in a rhythm over a bass, with a shaker.
+`pulses`      Two voices of repeated tones over a soft pad, without drums.
 ============  ===================================================================================
 
 References
 ----------
-.. [1] Butler, "Unlocking the groove", Indiana University Press, 2006: how music is made of loops.
+.. [1] Butler, "Unlocking the groove", Indiana University Press, 2006: music built from loops.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ REPEATS = 3
 
 
 def loop_steps(metre: int, n_bars: int, rng: np.random.Generator) -> int:
-    """Draw the length of a loop, in steps: 1, 2 or 4 bars, or less, so that it is heard three times."""
+    """Choose the length of a loop in steps.
+
+    The length is 1, 2 or 4 bars, chosen at random among those that divide the section into at least three loops. If
+    there are none, it is half a bar, or a quarter of a bar in a section of one bar.
+    """
     fitting = [bars for bars in (1, 2, 4) if REPEATS * bars <= n_bars and n_bars % bars == 0]
     if not fitting:
         return metre // 2 if n_bars > 1 else metre // 4
@@ -37,7 +41,7 @@ def loop_steps(metre: int, n_bars: int, rng: np.random.Generator) -> int:
 
 
 def _looped(one: Writer) -> Writer:
-    """Write bars with `one`, keep a loop of them, and repeat it exactly."""
+    """Return a writer that repeats a loop, cut from the notes of another writer."""
 
     def write(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
         length = loop_steps(theme.metre, n_bars, rng)
@@ -49,7 +53,7 @@ def _looped(one: Writer) -> Writer:
 
 
 def _ostinato(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Write a figure over a held chord."""
+    """Write the loop of `ostinato`."""
     chord = theme.chord(0)
     rhythm = np.flatnonzero(rng.random(theme.metre // 2) < 0.75) * 2
     turns = [chord[i % len(chord)] + 7 * (i // len(chord)) for i in rng.permutation(2 * len(chord))]
@@ -67,7 +71,7 @@ def _ostinato(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]
 
 
 def _groove(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Write drums and a bass figure."""
+    """Write the loop of `groove`."""
     kicks, hats = (drawn(rng, table, theme.metre) for table in (KICKS, HATS))
     line = drawn(rng, BASS_LINES, theme.metre)
     notes = []
@@ -81,7 +85,7 @@ def _groove(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _riff(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Write bass and muted power chords in unison; a kick and a hat keep time."""
+    """Write the loop of `riff`."""
     notes = []
     for start in range(0, theme.metre * n_bars, theme.metre):
         steps = sorted({0, *rng.choice(range(2, theme.metre), size=4, replace=False).tolist()})
@@ -96,7 +100,7 @@ def _riff(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _music_box(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Write a figure of keys alone, in eighths or sixteenths."""
+    """Write the loop of `music box`, in eighth or sixteenth notes."""
     pace, octave = int(rng.choice([1, 2])), int(rng.choice([0, 12]))
     chord = theme.chord(0)
     degrees = [chord[i % len(chord)] + 7 * (i // len(chord)) for i in range(2 * len(chord))]
@@ -109,7 +113,7 @@ def _music_box(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note
 
 
 def _vamp(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Strike two chords in a rhythm."""
+    """Write the loop of `vamp`."""
     rhythm = drawn(rng, COMPING, theme.metre)
     chords = voicings(theme, 2, lowest=55)
     notes = []
@@ -122,7 +126,7 @@ def _vamp(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _pulses(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Repeat tones in two voices that speak in turn."""
+    """Write the loop of `pulses`: two voices that alternate."""
     chord = theme.chord(0)
     high, low = (theme.pitch(int(rng.choice(chord)) + shift) for shift in (7, 0))
     gaps = set(rng.choice(theme.metre, size=theme.metre // 4, replace=False).tolist())
@@ -137,7 +141,7 @@ def _pulses(theme: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
 
 
 def _low(theme: Theme, degree: int) -> int:
-    """Return the MIDI pitch of a degree in the bass, from A1 up."""
+    """Return the MIDI pitch of a degree in the octave above A1."""
     return 33 + (theme.pitch(degree) - 33) % 12
 
 

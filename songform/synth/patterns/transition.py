@@ -1,13 +1,13 @@
-"""Transition: where the structure turns; what plays is unlike what surrounds it, and unlike itself.
+"""Patterns of Transition, where the structure changes: they differ from the adjacent sections and vary constantly.
 
 ==============  ==========================================================================================
-`gestures`      a shuffled deck of them, forceful ones in the old key, then lighter ones in the new
-`fill`          toms and snare fill the bar
-`break`         the band stops; hits and rests
-`swell`         a last chord dies away, a cymbal swells backwards, a run leads on
-`pause`         a hit, silence, and a pick-up
-`modulation`    chords lead from the old key to the new
-`ritardando`    a cadence slows down
+`gestures`      Short gestures in random order: forceful ones in the old key, then light ones in the new key.
+`fill`          Toms and snare fill the bar.
+`break`         The band stops; hits and rests.
+`swell`         A last chord decays, a reversed cymbal swells, chimes lead into the next section.
+`pause`         A hit, silence, and a pickup.
+`modulation`    Chords lead from the old key to the new key.
+`ritardando`    A cadence slows down.
 ==============  ==========================================================================================
 """
 
@@ -24,7 +24,7 @@ __all__ = ["TRANSITION"]
 
 
 def _fill(before: Theme, _after: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Fill with toms, snare and kick, by figures of a beat."""
+    """Write the pattern `fill`: figures of one beat on toms or snare, with some kicks."""
     notes = [Note(0, 1, "crash", 0, 0.3)]
     high = int(rng.integers(55, 62))
     for beat in range(before.metre * n_bars // 4):
@@ -40,7 +40,7 @@ def _fill(before: Theme, _after: Theme, n_bars: int, rng: np.random.Generator) -
 
 
 def _break(before: Theme, _after: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Stop: hits of the whole band, rests, and a drum in between."""
+    """Write the pattern `break`: hits of the whole band and rests, with single drum hits in between."""
     notes = []
     half = before.metre // 2
     for bar, chord in enumerate(voicings(before, n_bars, lowest=54)):
@@ -54,7 +54,7 @@ def _break(before: Theme, _after: Theme, n_bars: int, rng: np.random.Generator) 
 
 
 def _swell(before: Theme, after: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Let a chord die away under a cymbal played backwards; a run or chimes lead on."""
+    """Write the pattern `swell`."""
     end = before.metre * n_bars
     chord = voicings(before, 1, lowest=57)[0]
     notes = [Note(0, 2, "boom", 0, 0.6), *(Note(0, end / 2, "pad", pitch, 0.3, 0.4) for pitch in chord)]
@@ -66,7 +66,7 @@ def _swell(before: Theme, after: Theme, n_bars: int, rng: np.random.Generator) -
 
 
 def _pause(before: Theme, after: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Hit, keep silent, and lead on with a pick-up."""
+    """Write the pattern `pause`."""
     end = before.metre * n_bars
     chord = voicings(before, 1, lowest=54)[0]
     notes = [Note(0, 2, "chords", pitch, 0.35, 0.8) for pitch in chord]
@@ -80,7 +80,7 @@ def _pause(before: Theme, after: Theme, n_bars: int, rng: np.random.Generator) -
 
 
 def _modulation(before: Theme, after: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Go from the old tonic by its neighbours to the new dominant, a chord on every half, with less and less time."""
+    """Write the pattern `modulation`: six chords from the old tonic to the new dominant."""
     end = before.metre * n_bars
     old, new = before.tonic, after.tonic
     roots = [(before, 0), (before, 3), (before, int(rng.choice([1, 5]))), (after, 3), (after, 1), (after, 4)]
@@ -97,7 +97,7 @@ def _modulation(before: Theme, after: Theme, n_bars: int, rng: np.random.Generat
 
 
 def _ritardando(before: Theme, after: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Write a cadence of rolled chords and a tone that falls; the clock slows it down."""
+    """Write the pattern `ritardando`: a cadence of rolled chords and a falling melody, which the clock slows down."""
     end = before.metre * n_bars
     role = str(rng.choice(["keys", "strings", "brass"]))
     notes = []

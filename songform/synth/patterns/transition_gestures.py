@@ -1,9 +1,8 @@
-"""The gestures of a Transition, one after another.
+"""The pattern `gestures` of a Transition: a sequence of short gestures.
 
-A transition is where the structure turns, so it is unlike what surrounds it and unlike itself. A gesture lasts a beat
-to two. In the first half they are forceful and in the old key: fills, rolls, stabs, booms, stops. In the second half
-they are lighter and in the new key: swells, chimes, runs, plucked chords, stops. Each half is a shuffled deck, so a
-gesture comes again only when all the others have been.
+A gesture lasts one to two beats. In the first half, the gestures are forceful and in the old key: fills, rolls, stabs,
+booms, stops. In the second half, they are lighter and in the new key: swells, chimes, runs, plucked chords, stops. In
+each half, the order is random, and no gesture is repeated before all others of that half have been played.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ Gesture = Callable[[Theme, int, np.random.Generator], list[Note]]
 
 
 def gestures(before: Theme, after: Theme, n_bars: int, rng: np.random.Generator) -> list[Note]:
-    """Turn: forceful gestures in the old key, then lighter ones in the new."""
+    """Write forceful gestures in the old key, then lighter ones in the new key."""
     end = before.metre * n_bars
     notes = _dealt(FORCEFUL, before, end // 2, rng)
     return notes + [moved(note, end // 2) for note in _dealt(LIGHT, after, end - end // 2, rng)]
 
 
 def _dealt(deck: Sequence[Gesture], theme: Theme, end: int, rng: np.random.Generator) -> list[Note]:
-    """Play a shuffled deck of gestures, a beat to two each."""
+    """Write gestures in random order, one to two beats each."""
     notes: list[Note] = []
     shuffled = itertools.cycle(rng.permutation(len(deck)))
     step = 0
@@ -40,7 +39,7 @@ def _dealt(deck: Sequence[Gesture], theme: Theme, end: int, rng: np.random.Gener
     return notes
 
 
-# The gestures, each `length` steps long.
+# Gestures. Each of these functions writes one gesture of `length` steps.
 
 
 def _fill(_theme: Theme, length: int, rng: np.random.Generator) -> list[Note]:

@@ -1,1 +1,1 @@
-"""From notes to sound: players, levels and the master."""
+"""Rendering of notes as sound: note player, mixing and mastering."""

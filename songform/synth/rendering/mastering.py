@@ -1,8 +1,8 @@
-"""The master: what happens to a song once its sections are played and set to their levels.
+"""Mastering, applied to a song after its sections have been set to their levels.
 
-In this order: the room; the sum of a stereo pair to mono, which colours the sound as a comb does; a tilt of the
-spectrum; the leveller, if the song is to be equally loud all the way; a drive into the limiter; the gain; fades; the
-floor of noise, without which a rest would be digital silence.
+The steps are, in this order: room reverb; downmix of a simulated stereo pair to mono, which acts as a comb filter;
+spectral tilt; an optional leveller, which makes the whole song equally loud; limiter; gain; fades; background noise, so
+that rests are not digital silence.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from songform.synth.rendering.note_player import Sound
 
 __all__ = ["PEAK", "Master", "mastered", "new_master"]
 
-PEAK = 0.9  # no sample is louder
+PEAK = 0.9  # maximum absolute value of a sample
 LEVELLER_HOP = 0.1  # seconds
 LEVELLER_SECONDS = 2.4
-LEVELLER_DB = 15.0  # it lifts or lowers by no more
+LEVELLER_DB = 15.0  # maximum gain or attenuation
 LEVELLED_DB = -16.0
-FLOOR_DB = -60.0  # what is softer is not lifted
+FLOOR_DB = -60.0  # levels below this are treated as this level
 TILT_HZ = 1000.0
 
 
 @dataclass(frozen=True)
 class Master:
-    """The knobs of the master.
+    """Parameters of the mastering.
 
     Parameters
     ----------
     room_seconds, room : float
-        How long the room rings (by 60 dB), and its share of what is sent to it.
+        Reverberation time (60 dB) in seconds, and gain of the reverb.
     delay_seconds, delayed : float
-        By how much, and how strongly, one side of the stereo pair comes later.
+        Delay of the second channel of the stereo pair in seconds, and its gain.
     tilt_db : float
-        How much louder the treble is made than the bass.
+        Gain of the treble relative to the bass in dB.
     highest : float
-        Above this frequency in Hz there is little, as after a lossy encoding.
+        Cutoff frequency of a low-pass filter in Hz, as after lossy encoding.
     evened : bool
-        Whether the leveller works.
+        Whether the leveller is on.
     drive_db, gain_db : float
-        Into the limiter, and after it.
+        Gain before and after the limiter in dB.
     fade_in, fade_out : float
-        In seconds.
+        Lengths of the fades in seconds.
     hiss_db : float
-        RMS of the noise, in dB of full scale.
+        RMS of the background noise in dB relative to full scale.
     hiss_pink : float
-        0: white; towards 1: as of tape.
+        Colour of the noise: 0 is white; values towards 1 have more bass, like tape noise.
     """
 
     room_seconds: float = 1.2
@@ -70,18 +70,23 @@ class Master:
 def new_master(
     rng: np.random.Generator, gain: tuple[float, float], fades: tuple[float, float], *, evened: bool
 ) -> Master:
-    """Draw a master.
+    """Choose the parameters of the mastering at random.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Draws the knobs.
+        Random number generator.
     gain : tuple of float
-        Bounds of the song's gain in dB; what is over 0 drives the limiter instead.
+        Bounds of the gain in dB. Positive gain is applied before the limiter, negative gain after it.
     fades : tuple of float
-        How long the song fades in and out, in seconds.
+        Lengths of the fade-in and the fade-out in seconds.
     evened : bool
-        Whether the leveller works.
+        Whether the leveller is on.
+
+    Returns
+    -------
+    Master
+        Parameters of the mastering.
     """
     level = float(rng.uniform(*gain))
     return Master(
@@ -102,23 +107,23 @@ def new_master(
 
 
 def mastered(buses: Sound, master: Master, sr: int, seed: int) -> Sound:
-    """Join the buses and finish the song.
+    """Mix the buses and master the song.
 
     Parameters
     ----------
     buses : Sound, shape=(2, n)
-        The dry bus, and the one for the room.
+        Dry bus, and bus that is also sent to the room reverb.
     master : Master
-        The knobs.
+        Parameters of the mastering.
     sr : int
         Sampling rate in Hz.
     seed : int
-        Seed of the room and the noise.
+        Seed of the reverb and the noise.
 
     Returns
     -------
     Sound, shape=(n,)
-        Within `PEAK`; the limiter has no memory, so equal bars stay equal where there is no noise.
+        Samples between -`PEAK` and `PEAK`. The limiter has no memory, so it leaves equal bars equal.
     """
     wet = oaconvolve(buses[1], _room(master, sr, seed))[: buses.shape[1]]
     y = _coloured(buses.sum(axis=0) + np.float32(master.room) * wet, master, sr)
@@ -130,7 +135,7 @@ def mastered(buses: Sound, master: Master, sr: int, seed: int) -> Sound:
 
 
 def _room(master: Master, sr: int, seed: int) -> Sound:
-    """Return a room's impulse response: dull noise that dies away by 60 dB, of unit energy."""
+    """Return the impulse response of a room: band-pass filtered noise that decays by 60 dB, with unit energy."""
     stroke = Stroke(pitch=0, seconds=master.room_seconds, sr=sr, seed=seed)
     t = stroke.times()
     tail = filtered(stroke.noise(t.size), "bandpass", (200.0, 3500.0), sr)
@@ -139,7 +144,7 @@ def _room(master: Master, sr: int, seed: int) -> Sound:
 
 
 def _coloured(y: Sound, master: Master, sr: int) -> Sound:
-    """Sum the stereo pair, tilt the spectrum, and take the top off."""
+    """Mix the stereo pair to mono, tilt the spectrum, and apply the low-pass filter."""
     later = np.pad(y, (max(1, round(master.delay_seconds * sr)), 0))[: y.size]
     summed = np.asarray((y + master.delayed * later) / (1.0 + master.delayed), dtype=np.float64)
     coloured = _tilted(summed, master.tilt_db, sr)
@@ -149,7 +154,7 @@ def _coloured(y: Sound, master: Master, sr: int) -> Sound:
 
 
 def _tilted(y: Samples, decibels: float, sr: int) -> Samples:
-    """Raise what is above `TILT_HZ` by half of some decibels, and lower what is below by the other half."""
+    """Amplify frequencies above `TILT_HZ` by half of `decibels`, and attenuate those below by the other half."""
     if not decibels:
         return y
     pole = np.exp(-2.0 * np.pi * TILT_HZ / sr)
@@ -159,7 +164,7 @@ def _tilted(y: Samples, decibels: float, sr: int) -> Samples:
 
 
 def _evened(y: Sound, sr: int) -> Sound:
-    """Make a song equally loud all the way, as a leveller with a window of some seconds does."""
+    """Make the loudness of a song uniform, as a leveller with a window of `LEVELLER_SECONDS` does."""
     hop = round(LEVELLER_HOP * sr)
     n_hops = -(-y.size // hop)
     power = np.square(np.pad(y, (0, n_hops * hop - y.size))).reshape(n_hops, hop).mean(axis=1, dtype=np.float64)
@@ -172,7 +177,7 @@ def _evened(y: Sound, sr: int) -> Sound:
 
 
 def _faded(y: Sound, master: Master, sr: int) -> Sound:
-    """Fade in and out; a song that is cut at its last bar would click."""
+    """Apply the fades. There is always a short fade-out, because a song that is cut at its last bar would click."""
     gain = np.ones(y.size, dtype=np.float32)
     n_in, n_out = (min(y.size, round(seconds * sr)) for seconds in (master.fade_in, master.fade_out))
     gain[:n_in] = np.linspace(0, 1, n_in, dtype=np.float32)
@@ -181,7 +186,7 @@ def _faded(y: Sound, master: Master, sr: int) -> Sound:
 
 
 def _hiss(n_samples: int, master: Master, seed: int) -> Sound:
-    """Return the noise floor."""
+    """Return the background noise."""
     noise = np.random.default_rng(seed).standard_normal(n_samples, dtype=np.float32)
     noise = lfilter([np.sqrt(1.0 - master.hiss_pink**2)], [1.0, -master.hiss_pink], noise)
     return np.asarray(noise * np.float32(10.0 ** (master.hiss_db / 20)), dtype=np.float32)

@@ -1,10 +1,10 @@
-"""From notes to sound: the player.
+"""Note player, which renders notes as sound.
 
 Conventions
 -----------
-A *bus* is a mono float32 signal. A section is played on two of them, a dry one and one that is also sent to the room.
-Every waveform is scaled so that its loudest 50 ms have an RMS of 1: a note's level then means the same on every
-instrument.
+A *bus* is a mono float32 signal. A section is played on two buses: a dry one, and one that is also sent to the room
+reverb. Each waveform is scaled so that its loudest 50 ms have an RMS of 1, so levels of notes are comparable between
+instruments.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ __all__ = ["Player", "Sound"]
 Sound = NDArray[np.float32]
 
 LOUDNESS_SECONDS = 0.05
-UNSENT = frozenset({"kick", "boom", "bass", "crunch", "riser"})  # low notes and long noise would only blur
-SHADES = 8  # nobody hears an eighth of the filter's way, and a song has far fewer different sounds by it
+UNSENT = frozenset({"kick", "boom", "bass", "crunch", "riser"})  # low notes and long noise are unclear with reverb
+SHADES = 8  # brightness is rounded to this number of steps, which is inaudible and makes the cache more effective
 
 
 class Player:
-    """Plays notes, and remembers how each of them sounds.
+    """Renderer of notes, with a cache of waveforms.
 
     Parameters
     ----------
     instruments : mapping of str to Instrument
-        Who plays each role.
+        Instrument of each role.
     sr : int
         Sampling rate in Hz.
     step : int
-        Samples in a sixteenth note.
+        Length of a sixteenth note in samples.
     seed : int
         Seed of all noise.
     """
@@ -50,21 +50,22 @@ class Player:
         self._sounds: dict[tuple[str, int, float, int], Sound] = {}
 
     def played(self, notes: Iterable[Note], clock: Clock, n_samples: int) -> Sound:
-        """Play the notes of a section.
+        """Render the notes of a section.
 
         Parameters
         ----------
         notes : iterable of Note
-            Their steps count from the section's start.
+            Notes, with steps counted from the start of the section.
         clock : Clock
-            When the steps are.
+            Conversion of steps to samples.
         n_samples : int
-            How much to keep; the last notes ring into the next section when this is longer than the section.
+            Length of the result. If it is greater than the length of the section, it includes the decay of the last
+            notes.
 
         Returns
         -------
         Sound, shape=(2, n_samples)
-            The dry bus and the one for the room.
+            Dry bus, and bus that is also sent to the room reverb.
         """
         buses = np.zeros((2, n_samples), dtype=np.float32)
         for note in notes:
@@ -74,7 +75,7 @@ class Player:
         return buses
 
     def _sound(self, note: Note) -> Sound:
-        """Make a note's waveform, or take it from memory."""
+        """Return the waveform of a note, from the cache if possible."""
         shade = round(SHADES * note.brightness)
         key = (note.role, note.pitch, note.length, shade)
         if key not in self._sounds:
@@ -84,7 +85,7 @@ class Player:
 
 
 def _scaled(y: Samples, window: int) -> Sound:
-    """Scale a waveform so that its loudest window has an RMS of 1."""
+    """Scale a waveform so that its loudest window has an RMS of 1; `window` is in samples."""
     window = min(y.size, window)
     power = np.square(y[: y.size // window * window]).reshape(-1, window).mean(axis=1)
     return np.asarray(y / np.sqrt(power.max()), dtype=np.float32)

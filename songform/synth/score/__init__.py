@@ -1,1 +1,1 @@
-"""What a composed song is before it sounds: keys, rhythms, melodies, notes and the plan."""
+"""Musical material of synthetic songs: plans, forms, keys and chords, rhythms, melodies, dynamics and notes."""

@@ -1,11 +1,11 @@
-"""How loud a song of the study is, and how much its sections differ.
+"""Dynamics of study songs: overall loudness, and differences between the sections.
 
 ===========  =======================================================================================
-`wide`       Calm far below Energetic, as in film music and ballads
-`narrow`     less far, as in most recordings
-`loud`       everything loud, and no Calm
-`soft`       everything soft, and no Energetic
-`mastered`   a leveller makes all sections equally loud: only the texture tells them apart
+`wide`       Calm is much softer than Energetic, as in film music and ballads.
+`narrow`     The difference is smaller, as in most recordings.
+`loud`       All sections are loud; there is no Calm.
+`soft`       All sections are soft; there is no Energetic.
+`mastered`   A leveller makes all sections equally loud, so that they differ only in texture.
 ===========  =======================================================================================
 """
 
@@ -19,29 +19,30 @@ from songform.synth.score.plan import Levels, Plan
 
 __all__ = ["PROFILES", "Dynamics", "new_dynamics", "section_levels"]
 
-LEAST_RISE = 0.01  # a BuildUp that is to stay equally loud is brought there bar by bar: it has a crescendo of its own
-LOUDEST_TURN = 4.0  # above what surrounds a Transition
-SHARES = {"wide": 0.3, "narrow": 0.25, "loud": 0.12, "soft": 0.13, "mastered": 0.2}  # of the songs
+# Not 0, so that the level is set bar by bar: the notes of a BuildUp become louder, which one gain would not correct.
+LEAST_RISE = 0.01
+LOUDEST_TURN = 4.0  # maximum level of a Transition above the louder adjacent section
+SHARES = {"wide": 0.3, "narrow": 0.25, "loud": 0.12, "soft": 0.13, "mastered": 0.2}  # share of the songs
 
 
 @dataclass(frozen=True)
 class Dynamics:
-    """A profile of loudness, all in dB.
+    """Dynamics profile. Levels are in dB; 0 dB is the level of the loudest sections.
 
     Parameters
     ----------
     ranges : dict of str to tuple of float
-        For each state, between which levels its own is drawn, 0 being the loudest.
+        Bounds of the level of each state.
     rise : tuple of float
-        By how much a BuildUp rises at least.
+        Bounds of the minimum rise of a BuildUp.
     end : float
-        The level at which it ends.
+        Level at the end of a BuildUp.
     gain : tuple of float
-        Of the song as a whole.
+        Bounds of the gain of the whole song.
     lacking : tuple of str
-        The states that such a song has not.
+        States that do not occur in songs with this profile.
     evened : bool
-        Whether a leveller makes all equally loud in the end.
+        Whether the mastering uses a leveller, which makes all sections equally loud.
     """
 
     ranges: dict[str, tuple[float, float]]
@@ -52,7 +53,7 @@ class Dynamics:
     evened: bool = False
 
     def ceiling(self, state: str) -> float:
-        """Return the level above which a section of a state would be more than its state says."""
+        """Return the maximum level of a section of a state."""
         return 1.0 if state == "Energetic" or self.evened else -1.5
 
 
@@ -76,29 +77,33 @@ PROFILES = {
 
 
 def new_dynamics(rng: np.random.Generator) -> str:
-    """Draw the name of a profile."""
+    """Choose the name of a profile at random."""
     return str(rng.choice(list(SHARES), p=list(SHARES.values())))
 
 
 def section_levels(rng: np.random.Generator, dynamics: Dynamics, plan: Plan, shifts: list[float]) -> list[Levels]:
-    """Draw the level of each section.
+    """Choose the level of each section at random.
+
+    One level is chosen per state. Without a leveller, sections deviate from it by up to 1 dB and by the shift of their
+    pattern.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Draws one level a state, from which its sections deviate a little.
+        Random number generator.
     dynamics : Dynamics
-        The bounds.
+        Profile with the bounds of the levels.
     plan : Plan
-        The sections.
+        States and lengths of the sections.
     shifts : list of float
-        How much louder the pattern of each section is than is usual for its state, in dB.
+        Level of each section's pattern relative to the usual level of its state, in dB.
 
     Returns
     -------
     list of tuple of float
-        The level at the start and at the end of each section. A BuildUp rises from below what was before; a
-        Transition is not much louder than what surrounds it, and goes half the way down to what comes.
+        Level at the start and at the end of each section. A BuildUp starts no louder than the mean of the level of Calm
+        and that of the preceding section. A Transition starts at most `LOUDEST_TURN` dB above the louder adjacent
+        section. If the following section is softer, it falls half of the way to that level.
     """
     drawn = {state: float(rng.uniform(*bounds)) for state, bounds in dynamics.ranges.items()}
     rise = float(rng.uniform(*dynamics.rise))

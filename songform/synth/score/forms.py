@@ -1,12 +1,12 @@
-"""The forms of songs of the study: free orders of sections, drawn state by state.
+"""Forms of study songs: random sequences of sections.
 
-Any state may follow any other, but for a Transition after a Transition, and but for itself: between two sections there
-is always something to hear. What has not been heard yet is drawn sooner. A song ends on Calm, Energetic or Repetitive.
+Adjacent sections always have different states; any state can follow any other. States that have not occurred yet are
+more likely to be chosen. A song ends with Calm, Energetic or Repetitive.
 
 Conventions
 -----------
-A form is a list of (state, bars). A section has 1 to 16 bars, and as many seconds as its state needs to be heard and
-bears.
+A form is a list of (state, number of bars). A section has 1 to 16 bars. Its duration is within the bounds of its state
+if a whole number of bars allows it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from songform.synth.score.plan import Plan
 __all__ = ["SECONDS", "new_form"]
 
 BARS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
-FAVOURED = {4: 2.0, 8: 3.0, 16: 1.5}  # how much likelier than the others
+FAVOURED = {4: 2.0, 8: 3.0, 16: 1.5}  # weights of the usual numbers of bars; the others have the weight 1
 
-# How long a section of each state may be, in seconds.
+# Minimum and maximum duration of a section of each state, in seconds.
 SECONDS = {
     "Calm": (3.5, 28.0),
     "BuildUp": (4.0, 20.0),
@@ -31,7 +31,7 @@ SECONDS = {
     "Repetitive": (5.0, 30.0),
 }
 
-# How likely a state follows another; a song begins as after a Transition.
+# Weights of the states that can follow each state. The first section of a song is chosen as after a Transition.
 FOLLOWING = {
     "Calm": {"BuildUp": 3.0, "Repetitive": 2.5, "Energetic": 2.0, "Transition": 2.5},
     "BuildUp": {"Energetic": 5.0, "Transition": 1.5, "Repetitive": 2.0, "Calm": 1.5},
@@ -40,30 +40,30 @@ FOLLOWING = {
     "Repetitive": {"BuildUp": 3.0, "Energetic": 3.0, "Calm": 2.0, "Transition": 2.0},
 }
 CLOSING = ("Calm", "Energetic", "Repetitive")
-UNHEARD = 3.0  # what has not been heard is so much likelier
+UNHEARD = 3.0  # factor for the weights of states that have not occurred yet
 LEAST_STATES = 3
 ATTEMPTS = 20
 
 
 def new_form(rng: np.random.Generator, duration: float, bar_seconds: float, lacking: Collection[str] = ()) -> Plan:
-    """Draw states and their lengths until a song is filled.
+    """Choose sections at random until they fill a duration.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Draws the states and their lengths.
+        Random number generator.
     duration : float
-        What is to be filled, in seconds.
+        Minimum duration of the song in seconds.
     bar_seconds : float
-        The length of a bar.
+        Length of a bar in seconds.
     lacking : collection of str
-        States that do not occur; one of Calm, Energetic and Repetitive must remain.
+        States that must not occur. At least one of Calm, Energetic and Repetitive must be allowed.
 
     Returns
     -------
     Plan
-        At least as long as the duration; the last section is as short as that allows. Where there is time for it, no
-        more than two of the five states are missing.
+        States and lengths of the sections. They last at least as long as the duration, and the last section is as short
+        as possible. If the duration allows it, at least three of the five states occur.
     """
     forms = [_drawn_form(rng, duration, bar_seconds, lacking)]
     while _n_states(forms[-1]) < LEAST_STATES and len(forms) < ATTEMPTS:
@@ -76,7 +76,7 @@ def _n_states(form: Plan) -> int:
 
 
 def _drawn_form(rng: np.random.Generator, duration: float, bar_seconds: float, lacking: Collection[str]) -> Plan:
-    """Draw sections until nothing is left to fill and the last one may close a song."""
+    """Choose sections until the duration is filled and the last section has a state that can end a song."""
     form: Plan = []
     left = int(np.ceil(duration / bar_seconds - 1e-9))
     while left > 0 or form[-1][0] not in CLOSING:
@@ -90,7 +90,7 @@ def _drawn_form(rng: np.random.Generator, duration: float, bar_seconds: float, l
 
 
 def _next_state(rng: np.random.Generator, form: Plan, lacking: Collection[str], *, closing: bool) -> str:
-    """Draw what follows."""
+    """Choose the state of the next section."""
     likely = FOLLOWING[form[-1][0] if form else "Transition"]
     heard = {state for state, _ in form}
     weights = {
@@ -103,14 +103,14 @@ def _next_state(rng: np.random.Generator, form: Plan, lacking: Collection[str], 
 
 
 def _fitting(state: str, bar_seconds: float) -> list[int]:
-    """Return the numbers of bars that a section of a state may have: one at least."""
+    """Return the possible numbers of bars of a section of a state."""
     shortest, longest = SECONDS[state]
     fitting = [bars for bars in BARS if shortest <= bars * bar_seconds <= longest]
     return fitting or [max(1, int(np.ceil(shortest / bar_seconds)))]
 
 
 def _n_bars(rng: np.random.Generator, state: str, bar_seconds: float) -> int:
-    """Draw the length of a section; the lengths that are usual in music are likelier."""
+    """Choose the length of a section in bars; lengths that are usual in music are more likely."""
     fitting = _fitting(state, bar_seconds)
     weights = np.array([FAVOURED.get(bars, 1.0) for bars in fitting])
     return int(rng.choice(fitting, p=weights / weights.sum()))

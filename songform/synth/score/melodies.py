@@ -1,7 +1,8 @@
-"""The melodies of composed songs: phrases of four bars over a theme's chords.
+"""Melodies: phrases of four bars over the chords of a theme.
 
-A phrase is the motif, the motif varied, something new, and a cadence. Strong tones belong to the chord; between them
-the tune moves by step or by third. Time is counted in steps, pitch in degrees, as in `songform.synth.score.themes`.
+The bars of a phrase have the rhythm of the motif, a variation of it, a new rhythm, and a cadence. Tones on strong beats
+belong to the chord; other tones move by a second or a third. Time is in steps and pitch in scale degrees, as in
+`songform.synth.score.themes`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ SLOW_MOTIFS = {
 
 
 class Tone(NamedTuple):
-    """A note of a melody: its first step, its length in steps, and its degree."""
+    """Note of a melody: first step, length in steps, and scale degree."""
 
     step: int
     length: int
@@ -29,26 +30,26 @@ class Tone(NamedTuple):
 
 
 def melody(theme: Theme, n_bars: int, rng: np.random.Generator, *, slow: bool = False) -> list[Tone]:
-    """Write a tune in phrases of four bars: the motif, the motif varied, something new, and a cadence.
+    """Write a melody in phrases of four bars.
 
-    A tone on a half of the bar, and a bar's last, belongs to the chord. No phrase is repeated: the tune goes its own
-    way through the chords.
+    Tones on steps 0 and 8 of a bar, and the last tone of a bar, belong to the chord. The pitches are a random walk, so
+    phrases are not repeated.
 
     Parameters
     ----------
     theme : Theme
-        Gives the chords and the motif.
+        Theme with the chords and the motif.
     n_bars : int
-        How many bars, from the progression's first.
+        Number of bars, starting with the first chord of the progression.
     rng : numpy.random.Generator
-        Draws rhythms and turns.
+        Random number generator.
     slow : bool
-        Whether it has two or three tones a bar instead of five or six.
+        Whether to use slow rhythms, with two or three tones per bar instead of three to six.
 
     Returns
     -------
     list of Tone
-        In the order of their steps, none overlapping the next.
+        Tones in order, without overlaps.
     """
     cells = (SLOW_MOTIFS if slow else MOTIFS)[theme.metre]
     motif = cells[sum(theme.motif) % len(cells)] if slow else theme.motif
@@ -65,14 +66,14 @@ def melody(theme: Theme, n_bars: int, rng: np.random.Generator, *, slow: bool = 
 
 
 def _varied(rhythm: tuple[int, ...], metre: int, rng: np.random.Generator) -> tuple[int, ...]:
-    """Move one of a rhythm's steps but its first by an eighth."""
+    """Move one step of a rhythm, but not the first one, by an eighth note."""
     moved = int(rng.integers(1, len(rhythm)))
     steps = set(rhythm) - {rhythm[moved]} | {min(metre - 1, rhythm[moved] + int(rng.choice([-2, 2])))}
     return tuple(sorted(steps))
 
 
 def _next_degree(degree: int, chord: tuple[int, ...], rng: np.random.Generator, *, on_chord: bool) -> int:
-    """Take one or two steps up or down, drawn back towards the middle of the range, and land on the chord if asked."""
+    """Move a degree by one or two, with a drift to the middle of the range, and optionally round it to the chord."""
     drift = (7 - degree) / 6
     degree += int(rng.choice([-2, -1, 1, 2])) if rng.random() > abs(drift) else int(np.sign(drift))
     if not on_chord:

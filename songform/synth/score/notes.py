@@ -1,9 +1,9 @@
-"""Notes: what a score is made of, and what may be done to them without knowing what they play.
+"""Notes, and operations on them that do not depend on their musical meaning.
 
 Conventions
 -----------
-Time is counted in steps, sixteenth notes, from the start of a section. A note names a *role*, not an instrument: the
-band says who plays it.
+Time is in steps (sixteenth notes) from the start of a section. A note has a *role* instead of an instrument; the band
+of a song assigns an instrument to each role.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Note", "cropped", "humanised", "moved", "repeated", "stretched"]
 
 
 class Note(NamedTuple):
-    """One note or hit: when, how long (in steps), for which role, how high (MIDI), how loud (RMS), how bright."""
+    """Note or drum hit: start and length in steps, role, MIDI pitch, level (RMS), and brightness from 0 to 1."""
 
     step: float
     length: float
@@ -28,37 +28,42 @@ class Note(NamedTuple):
 
 
 def moved(note: Note, steps: float) -> Note:
-    """Return the same note, some steps later."""
+    """Return a note that starts a number of steps later."""
     return note._replace(step=note.step + steps)
 
 
 def repeated(notes: Iterable[Note], length: int, end: int) -> list[Note]:
-    """Play a loop of some steps again and again until a step."""
+    """Repeat a loop of `length` steps until step `end`."""
     loop = list(notes)
     return cropped([moved(note, start) for start in range(0, end, length) for note in loop], end)
 
 
 def stretched(notes: Iterable[Note], factor: float) -> list[Note]:
-    """Play slower (a factor over 1) or faster; drums keep their sound."""
+    """Stretch notes in time by a factor; a factor greater than 1 makes them slower."""
     return [note._replace(step=factor * note.step, length=factor * note.length) for note in notes]
 
 
 def cropped(notes: Iterable[Note], end: float) -> list[Note]:
-    """Leave out what starts at a step or later, and end there what sounds on."""
+    """Remove notes that start at step `end` or later, and shorten notes that last longer."""
     return [note._replace(length=min(note.length, end - note.step)) for note in notes if note.step < end]
 
 
 def humanised(notes: Iterable[Note], rng: np.random.Generator, *, steps: float, decibels: float) -> list[Note]:
-    """Play as people do: a little early or late, a little louder or softer.
+    """Add small random deviations of time and level, like those of human players.
 
     Parameters
     ----------
     notes : iterable of Note
-        As written.
+        Notes.
     rng : numpy.random.Generator
-        Draws the deviations.
+        Random number generator.
     steps, decibels : float
-        Their standard deviations; none is more than twice that.
+        Standard deviations of time and level. Deviations are limited to twice this value.
+
+    Returns
+    -------
+    list of Note
+        Notes with deviations.
     """
     written = list(notes)
     late, louder = np.clip(rng.standard_normal((2, len(written))), -2.0, 2.0)

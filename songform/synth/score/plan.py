@@ -1,9 +1,9 @@
-"""The plan of a composed song: its title, the order and the length of its sections, and how loud each one is.
+"""Plans of demo songs: title, order and length of the sections, and their levels.
 
 Conventions
 -----------
-A plan is a list of (state, bars). Levels are in dB against an Energetic section; each has a start and an end, which
-differ in a BuildUp and a Transition.
+A plan is a list of (state, number of bars). Levels are in dB relative to an Energetic section. Each section has a level
+at its start and at its end, which differ in a BuildUp and a Transition.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Levels = tuple[float, float]
 
 STATES = {"C": "Calm", "B": "BuildUp", "E": "Energetic", "T": "Transition", "R": "Repetitive"}
 
-# A beginning, a part that comes as often as the duration asks for, and an end. A transition leads to another key.
+# Each form has a beginning, a cycle that is repeated to fill the duration, and an end.
 FORMS = (
     ("CR", "BETR", "EC"),
     ("RC", "BETC", "ER"),
@@ -28,8 +28,8 @@ FORMS = (
     ("CB", "ETRB", "EC"),
     ("C", "BERTC", "BE"),
 )
-LEAST_SECONDS = 5.0  # a state needs about as much to be heard
-OUTER_SECONDS = 40.0  # the beginning and the end together
+LEAST_SECONDS = 5.0  # minimum mean duration of a section, so that its state can be perceived
+OUTER_SECONDS = 40.0  # approximate duration of the beginning and the end together
 CYCLE_SECONDS = 35.0
 TRANSITION_SECONDS = (4.0, 8.0)
 
@@ -49,26 +49,27 @@ LAST_WORDS = ("", "", "", " at Dawn", " in the Rain", " by the Sea", " Again", "
 
 
 def new_title(rng: np.random.Generator) -> str:
-    """Draw a title of two words or a few more."""
+    """Choose a title of a few words at random."""
     return f"{rng.choice(FIRST_WORDS.split())} {rng.choice(SECOND_WORDS.split())}{rng.choice(LAST_WORDS)}"
 
 
 def new_plan(rng: np.random.Generator, duration: float, bar_seconds: float) -> Plan:
-    """Draw a form and share the bars among its sections.
+    """Choose a form at random, and distribute the bars among its sections.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Draws the form and how the states share the time.
+        Random number generator.
     duration : float
-        What is to be filled, in seconds.
+        Minimum duration of the song in seconds.
     bar_seconds : float
-        The length of a bar.
+        Length of a bar in seconds.
 
     Returns
     -------
     Plan
-        The fewest bars that fill the duration; each section has two at least.
+        States and lengths of the sections, with at least two bars per section and otherwise as few as fill the
+        duration.
     """
     n_bars = int(np.ceil(duration / bar_seconds))
     first, cycle, last = FORMS[rng.integers(len(FORMS))]
@@ -78,27 +79,27 @@ def new_plan(rng: np.random.Generator, duration: float, bar_seconds: float) -> P
     weights = np.array([shares[letter] for letter in form])
     turning = np.array([letter == "T" for letter in form])
     bars = np.where(turning, _transition_bars(duration, bar_seconds), 2)
-    # Each further bar goes to the section that is furthest below its share.
+    # Give each remaining bar to the section that is furthest below its share.
     for _ in range(n_bars - int(bars.sum())):
         bars[np.argmin(np.where(turning, np.inf, bars / weights))] += 1
     return [(STATES[letter], int(count)) for letter, count in zip(form, bars, strict=True)]
 
 
 def new_levels(rng: np.random.Generator, plan: Plan) -> list[Levels]:
-    """Draw the level of each section.
+    """Choose the level of each section at random, with one level per state.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Draws one level a state, the same wherever it returns.
+        Random number generator.
     plan : Plan
-        The sections.
+        States and lengths of the sections.
 
     Returns
     -------
     list of tuple of float
-        The level at the start and at the end of each section: a BuildUp rises from half the way between the
-        section before and Calm, a Transition goes half the way to the section after.
+        Level at the start and at the end of each section. A BuildUp starts at the mean of the levels of Calm and of the
+        preceding section. A Transition ends at the mean of its own level and that of the following section.
     """
     drawn = {state: float(rng.uniform(*bounds)) for state, bounds in RANGES_DB.items()}
     states = ["Calm", *(state for state, _ in plan), "Calm"]
@@ -114,7 +115,7 @@ def new_levels(rng: np.random.Generator, plan: Plan) -> list[Levels]:
 
 
 def _transition_bars(duration: float, bar_seconds: float) -> int:
-    """Give a transition a tenth of the song, within its bounds; two bars at least."""
+    """Return the length of a transition: a tenth of the song, limited to `TRANSITION_SECONDS`, at least two bars."""
     shortest, longest = TRANSITION_SECONDS
     n_bars = round(min(max(0.1 * duration, shortest), longest) / bar_seconds)
     return max(2, min(n_bars, int(longest / bar_seconds)))

@@ -1,6 +1,6 @@
-"""Rhythms by metre: the steps of a bar on which each drum and each accompaniment speaks.
+"""Rhythms of drums and accompaniment, as the steps of a bar on which notes start.
 
-Everything is given for bars of 16 steps (4/4) and of 12 (3/4); a step is a sixteenth note.
+All rhythms are defined for bars of 16 steps (4/4) and of 12 steps (3/4). A step is a sixteenth note.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["BACKBEATS", "BASS_LINES", "COMPING", "HATS", "KICKS", "PULSES", "Ste
 Steps = Sequence[int]
 
 
-# The steps of a bar from the strongest to the weakest: the first k of them are a pulse of density k.
+# Steps of a bar from the strongest to the weakest. The first k steps are a pulse of density k.
 PULSES: dict[int, Steps] = {
     16: (0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15),
     12: (0, 8, 4, 2, 10, 6, 1, 9, 5, 3, 11, 7),
@@ -40,10 +40,10 @@ BASS_LINES: dict[int, tuple[Steps, ...]] = {
 
 
 def pulse(metre: int, density: float) -> list[int]:
-    """Return the steps of a pulse, in order: of density 1 one in a bar, of density 16 all of a bar of 4/4."""
+    """Return the steps of a pulse in order; `density` is the number of strokes per bar."""
     return sorted(PULSES[metre][: max(1, round(density))])
 
 
 def drawn(rng: np.random.Generator, table: Mapping[int, Sequence[Steps]], metre: int) -> Steps:
-    """Draw one of a metre's rhythms."""
+    """Choose one of the rhythms for a metre at random."""
     return table[metre][int(rng.integers(len(table[metre])))]

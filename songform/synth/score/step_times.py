@@ -1,7 +1,7 @@
-"""The clock of a section: at which sample a step falls.
+"""Conversion of steps to samples, with swing and slowing.
 
-A step is a sixteenth note. Time may swing (the second half of each beat comes late) and may slow down towards the end
-of a section (ritardando).
+A step is a sixteenth note. With swing, the second half of each beat is delayed. With slowing, the tempo decreases
+towards the end of a section (ritardando).
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ BEAT = 4  # steps
 
 @dataclass(frozen=True)
 class Clock:
-    """Steps to samples.
+    """Conversion of the steps of a section to samples.
 
     Parameters
     ----------
     step : int
-        Samples in a step, where time does not slow down.
+        Length of a step in samples, at the initial tempo.
     steps : int
-        Steps of the section.
+        Number of steps of the section.
     swing : float
-        How much later than its middle the second half of a beat begins, as a part of the beat: 0 (straight) to 0.17
-        (triplets).
+        Delay of the second half of each beat as a fraction of a beat, from 0 (straight) to 0.17 (triplets).
     slowing : float
-        How much slower the section ends than it begins: 0 (not), 1 (at half the tempo).
+        Relative increase of the step length until the end of the section: 0 for a constant tempo, 1 for half the tempo
+        at the end.
     """
 
     step: int
@@ -37,11 +37,11 @@ class Clock:
 
     @property
     def n_samples(self) -> int:
-        """The section's length."""
+        """Length of the section in samples."""
         return self.sample(self.steps)
 
     def sample(self, step: float) -> int:
-        """Return the sample at which a step falls; whole beats are not moved by the swing."""
+        """Return the sample at which a step starts. Swing does not move whole beats."""
         beat, phase = divmod(step / BEAT, 1.0)
         late = 0.5 + self.swing
         swung = phase * late / 0.5 if phase < 0.5 else late + (phase - 0.5) * (1.0 - late) / 0.5

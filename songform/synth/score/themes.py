@@ -1,19 +1,18 @@
-"""The material of composed songs: keys, chord progressions and voice leading.
+"""Themes: keys, chord progressions and voice leading.
 
-A theme is what a song, or its half, is about: a tonic, a mode, eight chords and a motif. Everything is counted in
-*degrees*, steps of the scale from the tonic (0), so that a tune keeps its shape in any key and any mode.
+A theme consists of a tonic, a mode, eight chords and the rhythm of a motif. Pitches of melodies and chords are given as
+*degrees* (steps of the scale from the tonic, which is 0), so a melody keeps its shape in any key and mode.
 
 Conventions
 -----------
-Time is counted in steps, sixteenth notes: sixteen to a bar of 4/4, twelve to one of 3/4. Pitches are MIDI note
-numbers.
+Time is in steps (sixteenth notes): 16 steps per bar of 4/4, 12 steps per bar of 3/4. Pitches are MIDI note numbers.
 
 References
 ----------
-The progressions are common property: the pop and doo-wop turns, Pachelbel's canon, the jazz turnaround, the circle
-of fifths, the Andalusian cadence, the Dorian and Mixolydian vamps.
+The progressions are traditional: pop and doo-wop progressions, Pachelbel's canon, the jazz turnaround, the circle of
+fifths, the Andalusian cadence, Dorian and Mixolydian vamps.
 
-.. [1] Tymoczko, "A geometry of music", Oxford University Press, 2011: voice leading as the shortest way.
+.. [1] Tymoczko, "A geometry of music", Oxford University Press, 2011: voice leading with minimal movement.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ MODES = {
     "harmonic minor": (0, 2, 3, 5, 7, 8, 11),
 }
 
-# The mode, and the degree on which each of the eight chords stands.
+# Mode, and degree of the root of each of the eight chords.
 PROGRESSIONS = {
     "pop": ("major", (0, 4, 5, 3, 0, 4, 1, 3)),
     "doo-wop": ("major", (0, 5, 3, 4, 2, 5, 1, 4)),
@@ -50,7 +49,7 @@ PROGRESSIONS = {
     "tango": ("harmonic minor", (0, 3, 4, 0, 5, 3, 4, 2)),
 }
 
-# By the metre: the steps of a tune's bar.
+# Rhythms of a bar of melody, for each metre: the steps on which tones start.
 MOTIFS = {
     16: ((0, 4, 6, 8, 12), (0, 3, 6, 8, 11, 14), (0, 2, 4, 8, 10, 12), (2, 4, 6, 8, 12, 14), (0, 6, 8, 10, 14)),
     12: ((0, 4, 8), (0, 4, 6, 8), (0, 2, 4, 8, 10), (0, 6, 8), (2, 4, 6, 8, 10)),
@@ -59,22 +58,22 @@ MOTIFS = {
 
 @dataclass(frozen=True)
 class Theme:
-    """A key, a progression, a metre and a motif.
+    """Key, chord progression, metre and motif.
 
     Parameters
     ----------
     tonic : int
         MIDI pitch of degree 0, between 53 (F3) and 64 (E4).
     mode : str
-        A key of `MODES`.
+        Name of the mode, a key of `MODES`.
     chords : tuple of int
-        The degree on which each bar's chord stands; the bars go round them.
+        Degree of the root of each bar's chord. The progression repeats.
     sevenths : bool
-        Whether chords have four tones.
+        Whether the chords are seventh chords instead of triads.
     motif : tuple of int
-        The steps at which the tune's first bar speaks.
+        Steps on which tones start in the first bar of a melody.
     metre : int
-        Steps of a bar: 16 or 12.
+        Number of steps per bar: 16 or 12.
     """
 
     tonic: int
@@ -90,31 +89,31 @@ class Theme:
         return self.tonic + 12 * octave + MODES[self.mode][step]
 
     def chord(self, bar: int) -> tuple[int, ...]:
-        """Return the degrees of a bar's chord, thirds on thirds, from its root upwards."""
+        """Return the degrees of a bar's chord in stacked thirds, starting with the root."""
         root = self.chords[bar % len(self.chords)]
         return tuple(root + third for third in ((0, 2, 4, 6) if self.sevenths else (0, 2, 4)))
 
     def bass(self, bar: int) -> int:
-        """Return the MIDI pitch of a bar's root in the bass, between 33 (A1) and 44 (G#2)."""
+        """Return the MIDI pitch of the root of a bar's chord in the bass, between 33 (A1) and 44 (G#2)."""
         return 33 + (self.pitch(self.chord(bar)[0]) - 33) % 12
 
 
 def new_theme(rng: np.random.Generator, *, tonic: int | None = None, metre: int = 16) -> Theme:
-    """Draw a theme.
+    """Choose a theme at random.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Draws the progression, the key unless it is given, and the motif.
+        Random number generator.
     tonic : int, optional
-        MIDI pitch of the tonic, in any octave.
+        MIDI pitch of the tonic in any octave. Random by default.
     metre : int
-        Steps of a bar: 16 or 12.
+        Number of steps per bar: 16 or 12.
 
     Returns
     -------
     Theme
-        Its tonic between 53 and 64.
+        Theme with a tonic between 53 and 64.
     """
     mode, chords = PROGRESSIONS[str(rng.choice(list(PROGRESSIONS)))]
     tonic = int(rng.integers(12)) if tonic is None else tonic
@@ -124,26 +123,26 @@ def new_theme(rng: np.random.Generator, *, tonic: int | None = None, metre: int 
 
 
 def modulated(theme: Theme, rng: np.random.Generator) -> Theme:
-    """Return another theme in a key that is clearly another: a second, a third or a fourth away."""
+    """Return a new random theme in another key, whose tonic is a second, a third or a fourth away."""
     return new_theme(rng, tonic=theme.tonic + int(rng.choice([-4, -3, -2, 2, 3, 5])), metre=theme.metre)
 
 
 def voicings(theme: Theme, n_bars: int, *, lowest: int = 52) -> list[tuple[int, ...]]:
-    """Voice a chord for each bar so that its voices move as little as they can.
+    """Voice the chord of each bar so that the voices move as little as possible [1]_.
 
     Parameters
     ----------
     theme : Theme
-        Gives the chords.
+        Theme with the chords.
     n_bars : int
-        How many bars, from the progression's first.
+        Number of bars, starting with the first chord of the progression.
     lowest : int
-        The lowest voice stays within the octave above this MIDI pitch.
+        Lowest MIDI pitch. The lowest voice stays within the octave above it.
 
     Returns
     -------
     list of tuple of int
-        MIDI pitches of each bar's chord, ascending; all have the same number of voices.
+        MIDI pitches of each bar's chord in ascending order. All chords have the same number of voices.
     """
     chords: list[tuple[int, ...]] = []
     for bar in range(n_bars):
@@ -155,7 +154,7 @@ def voicings(theme: Theme, n_bars: int, *, lowest: int = 52) -> list[tuple[int, 
 
 
 def _close_position(classes: list[int], lowest: int) -> tuple[int, ...]:
-    """Stack pitch classes upwards, each as near above the one before as it can be."""
+    """Stack pitch classes in close position, each at the lowest pitch above the previous one."""
     pitches = [lowest + (classes[0] - lowest) % 12]
     for pitch_class in classes[1:]:
         pitches.append(pitches[-1] + 1 + (pitch_class - pitches[-1] - 1) % 12)

@@ -1,1 +1,1 @@
-"""Failing: why a track failed, in which class, and when it is asked for again."""
+"""Failures of tracks: their causes, their classes, and when they are retried."""

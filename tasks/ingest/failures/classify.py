@@ -1,22 +1,21 @@
-"""Why a track failed, and what may be done about it: yt-dlp's errors, sorted into the failure classes.
+"""Conversion of yt-dlp's errors to `TrackError`, with a failure class and a message for the user.
 
 =============  ======================================================  ==============================================
-class          examples                                                what may be done
+class          examples                                                remedy
 =============  ======================================================  ==============================================
-transient      server error, dead connection, a body cut short         another attempt, soon
-throttled      HTTP 429, "confirm you're not a bot"                    nothing from that host while it wants to rest
-permanent      HTTP 404, removed, DRM, no audio on the page            nothing; a person may try again
-needs-you      private, login, age, country                            something only a person can do
-later          a premiere, a live stream                               another attempt, when it is out
-environment    no ffmpeg, disk full                                    fix this machine, then go on
-bug            yt-dlp no longer understands the site                   upgrade yt-dlp
+transient      server error, lost connection, incomplete file          retry soon
+throttled      HTTP 429, "confirm you're not a bot"                    pause requests to the host, then retry
+permanent      HTTP 404, removed, DRM, no audio on the page            none; the user may request a retry
+needs-you      private, login, age, country                            the user has to do something
+later          a premiere, a live stream                               retry when it is published
+environment    no ffmpeg, disk full                                    fix this machine, then retry
+bug            yt-dlp does not understand the site any more            upgrade yt-dlp
 =============  ======================================================  ==============================================
 
-Two transient failures are so only once: a refusal (403), which may be an address that expired, and a file that no
-decoder knows. They name the class that they have when the track meets them again (`TrackError.repeated`).
+Some failures are transient only the first time, for example HTTP 403, because the address may have expired, and a file
+that no decoder recognizes. `TrackError.repeated` is their class when the same track fails in the same way again.
 
-`tasks.ingest.failures.ytdlp_errors` says what an error means; here its meaning becomes a sentence for people, with a
-class.
+`tasks.ingest.failures.ytdlp_errors` determines the cause of an error.
 """
 
 from __future__ import annotations
@@ -35,22 +34,22 @@ __all__ = ["listing_error", "track_error", "track_label"]
 
 
 def track_error(error: BaseException, track: Track, *, now: float | None = None) -> TrackError:
-    """Return the `TrackError` for an error that yt-dlp raised over a track.
+    """Return the `TrackError` for an error that was raised while a track was downloaded.
 
     Parameters
     ----------
     error : BaseException
-        What was caught. A `TrackError` is returned as it is.
+        The error. A `TrackError` is returned unchanged.
     track : Track
-        Named in the message; its entry may know when it will be published.
+        The track. The message names it, and its entry may contain its time of publication.
     now : float, optional
-        Seconds since 1970, the clock's if left out.
+        Current time, in seconds since 1970. Default: the system clock.
 
     Returns
     -------
     TrackError
-        Without the error as its cause, unless that is a defect: errors hold the frames that they passed, and with
-        them yt-dlp's objects and connections, for as long as the failure is remembered.
+        The failure. Its `__cause__` is set only if its class is `bug`, because the traceback of an error keeps yt-dlp's
+        objects and connections alive.
     """
     if isinstance(error, TrackError):
         return error
@@ -58,11 +57,11 @@ def track_error(error: BaseException, track: Track, *, now: float | None = None)
     if reason.failure == "later":
         published = _seconds_until_release(track.entry or {}, time.time() if now is None else now)
         reason = reason._replace(retry_after=published or reason.retry_after)
-    return _failure(error, reason, f"{track_label(track)} cannot be fetched")
+    return _failure(error, reason, f"{track_label(track)} cannot be downloaded")
 
 
 def listing_error(error: BaseException, url: str) -> TrackError:
-    """Return the same for an error that yt-dlp raised while it listed an address."""
+    """Return the `TrackError` for an error that was raised while the tracks of an address were listed."""
     what = f"{plain_text(url, 400)} cannot be listed"
     if not isinstance(error, TrackError):
         return _failure(error, explanation(error), what)
@@ -72,7 +71,7 @@ def listing_error(error: BaseException, url: str) -> TrackError:
 
 
 def track_label(track: Track) -> str:
-    """Return how messages name a track: its title and where it comes from."""
+    """Return the title and the source of a track, for messages."""
     return f"{plain_text(track.title)} ({plain_text(track.source, 400)})"
 
 

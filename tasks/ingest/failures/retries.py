@@ -1,19 +1,19 @@
-"""When a track that failed is asked for again.
+"""Retry times of failed tracks.
 
-============  ==================================================  ==========================
-class         next attempt                                        after that
-============  ==================================================  ==========================
-transient     `download.retry_seconds`, doubled with each one     the same, a day at most
-throttled     when the host's pause is over                       the same
-later         when it is published if that is known, else 6 h     asked daily
-environment   at once: the next ingest                            the same
-bug           in a day                                            the same
-permanent     none                                                `--retry-failed`
-needs-you     none                                                `--retry-failed`
-============  ==================================================  ==========================
+============  =======================================================================
+class         next attempt
+============  =======================================================================
+transient     after `download.retry_seconds`, doubled with every attempt
+throttled     after the pause of the host
+later         when the track is published if that is known, otherwise after 6 h
+environment   in the next ingest
+bug           after a day
+permanent     only with `--retry-failed`
+needs-you     only with `--retry-failed`
+============  =======================================================================
 
-No wait is longer than a day, so a time further away than that was written by a clock that was set back since. Within
-one ingest, Prefect retries a task as `retry_options` and `should_retry` say.
+No wait is longer than a day. If a recorded retry time is further away, the system clock was set back since, and the
+track is due. Within one ingest, `retry_options` and `should_retry` determine how Prefect retries a task.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ _CLOCKS_AGREE = timedelta(seconds=_DAY, hours=1)
 
 
 def retry_options(settings: DownloadSettings) -> dict[str, Any]:
-    """Return the options of a Prefect task that is tried several times in one ingest: pauses that double, with jitter.
+    """Return the retry options of a Prefect task: number of retries, and doubling delays with jitter.
 
     Parameters
     ----------
     settings : DownloadSettings
-        The number of attempts and the first pause.
+        Settings with the number of attempts and the first delay.
     """
     retries = settings.attempts - 1
     pauses = [settings.retry_seconds * 2.0**attempt for attempt in range(retries)]
@@ -58,31 +58,31 @@ def retry_options(settings: DownloadSettings) -> dict[str, Any]:
 
 
 class HostPausedError(Exception):
-    """A host wants to be left alone for longer than this ingest waits.
+    """A host is paused for longer than this ingest waits.
 
     Parameters
     ----------
     host : str
-        Which.
+        Name of the host.
     until : float
-        The pause's end, in s since 1970.
+        End of the pause, in seconds since 1970.
     reason : str
-        Why, in a few words.
+        Reason for the pause, in a few words.
     """
 
     def __init__(self, host: str, until: float, reason: str) -> None:
         end = datetime.fromtimestamp(until, UTC)
-        super().__init__(f"{host} is left alone until {end:%Y-%m-%d %H:%M} UTC ({reason})")
+        super().__init__(f"requests to {host} are paused until {end:%Y-%m-%d %H:%M} UTC ({reason})")
         self.host, self.until, self.reason = host, until, reason
 
 
 def should_retry(_task: object, _run: object, state: State[Any]) -> bool:
-    """Tell Prefect whether to run a task that failed once more in this ingest.
+    """Return whether Prefect should retry a failed task within this ingest.
 
     Parameters
     ----------
     state : State
-        Of the failed run; its result is the error.
+        State of the failed task run; its result is the error.
     """
     from prefect.runtime import task_run
 
@@ -98,18 +98,18 @@ def should_retry(_task: object, _run: object, state: State[Any]) -> bool:
 def seconds_until_retry(
     failure: FailureClass, error: TrackError, *, attempts: int, settings: DownloadSettings
 ) -> float | None:
-    """Return the seconds until the next attempt, or None if there is none.
+    """Return the number of seconds until the next attempt, or None if the track is not retried automatically.
 
     Parameters
     ----------
     failure : FailureClass
-        What is known by now; the error's own class may have been another.
+        Class of the failure. It differs from `error.failure` if the failure was repeated.
     error : TrackError
-        May know how long its reason lasts.
+        The error. Its `retry_after` is used if it is set.
     attempts : int
-        Downloads tried since the last success.
+        Number of download attempts since the last success.
     settings : DownloadSettings
-        The pauses.
+        Settings with the retry delays.
     """
     if failure in MANUAL_RETRY:
         return None
@@ -126,19 +126,19 @@ def seconds_until_retry(
 
 
 def needs_manual_retry(record: TrackRecord) -> bool:
-    """Return whether a track failed in a way that no repetition changes: it waits for a person."""
+    """Return whether a failed track is retried only with `--retry-failed`."""
     return record.error is not None and record.error.failure in MANUAL_RETRY
 
 
 def is_due(record: TrackRecord, now: datetime) -> bool:
-    """Return whether a track that failed or was skipped is to be asked for by the next ingest.
+    """Return whether the next ingest should retry a failed or skipped track.
 
     Parameters
     ----------
     record : TrackRecord
-        Of the track.
+        Record of the track.
     now : datetime
-        The time, with its zone.
+        Current time, with its time zone.
     """
     if needs_manual_retry(record):
         return False
@@ -147,7 +147,7 @@ def is_due(record: TrackRecord, now: datetime) -> bool:
 
 
 def _read(time: str | None) -> datetime | None:
-    """Read a time of a record; one that nobody can read is none."""
+    """Parse a time of a record; return None if it is not a valid time."""
     try:
         read = datetime.fromisoformat(time or "")
     except ValueError:

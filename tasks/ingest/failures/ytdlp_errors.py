@@ -1,17 +1,19 @@
-"""What an error of yt-dlp means.
+"""Causes of yt-dlp's errors.
 
-Where an error's truth lies (yt-dlp 2026.10.26, seen on a loopback server and in its source):
+Behaviour of yt-dlp 2026.10.26, observed with a loopback server and read in its source:
 
-1. While the media is fetched, and the retries are used up, there is only the text of the `DownloadError`. Worse, when
-   the caller is itself handling an exception, that one is given out as the cause. So this text is read first.
-2. While a page is read, `DownloadError.exc_info[1]` is the innermost error, often an `HTTPError`; the `ExtractorError`
-   that explains it may be in `__context__` only. So the whole chain is walked.
-3. What an extractor says in its own words outweighs the status that it met on the way: a 403 that an extractor
-   translates to "this video is private" is no longer a riddle.
-4. `ExtractorError.expected` is False when the extractor itself broke; some defects arrive bare, as a `TypeError`.
+1. When the retries of a media download are used up, only the text of the `DownloadError` describes the cause. If the
+   caller is handling another exception at that moment, yt-dlp reports that exception as the cause. Therefore the text
+   is examined first.
+2. When a page cannot be read, `DownloadError.exc_info[1]` is the innermost error, often an `HTTPError`. The
+   `ExtractorError` that explains it may be in `__context__` only. Therefore the whole chain of exceptions is searched.
+3. The message of an extractor takes precedence over the HTTP status, because it is more specific: an extractor may
+   report a 403 as "this video is private".
+4. `ExtractorError.expected` is False if the extractor itself is broken. Some defects are raised directly, for example
+   as a `TypeError`.
 
-The tables are in `tasks.ingest.failures.rules`. Words change, and sites translate them: a reason that nobody knows
-counts as permanent, in the site's own words.
+The tables are in `tasks.ingest.failures.rules`. Sites change and translate their messages, so a message that matches no
+rule is quoted, and the failure is permanent.
 """
 
 from __future__ import annotations
@@ -57,14 +59,14 @@ _ADVICE = r"[;,.]?\s*(Use --|See\s+http|For more information|please report|It is
 
 
 def explanation(error: BaseException) -> Explanation:
-    """Return what an error of yt-dlp means: the answer of the first reader that has one."""
+    """Return the explanation of an error of yt-dlp, from the first function of `_READERS` that has one."""
     chain = list(_chain(error))
     answers = (reader(chain) for reader in _READERS)
-    return next((answer for answer in answers if answer is not None), None) or _broken(chain)
+    return next((answer for answer in answers if answer is not None), None) or _unexpected_error(chain)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and all it came from, the nearest first, each once; not what an earlier attempt came from."""
+    """Yield an error and its causes once each, the nearest first; stop at errors of earlier attempts."""
     waiting: list[object] = [error]
     seen: set[int] = set()
     while waiting:
@@ -82,7 +84,7 @@ def _nearest(chain: _Chain, kind: type[_E]) -> _E | None:
 
 
 def _of_body(chain: _Chain) -> Explanation | None:
-    """Read what the downloader said when it gave up on the media itself."""
+    """Explain a failed media download by the text of the error."""
     from yt_dlp.utils import DownloadError
 
     text = str(chain[0])
@@ -94,16 +96,16 @@ def _of_body(chain: _Chain) -> Explanation | None:
 
 
 def _of_machine(chain: _Chain) -> Explanation | None:
-    """Read what this machine refuses; errors of connections are OSErrors too, but name no file."""
+    """Explain an error of the operating system; errors of connections are OSErrors, too, but have no file name."""
     for link in chain:
         if isinstance(link, OSError) and (link.errno in _FULL or (link.errno and link.filename)):
             where = f" ({plain_text(link.filename)})" if link.filename else ""
-            return Explanation("environment", f"this machine refuses: {link.strerror}{where}", FREE_SPACE)
+            return Explanation("environment", f"the system reported: {link.strerror}{where}", FREE_SPACE)
     return None
 
 
 def _of_extractor(chain: _Chain) -> Explanation | None:
-    """Read what the site says through its extractor, if that is more than a wrapped error of the network."""
+    """Explain an error by the message of the site's extractor, unless it only wraps an error of the network."""
     from yt_dlp.networking.exceptions import RequestError
     from yt_dlp.utils import ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 
@@ -115,17 +117,19 @@ def _of_extractor(chain: _Chain) -> Explanation | None:
         return Explanation("permanent", "yt-dlp finds no audio on this page", fix)
     words = _site_words(said.orig_msg)
     if isinstance(said, UserNotLive):
-        return Explanation("later", words, "ingest it again when there is something")
+        return Explanation("later", words, "ingest it again when a recording is available")
     if isinstance(said, GeoRestrictedError):
         return Explanation("needs-you", words, OTHER_COUNTRY)
     row = next((row for row in SITE_MESSAGE_RULES if re.search(row.pattern, words, re.IGNORECASE)), None)
     if row is None:
         return None
-    return Explanation(row.failure, words, row.fix, robot=row.robot, retry_after=_soon(row.failure, words))
+    return Explanation(
+        row.failure, words, row.fix, robot=row.robot, retry_after=_seconds_until_start(row.failure, words)
+    )
 
 
-def _soon(failure: str, words: str) -> float | None:
-    """Return the seconds of "Premieres in 3 hours"."""
+def _seconds_until_start(failure: str, words: str) -> float | None:
+    """Return the number of seconds in messages like "Premieres in 3 hours"."""
     found = re.search(TIME_UNTIL_START_PATTERN, words, re.IGNORECASE) if failure == "later" else None
     return None if found is None else (int(found[1]) if found[1].isdigit() else 1) * UNIT_SECONDS[found[2].lower()]
 
@@ -139,17 +143,17 @@ def _of_status(chain: _Chain) -> Explanation | None:
     phrase = {status.value: status.phrase for status in HTTPStatus}.get(answer.status, "")
     said = f"the server answers {answer.status} {phrase}".rstrip()
     if answer.redirect_loop:
-        return Explanation("permanent", "the server redirects in circles", "check the address in a browser")
+        return Explanation("permanent", "the server redirects in a loop", "check the address in a browser")
     found = STATUS_EXPLANATIONS.get(answer.status, SERVER_ERROR if answer.status >= 500 else CLIENT_ERROR)
     if answer.status == HTTPStatus.FORBIDDEN and "unable to download video data" in str(chain[0]):
         return found._replace(cause=f"{said} to the media's address, which may have expired", fix=TRY_AGAIN)
     pause = _pause_asked(answer.response.headers) if found.failure in ("throttled", "transient") else None
-    asked = "" if pause is None else f", and it asks for a pause of {pause:.0f} s"
-    return found._replace(cause=f"{said}: {found.cause}{asked}", retry_after=pause)
+    asked = "" if pause is None else f" and asks for a pause of {pause:.0f} s"
+    return found._replace(cause=f"{said} ({found.cause}){asked}", retry_after=pause)
 
 
 def _pause_asked(headers: Mapping[str, str]) -> float | None:
-    """Read the header Retry-After (RFC 9110, 10.2.3): seconds, or a date, which counts by the server's own clock."""
+    """Read the header Retry-After (RFC 9110, 10.2.3): seconds, or a date, which refers to the server's clock."""
     asked = str(headers.get("Retry-After") or "").strip()
     if re.fullmatch(r"\d{1,9}", asked, re.ASCII):
         return float(asked)
@@ -169,10 +173,10 @@ def _of_address(chain: _Chain) -> Explanation | None:
 
     said = _nearest(chain, ExtractorError)
     if said is not None and said.expected and said.orig_msg.endswith(INVALID_URL_ENDING):
-        return Explanation("permanent", "it is no address", "check the address")
+        return Explanation("permanent", "its address is not valid", "check the address")
     if not isinstance(chain[0], ValueError) or not re.search(INVALID_ADDRESS_PATTERN, str(chain[0])):
         return None
-    return Explanation("permanent", f"it is no address ({plain_text(chain[0])})", "check the address")
+    return Explanation("permanent", f"its address is not valid ({plain_text(chain[0])})", "check the address")
 
 
 def _of_request(chain: _Chain) -> Explanation | None:
@@ -182,18 +186,18 @@ def _of_request(chain: _Chain) -> Explanation | None:
     if request is None:
         return None
     if isinstance(request, CertificateVerifyError):
-        fix = "check this machine's clock, or report it to the site"
+        fix = "check this machine's clock, or report the problem to the site"
         return Explanation("needs-you", "the server's certificate cannot be verified", fix)
     if isinstance(request, ProxyError):
         fix = "check the proxy in the environment (https_proxy)"
         return Explanation("environment", "the proxy does not answer", fix)
     if not isinstance(request, TransportError):
-        return Explanation("permanent", f"it cannot be asked for ({plain_text(request)})", "check the address")
+        return Explanation("permanent", f"yt-dlp cannot request it ({plain_text(request)})", "check the address")
     if _nearest(chain, socket.gaierror):
-        fix = "check the address for a typing error and this machine's connection, or try again later"
+        fix = "check the address for typos and this machine's internet connection, or try again later"
         return Explanation("transient", "its host is not found", fix)
     silent = _nearest(chain, TimeoutError) is not None
-    cause = "the server does not answer" if silent else "the connection fails or breaks off; the server may be down"
+    cause = "the server does not answer" if silent else "the connection failed or was lost; the server may be down"
     return Explanation("transient", cause, TRY_AGAIN)
 
 
@@ -220,16 +224,17 @@ def _of_unknown_words(chain: _Chain) -> Explanation | None:
     return Explanation("permanent", _site_words(said.orig_msg), OTHER_COPY) if said and said.expected else None
 
 
-def _broken(chain: _Chain) -> Explanation:
+def _unexpected_error(chain: _Chain) -> Explanation:
     from yt_dlp.utils import DownloadError
 
     defect = next((link for link in chain if not isinstance(link, DownloadError)), chain[0])
     words = plain_text(re.sub(_ADVICE, "", str(defect), flags=re.DOTALL)) or "no reason given"
-    return Explanation("bug", f"yt-dlp stumbles over it ({type(defect).__name__}: {words})", UPGRADE_YT_DLP)
+    cause = f"yt-dlp fails unexpectedly ({type(defect).__name__}: {words}), probably because the site has changed"
+    return Explanation("bug", cause, UPGRADE_YT_DLP)
 
 
 def _site_words(message: str) -> str:
-    """Quote the site without addresses, and without yt-dlp's advice to users of its own command line."""
+    """Quote the message of a site without addresses and without yt-dlp's advice for its own command line."""
     words = re.sub(r"https?://\S+", "", re.sub(_ADVICE, "", message, flags=re.DOTALL))
     return f'the site says "{plain_text(words).rstrip(". ")}"'
 

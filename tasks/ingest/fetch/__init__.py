@@ -1,1 +1,1 @@
-"""Fetching: a track's audio from a stranger's server, carefully: where from, how fast, how long, and what arrives."""
+"""Downloads from untrusted servers, with limits on addresses, request rate, time and size."""

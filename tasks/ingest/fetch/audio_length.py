@@ -1,11 +1,11 @@
-"""Packets: how much sound a file holds, without decoding it.
+"""Length of the audio in a file, measured without decoding it.
 
-A header may announce what never came; the packets are what is there. ffmpeg takes a file apart into them, which costs
-little more than reading it.
+The header of an incomplete file announces the full length, so the length is computed from the packets that are in the
+file. ffmpeg splits a file into packets in little more time than reading it takes.
 
-A stranger's file may be something else than it says: a playlist in disguise, which names other files or machines. So
-ffmpeg reads this very file (`-protocol_whitelist`), and only as one of the containers that hold sound themselves
-(`-format_whitelist`). And it never outlives the time that it is given.
+A file from the web may be a disguised playlist that refers to other files or machines. Therefore ffmpeg may read only
+this file (`-protocol_whitelist`), and only containers that hold audio themselves (`-format_whitelist`). Its run time is
+limited.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ __all__ = ["first_stream_command", "no_audio_error", "packet_seconds"]
 
 
 def packet_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) -> float:
-    """Return how much sound a file holds: the end of its last packet.
+    """Return the length of the audio in a file, which is the end of its last packet.
 
     Parameters
     ----------
     path : Path
-        A file of any container.
+        Path of a media file.
     ffmpeg : str
-        The program, as `find_ffmpeg` gives it.
+        Path of the ffmpeg executable, as returned by `find_ffmpeg`.
     timeout : float, optional
-        Seconds that it may take.
+        Maximum run time, in seconds.
 
     Returns
     -------
     float
-        In s; of the first soundtrack if there are several.
+        Length of the first audio stream, in seconds.
 
     Raises
     ------
     AudioError
-        Of the class `transient`, if there is no sound in the file.
+        Of the class `transient`, if the file contains no audio.
     subprocess.TimeoutExpired
-        If it takes longer.
+        If ffmpeg exceeds the timeout.
     """
     tick, end = Fraction(0), 0
     with _lines(first_stream_command(path, ["-c", "copy", "-f", "framecrc", "-"], ffmpeg), timeout) as lines:
@@ -56,7 +56,7 @@ def packet_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) -> 
                 tick = Fraction(line[6:].strip())
             elif not line.startswith("#"):
                 start, duration = map(int, line.split(",", 4)[2:4])
-                # The last packet of an Ogg file may end before it begins, and ffmpeg knows no sign there.
+                # The duration of the last packet of an Ogg file may be negative; ffmpeg prints it as unsigned.
                 end = max(end, start + (duration if duration < 2**31 else duration - 2**32))
     if not end:
         raise no_audio_error(path)
@@ -64,12 +64,12 @@ def packet_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) -> 
 
 
 def first_stream_command(path: Path, output: list[str], ffmpeg: str) -> list[str]:
-    """Return ffmpeg's command to write the first soundtrack of a file to an output."""
+    """Return the ffmpeg command that writes the first audio stream of a file to an output."""
     return [ffmpeg, "-v", "error", *ffmpeg_input(path), "-map", "0:a:0", *output]
 
 
 def no_audio_error(path: Path) -> AudioError:
-    """Return why there is no sound: a page that calls itself audio ends with its reason, a broken file stays broken."""
+    """Return the error for a file without audio: an error page is a temporary failure, a broken file stays broken."""
     with path.open("rb") as file:
         is_text = re.search(rb"[\x00-\x08\x0e-\x1f]", file.read(512)) is None
     reason = NOT_AUDIO if is_text else UNKNOWN_FORMAT
@@ -80,7 +80,7 @@ def no_audio_error(path: Path) -> AudioError:
 
 @contextmanager
 def _lines(command: list[str], timeout: float | None) -> Iterator[Iterable[str]]:
-    """Run a program, and read the lines that it prints while it does so."""
+    """Run a program, and yield the lines of its output as they are printed."""
     is_late = threading.Event()
 
     def end() -> None:

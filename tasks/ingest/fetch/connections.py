@@ -1,16 +1,16 @@
-"""Connections: yt-dlp's handler for HTTP (requests and urllib3), with the guard at each place where it goes somewhere.
+"""HTTP handler for yt-dlp (requests and urllib3) that checks the address and the deadline of every connection.
 
-yt-dlp follows redirects, playlists of fragments and enclosures of feeds wherever they lead, and waits as long as bytes
-trickle in. Here
+By default, yt-dlp follows redirects, fragment playlists and feed enclosures to any address, and waits as long as any
+bytes arrive. This handler adds the following checks:
 
-* a connection looks its host up once, and connects to exactly that address if it is a public one. A name that leads
-  elsewhere the second time it is looked up gains nothing by it, and a redirect is a connection like any other;
-* each socket is known to the attempt's deadline;
-* what is read as a whole is held in memory, so there is a bound to it; and the body of a redirect is not read at all.
+* A connection resolves its host once, and connects to exactly that address if it is public. A name that resolves to
+  another address the second time (DNS rebinding) has no effect. Redirects are checked in the same way.
+* The deadline of the attempt closes all sockets.
+* The size of pages is limited, because they are held in memory. The body of a redirect is not read.
 
-Behind a proxy of the user's, which may well be private, it is the proxy that looks names up. Then only hosts that spell
-a private address themselves are refused, and the proxy has to do the rest. A proxy that an extractor or a header asks
-for is not used.
+With a proxy, which may be in a private network, the proxy resolves host names. In this case only hosts that are written
+as private IP addresses are refused, and the proxy is responsible for the others. A proxy that an extractor or a header
+requests is not used.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from tasks.ingest.fetch.request_guard import Guard, RefusedError
 
 __all__ = ["GuardedRH"]
 
-MAX_PAGE_BYTES = 64 * 2**20  # of a page, a feed or a playlist, unpacked; the largest feeds have some 20 MB
+MAX_PAGE_BYTES = 64 * 2**20  # of a page, feed or playlist after decompression; the largest feeds have about 20 MB
 _CHUNK = 2**20
 
 
 class GuardedRH(RequestsRH):
-    """yt-dlp's handler for HTTP, with a guard; yt-dlp wants its name to end like this.
+    """HTTP handler of yt-dlp with an address check; yt-dlp requires that its name ends with RH.
 
     Parameters
     ----------
     guard : Guard
-        The attempt's.
+        Address check and deadline of the attempt.
     **options
-        yt-dlp's own.
+        Parameters of yt-dlp's handler.
     """
 
     def __init__(self, *, guard: Guard, **options: Any) -> None:
@@ -51,11 +51,11 @@ class GuardedRH(RequestsRH):
         self._ssl_contexts: dict[bool | None, Any] = {}
 
     def _make_sslcontext(self, legacy_ssl_support: bool | None = None) -> Any:
-        if legacy_ssl_support not in self._ssl_contexts:  # 30 ms each, and two adapters want one
+        if legacy_ssl_support not in self._ssl_contexts:  # takes 30 ms, and two adapters need it
             self._ssl_contexts[legacy_ssl_support] = super()._make_sslcontext(legacy_ssl_support)
         return self._ssl_contexts[legacy_ssl_support]
 
-    def _get_proxies(self, request: Request) -> dict[str, str]:  # noqa: ARG002  the base class's
+    def _get_proxies(self, request: Request) -> dict[str, str]:  # noqa: ARG002  signature of the base class
         return dict(self.proxies)
 
     def _create_instance(self, cookiejar: Any, legacy_ssl_support: bool | None = None) -> Any:
@@ -73,12 +73,12 @@ class GuardedRH(RequestsRH):
     def _send(self, request: Request) -> _Response:
         try:
             return _Response(super()._send(request), self._guard)
-        except HTTPError as error:  # the page that explains it is read, too
+        except HTTPError as error:  # the error page is read, too
             raise HTTPError(_Response(error.response, self._guard), redirect_loop=error.redirect_loop) from None
 
 
 class _Adapter(RequestsHTTPAdapter):
-    """Sends one request; each redirect comes here again."""
+    """Adapter that sends requests; each redirect is a new request."""
 
     def __init__(self, guard: Guard, **options: Any) -> None:
         self._guard = guard
@@ -100,18 +100,18 @@ class _Adapter(RequestsHTTPAdapter):
         with self._guard.watching(request.url):
             response = super().send(request, *args, **options)
         if response.is_redirect:
-            response._content = b""  # requests would read it, as long as it may be, before it goes on
+            response._content = b""  # requests would read the whole body, of any size, before following the redirect
             response.raw.close()
         return response
 
 
 class _Response(RequestsResponseAdapter):
-    """A body that is read in time, and not without bounds."""
+    """Response whose body is read with a time limit and a size limit."""
 
     def __init__(self, response: RequestsResponseAdapter, guard: Guard) -> None:
         super().__init__(response._requests_response)
         self._guard = guard
-        self._response = response  # it would close the body when it is collected
+        self._response = response  # keeps a reference: garbage collection would close the body
 
     def read(self, amt: int | None = None) -> bytes:
         if amt is not None:
@@ -122,13 +122,13 @@ class _Response(RequestsResponseAdapter):
             chunks.append(chunk)
             size += len(chunk)
             if size > MAX_PAGE_BYTES:
-                msg = f"{plain_text(self.url, 400)} is no page: more than {MAX_PAGE_BYTES >> 20} MB of it came"
+                msg = f"{plain_text(self.url, 400)} is too large for a page: more than {MAX_PAGE_BYTES >> 20} MB"
                 raise RefusedError(f"{msg}; check the address in a browser", "permanent")
         return b"".join(chunks)
 
 
 class _Watched(HTTPConnection):
-    """A connection whose socket the deadline knows."""
+    """Connection whose socket is closed at the deadline."""
 
     guard: Guard
 
@@ -139,23 +139,23 @@ class _Watched(HTTPConnection):
 
     def connect(self) -> None:
         super().connect()
-        # TLS puts another socket in its place, and within the TLS of a proxy something that holds one. Its handshake
-        # needs no watching: as a whole, it must be done within the time-out.
+        # TLS replaces the socket; TLS within the TLS of a proxy replaces it by an object that wraps a socket. The
+        # handshake needs no deadline, because its total time is limited by the timeout.
         sock: socket.socket = getattr(self.sock, "socket", self.sock)
         self.guard.deadline.watch(sock)
 
 
 class _Checked(_Watched):
-    """The same, and it connects to public addresses only."""
+    """Watched connection that connects to public addresses only."""
 
     def _new_conn(self) -> socket.socket:
         host = self.host
         try:
             addresses = self.guard.addresses(host, self.port)
         except (OSError, UnicodeError) as error:
-            raise NameResolutionError(host, self, error) from error  # type: ignore[arg-type]  # only its text is used
+            raise NameResolutionError(host, self, error) from error  # type: ignore[arg-type]  # only the text of the error is used
         try:
-            for self.host in addresses:  # there, an address is not looked up again
+            for self.host in addresses:  # an IP address is not resolved again
                 try:
                     return super()._new_conn()
                 except (NewConnectionError, ConnectTimeoutError) as error:
@@ -166,7 +166,7 @@ class _Checked(_Watched):
 
 
 def _set_guard(manager: PoolManager, connection: type[_Watched], guard: Guard) -> None:
-    """Let a pool manager's connections be guarded, whatever kind they are of."""
+    """Add the address check to all connection classes of a pool manager."""
     pools = {}
     for scheme, pool in cast("dict[str, type[HTTPConnectionPool]]", manager.pool_classes_by_scheme).items():
         guarded = type("Connection", (connection, pool.ConnectionCls), {"guard": guard})

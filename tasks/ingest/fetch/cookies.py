@@ -1,11 +1,11 @@
-"""Cookies: what a browser shows to sites so that they know their user.
+"""Reading of the cookies file that `download.cookies` names.
 
-A file of cookies opens accounts. yt-dlp writes it anew when it is done, and prints the lines that it does not
-understand. So it is read here, its form is checked without quoting it, and yt-dlp gets a copy that is in memory only.
+Cookies give access to accounts. By default, yt-dlp rewrites the file at the end of a run, and prints lines that it
+cannot parse. Therefore the file is read and checked here without quoting any of it, and yt-dlp gets a copy in memory.
 
 References
 ----------
-The format of Netscape's cookies.txt, as curl documents it: a cookie a line, seven fields with tabs between them.
+Netscape cookies.txt format, as documented by curl: one cookie per line, with seven fields separated by tabs.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ __all__ = ["load_cookies"]
 _HEADER = "# Netscape HTTP Cookie File\n"
 _HTTP_ONLY = "#HttpOnly_"
 _COOKIE = re.compile(r"([^\t]+)\t(?:TRUE|FALSE)(\t[^\t]*\t(?:TRUE|FALSE)\t(?:\d+(?:\.\d+)?)?\t[^\t]*\t[^\t]*)")
-_MEND = "export it anew from the browser in Netscape's format, or take download.cookies out of the settings"
+_FIX = "export the cookies from the browser again, in Netscape format, or remove download.cookies from the settings"
 
 
 def load_cookies(path: str) -> io.StringIO:
-    """Read a file of cookies into a copy that yt-dlp may write to.
+    """Read a cookies file into memory, where yt-dlp may change it.
 
     Parameters
     ----------
     path : str
-        `download.cookies`; a `~` is the user's home.
+        Value of `download.cookies`; `~` is expanded.
 
     Raises
     ------
     TrackError
-        Of the class `environment`, if the file cannot be read, or holds something else. No line of it is quoted.
+        Of the class `environment`, if the file cannot be read or is not a cookies file. The message quotes none of it.
     """
     cookies = [_HEADER]
     for number, line in enumerate(_lines(path), 1):
@@ -43,11 +43,11 @@ def load_cookies(path: str) -> io.StringIO:
             continue
         cookie = _COOKIE.fullmatch(line.removeprefix(_HTTP_ONLY))
         if cookie is None:
-            raise _unusable(f"whose line {number} is no cookie in Netscape's format")
-        # Some exporters contradict themselves on whether subdomains are meant, which Python's reader does not bear.
+            raise _unusable(f"line {number} is not a cookie in Netscape format")
+        # Some exporters write a flag for subdomains that contradicts the domain, which Python's reader rejects.
         cookies.append(f"{cookie[1]}\t{'TRUE' if cookie[1].startswith('.') else 'FALSE'}{cookie[2]}\n")
     if len(cookies) == 1:
-        raise _unusable("in which there are no cookies")
+        raise _unusable("it contains no cookies")
     return io.StringIO("".join(cookies))
 
 
@@ -56,12 +56,12 @@ def _lines(path: str) -> list[str]:
         text = Path(path).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise _unusable(f"which cannot be read ({reason})") from None
+        raise _unusable(f"it cannot be read ({reason})") from None
     except UnicodeDecodeError:
-        raise _unusable("which is no text") from None
+        raise _unusable("it is not a text file") from None
     return [line.rstrip("\r") for line in text.split("\n")]
 
 
 def _unusable(why: str) -> TrackError:
-    # Not even its name: the message goes to Prefect and into records, and the user knows which file it is.
-    return TrackError(f"download.cookies names a file {why}; {_MEND}", "environment")
+    # The message does not contain the path of the file, because it is stored in records and sent to Prefect.
+    return TrackError(f"the file that download.cookies names cannot be used: {why}; {_FIX}", "environment")

@@ -1,11 +1,11 @@
-"""Deadlines: a track's fetching ends when its time is over, whatever a server does.
+"""Time limit of downloads.
 
-The time-out of a socket is a limit of silence. A server that sends one byte every few seconds is never silent and never
-done, and neither is a stream without an end. So each attempt has a deadline that knows its connections and shuts them
-when it strikes: a read that waits in another thread returns at once, as if the server had hung up.
+The timeout of a socket limits only the time without data. It does not stop a server that sends one byte every few
+seconds, or an endless stream. Therefore each attempt has a deadline that closes its connections when it expires. A read
+that waits in another thread then returns at once, as if the server had closed the connection.
 
-What the attempts of one ingest take is counted together (`Stopwatch`), for a server that hangs up every ten minutes
-has no more claim than one that does not. The pauses between them are not counted: a host may have asked for them.
+The attempts of one ingest share the time limit (`Stopwatch`); otherwise a server that closes the connection every ten
+minutes would get more time. Pauses between attempts do not count, because a host may have asked for them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ __all__ = ["Deadline", "Stopwatch"]
 
 
 class Stopwatch:
-    """Counts the time of `with` blocks, in s; the clock that it reads is never set.
+    """Stopwatch that measures the total time of `with` blocks by the monotonic clock.
 
     Parameters
     ----------
     seconds : float
-        What was counted before.
+        Initial value, in seconds.
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
@@ -35,7 +35,7 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """What is counted so far."""
+        """Time measured so far, in seconds."""
         return self._before + (0.0 if self._began is None else time.monotonic() - self._began)
 
     def __enter__(self) -> Self:
@@ -47,14 +47,14 @@ class Stopwatch:
 
 
 class Deadline:
-    """The end of an attempt. As a context manager it is started, and cancelled at the end of the block.
+    """Deadline of a download attempt. As a context manager it is started, and cancelled at the end of the block.
 
     Parameters
     ----------
     minutes : float > 0
-        From now on.
+        Time limit, in minutes from now on.
     spent : float
-        Seconds of them that earlier attempts have spent.
+        Part of this time that earlier attempts have used, in seconds.
     """
 
     def __init__(self, minutes: float, *, spent: float = 0.0) -> None:
@@ -67,11 +67,11 @@ class Deadline:
         self._timer.daemon = True
 
     def start(self) -> None:
-        """Begin to wait, in a thread that holds up nothing."""
+        """Start the timer, in a daemon thread."""
         self._timer.start()
 
     def cancel(self) -> None:
-        """Let what is open be open: the attempt is done."""
+        """Stop the timer; open sockets stay open."""
         self._timer.cancel()
 
     def __enter__(self) -> Self:
@@ -83,7 +83,7 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        """What is left of the time, in s; 0 when it is over."""
+        """Remaining time, in seconds; 0 after the deadline."""
         return max(0.0, self._end - time.monotonic())
 
     @property
@@ -92,7 +92,7 @@ class Deadline:
         return self.left == 0.0
 
     def watch(self, sock: socket.socket) -> None:
-        """Shut a socket when the time is over; at once, if it is."""
+        """Shut down a socket at the deadline, or at once if the deadline has passed."""
         with self._lock:
             self._sockets.add(sock)
         if self.is_over:
@@ -100,8 +100,8 @@ class Deadline:
 
     def __str__(self) -> str:
         return (
-            f"it takes longer than download.max_minutes = {self.minutes:g}, as a stream without an end does; "
-            "raise this limit if it has one"
+            f"it takes longer than download.max_minutes = {self.minutes:g} and may be an endless stream; "
+            "raise this limit if it is not"
         )
 
     def _strike(self) -> None:
@@ -112,6 +112,6 @@ class Deadline:
 
 
 def _shut(sock: socket.socket) -> None:
-    # Not the method of an SSLSocket, which first throws away the state that the reading thread is using.
+    # SSLSocket.shutdown would first discard the TLS state, which the reading thread is using.
     with contextlib.suppress(OSError):
         socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -1,22 +1,20 @@
-"""Fetch one track once: what yt-dlp gives, and whether it is what was wanted; a failure leaves no file behind.
+"""One attempt to download a track with yt-dlp, with checks of the result; a failed attempt leaves no file.
 
-yt-dlp fetches the best audio that there is. Then, as `audio.codec` says, ffmpeg makes an MP3 of it, or it stays as it
-was served; a source that is MP3 already stays as it is either way, and of a film only the sound is kept. Nothing here
-retries: the flow does so with a new call, where the error's class allows it.
+yt-dlp downloads the best audio available. Depending on `audio.codec`, ffmpeg converts it to MP3, or it keeps its codec.
+A file that is already MP3 is not encoded again, and of a video only the audio is kept. Nothing is retried here: Prefect
+calls the function again if the class of the error allows it.
 
-There are three limits, and a track beyond one of them is refused for good, in a sentence that names the limit:
-`download.max_megabytes` counts what arrives, whatever was announced; `download.max_hours` is compared with what is
-announced and with what came; `download.max_minutes` is the time of all attempts together
-(`tasks.ingest.fetch.deadline`).
+A track that exceeds one of three limits fails permanently: `download.max_megabytes` limits the bytes that were received
+or announced, `download.max_hours` the announced and the actual length, and `download.max_minutes` the total time of all
+attempts (`tasks.ingest.fetch.deadline`).
 
-Two of yt-dlp's ways are guarded against. It reports success for what it chose not to fetch, so success is a file with
-something in it. And it takes whatever lies in its folder for an earlier part of the same file, so each attempt works in
-an empty one.
+Two behaviours of yt-dlp need a workaround. It reports success if it decided not to download anything, so a download
+counts as successful only if there is a file that is not empty. And it continues with any partial file in its folder, so
+each attempt uses an empty folder.
 
-Whether the file is sound from beginning to end is known when it is decoded, which the next step does anyway. What can
-be known without decoding is looked at here, where another attempt costs least: the length of the packets that came is
-compared with what the site announced, and with what the fetched file announced before it was converted, for its header
-does not survive that.
+Damage inside the file is found when the next step decodes it. Truncation is detected here, where another attempt costs
+least: the length of the received packets is compared with the length that the site announced, and with the length that
+the downloaded file announced before the conversion replaced its header.
 """
 
 from __future__ import annotations
@@ -41,26 +39,26 @@ from tasks.store.tracks import Track
 
 __all__ = ["Download", "ProgressCallback", "download_track"]
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,40}):(?!\d)")  # before digits it is a host, with its port
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,40}):(?!\d)")  # followed by digits, it is a host and a port
 
 ProgressCallback = Callable[[int, int | None], None]
-"""Called now and then with the bytes fetched so far, and with all there will be if that is known."""
+"""Function that is called repeatedly with the number of bytes received, and with the total number if it is known."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """An audio file that was fetched.
+    """Downloaded audio file.
 
     Parameters
     ----------
     path : Path
-        The file.
+        Path of the file.
     title : str
-        The track's title: the listing's, or the site's if the listing had none.
+        Title of the track, from the listing or, if it had none, from the site.
     duration : float, optional
-        In s, as announced by the listing or, failing that, by the site.
+        Announced length in seconds, from the listing or, if it had none, from the site.
     warnings : tuple of str
-        What is odd about it, in sentences that name the track.
+        Notes on unusual properties, as sentences that name the track.
     """
 
     path: Path
@@ -79,32 +77,36 @@ def download_track(
     progress: ProgressCallback | None = None,
     spent: float = 0.0,
 ) -> Download:
-    """Fetch a track once.
+    """Make one attempt to download a track.
 
     Parameters
     ----------
     track : Track
-        As it was listed, with its entry.
+        Track with the entry that yt-dlp listed.
     folder : Path
-        Where the file goes: into a new folder below this one, which is removed again if the attempt fails.
-    audio, download : settings
-        The codec and its bit rate; the patience, the limits, and what may be asked.
+        Folder for the file. The file is written to a new subfolder, which is removed if the attempt fails.
+    audio : AudioSettings
+        Codec and bit rate.
+    download : DownloadSettings
+        Timeouts, limits and permissions.
     ffmpeg : str
-        The program, as `find_ffmpeg` gives it.
+        Path of the ffmpeg executable, as returned by `find_ffmpeg`.
     progress : callable, optional
-        Is told of the bytes.
+        Function that receives the number of bytes.
     spent : float
-        Seconds that earlier attempts of the same ingest took.
+        Duration of earlier attempts in the same ingest, in seconds.
 
     Raises
     ------
     TrackError
-        With the class that says what may be done.
+        If the download fails, with the class of the failure.
     ParameterError
-        If the track is a local file: there is nothing to fetch.
+        If the track is a local file.
     """
     if track.entry is None:
-        raise ParameterError(f"{track.title} is a file on this machine ({track.source}): read it where it is")
+        raise ParameterError(
+            f"{track.title} is a local file ({track.source}), which cannot be downloaded; read it directly"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         attempt = Path(tempfile.mkdtemp(prefix="attempt-", dir=folder))
@@ -120,7 +122,7 @@ def download_track(
 
 @dataclass
 class _Attempt:
-    """One call of `download_track`: its parameters, an empty folder, and when it ends."""
+    """State of one call of `download_track`: its parameters, an empty folder and the deadline."""
 
     track: Track
     folder: Path
@@ -132,18 +134,18 @@ class _Attempt:
     announced_by_file: float | None = None
 
     def download(self) -> Download:
-        """Fetch it, and return the file as it is to be kept.
+        """Download, check and convert the file.
 
         Raises
         ------
         TrackError
-            With the class that says what may be done.
+            If the download fails, with the class of the failure.
         """
         try:
             return self._as_wanted(self._fetched())
-        except Exception as error:  # noqa: BLE001  extractors are strangers' code: a defect of one is this track's alone
+        except Exception as error:  # noqa: BLE001  a defect of an extractor must not affect other tracks
             failure = self._failure(error)
-        # Raised out here, it does not drag along yt-dlp's frames, which hold a whole YoutubeDL and its connections.
+        # Raised outside of the handler, so that its context does not keep yt-dlp's objects and connections alive.
         raise failure
 
     def _fetched(self) -> Download:
@@ -162,7 +164,7 @@ class _Attempt:
     def _params(self) -> dict[str, Any]:
         return {
             "format": "bestaudio/best",
-            "outtmpl": "audio",  # no word of a stranger in a file name, not even the extension
+            "outtmpl": "audio",  # no untrusted text in a file name, not even the extension
             "paths": {"home": str(self.folder)},
             "overwrites": True,
             "updatetime": False,
@@ -174,20 +176,20 @@ class _Attempt:
         }
 
     def _reason_against(self, info: Mapping[str, Any], *, incomplete: bool = False) -> str | None:
-        """Keep yt-dlp from live streams, from what is too long, and on a page of many items from all but one."""
+        """Return why yt-dlp should skip an item: a live stream, or another item of the page; refuse a long one."""
         if info.get("is_live"):
-            return "it is live"
+            return "it is a live stream"
         if _is_part(self.track.entry) and not incomplete and info.get("id") != (self.track.entry or {}).get("id"):
             return "it is another item of the page"
         self._refuse_long(self.track.duration or info.get("duration"))
         return None
 
     def _watch(self, state: Mapping[str, Any]) -> None:
-        """Tell of the bytes, stop at too many, and ask the fetched file for its duration."""
+        """Report the number of bytes, enforce the size limit, and read the announced length of the finished file."""
         done, total = int(state.get("downloaded_bytes") or 0), state.get("total_bytes")
         if max(done, total or 0) > self.settings.max_megabytes * 1e6:
             size = f"larger than download.max_megabytes = {self.settings.max_megabytes:g}"
-            raise TrackError(f"it is {size}, or has no end; raise this limit if it is a recording", "permanent")
+            raise TrackError(f"it is {size}, or an endless stream; raise this limit if it is a recording", "permanent")
         if self.progress is not None:
             total = total or state.get("total_bytes_estimate")
             self.progress(done, int(total) if total else None)
@@ -198,10 +200,10 @@ class _Attempt:
     def _refuse_long(self, seconds: float | None) -> None:
         if seconds is not None and seconds > 3600.0 * self.settings.max_hours:
             length = f"it is longer than download.max_hours = {self.settings.max_hours:g} ({seconds / 3600.0:.2f} h)"
-            raise TrackError(f"{length}; raise this limit if that is no mistake", "permanent")
+            raise TrackError(f"{length}; raise this limit if the track is really that long", "permanent")
 
     def _as_wanted(self, fetched: Download) -> Download:
-        """Return what was fetched as it is to be kept, if it is sound and as long as it should be."""
+        """Convert the downloaded file, and check its length."""
         seconds, announced = self._seconds(fetched.path), fetched.duration
         self._refuse_long(seconds)
         path = self._encoded(fetched.path)
@@ -209,11 +211,13 @@ class _Attempt:
             seconds = self._seconds(path)
         for who, claim in (("its source", announced), ("the file itself", self.announced_by_file)):
             if is_cut_short(seconds, claim):
-                msg = f"it is cut short: {seconds:.1f} s came, but {who} announced {claim:.1f} s; try again later"
+                msg = f"it is cut short: {seconds:.1f} s arrived, but {who} announced {claim:.1f} s; try again later"
                 raise AudioError(msg, "transient", measured=seconds)
         warnings: tuple[str, ...] = ()
         if announced is not None and seconds - announced > max(2.0, 0.02 * announced):
-            warnings = (f"{track_label(self.track)} has {seconds:.1f} s, but its source announced {announced:.1f} s",)
+            warnings = (
+                f"{track_label(self.track)} is {seconds:.1f} s long, but its source announced {announced:.1f} s",
+            )
         return replace(fetched, path=path, warnings=warnings)
 
     def _encoded(self, path: Path) -> Path:
@@ -226,8 +230,8 @@ class _Attempt:
         return packet_seconds(path, ffmpeg=self.ffmpeg, timeout=self.deadline.left)
 
     def _failure(self, error: Exception) -> TrackError:
-        """Return the error as one that names the track."""
-        what = f"{track_label(self.track)} cannot be fetched"
+        """Return a `TrackError` whose message names the track."""
+        what = f"{track_label(self.track)} cannot be downloaded"
         if self.deadline.is_over:
             return TrackError(f"{what}: {self.deadline}", "permanent")
         if not isinstance(error, TrackError):
@@ -241,37 +245,37 @@ class _Attempt:
 
 
 def _refuse_other_schemes(entry: Mapping[str, Any]) -> None:
-    """Refuse what a feed sends elsewhere than into the web; what a site's own extractor made is that one's business."""
+    """Refuse an address in a feed that is not http(s); addresses that a site's own extractor made are not checked."""
     scheme = _SCHEME.match(str(entry.get("url") or ""))
     if scheme and not entry.get("ie_key") and scheme[1].lower() not in ("http", "https"):
-        msg = f"its address begins with {scheme[1]}:, and only http and https are fetched; check the address"
+        msg = f"its address begins with {scheme[1]}:, but only http and https are supported; check the address"
         raise TrackError(msg, "permanent")
 
 
 def _is_part(entry: Mapping[str, Any] | None) -> bool:
-    """Return whether an entry is an item of a page, without an address of its own."""
+    """Return whether an entry is an item of a page that has no address of its own."""
     return entry is not None and entry.get("_type") == "url" and "playlist_index" in entry
 
 
 def _only(info: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the information of the one item that was fetched."""
+    """Return the information on the single item that was downloaded."""
     if info.get("entries") is None:
         return info
     items: list[dict[str, Any]] = [item for item in info["entries"] if item]
     fetched = [item for item in items if _file(item)]
     if len(fetched) > 1:
-        raise TrackError("it is a list of tracks, not a track; give its address as a source of its own", "permanent")
+        raise TrackError("it is a list of tracks, not a track; ingest its address as a separate source", "permanent")
     return (fetched or items or [{}])[0]
 
 
 def _file(info: Mapping[str, Any]) -> Path | None:
-    """Return the file that was made, which a mere success does not promise."""
+    """Return the path of the downloaded file; None if it does not exist or is empty, which yt-dlp may not report."""
     path = Path((info.get("requested_downloads") or [{}])[0].get("filepath") or "")
     return path if path.is_file() and path.stat().st_size else None
 
 
 def _nothing(info: Mapping[str, Any]) -> TrackError:
-    """Explain a run without an error and without a file."""
+    """Return the error for a run of yt-dlp that ended with neither an error nor a file."""
     if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
         return TrackError("it is a live stream; ingest it again when it is over", "later")
-    return TrackError("the site gave nothing; check the address in a browser", "permanent")
+    return TrackError("the site provided no file; check the address in a browser", "permanent")

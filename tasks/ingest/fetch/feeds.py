@@ -1,7 +1,7 @@
-"""Feeds: what podcasts' feeds are like, which are written by many programs and by some hands.
+"""Detection and repair of broken podcast feeds.
 
-A feed that cannot be read at all must be told from a page without sound, and one item of a thousand that is wrong must
-not cost the others.
+A broken feed is distinguished from a page without audio, so that the error message names the defect. One bad item must
+not affect the other items of the feed.
 
 References
 ----------
@@ -20,7 +20,7 @@ from songform.plain_text import plain_text
 __all__ = ["feed_error", "is_feed", "remove_smuggled_data"]
 
 _MARK = "#__youtubedl_smuggle"
-# What stands before the root of a document: a byte order mark, its declaration, comments, a document type.
+# What may precede the root element: a byte order mark, the XML declaration, comments, a document type.
 _ROOT = re.compile(r"(?>[\s\ufeff]+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*>)*+<(?:rss|feed|rdf:RDF)\b", re.DOTALL)
 _TOO_EARLY = frozenset(
     errors.codes[name]
@@ -32,41 +32,45 @@ _TOO_EARLY = frozenset(
 
 
 def is_feed(page: str) -> bool:
-    """Return whether a page begins as feeds do; it may be broken further down."""
+    """Return whether a page begins like a feed; the rest of it may be broken."""
     return _ROOT.match(page) is not None
 
 
 def feed_error(url: str, page: str) -> TrackError | None:
-    """Return what is wrong with a feed's XML, and in which line; None if nothing is, or the page begins as no feed.
+    """Return the error for a feed with invalid XML; None if the XML is valid or the page is not a feed.
 
-    Where it merely ends too early it was probably cut short, which another attempt may mend; else its publisher has to.
+    The failure is temporary if the XML ends too early, because the feed was probably truncated in transit. Otherwise
+    the publisher has to fix it.
 
     Parameters
     ----------
     url : str
-        Where the page comes from.
+        Address of the page.
     page : str
-        All of it.
+        Content of the page.
     """
     if not is_feed(page):
         return None
     try:
-        fromstring(page)  # noqa: S314  expat bounds what entities grow to, and yt-dlp has read it before
+        fromstring(page)  # noqa: S314  expat limits the expansion of entities, and yt-dlp has parsed it before
     except ParseError as error:
         line, column = error.position
         place = f"at line {line}, column {column + 1}: {ErrorString(error.code)}"
         what = f"{plain_text(url, 400)} is a feed whose XML"
         if error.code in _TOO_EARLY:
-            said = f"{what} ends too early, {place}; it was probably cut short, try again later"
+            said = f"{what} ends too early, {place}; it was probably truncated, try again later"
             return TrackError(said, "transient")
-        return TrackError(f"{what} is broken {place}; tell its publisher, or find another address of it", "permanent")
+        return TrackError(
+            f"{what} is invalid {place}; report this to its publisher, or use another address of the feed", "permanent"
+        )
     return None
 
 
 def remove_smuggled_data(feed: Element) -> None:
-    """Take from the addresses of a feed's items what pretends to be a note of yt-dlp's own to itself.
+    """Remove data from the addresses in a feed that yt-dlp would mistake for its own internal data.
 
-    One that cannot be read would end the whole feed, and one that can would speak to yt-dlp in a stranger's name.
+    yt-dlp appends internal data to addresses ("smuggling"). If a feed contained such data, it could control yt-dlp, and
+    invalid data would make the whole feed fail.
     """
     for item in feed.iterfind("./channel/item"):
         for enclosure in item.iterfind("./enclosure"):

@@ -1,11 +1,11 @@
-"""Generic extractor: yt-dlp's extractor of feeds and of pages without one of their own, with limits on what it parses.
+"""yt-dlp's generic extractor, for feeds and for pages of sites without an extractor, with size limits.
 
-What it reads is a stranger's, and to take it apart costs a multiple of its size: an element of XML some 500 bytes of
-memory, a page two hundred looks for players that it may hold, a manifest as many pieces as it says. So there is a bound
-to each (`tasks.ingest.fetch.stream_manifests` has the last), and what is beyond is refused before yt-dlp begins.
+Parsing untrusted content costs a multiple of its size: about 500 bytes of memory per XML element, two hundred searches
+for media players per page, and any number of segments that a manifest announces. Each of these is limited
+(`tasks.ingest.fetch.stream_manifests` for manifests), and content above a limit is refused before yt-dlp parses it.
 
-An item whose address is none is kept, and its download says so. `tasks.ingest.fetch.ytdlp` lets those of feeds
-through; those of other pages are written so that yt-dlp does not stumble over them.
+An item with an invalid address is kept, so that its download reports the error. `tasks.ingest.fetch.ytdlp` makes yt-dlp
+accept such items in feeds. In other pages, the addresses are escaped so that yt-dlp can parse them.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from tasks.ingest.fetch.stream_manifests import refuse_long_dash, refuse_long_hl
 
 __all__ = ["MAX_FEED_TAGS", "MAX_PAGE_CHARACTERS", "GenericIE"]
 
-MAX_FEED_TAGS = 1_000_000  # of markup in a feed: ten thousand episodes with fifty elements each
-MAX_PAGE_CHARACTERS = 2**23  # of a page that is no feed
+MAX_FEED_TAGS = 1_000_000  # start and end tags: ten thousand episodes with fifty elements each
+MAX_PAGE_CHARACTERS = 2**23  # of a page that is not a feed
 
 _OPEN_BRACKET = re.compile(r"://\[[^\s\"'<>]*")
 
 
 class GenericIE(_GenericIE):
-    """yt-dlp's extractor of this name; the name is part of what it answers to."""
+    """Generic extractor with size limits; yt-dlp finds it by its name."""
 
     _page = ""
 
@@ -68,15 +68,15 @@ class GenericIE(_GenericIE):
 
 
 def _refuse_large(url: str, page: str) -> None:
-    """Refuse what would cost too much to take apart; playlists of streams have a bound of their own."""
+    """Refuse a page that is too large to parse; HLS playlists have their own limit."""
     if page.count("<") > MAX_FEED_TAGS or (
         len(page) > MAX_PAGE_CHARACTERS and not is_feed(page) and page[:7] != "#EXTM3U"
     ):
-        raise TrackError(f"{plain_text(url, 400)} is too large for a page; check the address in a browser", "permanent")
+        raise TrackError(f"{plain_text(url, 400)} is too large to parse; check the address in a browser", "permanent")
 
 
 def _closed(address: re.Match[str]) -> str:
-    """Write a bracket that is never closed so that yt-dlp can take the address apart; nobody can fetch it anyway."""
+    """Escape an unclosed bracket, so that yt-dlp can parse the address, which cannot be downloaded in any case."""
     try:
         urlsplit(f"http{address[0]}")
     except ValueError:

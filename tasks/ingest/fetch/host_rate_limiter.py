@@ -1,18 +1,20 @@
-"""Rate limits of the hosts that audio comes from, kept by all processes of a home together.
+"""Rate limiters for hosts, shared by all processes of a home.
 
-Each host has a rate limiter. It allows so many downloads at a time, each some seconds after the one before it, and none
-while the host is paused:
+The rate limiter of a host limits the number of simultaneous downloads and the time between their starts. While the host
+is paused, no download starts:
 
-========================  ==================================================================================
-the host                  is paused for
-========================  ==================================================================================
-names a pause             that long (the header Retry-After), a day at most
-answers 429 without one   `download.throttle_seconds`, doubled with every such answer in a row
-asks for a human          `download.circuit_seconds`, or longer if it says so
-========================  ==================================================================================
+==================================  ==============================================================================
+reason                              pause
+==================================  ==============================================================================
+the host requests a pause           the requested time (header Retry-After), at most a day
+status 429 without Retry-After      `download.throttle_seconds`, doubled with every such response in a row, at most
+                                    `download.throttle_most_seconds`
+the host suspects an automated      `download.circuit_seconds`, or the requested time if it is longer
+client
+==================================  ==============================================================================
 
-The state of a limiter is `data/hosts/<host>.json`. Its slots are locks beside that file, which end with their process.
-A clock that was set back cannot pause a host for longer than a day.
+The state of a limiter is stored in `data/hosts/<host>.json`. Its slots are file locks next to that file, which are
+released when their process ends. If the system clock is set back, a host is paused for at most a day.
 """
 
 from __future__ import annotations
@@ -55,17 +57,17 @@ _YOUTUBE = re.compile(r"(^|\.)(youtube\.com|youtu\.be|youtube-nocookie\.com)$")
 
 @dataclass(frozen=True)
 class _State:
-    """The state of a limiter; times are in s since 1970."""
+    """State of a limiter; times are in seconds since 1970."""
 
     host: str = ""
     next_start: float = 0.0
     paused_since: float = 0.0
     paused_until: float = 0.0
     reason: str = ""
-    throttled: int = 0  # answers of 429 in a row
+    throttled: int = 0  # number of throttling responses in a row
 
     def sane(self, now: float, wait: float) -> _State:
-        """Return the state without times that only a clock set back can explain."""
+        """Return the state without times that are too far in the future because the clock was set back."""
         return replace(
             self,
             next_start=min(self.next_start, now + wait),
@@ -77,18 +79,18 @@ _STATES = TypeAdapter(_State)
 
 
 class HostRateLimiter:
-    """The rate limiter of one host.
+    """Rate limiter for one host.
 
     Parameters
     ----------
     folder : Path
-        Where its files lie.
+        Folder of the state file and the locks.
     host : str
-        Its name, as `host_of` gives it.
+        Name of the host, as returned by `host_of`.
     settings : DownloadSettings
-        The limits.
+        Settings with the limits.
     now, sleep : callable
-        The clock; tests have their own.
+        Functions that replace the clock in tests.
     """
 
     def __init__(
@@ -111,12 +113,12 @@ class HostRateLimiter:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Hold one of the host's slots for the length of a `with` block, after waiting for one.
+        """Wait for one of the host's slots, and hold it during a `with` block.
 
         Raises
         ------
         HostPausedError
-            If the host is to be left alone for longer than `download.patience_seconds`.
+            If the host is paused for longer than `download.patience_seconds`.
         """
         slot = self._acquired_slot()
         try:
@@ -126,24 +128,24 @@ class HostRateLimiter:
             slot.release()
 
     def paused_until(self) -> float:
-        """Return when the host may be asked again, in s since 1970; in the past if it may be asked now."""
+        """Return the end of the host's pause, in seconds since 1970; in the past if the host is not paused."""
         return self._state().paused_until
 
     def throttle(self, retry_after: float | None = None, *, robot: bool = False, reason: str = "throttled") -> float:
-        """Pause the host, because it asks for that; return the pause's end, in s since 1970.
+        """Pause the host, and return the end of the pause, in seconds since 1970.
 
         Parameters
         ----------
         retry_after : float, optional
-            The pause that it asked for, in s.
+            Pause that the host requested, in seconds.
         robot : bool
-            Whether it takes songform for a robot: then the pause is long.
+            Whether the host suspects an automated client; the pause is then at least `download.circuit_seconds`.
         reason : str
-            Why, in a few words.
+            Reason for the pause, in a few words.
         """
         with self._changing() as state:
             now = self._now()
-            # No download has started since the pause began, so this answer belongs to the same burst.
+            # No download has started since the pause began, so this response does not count as another one in a row.
             in_row = state.throttled - 1 if state.paused_until > now and state.throttled else state.throttled
             pause = self._pause(in_row, retry_after, robot=robot)
             since = state.paused_since if state.paused_until > now else now
@@ -152,12 +154,12 @@ class HostRateLimiter:
         return until
 
     def throttle_for(self, error: TrackError) -> float:
-        """Pause the host for as long as its answer, a failure `throttled` or one with `retry_after`, asks for."""
-        reason = "it takes songform for a robot" if error.robot else "it wants fewer requests"
+        """Pause the host after a failure that is `throttled` or has `retry_after`; return the end of the pause."""
+        reason = "the site suspects an automated client" if error.robot else "the site asks for fewer requests"
         return self.throttle(error.retry_after, robot=error.robot, reason=reason)
 
     def reset_throttling(self) -> None:
-        """Note that the host gave what it was asked for: its next pause is a short one again."""
+        """Reset the counter of throttling responses after a successful request."""
         if self._state().throttled:
             with self._changing() as state:
                 self._save(replace(state, throttled=0))
@@ -185,14 +187,14 @@ class HostRateLimiter:
 
     def _wait_for_turn(self) -> None:
         start = self._now()
-        if self.seconds:  # else each may start at once, and nothing need be written down
+        if self.seconds:  # otherwise every download may start at once
             with self._changing() as state:
                 start = max(start, state.next_start)
                 self._save(replace(state, next_start=start + self.seconds))
-        wait = start - self._now()  # counted down: a clock that is set back meanwhile changes nothing
+        wait = start - self._now()  # counted down, so that setting back the clock has no effect
         while (left := max(wait, self.paused_until() - self._now())) > 0:
             self._refuse_long_pause()
-            nap = min(left, 1.0)  # the host may ask another download for a pause meanwhile
+            nap = min(left, 1.0)  # another download may pause the host in the meantime
             self._sleep(nap)
             wait -= nap
 
@@ -217,13 +219,13 @@ class HostRateLimiter:
 
 
 def host_pauses(corpus: Corpus) -> list[tuple[str, float, float, str]]:
-    """Return the latest pause of each host: the host, its begin and end in s since 1970, and why."""
+    """Return the latest pause of each host: name, begin and end in seconds since 1970, and reason."""
     states = (_read(path).sane(time.time(), wait=DAY) for path in sorted(corpus.hosts_path.glob("*.json")))
     return [(state.host, state.paused_since, state.paused_until, state.reason) for state in states if state.host]
 
 
 def _read(path: Path) -> _State:
-    """Read the state of a limiter; a file that cannot be read counts as none."""
+    """Read the state of a limiter; return the initial state if the file is missing or invalid."""
     try:
         return _STATES.validate_json(path.read_bytes())
     except (FileNotFoundError, ValueError):
@@ -236,7 +238,7 @@ def host_limiter(corpus: Corpus, track: Track, settings: DownloadSettings) -> Ho
 
 
 def interleaved_by_host(tracks: Iterable[Track]) -> list[Track]:
-    """Return tracks in turns: one of every host, then the next of every host, so that no host waits for another."""
+    """Return tracks in round-robin order of their hosts, so that all hosts are used at the same time."""
     turns: Counter[str] = Counter()
 
     def turn(track: Track) -> int:
@@ -247,7 +249,7 @@ def interleaved_by_host(tracks: Iterable[Track]) -> list[Track]:
 
 
 def host_of(track: Track) -> str:
-    """Return the name of the host that a track comes from: all of YouTube is one."""
+    """Return the name of a track's host; all hosts of YouTube count as one."""
     entry = track.entry or {}
     if str(entry.get("ie_key") or "").lower().startswith("youtube"):
         return "youtube"
@@ -255,10 +257,10 @@ def host_of(track: Track) -> str:
 
 
 def host_of_address(address: str) -> str:
-    """Return the name of the host of an address, with its port if it has one."""
+    """Return the host of an address, including the port if there is one."""
     try:
         parts = urlsplit(address)
-    except ValueError:  # a bracket that is never closed
+    except ValueError:  # an unclosed bracket
         return "unknown"
     if _YOUTUBE.search((parts.hostname or "").lower()):
         return "youtube"

@@ -1,12 +1,12 @@
-"""Addresses: which machines a stranger's playlist may name.
+"""Detection of addresses that are not public.
 
-songform runs inside its user's network. There are machines that answer everyone inside and nobody outside: the router,
-the printer, a database on this machine, the metadata service of a cloud. A playlist that names one of them makes
-songform ask it on the stranger's behalf. So only public unicast addresses are asked:
+songform runs inside its user's network, where some machines respond only to clients inside: the router, a printer, a
+database on this machine, the metadata service of a cloud. An untrusted playlist could name one of them, so that
+songform sends requests to it (server-side request forgery). Therefore only public unicast addresses are allowed:
 
-* IPv4: what the registry of IANA calls globally reachable, without multicast and broadcast;
-* IPv6: the same within 2000::/3, of which all public addresses are;
-* IPv6 addresses that carry an IPv4 address, which is looked at in their place: ``::ffff:127.0.0.1`` (mapped),
+* IPv4: addresses that IANA's registry calls globally reachable, except multicast and broadcast;
+* IPv6: the same within 2000::/3, which contains all public addresses;
+* IPv6 addresses that contain an IPv4 address are checked by that address: ``::ffff:127.0.0.1`` (mapped),
   ``64:ff9b::127.0.0.1`` (NAT64), ``2002:7f00:1::`` (6to4).
 
 References
@@ -29,20 +29,20 @@ _THIS_MACHINE = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"
 
 
 def why_not_public(address: str) -> str | None:
-    """Return where an address leads that strangers must not name, such as `this machine`; None for a public one.
+    """Return what an address refers to if it is not public, such as `this machine`; None for a public address.
 
     Parameters
     ----------
     address : str
-        As `socket.getaddrinfo` gives it.
+        IP address, as returned by `socket.getaddrinfo`.
     """
     ip = _carried(ip_address(address.partition("%")[0]))
     if ip.is_loopback or ip.is_unspecified:
         return "this machine"
     if ip.is_link_local:
-        return "the link of this machine"
+        return "the local network link"
     if ip.is_multicast:
-        return "many machines at once"
+        return "a multicast group"
     if isinstance(ip, IPv6Address) and ip in _PUBLIC and ip not in _DOCUMENTATION and ip.is_global:
         return None
     if isinstance(ip, IPv4Address) and ip.is_global and not ip.is_reserved:
@@ -51,9 +51,10 @@ def why_not_public(address: str) -> str | None:
 
 
 def literal_address(host: str) -> str | None:
-    """Return the address that a host's name spells by itself, without a look-up; None for any other name.
+    """Return the IP address that a host is written as, without a DNS query; None for any other host name.
 
-    All spellings count that the C library takes: ``127.1``, ``0x7f.0.0.1``, ``2130706433``, ``017700000001``.
+    All notations of the C library are supported: ``127.1``, ``0x7f.0.0.1``, ``2130706433``, ``017700000001``. Names of
+    this machine, such as ``localhost``, give ``127.0.0.1``.
     """
     name = host.strip("[]").rstrip(".").lower()
     if name in _THIS_MACHINE or name.endswith(".localhost"):
@@ -69,7 +70,7 @@ def literal_address(host: str) -> str | None:
 
 
 def _carried(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that an IPv6 address carries, or else the address itself."""
+    """Return the IPv4 address that an IPv6 address contains, or the address itself."""
     if isinstance(ip, IPv4Address):
         return ip
     if ip in _NAT64:

@@ -1,7 +1,7 @@
-"""The guard of all that yt-dlp fetches: where it may go, and how long it may take.
+"""Address check and deadline for all requests of yt-dlp.
 
-A refusal is a `TrackError`, and an error of yt-dlp's network at once: it comes out of yt-dlp as it went in, and none of
-yt-dlp's retries tries it again. `tasks.ingest.fetch.connections` asks the guard at every hop.
+A refused request raises an error that is both a `TrackError` and a `RequestError` of yt-dlp, so that yt-dlp neither
+wraps nor retries it. `tasks.ingest.fetch.connections` applies the check to every request and redirect.
 """
 
 from __future__ import annotations
@@ -22,41 +22,41 @@ from tasks.ingest.fetch.private_addresses import literal_address, why_not_public
 
 __all__ = ["Guard", "NotPublicError", "RefusedError"]
 
-MAX_ADDRESSES = 8  # of a host that are tried; each may take a whole time-out
+MAX_ADDRESSES = 8  # of a host; each attempt may last until the timeout
 
 
 class RefusedError(TrackError, RequestError):
-    """What was asked for is not fetched, and no retry of yt-dlp's changes that."""
+    """A request is refused, and yt-dlp must not retry it."""
 
 
 class NotPublicError(Exception):
-    """A host leads to this address, which strangers must not name."""
+    """A host has only addresses that are not public; the message is one of them."""
 
 
 @dataclass(frozen=True)
 class Guard:
-    """What one attempt may do.
+    """Address check and deadline of one attempt.
 
     Parameters
     ----------
     allow_private : bool
-        Whether it may ask machines that are not public.
+        Whether addresses that are not public are allowed.
     deadline : Deadline
-        When it ends.
+        Deadline of the attempt.
     """
 
     allow_private: bool
     deadline: Deadline
 
     def addresses(self, host: str, port: int) -> list[str]:
-        """Look a host up, and return its public addresses.
+        """Resolve a host, and return its public addresses.
 
         Raises
         ------
         NotPublicError
-            If there are none.
+            If the host has no public address.
         OSError
-            If there is no such host.
+            If the host cannot be resolved.
         """
         answers = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
         found = [str(answer[4][0]) for answer in answers]
@@ -66,7 +66,7 @@ class Guard:
         return list(dict.fromkeys(public))[:MAX_ADDRESSES]
 
     def check(self, url: str) -> None:
-        """Refuse a URL whose host spells a private address, behind a proxy, too; and any URL when it is late."""
+        """Refuse a URL whose host is written as a private address, and any URL after the deadline."""
         self._refuse_when_over(url)
         literal = None if self.allow_private else literal_address(parse_url(url).host or "")
         if literal is not None and why_not_public(literal):
@@ -74,7 +74,7 @@ class Guard:
 
     @contextmanager
     def watching(self, url: str) -> Iterator[None]:
-        """Turn into a refusal what is not public, and what fails or is not done when the time is over."""
+        """Raise `RefusedError` if an address is not public, or if the request fails or ends after the deadline."""
         try:
             yield
         except NotPublicError as found:
@@ -86,12 +86,12 @@ class Guard:
 
     def _refuse_when_over(self, url: str) -> None:
         if self.deadline.is_over:
-            raise RefusedError(f"{plain_text(url, 400)} is left: {self.deadline}", "permanent") from None
+            raise RefusedError(f"{plain_text(url, 400)} timed out: {self.deadline}", "permanent") from None
 
 
 def _refused(url: str, address: str) -> RefusedError:
     msg = (
-        f"{plain_text(url, 400)} leads to {why_not_public(address)} ({address}), which strangers' playlists "
-        "must not reach; if it is yours, set download.allow_private = true"
+        f"{plain_text(url, 400)} leads to {why_not_public(address)} ({address}), which is refused because an untrusted "
+        "playlist could use it to reach private machines; if you trust this address, set download.allow_private = true"
     )
     return RefusedError(msg, "permanent")

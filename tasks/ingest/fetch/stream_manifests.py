@@ -1,10 +1,10 @@
-"""Manifests: lists of a stream's pieces, and how long they may be.
+"""Limits on the number of segments in stream manifests.
 
-DASH and Smooth Streaming describe their pieces in short: "and the same again, two thousand million times". yt-dlp
-writes each of them out before the first is fetched, so a manifest of a few hundred bytes fills all memory; and a number
-that is to be a thousand million digits wide does it at once. HLS spells its pieces out, and can only be long.
+DASH and Smooth Streaming manifests can repeat a segment any number of times. yt-dlp expands them completely before it
+downloads the first segment, so a manifest of a few hundred bytes could fill all memory. A template for a number with a
+billion digits has the same effect. HLS playlists list every segment, so they can only be long.
 
-No song has so many: three hours in pieces of a second, in thirty qualities, are 324,000.
+No song exceeds the limit: three hours in segments of one second and in thirty qualities have 324,000 segments.
 
 References
 ----------
@@ -25,56 +25,56 @@ __all__ = ["refuse_long_dash", "refuse_long_hls", "refuse_long_smooth"]
 
 MAX_SEGMENTS = 500_000
 
-_WIDTH = re.compile(r"\w+(%0?\d{1,2}[dxX])?")  # what may stand between two dollars
+_WIDTH = re.compile(r"\w+(%0?\d{1,2}[dxX])?")  # allowed between two dollar signs of a template
 
 
 def refuse_long_hls(playlist: str) -> None:
-    """Refuse a playlist of too many lines with a piece or a playlist each.
+    """Refuse an HLS playlist with too many segments or variant playlists.
 
     Raises
     ------
     TrackError
-        Permanent.
+        If there are too many, with the class `permanent`.
     """
     _refuse(playlist.count("#EXTINF") + playlist.count("#EXT-X-STREAM-INF"))
 
 
 def refuse_long_dash(manifest: Element) -> None:
-    """Refuse a manifest (MPD) of too many pieces, in all qualities together, or with a template of endless width.
+    """Refuse a DASH manifest (MPD) with too many segments in all qualities together, or with an invalid template.
 
     Raises
     ------
     TrackError
-        Permanent.
+        If the manifest is refused, with the class `permanent`.
     """
     for template in manifest.iterfind(".//{*}SegmentTemplate"):
         _refuse_wide(template.get("media", ""), template.get("initialization", ""))
     if any(re.search(r"[$%]", each.get("id", "")) for each in manifest.iterfind(".//{*}Representation")):
-        raise _refusal("names its qualities by templates")
+        raise _refusal("has a quality whose ID contains template characters")
     _refuse(sum(_dash_pieces(manifest)))
 
 
 def refuse_long_smooth(manifest: Element) -> None:
-    """Refuse a manifest of Smooth Streaming of too many pieces, in all qualities together.
+    """Refuse a Smooth Streaming manifest with too many segments in all qualities together.
 
     Raises
     ------
     TrackError
-        Permanent.
+        If there are too many, with the class `permanent`.
     """
     pieces = sum(max(1.0, _number(each.get("r"))) for each in manifest.iterfind("StreamIndex/c"))
     _refuse(pieces * max(1, len(manifest.findall("StreamIndex/QualityLevel"))))
 
 
 class _Plan(NamedTuple):
-    """What is said of the pieces of a period, of a set of qualities or of a quality; each hands it down to the next."""
+    """Segment information of a period, an adaptation set or a representation; each inherits that of its parent."""
 
     listed: float = 0.0
     duration: float = 0.0
     timescale: float = 1.0
 
     def refined(self, element: Element) -> _Plan:
-        """Return the plan with what an element says itself."""
+        """Return the information with the values of an element in place of the inherited ones."""
         plan = self
         for said in (*element.iterfind("{*}SegmentTemplate"), *element.iterfind("{*}SegmentList")):
             listed = sum(1 + abs(_number(each.get("r"))) for each in said.iterfind("{*}SegmentTimeline/{*}S"))
@@ -86,12 +86,12 @@ class _Plan(NamedTuple):
         return plan
 
     def pieces(self, seconds: float) -> float:
-        """Return the number of pieces of so many seconds."""
+        """Return the number of segments for a duration in seconds."""
         return self.listed or (abs(seconds * self.timescale / self.duration) if self.duration else 0.0)
 
 
 def _dash_pieces(manifest: Element) -> Iterator[float]:
-    """Yield the number of pieces of each quality."""
+    """Yield the number of segments of each quality."""
     from yt_dlp.utils import parse_duration
 
     whole = parse_duration(manifest.get("mediaPresentationDuration")) or 0.0
@@ -104,7 +104,7 @@ def _dash_pieces(manifest: Element) -> Iterator[float]:
 
 
 def _number(text: str | None) -> float:
-    """Read a number as Python would; what is none is 0, and yt-dlp says so."""
+    """Parse a number; return 0 if it is not a number, which yt-dlp reports."""
     try:
         return float(text or 0)
     except ValueError:
@@ -114,12 +114,12 @@ def _number(text: str | None) -> float:
 def _refuse_wide(*templates: str) -> None:
     for template in templates:
         if not all(_WIDTH.fullmatch(part) for part in template.split("$")[1::2] if part):
-            raise _refusal("has a template that is none")
+            raise _refusal("has an invalid segment template")
 
 
 def _refuse(pieces: float) -> None:
     if not pieces <= MAX_SEGMENTS:  # false for NaN, too
-        raise _refusal(f"is said to have {pieces:.0f} pieces, more than any song")
+        raise _refusal(f"announces {pieces:.0f} segments, more than any song has")
 
 
 def _refusal(why: str) -> TrackError:

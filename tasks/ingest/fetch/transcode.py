@@ -1,10 +1,10 @@
-"""Transcoding: what of a fetched file is sound, and the MP3 that is made of it.
+"""Extraction of the audio from a downloaded file, and conversion to MP3.
 
-Sound that is merely moved from one container to another is moved packet by packet: not one sample changes. What ffmpeg
-may read, and for how long, is bounded as in `tasks.ingest.fetch.audio_length`.
+Audio that only moves to another container is copied packet by packet, without changing any sample. The files that
+ffmpeg may read and its run time are limited as in `tasks.ingest.fetch.audio_length`.
 
-yt-dlp's `FFmpegExtractAudio` is not used: these bounds cannot be set there; and with the codec `best` it moves the Opus
-of a WebM file into an Ogg file, which does not announce its length any more.
+`FFmpegExtractAudio` of yt-dlp is not used, because it does not support such limits. Besides, with the codec `best` it
+moves Opus from a WebM file to an Ogg file, which does not announce its length.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from tasks.ingest.fetch.audio_length import first_stream_command, no_audio_error
 
 __all__ = ["announced_seconds", "as_mp3", "audio_only"]
 
-# The containers that sound is moved into announce its length, and browsers play them; Matroska takes every codec.
+# Containers for extracted audio. They announce their length, and browsers play them; Matroska holds any other codec.
 _SUFFIXES = {"aac": ".m4a", "alac": ".m4a", "mp3": ".mp3", "opus": ".webm", "vorbis": ".webm"}
-# How a file is named that stays in its container, where that is not the container's own name.
+# Suffixes of files that keep their container, where the suffix differs from ffmpeg's name of the container.
 _NAMES = {"asf": ".wma", "matroska": ".mka", "mov": ".m4a"}
 _NAMES_BY_CODEC = {("matroska", "opus"): ".webm", ("matroska", "vorbis"): ".webm", ("ogg", "opus"): ".opus"}
 _INPUT = re.compile(r"^Input #0, (\S+), from", re.MULTILINE)
 _SOUND = re.compile(r"^  Stream #\S+: Audio: (\w+)", re.MULTILINE)
-_PICTURES = re.compile(r"^  Stream #\S+: Video: (?!.*\(attached pic\))", re.MULTILINE)  # a cover is no film
-_PIECES = re.compile(r"^Input #0, mpegts,|^    major_brand +: dash$", re.MULTILINE)  # as HLS and DASH send them
+_PICTURES = re.compile(r"^  Stream #\S+: Video: (?!.*\(attached pic\))", re.MULTILINE)  # a cover image is not a video
+_PIECES = re.compile(r"^Input #0, mpegts,|^    major_brand +: dash$", re.MULTILINE)  # segments of HLS and DASH
 
 
 class _Inside(NamedTuple):
-    """What ffmpeg sees in a file: its container, the codec of its first soundtrack, and all that it says of it."""
+    """Container of a file, codec of its first audio stream, and ffmpeg's complete description of the file."""
 
     container: str
     codec: str
@@ -43,18 +43,18 @@ class _Inside(NamedTuple):
 
     @property
     def suffix(self) -> str:
-        """How a file of this container and codec is named."""
+        """Suffix of a file with this container and codec."""
         by_container = _NAMES.get(self.container, f".{self.container}")
         return _NAMES_BY_CODEC.get((self.container, self.codec), by_container)
 
 
 def announced_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) -> float | None:
-    """Return how long a file says it is, in s; None if it says nothing, or is no audio.
+    """Return the length that a file announces, in seconds; None if it announces none or is not an audio file.
 
     Parameters
     ----------
     path : Path
-        The fetched file.
+        Path of the downloaded file.
     ffmpeg, timeout
         As for `tasks.ingest.fetch.audio_length.packet_seconds`.
     """
@@ -62,35 +62,35 @@ def announced_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) 
         inside = _inside(path, ffmpeg, timeout)
     except AudioError:
         return None
-    # ffmpeg does not tell what these announce from what it counted.
+    # For these containers, ffmpeg may print a measured length in place of the announced one.
     is_read_here = inside.container in ("flac", "mp3", "ogg", "wav")
     return announced_duration(path) if is_read_here else banner_duration(inside.banner)
 
 
 def audio_only(path: Path, *, ffmpeg: str, timeout: float | None = None) -> Path:
-    """Take the sound out of a film, and out of the pieces of a stream; leave the content of a file of sound as it is.
+    """Extract the audio from a video or from stream segments; leave the content of an audio file unchanged.
 
     Parameters
     ----------
     path : Path
-        The fetched file. It is removed if another is made.
+        Path of the downloaded file, which is removed if a new file is made.
     ffmpeg, timeout
         As for `tasks.ingest.fetch.audio_length.packet_seconds`.
 
     Returns
     -------
     Path
-        The file, named after what it is and not after what a site calls it; or a new one beside it with the first
-        soundtrack, packet by packet.
+        Path of the file, renamed according to its content; or of a new file next to it with the first audio stream,
+        copied packet by packet.
 
     Raises
     ------
     AudioError
-        Of the class `transient`, if there is no sound in the file, or ffmpeg cannot take it out.
+        Of the class `transient`, if the file contains no audio or ffmpeg cannot extract it.
     OSError
         If the disk is full.
     subprocess.TimeoutExpired
-        If it takes longer.
+        If ffmpeg exceeds the timeout.
     """
     inside = _inside(path, ffmpeg, timeout)
     if _PICTURES.search(inside.banner) is None and _PIECES.search(inside.banner) is None:
@@ -100,23 +100,23 @@ def audio_only(path: Path, *, ffmpeg: str, timeout: float | None = None) -> Path
 
 
 def as_mp3(path: Path, *, bitrate: int, seconds: float, ffmpeg: str, timeout: float | None = None) -> Path:
-    """Make an MP3 of a file; one that is MP3 already is not encoded again, whatever its bit rate and its name.
+    """Convert a file to MP3; an MP3 of any bit rate is not encoded again.
 
     Parameters
     ----------
     path : Path
-        The fetched file. It is removed if another is made.
+        Path of the downloaded file, which is removed if a new file is made.
     bitrate : int > 0
-        In kbit/s.
+        Bit rate, in kbit/s.
     seconds : float
-        Most that is encoded: the packets of a hostile file may hold more sound than their times say.
+        Maximum length of the output, in seconds: a malicious file may contain more audio than its timestamps indicate.
     ffmpeg, timeout
         As for `tasks.ingest.fetch.audio_length.packet_seconds`.
 
     Returns
     -------
     Path
-        The MP3, beside the file; of the first soundtrack if there are several.
+        Path of the MP3 in the same folder, with the first audio stream.
 
     Raises
     ------
@@ -139,13 +139,13 @@ def _inside(path: Path, ffmpeg: str, timeout: float | None) -> _Inside:
 
 
 def _made(path: Path, target: Path, codec: list[str], *, ffmpeg: str, timeout: float | None) -> Path:
-    """Make another file of the first soundtrack, and remove the one that it comes from."""
+    """Write the first audio stream to a new file, and remove the original."""
     run = _run(first_stream_command(path, [*codec, "-y", f"file:{target.absolute()}"], ffmpeg), timeout)
     if run.returncode:
         if "No space left" in run.stderr:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
         words = (run.stderr.strip().splitlines() or ["no message"])[-1]
-        raise AudioError(f"ffmpeg cannot take the sound out of it ({words}); {TRY_AGAIN}", "transient")
+        raise AudioError(f"ffmpeg cannot extract its audio ({words}); {TRY_AGAIN}", "transient")
     path.unlink()
     return target
 

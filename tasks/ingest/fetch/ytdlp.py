@@ -1,16 +1,16 @@
-"""yt-dlp as a library: it fetches through the guard only, prints nothing and starts no other program.
+"""yt-dlp as a library, with checked connections, without output and without external programs.
 
-yt-dlp is made to be a program. As a library it has other defaults: it never retries, it prints, it keeps a cache, it
-loads plugins from the working folder, it goes wherever a playlist sends it and it lets ffmpeg fetch what it cannot
-fetch itself. `youtube_dl` puts all that right, once, for listing and for fetching alike. Every call makes a new
-`YoutubeDL`: an object holds the state of its run and is not made to be shared between threads.
+As a library, yt-dlp has other defaults than as a program: it never retries, prints messages, keeps a cache, loads
+plugins from the working folder, connects to any address and lets ffmpeg download what it does not support itself.
+`youtube_dl` changes these defaults for listing and for downloading. Every call makes a new `YoutubeDL`, because an
+object holds the state of its run and cannot be shared between threads.
 
-Where yt-dlp's own downloader meets something that it does not know, it hands the stream's address to ffmpeg, or to
-rtmpdump. These know nothing of the guard, nor of the attempt's limits. So only the downloaders that fetch through
-yt-dlp's network are used, and a playlist of fragments (HLS) is read here first: what would be handed over is refused,
-and so is a live stream, of which yt-dlp would fetch the present half minute and call it done.
+If yt-dlp's own downloaders do not support a stream, yt-dlp passes the address to ffmpeg or rtmpdump, which bypass the
+address check and the limits. Therefore only yt-dlp's own downloaders are allowed, and HLS playlists are examined first:
+streams that need another program are refused. Live streams are refused, too, because yt-dlp would download only the
+current half minute and report success.
 
-yt-dlp takes two seconds to import, and this module imports it: import `youtube_dl` where it is called.
+Importing this module imports yt-dlp, which takes two seconds: import `youtube_dl` inside the function that calls it.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from tasks.settings import DownloadSettings
 
 __all__ = ["youtube_dl"]
 
-RETRIES = 3  # within one attempt, where the connection resumes; whole attempts are the flow's business
-NO_PROGRAM = str(Path(__file__).with_name("no ffmpeg for yt-dlp"))  # a path at which nothing is
+RETRIES = 3  # within one attempt, resuming the download; Prefect retries whole attempts
+NO_PROGRAM = str(Path(__file__).with_name("no ffmpeg for yt-dlp"))  # path of a file that does not exist
 OWN_DOWNLOADERS = (HttpFD, HlsFD, DashSegmentsFD, IsmFD)
 
 _WHOLE = re.compile(r"(?m)^#EXT-X-(ENDLIST|PLAYLIST-TYPE:VOD)\b")  # RFC 8216, 4.3.3.4 and 4.3.3.5
@@ -58,30 +58,30 @@ def youtube_dl(
     settings: DownloadSettings = DownloadSettings(),  # noqa: B008  frozen
     deadline: Deadline | None = None,
 ) -> YoutubeDL:
-    """Make a careful YoutubeDL for one run.
+    """Create a `YoutubeDL` with safe defaults for one run.
 
     Parameters
     ----------
     params : mapping
-        yt-dlp's parameters beside the careful ones, or instead of them.
+        Parameters of yt-dlp, which override the safe defaults.
     extractors : sequence of InfoExtractor classes
-        Asked before yt-dlp's own; tests play sites with them.
+        Extractors that take precedence over yt-dlp's own; tests simulate sites with them.
     settings : DownloadSettings
-        Whether private addresses and plugins are allowed, the cookies, the limits. As they are, they are strict.
+        Settings with the permissions, the cookies and the limits. The default is strict.
     deadline : Deadline, optional
-        When the run ends; `download.max_minutes` from now if left out.
+        Deadline of the run. Default: `download.max_minutes` from now.
 
     Returns
     -------
     YoutubeDL
-        A context manager: it closes its connections.
+        Context manager that closes its connections.
 
     Raises
     ------
     TrackError
-        Of the class `environment`, if the cookies cannot be read.
+        Of the class `environment`, if the cookies file cannot be used.
     """
-    # yt-dlp would run any `yt_dlp_plugins/` that lies in the working folder.
+    # By default, yt-dlp runs code from any folder `yt_dlp_plugins/` in the working folder.
     plugin_dirs.value = ["default"] if settings.allow_plugins else []
     cookies = {"cookiefile": load_cookies(settings.cookies)} if settings.cookies else {}
     end = Deadline(settings.max_minutes) if deadline is None else deadline
@@ -96,19 +96,19 @@ def youtube_dl(
 
 
 def backoff(n: int) -> float:
-    """Return the pause in s before another try within one attempt, after `n` tries that failed before this one."""
+    """Return the delay before retry number `n + 1` within one attempt, in seconds."""
     return min(30.0, 2.0**n)
 
 
 class _GuardedYoutubeDL(YoutubeDL):
-    """A YoutubeDL that reaches the network through the guard only.
+    """`YoutubeDL` whose requests all pass the address check.
 
     Parameters
     ----------
     params : dict
-        yt-dlp's parameters.
+        Parameters of yt-dlp.
     guard : Guard
-        The attempt's.
+        Address check and deadline of the attempt.
     """
 
     def __init__(self, params: dict[str, Any], *, guard: Guard) -> None:
@@ -116,35 +116,35 @@ class _GuardedYoutubeDL(YoutubeDL):
         super().__init__({**params, "ffmpeg_location": NO_PROGRAM}, auto_init=False)
 
     def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:  # noqa: ARG002
-        """Build yt-dlp's director of requests, with the one handler that is guarded."""
+        """Build the request director of yt-dlp with `GuardedRH` as its only handler."""
         return super().build_request_director([functools.partial(GuardedRH, guard=self._guard)], preferences)
 
     def get_info_extractor(self, ie_key: str) -> Any:
-        """Return an extractor by its key; feeds are read by one that bears more than yt-dlp's own."""
+        """Return an extractor by its key; the generic extractor is replaced by one that tolerates broken feeds."""
         if ie_key == GenericIE.ie_key() and ie_key not in self._ies_instances:
             self.add_info_extractor(GenericIE())
         return super().get_info_extractor(ie_key)
 
     def add_default_extra_info(self, *args: Any) -> None:
-        """Add what an entry's address tells; one that is no address tells nothing, and its list is none the worse."""
+        """Add information from the address of an entry; ignore invalid addresses, so that the list does not fail."""
         with suppress(ValueError):
             super().add_default_extra_info(*args)
 
     def _forceprint(self, key: str, info_dict: dict[str, Any]) -> None:
-        """Print nothing: for that, yt-dlp would prepare every entry of a list, which is most of the time it takes."""
+        """Print nothing; preparing the output of every entry would take most of the time of a listing."""
 
     def process_info(self, info_dict: dict[str, Any]) -> Any:
-        """Fetch an item, whatever extension a site gives it; yt-dlp stumbles over those that it does not know."""
+        """Download an item with a fixed extension, because yt-dlp rejects extensions that it does not know."""
         info_dict["ext"] = "mka"
         return super().process_info(info_dict)
 
     def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:
-        """Fetch a file, if yt-dlp can do so by itself.
+        """Download a file with yt-dlp's own downloaders.
 
         Raises
         ------
         TrackError
-            If it would start another program, or the stream is live. A mere test of a format fails then.
+            If yt-dlp would start another program, or the stream is live. With `test`, a failure is returned instead.
         """
         try:
             fetchable = self._fetchable(info, {} if test else self.params)
@@ -159,14 +159,14 @@ class _GuardedYoutubeDL(YoutubeDL):
             info = self._whole_playlist(info)
         if get_suitable_downloader(dict(info), params) not in OWN_DOWNLOADERS:
             msg = (
-                f"it is sent in a way ({determine_protocol(info)}) for which yt-dlp would start another program, "
-                "which no limit holds; find another copy of it"
+                f"its protocol ({determine_protocol(info)}) is not supported: yt-dlp would start another program, "
+                "which ignores songform's limits; find another copy of it"
             )
             raise TrackError(msg, "permanent")
         return info
 
     def _whole_playlist(self, info: dict[str, Any]) -> dict[str, Any]:
-        """Read a playlist of fragments; return the information with what was read, which is not asked for again."""
+        """Read and check an HLS playlist; return the information with its content, which is then not read again."""
         playlist, url = info.get("hls_media_playlist_data"), info["url"]
         if not playlist:
             headers = info.get("http_headers") or self._calc_headers(info)
@@ -181,7 +181,7 @@ class _GuardedYoutubeDL(YoutubeDL):
 
 
 class _SilentLogger:
-    """A logger that says nothing: what matters arrives as an exception."""
+    """Logger without output; failures are reported as exceptions."""
 
     def debug(self, message: str) -> None: ...
 
@@ -199,9 +199,9 @@ def _careful_params() -> dict[str, Any]:
         "color": "no_color",
         "logger": _SilentLogger(),
         "cachedir": False,
-        "noplaylist": True,  # an address of a track within a list means the track
-        "geo_bypass": False,  # no pretending to be elsewhere
-        "fixup": "never",  # `tasks.ingest.fetch.transcode` mends containers
+        "noplaylist": True,  # the address of a track within a list means the track
+        "geo_bypass": False,  # do not pretend to be in another country
+        "fixup": "never",  # `tasks.ingest.fetch.transcode` fixes containers
         "retries": RETRIES,
         "fragment_retries": RETRIES,
         "extractor_retries": RETRIES,

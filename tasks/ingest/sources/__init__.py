@@ -1,1 +1,1 @@
-"""Sourcing: which tracks a SOURCE holds - an address, a file, a folder, a list - before anything is fetched."""
+"""Listing of the tracks in a SOURCE: an address, a file, a folder or a list."""

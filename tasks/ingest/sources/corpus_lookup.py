@@ -1,6 +1,7 @@
-"""Tracks of the corpus that a person means: by a key, by what was ingested, by a file or a folder.
+"""Lookup of tracks in the corpus by key, by address, by file or by folder.
 
-Nothing is asked of the network: a playlist's address names no track, but each of its tracks has an address.
+The lookup does not use the network. Therefore the address of a playlist matches no track, but the address of each of
+its tracks does.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ _KEY = re.compile(r"[a-z0-9_]+-[A-Za-z0-9_-]+")
 
 
 def find_tracks(corpus: Corpus, source: str) -> list[tuple[TrackRecord, Path | None]]:
-    """Return the records of the tracks that a SOURCE means, each with its file where the SOURCE is one.
+    """Return the records of the tracks that a SOURCE refers to, each with its audio file if it is a local file.
 
     Parameters
     ----------
     corpus : Corpus
-        Whose tracks.
+        Corpus that is searched.
     source : str
-        A track's key or address, an audio file, or a folder: of that, the tracks that are in the corpus.
+        Key or address of a track, path of an audio file, or path of a folder, for those of its files that are in the
+        corpus.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def find_tracks(corpus: Corpus, source: str) -> list[tuple[TrackRecord, Path | N
     if not tracks:
         shown = plain_text(path, 400)
         what = f"no song of {shown} is" if path.is_dir() else f"{shown} is not"
-        raise SourceError(f"{what} in the corpus; bring it in with songform ingest")
+        raise SourceError(f"{what} in the corpus; add it with songform ingest")
     hashes.save()
     return tracks
 
@@ -59,7 +61,7 @@ def _path(source: str) -> Path:
     except SourceError as error:
         if not _KEY.fullmatch(source):
             raise
-        msg = f"{source} is neither a file nor the key of a track in the corpus; songform --json status tells the keys"
+        msg = f"{source} is neither a file nor the key of a track in the corpus; songform --json status lists the keys"
         raise SourceError(msg) from error
 
 
@@ -68,7 +70,7 @@ def _by_address(corpus: Corpus, address: str) -> list[tuple[TrackRecord, Path | 
         if record.source.rstrip("/") == address.rstrip("/"):
             return [(record, None)]
     msg = (
-        f"{plain_text(address, 400)} is the address of no track in the corpus; songform --json status tells the "
-        "address and the key of each"
+        f"no track in the corpus has the address {plain_text(address, 400)}; songform --json status lists the "
+        "address and the key of each track"
     )
     raise SourceError(msg)

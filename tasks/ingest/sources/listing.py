@@ -1,4 +1,4 @@
-"""The tracks that were found in a SOURCE, and what is to be said of those that were not."""
+"""Tracks that were listed from a SOURCE, with problems and notes."""
 
 from __future__ import annotations
 
@@ -11,29 +11,28 @@ from tasks.store.tracks import Track
 
 __all__ = ["DuplicateFiles", "Listing", "problems_message", "unique_tracks"]
 
-_MAX_NAMED = 5  # duplicates that are named in a note
-_MAX_LINES = 20  # reasons that are told one by one: a list may have ten thousand lines, all of them wrong
-USUAL_HIDDEN_SHARE = 0.1  # sites count private and withdrawn tracks, but do not list them: up to this share is no alarm
+_MAX_NAMED = 5  # duplicates that a note names
+_MAX_LINES = 20  # reasons that a message lists: a list may have ten thousand invalid lines
+USUAL_HIDDEN_SHARE = 0.1  # sites count private and removed tracks but do not list them; up to this share is only a note
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The tracks of a source, cheaply listed: nothing of them is fetched.
+    """Tracks of a source, listed without downloading them.
 
     Parameters
     ----------
     title : str
-        The playlist's, feed's or track's title; the name of a folder or list.
+        Title of the playlist, feed or track; name of the folder or list.
     tracks : tuple of Track
-        In the source's order, each key once.
+        Tracks in the order of the source, without duplicate keys.
     announced : int, optional
-        The number of tracks that the site speaks of. When it is larger than what was listed, the list was cut
-        (`check_announced` says so): a track that is absent from a listing is never to be taken for a deleted one.
+        Number of tracks that the site reports. If it is larger than the number of listed tracks, the listing is
+        incomplete (`check_announced` adds a note or a problem), so a track that is not listed may still exist.
     problems : tuple of str
-        A sentence for each part that could not be listed (a line of a list, a file of a folder, a list within a
-        list) while others could.
+        One sentence per part that could not be listed: a line of a list, a file of a folder, a list within a list.
     notes : tuple of str
-        A sentence for what is worth telling, but usual.
+        One sentence per observation that is not a problem.
     """
 
     title: str
@@ -43,52 +42,55 @@ class Listing:
     notes: tuple[str, ...] = ()
 
     def require_tracks(self, source: str) -> Listing:
-        """Return the listing itself.
+        """Return the listing if it has tracks.
 
         Raises
         ------
         SourceError
-            If it is empty: with the problems, or saying that there is nothing.
+            If it has none; the message contains the problems, if any.
         """
         if self.tracks:
             return self
         if self.problems:
-            raise SourceError(problems_message(f"nothing of {source} can be listed", self.problems))
-        msg = f"{source} holds no tracks; check that it is what you meant, and that it is not empty"
+            raise SourceError(problems_message(f"no track of {source} can be listed", self.problems))
+        msg = f"{source} contains no tracks; check that it is the right source and that it is not empty"
         raise SourceError(msg)
 
     def check_announced(self, source: str, listed: int, limit: int | None = None) -> Listing:
-        """Return the listing with a word on what the site announced and did not list.
+        """Return the listing, with a note or a problem if the site reports more tracks than it lists.
 
         Parameters
         ----------
         source : str
-            Named in the sentence.
+            Name of the source, for the message.
         listed : int
-            Entries that were listed, twins and lists within the list included.
+            Number of listed entries, including duplicates and lists within the list.
         limit : int, optional
-            Most entries that were asked for.
+            Maximum number of entries that were requested.
         """
         wanted = min(self.announced or 0, limit or self.announced or 0)
         if listed >= wanted:
             return self
-        said = f"{source}: the site speaks of {self.announced} tracks, but"
+        said = f"{source}: the site reports {self.announced} tracks, but"
         if wanted - listed <= USUAL_HIDDEN_SHARE * wanted:
-            note = f"{said} {listed} were listed; the others are probably hidden, which is usual"
+            note = f"{said} {listed} were listed; the others are probably private or removed, which is common"
             return replace(self, notes=(*self.notes, note))
-        problem = f"{said} only {listed} were listed; nothing is removed, the rest comes with a later ingest"
+        problem = (
+            f"{said} only {listed} were listed; tracks ingested earlier are kept, "
+            "and ingesting again later may add the others"
+        )
         return replace(self, problems=(*self.problems, problem))
 
 
 def problems_message(what: str, problems: Iterable[str]) -> str:
-    """Return the message of a failure that has several reasons, each on a line of its own; a single one is the message.
+    """Return the message of a failure with one or more reasons: the only reason, or one line per reason.
 
     Parameters
     ----------
     what : str
         What failed, as the beginning of a sentence.
     problems : iterable of str
-        Why: at least one sentence.
+        Reasons, at least one sentence.
     """
     reasons = list(dict.fromkeys(problems))
     if len(reasons) == 1:
@@ -100,12 +102,14 @@ def problems_message(what: str, problems: Iterable[str]) -> str:
 
 
 class DuplicateFiles:
-    """Notices files with the same content: they are one track, because a file's key is the hash of its content.
+    """Detector of files with the same content.
+
+    Such files are one track, because the key of a file is the hash of its content.
 
     Attributes
     ----------
     duplicates : list of (str, str)
-        The path of each duplicate, and that of the file with the same content which came first.
+        Path of each duplicate, and path of the first file with the same content.
     """
 
     def __init__(self) -> None:
@@ -113,7 +117,7 @@ class DuplicateFiles:
         self._first: dict[str, str] = {}
 
     def observe(self, tracks: Iterable[Track]) -> Iterator[Track]:
-        """Yield all tracks as they come, and remember the duplicates among them."""
+        """Yield all tracks in their order, and record duplicates."""
         for track in tracks:
             if track.path is not None:
                 first = self._first.setdefault(track.key, track.path)
@@ -122,17 +126,17 @@ class DuplicateFiles:
             yield track
 
     def notes(self) -> tuple[str, ...]:
-        """Return one sentence on all of them, or none."""
+        """Return one sentence about all duplicates, or nothing if there are none."""
         if not self.duplicates:
             return ()
         named = (map(plain_text, pair, (400, 400)) for pair in self.duplicates[:_MAX_NAMED])
-        pairs = [" holds the same as ".join(pair) for pair in named]
+        pairs = [" is a copy of ".join(pair) for pair in named]
         more = f"; and {len(self.duplicates) - _MAX_NAMED} more such files" if len(self.duplicates) > _MAX_NAMED else ""
-        return (f"the same content is one track, taken once: {'; '.join(pairs)}{more}",)
+        return (f"files with the same content are ingested once, as one track: {'; '.join(pairs)}{more}",)
 
 
 def unique_tracks(tracks: Iterable[Track], limit: int | None = None) -> tuple[Track, ...]:
-    """Return each track once, where it came first, and no more than `limit`; no more are asked for than needed."""
+    """Return the first `limit` tracks without duplicates; `tracks` is consumed only as far as needed."""
     found: dict[str, Track] = {}
     for track in tracks:
         found.setdefault(track.key, track)

@@ -1,13 +1,13 @@
-"""Audio files on this machine: one, or all of a folder and of the folders below it.
+"""Listing of local audio files: a single file, or all files of a folder and its subfolders.
 
-A local file's key is the SHA-256 of its content: it may be renamed and moved, and a copy of it is the same track.
-Hidden files and folders are left alone, links to folders are not followed, and in a folder only files that are
-named like audio are taken.
+The key of a local file is the SHA-256 of its content, so a file may be renamed and moved, and a copy of it is the same
+track. In a folder, only files with the suffix of an audio format are listed. Hidden files and folders are ignored, and
+links to folders are not followed.
 
-`FileHashes` remembers what was hashed before, in `data/local-files.json`: a file with the same path, size and time of
-last change (in ns) is not read again. git's index does the same with the same care [1]_: a file that was changed a
-moment ago may change again within one tick of the file system's clock, so its hash is not remembered yet. The index
-only saves time; if it is damaged or cannot be written, files are read again.
+`FileHashes` caches hashes in `data/local-files.json`: a file with the same path, size and modification time (in ns) is
+not read again. As in git's index [1]_, the hash of a file that was modified a moment ago is not cached, because the
+file may change again without a new modification time. If the cache is damaged or cannot be written, files are read
+again.
 
 References
 ----------
@@ -37,22 +37,22 @@ from tasks.store.tracks import Track, file_key
 
 __all__ = ["FileHashes", "local_listing", "local_path"]
 
-SETTLED_NS = 2_000_000_000  # the longest tick of a file system's clock: FAT's
+SETTLED_NS = 2_000_000_000  # coarsest resolution of modification times, that of FAT
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-Entry = tuple[int, int, str]  # size in bytes, time of the last change in ns, SHA-256
+Entry = tuple[int, int, str]  # size in bytes, modification time in ns, SHA-256
 
 
 class FileHashes:
-    """The SHA-256 of local files, remembered from one run to the next.
+    """SHA-256 hashes of local files, cached between runs.
 
     Parameters
     ----------
     corpus : Corpus
-        In which they are remembered.
+        Corpus that stores the cache.
     now : callable
-        The clock, in ns since 1970; tests have their own.
+        Function that returns the time in ns since 1970; tests replace it.
     """
 
     def __init__(self, corpus: Corpus, *, now: Callable[[], int] = time.time_ns) -> None:
@@ -66,7 +66,7 @@ class FileHashes:
         Parameters
         ----------
         path : Path
-            Absolute.
+            Absolute path of the file.
 
         Raises
         ------
@@ -87,14 +87,14 @@ class FileHashes:
         return sha256
 
     def save(self) -> None:
-        """Remember what was hashed, beside what other processes have remembered meanwhile.
+        """Write the new hashes to the cache, and keep those that other processes have written.
 
-        Files that are gone are forgotten; but not those of a whole folder that is gone, for a disk may come back.
+        Hashes of deleted files are removed, unless the whole folder is missing: a disk may be disconnected.
         """
         if not self._news:
             return
         entries = {name: entry for name, entry in {**_entries(self._path), **self._news}.items() if not _is_gone(name)}
-        with suppress(OSError):  # whatever keeps it from being written will be said by what has to be
+        with suppress(OSError):  # the cache is optional; an error that matters is reported when the records are written
             write_json(self._path, entries)
             self._news = {}
 
@@ -104,7 +104,7 @@ def _stamp(status: os.stat_result) -> tuple[int, int]:
 
 
 def _entries(path: Path) -> dict[str, Entry]:
-    """Read an index, without whatever in it makes no sense."""
+    """Read the cache, and ignore invalid entries."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -125,29 +125,29 @@ def _is_gone(name: str) -> bool:
     path = Path(name)
     try:
         return not path.exists() and path.parent.exists()
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # not a valid file name
         return True
 
 
 def local_path(source: str, folder: Path | None = None) -> Path:
-    """Return the absolute path of a file or folder that is there.
+    """Return the absolute path of an existing file or folder.
 
     Parameters
     ----------
     source : str
-        As a person wrote it; `~` is the home folder.
+        Path; `~` is expanded.
     folder : Path, optional
-        What a relative path is relative to; default: the working folder.
+        Folder to which a relative path refers. Default: the working folder.
 
     Raises
     ------
     SourceError
-        If there is nothing, or nothing that this user may see.
+        If the path does not exist or cannot be accessed.
     """
     try:
         path = Path(os.path.abspath((folder or Path()) / Path(source).expanduser()))  # noqa: PTH100  resolve() would follow links
     except RuntimeError as error:
-        raise SourceError(f"{plain_text(source)} names the home of a user whom this machine does not know") from error
+        raise SourceError(f"{plain_text(source)} contains an unknown user name after ~; check its spelling") from error
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -158,21 +158,21 @@ def local_path(source: str, folder: Path | None = None) -> Path:
 
 
 def local_listing(path: Path, limit: int | None = None, hashes: FileHashes | None = None) -> Listing:
-    """List an audio file, or the audio files of a folder, sorted by their paths.
+    """List an audio file, or the audio files of a folder, sorted by path.
 
     Parameters
     ----------
     path : Path
-        Absolute, as `local_path` returns it.
+        Absolute path, as returned by `local_path`.
     limit : int, optional
-        Most tracks to list: of further files not even the content is read.
+        Maximum number of tracks to list; further files are not read.
     hashes : FileHashes, optional
-        The hashes of files that were read before; those of others are added to it. Default: every file is read.
+        Cache of hashes, to which new ones are added. Default: every file is read.
 
     Raises
     ------
     SourceError
-        If the file is not named like audio or cannot be read, or if the folder holds no track.
+        If the file does not have the suffix of an audio format or cannot be read, or if the folder contains no track.
     """
     problems: list[str] = []
     if path.is_dir():
@@ -184,8 +184,8 @@ def local_listing(path: Path, limit: int | None = None, hashes: FileHashes | Non
     if not stat.S_ISREG(path.stat().st_mode) or path.suffix.lower() not in AUDIO_SUFFIXES:
         suffixes = ", ".join(sorted(suffix[1:] for suffix in AUDIO_SUFFIXES))
         raise SourceError(
-            f"{_shown(path)} is neither a folder, a list (txt, list, m3u, m3u8) nor a file with a suffix of audio "
-            f"({suffixes}); rename it if it is audio, or convert it"
+            f"{_shown(path)} is neither a folder, a list (txt, list, m3u, m3u8) nor a file with an audio suffix "
+            f"({suffixes}); rename it if it is an audio file, or convert it"
         )
     track = _track(path, hashes)
     return Listing(track.title, (track,))
@@ -206,9 +206,9 @@ def _audio_files(folder: Path, problems: list[str]) -> list[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in names if not name.startswith(".")]
     audio = sorted(path for path in found if path.suffix.lower() in AUDIO_SUFFIXES)
-    # What is neither a file nor missing is a pipe or a device: opening it would wait for ever.
+    # A path that exists but is not a file is a pipe or a device: opening it could block forever.
     special = {path for path in audio if _is_special(path)}
-    problems += [f"{_shown(path)} is no file but a pipe or device; remove it" for path in audio if path in special]
+    problems += [f"{_shown(path)} is a pipe or a device, not a file; remove it" for path in audio if path in special]
     return [path for path in audio if path not in special]
 
 
@@ -238,7 +238,7 @@ def _unreadable(path: Path, error: Exception) -> str:
 
 
 def _hint(source: str, path: Path) -> str:
-    """Guess what was meant: a name nearby, or an address that lacks its beginning."""
+    """Return a suggestion for a path that does not exist: a file with a similar name, or an address without scheme."""
     try:
         siblings = [sibling.name for sibling in path.parent.iterdir()]
     except OSError:

@@ -1,18 +1,18 @@
-"""What an address holds: a track, a playlist, a podcast's feed.
+"""Listing of the tracks at an address: a track, a playlist or a podcast feed.
 
-Listing is flat: the pages of the playlist are read, and nothing of its tracks. Five thousand entries are some fifty
-requests, and a limit reads no page beyond it. One request is made for the address of a single track.
+Only the pages of a playlist are read, not those of its tracks. Five thousand entries take about fifty requests, and
+pages beyond the limit are not read. The address of a single track takes one request.
 
-An entry is kept on its track, so that the download needs no second listing; but without what expires within hours
-(formats and their signed addresses), without headers and cookies, and without what may be as long as a book. There are
-three kinds:
+The entry that yt-dlp lists is stored with the track, so that the download does not list the source again. Values that
+expire within hours (formats and their signed addresses), headers, cookies and long texts are not stored. There are
+three kinds of entries:
 
 ============  ==================================================  ====================================
-kind          what yt-dlp listed                                  what is kept in its place
+kind          listed by yt-dlp                                    stored
 ============  ==================================================  ====================================
-a reference   the address of a track, perhaps with a title        the entry as it is
-a file        a media file on a page without ids of its own       a reference to the file
-a part        an item of a page, with an id, but no address       the page, and the item's number
+a reference   the address of a track, perhaps with a title        the entry, unchanged
+a file        a media file on a page without IDs                  a reference to the file
+a part        an item of a page, with an ID but without address   the page, and the number of the item
 ============  ==================================================  ====================================
 """
 
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 __all__ = ["web_listing"]
 
 _LISTS = frozenset({"playlist", "multi_video"})
-# These make ids from file names or from positions on a page: no two sites, nor two days, need agree on them.
+# These extractors derive IDs from file names or from positions on a page, so their IDs are neither unique nor stable.
 _WITHOUT_IDS = frozenset({"generic", "html5mediaembed"})
-# yt-dlp knows of most extractors whether they return lists; of this one, which reads a channel's tabs, it says "any".
+# yt-dlp declares for most extractors whether they return lists, but not for this one, which reads a channel's tabs.
 _LIST_EXTRACTORS = frozenset({"youtubetab"})
 _EXPIRES = frozenset(
     {
@@ -49,38 +49,38 @@ _EXPIRES = frozenset(
         *("subtitles", "automatic_captions", "thumbnails", "thumbnail", "comments", "entries", "epoch", "_version"),
     }
 )
-# Of any length, and of no use to a download: with the notes to a show, a feed's records are ten times as large.
+# Long values that a download does not need; show notes would make the records of a feed ten times larger.
 _LONG = frozenset({"description", "chapters", "tags", "categories", "heatmap"})
 
 
 def web_listing(url: str, *, limit: int | None = None, settings: DownloadSettings) -> Listing:
-    """List what an http(s) address holds.
+    """List the tracks at an http(s) address.
 
     Parameters
     ----------
     url : str
-        Of a track, a playlist, an album, a channel, a podcast's feed, or a page with audio on it.
+        Address of a track, playlist, album, channel or podcast feed, or of a page with audio.
     limit : int > 0, optional
-        Most entries to list.
+        Maximum number of entries to list.
     settings : DownloadSettings
-        The patience with silent connections, the limits, and what may be asked.
+        Settings with timeouts, limits and permissions.
 
     Raises
     ------
     SourceError
-        If nothing can be listed; its class says whether another attempt is worth it, its cause is a `TrackError`.
+        If nothing can be listed, with the class of the failure and a `TrackError` as its cause.
     """
     from tasks.ingest.fetch.ytdlp import youtube_dl  # which imports yt-dlp
 
     params = {
         "extract_flat": "in_playlist",
         "playlistend": limit,
-        "ignore_no_formats_error": True,  # a private or coming track is listed all the same; its download says why
+        "ignore_no_formats_error": True,  # private and upcoming tracks are listed; their download reports the reason
         "socket_timeout": settings.timeout_seconds,
     }
     try:
         careful = youtube_dl(params, settings=settings)
-    except TrackError as error:  # a cookies.txt that cannot be used
+    except TrackError as error:  # the cookies file cannot be used
         raise SourceError(str(error), error.failure) from error
     with careful as ydl:
         info = _extracted(ydl, url)
@@ -97,19 +97,19 @@ def web_listing(url: str, *, limit: int | None = None, settings: DownloadSetting
 def _extracted(ydl: YoutubeDL, url: str, extractor: str | None = None) -> dict[str, Any]:
     try:
         info = dict(ydl.extract_info(url, download=False, ie_key=extractor) or {})
-    except Exception as error:  # noqa: BLE001  extractors are strangers' code: a defect of one is this source's alone
+    except Exception as error:  # noqa: BLE001  a defect of an extractor must not affect other sources
         failure = listing_error(error, url)
     else:
         if info:
             return info
-        failure = TrackError(f"{plain_text(url, 400)} holds no tracks; check the address in a browser", "permanent")
+        failure = TrackError(f"{plain_text(url, 400)} contains no tracks; check the address in a browser", "permanent")
     raise SourceError(str(failure), failure.failure) from failure
 
 
 def _entries(
     ydl: YoutubeDL, page: dict[str, Any], problems: list[str], *, nested: bool = False
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Yield each entry with the list it stands in; lists within the list are opened, one level down."""
+    """Yield each entry with the list that contains it; lists within the list are opened, down to one level."""
     for entry in page.get("entries") or ():
         if not entry:
             continue
@@ -134,7 +134,7 @@ def _names_a_list(ydl: YoutubeDL, entry: Mapping[str, Any]) -> bool:
 
 
 def _track(entry: Mapping[str, Any], page: Mapping[str, Any] | None) -> Track:
-    """Make a track of an entry of a list, or of an address's own information if there is no list."""
+    """Return the track for an entry of a list, or for the information on a single track (`page` is None)."""
     from yt_dlp.utils import unsmuggle_url
 
     kept = _kept(entry) if page is None else _kept_in_list(entry, page)
@@ -154,7 +154,7 @@ def _track(entry: Mapping[str, Any], page: Mapping[str, Any] | None) -> Track:
 
 
 def _kept(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is kept of a single track: where it is known to be a site's own, the site's address of it."""
+    """Return the entry to store for a single track; if a site's extractor found it, with the site's address."""
     kept = {**_durable(info), "_type": "url"}
     if str(info.get("extractor_key")).lower() in _WITHOUT_IDS:
         return kept
@@ -166,11 +166,11 @@ def _kept_in_list(entry: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str
 
     kept = _durable(entry)
     if entry.get("_type", "video") != "video":
-        kept.pop("playlist_index", None)  # the mark of a part
+        kept.pop("playlist_index", None)  # it would mark the entry as a part
         return kept
     address = entry.get("webpage_url") or page.get("webpage_url") or ""
     if str(entry.get("extractor_key")).lower() in _WITHOUT_IDS:
-        # The manifest of a stream is the same tomorrow, the address of a piece is not. XSPF calls the list a manifest.
+        # The address of a manifest lasts longer than that of a segment. For XSPF, the manifest is the list itself.
         manifest = entry.get("manifest_url")
         media = (manifest if manifest != address else None) or entry.get("url") or address
         named = {name: kept[name] for name in ("title", "duration") if kept.get(name)}
@@ -181,20 +181,20 @@ def _kept_in_list(entry: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str
 
 
 def _durable(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entry as plain JSON, without what expires and what is secret."""
+    """Return the entry as plain JSON, without values that expire or are secret."""
     from yt_dlp import YoutubeDL
 
     plain = YoutubeDL.sanitize_info(dict(entry), remove_private_keys=True)
     wanted = {name: value for name, value in plain.items() if name not in _EXPIRES | _LONG}
     if isinstance(wanted.get("url"), str):
         wanted["url"] = _trimmed(wanted["url"])
-    # A stranger's number may be NaN and his text half a character: neither can be written to a file.
+    # Numbers from the web may be NaN, and text may contain lone surrogates; neither can be written to a file.
     text = json.dumps(wanted, ensure_ascii=False).encode("utf-8", "replace")
     return dict(json.loads(text, parse_constant=lambda _: None))
 
 
 def _trimmed(url: str) -> str:
-    """Return an address without the blanks around it, which some feeds have and no server knows."""
+    """Return an address without the surrounding whitespace that some feeds contain."""
     from yt_dlp.utils import smuggle_url, unsmuggle_url
 
     address, smuggled = unsmuggle_url(url, {})
@@ -204,7 +204,7 @@ def _trimmed(url: str) -> str:
 def _stem(address: str) -> str:
     try:
         path = urlsplit(address).path
-    except ValueError:  # no address at all; its download says so
+    except ValueError:  # an invalid address, which the download reports
         path = ""
     return plain_text(PurePosixPath(unquote(path)).stem) or plain_text(address)
 

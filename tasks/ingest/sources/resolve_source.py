@@ -1,11 +1,11 @@
-"""The tracks of a SOURCE, listed before anything of them is fetched.
+"""Listing of the tracks of any SOURCE.
 
 A SOURCE is one of
 
-- an http(s) address of a track, a playlist, a podcast's feed (`tasks.ingest.sources.playlists`);
-- an audio file, or a folder (`tasks.ingest.sources.local_files`);
-- a list: a text file (.txt, .list, .m3u, .m3u8) with one SOURCE a line. Blank lines and lines that begin with # do not
-  count, and relative paths are relative to the list. A list may name other lists; each is read once.
+- an http(s) address of a track, a playlist or a podcast feed (`tasks.ingest.sources.playlists`);
+- an audio file or a folder (`tasks.ingest.sources.local_files`);
+- a list: a text file (.txt, .list, .m3u, .m3u8) with one SOURCE per line. Blank lines and lines that begin with # are
+  ignored, and relative paths are relative to the list. A list may contain other lists; each list is read once.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ def list_tracks(
     Parameters
     ----------
     source : str
-        What the user gave: an address, a path.
+        Address or path, as given by the user.
     limit : int > 0, optional
-        Most tracks to list.
+        Maximum number of tracks to list.
     settings : DownloadSettings
-        How patient to be with sites.
+        Settings with timeouts, limits and permissions.
     hashes : FileHashes, optional
-        Those of local files that were read before; default: every file is read.
+        Cache of the hashes of local files. Default: every file is read.
 
     Returns
     -------
     Listing
-        At least one track. Lines, files and lists that could not be listed beside it are its `problems`.
+        Listing with at least one track. Its `problems` describe lines, files and lists that could not be listed.
 
     Raises
     ------
     SourceError
-        If there is nothing to find.
+        If no track can be listed.
     ParameterError
-        If the limit is no positive number.
+        If the limit is not positive.
     """
     if limit is not None and limit < 1:
         raise ParameterError(f"limit must be a positive number of tracks, not {limit}; leave it out to list all")
@@ -65,7 +65,7 @@ def list_tracks(
 
 @dataclass(frozen=True)
 class _Lister:
-    """Lists a source and all that it names, and reads no list twice."""
+    """Lister of a source and of the sources in its lists; it reads each list once."""
 
     limit: int | None
     settings: DownloadSettings
@@ -75,13 +75,13 @@ class _Lister:
     def listing(self, source: str, folder: Path | None = None) -> Listing:
         source = source.strip()
         if not source:
-            raise SourceError("the source is empty; give an address, an audio file, a folder or a list")
+            raise SourceError("the source is an empty string; give an address, an audio file, a folder or a list")
         scheme = _SCHEME.match(source)
         if scheme and scheme[1].lower() in ("http", "https"):
             return web_listing(source, limit=self.limit, settings=self.settings)
         if scheme:
             raise SourceError(
-                f"{plain_text(source, 400)} begins with {scheme[1]}://, which songform does not read; "
+                f"{plain_text(source, 400)} begins with {scheme[1]}://, which songform does not support; "
                 "give an http or https address, or a path"
             )
         path = local_path(source, folder)
@@ -90,7 +90,7 @@ class _Lister:
         return local_listing(path, self.limit, self.hashes)
 
     def _list_file(self, path: Path) -> Listing:
-        """List what a list's lines name; a line that fails is a problem of its own and leaves the others alone."""
+        """List the sources in the lines of a list; a line that fails is a problem and does not affect the others."""
         problems: list[str] = []
         notes: list[str] = []
         duplicates = DuplicateFiles()
@@ -121,7 +121,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = content.decode("latin-1")  # as players wrote .m3u before .m3u8 was invented
+        text = content.decode("latin-1")  # the usual encoding of .m3u files before .m3u8 existed
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
             yield number, line.strip()

@@ -65,11 +65,11 @@ SOURCES = {
     "an unknown host": ("http://nowhere.invalid/feed", ["http://nowhere.invalid/feed", "its host is not found"]),
     "an address without anything": ("{pages}/gone.rss", ["{pages}/gone.rss", "404 Not Found", "check the address"]),
     "an unsupported page": ("{pages}/page.html", ["{pages}/page.html", "no audio on this page", "give the address of"]),
-    "an empty playlist": ("{pages}/empty.rss", ["{pages}/empty.rss", "holds no tracks", "check"]),
+    "an empty playlist": ("{pages}/empty.rss", ["{pages}/empty.rss", "no tracks", "check"]),
     "a path that is not there": ("{home}/nowhere", ["{home}/nowhere", "does not exist", "check its spelling"]),
-    "a folder without audio": ("{home}", ["{home}", "holds no tracks", "check"]),
-    "an empty list": ("{home}/list.txt", ["{home}/list.txt", "holds no tracks", "check"]),
-    "a file that is no audio": ("{home}/notes.pdf", ["{home}/notes.pdf", "rename it if it is audio, or convert it"]),
+    "a folder without audio": ("{home}", ["{home}", "no tracks", "check"]),
+    "an empty list": ("{home}/list.txt", ["{home}/list.txt", "no tracks", "check"]),
+    "a file that is no audio": ("{home}/notes.pdf", ["{home}/notes.pdf", "audio suffix", "rename it", "convert it"]),
 }
 
 
@@ -146,7 +146,7 @@ def test_training_on_an_empty_corpus_reports_how_to_add_tracks(songform, documen
     result = songform("--home", home, "--json", "train")
     assert result.exit_code == NOTHING_DONE
     sentence = said(result)
-    assert f"the corpus in {home / 'data'} holds no track with these settings" in sentence
+    assert f"the corpus in {home / 'data'} has no features with these settings" in sentence
     assert "songform ingest" in sentence
     assert document(result) == {"error": sentence}
     assert not (home / "mlruns" / "mlflow.db").exists()
@@ -162,13 +162,13 @@ def test_run_in_which_every_track_fails_reports_each_failure(songform, document,
     assert result.exit_code == NOTHING_DONE
     assert "none of these tracks could be ingested" in said(result)
     assert "nothing was trained" in said(result)
-    for text in ("noise.mp3 holds no audio", "rubbish.mp3 holds no audio", "2 tracks: 2 failed"):
+    for text in ("noise.mp3 contains no audio", "rubbish.mp3 contains no audio", "2 tracks: 2 failed"):
         assert text in " ".join(result.stdout.split())
     result = songform("--home", home, "--json", "run", tmp_path / "noise.mp3", tmp_path / "rubbish.mp3")
     assert result.exit_code == NOTHING_DONE
     told = document(result)
     assert told["error"] == said(result)
-    assert ["holds no audio" in track["error"]["message"] for track in told["tracks"]] == [True, True]
+    assert ["contains no audio" in track["error"]["message"] for track in told["tracks"]] == [True, True]
     assert not (home / "mlruns" / "mlflow.db").exists()
 
 
@@ -186,8 +186,8 @@ def test_training_on_a_song_shorter_than_a_window_reports_both_lengths(songform,
     result = songform("--home", home, "--json", "train", "--set", "sequences.seconds=60")
     assert result.exit_code == NOTHING_DONE
     sentence = said(result)
-    assert "the longest song has 2" in sentence
-    assert "but a window 60 s" in sentence
+    assert "the longest song is 2" in sentence
+    assert "window needs 60 s" in sentence
     assert "lower sequences.seconds" in sentence
     assert document(result) == {"error": sentence}
     assert not (home / "mlruns" / "mlflow.db").exists()
@@ -198,7 +198,7 @@ def test_missing_model_before_any_training_is_reported_in_one_sentence(songform,
     result = songform("--home", home, "analyze", audio_files[0], "--model", "models:/songform/7")
     assert result.exit_code == NOTHING_DONE
     sentence = said(result)
-    assert sentence.startswith(f"there is no model models:/songform/7: no training was done in {home} yet;")
+    assert sentence.startswith(f"there is no model models:/songform/7: no model was trained in {home} ")
     assert "songform train" in sentence
     assert not (home / "data" / "reports").exists()
 

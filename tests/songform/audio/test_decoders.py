@@ -1,4 +1,4 @@
-"""A file that is hashed while it is read: the right hash, whatever the reader does."""
+"""Tests of HashingFile: the hash is right for any order of reads and seeks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def path(tmp_path_factory):
 
 @settings(max_examples=60, deadline=None)
 @given(moves)
-def test_the_hash_does_not_depend_on_how_the_file_is_read(path, moves):
+def test_hash_does_not_depend_on_the_order_of_reads_and_seeks(path, moves):
     with HashingFile(path) as file, path.open("rb") as plain:
         for whence, offset, n_bytes in moves:
             where = -offset if whence == io.SEEK_END else offset
@@ -41,7 +41,7 @@ def test_the_hash_does_not_depend_on_how_the_file_is_read(path, moves):
         assert file.sha256() == SHA256
 
 
-def test_asking_for_the_hash_in_the_middle_does_not_move_the_reader(path):
+def test_computing_the_hash_while_reading_does_not_change_the_position(path):
     with HashingFile(path) as file:
         first = file.read(70_000)
         assert file.sha256() == SHA256
@@ -49,14 +49,16 @@ def test_asking_for_the_hash_in_the_middle_does_not_move_the_reader(path):
         assert file.sha256() == SHA256
 
 
-def test_what_was_read_is_not_read_again(path, monkeypatch):
+def test_bytes_that_were_read_are_not_read_again_for_the_hash(path, monkeypatch):
     with HashingFile(path) as file:
         while file.read(1000):
             pass
         read = []
         monkeypatch.setattr(type(file.raw), "seek", lambda raw, where: read.append(where))
         file.sha256()
-    assert read == [len(CONTENT)] * 2  # to where the hash ends, and back to where the reader is: the end
+    assert (
+        read == [len(CONTENT)] * 2
+    )  # seeks to the end of the hashed part and back to the reader's position, both at the end
 
 
 def test_an_empty_file_has_a_hash(tmp_path):
@@ -65,8 +67,8 @@ def test_an_empty_file_has_a_hash(tmp_path):
         assert file.sha256() == hashlib.sha256().hexdigest()
 
 
-def test_an_error_of_the_disk_is_kept_for_those_whose_reader_cannot_raise():
-    """Libsndfile calls the file from C, where nothing can be raised. Linux has a file that cannot be read at 0."""
+def test_read_error_is_stored_and_raised_when_the_hash_is_computed():
+    """Exceptions cannot pass through libsndfile. On Linux /proc/self/mem cannot be read at offset 0."""
     with HashingFile(Path("/proc/self/mem")) as file:
         assert file.read(10) == b""
         assert file.error is not None

@@ -25,7 +25,7 @@ SECONDS = 10
 
 @pytest.fixture(scope="module")
 def stereo():
-    """Two channels whose mean is a tone of 440 Hz: the noise is opposite in the two."""
+    """Return two channels with opposite noise, whose mean is a tone of 440 Hz."""
     t = np.arange(SECONDS * SR) / SR
     noise = 0.02 * np.random.default_rng(0).standard_normal(len(t))
     tone = 0.3 * np.sin(2 * np.pi * 440 * t)
@@ -63,8 +63,8 @@ FORMATS = ["a.wav", "a.flac", "a.ogg", "a.opus", "a.mp3", "a.m4a", "a.webm", "la
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_gives_the_mean_of_its_channels_in_time(folder, stereo, name):
-    """No gain (ffmpeg's own mixing adds 3 dB), no delay, the same length."""
+def test_every_format_gives_the_mean_of_its_channels_without_delay(folder, stereo, name):
+    """Level, time and length are unchanged. Mixing by ffmpeg would add 3 dB."""
     y = whole(folder / name)
     assert y.dtype == np.float32
     assert abs(len(y) - len(stereo)) <= SR // 50
@@ -80,7 +80,7 @@ def phasor(y):
 @pytest.mark.parametrize(
     ("name", "decoder"), [("a.mp3", "libsndfile 1."), ("a.m4a", "ffmpeg n"), ("streamed.flac", "ffmpeg n")]
 )
-def test_a_stream_says_what_it_is(folder, name, decoder):
+def test_stream_reports_its_format_decoder_and_duration(folder, name, decoder):
     with open_audio(folder / name, ffmpeg=FFMPEG) as audio:
         assert (audio.sr, audio.channels, audio.n_samples) == (SR, 2, 0)
         assert audio.decoder.startswith(decoder)
@@ -89,7 +89,7 @@ def test_a_stream_says_what_it_is(folder, name, decoder):
         assert sum(map(len, audio)) == audio.n_samples
 
 
-def test_more_than_two_channels_are_averaged_alike(tmp_path, rng):
+def test_more_than_two_channels_are_averaged(tmp_path, rng):
     y = 0.1 * rng.standard_normal((4000, 6)).astype(np.float32)
     soundfile.write(tmp_path / "six.wav", y, SR, subtype="FLOAT")
     np.testing.assert_allclose(whole(tmp_path / "six.wav"), y.mean(axis=1), atol=1e-7)
@@ -97,7 +97,7 @@ def test_more_than_two_channels_are_averaged_alike(tmp_path, rng):
 
 @pytest.mark.parametrize("orig_sr", [44100, 48000, 8000, 22050])
 @pytest.mark.parametrize("block", [1000, 65_536])
-def test_resampling_in_blocks_is_resampling_the_whole(rng, orig_sr, block):
+def test_resampling_in_blocks_equals_resampling_the_whole_signal(rng, orig_sr, block):
     y = rng.standard_normal(60_001).astype(np.float32)
     blocks = np.split(y, range(block, len(y), block))
     found = np.concatenate(list(resampled(blocks, orig_sr=orig_sr, target_sr=22050)))
@@ -108,8 +108,8 @@ def test_resampling_in_blocks_is_resampling_the_whole(rng, orig_sr, block):
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.opus", "a.mp3", "a.webm"])
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(block=st.integers(1000, 500_000))
-def test_decoding_and_resampling_in_blocks_of_any_size_is_that_of_the_whole(folder, monkeypatch, name, block):
-    """To the last bit: the joints do not show."""
+def test_samples_do_not_depend_on_the_size_of_the_blocks(folder, monkeypatch, name, block):
+    """Decoding and resampling in blocks gives the same bits as decoding and resampling the whole file at once."""
     with monkeypatch.context() as patch:
         patch.setattr(songform.audio.decoders, "BLOCK_LENGTH", 10 * SECONDS * SR)
         expected = soxr.resample(whole(folder / name), SR, 22050, quality="HQ")
@@ -119,14 +119,14 @@ def test_decoding_and_resampling_in_blocks_of_any_size_is_that_of_the_whole(fold
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_hash_of_the_file_is_known_when_its_sound_is(folder, name):
+def test_hash_of_the_file_is_available_after_its_audio_was_read(folder, name):
     with open_audio(folder / name, ffmpeg=FFMPEG) as audio:
         assert sum(map(len, audio))
         assert audio.sha256 == hashlib.sha256((folder / name).read_bytes()).hexdigest()
 
 
-def test_a_picture_before_the_music_is_hashed_and_does_not_sound(folder, tmp_path):
-    """An ID3 tag of 3 MB, as shops write them."""
+def test_picture_before_the_audio_is_hashed_and_not_decoded(folder, tmp_path):
+    """Music shops write ID3 tags of several megabytes."""
     size = 3_000_000
     tag = b"ID3\x04\x00\x00" + bytes(size >> 7 * k & 0x7F for k in (3, 2, 1, 0)) + bytes(size)
     (tmp_path / "tagged.mp3").write_bytes(tag + (folder / "a.mp3").read_bytes())
@@ -135,8 +135,8 @@ def test_a_picture_before_the_music_is_hashed_and_does_not_sound(folder, tmp_pat
         assert audio.sha256 == hashlib.sha256((tmp_path / "tagged.mp3").read_bytes()).hexdigest()
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa.load looks for decoders of old
-def test_a_file_is_read_as_librosa_loads_it(folder):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa.load looks for outdated decoders
+def test_samples_equal_those_of_librosa_load(folder):
     import librosa
 
     expected, _ = librosa.load(folder / "a.ogg", sr=22050)
@@ -146,14 +146,14 @@ def test_a_file_is_read_as_librosa_loads_it(folder):
     np.testing.assert_allclose(found[:n], expected[:n], atol=1e-6)
 
 
-def test_a_sampling_rate_of_nothing_is_refused():
-    with pytest.raises(ParameterError, match="target_sr must be"):
+def test_target_sampling_rate_of_zero_is_an_error():
+    with pytest.raises(ParameterError, match=r"target_sr must be.*not 0"):
         list(resampled([], orig_sr=SR, target_sr=0))
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".webm"])
-def test_memory_does_not_grow_with_the_song(tmp_path, suffix):
-    """Two minutes are 46 MB of samples; the stream holds a few blocks of 0.5 MB, with either decoder."""
+def test_memory_does_not_grow_with_the_length_of_the_song(tmp_path, suffix):
+    """Two minutes are 46 MB of samples. With both decoders the stream holds a few blocks of 0.5 MB."""
     path = tmp_path / "long.wav"
     soundfile.write(path, np.zeros((120 * SR, 2), np.int16), SR)
     if suffix != ".wav":
@@ -167,30 +167,30 @@ def test_memory_does_not_grow_with_the_song(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.m4a", "a.webm"])
-def test_a_file_cut_in_the_middle_is_caught(folder, name):
+def test_file_cut_in_the_middle_is_detected(folder, name):
     with pytest.raises(AudioError, match=f"cut-{name}.*cut short.*fetch it again") as caught:
         whole(cut(folder / name))
     assert caught.value.failure == "transient"
 
 
 @pytest.mark.parametrize("name", ["a.ogg", "a.opus"])
-def test_a_cut_ogg_is_caught_where_its_source_announced_a_length(folder, name):
+def test_cut_ogg_is_detected_if_its_source_announced_a_duration(folder, name):
     shorter = cut(folder / name)
     assert len(whole(shorter)) < 0.6 * SECONDS * SR
     with pytest.raises(AudioError, match=r"cut short.*its source announced 10.0 s"):
         whole(shorter, announced=SECONDS)
 
 
-def test_a_file_shorter_by_a_second_is_whole(folder):
+def test_file_that_is_less_than_two_seconds_shorter_than_announced_is_accepted(folder):
     assert len(whole(folder / "a.ogg", announced=SECONDS + 1.9)) > 0
 
 
-def test_an_m4a_whose_index_was_cut_off_is_no_audio(folder):
-    with pytest.raises(AudioError, match=r"cut-late.m4a holds no audio that ffmpeg can read.*Invalid data"):
+def test_m4a_without_its_index_is_not_an_audio_file(folder):
+    with pytest.raises(AudioError, match=r"cut-late.m4a .*no audio.*Invalid data.*incomplete file"):
         whole(cut(folder / "late.m4a"))
 
 
-def test_a_file_that_ffmpeg_must_read_needs_ffmpeg(folder):
+def test_m4a_file_cannot_be_read_without_ffmpeg(folder):
     with (
         pytest.raises(AudioError, match=r"a.m4a.*needs ffmpeg.*imageio-ffmpeg") as caught,
         open_audio(folder / "a.m4a"),
@@ -200,56 +200,56 @@ def test_a_file_that_ffmpeg_must_read_needs_ffmpeg(folder):
 
 
 @pytest.mark.parametrize("name", ["page.mp3", "page.raw", "-i page.m4a", "http:page.webm"])
-def test_a_web_page_is_no_audio(tmp_path, name):
-    """Whatever its name: none is taken for an option, an address, or headerless samples."""
+def test_web_page_is_not_an_audio_file(tmp_path, name):
+    """The name of the file is not interpreted as an option, an address or a format of headerless samples."""
     (tmp_path / name).write_bytes(b"<html>Are you a robot?</html>" * 50)
-    with pytest.raises(AudioError, match="holds no audio that ffmpeg can read"):
+    with pytest.raises(AudioError, match=r"no audio that ffmpeg can read.*web page"):
         whole(tmp_path / name)
 
 
-def test_an_empty_file_says_so(tmp_path):
+def test_empty_file_is_an_error(tmp_path):
     (tmp_path / "nothing.mp3").touch()
-    with pytest.raises(AudioError, match=r"nothing.mp3 is empty \(0 bytes\)"):
+    with pytest.raises(AudioError, match=r"nothing.mp3 is empty.*0 bytes.*fetch it again"):
         whole(tmp_path / "nothing.mp3")
 
 
-def test_a_file_that_is_not_there_says_so(tmp_path):
-    with pytest.raises(AudioError, match=r"no audio file .*missing.mp3"):
+def test_missing_file_is_an_error(tmp_path):
+    with pytest.raises(AudioError, match=r"no audio file .*missing.mp3.*check"):
         whole(tmp_path / "missing.mp3")
 
 
 @pytest.mark.parametrize("name", ["zero.wav", "zero.ogg"])
-def test_a_file_without_a_sample_says_so(tmp_path, name):
+def test_file_without_samples_is_an_error(tmp_path, name):
     soundfile.write(tmp_path / name, np.zeros((0, 2)), SR)
-    with pytest.raises(AudioError, match=f"{name} holds no sample of sound"):
+    with pytest.raises(AudioError, match=f"{name} contains no audio samples.*empty"):
         whole(tmp_path / name)
 
 
 @pytest.mark.parametrize(
     ("value", "shown"), [(np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf"), (-3e7, r"-30000000\.0")]
 )
-def test_a_sample_that_is_no_sound_is_reported_with_its_time(tmp_path, value, shown):
+def test_invalid_sample_is_reported_with_its_time(tmp_path, value, shown):
     y = np.zeros((4 * SR, 2), np.float32)
     y[3 * SR, 1] = value
     soundfile.write(tmp_path / "damaged.wav", y, SR, subtype="FLOAT")
-    with pytest.raises(AudioError, match=rf"damaged.wav holds a sample that is no sound \({shown}\) at 3.000 s"):
+    with pytest.raises(AudioError, match=rf"damaged.wav .*invalid.*\({shown}\) at 3\.000 s.*damaged"):
         whole(tmp_path / "damaged.wav")
 
 
-def test_a_sample_that_is_no_sound_is_found_late_in_the_song(tmp_path):
-    """In a block after many others, and by the other decoder."""
+def test_invalid_sample_is_found_late_in_the_song(tmp_path):
+    """The sample is in a block after many others. Both decoders find it."""
     y = np.zeros(12 * SR, np.float32)
     y[11 * SR] = np.nan
     soundfile.write(tmp_path / "late.wav", y, SR, subtype="FLOAT")
     command = [FFMPEG, "-nostdin", "-v", "error", "-i", tmp_path / "late.wav", "-c", "copy", tmp_path / "late.mka"]
     subprocess.run(command, check=True)
     for name in ("late.wav", "late.mka"):
-        with pytest.raises(AudioError, match=rf"{name} holds a sample that is no sound \(nan\) at 11.000 s"):
+        with pytest.raises(AudioError, match=rf"{name} .*invalid.*\(nan\) at 11\.000 s"):
             whole(tmp_path / name)
 
 
 def with_data_size(path, folder, size):
-    """Copy a WAV file and let its header announce another size."""
+    """Copy a WAV file and store another size in its header."""
     content = bytearray(path.read_bytes())
     at = content.index(b"data") + 4
     content[4:8] = content[at : at + 4] = size.to_bytes(4, "little")
@@ -258,39 +258,39 @@ def with_data_size(path, folder, size):
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
-def test_a_wav_that_was_streamed_is_whole(folder, tmp_path, size):
+def test_streamed_wav_is_accepted_as_complete(folder, tmp_path, size):
     np.testing.assert_array_equal(whole(with_data_size(folder / "a.wav", tmp_path, size)), whole(folder / "a.wav"))
 
 
 @pytest.mark.parametrize("size", [0xFFFFFFFE, 3_000_000_000, 20_000_000])
-def test_a_wav_that_announces_more_than_it_holds_is_cut_short(folder, tmp_path, size):
-    with pytest.raises(AudioError, match=r"header.wav is cut short: it holds 10.0 s of sound"):
+def test_wav_that_announces_more_than_it_contains_is_cut_short(folder, tmp_path, size):
+    with pytest.raises(AudioError, match=r"header.wav is cut short.*10\.0 s.*its header announced.*fetch it again"):
         whole(with_data_size(folder / "a.wav", tmp_path, size))
 
 
-def test_a_wav_that_announces_less_than_it_holds_is_refused(folder, tmp_path):
-    """As one of more than 4 GB does: its size is a small number again."""
-    with pytest.raises(AudioError, match=r"header.wav announces 1.0 s, but 9.0 s more follow"):
+def test_wav_that_announces_less_than_it_contains_is_an_error(folder, tmp_path):
+    """A WAV file of more than 4 GB does so, because its 32-bit size wraps around."""
+    with pytest.raises(AudioError, match=r"header.wav announces 1\.0 s.*9\.0 s more.*4 GB.*RF64"):
         whole(with_data_size(folder / "a.wav", tmp_path, len((folder / "a.wav").read_bytes()) // 10))
 
 
-def test_what_follows_the_sound_of_a_wav_may_be_a_chunk(folder, tmp_path):
+def test_another_chunk_may_follow_the_audio_of_a_wav(folder, tmp_path):
     path = tmp_path / "chunk.wav"
     path.write_bytes((folder / "a.wav").read_bytes() + b"PAD " + (3_000_000).to_bytes(4, "little") + bytes(3_000_000))
     np.testing.assert_array_equal(whole(path), whole(folder / "a.wav"))
 
 
-def test_a_flac_that_announces_less_than_it_holds_is_refused(folder, tmp_path):
+def test_flac_that_announces_less_than_it_contains_is_an_error(folder, tmp_path):
     content = bytearray((folder / "a.flac").read_bytes())
     packed = int.from_bytes(content[18:26], "big")
     content[18:26] = (packed >> 36 << 36 | SR).to_bytes(8, "big")
     (tmp_path / "short.flac").write_bytes(content)
-    with pytest.raises(AudioError, match=r"its header ends it there, but \d+ bytes follow"):
+    with pytest.raises(AudioError, match=r"header .*ends.*\d+ bytes follow"):
         whole(tmp_path / "short.flac")
 
 
 @pytest.mark.parametrize("suffix", ["ogg", "wav"])
-def test_an_error_of_the_disk_is_no_end_of_the_song(folder, monkeypatch, suffix):
+def test_read_error_is_not_treated_as_the_end_of_the_file(folder, monkeypatch, suffix):
     read = _HashedBytes.readinto
 
     def refuse(file, buffer):
@@ -305,8 +305,8 @@ def test_an_error_of_the_disk_is_no_end_of_the_song(folder, monkeypatch, suffix)
 
 
 @pytest.mark.parametrize("n_bytes", [2_000_000, BLOCK_LENGTH * 4 * 2 * 3 + 46])
-def test_a_decoder_that_gives_up_says_where(folder, tmp_path, n_bytes):
-    """An ffmpeg that dies half-way, here for want of the end of its own output, once in the middle of a sample."""
+def test_error_of_a_failing_decoder_contains_the_time(folder, tmp_path, n_bytes):
+    """Here `head` ends the output of ffmpeg early, in one case in the middle of a sample."""
     stub = tmp_path / "ffmpeg"
     dying = f'{FFMPEG} "$@" | head -c {n_bytes}; echo "out of luck" >&2; exit 9'
     stub.write_text(f'#!/bin/sh\ncase "$*" in *pipe:1) {dying};; *) exec {FFMPEG} "$@";; esac\n')
@@ -317,7 +317,7 @@ def test_a_decoder_that_gives_up_says_where(folder, tmp_path, n_bytes):
         list(audio_blocks(folder / "a.webm", ffmpeg=str(stub)))
 
 
-def test_whoever_stops_reading_early_leaves_no_process_behind(folder, monkeypatch):
+def test_no_process_is_left_after_reading_stops_early(folder, monkeypatch):
     started = []
 
     class Recorded(subprocess.Popen):
@@ -332,9 +332,9 @@ def test_whoever_stops_reading_early_leaves_no_process_behind(folder, monkeypatc
     assert all(process.returncode is not None for process in started)
 
 
-def test_ffmpeg_opens_no_other_file_that_a_list_in_disguise_names(folder, tmp_path):
+def test_ffmpeg_does_not_open_files_named_by_a_disguised_list(folder, tmp_path):
     soundfile.write(tmp_path / "secret.wav", np.ones(SR, np.float32), SR)
     disguised = tmp_path / "song.m4a"
     disguised.write_text("ffconcat version 1.0\nfile 'secret.wav'\n")
-    with pytest.raises(AudioError, match=r"song.m4a holds no audio that ffmpeg can read"):
+    with pytest.raises(AudioError, match=r"song.m4a .*no audio that ffmpeg can read"):
         whole(disguised)

@@ -1,4 +1,4 @@
-"""A song in one pass: the same values however it arrives, in groups of rows that can be written as they come."""
+"""Tests of one-pass extraction: values do not depend on the chunks, and rows come in groups."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def as_frame(groups):
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 90_000), st.lists(st.integers(0, 90_000), max_size=6), st.integers(1, 100))
-def test_groups_of_any_size_from_chunks_of_any_size_are_the_table_of_the_whole(n_samples, cuts, n_rows):
+def test_groups_and_chunks_of_any_size_give_the_same_table(n_samples, cuts, n_rows):
     y = noise(n_samples)
     chunks = np.split(y, sorted(min(cut, n_samples) for cut in cuts))
     found = as_frame(list(feature_groups(SongExtractor(SR), chunks, n_rows=n_rows)))
     pd.testing.assert_frame_equal(found, frame_features(y, SR), check_exact=True)
 
 
-def test_a_group_is_given_as_soon_as_it_is_full():
-    """So memory holds a group, however long the song: here it never ends."""
+def test_group_is_yielded_as_soon_as_it_is_full():
+    """Memory does not depend on the length of the song: this one is endless."""
 
     def endless():
         while True:
@@ -44,14 +44,14 @@ def test_a_group_is_given_as_soon_as_it_is_full():
     assert min(len(next(groups)) for _ in range(5)) >= 100
 
 
-def test_groups_are_of_the_schema_and_follow_each_other():
+def test_groups_have_the_feature_schema_and_consecutive_times():
     groups = list(feature_groups(SongExtractor(SR, n_mfcc=5), [noise(30_000)] * 3, n_rows=60))
     assert len(groups) > 1
     assert {group.schema for group in groups} == {feature_schema(feature_columns(5))}
     assert np.concatenate([group["time_s"] for group in groups]) == pytest.approx(np.arange(176) * 512 / SR)
 
 
-def test_the_overview_is_that_of_describe_audio():
+def test_song_extractor_and_describe_audio_give_the_same_tables():
     extractor = SongExtractor(SR)
     rows = [extractor.push(noise(50_000)), extractor.flush()]
     features, overview, n_samples = describe_audio([noise(50_000)], sr=SR)
@@ -60,6 +60,6 @@ def test_the_overview_is_that_of_describe_audio():
     np.testing.assert_array_equal(np.concatenate(rows), features)
 
 
-def test_a_song_without_a_sample_is_refused():
+def test_song_without_samples_is_an_error():
     with pytest.raises(ParameterError, match="at least one sample"):
         SongExtractor(SR).flush()

@@ -10,13 +10,13 @@ SHAPES = [(22050, 2048), (44100, 4096), (16000, 512), (8000, 1024)]
 
 
 @pytest.mark.parametrize("frame_length", [4, 512, 2048])
-def test_the_window_is_scipys_periodic_hann_window(frame_length):
+def test_window_equals_the_periodic_hann_window_of_scipy(frame_length):
     expected = scipy.signal.get_window("hann", frame_length, fftbins=True)
     np.testing.assert_allclose(hann_window(frame_length), expected, atol=1e-15)
 
 
 @pytest.mark.parametrize(("sr", "n_fft"), SHAPES)
-def test_the_bins_lie_where_librosa_puts_them(sr, n_fft):
+def test_frequencies_of_bins_equal_those_of_librosa(sr, n_fft):
     import librosa
 
     np.testing.assert_allclose(fft_frequencies(sr, n_fft), librosa.fft_frequencies(sr=sr, n_fft=n_fft), rtol=1e-12)
@@ -25,7 +25,7 @@ def test_the_bins_lie_where_librosa_puts_them(sr, n_fft):
 @pytest.mark.parametrize(("sr", "n_fft"), SHAPES)
 @pytest.mark.parametrize("n_mels", [40, 64, 128])
 @pytest.mark.filterwarnings("ignore:Empty filters detected")
-def test_the_mel_filters_are_librosas(sr, n_fft, n_mels):
+def test_mel_filters_equal_those_of_librosa(sr, n_fft, n_mels):
     import librosa
 
     expected = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels, dtype=np.float64)
@@ -33,14 +33,14 @@ def test_the_mel_filters_are_librosas(sr, n_fft, n_mels):
 
 
 @pytest.mark.parametrize(("sr", "n_fft"), SHAPES)
-def test_the_chroma_filters_are_librosas(sr, n_fft):
+def test_chroma_filters_equal_those_of_librosa(sr, n_fft):
     import librosa
 
     expected = librosa.filters.chroma(sr=sr, n_fft=n_fft, tuning=0, dtype=np.float64)
     np.testing.assert_allclose(chroma_filters(sr, n_fft), expected, rtol=1e-9, atol=1e-14)
 
 
-def test_the_dct_basis_is_orthonormal_and_starts_with_the_mean():
+def test_dct_basis_is_orthonormal_and_its_first_row_is_constant():
     basis = dct_basis(128, 128)
     np.testing.assert_allclose(basis @ basis.T, np.eye(128), atol=1e-12)
     np.testing.assert_allclose(basis[0], 1 / np.sqrt(128))
@@ -49,15 +49,15 @@ def test_the_dct_basis_is_orthonormal_and_starts_with_the_mean():
 @pytest.mark.parametrize(
     "filters", [mel_filters(22050, 2048, 128), mel_filters(22050, 256, 128), chroma_filters(22050, 2048)]
 )
-def test_a_filterbank_is_the_product_with_all_its_filters(filters, rng):
-    """The second bank has empty filters: with so few bins some mel bands hold none."""
+def test_filterbank_equals_the_full_matrix_product(filters, rng):
+    """The second bank has empty filters, because some mel bands contain no bin."""
     power = rng.random((5, filters.shape[1]))
     np.testing.assert_allclose(Filterbank(filters, dtype=np.float64)(power), power @ filters.T, rtol=1e-12)
 
 
 @pytest.mark.parametrize("n", [0, 1, 127, 128, 129, 300])
-def test_a_filterbank_takes_any_number_of_rows(n, rng):
-    """Products are cut into pieces of so many rows that BLAS computes each in one thread."""
+def test_filterbank_accepts_any_number_of_rows(n, rng):
+    """Products are divided by rows, so that BLAS computes each part in one thread."""
     filters = mel_filters(22050, 2048, 128)
     power = rng.random((n, filters.shape[1]))
     for group in (1, 8, 128):

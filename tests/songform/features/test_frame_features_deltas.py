@@ -16,7 +16,7 @@ def streamed(rows, cuts, columns):
 
 @settings(deadline=None)  # the first example imports librosa
 @given(st.integers(1, 60), st.lists(st.integers(0, 60), max_size=8))
-def test_rows_in_any_portions_get_librosas_deltas(n, cuts):
+def test_derivatives_equal_those_of_librosa_for_any_division_of_the_rows(n, cuts):
     import librosa
 
     rows = np.random.default_rng(n).standard_normal((n, 3))
@@ -26,18 +26,18 @@ def test_rows_in_any_portions_get_librosas_deltas(n, cuts):
     np.testing.assert_allclose(found[:, 3:], librosa.feature.delta(rows[:, [0, 2]], axis=0, mode=mode), atol=1e-12)
 
 
-def test_a_straight_line_has_its_slope_everywhere():
+def test_derivative_of_a_straight_line_is_its_slope_everywhere():
     line = np.arange(20.0)[:, None] * 0.25 + 3
     np.testing.assert_allclose(streamed(line, [7], [0])[:, 1], 0.25)
 
 
-def test_a_row_is_finished_when_four_more_have_come():
+def test_row_is_complete_after_four_more_rows():
     stream = DeltaStream([0])
     finished = [len(stream.push(np.zeros((1, 1)))) for _ in range(12)]
     assert finished == [0] * 8 + [5, 1, 1, 1]
     assert len(stream.finish()) == 4
 
 
-def test_an_end_without_rows_is_an_error():
+def test_finish_without_rows_is_an_error():
     with pytest.raises(ValueError, match="no rows"):
         DeltaStream([0]).finish()

@@ -12,7 +12,7 @@ quarters = st.integers(1, 16)
 
 
 def framed_in_chunks(y, cuts, **how):
-    """Feed a Framer with `y` cut at `cuts`; return its frames, and where each block began."""
+    """Push `y`, cut at `cuts`, into a Framer, and return its frames and the first frame of each block."""
     framer = Framer(**how)
     frames, starts = [], []
 
@@ -29,7 +29,7 @@ def framed_in_chunks(y, cuts, **how):
 
 
 def whole_frames(y, frame_length, hop_length):
-    """Cut a signal into all its frames as the equation in the module's docstring says, sample by sample."""
+    """Return all frames of a signal, sample by sample, by the equation in the docstring of the module."""
     frames = np.zeros((n_frames(len(y), hop_length), frame_length))
     for i, frame in enumerate(frames):
         for place, position in enumerate(range(hop_length * i - frame_length // 2, hop_length * i + frame_length // 2)):
@@ -38,7 +38,7 @@ def whole_frames(y, frame_length, hop_length):
 
 
 @given(st.integers(0, 300), quarters, st.integers(1, 9), st.data())
-def test_a_stream_gives_the_frames_that_the_equation_names_however_it_is_cut(n_samples, quarter, block_frames, data):
+def test_frames_follow_the_equation_for_any_division_into_chunks(n_samples, quarter, block_frames, data):
     frame_length = 4 * quarter
     hop_length = data.draw(st.integers(1, frame_length))
     cuts = data.draw(st.lists(st.integers(0, n_samples), max_size=6))
@@ -49,7 +49,7 @@ def test_a_stream_gives_the_frames_that_the_equation_names_however_it_is_cut(n_s
     assert starts == list(range(0, len(frames), block_frames))
 
 
-def test_a_block_once_handed_on_is_never_written_to_again(rng):
+def test_yielded_blocks_are_not_overwritten(rng):
     framer = Framer(frame_length=8, hop_length=2, block_frames=3)
     blocks = list(framer.push(rng.standard_normal(100).astype(np.float32)))
     copies = [block.copy() for block in blocks]
@@ -57,26 +57,26 @@ def test_a_block_once_handed_on_is_never_written_to_again(rng):
     np.testing.assert_array_equal(blocks[: len(copies)], copies)
 
 
-def test_times_are_the_centres_of_the_frames_even_after_twelve_hours():
-    """float32 would be off by milliseconds there."""
+def test_times_of_frames_are_exact_after_twelve_hours():
+    """In float32 the error would be milliseconds."""
     n = 12 * 3600 * 22050 // 512
     times = frame_times(n)
     assert times.dtype == np.float64
     assert times[[0, 1, -1]].tolist() == [0, 512 / 22050, 512 * (n - 1) / 22050]
 
 
-def test_times_may_begin_at_any_frame():
+def test_times_can_start_at_any_frame():
     np.testing.assert_array_equal(frame_times(7, first_frame=100), frame_times(107)[100:])
 
 
-def test_frames_slide_over_the_last_axis_and_cannot_be_written_to(rng):
+def test_sliding_frames_are_read_only_views_along_the_last_axis(rng):
     y = rng.standard_normal((3, 50))
     frames = sliding_frames(y, 8, 5)
     np.testing.assert_array_equal(frames, np.lib.stride_tricks.sliding_window_view(y, 8, axis=-1)[:, ::5])
     assert not frames.flags.writeable
 
 
-def test_the_number_of_frames_is_librosas():
+def test_number_of_frames_equals_that_of_librosa():
     import librosa
 
     for n_samples in (2048, 5119, 5120, 5121):
@@ -93,7 +93,7 @@ def test_the_number_of_frames_is_librosas():
         ({"hop_length": 1.5}, "whole number.*not 1.5"),
     ],
 )
-def test_impossible_lengths_are_refused_with_their_value(how, message):
+def test_error_for_an_invalid_length_contains_its_value(how, message):
     how = {"frame_length": 2048, "hop_length": 512} | how
     with pytest.raises(ParameterError, match=message):
         validate_framing(**how)

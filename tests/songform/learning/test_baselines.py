@@ -25,7 +25,7 @@ def is_probability(table):
 
 
 @given(targets, st.integers(0, 5))
-def test_majority_answers_the_most_frequent_state_as_often_as_asked(targets, n):
+def test_majority_predicts_the_most_frequent_state_for_every_window(targets, n):
     answers = baselines.majority(targets, n, 4)
     most = Counter(targets.tolist()).most_common()
     assert answers.shape == (n, 4)
@@ -36,14 +36,14 @@ def test_majority_answers_the_most_frequent_state_as_often_as_asked(targets, n):
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
-def test_a_named_state_is_trusted_as_often_as_that_name_was_right_in_training(pairs):
+def test_named_state_gets_its_precision_in_training_as_probability(pairs):
     truth, said = np.array(pairs).T
     table = baselines.named(truth, said, np.arange(4), 4)
     for state in range(4):
         right = [t == state for t, s in pairs if s == state]
         trust = sum(right) / len(right) if right else 1 / 4
         assert table[state].argmax() == state
-        # The named state stays the answer, however seldom it was right.
+        # The named state remains the prediction, even if its precision is low.
         assert table[state, state] == pytest.approx(max(trust, 1 / 4), abs=2e-6)
         others = np.delete(table[state], state)
         assert np.allclose(others, others[0])
@@ -51,13 +51,13 @@ def test_a_named_state_is_trusted_as_often_as_that_name_was_right_in_training(pa
 
 
 def two_clouds(rng, n=200):
-    """Two states that a plane divides, the numbers 1 and 3 of four."""
+    """Return points of the states 1 and 3 of four, which a plane separates, and their states."""
     states = rng.choice([1, 3], n)
     return (rng.standard_normal((n, 5)) + 3 * (states == 3)[:, None]).astype(np.float32), states
 
 
 @pytest.mark.parametrize("baseline", [baselines.logistic, baselines.centroid])
-def test_two_clouds_are_told_apart_and_states_unseen_in_training_never_answered(rng, baseline):
+def test_separable_states_are_predicted_and_states_missing_from_training_are_not(rng, baseline):
     inputs, states = two_clouds(rng)
     test, truth = two_clouds(rng)
     table = baseline(inputs, states, test, 4)
@@ -67,37 +67,37 @@ def test_two_clouds_are_told_apart_and_states_unseen_in_training_never_answered(
     assert set(table.argmax(axis=1)) == {1, 3}
 
 
-def test_logistic_regression_gives_states_unseen_in_training_no_probability(rng):
+def test_logistic_regression_gives_states_missing_from_training_probability_zero(rng):
     inputs, states = two_clouds(rng)
     assert (baselines.logistic(inputs, states, inputs, 4)[:, [0, 2]] == 0).all()
 
 
-def test_the_nearest_centroid_is_the_one_a_plain_loop_finds(rng):
+def test_nearest_centroid_equals_a_plain_loop(rng):
     inputs, states = rng.standard_normal((60, 3)).astype(np.float32), np.arange(60) % 4
     test = rng.standard_normal((30, 3)).astype(np.float32)
     means = [inputs[states == state].mean(axis=0) for state in range(4)]
     expected = [np.argmin([np.linalg.norm(mean - row) for mean in means]) for row in test]
     table = baselines.centroid(inputs, states, test, 4)
     assert table.argmax(axis=1).tolist() == expected
-    # It is trusted as far as its answers in training were right.
+    # Its probability is the precision of its predictions in training.
     trained = np.array([np.argmin([np.linalg.norm(mean - row) for mean in means]) for row in inputs])
     precision = [(states[trained == state] == state).mean() for state in range(4)]
     assert np.allclose(table.max(axis=1), [max(precision[state], 1 / 4) for state in expected], atol=2e-6)
 
 
 @pytest.mark.parametrize("baseline", [baselines.logistic, baselines.centroid])
-def test_a_training_of_one_state_answers_that_state(rng, baseline):
+def test_a_single_state_in_training_is_always_predicted(rng, baseline):
     table = baseline(rng.standard_normal((9, 2)).astype(np.float32), np.full(9, 2), np.zeros((3, 2), np.float32), 4)
     assert table.argmax(axis=1).tolist() == [2, 2, 2]
     assert np.allclose(table[:, 2], 1, atol=2e-6)
 
 
-CUTS = (3.25, 6.7, 9.1, 13.4, 17.05, 20.3, 24.4)  # s; around each the song is silent
+CUTS = (3.25, 6.7, 9.1, 13.4, 17.05, 20.3, 24.4)  # seconds; the song is silent around each cut
 
 
 @pytest.fixture(scope="module")
 def heard():
-    """Give 26 s of sound that grows and changes, with half a second of silence around each cut."""
+    """Return 26 s of sound of changing loudness and pitch, with 0.6 s of silence around each cut."""
     rng = np.random.default_rng(11)
     t = np.arange(26 * SR) / SR
     loud = np.where(t % 8 < 4, 0.02, 0.3) * (1 + np.sin(t)) / 2
@@ -115,14 +115,14 @@ def described(heard):
 
 @pytest.fixture(scope="module")
 def model(described):
-    """Fit states on what is known of a moment when it is over, so that each of them is an answer."""
+    """Fit states on the last units of beginnings of the song, so that each state is predicted for some moment."""
     song = CausalUnits(*described)
     vectors = [last_unit_vector(song.until(n)) for n in range(22, len(described[0]), 21)]
     return fit_states([np.stack(vectors)], n_states=4)
 
 
-def test_a_causal_state_is_that_of_a_song_that_ends_there(heard, described, model):
-    """In silence a cut through the sound changes no frame, so that the features of a shorter song are comparable."""
+def test_causal_state_equals_the_last_state_of_the_song_cut_there(heard, described, model):
+    """The cuts are in silence, so that they change no frame of the shorter song."""
     expected, known = [], []
     for cut in CUTS:
         shorter, overview, _ = describe_audio([heard[: round(cut * SR)]])
@@ -132,13 +132,13 @@ def test_a_causal_state_is_that_of_a_song_that_ends_there(heard, described, mode
     answers = baselines.causal_states(model, *described, np.array(known))
     assert answers.tolist() == expected
     assert len(set(expected)) > 1
-    # The order of the questions, and asking twice, change nothing.
+    # Neither the order of the moments nor repeated moments change the states.
     again = baselines.causal_states(model, *described, np.array([*known[::-1], known[0]]))
     assert again.tolist() == [*expected[::-1], expected[0]]
 
 
-def test_causal_states_are_those_of_tables_cut_by_hand(described, model):
-    """Where a cell of the overview ends, cutting is taking the first rows of everything."""
+def test_causal_states_equal_those_of_truncated_tables(described, model):
+    """At the end of a cell of the overview, a shorter song has the first rows of all tables."""
     features, overview = described
     cells = range(12, len(overview), 5)
     known = np.cumsum(overview.frame_counts)[np.array(cells) - 1]
@@ -153,8 +153,8 @@ def test_causal_states_are_those_of_tables_cut_by_hand(described, model):
 
 @settings(deadline=None, max_examples=30)
 @given(n=st.integers(10, 1100))
-def test_causal_states_ignore_all_that_is_heard_later(described, model, n):
-    """Even the cell of the overview that the moment divides, and the rest of it, may be anything."""
+def test_causal_states_do_not_depend_on_later_sound(described, model, n):
+    """The cell of the overview that contains the moment, and all later cells, may have any values."""
     features, overview = described
     last_whole = np.searchsorted(np.cumsum(overview.frame_counts), n, side="right")
     later = np.arange(len(overview)) >= last_whole
@@ -171,5 +171,5 @@ def test_causal_states_ignore_all_that_is_heard_later(described, model, n):
     assert baselines.causal_states(model, other, changed, known) == baselines.causal_states(model, *described, known)
 
 
-def test_no_question_has_no_answer(described, model):
+def test_no_moments_give_no_causal_states(described, model):
     assert baselines.causal_states(model, *described, np.zeros(0, np.intp)).shape == (0,)

@@ -1,4 +1,4 @@
-"""Metrics: scikit-learn is the oracle, for any truth and any answer."""
+"""Classification metrics equal those of scikit-learn for any truth and any prediction."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def columns(pairs: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(pairs=answers)
-def test_counts_and_shares_agree_with_sklearn(pairs):
+def test_confusion_recall_precision_and_f1_equal_sklearn(pairs):
     truth, answer = columns(pairs)
     labels = np.arange(N_STATES)
     present = np.unique(truth)
@@ -37,7 +37,7 @@ def test_counts_and_shares_agree_with_sklearn(pairs):
     assert_allclose(precision(truth, answer, N_STATES), np.where(np.isin(labels, answer), right, 1 / N_STATES))
 
 
-def test_the_scores_of_soft_answers_agree_with_sklearn(rng):
+def test_scores_of_probabilities_equal_sklearn(rng):
     truth = rng.integers(0, N_STATES - 1, 300)  # the last state never occurs
     probability = rng.dirichlet(np.full(N_STATES, 0.7), 300) * 0.999 + 0.001 / N_STATES
     found = scores(truth, probability)
@@ -51,7 +51,7 @@ def test_the_scores_of_soft_answers_agree_with_sklearn(rng):
     )
 
 
-def test_a_perfect_answer_and_one_that_is_wrong_and_certain():
+def test_scores_of_perfect_and_of_confident_wrong_predictions():
     truth = np.array([0, 1, 2, 3])
     assert scores(truth, np.eye(4)) == {"accuracy": 1.0, "macro_f1": 1.0, "log_loss": 0.0}
     wrong = scores(truth, np.roll(np.eye(4), 1, axis=1))
@@ -59,18 +59,18 @@ def test_a_perfect_answer_and_one_that_is_wrong_and_certain():
     assert wrong["log_loss"] == pytest.approx(-np.log(1e-6))
 
 
-def test_macro_f1_counts_a_rare_state_as_much_as_a_common_one():
-    """The majority answer is right nine times in ten, and knows one state of two."""
+def test_macro_f1_weights_rare_and_common_states_equally():
+    """The majority prediction is right nine times out of ten, but never predicts the second state."""
     truth, answer = np.r_[np.zeros(9, int), 1], np.zeros(10, int)
     assert macro_f1(truth, answer, 5) == pytest.approx((18 / 19 + 0) / 2)
 
 
-def test_a_state_that_is_answered_but_never_true_costs_only_where_it_is_wrong():
+def test_macro_f1_does_not_average_over_states_missing_from_the_truth():
     assert macro_f1(np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1]), 3) == pytest.approx((2 / 3 + 1) / 2)
 
 
 @given(answer=st.lists(st.integers(0, 3), min_size=1), trained=st.lists(st.floats(0, 1), min_size=4, max_size=4))
-def test_a_hard_answer_stays_the_answer_and_has_its_training_precision(answer, trained):
+def test_soft_one_hot_keeps_the_prediction_and_gives_it_its_training_precision(answer, trained):
     probability = soft_one_hot(np.array(answer), np.array(trained))
     assert_array_equal(probability.argmax(axis=1), answer)
     assert_allclose(probability.sum(axis=1), 1)
@@ -81,6 +81,6 @@ def test_a_hard_answer_stays_the_answer_and_has_its_training_precision(answer, t
 
 
 @pytest.mark.parametrize(("n", "rows"), [(0, 0), (3, 2)])
-def test_answers_that_do_not_fit_the_truth_are_refused(n, rows):
-    with pytest.raises(ParameterError, match=rf"a row an answer, not \({n},\) and \({rows}, 4\)"):
+def test_different_or_zero_numbers_of_rows_are_rejected(n, rows):
+    with pytest.raises(ParameterError, match=rf"same number of rows.*\({n},\) and \({rows}, 4\)"):
         scores(np.zeros(n, int), np.full((rows, 4), 0.25))

@@ -20,7 +20,7 @@ shapes = st.builds(
     hop_seconds=st.floats(0.1, 2.0),
     hop_length=st.sampled_from([512, 1024]),
 )
-# Stretches of a song, one after the other, in seconds.
+# Intervals of a song in seconds, in order of time.
 spans = (
     st.lists(st.integers(0, 2000), min_size=2, max_size=6, unique=True)
     .map(sorted)
@@ -33,7 +33,7 @@ def units_of(n_frames, shape):
 
 
 def numbered(n_frames, shape):
-    """Give a song whose inputs are the numbers of its units, and whose labels are the numbers of its frames."""
+    """Return inputs that are the indices of the units, and labels that are the indices of the frames."""
     units = np.unique(units_of(n_frames, shape))
     return units[:, None].astype(np.float32), np.arange(n_frames)
 
@@ -44,7 +44,7 @@ def cut(n_frames, shape, spans, **how):
 
 @settings(deadline=None)
 @given(st.integers(1, 900), shapes, spans, st.sampled_from(["current", "ahead"]), st.floats(0.1, 3.0))
-def test_windows_are_those_of_a_plain_loop(n_frames, shape, spans, target, ahead_seconds):
+def test_windows_equal_those_of_a_plain_loop(n_frames, shape, spans, target, ahead_seconds):
     expected = []
     n_units = units_of(n_frames, shape)[-1] + 1
     for start, end in spans:
@@ -79,7 +79,7 @@ def test_no_window_and_no_target_crosses_a_span(n_frames, shape, spans, target, 
 
 @pytest.mark.parametrize("pool_seconds", [0.0, HOP / SR, 0.1, 0.25])
 def test_the_current_target_is_the_state_of_a_frame_of_the_last_unit(pool_seconds):
-    """Where units are bare frames it is that frame's own state, not its neighbour's."""
+    """If each frame is a unit, the target is the state of that frame and not of its neighbour."""
     shape = WindowShape(pool_seconds=pool_seconds, seconds=1.0, hop_seconds=0.1)
     windows = cut(2000, shape, [(0.0, np.inf)])
     assert len(windows.ends) > 50
@@ -96,8 +96,8 @@ def test_the_current_target_is_the_state_of_a_frame_of_the_last_unit(pool_second
         WindowShape(seconds=1.0, sr=16000, frame_length=4096),
     ],
 )
-def test_a_window_hears_nothing_after_t_and_its_target_lies_ahead_of_t(rng, shape):
-    """The last sample on which a window depends is found by changing the sound, not by arithmetic."""
+def test_window_does_not_depend_on_sound_after_t_and_target_is_ahead_of_t(rng, shape):
+    """The last sample on which a window depends is found by changing the sound."""
     y = 0.1 * rng.standard_normal(round(8 * shape.sr))
     n_frames = 1 + len(y) // shape.hop_length
     ahead_seconds = 1.5
@@ -123,12 +123,12 @@ def test_a_window_hears_nothing_after_t_and_its_target_lies_ahead_of_t(rng, shap
             assert np.array_equal(heard, plain.windows(np.array([which]), shape.n_steps)) == same
 
 
-def test_a_target_of_another_name_is_refused():
+def test_unknown_target_is_rejected():
     with pytest.raises(ParameterError, match="'current' or 'ahead', not 'expert'"):
         cut(100, WindowShape(seconds=1.0), [(0.0, np.inf)], target="expert")
 
 
-def test_windows_hold_consecutive_units_the_last_one_being_their_end(rng):
+def test_windows_are_consecutive_units_up_to_their_end(rng):
     inputs = rng.standard_normal((30, 3)).astype(np.float32)
     song = SongWindows(inputs, np.array([4, 9, 29]), np.zeros(3, np.intp))
     windows = song.windows(np.array([2, 0]), 5)
@@ -150,8 +150,8 @@ def test_inputs_are_standardised_before_they_are_pooled(rng):
     assert np.allclose(bare, standard, atol=1e-5)
 
 
-def told(windows):
-    """Answer like a network that hears everything in a window, and the order of it."""
+def predicted(windows):
+    """Return probabilities that depend on every value of a window and on its position."""
     weights = np.arange(1.0, windows[0].size + 1).reshape(windows.shape[1:])
     first = 1 / (1 + np.exp(-np.tensordot(windows, np.sin(weights), axes=2)))
     return np.stack([first, 1 - first], axis=1).astype(np.float32)
@@ -161,22 +161,22 @@ def told(windows):
 @given(st.integers(1, 40), st.integers(2, 12), st.integers(1, 50))
 @example(1, 12, 256)
 @example(12, 12, 1)
-def test_the_answers_of_a_song_are_those_of_a_plain_loop(n_units, n_steps, batch_size):
+def test_window_probabilities_equal_those_of_a_plain_loop(n_units, n_steps, batch_size):
     inputs = np.random.default_rng(n_units).standard_normal((n_units, 3)).astype(np.float32)
     expected = []
     for end in range(n_units):
-        start = max(end, n_steps - 1, 0) - n_steps + 1  # before the first full window: that one
+        start = max(end, n_steps - 1, 0) - n_steps + 1  # units before the end of the first full window use that window
         window = inputs[start : start + n_steps]
         missing = n_steps - len(window)
         window = np.concatenate([inputs[:1]] * missing + [window])
-        expected.append(told(window[None])[0])
-    answers = window_probabilities(told, inputs, n_steps, batch_size=batch_size)
+        expected.append(predicted(window[None])[0])
+    answers = window_probabilities(predicted, inputs, n_steps, batch_size=batch_size)
     assert answers.dtype == np.float64
     assert np.allclose(answers, expected, atol=1e-6)
 
 
 class Library:
-    """Songs with a number in every unit, so that each window can be told from all others."""
+    """Songs with a different number in every unit, so that every window is unique."""
 
     def __init__(self, counts, n_steps=4):
         self.n_steps = n_steps
@@ -188,7 +188,7 @@ class Library:
         self.read = []
 
     def load(self, key):
-        """Return the windows of a song, and remember who was asked for."""
+        """Return the windows of a song, and record its key."""
         self.read.append(key)
         return self.songs[key]
 
@@ -206,7 +206,7 @@ class Library:
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=150), st.integers(1, 20), st.sampled_from([None, 0, 5]))
 @example([3] * 70, 7, None)
 @example([0, 0], 7, 1)
-def test_a_pass_yields_every_window_once_with_its_own_target(counts, batch_size, seed):
+def test_each_pass_yields_every_window_once_with_its_target(counts, batch_size, seed):
     library = Library(counts)
     stream = library.stream(seed, batch_size)
     whole, targets = library.in_memory()
@@ -222,7 +222,7 @@ def test_a_pass_yields_every_window_once_with_its_own_target(counts, batch_size,
     assert np.array_equal(stream.targets(), targets)
 
 
-def test_without_a_seed_the_batches_are_those_of_all_windows_in_memory():
+def test_batches_without_a_seed_equal_those_of_all_windows_in_memory():
     library = Library([5, 0, 12, 3, 1] * 20)  # the first 64 songs do not fill their last batch
     whole, targets = library.in_memory()
     stream = library.stream(None)
@@ -232,7 +232,7 @@ def test_without_a_seed_the_batches_are_those_of_all_windows_in_memory():
             assert np.array_equal(answers, targets[first : first + 7])
 
 
-def test_a_seed_orders_each_pass_in_another_way_and_every_stream_in_the_same():
+def test_seed_shuffles_each_pass_differently_and_every_stream_equally():
     library = Library([20, 30, 10])
     one, other = library.stream(3), library.stream(3)
     passes = [np.concatenate([targets for _, targets in one]) for _ in range(3)]
@@ -247,7 +247,7 @@ def test_windows_of_different_songs_are_mixed():
     assert len(np.unique(targets // 1000)) > 5
 
 
-def test_no_more_than_64_songs_are_read_ahead():
+def test_at_most_64_songs_are_loaded_at_once():
     library = Library([2] * 130)
     batches = iter(library.stream(0))
     next(batches)

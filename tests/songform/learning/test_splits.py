@@ -1,4 +1,4 @@
-"""Splits: copies stay together, parts stay apart, and a growing corpus moves few."""
+"""Splits: copies are in the same part, parts are disjoint, and few tracks move when the corpus grows."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ def later(y: np.ndarray, seconds: float) -> np.ndarray:
 
 
 COPIES = {
-    "encoded anew": encoded,
+    "encoded again": encoded,
     "softer": lambda y: 0.1 * y,
     "a second later": lambda y: later(y, 1.0),
     "half a second later": lambda y: later(y, 0.5),
     "without its beginning": lambda y: y[round(2.7 * SR) :],
     "with a longer end": lambda y: np.r_[y[2 * SR :], np.zeros(3 * SR, np.float32)],
-    "all of it": lambda y: encoded(later(0.4 * y, 1.3)),
+    "all of these": lambda y: encoded(later(0.4 * y, 1.3)),
 }
 
 
 @pytest.mark.parametrize("copy", COPIES.values(), ids=COPIES.keys())
-def test_a_copy_of_a_recording_is_in_its_group_and_other_songs_are_not(copy):
+def test_copies_of_a_recording_are_grouped_and_other_songs_are_not(copy):
     songs = {f"song-{seed}": signature(composed(seed)) for seed in (1, 2)}
     songs["another"] = signature(copy(composed(1)))
     assert audio_groups(songs) == [["another", "song-1"], ["song-2"]]
@@ -65,22 +65,22 @@ def test_different_songs_are_not_grouped():
     assert audio_groups(songs) == [[key] for key in songs]
 
 
-def test_equal_files_are_grouped_whatever_is_known_of_them():
-    """Also where one of the records lacks its duration, and a third file is like neither."""
+def test_equal_files_are_grouped_even_if_their_durations_differ():
+    """One record has no duration. A third file with the same duration is not grouped with them."""
     empty = np.zeros((0, 64), np.float32)
     songs = {"b": Signature("same", 0.0, empty), "a": Signature("same", 200.0, empty), "c": Signature("no", 200, empty)}
     assert audio_groups(songs) == [["a", "b"], ["c"]]
 
 
-def test_silence_and_very_short_songs_are_like_nothing(rng):
+def test_silent_and_very_short_songs_are_not_grouped(rng):
     still, short = np.full((20, 64), -100, np.float32), rng.standard_normal((4, 64)).astype(np.float32)
     songs = {key: Signature(key, 20.0, still if key < "c" else short) for key in "abcd"}
     assert audio_groups(songs) == [["a"], ["b"], ["c"], ["d"]]
     assert audio_groups({}) == []
 
 
-def test_likeness_is_handed_on_from_copy_to_copy(rng):
-    """Durations 0, 2 and 4 s apart: the outer two are never compared, but the middle one joins them."""
+def test_copies_of_copies_are_in_one_group(rng):
+    """The shortest and the longest copy differ by 4 s and are not compared. The middle one connects them."""
     spectra = rng.standard_normal((30, 64)).astype(np.float32)
     songs = {key: Signature(key, 30 + 2 * k, spectra) for k, key in enumerate("cab")}
     assert audio_groups(songs) == [["a", "b", "c"]]
@@ -111,7 +111,7 @@ def test_every_track_is_in_one_part_and_no_group_in_two(sizes, seed):
 
 @given(n=st.integers(3, 120), seed=st.integers(0, 99))
 def test_one_more_track_moves_at_most_four_others(n, seed):
-    """One may push one out of the test and one out of the validation, or let one more into either."""
+    """A new track may push one track out of test and one out of validation, or both may grow by one track."""
     before, after = (split_tracks(groups_of([1] * size), seed=seed) for size in (n, n + 1))
     moved = [key for name in PARTS for key in before.part(name) if key not in after.part(name)]
     assert len(moved) <= 4
@@ -123,14 +123,14 @@ def test_the_split_depends_on_the_seed_and_not_on_the_order_of_groups():
     assert split_tracks(groups, seed=1) != split_tracks(groups, seed=2)
 
 
-def test_fewer_than_three_groups_cannot_be_dealt_out():
-    with pytest.raises(ParameterError, match="2 groups of tracks cannot be dealt out to 3 parts"):
+def test_fewer_than_three_groups_are_rejected():
+    with pytest.raises(ParameterError, match="2 groups of tracks cannot be split into 3 parts; at least 3"):
         split_tracks(groups_of([1, 5]), seed=0)
 
 
 @pytest.mark.parametrize("window", [4.0, 12.0, 20.0])
 @pytest.mark.parametrize(("duration", "n_parts"), [(20.0, 1), (60.0, 2), (200.0, 3)])
-def test_blocks_have_gaps_that_no_window_can_bridge(duration, n_parts, window):
+def test_gaps_between_blocks_are_at_least_as_long_as_a_window(duration, n_parts, window):
     split = blocks_in_time({"song": duration}, window_seconds=window)
     spans = [split.part(name)["song"][0] for name in PARTS if "song" in split.part(name)]
     assert spans[0][0] == 0
@@ -142,7 +142,7 @@ def test_blocks_have_gaps_that_no_window_can_bridge(duration, n_parts, window):
 
 
 @given(duration=st.floats(12, 4000), window=st.floats(1, 12))
-def test_every_block_holds_a_window_and_training_is_the_longest(duration, window):
+def test_every_block_fits_a_window_and_training_is_the_longest(duration, window):
     split = blocks_in_time({"song": duration}, window_seconds=window)
     lengths = [end - start for name in PARTS for start, end in split.part(name).get("song", [])]
     assert split.validation or not split.test
@@ -150,7 +150,7 @@ def test_every_block_holds_a_window_and_training_is_the_longest(duration, window
     assert lengths[0] == max(lengths)
 
 
-def test_a_long_song_gives_a_tenth_each_and_a_short_one_beside_it_only_trains():
+def test_long_song_gives_a_tenth_to_each_part_and_short_song_only_trains():
     split = blocks_in_time({"long": 1032.0, "short": 5.0}, window_seconds=12)
     lengths = [split.part(name)["long"][0][1] - split.part(name)["long"][0][0] for name in PARTS]
     assert lengths == pytest.approx([800, 100, 100])
@@ -160,7 +160,9 @@ def test_a_long_song_gives_a_tenth_each_and_a_short_one_beside_it_only_trains():
 
 
 @pytest.mark.parametrize("durations", [{}, {"a": 11.9, "b": 3.0}])
-def test_songs_that_are_all_shorter_than_a_window_are_refused(durations):
+def test_songs_shorter_than_a_window_are_rejected(durations):
     longest = max(durations.values(), default=0.0)
-    with pytest.raises(ParameterError, match=rf"the longest song has {longest:.1f} s, but a window 12 s; add longer"):
+    with pytest.raises(
+        ParameterError, match=rf"longest song is {longest:.1f} s .*window needs 12 s; add longer .*sequences\.seconds"
+    ):
         blocks_in_time(durations, window_seconds=12)

@@ -1,4 +1,4 @@
-"""The table of segments: means that add up, and rows that replace only their own song's."""
+"""Table of segments: means per segment, and replacement of the rows of single songs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rows(key, state="Calm", n=4, **more):
     return segment_rows(report(key, (0.0, 1.0, state), (1.0, n * 0.5, "Energetic"), **more), frames(n))
 
 
-def test_a_row_tells_the_segment_and_the_means_within_it():
+def test_row_has_the_segment_and_the_means_of_its_frames():
     table = rows("a").to_pandas()
     assert list(table.columns) == [*FACTS.names, "rms", "zcr"]
     assert table.loc[0].to_dict() == {
@@ -47,7 +47,7 @@ def test_a_row_tells_the_segment_and_the_means_within_it():
 
 
 @given(st.integers(1, 40), st.lists(st.floats(0.1, 19), max_size=6, unique=True))
-def test_the_means_add_up_to_the_songs(n, inner):
+def test_weighted_means_of_segments_equal_the_means_of_the_song(n, inner):
     starts = np.array([0.0, *sorted(inner)])
     times, values = np.arange(n) * 0.5, np.random.default_rng(n).standard_normal((n, 3))
     means = segment_means(starts, times, values)
@@ -57,18 +57,18 @@ def test_the_means_add_up_to_the_songs(n, inner):
     assert np.allclose((means * np.array(counts)[:, None]).sum(axis=0) / n, values.mean(axis=0))
 
 
-def test_a_segment_without_a_frame_has_the_next_ones_values():
+def test_segment_without_a_frame_has_the_values_of_the_next_frame():
     means = segment_means(np.array([0.0, 0.6, 0.7, 5.0]), np.array([0.0, 0.5, 1.0]), np.array([[1.0], [3.0], [7.0]]))
     assert means.ravel().tolist() == [2.0, 7.0, 7.0, 7.0]
 
 
 @pytest.mark.parametrize(("starts", "times"), [([], [0.0]), ([0.0], [])])
-def test_means_of_nothing_are_refused(starts, times):
-    with pytest.raises(ParameterError, match="means need segments and frames"):
+def test_means_without_segments_or_frames_are_rejected(starts, times):
+    with pytest.raises(ParameterError, match=f"at least one segment and one frame, not {len(starts)} and {len(times)}"):
         segment_means(np.array(starts), np.array(times), np.zeros((len(times), 2)))
 
 
-def test_the_rows_of_a_song_are_replaced_and_others_stay():
+def test_rows_of_a_song_are_replaced_and_others_are_kept():
     first = replaced_rows(None, [rows("b"), rows("a"), rows("c")])
     assert first.column("track").to_pylist() == ["a", "a", "b", "b", "c", "c"]
     second = replaced_rows(first, [rows("b", "BuildUp", n=8, model="m"), rows("d")])
@@ -78,25 +78,25 @@ def test_the_rows_of_a_song_are_replaced_and_others_stay():
     assert second.column("model").to_pylist()[2:4] == ["m", "m"]
 
 
-def test_of_two_analyses_of_a_song_the_later_counts():
+def test_last_rows_of_a_song_are_used():
     assert replaced_rows(None, [rows("a"), rows("a", "BuildUp")]).column("state").to_pylist() == [
         "BuildUp",
         "Energetic",
     ]
 
 
-def test_the_same_rows_again_change_nothing():
+def test_replacing_rows_by_equal_rows_changes_nothing():
     table = replaced_rows(None, [rows("a"), rows("b")])
     assert replaced_rows(table, [rows("b")]).equals(table)
     assert replaced_rows(table, []).equals(table)
 
 
-def test_songs_with_other_features_stand_beside_each_other():
+def test_missing_features_of_a_song_are_null():
     other = segment_rows(report("b", (0.0, 2.0, "Calm")), frames(4, ("rms", "mfcc_20")))
     table = replaced_rows(replaced_rows(None, [rows("a")]), [other]).to_pandas()
     assert table.zcr.isna().tolist() == [False, False, True]
     assert table.mfcc_20.isna().tolist() == [True, True, False]
 
 
-def test_a_corpus_without_songs_has_a_table_without_rows():
+def test_table_without_songs_has_no_rows():
     assert replaced_rows(None, []).schema.names == FACTS.names

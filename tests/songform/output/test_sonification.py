@@ -1,4 +1,4 @@
-"""Sonification: clicks where the boundaries are, tones of known frequency, and the song beneath, as long as it was."""
+"""Sonification: clicks at the boundaries, tones of known frequency, and the unchanged length of the song."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def between(y, start, end, sr=SR):
     return y[round(start * sr) : round(end * sr)]
 
 
-def test_each_state_hums_its_own_tone():
+def test_each_state_has_its_own_tone():
     y, tones = sonified(SILENCE, SR, SEGMENTS), state_tones(["Calm", "Energetic"])
     for segment in SEGMENTS:
         middle = between(y, segment.start + 0.2, segment.end - 0.2)
@@ -45,17 +45,17 @@ def test_each_state_hums_its_own_tone():
         assert np.abs(middle).max() == pytest.approx(0.05, rel=0.01)  # quiet
 
 
-def test_a_click_sounds_at_each_boundary_and_nowhere_else():
+def test_clicks_are_at_the_boundaries_only():
     y = sonified(SILENCE, SR, SEGMENTS)
     starts = np.arange(0, 5.9, 0.1)
     clicks = [energy_near(between(y, start, start + CLICK_SECONDS), CLICK_HZ) for start in starts]
     loud = [round(float(start), 1) for start, click in zip(starts, clicks, strict=True) if click > 0.01]
     assert loud == [2.0, 3.5]
     assert np.abs(between(y, 2.0, 2.03)).max() < 0.3  # soft
-    assert np.abs(between(y, 2.0, 2.0005)).max() < 0.05  # it does not begin at once
+    assert np.abs(between(y, 2.0, 2.0005)).max() < 0.05  # gradual attack
 
 
-def test_the_song_is_beneath_and_as_long_as_before():
+def test_song_is_attenuated_and_keeps_its_length():
     rng = np.random.default_rng(1)
     song = (0.5 * rng.uniform(-1, 1, len(SILENCE))).astype(np.float32)
     y = sonified(song, SR, SEGMENTS)
@@ -65,8 +65,8 @@ def test_the_song_is_beneath_and_as_long_as_before():
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.floats(0.01, 5.9), max_size=8), st.floats(0.1, 10))
-def test_nothing_clips(inner, level):
-    """However close the boundaries are, and however far the file goes beyond full scale."""
+def test_output_does_not_clip(inner, level):
+    """For boundaries at any distance, and for input beyond full scale."""
     edges = [0.0, *sorted(inner), 6.0]
     segments = [Segment(a, b, f"State {n}", 0.5) for n, (a, b) in enumerate(pairwise(edges))]
     y = sonified(np.full(6000, level), 1000, segments)
@@ -77,25 +77,25 @@ def test_nothing_clips(inner, level):
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(1, 6 * SR - 1), max_size=5, unique=True))
-def test_blocks_sound_as_the_whole_does(cuts):
+def test_blocks_equal_the_whole_song(cuts):
     song = np.sin(np.arange(len(SILENCE)) / 7).astype(np.float32)
     edges = [0, *sorted(cuts), len(song)]
     blocks = [sonified(song[a:b], SR, SEGMENTS, offset=a) for a, b in pairwise(edges)]
     assert np.array_equal(np.concatenate(blocks), sonified(song, SR, SEGMENTS))
 
 
-def test_tones_are_of_the_state_alone_and_differ():
+def test_tones_depend_only_on_the_state_and_are_different():
     tones = state_tones(list(STATE_COLORS))
     assert len(set(tones.values())) == len(STATE_COLORS)
     assert tones["Calm"] == 220
-    assert tones["State 6"] == 440  # five steps an octave
+    assert tones["State 6"] == 440  # five steps per octave
     assert state_tones(["Energetic"])["Energetic"] == tones["Energetic"]
     others = state_tones(["verse", "chorus", "verse"])
     assert others["verse"] > max(tones.values())
     assert others["chorus"] > others["verse"]
 
 
-def test_segments_beyond_the_sound_are_not_heard():
+def test_segments_after_the_end_of_the_sound_are_ignored():
     y = sonified(np.zeros(SR), SR, [*SEGMENTS, Segment(6.0, 9.0, "Calm", 0.5)])
     assert len(y) == SR
     assert sonified(np.zeros(0), SR, SEGMENTS).shape == (0,)
@@ -103,8 +103,11 @@ def test_segments_beyond_the_sound_are_not_heard():
 
 @pytest.mark.parametrize(
     ("y", "sr", "message"),
-    [(np.zeros((2, 5)), SR, r"one channel of samples, not an array of shape \(2, 5\)"), (np.zeros(5), 0, "not 0")],
+    [
+        (np.zeros((2, 5)), SR, r"one channel.* not shape \(2, 5\)"),
+        (np.zeros(5), 0, "sr must be a positive number.* not 0"),
+    ],
 )
-def test_what_is_no_sound_is_refused(y, sr, message):
+def test_invalid_samples_and_sampling_rates_are_rejected(y, sr, message):
     with pytest.raises(ParameterError, match=message):
         sonified(y, sr, SEGMENTS)

@@ -1,4 +1,4 @@
-"""A small song of known numbers, and a reader of HTML as a browser would read it."""
+"""Fixtures: the contents of a page of a random song, and a parser of HTML pages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VOID = {"meta", "link", "br", "input", "img", "hr", "path", "source"}
 
 @dataclass
 class Element:
-    """An element: its tag, its attributes, the text directly in it, and what it stands in."""
+    """HTML element: tag, attributes, tags of its ancestors, and the text directly in it."""
 
     tag: str
     attributes: dict[str, str]
@@ -33,7 +33,7 @@ class Element:
 
 @dataclass
 class Read(HTMLParser):
-    """All elements of a page, in order; the markup must be closed as it was opened."""
+    """Parser that collects all elements of a page, in order, and requires properly nested tags."""
 
     elements: list[Element] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Read(HTMLParser):
         self.open: list[Element] = []
 
     def handle_starttag(self, tag, attrs):
-        """Note an element and what it stands in."""
+        """Collect an element with the tags of its ancestors."""
         assert len(dict(attrs)) == len(attrs), f"<{tag}> has an attribute twice"
         element = Element(tag, {name: value or "" for name, value in attrs}, tuple(e.tag for e in self.open))
         self.elements.append(element)
@@ -51,39 +51,39 @@ class Read(HTMLParser):
             self.open.append(element)
 
     def handle_startendtag(self, tag, attrs):
-        """Note an element that is closed at once."""
+        """Collect an element that is closed immediately."""
         self.handle_starttag(tag, attrs)
         if tag not in VOID:
             self.open.pop()
 
     def handle_endtag(self, tag):
-        """See that what ends is what began last."""
+        """Check that the end tag matches the last open element."""
         assert self.open, f"</{tag}> closes nothing"
         assert self.open.pop().tag == tag
 
     def handle_data(self, data):
-        """Note text."""
+        """Add text to the current element."""
         if self.open:
             self.open[-1].text += data
 
     def handle_comment(self, data):
-        """Note a comment."""
+        """Collect a comment."""
         self.comments.append(data)
 
     def all(self, tag, **attributes):
-        """Return the elements of a tag with these attributes."""
+        """Return the elements with a tag and attributes."""
         wanted = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
         return [e for e in self.elements if e.tag == tag and wanted.items() <= e.attributes.items()]
 
     def one(self, tag, **attributes):
-        """Return the only such element."""
+        """Return the only element with a tag and attributes."""
         (element,) = self.all(tag, **attributes)
         return element
 
 
 @pytest.fixture(scope="session")
 def read():
-    """Return the reader of a page."""
+    """Return a function that parses a page."""
 
     def parse(html):
         reader = Read()
@@ -96,7 +96,7 @@ def read():
 
 
 def tables(duration):
-    """Frame features, overview and context of that many seconds, of random numbers in the right ranges."""
+    """Return random frame features, overview, context and posterior of a song with a duration in seconds."""
     rng = np.random.default_rng(0)
     n, cells, units = max(int(duration * 43), 1), max(int(duration * 10), 1), max(int(duration * 2), 1)
     names = feature_columns()
@@ -114,7 +114,7 @@ def tables(duration):
 
 
 def model(states=STATES, weak=("", "", "", "not the highest in novelty", "")):
-    """Return a state model with a profile and one weak name; it labels nothing."""
+    """Return a state model with a profile and one weak name, but without clusters."""
     n = len(states)
     empty = np.zeros((n, 0))
     profile = np.linspace(-3, 3, n * len(CONTEXT_COLUMNS)).reshape(n, len(CONTEXT_COLUMNS))
@@ -133,7 +133,7 @@ def model(states=STATES, weak=("", "", "", "not the highest in novelty", "")):
 
 @pytest.fixture(scope="session")
 def song():
-    """Return the maker of a song's view: its duration, its number of segments, and whatever else is to differ."""
+    """Return a function that makes the `SongView` of a song with a duration, a number of segments and other fields."""
 
     def make(duration=60.0, n_segments=9, **more):
         features, overview, context, posterior = tables(duration)

@@ -1,4 +1,4 @@
-"""Figures: Bokeh's models of a song, on one axis of time."""
+"""Tests of the Bokeh figures of a song."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def figures(song):
     return drawn(song())
 
 
-def test_all_figures_share_one_range_of_time_and_the_same_borders(figures):
+def test_all_figures_have_the_same_time_range_and_borders(figures):
     assert list(figures) == list(HEIGHTS)
     (view,) = {figure.x_range for figure in figures.values()}
     assert (view.start, view.end, view.bounds) == (0, 60_000, (0, 60_000))
     assert {(figure.min_border_left, figure.min_border_right) for figure in figures.values()} == {BORDERS}
 
 
-def test_the_waveforms_bands_are_the_segments_in_their_colours(song, figures):
+def test_the_bands_of_the_waveform_have_the_bounds_and_colours_of_the_segments(song, figures):
     segments, bands = song().segments, source(figures, "bands")
     assert bands["left"] == [1000 * segment.start for segment in segments]
     assert bands["right"] == [1000 * segment.end for segment in segments]
     assert bands["color"] == [state_tone(segment.state).light for segment in segments]
 
 
-def test_the_waveform_reaches_from_end_to_end_at_its_own_peak(song, figures):
+def test_the_waveform_covers_the_song_and_is_scaled_to_its_peak(song, figures):
     shape, overview = source(figures, "shape"), song().overview
     peak = max(overview.wave_max.max(), -overview.wave_min.min())
     np.testing.assert_allclose(shape["high"][1:-1] / 127, overview.wave_max / peak, atol=0.5 / 127)
@@ -57,14 +57,14 @@ def test_the_waveform_reaches_from_end_to_end_at_its_own_peak(song, figures):
     np.testing.assert_allclose(shape["time"][1:-1], (overview.time_s + 0.05) * 1000, rtol=1e-6)
 
 
-def test_the_states_are_stacked_up_to_one(song, figures):
+def test_the_stacked_probabilities_of_the_states_sum_to_one(song, figures):
     stack, view = source(figures, "stack"), song()
     tops = np.stack([stack[f"top{i}"] for i in range(6)], axis=1)[1:-1] / 127
     np.testing.assert_allclose(np.diff(tops, axis=1), view.posterior, atol=1 / 127)
     assert (tops[:, -1] == 1).all()
 
 
-def test_confidence_is_the_probability_of_the_state_that_is_shown(song, figures):
+def test_confidence_is_the_probability_of_the_displayed_state(song, figures):
     view = song()
     moments = source(figures, "moments")
     shown = [next(s.state for s in view.segments if s.start <= time < s.end) for time in view.context.index]
@@ -77,7 +77,7 @@ def test_confidence_is_the_probability_of_the_state_that_is_shown(song, figures)
 
 
 @pytest.mark.parametrize("name", ["energy", "rise", "novelty", "recurrence"])
-def test_a_descriptor_is_drawn_as_it_is(song, figures, name):
+def test_a_descriptor_is_drawn_unchanged_and_within_its_figure(song, figures, name):
     context = song().context
     np.testing.assert_allclose(source(figures, name)["value"][1:-1], context[name], rtol=1e-6)
     figure = figures[name]
@@ -85,8 +85,8 @@ def test_a_descriptor_is_drawn_as_it_is(song, figures, name):
     assert figure.y_range.end >= context[name].max()
 
 
-def test_the_mfccs_are_shaded_by_their_distance_from_the_songs_mean(song):
-    """One standard deviation is a third of the way from the middle shade, 127, to the last one."""
+def test_mfccs_are_coloured_by_their_deviation_from_the_songs_mean(song):
+    """One standard deviation is a third of the difference between the middle shade, 127, and the last shade, 254."""
     view = song()
     view.features["mfcc_03"] = np.r_[np.full(1290, -5.0), np.full(1290, 7.0)]
     (image,) = source(drawn(view), "mfcc")["image"]
@@ -95,7 +95,7 @@ def test_the_mfccs_are_shaded_by_their_distance_from_the_songs_mean(song):
     assert set(image[2, 800:]) == {169}
 
 
-def test_hours_are_no_more_data_than_minutes(song):
+def test_the_size_of_the_data_is_bounded_for_long_songs(song):
     many = drawn(song(2 * 3600, 200))
     for figure in many.values():
         for renderer in figure.renderers:
@@ -104,13 +104,13 @@ def test_hours_are_no_more_data_than_minutes(song):
     assert len(json.dumps(figures_json(many))) < 400_000
 
 
-def test_a_clock_of_hours_begins_at_an_hour(song):
+def test_the_time_axis_has_hours_from_one_hour_on(song):
     formats = {drawn(song(seconds))["wave"].xaxis[0].formatter.minutes for seconds in (60, 3599)}
     assert formats == {"%-M:%S"}
     assert drawn(song(3600))["wave"].xaxis[0].formatter.minutes == "%-H:%M:%S"
 
 
-def test_the_same_song_gives_the_same_json_and_every_reference_is_to_a_model_that_is_there(song):
+def test_the_same_song_gives_the_same_json_and_all_references_are_to_existing_models(song):
     one, other = (json.dumps(figures_json(drawn(song()))) for _ in range(2))
     assert one == other
     figures = json.loads(one)
@@ -138,7 +138,7 @@ def test_the_shortest_song_can_be_drawn(song, duration):
     json.dumps(figures_json(figures), allow_nan=False)
 
 
-def test_silence_is_drawn_flat(song):
+def test_silence_is_drawn_as_a_flat_line(song):
     view = song()
     for name in ("wave_min", "wave_max"):
         getattr(view.overview, name)[:] = 0
@@ -148,7 +148,7 @@ def test_silence_is_drawn_flat(song):
     assert all(figure.y_range.end > figure.y_range.start for figure in figures.values())
 
 
-def test_features_without_mfccs_are_one_sentence(song):
+def test_features_without_mfccs_are_an_error(song):
     view = song()
     with pytest.raises(ParameterError, match="no MFCC"):
         song_figures(
@@ -162,7 +162,7 @@ def test_features_without_mfccs_are_one_sentence(song):
 
 
 @pytest.mark.parametrize(("ground", "middle"), [("light", "#f7f7f7"), ("dark", "#1d2027")])
-def test_what_is_usual_has_the_colour_of_the_ground(ground, middle):
+def test_the_middle_of_the_palette_is_the_background_colour(ground, middle):
     palette = diverging_palette(ground)
     assert len(palette) == len(set(palette)) == 51
     assert palette[25] == middle

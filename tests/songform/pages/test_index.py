@@ -1,4 +1,4 @@
-"""The index of a corpus."""
+"""Tests of the index page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def data(reader):
     return json.loads(reader.one("script", id="index-data").text)
 
 
-def test_a_song_is_listed_with_its_length_its_confidences_and_its_timeline(read):
+def test_a_song_is_listed_with_duration_confidences_and_timeline(read):
     reader = read(index_page([entry()], model="models:/songform/1"))
     found = data(reader)
     assert [state["name"] for state in found["states"]] == ["Calm", "Energetic"]
@@ -30,19 +30,19 @@ def test_a_song_is_listed_with_its_length_its_confidences_and_its_timeline(read)
     assert [element.text for element in reader.all("span") if element.text.endswith("%")] == ["75 %", "25 %"]
 
 
-def test_a_length_is_handed_to_the_page_unrounded_for_the_page_rounds_it(read):
-    """The terminal says 1:01; of 61.5, the page would say 1:02."""
+def test_the_duration_in_the_data_is_not_rounded(read):
+    """The terminal shows 61.46 s as 1:01. Rounded to 61.5 first, the page would show 1:02."""
     found = data(read(index_page([entry("Song", Segment(0, 61.46, "Calm", 0.9))], model="")))
     assert found["songs"][0][2] == 61.46
 
 
-def test_songs_can_be_sorted_by_each_states_share(read):
+def test_songs_can_be_sorted_by_the_share_of_each_state(read):
     songs = [entry(), entry("Other", Segment(0, 10, "Verse", 0.9))]
     options = read(index_page(songs, model="")).all("option")
     assert [option.text for option in options][4:] == ["Share of Calm", "Share of Energetic", "Share of Verse"]
 
 
-def test_nothing_is_asked_for_and_hostile_titles_are_text(read):
+def test_nothing_is_fetched_and_hostile_titles_are_text(read):
     songs = [entry(HOSTILE, Segment(0, 1, HOSTILE, 0.5))]
     reader = read(index_page(songs, model=HOSTILE))
     assert data(reader)["songs"][0][0] == HOSTILE
@@ -53,7 +53,7 @@ def test_nothing_is_asked_for_and_hostile_titles_are_text(read):
     assert {value for value in linked if not value.startswith(("data:,", "#"))} == set()
 
 
-def test_landmarks_names_and_heads_are_there(read):
+def test_the_page_has_landmarks_labels_and_column_headers(read):
     reader = read(index_page([entry()], model=""))
     assert {element.tag for element in reader.elements} >= {"header", "main", "footer", "caption"}
     assert reader.one("form").attributes["role"] == "search"
@@ -68,12 +68,12 @@ def test_songs_are_counted(read, count, said):
     assert said in [element.text for element in read(html).all("span")]
 
 
-def test_five_thousand_songs_of_thirty_segments_are_a_page_of_a_few_megabytes():
+def test_an_index_of_five_thousand_songs_has_less_than_three_megabytes():
     segments = [Segment(8.0 * i, 8.0 * i + 8, ("Calm", "Energetic")[i % 2], 0.4321) for i in range(30)]
     songs = [entry(f"A song with a title of usual length {i}", *segments) for i in range(5000)]
     assert len(index_page(songs, model="")) < 3_000_000
 
 
-def test_a_song_without_segments_is_refused_by_its_title():
+def test_a_song_without_segments_is_an_error_with_its_title():
     with pytest.raises(ParameterError, match="A Song has none"):
         index_page([entry(), SongEntry("A Song", "", [])], model="")

@@ -1,6 +1,6 @@
-"""The scripts of a song's page that need no browser: numbers in words, colours, edits and exports, run by Deno.
+"""Tests of the page's scripts that need no browser (formatting, colours, edits, exports), which are run by Deno.
 
-The oracle is the Python code that writes the same things, or reads them.
+Expected values come from the Python code that computes the same values or reads the exported files.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SEGMENTS = [
     {"start": 45.0, "end": DURATION, "label": "Calm", "confidence": 0.7},
 ]
 SHORTEST = 0.1  # seconds; the page makes no shorter segment
-# What the scripts take from a browser: the page's data, and whether the theme is dark.
+# Replacement of the parts of the browser that the scripts use: the page's data and the theme.
 BROWSER = """
 const document = { getElementById: () => ({ textContent: JSON.stringify(DATA) }) };
 const theme = { isDark: () => DARK };
@@ -37,7 +37,7 @@ const theme = { isDark: () => DARK };
 
 @pytest.fixture
 def javascript(tmp_path):
-    """Evaluate an expression after some of the page's scripts; it may use `given`."""
+    """Return a function that runs some of the page's scripts and evaluates an expression, which may use `given`."""
 
     def evaluate(*names, expression, given=None, states=(), segments=SEGMENTS, is_dark=False):
         data = {"key": "file-0", "title": "A song", "duration": DURATION, "states": states, "segments": segments}
@@ -139,14 +139,14 @@ def test_moved_boundary_stays_between_its_neighbours(javascript):
         "edits.js", expression="given[1].map(([n, t]) => edits.moved(given[0], n, t))", given=[SEGMENTS, given]
     )
     cuts = [segments[number]["start"] for segments, (number, _) in zip(moved, given, strict=True)]
-    # 0.1 s of each neighbour stays, or less where the neighbour itself is short.
+    # Each neighbour keeps at least 0.1 s, or less if it is short itself.
     assert cuts == [12.346, 0.1, 19.9, 9.6, 20.1, 45.0]
     for segments in moved:
         assert_partition(segments)
         assert [segment["label"] for segment in segments] == [segment["label"] for segment in SEGMENTS]
 
 
-def test_split_segment_leaves_no_piece_that_is_too_short(javascript):
+def test_split_is_rejected_if_a_part_would_be_too_short(javascript):
     times = [9.7, 9.59, 19.95, 9.601, 15.12345]
     expression = "given[1].map((t) => edits.split(given[0], 1, t))"
     split = javascript("edits.js", expression=expression, given=[SEGMENTS, times])
@@ -157,7 +157,7 @@ def test_split_segment_leaves_no_piece_that_is_too_short(javascript):
             assert segments[1:3] == [{**SEGMENTS[1], "end": cut}, {**SEGMENTS[1], "start": cut}]
 
 
-def test_merged_segments_keep_a_confidence_only_if_they_agree(javascript):
+def test_merged_segments_have_a_confidence_only_if_their_labels_are_equal(javascript):
     alike = [{**SEGMENTS[0], "label": "Energetic"}, SEGMENTS[1]]
     merge = "edits.merged(given, {number}, 'Verse')"
     (whole,) = javascript("edits.js", expression=merge.format(number=0), given=alike)
@@ -168,7 +168,7 @@ def test_merged_segments_keep_a_confidence_only_if_they_agree(javascript):
     assert merged[:2] + merged[3:] == [*SEGMENTS[:2], SEGMENTS[4]]
 
 
-def test_label_of_a_person_is_one_line_without_confidence(javascript):
+def test_label_set_by_hand_is_one_line_without_confidence(javascript):
     texts = ["  Verse\t1\n", "Calm", "   ", "x" * 100, "a\u2028b\u0000c"]
     expression = "given[1].map((text) => edits.labelled(given[0], 0, text))"
     labelled = javascript("edits.js", expression=expression, given=[SEGMENTS, texts])
@@ -177,7 +177,7 @@ def test_label_of_a_person_is_one_line_without_confidence(javascript):
     assert all(segments[1:] == SEGMENTS[1:] for segments in labelled)
 
 
-def test_random_edits_leave_a_partition(javascript):
+def test_segments_have_no_gaps_or_overlaps_after_random_edits(javascript):
     rng = np.random.default_rng(4)
     cases = []
     for _ in range(50):

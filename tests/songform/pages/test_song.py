@@ -1,4 +1,4 @@
-"""A song's page, read as a browser without scripts reads it."""
+"""Tests of the page of a song, as a browser without JavaScript shows it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def data(reader):
 
 
 def references(reader):
-    """Return all that an element of the page points at."""
+    """Return all URLs to which the elements of the page refer."""
     return [
         value
         for element in reader.elements
@@ -56,18 +56,18 @@ def references(reader):
 
 
 def words(reader):
-    """Return all text that a person may read."""
+    """Return all visible text."""
     return "".join(e.text for e in reader.elements if e.tag not in {"script", "style"})
 
 
-def test_nothing_is_asked_for_beyond_the_page(reader):
+def test_the_page_fetches_nothing(reader):
     assert {value for value in references(reader) if not value.startswith(("data:", "#"))} == set()
     assert not {"iframe", "object", "embed", "base"} & {element.tag for element in reader.elements}
     styles = "".join(element.text for element in reader.all("style"))
     assert re.findall(r"url\(|@import", styles) == []
 
 
-def test_a_page_has_landmarks_one_title_and_headings_in_order(reader):
+def test_the_page_has_landmarks_one_title_and_headings_in_order(reader):
     assert {element.tag for element in reader.elements} >= LANDMARKS
     assert reader.one("html").attributes["lang"] == "en"
     assert reader.one("h1").text == "A Song"
@@ -75,7 +75,7 @@ def test_a_page_has_landmarks_one_title_and_headings_in_order(reader):
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
-def test_every_reference_within_the_page_finds_one_element(reader):
+def test_every_reference_within_the_page_has_a_unique_target(reader):
     ids = [element.attributes["id"] for element in reader.elements if "id" in element.attributes]
     assert len(ids) == len(set(ids))
     for element in reader.elements:
@@ -95,7 +95,7 @@ def test_every_control_has_a_name(reader):
     assert "" not in labelled
 
 
-def test_every_picture_is_described(reader):
+def test_every_figure_has_a_description(reader):
     plots = reader.all("div", class_="plot")
     assert len(plots) == 8
     assert all(plot.attributes["role"] == "img" and len(plot.attributes["aria-label"]) > 20 for plot in plots)
@@ -103,12 +103,12 @@ def test_every_picture_is_described(reader):
     assert re.fullmatch(r"Energy over time: lowest at \d:\d\d, highest at \d:\d\d\.", energy)
 
 
-def test_what_changes_is_told_to_who_does_not_see_it(reader):
+def test_changes_are_announced_to_screen_readers(reader):
     assert reader.one("p", id="live").attributes["aria-live"] == "polite"
     assert reader.one("p", id="edit-note").attributes["role"] == "status"
 
 
-def test_the_segments_are_a_table_with_heads_and_a_caption(reader, song):
+def test_the_segments_are_a_table_with_headers_and_a_caption(reader, song):
     assert "table" in reader.one("tbody", id="rows").parents
     assert [e.text for e in reader.all("th", scope="col")] == ["No.", "Start", "End", "Length", "State", "Confidence"]
     segments = song().segments
@@ -118,7 +118,7 @@ def test_the_segments_are_a_table_with_heads_and_a_caption(reader, song):
     assert len(reader.all("caption")) == 1 + len(STATES)
 
 
-def test_each_state_says_what_it_means_and_a_weak_name_says_why(reader):
+def test_each_state_has_a_description_and_a_weak_name_has_a_reason(reader):
     assert [e.text for e in reader.all("h3") if e.attributes["id"].startswith("state-")] == list(STATES)
     (weak,) = reader.all("p", class_="weak")
     assert "not the highest in novelty" in weak.text
@@ -131,7 +131,7 @@ def test_each_state_says_what_it_means_and_a_weak_name_says_why(reader):
     assert (profile[0], profile[-1]) == ("\u22123.0", "+3.0")
 
 
-def test_the_data_are_the_songs(reader, song):
+def test_the_data_are_those_of_the_song(reader, song):
     found, view = data(reader), song()
     assert found["title"] == "A Song"
     assert found["duration"] == 60
@@ -157,19 +157,19 @@ def test_hostile_titles_sources_and_states_are_text(song, read):
     assert words(reader).count("alert(1)") > 10
 
 
-def test_sound_within_the_page_is_the_only_thing_that_may_be_played(reader):
+def test_the_policy_allows_only_embedded_audio_if_audio_is_embedded(reader):
     assert reader.one("audio").attributes["src"] == "data:audio/mpeg;base64,AAAA"
     assert "media-src data:;" in reader.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
 
 
-def test_sound_beside_the_page_is_named_relative_to_it(song, read):
+def test_audio_beside_the_page_has_a_relative_url_and_is_allowed(song, read):
     reader = read(song_page(song(sound=Sound("file-1.mp3"))))
     assert reader.one("audio").attributes["src"] == "file-1.mp3"
     policy = reader.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
     assert "media-src 'self' file:;" in policy
 
 
-def test_a_page_without_sound_says_why(song, read):
+def test_a_page_without_audio_shows_the_reason(song, read):
     reader = read(song_page(song(sound=Sound(note="The audio was not kept <yet>."))))
     assert not reader.all("audio")
     assert reader.one("p", id="no-sound").text == "The audio was not kept <yet>."
@@ -180,7 +180,7 @@ def test_the_same_song_gives_the_same_page(html, song):
 
 
 @pytest.mark.parametrize(("duration", "n_segments"), [(240, 30), (2 * 3600, 400)], ids=["four minutes", "two hours"])
-def test_a_page_without_its_sound_is_under_two_and_a_half_megabytes(song, duration, n_segments):
+def test_a_page_without_audio_has_less_than_two_and_a_half_megabytes(song, duration, n_segments):
     assert len(song_page(song(duration, n_segments, sound=Sound(note="-"))).encode()) < 2_500_000
 
 

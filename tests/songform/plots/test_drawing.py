@@ -1,4 +1,4 @@
-"""What all pictures share: colours, lettering, reduction, clocks, PNG."""
+"""Parts that all pictures share: colours, text, downsampling, time axes and PNG files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from songform.plots.palette import STATE_COLORS, state_color, state_order
 from songform.plots.text import plain_text
 from songform.structure.naming import STATES
 
-# Machado, Oliveira and Fernandes (2009), severity 1, for linear RGB.
+# Matrices of Machado, Oliveira and Fernandes (2009) for severity 1, applied to linear RGB.
 SIGHT = {
     "normal": np.eye(3),
     "deuteranopia": [
@@ -74,36 +74,36 @@ def least_distance(states, sight, color=state_color) -> float:
 @pytest.mark.parametrize(
     ("sight", "least"), [("normal", 30), ("deuteranopia", 30), ("protanopia", 30), ("tritanopia", 20)]
 )
-def test_the_five_states_differ_clearly_to_every_eye(sight, least):
-    """Any two are further apart than `least` units of CIELAB; 2.3 is a just noticeable difference."""
+def test_five_states_differ_clearly_for_every_colour_vision(sight, least):
+    """Any two are more than `least` units of CIELAB apart; 2.3 units are just noticeable."""
     assert least_distance(STATES, sight) > least
 
 
 @pytest.mark.parametrize("sight", SIGHT)
-def test_the_first_nine_states_can_be_told_apart_by_every_eye(sight):
+def test_first_nine_states_differ_for_every_colour_vision(sight):
     assert least_distance(list(STATE_COLORS)[:9], sight) > 15
 
 
 @pytest.mark.parametrize("sight", SIGHT)
-def test_the_colours_of_dark_pages_can_be_told_apart_by_every_eye(sight):
-    """Two of them are lighter than on paper; the five named states stay as clearly apart, or nearly."""
+def test_colours_of_dark_pages_differ_for_every_colour_vision(sight):
+    """Two of the colours are lighter than on white; the five named states are nearly as far apart."""
     dark = {state: state_tone(state).dark for state in STATE_COLORS}
     assert least_distance(STATES, sight, dark.get) > 20
     assert least_distance(list(STATE_COLORS)[:9], sight, dark.get) > 15
 
 
-def test_no_state_fades_into_the_paper():
-    """A contrast ratio of 2 to white, as WCAG counts it; the yellow of State 9 alone is paler."""
+def test_states_have_contrast_with_the_background():
+    """The contrast ratio to white, as defined by WCAG, is at least 2 except for the yellow of State 9."""
     light = {state: linear_rgb(color) @ [0.2126, 0.7152, 0.0722] for state, color in STATE_COLORS.items()}
     assert [state for state, y in light.items() if 1.05 / (y + 0.05) < 2] == ["State 9"]
 
 
-def test_the_fixed_colours_are_all_different_and_cover_the_named_states():
+def test_fixed_colours_are_different_and_include_the_named_states():
     assert len(set(STATE_COLORS.values())) == len(STATE_COLORS)
     assert set(STATES) < set(STATE_COLORS)
 
 
-def test_an_unknown_state_has_the_same_colour_in_another_process():
+def test_unknown_state_has_the_same_colour_in_another_process():
     program = "from songform.plots.palette import state_color; print(state_color('Coda'), state_color('State 99'))"
     other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert other.stdout.split() == [state_color("Coda"), state_color("State 99")]
@@ -115,7 +115,7 @@ def test_every_name_has_a_colour(state):
     assert len(state_color(state)) == 7
 
 
-def test_states_are_ordered_by_the_palette_and_strangers_come_last():
+def test_states_are_ordered_by_the_palette_and_unknown_states_are_last():
     assert state_order(["Coda", "State 6", "Energetic", "Calm", "Coda", "Calm"]) == [
         "Calm",
         "Energetic",
@@ -125,7 +125,7 @@ def test_states_are_ordered_by_the_palette_and_strangers_come_last():
 
 
 @pytest.mark.parametrize("title", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_title_is_drawn_on_the_paper_without_a_warning(title):
+def test_hostile_title_is_drawn_within_the_picture_without_a_warning(title):
     figure, _ = paper(0.5, name="Form", title=title)
     figure.draw_without_rendering()
     [heading] = [text for text in figure.findobj(Text) if text.get_text() == figure.get_suptitle()]
@@ -138,21 +138,21 @@ def test_a_hostile_title_is_drawn_on_the_paper_without_a_warning(title):
 @settings(max_examples=25, deadline=None)
 @given(st.text(st.characters(exclude_categories=()), max_size=40))
 def test_any_title_is_drawn_without_a_warning(title):
-    """Of all of Unicode, unpaired surrogates included."""
+    """The title may have any Unicode characters, including unpaired surrogates."""
     figure = Figure(layout="none")
     drawn = figure.text(0, 0.5, plain_text(title), family="DejaVu Sans")
     figure.draw_without_rendering()  # a warning would be an error
     assert np.isfinite(drawn.get_window_extent().extents).all()
 
 
-def test_plain_text_keeps_what_can_be_read():
+def test_plain_text_keeps_readable_characters():
     assert plain_text("Café \t del\u00a0Mar, Ночь, 𝔉𝔬𝔯𝔪") == "Café del Mar, Ночь, Form"
     assert plain_text("one\ntwo\tthree") == "one two three"
     assert plain_text("99 $") == r"99 \$"
     assert plain_text("夜 x") == "\N{WHITE SQUARE} x"
 
 
-def test_text_is_cut_only_where_it_does_not_fit():
+def test_text_is_cut_only_if_it_does_not_fit():
     assert plain_text("short", width=2) == "short"
     cut = plain_text("one two three " * 20, width=2)
     assert cut.endswith("…")
@@ -161,7 +161,7 @@ def test_text_is_cut_only_where_it_does_not_fit():
 
 
 @pytest.mark.parametrize("duration", [0.003, 0.05, 1, 9.7, 77, 240, 3600, 43200, 400000])
-def test_a_time_axis_has_a_handful_of_different_marks(duration):
+def test_time_axis_has_at_most_nine_different_marks(duration):
     _, [ax] = paper(1, name="x")
     clock_axis([ax], duration)
     marks = ax.xaxis.get_major_formatter().format_ticks(ax.get_xticks())
@@ -170,7 +170,7 @@ def test_a_time_axis_has_a_handful_of_different_marks(duration):
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=300), st.integers(1, 50))
-def test_columns_lose_no_peak_and_keep_the_mean(values, limit):
+def test_columns_keep_peaks_and_the_mean(values, limit):
     time = np.arange(len(values)) * 0.5 + 0.25
     edges, low, mean, high = columns(time, np.array(values, dtype=np.float32), limit=limit)
     assert len(low) == len(mean) == len(high) == len(edges) - 1 == min(len(values), limit)
@@ -180,15 +180,15 @@ def test_columns_lose_no_peak_and_keep_the_mean(values, limit):
     assert (edges[0], edges[-1]) == pytest.approx((0, 0.5 * len(values)))
 
 
-def test_columns_of_a_table_are_those_of_its_series():
+def test_columns_of_a_table_equal_those_of_each_series():
     table = np.random.default_rng(0).normal(size=(1001, 3))
     time = np.arange(1001.0)
     for i, together in enumerate(columns(time, table, limit=77).mean.T):
         np.testing.assert_allclose(together, columns(time, table[:, i], limit=77).mean)
 
 
-def test_a_png_holds_its_size_and_nothing_else_that_could_change(tmp_path):
-    """No date and no version of Matplotlib; a path and a buffer get the same bytes."""
+def test_png_has_no_metadata_except_its_resolution(tmp_path):
+    """It has no date and no version of Matplotlib. A path and a buffer receive the same bytes."""
     figure, _ = paper(1, name="x", title="y")
     buffer = io.BytesIO()
     save_png(figure, buffer)

@@ -31,7 +31,7 @@ STATES = ("Calm", "BuildUp", "Energetic", "Transition", "Repetitive")
 
 
 def tables(duration):
-    """Frame features and overview of that many seconds, of random numbers in the right ranges."""
+    """Return frame features and an overview of that many seconds, with random numbers in the usual ranges."""
     rng = np.random.default_rng(0)
     n, cells = int(duration * 43), int(duration * 10)
     names = feature_columns()
@@ -47,14 +47,14 @@ def tables(duration):
 
 
 def form(n_segments, duration):
-    """Segments of equal length and of different confidence."""
+    """Return segments of equal length and of different confidence."""
     cuts = np.linspace(0, duration, n_segments + 1)
     spans = enumerate(itertools.pairwise(cuts))
     return [Segment(float(a), float(b), STATES[i % 5], (i % 11) / 10) for i, (a, b) in spans]
 
 
 def drawn(features, overview, segments, title=""):
-    """All pictures of a song by name."""
+    """Return all pictures of a song by name."""
     return {
         "waveform": plots.waveform(overview, title=title),
         "rms": plots.rms(features, title=title),
@@ -73,14 +73,14 @@ def png(figure):
 
 
 def colors(figure):
-    """Every colour with which something is filled."""
+    """Return all fill colours of a figure."""
     filled = [artist.get_facecolor() for ax in figure.axes for artist in (*ax.patches, *ax.collections)]
     return {to_hex(color, keep_alpha=False).upper() for many in filled for color in np.atleast_2d(many)}
 
 
 @pytest.fixture(scope="module")
 def described():
-    """Features, overview and segments of a minute."""
+    """Return features, overview and segments of one minute."""
     return *tables(60), form(9, 60)
 
 
@@ -89,27 +89,27 @@ def pictures(described):
     return drawn(*described, title="A Song")
 
 
-def test_every_picture_is_titled_and_has_a_time_axis(pictures):
+def test_every_picture_has_a_title_and_a_time_axis(pictures):
     assert all("A Song" in figure.get_suptitle() for figure in pictures.values())
     assert all(any(ax.get_xlabel().startswith("time [m:ss]") for ax in figure.axes) for figure in pictures.values())
 
 
 def test_every_axis_has_a_unit(pictures):
-    """All but the lanes of the states, which have names."""
+    """The lanes of the states are an exception: they have names."""
     for name, figure in pictures.items():
         lanes = figure.axes[1:] if name == "state_timeline" else []
         for ax in figure.axes:
             assert ax in lanes or "[" in ax.get_ylabel() or "standard deviations" in ax.get_ylabel(), name
 
 
-def test_every_picture_fills_a_png(pictures):
+def test_every_picture_is_written_as_a_png_with_content(pictures):
     for figure in pictures.values():
         with Image.open(io.BytesIO(png(figure))) as picture:
             assert picture.width == 1200
             assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
 
 
-def test_the_same_song_gives_the_same_bytes_in_four_threads_at_once(described):
+def test_same_song_gives_the_same_bytes_in_four_threads(described):
     features, overview, segments = described
 
     def draw(_):
@@ -121,7 +121,7 @@ def test_the_same_song_gives_the_same_bytes_in_four_threads_at_once(described):
         assert all(together == alone for together in pool.map(draw, range(4)))
 
 
-def test_a_dark_style_of_the_caller_does_not_reach_the_pictures(described):
+def test_dark_style_of_the_caller_has_no_effect(described):
     features, overview, segments = described
 
     def draw():
@@ -132,7 +132,7 @@ def test_a_dark_style_of_the_caller_does_not_reach_the_pictures(described):
         assert draw() == plain
 
 
-def test_neither_pyplot_nor_the_global_style_is_touched(described):
+def test_pyplot_is_not_imported_and_the_global_style_is_unchanged(described):
     before = dict(mpl.rcParams)
     drawn(*described)
     assert dict(mpl.rcParams) == before
@@ -140,21 +140,21 @@ def test_neither_pyplot_nor_the_global_style_is_touched(described):
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"False\n"
 
 
-def test_a_state_has_its_colour_in_every_picture(described):
+def test_state_has_the_same_colour_in_every_picture(described):
     _, overview, segments = described
     expected = {plots.state_color(state) for state in STATES}
     assert expected <= colors(plots.state_timeline(overview, segments))
     assert expected <= colors(cluster_profile(pd.DataFrame(np.zeros((5, 2)), index=list(STATES))))
 
 
-def test_a_timeline_names_its_states_with_their_shares(described):
+def test_timeline_labels_states_with_their_shares(described):
     _, overview, _ = described
     segments = [Segment(0, 15, "Energetic", 1), Segment(15, 45, "Calm", 1), Segment(45, 60, "$x_$", 1)]
     lanes = plots.state_timeline(overview, segments).axes[1]
     assert [label.get_text() for label in lanes.get_yticklabels()] == ["Calm  50 %", "Energetic  25 %", r"\$x_\$  25 %"]
 
 
-def test_a_bar_is_as_high_as_its_confidence(described):
+def test_height_of_a_bar_is_its_confidence(described):
     _, overview, _ = described
     segments = [Segment(0, 30, "Calm", 0.25), Segment(30, 50, "Calm", 1.0), Segment(50, 60, "Calm", float("nan"))]
     pale, solid = plots.state_timeline(overview, segments).axes[1].collections
@@ -163,7 +163,7 @@ def test_a_bar_is_as_high_as_its_confidence(described):
     assert [path.vertices[:, 0].max() for path in solid.get_paths()] == [30, 50, 60]
 
 
-def test_the_waveform_wears_the_colour_of_each_segment(described):
+def test_waveform_has_the_colours_of_the_segments(described):
     _, overview, _ = described
     top = plots.state_timeline(overview, [Segment(0, 20, "Calm", 1), Segment(20, 60, "Energetic", 1)]).axes[0]
     calm, energetic = (patch.get_data() for patch in top.patches)
@@ -172,8 +172,8 @@ def test_the_waveform_wears_the_colour_of_each_segment(described):
 
 
 @pytest.mark.parametrize("sr", [8000, 22050, 44100])
-def test_a_frequency_stands_at_its_mel_band(described, sr):
-    """The bands' peaks, taken from the filters themselves, tell where each mark belongs."""
+def test_frequency_marks_are_at_their_mel_bands(described, sr):
+    """The expected positions are computed from the peaks of the mel filters."""
     features, overview, _ = described
     ax = plots.spectrogram(overview, features, sr=sr).axes[0]
     peaks = fft_frequencies(sr, 1 << 16)[mel_filters(sr, 1 << 16, 64).argmax(axis=1)]
@@ -188,14 +188,14 @@ def test_rms_is_drawn_in_decibels_below_full_scale():
     np.testing.assert_allclose(line.get_ydata(), -20, atol=1e-5)
 
 
-def test_a_second_of_silence_does_not_flatten_the_rest():
+def test_second_of_silence_does_not_compress_the_rest():
     features, _ = tables(60)
     features["rms_mean"] = np.linspace(0.1, 0.2, len(features))
     features.iloc[:43, features.columns.get_loc("rms_mean")] = 0
     assert plots.rms(features).axes[0].get_ylim()[0] > -40
 
 
-def test_hours_are_drawn_with_no_more_points_than_pixels():
+def test_hours_are_drawn_with_at_most_one_point_per_pixel():
     features, overview = tables(2 * 3600)
     pictures = drawn(features, overview, form(200, 2 * 3600))
     for figure in pictures.values():
@@ -210,9 +210,9 @@ def test_hours_are_drawn_with_no_more_points_than_pixels():
 @pytest.mark.parametrize(
     ("n_samples", "loudness"),
     [(1, 0.0), (1, 0.3), (1102, 0.3), (66150, 0.0)],
-    ids=["a silent sample", "a sample", "0.05 s", "3 s of silence"],
+    ids=["one silent sample", "one sample", "0.05 s", "3 s of silence"],
 )
-def test_the_shortest_and_the_quietest_song_can_be_drawn(n_samples, loudness):
+def test_shortest_and_quietest_songs_can_be_drawn(n_samples, loudness):
     y = loudness * np.random.default_rng(0).standard_normal(n_samples).astype(np.float32)
     features, overview, _ = describe_audio([y])
     for name, figure in drawn(features, overview, [Segment(0, n_samples / 22050, "Calm", 1)]).items():
@@ -220,26 +220,26 @@ def test_the_shortest_and_the_quietest_song_can_be_drawn(n_samples, loudness):
         assert all(np.isfinite([*ax.get_xlim(), *ax.get_ylim()]).all() for ax in figure.axes), name
 
 
-def test_a_song_of_two_hundred_segments_has_a_bar_for_each(described):
+def test_two_hundred_segments_have_one_bar_each(described):
     _, overview, _ = described
     lanes = plots.state_timeline(overview, form(200, 60)).axes[1]
     assert sum(len(bars.get_paths()) for bars in lanes.collections) == 2 * 200
     assert len(lanes.get_yticks()) == 5
 
 
-def test_what_cannot_be_drawn_is_told_in_a_sentence(described):
+def test_missing_rows_columns_and_sampling_rate_are_rejected(described):
     features, overview, segments = described
     empty = Overview(*(value[:0] for value in vars(overview).values()))
     for draw, words in (
-        (partial(plots.waveform, empty), "overview must hold at least one row"),
-        (partial(plots.spectrogram, empty, features), "overview must hold at least one row"),
-        (partial(plots.state_timeline, empty, segments), "overview must hold at least one row"),
-        (partial(plots.state_timeline, overview, []), "segments must hold at least one row"),
-        (partial(plots.rms, features[:0]), "features must hold at least one row"),
-        (partial(plots.mfcc_heatmap, features[:0]), "features must hold at least one row"),
-        (partial(plots.bandwidth, features[["centroid_hz"]]), "no column 'bandwidth_hz'"),
-        (partial(plots.mfcc_heatmap, features[["rms_mean", "mfcc_delta_01"]]), "no MFCC"),
-        (partial(plots.spectrogram, overview, features, sr=0), "sr must be a positive number"),
+        (partial(plots.waveform, empty), "overview must have at least one row"),
+        (partial(plots.spectrogram, empty, features), "overview must have at least one row"),
+        (partial(plots.state_timeline, empty, segments), "overview must have at least one row"),
+        (partial(plots.state_timeline, overview, []), "segments must have at least one row"),
+        (partial(plots.rms, features[:0]), "features must have at least one row"),
+        (partial(plots.mfcc_heatmap, features[:0]), "features must have at least one row"),
+        (partial(plots.bandwidth, features[["centroid_hz"]]), "no column 'bandwidth_hz'.*frame_features"),
+        (partial(plots.mfcc_heatmap, features[["rms_mean", "mfcc_delta_01"]]), "no MFCC.*frame_features"),
+        (partial(plots.spectrogram, overview, features, sr=0), "sr must be a positive number.* not 0"),
     ):
         with pytest.raises(ParameterError, match=words):
             draw()

@@ -23,7 +23,7 @@ HISTORY = {
 
 
 def written(figure):
-    """All that is written into the axes."""
+    """Return the texts in the first axes."""
     return [text.get_text() for text in figure.axes[0].texts]
 
 
@@ -33,14 +33,14 @@ def png(figure):
     return buffer.getvalue()
 
 
-def test_training_curves_begin_at_epoch_one_and_mark_the_best():
+def test_training_curves_start_at_epoch_one_and_mark_the_best():
     figure = plots.training_curves(HISTORY, title="$lstm$")
     loss, accuracy = figure.axes
     assert list(loss.lines[0].get_xdata()) == [1, 2, 3, 4]
     assert list(accuracy.lines[1].get_ydata()) == [20, 40, 50, 50]
     assert "best epoch: 3" in [text.get_text() for text in loss.get_legend().get_texts()]
     assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("loss [nats]", "accuracy [%]")
-    assert accuracy.get_xlabel() == "epoch [number]"
+    assert "epoch" in accuracy.get_xlabel()
     assert png(figure)
 
 
@@ -49,13 +49,13 @@ def test_training_curves_begin_at_epoch_one_and_mark_the_best():
     [{"loss": [0.5]}, HISTORY | {"val_loss": [np.nan] * 4}, {"loss": [np.inf, 1.0], "accuracy": [0.1, 0.2]}],
     ids=["one epoch, no validation", "diverged", "infinite"],
 )
-def test_a_history_without_a_best_epoch_is_drawn_all_the_same(history):
+def test_history_without_a_best_epoch_is_drawn(history):
     figure = plots.training_curves(history)
     assert png(figure)
     assert not any("best" in text.get_text() for text in figure.axes[0].get_legend().get_texts())
 
 
-def test_a_confusion_matrix_shows_counts_and_shares_of_the_row():
+def test_confusion_matrix_shows_counts_and_shares_of_the_row():
     figure = plots.confusion_matrix([[30, 10], [0, 0]], ["Calm", "Energetic"])
     assert written(figure) == ["75 %\n30", "25 %\n10", "\N{EN DASH}", "\N{EN DASH}"]
     np.testing.assert_allclose(figure.axes[0].images[0].get_array(), [[75, 25], [0, 0]])
@@ -63,12 +63,12 @@ def test_a_confusion_matrix_shows_counts_and_shares_of_the_row():
     assert png(figure)
 
 
-def test_the_rows_of_a_table_wear_their_states_colours():
+def test_rows_of_a_table_have_the_colours_of_their_states():
     [dots] = plots.confusion_matrix(np.eye(5), STATES).axes[0].collections
     assert [to_hex(color).upper() for color in dots.get_facecolors()] == [state_color(state) for state in STATES]
 
 
-def test_a_cluster_profile_is_white_at_zero_and_prints_its_values():
+def test_cluster_profile_is_white_at_zero_and_shows_its_values():
     profile = pd.DataFrame([[1.24, -0.02], [-2.0, np.nan]], ["Calm", "$6"], ["energy", "abs_slope"])
     figure = plots.cluster_profile(profile)
     assert written(figure) == ["+1.2", "+0.0", "\N{MINUS SIGN}2.0", "\N{EN DASH}"]
@@ -78,7 +78,7 @@ def test_a_cluster_profile_is_white_at_zero_and_prints_its_values():
     assert png(figure)
 
 
-def test_metric_bars_stand_side_by_side_with_their_values():
+def test_metric_bars_are_drawn_with_their_values():
     scores = {"lstm": {"accuracy": 0.8, "macro_f1": 0.71}, "persistence_oracle": {"accuracy": float("nan")}}
     figure = plots.metric_bars(scores)
     assert written(figure) == ["80.0 %", "not computed", "71.0 %", "not computed"]
@@ -88,7 +88,7 @@ def test_metric_bars_stand_side_by_side_with_their_values():
 
 
 @pytest.mark.parametrize("k", [1, 12])
-def test_tables_of_one_and_of_twelve_states_keep_their_words_on_the_paper(k):
+def test_text_of_tables_with_one_or_twelve_states_is_within_the_picture(k):
     states = [f"State {i}" for i in range(k)]
     profile = pd.DataFrame(np.zeros((k, 12)), states, [f"descriptor_{i}" for i in range(12)])
     for figure in (plots.confusion_matrix(100000 * np.eye(k), states), plots.cluster_profile(profile)):
@@ -100,14 +100,14 @@ def test_tables_of_one_and_of_twelve_states_keep_their_words_on_the_paper(k):
         assert min(box.y0 for box in boxes) >= 0
 
 
-def test_what_cannot_be_drawn_is_told_in_a_sentence():
-    with pytest.raises(ParameterError, match="history holds no loss"):
+def test_empty_and_inconsistent_input_is_rejected():
+    with pytest.raises(ParameterError, match=r"history has no loss.*at least one epoch"):
         plots.training_curves({"loss": []})
-    with pytest.raises(ParameterError, match="2 each, not \\(2, 3\\)"):
+    with pytest.raises(ParameterError, match="per state, shape \\(2, 2\\), not \\(2, 3\\)"):
         plots.confusion_matrix(np.ones((2, 3)), ["a", "b"])
-    with pytest.raises(ParameterError, match="states must hold"):
+    with pytest.raises(ParameterError, match="states must have at least one row"):
         plots.confusion_matrix(np.ones((0, 0)), [])
-    with pytest.raises(ParameterError, match="profile must hold"):
+    with pytest.raises(ParameterError, match="profile must have at least one row"):
         plots.cluster_profile(pd.DataFrame())
-    with pytest.raises(ParameterError, match="metrics must hold"):
+    with pytest.raises(ParameterError, match="metrics must have at least one row"):
         plots.metric_bars({})

@@ -1,4 +1,4 @@
-"""Context: known sounds must have the descriptors that a listener would give them."""
+"""Tests of the context descriptors with known sounds and known curves."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def noise(rng: np.random.Generator, seconds: float) -> np.ndarray:
 
 
 def tune(rng: np.random.Generator, n_notes: int) -> np.ndarray:
-    """Half a second a note, each a step away from the one before."""
+    """Return notes of half a second, each with another pitch than the previous one."""
     return np.concatenate([tone(220 * 2 ** (k / 12), 0.5) for k in np.cumsum(rng.integers(1, 12, n_notes)) % 24])
 
 
-def test_the_table_has_a_row_a_unit_and_knows_their_centres(rng):
+def test_table_has_one_row_per_unit_indexed_by_its_centre(rng):
     table = context(rng.standard_normal(SR * 5 // 2))
     assert tuple(table.columns) == CONTEXT_COLUMNS
     assert_allclose(table.index, [0.25, 0.75, 1.25, 1.75, 2.25])
@@ -76,10 +76,10 @@ def test_the_table_has_a_row_a_unit_and_knows_their_centres(rng):
     assert set(table.dtypes) == {np.dtype(np.float64)}
 
 
-def test_a_crescendo_rises_and_a_diminuendo_falls(rng):
-    """Louder, higher, rougher, and the bass taken out, between 32 and 47 s; and the same backwards.
+def test_rise_is_positive_for_a_crescendo_and_negative_for_a_diminuendo(rng):
+    """Between 32 and 47 s the sound becomes louder, higher and noisier while the bass decreases.
 
-    What is before and after lasts longer than a build-up may, so that it is never joined with it.
+    The parts before and after are longer than 30 s, so that they are not joined with the build-up.
     """
     grows = np.linspace(0, 1, 15 * SR)
     glide = np.sin(2 * np.pi * np.cumsum(200 * 2 ** (3 * grows)) / SR)
@@ -93,8 +93,8 @@ def test_a_crescendo_rises_and_a_diminuendo_falls(rng):
         assert flat.abs().max() < 0.2
 
 
-def test_the_slope_of_a_fade_is_the_same_down_and_up():
-    """Half a dB a second, from 10 to 40 s down and from 40 to 70 s up."""
+def test_slope_of_a_fade_is_the_same_down_and_up():
+    """The slope is 0.5 dB per second, down from 10 to 40 s and up from 40 to 70 s."""
     level = np.interp(time_of(80), [0, 10, 40, 70, 80], [0, 0, -15, 0, 0])
     slope = context(10 ** (level / 20) * tone(220, 80))["abs_slope"]
     assert_allclose(slope.loc[17:37], 0.5, rtol=0.15)
@@ -102,13 +102,13 @@ def test_the_slope_of_a_fade_is_the_same_down_and_up():
     assert max(slope.loc[:9].max(), slope.loc[71:].max()) < 0.25
 
 
-def test_a_loop_recurs_and_a_tune_that_never_returns_does_not(rng):
+def test_loop_has_recurrence_and_a_tune_without_repetition_has_little(rng):
     loop, free = context(np.tile(tune(rng, 8), 8)), context(tune(rng, 64))
     assert loop["recurrence"].min() > 0.97
     assert free["recurrence"].max() < 0.5
 
 
-def test_a_cut_has_novelty_at_the_cut_and_nowhere_else(rng):
+def test_novelty_of_a_cut_is_high_only_at_the_cut(rng):
     curve = novelty_curve(curves_of(np.r_[tone(110, 20), noise(rng, 20)]))
     assert curve.argmax() == 40
     assert curve[40] > 0.4
@@ -116,23 +116,23 @@ def test_a_cut_has_novelty_at_the_cut_and_nowhere_else(rng):
     assert novelty_curve(curves_of(noise(rng, 40))).mean() < 0.02
 
 
-def test_a_turn_between_two_sections_has_novelty_and_the_sections_have_not(rng):
-    """Two seconds of a hiss, two of another tune, and a breath."""
+def test_transition_has_novelty_and_the_sections_around_it_have_little(rng):
+    """The transition is two seconds of noise, two seconds of a tune, and one second of softer noise."""
     turn = np.r_[noise(rng, 2), tune(rng, 4), 0.1 * noise(rng, 1)]
     novelty = context(np.r_[tone(110, 20), turn, tone(330, 20)])["novelty"]
     assert novelty.loc[20.1:24.9].min() > 0.09
     assert max(novelty.loc[:20].max(), novelty.loc[25.1:].max()) < 0.04
 
 
-def test_where_all_changes_all_the_time_nothing_turns(rng):
-    """Twenty sounds of 3 s: each cut alone would be a turn, all of them are how the song is."""
+def test_song_that_changes_all_the_time_has_little_novelty(rng):
+    """The song has twenty sounds of 3 s each. Novelty is relative to the median of the song."""
     restless = np.concatenate([tone(110 * 2 ** (n / 3), 3) if n % 2 else noise(rng, 3) for n in range(20)])
     turn = np.r_[noise(rng, 2), tune(rng, 4), 0.1 * noise(rng, 1)]
     calm = np.r_[tone(110, 20), turn, tone(330, 20)]
     assert context(restless)["novelty"].loc[15:45].abs().max() < 0.5 * context(calm)["novelty"].max()
 
 
-def test_noise_has_no_novelty_to_speak_of_no_rise_and_no_recurrence(rng):
+def test_noise_has_variance_and_little_of_all_other_descriptors(rng):
     table = context(noise(rng, 40))
     assert table["novelty"].max() < 0.05
     assert table["recurrence"].max() < 0.2
@@ -145,19 +145,19 @@ def test_noise_has_no_novelty_to_speak_of_no_rise_and_no_recurrence(rng):
 @pytest.mark.parametrize(
     ("wave", "hz"), [(np.sin, 440), (np.sin, 1000), (lambda phase: np.sign(np.sin(phase + 1)), 110)]
 )
-def test_a_constant_sound_is_near_zero_in_everything(wave, hz):
-    """Where its own beginning and end are far: they are changes."""
+def test_descriptors_of_a_constant_sound_are_near_zero(wave, hz):
+    """The beginning and the end of the sound are excluded, because they are changes."""
     inside = context(0.3 * wave(2 * np.pi * hz * time_of(40))).loc[10:30]
     assert inside["variance"].max() < 0.6
     assert inside.drop(columns="variance").abs().to_numpy().max() < 0.12
 
 
-def test_silence_is_zero_in_everything():
+def test_descriptors_of_silence_are_zero():
     assert_array_equal(context(np.zeros(10 * SR)), np.zeros((20, 6)))
 
 
-def test_energy_follows_loudness_and_bass():
-    """Four sections of 15 s: thin and soft, thin and loud, with bass and soft, with bass and loud."""
+def test_energy_increases_with_loudness_and_bass():
+    """There are four sections of 15 s: soft or loud, without or with bass."""
     thin, full = tone(440, 15), tone(440, 15) + bass(0.2, 15)
     energies = context(np.r_[0.2 * thin, 2 * thin, 0.2 * full, 2 * full])["energy"]
     least, louder, fuller, most = (energies.loc[start : start + 11].mean() for start in (2, 17, 32, 47))
@@ -165,19 +165,19 @@ def test_energy_follows_loudness_and_bass():
     assert most > max(louder, fuller) + 0.4
 
 
-def test_what_moves_has_variance_and_what_stands_has_none(rng):
+def test_variance_is_high_for_a_tune_and_low_for_a_steady_tone(rng):
     variance = context(np.r_[tone(220, 20), tune(rng, 40)])["variance"]
     assert variance.loc[:19].max() < 0.4
     assert variance.loc[21:].min() > 0.8
 
 
-def test_gain_leaves_the_context_unchanged(rng):
+def test_gain_does_not_change_the_context(rng):
     y = tune(rng, 40) * np.repeat(rng.uniform(0.2, 1, 10), 2 * SR) + 0.1 * noise(rng, 20)
     assert_allclose(context(0.25 * y), context(y), atol=2e-3)
 
 
-def test_silence_at_both_ends_leaves_the_musics_context_unchanged(song):
-    """Quiet at both ends, so that no frame of the silence hears the music; units and frames share their edges."""
+def test_silence_at_both_ends_does_not_change_the_context_of_the_music(song):
+    """The music has silent ends, so that frames of the added silence do not contain music."""
     sr = 25_600  # 0.5 s are 25 hops
     edge = np.zeros(sr // 4)
     music = np.concatenate([edge, song[: 2 * sr], 0.2 * song[: 3 * sr], song[sr : 3 * sr], edge])
@@ -186,12 +186,12 @@ def test_silence_at_both_ends_leaves_the_musics_context_unchanged(song):
     assert len(table) == 6 + len(alone) + 10 == 32
     expected = alone.to_numpy()[np.clip(np.arange(-6, len(alone) + 10), 0, len(alone) - 1)]
     assert_allclose(table, expected, atol=1e-6)
-    assert len(alone["energy"].unique()) > 1  # the music is no single stretch
+    assert len(alone["energy"].unique()) > 1  # the music has more than one stretch
 
 
 @pytest.mark.parametrize("n_samples", [1, 100, SR // 3, SR * 3 // 5, SR, 4 * SR - 1, 5 * SR])
-def test_a_song_of_any_length_has_finite_descriptors(rng, n_samples):
-    """One unit, two units, less than the 4 s of a path: nothing to warn of."""
+def test_descriptors_are_finite_for_songs_of_any_length(rng, n_samples):
+    """Songs of one unit, of two units, and of less than the 4 s of a path cause no warnings."""
     table = context(0.1 * rng.standard_normal(n_samples))
     assert len(table) == n_samples // 512 * 512 // (SR // 2) + 1
     assert np.isfinite(table.to_numpy()).all()
@@ -199,8 +199,8 @@ def test_a_song_of_any_length_has_finite_descriptors(rng, n_samples):
 
 @settings(deadline=None, max_examples=60)
 @given(n=st.integers(1, 40), seed=st.integers(0, 2**32 - 1), size=st.sampled_from([0.0, 1e-9, 1.0, 1e3, 1e6]))
-def test_any_curves_have_descriptors_within_their_bounds(units_of, n, seed, size):
-    """Jumps of any size, or of none; a song may hold a single unit."""
+def test_descriptors_are_within_their_bounds_for_any_curves(units_of, n, seed, size):
+    """Curves have jumps of any size, and songs may have only one unit."""
     rng = np.random.default_rng(seed)
     units = units_of(
         np.maximum(-20 - size * rng.exponential(size=n), -100),
@@ -222,7 +222,7 @@ def test_any_curves_have_descriptors_within_their_bounds(units_of, n, seed, size
 
 
 def hours(n_hours: float) -> tuple[pd.DataFrame, Overview]:
-    """Make the tables of a very long song without its sound: new values every minute, and noise on them."""
+    """Return the tables of a very long song without audio: new values every minute, plus noise."""
     rng = np.random.default_rng(9)
     n_frames, n_cells = round(n_hours * 3600 * SR / 2048), round(n_hours * 36_000)
     cell_of = np.arange(n_frames) * 2048 // (SR // 10)
@@ -242,7 +242,7 @@ def hours(n_hours: float) -> tuple[pd.DataFrame, Overview]:
     return features, overview
 
 
-def test_two_hours_are_described():
+def test_context_of_a_song_of_two_hours():
     features, overview = hours(2.0)
     table = context_descriptors(features, overview, hop_length=2048)
     assert len(table) == n_units(len(features), hop_length=2048, unit_seconds=0.5) == 14_400
@@ -250,8 +250,8 @@ def test_two_hours_are_described():
     assert (table.std() > 0).all()
 
 
-def test_memory_is_linear_in_the_song():
-    """Four times the song, four times the memory; a table of all pairs of units would be sixteen times as large."""
+def test_memory_is_linear_in_the_length_of_the_song():
+    """For four times the length, a table of all pairs of units would need sixteen times the memory."""
     peaks = []
     for n_hours in (0.125, 0.5):
         features, overview = hours(n_hours)
@@ -264,10 +264,10 @@ def test_memory_is_linear_in_the_song():
     assert peaks[1] < 4.6 * peaks[0]
 
 
-def test_features_and_overview_of_different_songs_are_refused(rng):
+def test_features_and_overview_of_different_songs_are_an_error(rng):
     features, _, _ = describe_audio([rng.standard_normal(SR)])
     _, overview, _ = describe_audio([rng.standard_normal(2 * SR)])
-    with pytest.raises(ParameterError, match="44 frames but the overview 87: they are of different songs"):
+    with pytest.raises(ParameterError, match=r"features has 44 frames.*overview has 87.*same song"):
         context_descriptors(features, overview)
 
 
@@ -282,18 +282,18 @@ def cues_of(curves: Curves) -> list[np.ndarray]:
 
 
 def climb(curves: Curves, a: int, b: int) -> float:
-    """Return how far the straight lines through some units climb, each at most three deviations; the mean."""
+    """Return the mean increase of the lines through the cues, each limited to three standard deviations."""
     lines = [np.polyfit(np.arange(b - a), x[a:b], 1)[0] * (b - a - 1) for x in cues_of(curves)]
     return float(np.clip(lines, -3, 3).mean())
 
 
 def jump(curves: Curves, cut: int) -> float:
-    """Return how far the two seconds before a cut are from those after it."""
+    """Return the mean difference between the two seconds before and after a change point."""
     return float(np.mean([abs(x[cut : cut + 4].mean() - x[max(cut - 4, 0) : cut].mean()) for x in cues_of(curves)]))
 
 
 def plain_rise(curves: Curves, bounds: np.ndarray, i: int) -> float:
-    """Return the largest climb of a stretch alone, or joined to its neighbours where no jump divides them."""
+    """Return the largest increase of a stretch, alone or joined with neighbours without a jump between them."""
     befores, afters = [i], [i]
     if i > 0 and jump(curves, bounds[i]) <= 1:
         befores.append(i - 1)
@@ -305,8 +305,8 @@ def plain_rise(curves: Curves, bounds: np.ndarray, i: int) -> float:
 
 
 @pytest.mark.parametrize("cuts", [[], [4], [5, 12, 40, 77], [30, 34, 38, 60], [20, 35, 50, 70, 80]])
-def test_the_context_of_a_stretch_is_what_its_words_say(rng, cuts):
-    """By plain loops; of `novelty`, `recurrence` and the slope, the curves have tests of their own."""
+def test_context_of_stretches_equals_that_of_plain_loops(rng, cuts):
+    """The curves of novelty, recurrence and slope are tested elsewhere."""
     curves = random_curves(rng, 90)
     bounds = np.array([0, *cuts, 90])
     near = recurrence(curves.vectors, unit_seconds=0.5)
@@ -328,18 +328,20 @@ def test_the_context_of_a_stretch_is_what_its_words_say(rng, cuts):
         )
     of_units = sorted(value for value, (a, b) in zip(turning, pairwise(bounds), strict=True) for _ in range(a, b))
     expected = np.array(expected) - [0, 0, (of_units[44] + of_units[45]) / 2, 0, 0, 0]
-    assert_allclose(stretch_context(curves, bounds), expected, atol=2e-4)  # a bell is cut at four of its deviations
+    assert_allclose(
+        stretch_context(curves, bounds), expected, atol=2e-4
+    )  # the Gaussian window is limited to four standard deviations
     assert_allclose(energy(curves), (curves.loudness + curves.bass) / 2)
 
 
 def straight(rng: np.random.Generator, x: np.ndarray) -> Curves:
-    """Make curves in which loudness, brightness and onsets follow a line, and the bass its contrary."""
+    """Return curves in which loudness, brightness and onsets equal `x`, and the bass equals `-x`."""
     parts = [rng.standard_normal((len(x), m)) for m in (13, 12, 76)]
     return Curves(0, 0, x, x, x, x, -x, *parts)
 
 
-def test_a_build_up_in_two_stretches_is_one_rise(rng):
-    """From -1 to 0 in 10 s, and on to 1.5 in 10 s; a jump between makes two of it, and so do more than 30 s."""
+def test_build_up_of_two_stretches_is_joined(rng):
+    """The increase is 1 and then 1.5, in 10 s each. A jump or more than 30 s prevent the join."""
     x = np.r_[np.linspace(-1, 0, 20), np.linspace(0, 1.5, 20)]
     bounds = np.array([0, 20, 40])
     assert rise(straight(rng, x), bounds).min() > 1.9
@@ -348,14 +350,14 @@ def test_a_build_up_in_two_stretches_is_one_rise(rng):
     assert_allclose(rise(straight(rng, np.repeat(x, 2)), 2 * bounds), [1, 1.5], atol=0.1)
 
 
-def test_a_descent_is_a_descent_however_deep_and_a_climb_counts_up_to_two(rng):
+def test_rise_is_limited_to_minus_one_and_two(rng):
     steep = np.linspace(-20, 20, 40)
     assert_array_equal(rise(straight(rng, steep), np.array([0, 40])), [2])
     assert_array_equal(rise(straight(rng, -steep), np.array([0, 40])), [-1])
 
 
-def test_cuts_count_by_how_near_they_are():
-    """Two cuts two seconds apart count almost twice between them, and a cut 12 s away not at all."""
+def test_density_of_change_points_depends_on_their_distance():
+    """The density between two change points 2 s apart is almost two. A change point 12 s away adds nothing."""
     density = cut_density(np.array([0, 60, 64, 120]))
     assert density[61:63].min() > 1.85
     assert_array_equal(density[:36], 0)
@@ -363,7 +365,7 @@ def test_cuts_count_by_how_near_they_are():
     assert_array_equal(cut_density(np.array([0, 120])), np.zeros(120))
 
 
-def test_the_slope_is_a_savitzky_golay_derivative_inside_and_a_straight_line_at_the_ends(rng):
+def test_slope_is_a_savitzky_golay_derivative_inside_and_a_fitted_line_at_the_ends(rng):
     x = rng.standard_normal(50).cumsum()
     slope = local_slope(x)
     assert_allclose(slope[8:-8], savgol_filter(x, 17, 1, deriv=1, delta=0.5)[8:-8], atol=1e-12)
@@ -373,13 +375,13 @@ def test_the_slope_is_a_savitzky_golay_derivative_inside_and_a_straight_line_at_
         assert slope[u] == pytest.approx(np.polyfit(time[near], x[near], 1)[0], abs=1e-9)
 
 
-def test_the_slope_is_as_exact_after_twelve_hours_as_at_the_beginning(rng):
-    """86,400 units: the last hundred are worth what they are worth alone, to 1e-9 of their size."""
+def test_slope_is_exact_after_twelve_hours(rng):
+    """The last hundred of 86,400 units have the same slope as in a short song, to 1e-9."""
     x = 3000 + 500 * rng.standard_normal(86_400)
     assert_allclose(local_slope(x)[-100:], local_slope(x[-200:])[-100:], rtol=0, atol=1e-9)
     assert np.abs(local_slope(np.full(86_400, 3000.0))).max() < 1e-9
 
 
-def test_the_slope_of_one_unit_is_zero_and_of_two_their_difference():
+def test_slope_of_one_unit_is_zero_and_of_two_units_their_difference():
     assert_array_equal(local_slope(np.array([7.0])), [0])
     assert_allclose(local_slope(np.array([1.0, 3.0])), [4, 4])

@@ -1,7 +1,8 @@
-"""Naming: the assignment must be the best of all, and each doubt about it must be told."""
+"""Tests of the assignment of names to clusters."""
 
 from __future__ import annotations
 
+import re
 from itertools import permutations
 
 import numpy as np
@@ -14,14 +15,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from songform.errors import ParameterError
 from songform.structure.naming import ARCHETYPES, STATES, archetype_scores, name_clusters
 
-# Multiples of 1/64, so that no two totals differ by rounding alone.
+# Multiples of 1/64, so that no two totals differ only by rounding.
 profiles = st.integers(1, 8).flatmap(
     lambda k: arrays(float, (k, 6), elements=st.integers(-192, 192).map(lambda i: i / 64))
 )
 
 
 def brute_totals(scores: np.ndarray) -> dict[tuple[tuple[int, int], ...], float]:
-    """Return the total of every way to pair clusters with states."""
+    """Return the sum of scores of every assignment of clusters to states."""
     n_clusters, n_states = scores.shape
     if n_clusters <= n_states:
         ways = (tuple(enumerate(states)) for states in permutations(range(n_states), n_clusters))
@@ -31,7 +32,7 @@ def brute_totals(scores: np.ndarray) -> dict[tuple[tuple[int, int], ...], float]
 
 
 @pytest.mark.parametrize("n_clusters", range(2, 9))
-def test_the_assignment_and_its_margins_are_those_of_a_search_through_all(rng, n_clusters):
+def test_assignment_and_margins_equal_those_of_an_exhaustive_search(rng, n_clusters):
     profile = rng.standard_normal((n_clusters, 6))
     named = name_clusters(profile)
     scores = archetype_scores(profile)
@@ -45,7 +46,7 @@ def test_the_assignment_and_its_margins_are_those_of_a_search_through_all(rng, n
         assert named.margins[cluster] == pytest.approx(totals[best] - without)
 
 
-def test_scores_are_cosines(rng):
+def test_scores_are_cosine_similarities(rng):
     profile = np.vstack([rng.standard_normal((9, 6)), np.zeros(6)])
     expected = [
         [row @ a / (np.linalg.norm(row) * np.linalg.norm(a)) if row.any() else 0 for a in ARCHETYPES] for row in profile
@@ -55,7 +56,7 @@ def test_scores_are_cosines(rng):
     assert_allclose(archetype_scores(ARCHETYPES).diagonal(), 1)
 
 
-def test_the_archetypes_get_their_own_names_without_a_doubt():
+def test_archetypes_get_their_own_names_and_are_not_weak():
     named = name_clusters(ARCHETYPES[[3, 0, 4, 1, 2]])
     assert named.names == ("Transition", "Calm", "Repetitive", "BuildUp", "Energetic")
     assert_allclose(named.scores, 1)
@@ -64,8 +65,8 @@ def test_the_archetypes_get_their_own_names_without_a_doubt():
 
 
 @given(profile=profiles, data=st.data())
-def test_the_order_of_the_clusters_does_not_matter(profile, data):
-    """Each profile keeps its name; of equal profiles the names are the same as a whole."""
+def test_names_do_not_depend_on_the_order_of_the_clusters(profile, data):
+    """Each profile keeps its name. Equal profiles keep their set of names."""
     order = data.draw(st.permutations(range(len(profile))))
     one, other = name_clusters(profile), name_clusters(profile[order])
     facts = [
@@ -79,7 +80,7 @@ def test_the_order_of_the_clusters_does_not_matter(profile, data):
 
 
 @given(profile=profiles)
-def test_every_cluster_has_one_name_and_every_name_one_cluster(profile):
+def test_every_cluster_has_one_unique_name(profile):
     named = name_clusters(profile)
     k = len(profile)
     extra = {f"State {number}" for number in range(6, k + 1)}
@@ -89,7 +90,7 @@ def test_every_cluster_has_one_name_and_every_name_one_cluster(profile):
     assert all(weak == "" for name, weak in zip(named.names, named.weak, strict=True) if name in extra)
 
 
-def test_beyond_five_the_rest_is_numbered_by_energy():
+def test_clusters_without_an_archetype_are_numbered_by_energy():
     profile = np.vstack([ARCHETYPES, [[0.9, 0.9, -1, -1, 1, 0.9], [-0.9, 0.9, -1, -1, 1, 1]]])
     named = name_clusters(profile)
     assert named.names == (*STATES, "State 7", "State 6")
@@ -97,7 +98,7 @@ def test_beyond_five_the_rest_is_numbered_by_energy():
     assert_array_equal(named.margins[5:], 0)
 
 
-def test_a_low_score_is_weak():
+def test_name_with_a_low_score_is_weak():
     profile = ARCHETYPES.copy()
     profile[2] = [1.2, 1, 1, 1, 1, 1]
     named = name_clusters(profile)
@@ -106,8 +107,8 @@ def test_a_low_score_is_weak():
     assert named.scores[2] < 0.3
 
 
-def test_a_narrow_margin_is_weak_for_both_names_that_could_be_exchanged():
-    """Two clusters between BuildUp and Transition; each is a little more the one that it is called."""
+def test_two_names_that_could_be_exchanged_are_weak():
+    """Two clusters are between BuildUp and Transition; each is slightly more similar to its own name."""
     profile = ARCHETYPES.copy()
     middle = ARCHETYPES[1] + ARCHETYPES[3]
     profile[1], profile[3] = middle + 0.02 * ARCHETYPES[1], middle + 0.02 * ARCHETYPES[3]
@@ -121,8 +122,8 @@ ORDERINGS = ("lowest in energy", "highest in rise", "highest in energy", "highes
 
 
 @pytest.mark.parametrize(("state", "descriptor"), list(enumerate([0, 1, 0, 2, 3])), ids=STATES)
-def test_a_false_ordering_is_weak(state, descriptor):
-    """The cluster keeps its name by the rest of its profile, but another one goes further in what the name says."""
+def test_cluster_that_is_not_the_extreme_one_is_weak(state, descriptor):
+    """The cluster keeps its name, but another cluster has a more extreme value of its descriptor."""
     profile = ARCHETYPES.copy()
     profile[state] *= 0.05
     further = (state + 1) % 5
@@ -134,6 +135,6 @@ def test_a_false_ordering_is_weak(state, descriptor):
 
 
 @pytest.mark.parametrize("profile", [np.zeros((5, 5)), np.zeros(6), np.full((5, 6), np.nan)])
-def test_a_profile_that_is_none_is_refused(profile):
-    with pytest.raises(ParameterError, match="6 finite descriptors a cluster, not of shape"):
+def test_invalid_profile_is_an_error(profile):
+    with pytest.raises(ParameterError, match=rf"must be finite.* 6\).*{re.escape(str(profile.shape))}"):
         name_clusters(profile)

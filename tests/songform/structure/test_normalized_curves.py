@@ -1,4 +1,4 @@
-"""Curves: a song is measured against itself, and only where it sounds."""
+"""Tests of curves normalized within a song."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from songform.structure.normalized_curves import AUDIBLE_DB, Curves, song_curves
 from songform.structure.pooling import SongUnits, song_units
 from songform.structure.self_similarity import similarity_vectors
 
-SILENCE_DB = -100.0  # of a unit of zeros
+SILENCE_DB = -100.0  # loudness of a unit of zeros
 ARRAYS = [field.name for field in fields(Curves) if field.name not in ("before", "after")]
 MEASURED = [name for name in ARRAYS if name != "level_db"]
 
 
 @pytest.fixture
 def music(rng, units_of) -> SongUnits:
-    """Make 40 units in which everything moves, 20 dB between the softest and the loudest."""
+    """Return 40 units in which all quantities vary, with a loudness range of 20 dB."""
     return units_of(
         rng.uniform(-30, -10, 40),
         onset=rng.uniform(0, 2, 40),
@@ -37,7 +37,7 @@ def music(rng, units_of) -> SongUnits:
 
 
 def between_silences(units: SongUnits, before: int, after: int) -> SongUnits:
-    """Put units of zeros, as digital silence has them, before and after some units."""
+    """Add units of digital silence before and after the given units."""
     padded = {
         name: np.pad(value, [(before, after), *[(0, 0)] * (value.ndim - 1)])
         for name, value in vars(units).items()
@@ -52,7 +52,7 @@ def same_curves(one: Curves, other: Curves, *, names: list[str] = ARRAYS, atol: 
         assert_allclose(getattr(one, name), getattr(other, name), atol=atol, err_msg=name)
 
 
-def test_a_curve_is_the_distance_from_the_audible_units_mean_in_their_deviations(rng):
+def test_values_are_standardised_by_the_audible_units(rng):
     x, audible = rng.standard_normal((50, 3)), rng.uniform(size=50) < 0.7
     expected = (x - x[audible].mean(axis=0)) / x[audible].std(axis=0)
     assert_allclose(standardised(x, audible, floor=1e-6), np.clip(expected, -2.5, 2.5))
@@ -65,21 +65,21 @@ def test_a_curve_is_the_distance_from_the_audible_units_mean_in_their_deviations
     scale=st.sampled_from([0.25, 1.0, 8.0]),
     shift=st.integers(-1000, 1000),
 )
-def test_curves_are_finite_bounded_and_the_same_in_any_unit(x, scale, shift):
+def test_standardised_values_are_bounded_and_do_not_depend_on_the_unit(x, scale, shift):
     everything = np.ones(len(x), dtype=bool)
     found = standardised(x, everything, floor=1e-3)
     assert np.abs(found).max() <= 2.5
     assert_allclose(standardised(scale * x + shift, everything, floor=scale * 1e-3), found, atol=1e-4)
 
 
-def test_a_deviation_under_the_floor_counts_by_the_floor(rng):
+def test_minimum_standard_deviation_is_the_floor(rng):
     x = 0.01 * rng.standard_normal(100)
     found = standardised(x, np.ones(100, dtype=bool), floor=1.0)
     assert_allclose(found, x - x.mean())
     assert_array_equal(standardised(np.full(9, 7.0), np.ones(9, dtype=bool), floor=1e-6), np.zeros(9))
 
 
-def test_the_curves_of_a_song_are_its_units_standardised(music):
+def test_curves_of_a_song_are_its_standardised_units(music):
     curves = song_curves(music)
     for name, value in {
         "loudness": music.loudness_db,
@@ -111,13 +111,13 @@ def test_the_curves_of_a_song_are_its_units_standardised(music):
     ],
     ids=lambda what: what if isinstance(what, str) else "",
 )
-def test_what_a_listener_would_hardly_hear_stays_small(units_of, what, curve):
+def test_hardly_audible_changes_remain_small(units_of, what, curve):
     curves = song_curves(units_of(**{"loudness_db": np.full(40, -20.0), **what}))
     assert 0 < np.abs(getattr(curves, curve)).max() < 0.11
 
 
 @pytest.mark.parametrize("gain_db", [-40.0, 12.0])
-def test_gain_changes_no_curve(music, gain_db):
+def test_gain_does_not_change_the_curves(music, gain_db):
     louder = replace(music, loudness_db=music.loudness_db + gain_db)
     same_curves(song_curves(louder), song_curves(music), names=MEASURED)
     assert_allclose(song_curves(louder).level_db, song_curves(music).level_db + gain_db)
@@ -130,19 +130,19 @@ def test_gain_changes_no_curve(music, gain_db):
     ends=st.tuples(st.integers(0, 200), st.integers(0, 200)),
     range_db=st.sampled_from([0.0, 10.0, 25.0, 40.0]),
 )
-def test_silence_at_both_ends_changes_nothing_but_the_length(units_of, seed, n, ends, range_db):
-    """However much of it, and however far the music's own soft parts lie below its loud ones."""
+def test_silence_at_both_ends_does_not_change_the_curves(units_of, seed, n, ends, range_db):
+    """Vary the length of the silence and the loudness range of the music."""
     rng = np.random.default_rng(seed)
     loudness = rng.uniform(-10 - range_db, -10, n)
-    loudness[rng.integers(n)] = -10.0  # a loud part: digital silence, at -100 dB, is sound only beside less than -40 dB
+    loudness[rng.integers(n)] = -10.0  # with a unit this loud, digital silence at -100 dB is not counted as sound
     units = units_of(loudness, onset=rng.uniform(0, 2, n), mfcc=rng.standard_normal((n, 13)))
     alone, padded = song_curves(units), song_curves(between_silences(units, *ends))
     assert (padded.before, padded.after) == (alone.before + ends[0], alone.after + ends[1])
     same_curves(padded, alone)
 
 
-def test_softer_ends_are_no_part_of_the_music_and_soft_moments_inside_are(units_of):
-    """30 dB below the loud parts is as good as silence; within the song it is a level like any other."""
+def test_soft_ends_are_excluded_and_soft_units_inside_are_included(units_of):
+    """Units more than 30 dB below the loud parts are silent; inside the song they are raised to that level."""
     loudness = np.r_[-60.0, -45.0, np.full(20, -10.0), -60.0, -38.0, np.full(20, -10.0), -41.0]
     curves = song_curves(units_of(loudness, onset=np.arange(45.0)))
     assert (curves.before, len(curves), curves.after) == (2, 42, 1)
@@ -153,7 +153,7 @@ def test_softer_ends_are_no_part_of_the_music_and_soft_moments_inside_are(units_
 
 
 @pytest.mark.parametrize("n", [1, 2, 30])
-def test_a_song_of_silence_is_all_music_and_all_zero(units_of, n):
+def test_curves_of_a_silent_song_are_zero(units_of, n):
     curves = song_curves(units_of(np.full(n, SILENCE_DB), centroid_hz=0.0))
     assert (curves.before, len(curves), curves.after) == (0, n, 0)
     for name in MEASURED:
@@ -161,7 +161,7 @@ def test_a_song_of_silence_is_all_music_and_all_zero(units_of, n):
     assert np.isfinite(curves.level_db).all()
 
 
-def test_the_silence_takes_the_value_of_the_music_beside_it(music, rng):
+def test_silent_units_get_the_value_of_the_nearest_music(music, rng):
     curves = song_curves(between_silences(music, 3, 5))
     values = rng.standard_normal((40, 6))
     whole = curves.whole(values)
@@ -169,7 +169,7 @@ def test_the_silence_takes_the_value_of_the_music_beside_it(music, rng):
     assert_array_equal(curves.whole(values[:, 2]), whole[:, 2])
 
 
-def test_the_last_units_are_still_measured_against_the_whole_song(music):
+def test_last_units_are_normalized_by_the_whole_song(music):
     curves = song_curves(between_silences(music, 3, 5))
     last = curves.last(12)
     assert (last.before, last.after, len(last)) == (0, 5, 12)
@@ -179,7 +179,7 @@ def test_the_last_units_are_still_measured_against_the_whole_song(music):
 
 
 @pytest.mark.parametrize("n_last", [1, 12, 1000])
-def test_to_ask_for_the_last_units_alone_gives_those_of_the_whole_song(music, n_last):
+def test_n_last_gives_the_last_units_of_the_curves(music, n_last):
     units = between_silences(music, 3, 5)
     asked, last = song_curves(units, n_last=n_last), song_curves(units).last(n_last)
     assert (asked.before, asked.after) == (last.before, last.after)
@@ -191,12 +191,12 @@ def tables_curves(y: np.ndarray, *, sr: int = 22050) -> Curves:
     return song_curves(song_units(features, overview, sr=sr))
 
 
-def test_gain_changes_no_curve_of_a_sound(song):
+def test_gain_does_not_change_the_curves_of_audio(song):
     same_curves(tables_curves(0.25 * song), tables_curves(song), names=MEASURED, atol=2e-3)
 
 
-def test_digital_silence_at_both_ends_changes_no_curve_of_a_sound(song):
-    """Quiet at both ends, so that no frame of the silence hears the music; units and frames share their edges."""
+def test_digital_silence_at_both_ends_does_not_change_the_curves_of_audio(song):
+    """The music has silent ends, so that frames of the added silence do not contain music."""
     sr = 25_600  # 0.5 s are 25 hops
     music = np.concatenate([np.zeros(sr // 4), song[: 3 * sr], np.zeros(sr // 4)]).astype(np.float32)
     silence = np.zeros(2 * sr, np.float32)

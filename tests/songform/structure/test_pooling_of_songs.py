@@ -1,4 +1,4 @@
-"""Song units: half a second is the mean of its frames and cells, and a beginning knows nothing of what follows."""
+"""Tests of the units of songs and of beginnings of songs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def same_units(one: SongUnits, other: SongUnits) -> None:
         assert_array_equal(value, vars(other)[name], err_msg=name)
 
 
-def test_a_unit_is_the_mean_of_its_frames_and_cells(described):
+def test_unit_is_the_mean_of_its_frames_and_cells(described):
     features, overview = described
     units = song_units(features, overview)
     assert units.columns == tuple(features.columns)
@@ -45,7 +45,7 @@ def test_a_unit_is_the_mean_of_its_frames_and_cells(described):
 
 
 def test_loudness_is_the_mean_power_of_the_samples(rng):
-    """Half a second at each of four levels; white noise of standard deviation s has the power s squared."""
+    """Use white noise at four levels, four seconds each; noise with standard deviation s has power s squared."""
     level = np.array([-50.0, -30.0, -20.0, -10.0])
     y = np.repeat(10 ** (level / 20), 4 * SR) * rng.standard_normal(16 * SR)
     features, overview, _ = describe_audio([y.astype(np.float32)])
@@ -53,22 +53,22 @@ def test_loudness_is_the_mean_power_of_the_samples(rng):
     assert_allclose(loudness[:, 1:-1], np.repeat(level[:, None], 6, axis=1), atol=0.3)
 
 
-def test_silence_has_a_hundred_decibels_less_than_full_scale():
+def test_loudness_of_silence_is_minus_100_db():
     features, overview, _ = describe_audio([np.zeros(SR, np.float32)])
     assert_allclose(song_units(features, overview).loudness_db, -100)
 
 
-def test_all_frames_known_are_the_whole_song(described):
+def test_beginning_with_all_frames_is_the_whole_song(described):
     units = CausalUnits(*described)
     same_units(units.until(len(described[0])), units.whole)
 
 
 @settings(deadline=None, max_examples=40)
 @given(n=st.integers(1, 172))
-def test_a_beginning_ignores_all_that_is_heard_later(described, n):
-    """Even the cell of the overview that the moment divides, and the rest of it, may be anything.
+def test_units_of_a_beginning_do_not_depend_on_later_frames(described, n):
+    """The same is true for the cell of the overview that contains both known and later frames.
 
-    Within the first cell alone, the first 0.1 s, there is no other that could speak for it.
+    The first cell, of 0.1 s, is an exception, because there is no earlier cell to replace it.
     """
     features, overview = described
     later = np.arange(len(overview)) >= max(np.searchsorted(np.cumsum(overview.frame_counts), n, side="right"), 1)
@@ -85,7 +85,7 @@ def test_a_beginning_ignores_all_that_is_heard_later(described, n):
     same_units(CausalUnits(other, changed).until(n), beginning)
 
 
-def test_several_beginnings_are_those_that_are_asked_for_alone(described):
+def test_several_beginnings_equal_single_beginnings(described):
     units = CausalUnits(*described)
     moments = np.array([170, 3, 1, 90, 22, 23, 90])
     for n, beginning in zip(moments, units.beginnings(moments), strict=True):

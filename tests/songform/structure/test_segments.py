@@ -1,7 +1,8 @@
-"""Segments: whatever the path, they partition the song."""
+"""Tests of the segments of state sequences."""
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -21,8 +22,8 @@ def uniform(path: np.ndarray) -> np.ndarray:
 
 
 @given(path=paths, unit_seconds=st.floats(0.02, 2), share=st.floats(0.05, 1.5))
-def test_segments_partition_the_song_and_neighbours_differ(path, unit_seconds, share):
-    """Also where the duration is shorter or longer than the units say."""
+def test_segments_partition_the_song_and_adjacent_ones_differ(path, unit_seconds, share):
+    """The duration can be shorter or longer than the units."""
     duration = len(path) * unit_seconds * share
     segments = state_segments(path, uniform(path), STATES, unit_seconds=unit_seconds, duration=duration)
     assert segments[0].start == 0
@@ -39,7 +40,7 @@ def test_every_unit_has_the_state_of_its_segment(path):
         assert [s.state for s in segments if s.start <= centre < s.end] == [STATES[state]]
 
 
-def test_a_known_song():
+def test_segments_of_a_known_song():
     path = np.array([0, 0, 2, 2, 2, 0])
     posterior = np.array([[0.9, 0, 0.1], [0.7, 0.2, 0.1], [0, 0.4, 0.6], [0, 0, 1], [0.1, 0.4, 0.5], [0.8, 0.1, 0.1]])
     assert state_segments(path, posterior, STATES, unit_seconds=0.5, duration=2.9) == [
@@ -49,15 +50,15 @@ def test_a_known_song():
     ]
 
 
-def test_units_beyond_the_end_of_the_song_add_no_segment_and_no_confidence():
-    """The last frame's centre may lie on the song's very end, and open a unit there."""
+def test_units_after_the_end_of_the_song_are_ignored():
+    """The centre of the last frame can be at the end of the song and start another unit there."""
     path = np.array([0, 0, 1])
     posterior = np.array([[0.8, 0.2, 0], [0.8, 0.2, 0], [0.0, 1.0, 0]])
     segments = state_segments(path, posterior, STATES, unit_seconds=0.5, duration=1.0)
     assert segments == [Segment(0.0, 1.0, "Calm", pytest.approx(0.8))]
 
 
-def test_a_song_of_one_unit_is_one_segment():
+def test_song_of_one_unit_is_one_segment():
     segments = state_segments(np.array([1]), np.array([[0, 1.0, 0]]), STATES, unit_seconds=0.5, duration=0.02)
     assert segments == [Segment(0.0, 0.02, "BuildUp", 1.0)]
 
@@ -68,15 +69,16 @@ def test_a_song_of_one_unit_is_one_segment():
         (np.zeros(0, int), np.zeros((0, 3))),  # no unit
         (np.zeros(2, int), np.zeros((3, 3))),  # of another song
         (np.zeros(2, int), np.zeros((2, 4))),  # of another model
-        (np.zeros((2, 3), int), np.zeros((2, 3))),  # a posterior for a path
+        (np.zeros((2, 3), int), np.zeros((2, 3))),  # a posterior in place of the path
     ],
 )
-def test_shapes_that_do_not_fit_are_refused(path, posterior):
-    with pytest.raises(ParameterError, match="a row a unit and a column a state"):
+def test_shapes_that_do_not_match_are_an_error(path, posterior):
+    shown = rf"\(n_units,\) and \(n_units, 3\).*{re.escape(f'{path.shape} and {posterior.shape}')}"
+    with pytest.raises(ParameterError, match=shown):
         state_segments(path, posterior, STATES, unit_seconds=0.5, duration=1.0)
 
 
 @pytest.mark.parametrize("duration", [0.0, -1.0, float("nan")])
-def test_a_song_without_duration_is_refused(duration):
-    with pytest.raises(ParameterError, match=f"duration must be positive seconds, not {duration}"):
+def test_duration_that_is_not_positive_is_an_error(duration):
+    with pytest.raises(ParameterError, match=rf"duration must be .*positive.*seconds, not {duration}"):
         state_segments(np.array([0]), np.ones((1, 3)), STATES, unit_seconds=0.5, duration=duration)

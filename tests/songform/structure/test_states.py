@@ -1,7 +1,8 @@
-"""States: clusters that are there must be found, named truly or called weak, kept in a file, and followed."""
+"""Tests of the discovery, naming, storage and probabilities of states."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -39,7 +40,7 @@ from songform.structure.states import (
 from songform.synth import compose, states_at
 
 N_FEATURES = 8
-# The descriptor that each name speaks of, and whether its state has the least or the most of it.
+# The descriptor of each name, and whether the state must have its lowest (-1) or highest (1) value.
 TRUTHS = {
     "Calm": ("energy", -1),
     "BuildUp": ("rise", 1),
@@ -56,35 +57,35 @@ def truth(rng):
 
 @pytest.fixture
 def units(rng, truth):
-    """Make 300 units whose features and context tell plainly which archetype they follow."""
+    """Return 300 units with features and context close to those of one of the archetypes."""
     features = 100 * rng.standard_normal((5, N_FEATURES))[truth] + rng.standard_normal((300, N_FEATURES))
     return np.hstack([features, ARCHETYPES[truth] + 0.1 * rng.standard_normal((300, 6))])
 
 
-def test_states_that_are_there_are_found_and_named(units, truth):
+def test_distinct_clusters_are_found_and_named(units, truth):
     model = fit_states([units[:100], units[100:]])
     assert model.states == STATES
     assert model.weak == ("",) * 5
     assert_array_equal(state_posterior(model, units).argmax(axis=1), truth)
 
 
-def weighed_units(units: np.ndarray, context_weight: float) -> np.ndarray:
-    """Standardise and weigh the units as the documentation of the model says."""
+def weighted_units(units: np.ndarray, context_weight: float) -> np.ndarray:
+    """Standardise and weight the units as in the documentation of the model."""
     standard = np.clip(StandardScaler().fit_transform(units), -2, 2)
     context = context_weight * standard[:, N_FEATURES:] / np.sqrt(6) * [1, 1, 1, 1.5, 1, 1]
     return np.hstack([standard[:, :N_FEATURES] / np.sqrt(N_FEATURES), context])
 
 
-def test_the_model_is_what_sklearn_makes_of_the_weighed_units(units, truth):
+def test_model_equals_the_clustering_of_weighted_units_by_sklearn(units, truth):
     model = fit_states([units], context_weight=0.5)
-    weighed = weighed_units(units, 0.5)
-    assert_allclose(np.clip((units - model.center) / model.scale, -2, 2) * model.weight, weighed, atol=1e-12)
-    expected = KMeans(5, n_init=10, random_state=0).fit(weighed)
+    weighted = weighted_units(units, 0.5)
+    assert_allclose(np.clip((units - model.center) / model.scale, -2, 2) * model.weight, weighted, atol=1e-12)
+    expected = KMeans(5, n_init=10, random_state=0).fit(weighted)
     assert adjusted_rand_score(expected.labels_, truth) == 1
-    members = [weighed[truth == k] for k in range(5)]
+    members = [weighted[truth == k] for k in range(5)]
     assert_allclose(model.centroids, [each.mean(axis=0) for each in members], atol=1e-9)
     within = np.array([each.var(axis=0) for each in members])
-    assert_allclose(model.variances, within + 0.01 * weighed.var(axis=0), atol=1e-9)
+    assert_allclose(model.variances, within + 0.01 * weighted.var(axis=0), atol=1e-9)
     assert (model.shares @ (within.sum(axis=1))) == pytest.approx(expected.inertia_ / 300)
     assert_allclose(model.shares, 0.2)
     standard = np.clip(StandardScaler().fit_transform(units), -2, 2)
@@ -95,21 +96,21 @@ def test_the_model_is_what_sklearn_makes_of_the_weighed_units(units, truth):
 
 
 @pytest.mark.parametrize("context_weight", [0.3, 1.0])
-def test_the_posterior_is_bayes_rule_with_normal_distributions(rng, context_weight):
-    """A group counts as if it had as many independent dimensions as its evidence says: features 3, context 1."""
+def test_posterior_follows_bayes_rule_with_normal_distributions(rng, context_weight):
+    """Log-likelihoods are scaled to three independent dimensions of the features and one of the context."""
     units = rng.standard_normal((200, N_FEATURES + 6)) * rng.uniform(0.1, 9, N_FEATURES + 6)
     model = fit_states([units], n_states=4, context_weight=context_weight)
     others = 1.5 * units[rng.permutation(200)[:60]]
-    weighed = np.clip((others - model.center) / model.scale, -2, 2) * model.weight
+    weighted = np.clip((others - model.center) / model.scale, -2, 2) * model.weight
     evidence = np.r_[np.full(N_FEATURES, 3 / N_FEATURES), np.full(6, 1 / 6)]
     logits = [
-        np.log(share) + norm.logpdf(weighed, mean, np.sqrt(variance)) @ evidence
+        np.log(share) + norm.logpdf(weighted, mean, np.sqrt(variance)) @ evidence
         for mean, variance, share in zip(model.centroids, model.variances, model.shares, strict=True)
     ]
     assert_allclose(state_posterior(model, others), softmax(np.transpose(logits), axis=1), atol=1e-9)
 
 
-def test_where_nothing_is_known_of_a_unit_the_shares_answer(units):
+def test_posterior_equals_the_shares_if_variances_are_very_large(units):
     model = replace(fit_states([units[:200]]), variances=np.full((5, N_FEATURES + 6), 1e12))
     assert_allclose(state_posterior(model, units), np.tile(model.shares, (300, 1)), atol=1e-6)
 
@@ -122,7 +123,7 @@ def test_where_nothing_is_known_of_a_unit_the_shares_answer(units):
         elements=st.one_of(st.floats(-1e30, 1e30), st.sampled_from([np.inf, -np.inf, 0.0, 5e-324])),
     )
 )
-def test_a_unit_far_from_everything_still_has_probabilities(planted_model, absurd):
+def test_posterior_of_extreme_units_is_valid(planted_model, absurd):
     posterior = state_posterior(planted_model, absurd)
     assert posterior.shape == (len(absurd), 5)
     assert_allclose(posterior.sum(axis=1), 1)
@@ -131,15 +132,15 @@ def test_a_unit_far_from_everything_still_has_probabilities(planted_model, absur
 
 @pytest.fixture(scope="module")
 def planted_model():
-    """Fit a model on five clusters that differ plainly, of very different sizes."""
+    """Return a model of five distinct clusters of very different sizes."""
     rng = np.random.default_rng(1)
     truth = np.repeat(np.arange(5), [5, 20, 60, 10, 200])
     features = rng.standard_normal((5, N_FEATURES))[truth] + 0.1 * rng.standard_normal((295, N_FEATURES))
     return fit_states([np.hstack([features, ARCHETYPES[truth] + 0.1 * rng.standard_normal((295, 6))])])
 
 
-def test_an_accident_draws_no_cluster_to_itself(units, truth):
-    """Three units - a click, a cut in the recording - ten deviations away from all music in everything."""
+def test_outliers_do_not_get_a_cluster(units, truth):
+    """Three units are ten standard deviations away from the mean in all dimensions, like clicks."""
     odd = units.copy()
     odd[17:20] = units.mean(axis=0) + 10 * units.std(axis=0)
     model = fit_states([odd])
@@ -149,7 +150,7 @@ def test_an_accident_draws_no_cluster_to_itself(units, truth):
 
 
 def random_corpus(seed: int, n_features: int) -> list[np.ndarray]:
-    """Make unit vectors of some songs, each of some stretches: clouds, heavy tails, or columns that hardly move."""
+    """Return unit vectors of several songs and stretches, with clusters, outliers and nearly constant columns."""
     rng = np.random.default_rng(seed)
     n_columns = n_features + len(CONTEXT_COLUMNS)
     centres = rng.standard_normal((rng.integers(1, 9), n_columns)) * rng.choice([0.0, 1.0, 4.0])
@@ -172,8 +173,8 @@ corpora = st.builds(random_corpus, st.integers(0, 2**32 - 1), st.sampled_from([1
 @given(
     songs=corpora, n_states=st.sampled_from([2, 3, 5, 5, 5, 8]), context_weight=st.sampled_from([0.0, 0.5, 1.0, 4.0])
 )
-def test_every_name_is_true_or_marked_weak(songs, n_states, context_weight):
-    """Calm has the lowest mean energy of all states, Energetic the highest, and so on, on any corpus."""
+def test_every_name_is_correct_or_weak(songs, n_states, context_weight):
+    """In any corpus, Calm has the lowest mean energy of all states, Energetic the highest, and so on."""
     model = fit_states(songs, n_states=n_states, context_weight=context_weight)
     units = np.vstack(songs)
     standard = np.clip((units - units.mean(axis=0)) / units.std(axis=0), -2, 2)
@@ -189,8 +190,8 @@ def test_every_name_is_true_or_marked_weak(songs, n_states, context_weight):
 
 @settings(deadline=None, max_examples=15)
 @given(songs=corpora)
-def test_the_clusters_are_those_of_kmeans_anchored_at_the_archetypes(songs):
-    """Five units more, the means of what is most like each archetype, weigh as much as all others together."""
+def test_clusters_equal_those_of_kmeans_with_anchors(songs):
+    """The means of the units nearest to each archetype are added, with the total weight of all units."""
     units = np.vstack(songs)
     model = fit_states(songs)
     standard = np.clip(StandardScaler().fit_transform(units), -2, 2)
@@ -207,8 +208,8 @@ def test_the_clusters_are_those_of_kmeans_anchored_at_the_archetypes(songs):
     assert_allclose(model.profile, means[order], atol=1e-9)
 
 
-def test_an_anchor_without_any_unit_is_no_cluster():
-    """The context says where the anchors are, but the features alone are clustered, and have no such clusters."""
+def test_anchor_without_units_does_not_become_a_cluster():
+    """Anchors depend on the context, but with a context weight of 0 only the features are clustered."""
     songs = random_corpus(1168301, 4)
     model = fit_states(songs, context_weight=0.0)
     assert model.shares.min() > 0
@@ -217,7 +218,7 @@ def test_an_anchor_without_any_unit_is_no_cluster():
 
 @settings(deadline=None, max_examples=20)
 @given(order=st.permutations(range(6)))
-def test_the_order_of_the_songs_does_not_matter(order):
+def test_model_does_not_depend_on_the_order_of_the_songs(order):
     rng = np.random.default_rng(2)
     songs = [ARCHETYPES[rng.integers(5, size=40)] + 0.5 * rng.standard_normal((40, 6)) for _ in range(6)]
     songs = [np.hstack([rng.standard_normal((40, N_FEATURES)), song]) for song in songs]
@@ -228,7 +229,7 @@ def test_the_order_of_the_songs_does_not_matter(order):
 
 
 @pytest.mark.parametrize("n_states", range(2, 9))
-def test_any_number_of_states_is_named_and_kept_in_order(rng, n_states):
+def test_any_number_of_states_is_named_and_ordered(rng, n_states):
     units = rng.standard_normal((200, N_FEATURES + 6))
     model = fit_states([units], n_states=n_states)
     allowed = [*STATES, *(f"State {number}" for number in range(6, n_states + 1))]
@@ -242,7 +243,7 @@ def test_any_number_of_states_is_named_and_kept_in_order(rng, n_states):
     assert_array_equal(model.dwell, [3.0 if state == "Transition" else 4.0 for state in model.states])
 
 
-def test_the_same_seed_gives_the_same_model(rng):
+def test_model_is_reproducible_with_the_same_seed(rng):
     units = rng.standard_normal((200, N_FEATURES + 6))
     for n_states in (5, 7):
         one, other = (fit_states([units], n_states=n_states, seed=3) for _ in range(2))
@@ -250,7 +251,7 @@ def test_the_same_seed_gives_the_same_model(rng):
         assert one.states == other.states
 
 
-def test_a_model_comes_back_from_its_file_without_pickle(tmp_path, units):
+def test_saved_and_loaded_model_is_equal_and_has_no_pickles(tmp_path, units):
     model = fit_states([units], sr=44100, hop_length=1024, n_states=7)
     model = replace(model, weak=("score 0.10 under 0.3", *model.weak[1:]))
     model.save(tmp_path / "model.npz")
@@ -273,16 +274,16 @@ def broken(content: bytes) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", ["missing", *broken(b"")])
-def test_a_file_that_is_no_model_is_refused_by_name(tmp_path, units, kind):
+def test_error_for_a_damaged_model_contains_its_path(tmp_path, units, kind):
     path = tmp_path / "model.npz"
     if kind != "missing":
         fit_states([units]).save(path)
         path.write_bytes(broken(path.read_bytes())[kind])
-    with pytest.raises(ModelError, match=r"model\.npz is no state model .*; train again"):
+    with pytest.raises(ModelError, match=r"model\.npz is not a state model .*; train again"):
         StateModel.load(path)
 
 
-def test_an_archive_of_something_else_and_one_with_pickles_are_refused(tmp_path, units):
+def test_other_archives_and_pickles_are_an_error(tmp_path, units):
     np.savez(tmp_path / "other.npz", y=np.zeros(3))
     np.savez(tmp_path / "pickle.npz", rest=np.array([{}], dtype=object))
     np.save(tmp_path / "array.npy", np.zeros(3))
@@ -290,37 +291,37 @@ def test_an_archive_of_something_else_and_one_with_pickles_are_refused(tmp_path,
     with np.load(tmp_path / "less.npz") as archive:
         np.savez(tmp_path / "less.npz", **{name: archive[name] for name in archive.files if name != "scale"})
     for name in ("other.npz", "pickle.npz", "array.npy", "less.npz"):
-        with pytest.raises(ModelError, match=f"{name} is no state model"):
+        with pytest.raises(ModelError, match=f"{name} is not a state model.*train again"):
             StateModel.load(tmp_path / name)
 
 
-def test_too_few_different_units_are_refused():
-    with pytest.raises(ParameterError, match=r"80 units of 0\.5 s cannot make 5 different states; .* lower states"):
+def test_too_few_different_units_are_an_error():
+    with pytest.raises(ParameterError, match=r"80 units of 0\.5 s .* 5 different states.*add songs.*states\.n_states"):
         fit_states([np.tile(np.eye(4, 14), (20, 1))])
 
 
-def test_units_that_differ_only_beyond_what_counts_are_too_few():
-    """Five that are different, but four of them are outliers, and all outliers are alike."""
+def test_units_that_are_equal_after_clipping_are_too_few():
+    """There are five different units, but four of them are outliers and equal after clipping."""
     units = np.zeros((300, 14))
     units[:4, 3] = [100, 101, 102, 103]
     with pytest.raises(ParameterError, match=r"300 units of 0\.5 s cannot make 5 different states"):
         fit_states([units])
 
 
-def test_units_that_differ_only_in_what_has_no_weight_are_too_few(rng):
+def test_units_that_differ_only_in_columns_without_weight_are_too_few(rng):
     units = np.hstack([np.zeros((300, N_FEATURES)), rng.standard_normal((300, 6))])
     with pytest.raises(ParameterError, match=r"300 units of 0\.5 s cannot make 5 different states"):
         fit_states([units], context_weight=0.0)
 
 
 @pytest.mark.parametrize("shape", [(3, 13), (14,), (3, 15)])
-def test_units_of_other_settings_are_refused(units, shape):
-    with pytest.raises(ModelError, match="the model reads units of 14 dimensions, not of shape"):
+def test_units_of_other_settings_are_an_error(units, shape):
+    with pytest.raises(ModelError, match=rf"14 dimensions, not .*{re.escape(str(shape))}.*other settings.*train again"):
         state_posterior(fit_states([units]), np.zeros(shape))
 
 
-def test_unit_vectors_are_half_the_units_own_and_half_the_stretchs_and_context(forms):
-    """Means and deviations against the song's own, 38 columns each."""
+def test_unit_vectors_are_the_mean_of_unit_and_stretch_and_the_context(forms):
+    """There are 38 means and 38 standard deviations, both normalized within the song."""
     features, overview, _ = forms[0]
     curves = song_curves(song_units(features, overview))
     bounds = song_stretches(curves)
@@ -333,28 +334,28 @@ def test_unit_vectors_are_half_the_units_own_and_half_the_stretchs_and_context(f
 
 
 def beginning(features, overview, n_cells: int) -> tuple:
-    """Cut the tables of a song where a cell of the overview ends."""
+    """Return the tables of the beginning of a song, up to the end of a cell of the overview."""
     n = int(np.cumsum(overview.frame_counts)[n_cells - 1])
     rows = {name: value[: n if name == "onset" else n_cells] for name, value in vars(overview).items()}
     return features.iloc[:n], Overview(**rows)
 
 
 @pytest.mark.parametrize("n_cells", [1, 4, 7, 42, 133, 300, 470, 590])
-def test_within_a_minute_the_last_units_vector_is_the_last_of_all(forms, n_cells):
+def test_last_unit_vector_within_a_minute_is_the_last_of_all_vectors(forms, n_cells):
     features, overview, _ = forms[0]
     part = beginning(features, overview, n_cells)
     known = CausalUnits(features, overview).until(len(part[0]))
     assert_allclose(last_unit_vector(known), unit_vectors(*part)[-1], atol=1e-9)
 
 
-def test_the_last_units_vector_of_a_song_that_ends_in_silence_is_that_of_its_last_sound(units_of, rng):
+def test_last_unit_vector_after_final_silence_is_that_of_the_last_sound(units_of, rng):
     units = units_of(np.r_[rng.uniform(-30, -10, 40), np.full(9, -100.0)], mfcc=rng.standard_normal((49, 13)))
     loud = units_of(units.loudness_db[:40], mfcc=units.mean[:40, 12:25])
     assert_allclose(last_unit_vector(units), last_unit_vector(loud), atol=1e-9)
 
 
-def test_after_a_minute_the_last_units_stretch_is_found_within_the_last_minute(units_of, rng):
-    """What is older says only how loud, bright and so on the song is."""
+def test_last_stretch_depends_only_on_the_last_minute(units_of, rng):
+    """Older units only affect the mean and the standard deviation of the song."""
     n = 400
     level = np.r_[rng.uniform(-30, -10, n - 30), rng.uniform(-12, -10, 30)]
     mfcc = 10 * rng.standard_normal((n, 13))
@@ -363,8 +364,8 @@ def test_after_a_minute_the_last_units_stretch_is_found_within_the_last_minute(u
     assert_allclose(last_unit_vector(units_of(level, mfcc=mfcc)), shuffled, atol=1e-9)
 
 
-def test_last_units_are_described_together_as_each_alone(forms, units_of, rng):
-    """Songs of one length and of another, some of which end in silence, and moments of one song."""
+def test_last_unit_vectors_equal_single_vectors(forms, units_of, rng):
+    """Use songs of equal and different lengths, one of which ends in silence, and beginnings of one song."""
     levels = [rng.uniform(-30, -10, n) for n in (1, 5, 40, 40, 40, 90, 150, 300, 150)]
     levels[3] = np.r_[levels[3][:30], np.full(10, -100.0)]
     songs = [units_of(level, mfcc=rng.standard_normal((len(level), 13))) for level in levels]
@@ -374,8 +375,8 @@ def test_last_units_are_described_together_as_each_alone(forms, units_of, rng):
 
 
 @pytest.mark.parametrize("seconds", [0.7, 2.3, 9.1, 31.6])
-def test_a_moments_vector_does_not_depend_on_what_sounds_after_it(rng, seconds):
-    """Other samples from that moment on, and the same vector: of the last frame that had heard all it reads."""
+def test_last_unit_vector_does_not_depend_on_later_audio(rng, seconds):
+    """Changing all later samples does not change the vector at the last frame that depends only on earlier ones."""
     t = np.arange(40 * 22050) / 22050
     y = 0.3 * np.sin(2 * np.pi * 220 * 2 ** (np.floor(t / 3) % 5 / 12) * t) * (0.2 + (t % 8) / 8)
     y = (y + 0.01 * rng.standard_normal(len(y))).astype(np.float32)
@@ -388,7 +389,7 @@ def test_a_moments_vector_does_not_depend_on_what_sounds_after_it(rng, seconds):
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.6, 1.2, 3.9])
-def test_a_song_of_a_few_units_is_followed(song, units, seconds):
+def test_posterior_of_a_song_of_a_few_units(song, units, seconds):
     features, overview, _ = describe_audio([song[: round(seconds * 22050)]])
     vectors = unit_vectors(features, overview)
     model = fit_states([np.hstack([np.tile(units[:, :N_FEATURES], (1, 10))[:, :76], units[:, N_FEATURES:]])])
@@ -397,7 +398,7 @@ def test_a_song_of_a_few_units_is_followed(song, units, seconds):
 
 @pytest.fixture(scope="module")
 def forms():
-    """Compose three songs of a minute; give their tables, and their true states unit by unit."""
+    """Return the tables of three composed songs of a minute, and their true states per unit."""
     songs = []
     for seed in (4, 5, 6):
         song = compose(seed, duration=60)
@@ -407,8 +408,8 @@ def forms():
     return songs
 
 
-def test_the_states_of_composed_songs_are_found_by_their_names_and_no_name_is_weak(forms):
-    """Four units in five, though nothing but the archetypes says which cluster is which."""
+def test_states_of_composed_songs_are_found_and_no_name_is_weak(forms):
+    """At least four of five units have the right name, although only the archetypes determine the names."""
     vectors = [unit_vectors(features, overview) for features, overview, _ in forms]
     model = fit_states(vectors)
     assert model.states == STATES
@@ -417,8 +418,8 @@ def test_the_states_of_composed_songs_are_found_by_their_names_and_no_name_is_we
     assert (found == np.concatenate([truth for _, _, truth in forms])).mean() > 0.8
 
 
-def test_half_of_the_segments_last_two_seconds_and_no_turn_is_long(forms):
-    """Also after each boundary has moved, by at most 0.8 s."""
+def test_most_segments_last_two_seconds_and_no_transition_is_long(forms):
+    """Durations are measured after the refinement, which moves boundaries by at most 0.8 s."""
     vectors = [unit_vectors(features, overview) for features, overview, _ in forms]
     model = fit_states(vectors)
     for (_, overview, truth), units in zip(forms, vectors, strict=True):

@@ -1,4 +1,4 @@
-"""Paths: librosa's Viterbi and a search through all paths are the oracles."""
+"""Tests of Viterbi decoding, compared with librosa and with an exhaustive search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from songform.structure.viterbi import joint_posterior, max_dwell_path, state_pa
 
 
 @pytest.mark.parametrize("n_states", [2, 5, 8])
-def test_the_path_agrees_with_librosa(rng, n_states):
+def test_path_equals_that_of_librosa(rng, n_states):
     from librosa.sequence import viterbi
 
     for length in (1, 2, 300):
@@ -25,8 +25,8 @@ def test_the_path_agrees_with_librosa(rng, n_states):
         assert_array_equal(state_path(posterior, transitions), viterbi(posterior.T, transitions, p_init=start))
 
 
-def test_no_other_path_is_more_probable(rng):
-    """Of all 3^7 paths, also where a step or a state is impossible."""
+def test_path_is_the_most_probable_of_all(rng):
+    """Search all 3^7 paths, with one impossible transition and one impossible state."""
     posterior = rng.dirichlet([0.4] * 3, 7)
     posterior[3, 1] = 0
     transitions = np.array([[0.7, 0.3, 0.0], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]])
@@ -39,7 +39,7 @@ def test_no_other_path_is_more_probable(rng):
     assert_array_equal(state_path(posterior, transitions), best)
 
 
-def test_a_flicker_is_smoothed_away_and_a_change_is_kept():
+def test_single_wrong_units_are_removed_and_a_change_is_kept():
     truth = np.r_[np.zeros(20, int), np.ones(20, int)]
     posterior = np.where(truth[:, None] == [0, 1], 0.8, 0.2)
     posterior[[7, 31]] = posterior[[31, 7]]
@@ -47,8 +47,8 @@ def test_a_flicker_is_smoothed_away_and_a_change_is_kept():
     assert_array_equal(path, truth)
 
 
-def test_a_state_of_short_dwell_is_left_sooner():
-    """The same weak evidence ends a stay of 2 s, but not one of 20 s."""
+def test_state_with_a_short_expected_duration_is_left_sooner():
+    """The same evidence ends a state of 2 s expected duration, but not one of 20 s."""
     posterior = np.array([[0.9, 0.1]] * 6 + [[0.2, 0.8]] * 2 + [[0.9, 0.1]] * 6)
     short, long = (transition_matrix(np.full(2, dwell), unit_seconds=0.5) for dwell in (2.0, 20.0))
     assert state_path(posterior, short).sum() == 2
@@ -56,7 +56,7 @@ def test_a_state_of_short_dwell_is_left_sooner():
 
 
 def stays_in(path, state):
-    """Return how long each stay in a state is, by a plain walk."""
+    """Return the length of each run of a state."""
     return [len(list(units)) for value, units in groupby(path) if value == state]
 
 
@@ -65,7 +65,7 @@ def stays_in(path, state):
     brief=st.integers(0, 1),
     most=st.integers(1, 9),
 )
-def test_a_brief_state_is_brief_whatever_the_probabilities(posterior, brief, most):
+def test_limited_state_is_short_for_any_probabilities(posterior, brief, most):
     transitions = transition_matrix(np.full(posterior.shape[1], 4.0), unit_seconds=0.5)
     path = max_dwell_path(posterior, transitions, brief=brief, most=most)
     assert max(stays_in(path, brief), default=0) <= most
@@ -74,8 +74,8 @@ def test_a_brief_state_is_brief_whatever_the_probabilities(posterior, brief, mos
         assert_array_equal(path, free)
 
 
-def test_what_is_too_long_for_a_turn_is_a_section_and_a_turn_elsewhere_stays_one():
-    """Three seconds are a turn; of the twenty seconds that look like one, not a moment is."""
+def test_too_long_run_of_the_limited_state_is_replaced_and_a_short_one_is_kept():
+    """A run of 3 s is kept. A run of 20 s is replaced completely."""
     truth = np.r_[[0] * 20, [1] * 6, [2] * 20, [1] * 40, [2] * 20]
     posterior = np.where(truth[:, None] == [0, 1, 2], 0.8, 0.1)
     posterior[46:86] = [0.1, 0.6, 0.3]
@@ -86,30 +86,30 @@ def test_what_is_too_long_for_a_turn_is_a_section_and_a_turn_elsewhere_stays_one
 
 
 @given(dwell=st.lists(st.floats(0.1, 60), min_size=1, max_size=8), unit_seconds=st.floats(0.05, 2))
-def test_transitions_are_probabilities_and_stays_last_as_long_as_expected(dwell, unit_seconds):
+def test_transition_matrix_has_the_expected_durations(dwell, unit_seconds):
     matrix = transition_matrix(np.array(dwell), unit_seconds=unit_seconds)
     assert_allclose(matrix.sum(axis=1), 1)
     assert np.all(matrix >= 0)
     if len(dwell) > 1:
-        # A geometric stay lasts 1 / (1 - stay) units; no state is left with more than even odds.
+        # The mean duration is 1 / (1 - p) units, where p is on the diagonal; p is at least 0.5.
         expected = np.maximum(dwell, 2 * unit_seconds)
         assert_allclose(unit_seconds / (1 - matrix.diagonal()), expected)
         assert all(len(set(np.delete(row, k))) == 1 for k, row in enumerate(matrix))
 
 
-def test_a_single_state_lasts_for_ever():
+def test_single_state_is_never_left():
     matrix = transition_matrix(np.array([4.0]), unit_seconds=0.5)
     assert_array_equal(matrix, [[1.0]])
     assert_array_equal(state_path(np.ones((3, 1)), matrix), [0, 0, 0])
 
 
-def test_the_joint_posterior_is_the_product_of_powers(rng):
+def test_joint_posterior_is_a_product_with_a_power(rng):
     clusters, sequence = rng.dirichlet([1, 1, 1], (2, 50))
     expected = clusters * sequence**0.4
     assert_allclose(joint_posterior(clusters, sequence, 0.4), expected / expected.sum(axis=1, keepdims=True))
     assert_allclose(joint_posterior(clusters, sequence, 0.0), clusters)
 
 
-def test_two_certain_answers_that_disagree_are_joined_without_a_zero():
+def test_joint_posterior_of_contradicting_certain_answers_is_finite():
     joint = joint_posterior(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), 1.0)
     assert_allclose(joint, [[0.5, 0.5]])

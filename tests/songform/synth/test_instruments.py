@@ -1,4 +1,4 @@
-"""Instruments: in tune, at the level that was asked for, alike each time; and two sets with nothing in common."""
+"""Tests of the instruments: tuning, level, reproducibility, and the difference between the two sets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def played(name: str, note: Note, step: int, n_samples: int) -> np.ndarray:
     return player.played([note], Clock(step, 16), n_samples).sum(axis=0)
 
 
-def test_the_sets_have_nothing_in_common() -> None:
+def test_the_sets_have_no_instrument_in_common() -> None:
     study, unseen = SETS["study"], SETS["unseen"]
     assert set(study.instruments).isdisjoint(unseen.instruments)
     functions = [{each.func for each in one.instruments.values() if hasattr(each, "func")} for one in (study, unseen)]
@@ -34,7 +34,7 @@ def test_the_sets_have_nothing_in_common() -> None:
 
 
 @pytest.mark.parametrize("instruments", SETS)
-def test_every_role_has_a_player_and_every_instrument_a_role(instruments: str) -> None:
+def test_every_role_has_an_instrument_and_every_instrument_has_a_role(instruments: str) -> None:
     chosen = SETS[instruments]
     assert set(chosen.players) == set(ROLES)
     assert {name for names in chosen.players.values() for name in names} == set(chosen.instruments)
@@ -43,8 +43,8 @@ def test_every_role_has_a_player_and_every_instrument_a_role(instruments: str) -
 
 
 @pytest.mark.parametrize("role", [*TONAL, "crunch", "kick", "snare", "tom", "hat", "crash", "boom", "riser"])
-def test_no_instrument_of_one_set_has_the_spectrum_of_one_of_the_other(role: str) -> None:
-    """Their spectra of bands of a third of an octave, over 0.4 s, differ by 2 dB in the mean at least."""
+def test_instruments_of_different_sets_have_different_spectra(role: str) -> None:
+    """Spectra of 0.4 s in bands of a third of an octave differ by more than 2 dB on average."""
 
     def bands(name: str) -> np.ndarray:
         y = ALL[name](Stroke(57, 0.4, 0.5, SR, 1))[: round(0.4 * SR)]
@@ -58,8 +58,8 @@ def test_no_instrument_of_one_set_has_the_spectrum_of_one_of_the_other(role: str
 
 
 @pytest.mark.parametrize("instrument", sorted(ALL))
-def test_an_instrument_sounds_alike_each_time_and_at_the_level_of_its_note(instrument: str) -> None:
-    """The loudest 50 ms have the RMS that the note asks for, whatever the instrument, pitch and brightness."""
+def test_the_same_note_gives_the_same_sound_at_the_level_of_the_note(instrument: str) -> None:
+    """The RMS of the loudest 50 ms is the level of the note, for any pitch and brightness."""
     for pitch, brightness in ((28, 0.5), (40, 0.0), (64, 0.5), (88, 1.0), (103, 1.0)):
         note = Note(0, 8, "lead", pitch, 0.25, brightness)
         first, again = (played(instrument, note, 2756, 22050 * 4) for _ in range(2))
@@ -72,7 +72,7 @@ def test_an_instrument_sounds_alike_each_time_and_at_the_level_of_its_note(instr
 @pytest.mark.parametrize("instrument", IN_TUNE)
 @pytest.mark.parametrize("pitch", [45, 60, 69, 76])
 def test_an_instrument_is_in_tune(instrument: str, pitch: int) -> None:
-    """The partial nearest to the fundamental lies within a third of a semitone of equal temperament."""
+    """The strongest partial near the fundamental is within a third of a semitone of equal temperament."""
     y = played(instrument, Note(0, 4, "lead", pitch, 1.0, 0.5), 5512, 22050)
     power = np.abs(np.fft.rfft(np.pad(y * np.hanning(y.size), (0, 7 * y.size)))) ** 2
     hz = np.fft.rfftfreq(8 * y.size, 1 / SR)
@@ -82,8 +82,8 @@ def test_an_instrument_is_in_tune(instrument: str, pitch: int) -> None:
 
 
 @pytest.mark.parametrize("instrument", sorted(ALL))
-def test_what_is_brighter_is_not_duller(instrument: str) -> None:
-    """The spectral centroid of a tone does not fall with brightness; a drum may ignore it."""
+def test_spectral_centroid_does_not_fall_with_brightness(instrument: str) -> None:
+    """It may stay the same, because some drums ignore brightness."""
 
     def centroid(brightness: float) -> float:
         power = np.abs(np.fft.rfft(ALL[instrument](Stroke(60, 0.5, brightness, SR, 3)), 4 * SR)) ** 2

@@ -1,4 +1,4 @@
-"""Patterns: whatever way a state is written in, it must be what its name says, on any instruments."""
+"""Tests of the patterns: each one must have the properties of its state, with both sets of instruments."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ STEP = round(SR * 15 / 112)
 N_BARS = 8
 ALL = [(state, kind) for state, of_state in PATTERNS.items() for kind in of_state]
 SEED = st.integers(0, 2**32)
-METRE = st.sampled_from((16, 12))  # steps in a bar of 4/4 and of 3/4
+METRE = st.sampled_from((16, 12))  # steps per bar of 4/4 and of 3/4
 
 
 def written(state: str, kind: str, n_bars: int, seed: int, metre: int = 16) -> list[Note]:
-    """Write a section."""
+    """Write the notes of a section."""
     rng = np.random.default_rng(seed)
     return PATTERNS[state][kind].write(new_theme(rng, metre=metre), n_bars, rng)
 
 
 def played(notes: list[Note], instruments: str, seed: int) -> np.ndarray:
-    """Play eight bars of 4/4 at one level, in a room, without noise."""
+    """Render eight bars of 4/4 at a constant level, with reverb, without noise."""
     chosen = SETS[instruments]
     band = new_band(np.random.default_rng(seed), chosen.players)
     player = Player({role: chosen.instruments[name] for role, name in band.items()}, SR, STEP, seed)
@@ -45,7 +45,7 @@ def played(notes: list[Note], instruments: str, seed: int) -> np.ndarray:
 
 
 def best_echo(y: np.ndarray, sr: int) -> float:
-    """Return the highest correlation of the first 1.5 s with any later 1.5 s at a lag of a second or more."""
+    """Return the highest correlation of the first 1.5 s with any other 1.5 s, at a lag of at least 1 s."""
     width = round(1.5 * sr)
     later = y[sr:].astype(np.float64)
     products = correlate(later, y[:width], mode="valid", method="fft")
@@ -60,7 +60,7 @@ def centroid(y: np.ndarray) -> float:
 
 
 @given(each=st.sampled_from(ALL), n_bars=st.integers(1, 16), seed=SEED, metre=METRE)
-def test_a_section_has_notes_for_known_roles_from_its_first_bar_to_its_last(each, n_bars, seed, metre) -> None:
+def test_a_section_has_valid_notes_from_its_first_bar_to_its_last(each, n_bars, seed, metre) -> None:
     notes = written(*each, n_bars, seed, metre)
     assert {note.role for note in notes} <= set(ROLES)
     assert {int(note.step // metre) for note in notes} >= {0, (n_bars - 1) // 2 * 2}
@@ -73,7 +73,7 @@ def test_a_section_has_notes_for_known_roles_from_its_first_bar_to_its_last(each
 
 
 @given(kind=st.sampled_from(sorted(TRANSITION)), n_bars=st.integers(1, 4), seed=SEED, metre=METRE)
-def test_a_transition_has_notes_for_known_roles_and_lasts_into_its_last_bar(kind, n_bars, seed, metre) -> None:
+def test_a_transition_has_valid_notes_until_its_last_bar(kind, n_bars, seed, metre) -> None:
     rng = np.random.default_rng(seed)
     theme = new_theme(rng, metre=metre)
     notes = TRANSITION[kind].write(theme, modulated(theme, rng), n_bars, rng)
@@ -84,14 +84,14 @@ def test_a_transition_has_notes_for_known_roles_and_lasts_into_its_last_bar(kind
 
 
 @given(n_bars=st.integers(1, 16), seed=SEED, metre=METRE)
-def test_a_loop_is_heard_three_times_at_least_and_has_four_bars_at_most(n_bars: int, seed: int, metre: int) -> None:
+def test_a_loop_occurs_at_least_three_times_and_has_at_most_four_bars(n_bars: int, seed: int, metre: int) -> None:
     length = loop_steps(metre, n_bars, np.random.default_rng(seed))
     assert metre // 4 <= length <= 4 * metre
     assert n_bars * metre >= 3 * length
 
 
 @given(kind=st.sampled_from(sorted(PATTERNS["Repetitive"])), n_bars=st.integers(1, 16), seed=SEED, metre=METRE)
-def test_a_repetitive_section_is_a_loop_note_for_note(kind, n_bars, seed, metre) -> None:
+def test_the_notes_of_a_repetitive_section_repeat_exactly(kind, n_bars, seed, metre) -> None:
     notes = written("Repetitive", kind, n_bars, seed, metre)
     lengths = (metre // 4, metre // 2, metre, 2 * metre, 4 * metre)
     heard = {note._replace(length=0) for note in notes}
@@ -108,8 +108,8 @@ def test_a_repetitive_section_is_a_loop_note_for_note(kind, n_bars, seed, metre)
     seed=SEED,
     metre=METRE,
 )
-def test_no_other_section_is_a_loop(each, seed: int, metre: int) -> None:
-    """At no lag of half a bar to four bars do nine tenths of its notes come again."""
+def test_the_notes_of_other_sections_do_not_repeat(each, seed: int, metre: int) -> None:
+    """At every lag from half a bar to four bars, fewer than nine tenths of the notes recur."""
     notes = written(*each, N_BARS, seed, metre)
     heard = {(note.step, note.role, note.pitch) for note in notes}
     for lag in (metre // 2, metre, 2 * metre, 4 * metre):
@@ -127,7 +127,7 @@ def test_a_build_up_gets_denser_bar_by_bar(kind: str, n_bars: int, seed: int, me
 
 @pytest.mark.parametrize("instruments", SETS)
 @pytest.mark.parametrize("kind", PATTERNS["BuildUp"])
-def test_a_build_up_gets_brighter_and_has_no_bass_in_the_end(kind: str, instruments: str) -> None:
+def test_a_build_up_gets_brighter_and_has_no_bass_at_the_end(kind: str, instruments: str) -> None:
     for seed in (1, 2):
         thirds = np.array_split(played(written("BuildUp", kind, N_BARS, seed), instruments, seed), 3)
         assert centroid(thirds[0]) < centroid(thirds[1]) < centroid(thirds[2])
@@ -138,14 +138,14 @@ def test_a_build_up_gets_brighter_and_has_no_bass_in_the_end(kind: str, instrume
 
 @pytest.mark.parametrize("instruments", SETS)
 @pytest.mark.parametrize(("state", "kind"), ALL)
-def test_only_a_repetitive_section_sounds_like_itself_again(state: str, kind: str, instruments: str) -> None:
+def test_only_the_sound_of_a_repetitive_section_repeats(state: str, kind: str, instruments: str) -> None:
     y = played(written(state, kind, N_BARS, 3), instruments, 3)[round(0.3 * SR) :]
     assert (best_echo(y, SR) > 0.97) == (state == "Repetitive")
 
 
 @pytest.mark.parametrize("instruments", SETS)
-def test_energetic_is_brighter_and_denser_than_calm_at_the_same_loudness(instruments: str) -> None:
-    """Every kind of the one against every kind of the other: by the power above 1.5 kHz, and by its onsets."""
+def test_energetic_is_brighter_than_calm_at_the_same_loudness(instruments: str) -> None:
+    """Every pattern of Energetic has a higher share of power above 1.5 kHz than every pattern of Calm."""
 
     def treble(state: str, kind: str) -> float:
         y = played(written(state, kind, N_BARS, 4), instruments, 4)

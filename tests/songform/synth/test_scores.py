@@ -1,4 +1,4 @@
-"""Scores: keys, chords, tunes, time and notes."""
+"""Tests of the musical material: keys, chords, melodies, rhythms, times, notes and levels."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from songform.synth.score.step_times import Clock
 from songform.synth.score.themes import MODES, modulated, new_theme, voicings
 
 SEED = st.integers(0, 2**32)
-METRES = (16, 12)  # steps in a bar of 4/4 and of 3/4
+METRES = (16, 12)  # steps per bar of 4/4 and of 3/4
 METRE = st.sampled_from(METRES)
 
 
 @given(seed=SEED, metre=METRE)
-def test_chords_keep_their_tones_and_move_little(seed: int, metre: int) -> None:
-    """Every voicing has the chord's pitch classes; no voice ever leaps by more than a fifth."""
+def test_voicings_have_the_tones_of_the_chord_and_move_little(seed: int, metre: int) -> None:
+    """No voice moves by more than a fifth."""
     theme = new_theme(np.random.default_rng(seed), metre=metre)
     chords = voicings(theme, 16)
     for bar, chord in enumerate(chords):
@@ -69,7 +69,9 @@ def test_rhythms_stay_within_their_bar(metre: int) -> None:
 @given(
     step=st.integers(900, 6000), beats=st.integers(2, 64), swing=st.floats(0, 0.17), slowing=st.sampled_from([0.0, 0.8])
 )
-def test_a_clock_goes_forward_and_keeps_its_beats(step: int, beats: int, swing: float, slowing: float) -> None:
+def test_clock_times_increase_and_swing_does_not_move_beats(
+    step: int, beats: int, swing: float, slowing: float
+) -> None:
     clock = Clock(step, 4 * beats, swing, slowing)
     samples = [clock.sample(place / 2) for place in range(8 * beats + 1)]
     assert samples[0] == 0
@@ -84,7 +86,7 @@ def test_a_clock_goes_forward_and_keeps_its_beats(step: int, beats: int, swing: 
 
 
 @given(end=st.integers(4, 64), length=st.integers(1, 16))
-def test_a_loop_fills_a_section_and_no_note_outlasts_it(end: int, length: int) -> None:
+def test_a_loop_fills_a_section_and_no_note_lasts_longer(end: int, length: int) -> None:
     loop = [Note(0, 3, "loop", 60, 0.5), Note(length - 1, length, "bass", 40, 0.5)]
     notes = repeated(loop, length, end)
     assert [note.step for note in notes if note.role == "loop"] == list(range(0, end, length))
@@ -95,7 +97,9 @@ def test_a_loop_fills_a_section_and_no_note_outlasts_it(end: int, length: int) -
 
 
 @given(seed=SEED, steps=st.floats(0, 0.5), decibels=st.floats(0, 2))
-def test_a_human_touch_is_slight_and_moves_no_note_before_the_start(seed: int, steps: float, decibels: float) -> None:
+def test_human_deviations_are_bounded_and_move_no_note_before_the_start(
+    seed: int, steps: float, decibels: float
+) -> None:
     notes = [Note(i / 2, 1, "keys", 60, 0.5) for i in range(40)]
     touched = humanised(notes, np.random.default_rng(seed), steps=steps, decibels=decibels)
     assert min(note.step for note in touched) >= 0
@@ -105,7 +109,7 @@ def test_a_human_touch_is_slight_and_moves_no_note_before_the_start(seed: int, s
         assert after._replace(step=before.step, level=before.level) == before
 
 
-def test_a_level_is_what_was_asked_for_and_a_rise_is_straight() -> None:
+def test_a_section_has_the_requested_level_and_a_rise_is_linear() -> None:
     buses = np.random.default_rng(0).standard_normal((2, 4500)).astype(np.float32)
     buses[:, 1000:2000] *= 1.25
     steady = levelled(buses, 4000, 1000, (-6.0, -6.0)).sum(axis=0)
@@ -113,10 +117,10 @@ def test_a_level_is_what_was_asked_for_and_a_rise_is_straight() -> None:
     rising = levelled(buses, 4000, 1000, (-16.0, 0.0)).sum(axis=0)
     measured = [decibels_of(rising[i : i + 1000]) for i in range(0, 4000, 1000)]
     np.testing.assert_allclose(measured, [-29, -25, -21, -17], atol=1)
-    short = levelled(buses, 1000, 1000, (-16.0, 0.0)).sum(axis=0)  # one bar rises too
+    short = levelled(buses, 1000, 1000, (-16.0, 0.0)).sum(axis=0)  # a section of one bar rises, too
     assert decibels_of(short[750:1000]) - decibels_of(short[:250]) == pytest.approx(12, abs=2)
 
 
 def decibels_of(y: np.ndarray) -> float:
-    """Return the RMS in dB of full scale."""
+    """Return the RMS in dB relative to full scale."""
     return float(10 * np.log10(np.mean(np.square(y, dtype=np.float64))))

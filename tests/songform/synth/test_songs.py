@@ -1,4 +1,4 @@
-"""Songs to listen to: their states must be true to the ear, that is, measurable in the sound, and not in name alone."""
+"""Tests of demo songs: the states must be measurable in the sound."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from songform.synth import Section, Song, compose, playlist, states_at, study_so
 from songform.synth.rendering.mastering import PEAK
 from songform.synth.score.plan import STATES, new_levels, new_plan
 
-SEEDS = (1, 2, 6, 9)  # every kind of BuildUp but one, four of Repetitive, three of Energetic and of Calm
+SEEDS = (1, 2, 6, 9)  # all patterns of BuildUp but one, four of Repetitive, three of Energetic and of Calm
 
 song = cache(compose)
 
 
 def stretches(seed: int, state: str) -> list[np.ndarray]:
-    """Return the sound of each section of a state, without the ring of what was before and the fade at the end."""
+    """Return the sound of each section of a state, without the decay of the preceding section and the final fade."""
     whole = song(seed)
     wanted = [section for section in whole.sections if section.state == state]
     return [
@@ -31,7 +31,7 @@ def stretches(seed: int, state: str) -> list[np.ndarray]:
 
 
 def decibels(y: np.ndarray) -> float:
-    """Return the RMS in dB of full scale."""
+    """Return the RMS in dB relative to full scale."""
     return float(10 * np.log10(np.mean(np.square(y, dtype=np.float64))))
 
 
@@ -56,7 +56,7 @@ def test_different_seeds_give_different_songs(composer) -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**64), sr=st.sampled_from([8000, 11025]), duration=st.floats(5, 40))
-def test_sections_partition_the_song_and_the_sound_is_sound(seed: int, sr: int, duration: float) -> None:
+def test_sections_partition_the_song_and_the_samples_are_valid(seed: int, sr: int, duration: float) -> None:
     whole = compose(seed, sr=sr, duration=duration)
     assert whole.sections[0].start == 0
     assert whole.sections[-1].end == whole.y.size / sr
@@ -83,7 +83,7 @@ def test_a_plan_fills_the_duration_with_whole_bars_and_every_state(seed: int, du
 
 @given(seed=st.integers(0, 2**32), bar=st.floats(60 / 140 * 4, 60 / 84 * 4))
 def test_states_share_the_time_of_a_song(seed: int, bar: float) -> None:
-    """A transition has about a tenth; the other four share the rest."""
+    """Transitions take about a tenth; the other four states share the rest about equally."""
     plan = new_plan(np.random.default_rng(seed), 75.0, bar)
     total = sum(n_bars for _, n_bars in plan)
     for state in STATES.values():
@@ -92,7 +92,7 @@ def test_states_share_the_time_of_a_song(seed: int, bar: float) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_calm_is_softer_than_repetitive_and_that_than_energetic(seed: int) -> None:
+def test_calm_is_softer_than_repetitive_which_is_softer_than_energetic(seed: int) -> None:
     calm, loop, full = ([decibels(y) for y in stretches(seed, state)] for state in ("Calm", "Repetitive", "Energetic"))
     assert max(calm) + 3 < min(loop)
     assert max(loop) + 4 < min(full)
@@ -100,8 +100,8 @@ def test_calm_is_softer_than_repetitive_and_that_than_energetic(seed: int) -> No
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_build_up_rises_all_the_way(seed: int) -> None:
-    """Louder and brighter third by third; where there was a bass, less and less of it is left."""
+def test_a_build_up_rises_until_its_end(seed: int) -> None:
+    """It becomes louder and brighter from third to third, and the bass, if any, decreases."""
     for y in stretches(seed, "BuildUp"):
         parts = [spectrum(part, 22050) for part in np.array_split(y, 3)]
         loudness = [decibels(part) for part in np.array_split(y, 3)]
@@ -114,8 +114,8 @@ def test_a_build_up_rises_all_the_way(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_transition_is_the_most_unlike_itself(seed: int) -> None:
-    """Its beats differ from each other in the spectrum more than those of any other state."""
+def test_a_transition_varies_more_than_any_other_state(seed: int) -> None:
+    """Its beats differ from each other in the spectrum more than those of other states."""
 
     def unrest(y: np.ndarray) -> float:
         beats = np.array_split(y, y.size // 11025)
@@ -127,7 +127,7 @@ def test_a_transition_is_the_most_unlike_itself(seed: int) -> None:
 
 
 @pytest.mark.parametrize("many", [playlist, study_songs])
-def test_a_playlist_is_made_of_different_songs_and_a_longer_one_begins_alike(many) -> None:
+def test_a_playlist_has_different_songs_and_a_longer_one_starts_with_the_same_songs(many) -> None:
     short = list(many(2, 3, sr=8000, duration=10))
     long = list(many(3, 3, sr=8000, duration=10))
     other = list(many(2, 4, sr=8000, duration=10))
@@ -139,7 +139,7 @@ def test_a_playlist_is_made_of_different_songs_and_a_longer_one_begins_alike(man
 SECTIONS = (Section(0.0, 2.0, "Calm"), Section(2.0, 5.5, "BuildUp"), Section(5.5, 9.0, "Energetic"))
 
 
-def test_the_state_at_a_boundary_is_the_later_one_and_past_the_end_the_last() -> None:
+def test_a_boundary_has_the_state_of_the_later_section_and_times_after_the_end_the_last_state() -> None:
     found = states_at(SECTIONS, [0.0, 1.999, 2.0, 5.5, 8.9, 9.0, 1e6])
     assert found.tolist() == ["Calm", "Calm", "BuildUp", "Energetic", "Energetic", "Energetic", "Energetic"]
     assert states_at(SECTIONS, []).shape == (0,)
@@ -163,14 +163,14 @@ def test_states_at_agrees_with_a_search_through_the_sections(times: list[float])
         ({"seed": 0, "instruments": "kazoo"}, "instruments"),
     ],
 )
-def test_an_impossible_argument_is_refused_by_name_before_anything_is_composed(one, many, arguments, name) -> None:
+def test_an_argument_out_of_range_is_rejected_by_name_before_anything_is_composed(one, many, arguments, name) -> None:
     with pytest.raises(ParameterError, match=f"^{name} must"):
         one(**arguments)
     with pytest.raises(ParameterError, match=f"^{name} must"):
         many(1, **arguments)
 
 
-def test_a_negative_number_of_songs_and_impossible_times_are_refused() -> None:
+def test_a_negative_number_of_songs_and_invalid_times_are_rejected() -> None:
     for many in (playlist, study_songs):
         with pytest.raises(ParameterError, match="n_songs"):
             many(-1, 0)
@@ -182,7 +182,7 @@ def test_a_negative_number_of_songs_and_impossible_times_are_refused() -> None:
         states_at((), [1.0])
 
 
-def test_a_song_cannot_be_changed() -> None:
+def test_a_song_is_immutable() -> None:
     whole: Song = compose(1, sr=8000, duration=5.0)
     with pytest.raises(FrozenInstanceError):
         whole.title = "Other"  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Songs to study with: as wide as was promised, and true."""
+"""Tests of study songs: their variety, and that their states are measurable in the sound."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ N = 200
 
 @cache
 def batch() -> list[Composition]:
-    """Compose two hundred songs, without playing them."""
+    """Compose `N` songs without rendering them."""
     return [study_composition(seed, SR, None, SETS["study"].players) for seed in range(N)]
 
 
 @cache
 def songs(dynamics: str) -> list[Song]:
-    """Play the batch's first two songs of a profile of loudness, one with each set of instruments."""
+    """Render the first two songs of the batch with a dynamics profile, one with each set of instruments."""
     seeds = [seed for seed, each in enumerate(batch()) if each.traits.dynamics == dynamics][:2]
     return [study_song(seed, sr=SR // 2, instruments=each) for seed, each in zip(seeds, SETS, strict=True)]
 
@@ -45,12 +45,12 @@ def bars(composition: Composition) -> list[int]:
 
 
 def decibels(y: np.ndarray) -> float:
-    """Return the RMS in dB of full scale."""
+    """Return the RMS in dB relative to full scale."""
     return float(10 * np.log10(np.mean(np.square(y, dtype=np.float64)) + 1e-12))
 
 
 def sections(song: Song, *states: str) -> list[np.ndarray]:
-    """Return the sound of the sections of some states, without what rings into them and without fades."""
+    """Return the sound of the sections of some states, without the decay of preceding sections and without fades."""
     begins, ends = song.traits.fade_in, song.y.size / song.sr - song.traits.fade_out
     spans = [(max(each.start + 1.0, begins), min(each.end, ends)) for each in song.sections if each.state in states]
     return [song.y[round(start * song.sr) : round(end * song.sr)] for start, end in spans if end - start > 1.5]
@@ -58,7 +58,9 @@ def sections(song: Song, *states: str) -> list[np.ndarray]:
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**64), sr=st.sampled_from([8000, 11025]), duration=st.floats(5, 30), unseen=st.booleans())
-def test_sections_partition_the_song_and_the_sound_is_sound(seed: int, sr: int, duration: float, unseen: bool) -> None:
+def test_sections_partition_the_song_and_the_samples_are_valid(
+    seed: int, sr: int, duration: float, unseen: bool
+) -> None:
     whole = study_song(seed, sr=sr, duration=duration, instruments="unseen" if unseen else "study")
     assert whole.sections[0].start == 0
     assert whole.sections[-1].end == whole.y.size / sr >= duration
@@ -75,7 +77,9 @@ def test_sections_partition_the_song_and_the_sound_is_sound(seed: int, sr: int, 
     bar=st.floats(60 / 180 * 3, 60 / 60 * 4),
     lacking=st.sets(st.sampled_from(sorted(STATES.values())), max_size=2),
 )
-def test_a_form_is_free_and_each_section_has_its_time(seed: int, duration: float, bar: float, lacking: set) -> None:
+def test_a_form_fills_the_duration_with_sections_of_allowed_states_and_lengths(
+    seed: int, duration: float, bar: float, lacking: set
+) -> None:
     form = new_form(np.random.default_rng(seed), duration, bar, lacking)
     total = bar * sum(n_bars for _, n_bars in form)
     assert duration <= total + 1e-6
@@ -89,13 +93,13 @@ def test_a_form_is_free_and_each_section_has_its_time(seed: int, duration: float
         assert shortest - 1e-9 <= bar * n_bars <= max(longest, shortest + bar)
 
 
-def test_songs_last_a_minute_to_two_and_a_half() -> None:
+def test_songs_last_60_to_150_seconds() -> None:
     seconds = [sum(passage.clock.n_samples for passage in each.passages) / SR for each in batch()]
     assert min(seconds) >= 60
     assert max(seconds) <= 150
 
 
-def test_every_tempo_metre_key_and_feel_occurs() -> None:
+def test_all_tempi_metres_swings_fades_and_dynamics_occur() -> None:
     traits = [each.traits for each in batch()]
     octaves = [np.log(each.bpm / TEMPI[0]) / np.log(TEMPI[1] / TEMPI[0]) for each in traits]
     assert min(octaves) >= -0.01
@@ -115,7 +119,7 @@ def test_sections_of_one_to_sixteen_bars_occur() -> None:
     assert min(counts[n_bars] for n_bars in (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)) >= N // 10
 
 
-def test_every_state_follows_every_other_and_every_kind_occurs() -> None:
+def test_every_state_follows_every_other_state_and_every_pattern_occurs() -> None:
     orders = [[passage.state for passage in each.passages] for each in batch()]
     pairs = Counter(pair for order in orders for pair in pairwise(order))
     assert len(pairs) == 5 * 4
@@ -127,7 +131,7 @@ def test_every_state_follows_every_other_and_every_kind_occurs() -> None:
     assert len(set(map(tuple, orders))) > 0.9 * N
 
 
-def test_some_songs_lack_a_state_or_two_and_none_lacks_more() -> None:
+def test_at_most_two_states_are_missing_from_a_song() -> None:
     lacking = Counter(5 - len({passage.state for passage in each.passages}) for each in batch())
     assert set(lacking) == {0, 1, 2}
     assert min(lacking.values()) >= N // 10
@@ -135,7 +139,7 @@ def test_some_songs_lack_a_state_or_two_and_none_lacks_more() -> None:
         assert {passage.state for passage in each.passages}.isdisjoint(PROFILES[each.traits.dynamics].lacking)
 
 
-def test_each_state_has_its_share_of_the_time() -> None:
+def test_no_state_takes_too_much_or_too_little_time() -> None:
     seconds: Counter[str] = Counter()
     for each in batch():
         for passage in each.passages:
@@ -147,7 +151,7 @@ def test_each_state_has_its_share_of_the_time() -> None:
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-def test_other_instruments_play_the_same_notes(seed: int) -> None:
+def test_both_sets_of_instruments_play_the_same_notes(seed: int) -> None:
     study, unseen = (study_composition(seed, SR, 30.0, SETS[each].players) for each in SETS)
     assert study.passages == unseen.passages
     assert (study.title, study.traits, study.master) == (unseen.title, unseen.traits, unseen.master)
@@ -157,8 +161,8 @@ def test_other_instruments_play_the_same_notes(seed: int) -> None:
     assert np.corrcoef(played[0].y, played[1].y)[0, 1] < 0.5
 
 
-def test_a_theme_comes_again() -> None:
-    """In many songs, two sections of a kind are the same music."""
+def test_sections_return_in_many_songs() -> None:
+    """In many but not all songs, two sections start with the same notes."""
     returning = 0
     for each in batch():
         notes = [tuple(passage.notes[:12]) for passage in each.passages if passage.state != "Transition"]
@@ -177,7 +181,7 @@ def test_a_mastered_song_is_equally_loud_in_all_its_sections() -> None:
 
 
 def recurrence(y: np.ndarray, bar: float) -> float:
-    """Return how alike a section's spectra are to those half a bar to four bars later, at best: a correlation."""
+    """Return the highest correlation of a section's spectra with those half a bar, one, two or four bars later."""
     spectra = np.log10(np.abs(stft(y, SR // 2, nperseg=512, noverlap=512 - 220)[2]) + 1e-3)  # every 20 ms
     bands = np.stack([band.mean(axis=0) for band in np.array_split(spectra, 50)])
     bands -= bands.mean(axis=1, keepdims=True)
@@ -189,8 +193,8 @@ def recurrence(y: np.ndarray, bar: float) -> float:
 
 
 @pytest.mark.parametrize("dynamics", PROFILES)
-def test_only_what_is_repetitive_comes_again_within_seconds(dynamics: str) -> None:
-    """Even where people play it, with a room, a master and noise."""
+def test_only_repetitive_sections_repeat_within_four_bars(dynamics: str) -> None:
+    """Human timing, reverb, mastering and noise do not hide the repetition."""
     for song in songs(dynamics):
         bar = 60 / song.traits.bpm * song.traits.beats
         loops, others = (
@@ -201,7 +205,7 @@ def test_only_what_is_repetitive_comes_again_within_seconds(dynamics: str) -> No
 
 
 @pytest.mark.parametrize("dynamics", PROFILES)
-def test_a_build_up_gets_brighter_and_busier_whatever_its_loudness(dynamics: str) -> None:
+def test_a_build_up_gets_brighter_and_denser_with_any_dynamics(dynamics: str) -> None:
     found = 0
     for song in songs(dynamics):
         for y in sections(song, "BuildUp"):
@@ -216,15 +220,15 @@ def test_a_build_up_gets_brighter_and_busier_whatever_its_loudness(dynamics: str
 
 
 @pytest.mark.parametrize("dynamics", ["wide", "narrow"])
-def test_what_is_calm_is_softer_than_what_is_energetic(dynamics: str) -> None:
+def test_calm_is_softer_than_energetic_with_wide_and_narrow_dynamics(dynamics: str) -> None:
     pairs = [(sections(song, "Calm"), sections(song, "Energetic")) for song in songs(dynamics)]
     compared = [(calm, full) for calm, full in pairs if calm and full]
     assert compared
     assert all(max(map(decibels, calm)) + 3 < min(map(decibels, full)) for calm, full in compared)
 
 
-def test_calm_has_few_onsets_and_energetic_many_whatever_the_tempo() -> None:
-    """A second of Calm has fewer than three, one of Energetic more; so they differ also where loudness says nothing."""
+def test_calm_has_few_onsets_and_energetic_many_at_any_tempo() -> None:
+    """Calm has fewer than three onsets per second, Energetic more, so they differ even if they are equally loud."""
     rates: dict[str, list[float]] = {state: [] for state in STATES.values()}
     for each in batch():
         for passage in each.passages:
@@ -240,8 +244,8 @@ def test_a_soft_song_is_softer_than_any_other() -> None:
     assert soft + 4 < min(decibels(song.y) for each in ("wide", "narrow", "loud", "mastered") for song in songs(each))
 
 
-def test_a_song_without_duration_given_is_what_the_batch_says() -> None:
-    """A list of songs draws its seeds as a playlist does, and a song has the traits of its composition."""
+def test_a_song_of_study_songs_is_that_of_study_song_and_has_the_traits_of_its_composition() -> None:
+    """The seeds of the songs are derived from the seed of the list, as in `playlist`."""
     (song,) = study_songs(1, 9, sr=8000, duration=10.0)
     seed = int(np.random.SeedSequence(9).generate_state(1, np.uint64)[0])
     np.testing.assert_array_equal(song.y, study_song(seed, sr=8000, duration=10.0).y)

@@ -1,7 +1,8 @@
-"""What somebody should hear of, and what not."""
+"""Conditions that need attention."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,18 +25,18 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOSTILE = "\x1b[31m<script>\u202eevil\n\x00 \ud800" + "x" * 5000
 
 
-def test_a_playlist_that_can_be_listed_is_well():
+def test_nothing_is_wrong_with_a_playlist_that_can_be_listed():
     assert not playlist_condition("https://a.org/feed", None, NOTIFY).holds
 
 
-def test_a_playlist_that_cannot_be_listed_has_to_fail_for_days_before_anybody_is_told():
+def test_playlist_must_fail_for_some_days_before_a_notification():
     condition = playlist_condition("https://a.org/feed", "a.org answered 404", NotifySettings(failing_days=5))
     assert condition.message == "https://a.org/feed cannot be listed: a.org answered 404"
     assert condition.patience == timedelta(days=5)
     assert (condition.event, condition.subject) == ("playlist-failing", "https://a.org/feed")
 
 
-def test_a_playlist_that_fails_without_a_word_fails_all_the_same():
+def test_playlist_that_fails_without_a_message_still_fails():
     assert playlist_condition("https://a.org/feed", "", NOTIFY).holds
 
 
@@ -56,27 +57,26 @@ def test_a_circuit_is_open_while_a_pause_of_an_hour_or_more_lasts(since, until, 
     assert condition.holds is holds
 
 
-def test_an_open_circuit_says_who_why_and_until_when():
+def test_message_of_an_open_circuit_has_host_reason_and_end():
     seconds = NOW.timestamp()
     message = circuit_condition("youtube", seconds, seconds + 7200, "it asks for a human", NOW).message
-    assert message.startswith("youtube wants to be left alone (it asks for a human): songform asks it again after ")
-    assert "2026-11-22 14:00 UTC" in message
+    assert re.search(r"youtube .*paused .*2026-11-22 14:00 UTC \(it asks for a human\); cookies", message)
 
 
 @pytest.mark.parametrize(
     ("n_done", "n_tried", "holds"), [(8, 10, False), (7, 10, True), (0, 1, True), (1, 1, False), (4, 5, False)]
 )
-def test_few_successes_are_fewer_than_the_least(n_done, n_tried, holds):
+def test_few_successes_holds_below_least_success(n_done, n_tried, holds):
     [condition] = success_conditions("https://a.org/feed", n_done, n_tried, NOTIFY)
     assert condition.holds is holds
 
 
-def test_an_ingest_that_tried_nothing_says_nothing_of_success():
+def test_ingest_without_attempts_has_no_success_condition():
     assert success_conditions("https://a.org/feed", 0, 0, NOTIFY) == []
 
 
 @given(st.integers(1, 5000), st.floats(0, 1))
-def test_an_ingest_without_failures_is_always_well_and_one_without_successes_hardly_ever(n_tried, least):
+def test_few_successes_holds_without_successes_but_not_without_failures(n_tried, least):
     notify = NotifySettings(least_success=least)
     assert not success_conditions("a", n_tried, n_tried, notify)[0].holds
     assert success_conditions("a", 0, n_tried, notify)[0].holds is (least > 0)
@@ -100,13 +100,14 @@ def test_yt_dlp_is_old_after_sixty_days(version, days):
     condition = version_condition(version, NOTIFY, NOW)
     assert condition.holds is (days is not None)
     assert not condition.holds or f"yt-dlp {version} is {days} days old" in condition.message
+    assert not condition.holds or "pip install --upgrade yt-dlp" in condition.message
 
 
-def test_the_disk_is_nearly_full_when_less_is_free_than_there_should_be():
+def test_disk_is_nearly_full_below_disk_gigabytes():
     home = Path("/music")
     assert not disk_condition(home, 5e9, NOTIFY).holds
     condition = disk_condition(home, 4.94e9, NOTIFY)
-    assert condition.message.startswith("only 4.9 GB are free in /music; ")
+    assert re.search(r"4\.9 GB .*free in /music; .*disk", condition.message)
     assert not disk_condition(home, 0, NotifySettings(disk_gigabytes=0)).holds
 
 
@@ -121,7 +122,7 @@ def hostile_conditions() -> list[Condition]:
 
 
 @pytest.mark.parametrize("condition", hostile_conditions(), ids=lambda condition: condition.event)
-def test_what_strangers_wrote_is_one_line_of_bounded_length_that_can_be_written(condition):
+def test_untrusted_text_becomes_one_short_printable_line(condition):
     for text in (condition.subject, condition.message):
         assert text.isprintable()
         assert len(text) < 2000
@@ -130,7 +131,7 @@ def test_what_strangers_wrote_is_one_line_of_bounded_length_that_can_be_written(
 
 
 def test_a_condition_has_the_same_subject_whether_it_holds_or_not():
-    """Or it would never be well again."""
+    """Otherwise, a condition that held would be reported as holding forever."""
     seconds = NOW.timestamp()
     pairs = [
         (playlist_condition(HOSTILE, None, NOTIFY), playlist_condition(HOSTILE, "x", NOTIFY)),

@@ -1,8 +1,9 @@
-"""An event reaches a program and a webhook, or one sentence says why it does not."""
+"""Delivery of events to a program and a webhook, and the errors if it fails."""
 
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
 import threading
@@ -20,7 +21,7 @@ EVENT = Event("circuit-open", "músic.org", "músic.org wants “rest” $(touch
 
 @dataclass
 class Receiver:
-    """A webhook on the loopback: what it answers, and what it was told."""
+    """A webhook on the loopback interface: its response, and the requests that it received."""
 
     url: str
     status: int = 204
@@ -50,7 +51,7 @@ class _Hook(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver():
-    """Serve a webhook whose path is a secret."""
+    """Serve a webhook with a secret path."""
     handler = type("Hook", (_Hook,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
@@ -66,7 +67,7 @@ def receiver():
 
 @pytest.fixture
 def program(tmp_path):
-    """Write a Python program, and return the command that runs it in a folder of its own."""
+    """Return a function that writes a Python program and returns the command that runs it in its own folder."""
 
     def write(text: str, *arguments: str) -> tuple[str, ...]:
         path = tmp_path / "tell.py"
@@ -76,7 +77,7 @@ def program(tmp_path):
     return write
 
 
-def test_a_program_gets_the_event_on_its_input_and_the_sentence_in_its_environment(program, tmp_path):
+def test_program_gets_the_event_on_its_input_and_the_message_in_its_environment(program, tmp_path):
     text = """
 with open("told.json", "w") as file:
     json.dump([json.load(sys.stdin.buffer), os.environ["SONGFORM_MESSAGE"], sys.argv[1:]], file)
@@ -95,33 +96,34 @@ def test_a_program_need_not_read_its_input(program, tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("sys.exit(3)", "ended with code 3: it said nothing"),
-        ("print('first'); sys.exit('no \\x1b[31mroute')", "ended with code 1: no route"),
-        ("os.write(2, b'\\xff'); sys.exit(1)", "ended with code 1: \ufffd"),
-        ("os.kill(os.getpid(), 9)", "ended with code -9: it said nothing"),
+        ("sys.exit(3)", "code 3: .*nothing"),
+        ("print('first'); sys.exit('no \\x1b[31mroute')", "code 1: no route"),
+        ("os.write(2, b'\\xff'); sys.exit(1)", "code 1: \ufffd"),
+        ("os.kill(os.getpid(), 9)", "code -9: .*nothing"),
     ],
 )
-def test_a_program_that_fails_says_with_what(program, text, reason):
+def test_failed_program_is_reported_with_its_code_and_last_line(program, text, reason):
     with pytest.raises(DeliveryError) as undelivered:
         run_command(program(text), EVENT)
-    assert str(undelivered.value) == f"notify.command ({sys.executable}) {reason}"
+    expected = rf"notify\.command \({re.escape(sys.executable)}\) [a-z ]*{reason}"
+    assert re.fullmatch(expected, str(undelivered.value))
 
 
-def test_a_program_that_hangs_is_stopped_even_if_a_child_of_it_keeps_its_output(program):
+def test_program_that_hangs_is_stopped_even_if_its_child_keeps_the_output_open(program):
     text = "import subprocess; subprocess.Popen([sys.executable, '-c', 'input()'], stdin=os.pipe()[0]); time.sleep(30)"
     with pytest.raises(DeliveryError, match=r"took longer than 0\.2 s and was stopped"):
         run_command(program(text), EVENT, seconds=0.2)
 
 
 @pytest.mark.parametrize("command", ["/nowhere/tell", "", "a\0b"])
-def test_a_program_that_is_missing_or_has_no_name_is_told_of_with_its_path(command):
+def test_missing_program_is_reported_with_its_path(command):
     with pytest.raises(
         DeliveryError, match=r"notify\.command .* cannot be started \(.*check its path in songform\.toml"
     ):
         run_command((command,), EVENT)
 
 
-def test_a_file_that_is_no_program_is_told_of(tmp_path):
+def test_file_that_is_not_executable_is_reported(tmp_path):
     path = tmp_path / "tell"
     path.write_text("x")
     with pytest.raises(DeliveryError, match="Permission denied"):
@@ -134,28 +136,28 @@ def test_a_webhook_gets_the_event_as_json(receiver):
 
 
 @pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
-def test_a_webhook_that_refuses_has_not_been_told(receiver, status):
+def test_webhook_that_answers_an_error_is_a_failed_delivery(receiver, status):
     receiver.status = status
     with pytest.raises(DeliveryError, match=rf"^notify\.webhook at 127\.0\.0\.1 answered {status}$"):
         post_webhook(receiver.url, EVENT)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_webhook_is_not_followed_elsewhere(receiver, status):
+def test_redirects_of_a_webhook_are_not_followed(receiver, status):
     receiver.status, receiver.headers = status, {"Location": receiver.url.replace("hooks", "elsewhere")}
-    with pytest.raises(DeliveryError, match=rf"leads elsewhere \({status}\)"):
+    with pytest.raises(DeliveryError, match=rf"127\.0\.0\.1 redirects \({status}\); set it"):
         post_webhook(receiver.url, EVENT)
     assert [path for path, _, _ in receiver.told] == ["/hooks/s3cret"]
 
 
-def test_a_webhook_that_hangs_is_given_up_and_its_address_is_no_part_of_what_is_said(receiver):
+def test_webhook_that_hangs_times_out_without_revealing_its_address(receiver):
     receiver.hangs = threading.Event()
     with pytest.raises(DeliveryError, match="cannot be reached \\(ReadTimeout") as undelivered:
         post_webhook(receiver.url, EVENT, seconds=0.2)
     assert "s3cret" not in str(undelivered.value)
 
 
-def test_a_webhook_that_is_not_there_is_told_of_without_its_secret():
+def test_unreachable_webhook_is_reported_without_its_address():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://user:pa55@127.0.0.1:{taken.getsockname()[1]}/s3cret?key=s3cret"
@@ -167,18 +169,18 @@ def test_a_webhook_that_is_not_there_is_told_of_without_its_secret():
 
 
 @pytest.mark.parametrize("url", ["ftp://a/s3cret", "file:///s3cret", "s3cret", "http://", "http://[::/s3cret", ""])
-def test_an_address_that_is_none_is_refused_before_anything_is_sent(url):
-    with pytest.raises(DeliveryError, match=r"^notify\.webhook is no http or https address; mend it"):
+def test_invalid_address_is_rejected_before_anything_is_sent(url):
+    with pytest.raises(DeliveryError, match=r"^notify\.webhook is not an http.* address; .*songform\.toml"):
         post_webhook(url, EVENT)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:x/", "http://127.0.0.1:99999/", "http://.a./", "http://a b/"])
-def test_an_address_that_nobody_could_have_is_one_sentence(url):
+def test_impossible_address_raises_one_sentence(url):
     with pytest.raises(DeliveryError, match=r"^notify\.webhook at .* cannot be reached"):
         post_webhook(url, EVENT)
 
 
-def test_there_is_a_way_for_each_setting(receiver, program, tmp_path):
+def test_each_setting_has_a_channel(receiver, program, tmp_path):
     command = program("open('told', 'w').close()")
     assert channels(NotifySettings()) == {}
     ways = channels(NotifySettings(command=command, webhook=receiver.url))

@@ -1,4 +1,4 @@
-"""What an ingest fetches, and what it has already: a download is used only by the settings that made it."""
+"""Download task, and reuse of existing downloads with the same settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import Track
 
-# yt-dlp leaves connections that broke off to the garbage collector.
+# yt-dlp leaves interrupted connections to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 MP3, COARSE, NATIVE = (
@@ -40,13 +40,13 @@ def home(tmp_path):
 
 @pytest.fixture
 def track(site, flac):
-    """Serve a song as FLAC."""
+    """Return a track for a FLAC file on the test server."""
     url = site.put("/a.flac", flac, "audio/flac")
     return Track(key="web-0", title="Song", source=url, entry={"_type": "url", "url": url})
 
 
 def fetch(home, track, settings=NATIVE):
-    """Fetch as an ingest does, but without Prefect."""
+    """Run the task function without Prefect."""
     return fetch_audio.fn(home, track, settings)
 
 
@@ -55,7 +55,7 @@ def a_track(url, key="web-2", **more):
 
 
 def left_behind(home):
-    """Return the names of all files but those of the rate limiters."""
+    """Return the names of all files except those of the rate limiters."""
     return sorted(path.name for path in home.rglob("*") if path.is_file() and path.parent != Corpus(home).hosts_path)
 
 
@@ -64,13 +64,13 @@ def seconds_from_now(time):
 
 
 def kept(home, path):
-    """Do what extraction does with a download that is to stay."""
+    """Move a download to the folder for kept audio, as the extraction does."""
     target = Corpus(home).data / "audio" / path.relative_to(Corpus(home).data / "incoming")
     target.parent.mkdir(parents=True)
     return path.replace(target)
 
 
-def test_a_download_waits_where_its_encoding_says_and_nothing_else_stays(home, track, flac):
+def test_download_is_stored_in_the_folder_of_its_encoding(home, track, flac):
     assert fetch(home, track, MP3).path == home / "data/incoming/mp3-192/web-0.mp3"
     assert fetch(home, track, NATIVE).path == home / "data/incoming/native/web-0.flac"
     assert (home / "data/incoming/native/web-0.flac").read_bytes() == flac
@@ -78,7 +78,7 @@ def test_a_download_waits_where_its_encoding_says_and_nothing_else_stays(home, t
 
 
 @pytest.mark.parametrize("place", [lambda home, path: path, kept])
-def test_audio_of_another_codec_or_bit_rate_is_not_at_hand(home, track, place):
+def test_audio_of_another_codec_or_bit_rate_is_not_used(home, track, place):
     for number, settings in enumerate((MP3, COARSE, NATIVE)):
         others = (MP3, COARSE, NATIVE)[number:]
         assert [existing_audio(home, track, each) for each in others] == [None] * len(others)
@@ -88,13 +88,13 @@ def test_audio_of_another_codec_or_bit_rate_is_not_at_hand(home, track, place):
     assert len(sizes) == 3
 
 
-def test_a_bit_rate_says_nothing_of_a_native_file(home, track):
+def test_bit_rate_does_not_apply_to_native_files(home, track):
     path = fetch(home, track).path
     coarse = Settings.model_validate({"audio": {"codec": "native", "bitrate": 64, "keep": True}})
     assert existing_audio(home, track, coarse) == path
 
 
-def test_a_file_of_this_machine_is_at_hand_by_any_settings(home, song):
+def test_local_file_is_used_with_any_settings(home, song):
     (local,) = local_listing(song("a.flac")).tracks
     for settings in (MP3, COARSE, NATIVE):
         assert str(existing_audio(home, local, settings)) == local.path
@@ -102,7 +102,7 @@ def test_a_file_of_this_machine_is_at_hand_by_any_settings(home, song):
 
 
 @pytest.mark.parametrize("served_as", ["/a.mov video/quicktime", "/a.spx audio/x", "/a application/octet-stream"])
-def test_a_file_is_named_after_what_it_is_not_after_what_its_site_calls_it(home, site, flac, ffmpeg, served_as):
+def test_suffix_of_a_download_is_determined_by_its_content(home, site, flac, ffmpeg, served_as):
     path, content_type = served_as.split()
     url = site.put(path, flac, content_type)
     odd = Track(key="web-1", title="Odd", source=url, entry={"_type": "url", "url": url})
@@ -113,8 +113,8 @@ def test_a_file_is_named_after_what_it_is_not_after_what_its_site_calls_it(home,
         assert sum(map(len, audio)) == 3 * audio.sr
 
 
-def test_a_download_that_fails_is_written_down_and_leaves_no_file_and_no_frames(home, site):
-    with pytest.raises(TrackError, match="is no audio") as caught:
+def test_failed_download_is_recorded_and_leaves_no_file_and_no_frames(home, site):
+    with pytest.raises(TrackError, match="is not audio") as caught:
         fetch(home, a_track(site.put("/a.flac", b"<html>", "audio/flac")))
     record = Corpus(home).record("web-2")
     assert (record.status, record.error.failure, record.attempts) == ("failed", "transient", 1)
@@ -126,7 +126,7 @@ def test_a_download_that_fails_is_written_down_and_leaves_no_file_and_no_frames(
 
 
 @pytest.mark.parametrize(("headers", "pause"), [({"Retry-After": "3"}, 3), ({}, 60)])
-def test_a_host_that_wants_fewer_requests_is_left_alone_by_all(headers, pause, home, site):
+def test_throttling_host_is_paused_for_all_tracks(headers, pause, home, site):
     track = a_track(site.put("/a.flac", status=429, headers=headers))
     with pytest.raises(TrackError) as caught:
         fetch(home, track)
@@ -137,7 +137,7 @@ def test_a_host_that_wants_fewer_requests_is_left_alone_by_all(headers, pause, h
     assert pause - 2 < limiter.paused_until() - time.time() <= pause
 
 
-def test_a_busy_server_that_names_a_pause_is_left_alone_so_long(home, site):
+def test_retry_after_of_a_busy_server_is_observed(home, site):
     with pytest.raises(TrackError) as caught:
         fetch(home, a_track(site.put("/a.flac", status=503, headers={"Retry-After": "100"})))
     assert caught.value.failure == "transient"
@@ -145,7 +145,7 @@ def test_a_busy_server_that_names_a_pause_is_left_alone_so_long(home, site):
     assert 98 < seconds_from_now(Corpus(home).record("web-2").next_retry_at) <= 101
 
 
-def test_a_check_for_robots_opens_the_circuit_for_an_hour(home, monkeypatch):
+def test_bot_check_pauses_the_host_for_an_hour(home, monkeypatch):
     def refuse(*_, **__):
         raise TrackError("Sign in to confirm you're not a bot", "throttled", robot=True)
 
@@ -155,11 +155,11 @@ def test_a_check_for_robots_opens_the_circuit_for_an_hour(home, monkeypatch):
     assert 3590 < seconds_from_now(Corpus(home).record("web-2").next_retry_at) <= 3601
     state = fetch(home, a_track("https://youtu.be/2", key="web-3"))
     assert (state.is_completed(), state.name) == (True, "Skipped")
-    assert "youtube is left alone until " in state.message
-    assert "robot" in state.message
+    assert "requests to youtube are paused until " in state.message
+    assert "automated client" in state.message
 
 
-def test_a_track_whose_host_rests_for_long_is_skipped_and_never_asked_for(home, site, flac):
+def test_track_of_a_paused_host_is_skipped_without_a_request(home, site, flac):
     track = a_track(site.put("/a.flac", flac, "audio/flac"))
     until = host_limiter(Corpus(home), track, NATIVE.download).throttle(5000.0)
     state = fetch(home, track)
@@ -170,7 +170,7 @@ def test_a_track_whose_host_rests_for_long_is_skipped_and_never_asked_for(home, 
     assert site.asked == []
 
 
-def test_a_second_attempt_that_finds_its_host_closed_is_a_failure_not_a_skipped_track(home, site, monkeypatch):
+def test_retry_with_a_paused_host_is_a_failure_and_not_skipped(home, site, monkeypatch):
     track = a_track(site.put("/a.flac", status=503))
     with pytest.raises(TrackError):
         fetch(home, track)
@@ -183,7 +183,7 @@ def test_a_second_attempt_that_finds_its_host_closed_is_a_failure_not_a_skipped_
     assert not worth_another(caught.value, monkeypatch)
 
 
-def test_a_file_that_is_as_short_on_a_later_ingest_is_permanent_and_says_so(home, site, sound, monkeypatch):
+def test_download_of_the_same_short_length_in_a_later_ingest_is_permanent(home, site, sound, monkeypatch):
     track = a_track(site.put("/a.flac", sound("FLAC", 440.0, 3.0), "audio/flac"), duration=9.0)
     found = []
     for attempt in ("1", "2", "1"):
@@ -198,7 +198,7 @@ def test_a_file_that_is_as_short_on_a_later_ingest_is_permanent_and_says_so(home
     assert str(caught.value) == record.error.message
 
 
-def test_a_refusal_is_tried_once_more_and_then_it_waits_for_a_person(home, site):
+def test_second_403_needs_the_user(home, site):
     track = a_track(site.put("/a.flac", status=403))
     for failure in ("transient", "needs-you"):
         with pytest.raises(TrackError) as caught:
@@ -206,8 +206,8 @@ def test_a_refusal_is_tried_once_more_and_then_it_waits_for_a_person(home, site)
         assert caught.value.failure == Corpus(home).record("web-2").error.failure == failure
 
 
-def test_the_time_of_a_track_is_that_of_all_its_attempts_in_an_ingest(home, monkeypatch):
-    """A paused host is waited for; a server that breaks off before the limit gains nothing by it."""
+def test_time_limit_applies_to_all_attempts_of_an_ingest_together(home, monkeypatch):
+    """Pauses do not count, and a server that closes the connection before the limit does not get more time."""
     now, spent = [0.0], []
     monkeypatch.setattr("tasks.ingest.fetch.deadline.time", SimpleNamespace(monotonic=lambda: now[0]))
 
@@ -231,7 +231,7 @@ def test_the_time_of_a_track_is_that_of_all_its_attempts_in_an_ingest(home, monk
     assert Corpus(home).record("web-2").spent == 600.0
 
 
-def test_a_track_whose_time_is_spent_is_not_asked_for_again(home, site, flac, monkeypatch):
+def test_track_whose_time_is_used_up_is_not_requested_again(home, site, flac, monkeypatch):
     track = a_track(site.put("/a.flac", flac, "audio/flac"))
     record_failure(Corpus(home), track, TrackError("it breaks off", "transient"), spent=1801.0)
     monkeypatch.setenv("PREFECT__RUNTIME__TASK_RUN__RUN_COUNT", "2")
@@ -241,14 +241,14 @@ def test_a_track_whose_time_is_spent_is_not_asked_for_again(home, site, flac, mo
     assert site.asked == []
 
 
-def test_an_address_that_is_none_is_this_tracks_failure_alone(home):
-    with pytest.raises(TrackError, match="it is no address") as caught:
+def test_invalid_address_is_a_failure_of_the_track(home):
+    with pytest.raises(TrackError, match="its address is not valid") as caught:
         fetch(home, a_track("http://[a.example/a.ogg"))
     assert caught.value.failure == Corpus(home).record("web-2").error.failure == "permanent"
 
 
 def worth_another(error, monkeypatch):
-    """Ask as Prefect would, with fifteen minutes of patience."""
+    """Call the retry condition of the task, with a patience of fifteen minutes."""
     monkeypatch.setattr("prefect.runtime.task_run", SimpleNamespace(parameters={"settings": Settings()}))
     return fetch_audio.retry_condition_fn(None, None, Failed(data=error))
 
@@ -267,19 +267,19 @@ def worth_another(error, monkeypatch):
         (ZeroDivisionError(), False),
     ],
 )
-def test_another_attempt_is_worth_it_where_the_reason_may_pass_within_this_ingest(error, worth, monkeypatch):
+def test_prefect_retries_only_failures_that_may_pass_within_the_ingest(error, worth, monkeypatch):
     assert worth_another(error, monkeypatch) == worth
 
 
-def test_a_download_of_a_track_that_stands_is_removed_and_no_other(home):
-    """A kill between a track's record and the end of its download leaves one."""
-    corpus, stands = Corpus(home), a_track("http://a.example/a.flac")
-    paths = [corpus.incoming_path(key, NATIVE.audio.encoding, ".flac") for key in (stands.key, "web-other")]
+def test_leftover_download_of_a_finished_track_is_removed(home):
+    """A download is left over if the process is killed between writing the record and removing the download."""
+    corpus, finished = Corpus(home), a_track("http://a.example/a.flac")
+    paths = [corpus.incoming_path(key, NATIVE.audio.encoding, ".flac") for key in (finished.key, "web-other")]
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    with locked_tracks(corpus, [stands.key]):
-        remove_leftover_downloads(home, [stands], NATIVE)
+    with locked_tracks(corpus, [finished.key]):
+        remove_leftover_downloads(home, [finished], NATIVE)
         assert [path.exists() for path in paths] == [True, True]
-    remove_leftover_downloads(home, [stands], NATIVE)
+    remove_leftover_downloads(home, [finished], NATIVE)
     assert [path.exists() for path in paths] == [False, True]

@@ -1,4 +1,4 @@
-"""Which ffmpeg is run, and what it calls itself."""
+"""Search for ffmpeg, and its version."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from songform.errors import TrackError
 from tasks.ingest.ffmpeg import ffmpeg_version, find_ffmpeg
 
 
-def test_the_systems_ffmpeg_wins_and_the_wheels_stands_in(monkeypatch, tmp_path):
+def test_system_ffmpeg_is_preferred_to_imageio_ffmpeg(monkeypatch, tmp_path):
     own = tmp_path / "ffmpeg"
     own.write_text("#!/bin/sh\necho ffmpeg version 7.1-own Copyright\n")
     own.chmod(0o755)
@@ -22,7 +22,7 @@ def test_the_systems_ffmpeg_wins_and_the_wheels_stands_in(monkeypatch, tmp_path)
     assert ffmpeg_version(find_ffmpeg()).startswith("ffmpeg ")
 
 
-def test_no_ffmpeg_at_all_is_told_with_the_mend(monkeypatch, tmp_path):
+def test_missing_ffmpeg_is_reported_with_a_fix(monkeypatch, tmp_path):
     def none():
         raise RuntimeError
 
@@ -34,7 +34,7 @@ def test_no_ffmpeg_at_all_is_told_with_the_mend(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("script", [None, "exit 1", "echo mplayer"])
-def test_what_is_no_ffmpeg_is_told(script, tmp_path):
+def test_program_that_is_not_ffmpeg_is_reported(script, tmp_path):
     program = tmp_path / "ffmpeg"
     if script:
         program.write_text(f"#!/bin/sh\n{script}\n")

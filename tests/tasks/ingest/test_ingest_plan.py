@@ -1,4 +1,4 @@
-"""The plan of an ingest: which tracks are done, deferred or wanted; and no record is read twice."""
+"""Plan of an ingest: which tracks are done, deferred or wanted, without reading a record twice."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def a_track(name):
 
 
 def made(corpus, name, settings=Settings()):  # noqa: B008  frozen
-    """Bring a track in, without any sound."""
+    """Record a track as done, with dummy tables."""
     config, key = features_config(settings), a_track(name).key
     files = [corpus.features_path(config, key), corpus.overview_path(config, key)]
     for path in files:
@@ -55,25 +55,25 @@ def groups(found):
     return {name: [track.title for track in getattr(found, name)] for name in ("wanted", "cached", "deferred")}
 
 
-def test_an_ingest_wants_what_is_unknown_what_does_not_stand_and_what_is_due(corpus):
-    for name in ("stands", "cut", "without"):
+def test_unknown_incomplete_and_due_tracks_are_wanted(corpus):
+    for name in ("finished", "cut", "without"):
         made(corpus, name)
     corpus.features_path(features_config(Settings()), "web-cut").write_bytes(b"tab")
     corpus.overview_path(features_config(Settings()), "web-without").unlink()
     failed(corpus, "due", "environment")
     failed(corpus, "later", "later")
     failed(corpus, "gone", "permanent")
-    names = ["new", "stands", "cut", "without", "due", "later", "gone", "new"]
+    names = ["new", "finished", "cut", "without", "due", "later", "gone", "new"]
     found = look(corpus, names)
     assert [track.title for track in found.tracks] == names[:-1]
-    expected = {"wanted": ["new", "cut", "without", "due"], "cached": ["stands"], "deferred": ["later", "gone"]}
+    expected = {"wanted": ["new", "cut", "without", "due"], "cached": ["finished"], "deferred": ["later", "gone"]}
     assert groups(found) == expected
     assert found.records["web-gone"].error.failure == "permanent"
     assert "web-new" not in found.records
 
 
 def edited(corpus, **changes):
-    """Change a record as a person does, with an editor."""
+    """Change a record on disk, as with an editor."""
     path = corpus.record_path("web-a")
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
@@ -98,8 +98,8 @@ def edited(corpus, **changes):
         pytest.param(lambda corpus, table: edited(corpus, title="another"), "cached", id="title changed"),
     ],
 )
-def test_what_a_person_or_another_process_changed_is_seen_by_the_next_plan(corpus, change, group):
-    """Also by the next of the same process: nothing is remembered between two surveys."""
+def test_changes_by_the_user_or_another_process_are_seen_by_the_next_plan(corpus, change, group):
+    """Plans of the same process see the changes, too: nothing is cached between plans."""
     made(corpus, "a")
     assert groups(look(corpus, ["a"]))["cached"] == ["a"]
     change(corpus, corpus.features_path(features_config(Settings()), "web-a"))
@@ -109,7 +109,7 @@ def test_what_a_person_or_another_process_changed_is_seen_by_the_next_plan(corpu
 
 
 @pytest.mark.parametrize("failure", FAILURE_CLASSES)
-def test_each_class_is_taken_up_when_it_is_due_and_what_lasts_when_a_person_asks(failure, corpus):
+def test_failures_are_wanted_when_due_and_permanent_ones_on_request(failure, corpus):
     failed(corpus, "a", failure)
     lasts = failure in {"permanent", "needs-you"}
     for later, retry_failed in ((0.0, False), (90_000.0, False), (0.0, True), (90_000.0, True)):
@@ -118,8 +118,8 @@ def test_each_class_is_taken_up_when_it_is_due_and_what_lasts_when_a_person_asks
         assert groups(found) == {"wanted": ["a"] * wanted, "cached": [], "deferred": ["a"] * (not wanted)}
 
 
-def test_without_sources_all_that_failed_or_was_skipped_is_looked_at(corpus):
-    made(corpus, "stands")
+def test_without_sources_all_failed_and_skipped_tracks_are_planned(corpus):
+    made(corpus, "finished")
     failed(corpus, "gone", "permanent")
     failed(corpus, "due", "environment")
     record_skipped(corpus, a_track("skipped"), until=NOW + timedelta(hours=1), reason="it rests")
@@ -128,7 +128,7 @@ def test_without_sources_all_that_failed_or_was_skipped_is_looked_at(corpus):
     assert groups(look(corpus, None, retry_failed=True))["wanted"] == ["due", "gone"]
 
 
-def test_a_refresh_by_other_settings_that_failed_is_no_failure_of_what_stands_and_is_not_tried_every_day(corpus):
+def test_failed_refresh_with_other_settings_does_not_affect_finished_tracks(corpus):
     made(corpus, "a")
     failed(corpus, "a", "permanent")
     found = look(corpus, ["a"])
@@ -140,16 +140,16 @@ def test_a_refresh_by_other_settings_that_failed_is_no_failure_of_what_stands_an
     assert found.summaries(corpus.home, OTHER)[0]["status"] == "failed"
 
 
-def test_the_summaries_tell_what_became_of_each_track_in_the_sources_order(corpus):
-    made(corpus, "stands")
+def test_summaries_give_the_outcome_of_each_track_in_source_order(corpus):
+    made(corpus, "finished")
     made(corpus, "old", OTHER)
     failed(corpus, "gone", "permanent")
-    names = ["gone", "becomes", "stands", "fails", "unwritten", "skipped", "old"]
+    names = ["gone", "becomes", "finished", "fails", "unwritten", "skipped", "old"]
     found = look(corpus, names)
     made(corpus, "becomes")
     failed(corpus, "fails", "transient")
     record_skipped(corpus, a_track("skipped"), until=NOW, reason="it rests")
-    record_skipped(corpus, a_track("old"), until=NOW, reason="it rests")  # keeps its record
+    record_skipped(corpus, a_track("old"), until=NOW, reason="it rests")  # its record is kept
     told = {
         each["title"]: (each["status"], each["error"] and each["error"]["class"])
         for each in found.summaries(corpus.home, Settings())
@@ -158,7 +158,7 @@ def test_the_summaries_tell_what_became_of_each_track_in_the_sources_order(corpu
     assert told == {
         "gone": ("failed", "permanent"),
         "becomes": ("done", None),
-        "stands": ("cached", None),
+        "finished": ("cached", None),
         "fails": ("failed", "transient"),
         "unwritten": ("failed", "environment"),
         "skipped": ("skipped", "throttled"),
@@ -166,8 +166,8 @@ def test_the_summaries_tell_what_became_of_each_track_in_the_sources_order(corpu
     }
 
 
-def test_a_record_is_read_once_and_one_of_a_track_that_stands_not_again(corpus, monkeypatch):
-    made(corpus, "stands")
+def test_each_record_is_read_once_and_those_of_finished_tracks_not_again(corpus, monkeypatch):
+    made(corpus, "finished")
     failed(corpus, "gone", "permanent")
     failed(corpus, "due", "environment")
     read = Counter()
@@ -178,12 +178,12 @@ def test_a_record_is_read_once_and_one_of_a_track_that_stands_not_again(corpus, 
         return plain(self, key)
 
     monkeypatch.setattr(Corpus, "record", record)
-    names = ["stands", "gone", "due", "new", "stands"]
+    names = ["finished", "gone", "due", "new", "finished"]
     found = look(corpus, names)
-    assert read == dict.fromkeys(("web-stands", "web-gone", "web-due", "web-new"), 1)
+    assert read == dict.fromkeys(("web-finished", "web-gone", "web-due", "web-new"), 1)
     read.clear()
     found.summaries(corpus.home, Settings())
     assert read == {"web-due": 1, "web-new": 1}
     read.clear()
     look(corpus, None)
-    assert read == dict.fromkeys(("web-stands", "web-gone", "web-due"), 1)
+    assert read == dict.fromkeys(("web-finished", "web-gone", "web-due"), 1)

@@ -1,7 +1,7 @@
-"""What strangers wrote is shown in Prefect's UI, and does nothing there.
+"""Prefect artifacts show untrusted text literally.
 
-The judge is a Markdown parser, with all that may be dangerous switched on: HTML, tables, strikethrough. Prefect's own
-(marked, in the browser) also makes links of bare addresses, by the pattern below.
+The tests use a Markdown parser with all dangerous features: HTML, tables and strikethrough. Prefect's parser (marked,
+in the browser) also turns bare addresses into links, according to the pattern below.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ HOSTILE = [
 
 
 class Page(HTMLParser):
-    """What a browser would make of a page: its elements, and its words."""
+    """Parsed HTML page: its elements, links and text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Page(HTMLParser):
 
 def page(text: str) -> Page:
     parser = MarkdownIt("commonmark", {"html": True, "breaks": True}).enable(["table", "strikethrough"])
-    parser.validateLink = lambda url: True  # Prefect's parser takes links of any scheme
+    parser.validateLink = lambda url: True  # Prefect's parser accepts links of any scheme
     return Page(parser.render(text))
 
 
@@ -70,7 +70,7 @@ def track(**changes) -> dict[str, object]:
     return {**summary, "attempts": 0, "next_retry_at": None, "error": None, **changes}
 
 
-def test_the_judge_knows_what_is_dangerous():
+def test_test_parser_interprets_dangerous_markdown():
     for text in HOSTILE[:6]:
         assert page(text).elements != ["p"]
     assert page("[x](javascript:alert(1))").links == ["javascript:alert(1)"]
@@ -78,7 +78,7 @@ def test_the_judge_knows_what_is_dangerous():
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_is_shown_and_nothing_else(text):
+def test_malicious_text_is_shown_literally(text):
     shown = page(markdown_text(text))
     assert shown.elements == ["p"]
     assert shown.words.strip() == plain_text(text)
@@ -86,7 +86,7 @@ def test_hostile_text_is_shown_and_nothing_else(text):
 
 
 @given(st.text(alphabet=st.one_of(st.sampled_from("<>[]()!|`*_~#-+=.:/\\&;\n\r\t 1x@w{}'\""), st.characters())))
-def test_any_text_is_shown_and_nothing_else(text):
+def test_any_text_is_shown_literally(text):
     shown = page(markdown_text(text))
     assert shown.elements in (["p"], [])
     assert shown.words.strip() == plain_text(text)
@@ -94,7 +94,7 @@ def test_any_text_is_shown_and_nothing_else(text):
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_makes_no_further_cell_of_a_table(text):
+def test_malicious_text_does_not_add_table_cells(text):
     shown = page(f"| a | b |\n| - | - |\n| {markdown_text(text)} | last |")
     assert [line for line in shown.words.split("\n") if line] == ["a", "b", *filter(None, [plain_text(text)]), "last"]
     assert shown.elements.count("td") == 2
@@ -102,19 +102,19 @@ def test_hostile_text_makes_no_further_cell_of_a_table(text):
     assert set(shown.elements) == {"table", "thead", "tbody", "tr", "th", "td"}
 
 
-def test_a_cut_comes_before_the_escape_so_that_no_escape_is_cut():
+def test_text_is_truncated_before_it_is_escaped():
     assert markdown_text("a]" * 200, 10) == "a\\]" * 4 + "a…"
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_row_of_hostile_texts_is_harmless_in_every_cell(text):
+def test_row_of_malicious_texts_is_harmless_in_every_cell(text):
     error = {"class": text, "message": text}
     [row] = track_rows([track(title=text, source=text, status=text, error=error, next_retry_at=text, key=text)])
     assert set(row) == {"outcome", "title", "class", "reason", "next_try", "source"}
     assert [page(cell).elements for cell in row.values()] == [["p"]] * 6
 
 
-def test_failures_come_first_and_outcomes_keep_the_order_of_the_sources():
+def test_failures_come_first_and_tracks_keep_the_order_of_the_sources():
     statuses = ["cached", "done", "failed", "skipped", "odd", "failed"]
     rows = track_rows([track(status=status, title=str(number)) for number, status in enumerate(statuses)])
     assert [(row["outcome"], row["title"]) for row in rows] == [
@@ -122,7 +122,7 @@ def test_failures_come_first_and_outcomes_keep_the_order_of_the_sources():
     ]
 
 
-def test_a_row_says_what_failed_why_and_when_it_is_tried_again():
+def test_row_shows_the_failure_its_reason_and_the_retry_time():
     error = {"class": "transient", "message": "a.org hung up"}
     [row] = track_rows([track(status="failed", error=error, next_retry_at="2026-11-22T12:00:00+00:00")])
     assert {name: page(cell).words.strip() for name, cell in row.items()} == {
@@ -136,20 +136,20 @@ def test_a_row_says_what_failed_why_and_when_it_is_tried_again():
 
 
 @pytest.mark.parametrize(("n_tracks", "n_rows", "last"), [(200, 200, "Song"), (201, 201, "… and 1 more")])
-def test_a_table_has_an_end_and_says_what_it_leaves_out(n_tracks, n_rows, last):
+def test_long_table_is_truncated_with_a_count(n_tracks, n_rows, last):
     rows = track_rows([track()] * n_tracks)
     assert len(rows) == n_rows
     assert page(rows[-1]["title"]).words.strip() == last
     assert {tuple(row) for row in rows} == {tuple(rows[0])}
 
 
-def test_outcomes_are_counted_in_words():
+def test_outcome_counts_as_text():
     tracks = [track(status=status) for status in ("cached", "done", "failed", "cached", "skipped")]
     assert outcome_counts(tracks) == "1 failed, 1 skipped, 1 done, 2 cached"
     assert outcome_counts([]) == "no tracks"
 
 
-def test_sources_of_the_web_are_links_and_others_are_words():
+def test_only_web_addresses_become_links():
     shown = page(link_list(["https://a.org/feed?a=b&c=%20d", "/music/[x](javascript:a)", "javascript:alert(1)"]))
     assert shown.links == ["https://a.org/feed?a=b&c=%20d"]
     assert shown.words.split("\n")[1:4] == [
@@ -173,20 +173,20 @@ def test_sources_of_the_web_are_links_and_others_are_words():
         ("data:text/html,x", None),
     ],
 )
-def test_a_link_leads_where_its_address_says_and_nowhere_else(address, link):
+def test_link_target_is_the_address(address, link):
     shown = page(link_list([address]))
     assert shown.links == ([] if link is None else [link])
     assert set(shown.elements) <= {"ul", "li", "a"}
     assert shown.elements.count("li") == 1
 
 
-def test_links_have_an_end():
+def test_number_of_links_is_limited():
     shown = page(link_list(["https://a.org"] * 300))
     assert len(shown.links) == 200
     assert "and 100 more" in shown.words
 
 
-def test_outside_of_a_flow_run_nothing_is_published():
+def test_nothing_is_published_outside_of_a_flow_run():
     assert publish_progress(1, 2) is None
     assert publish_tracks([track()]) is None
     assert publish_links(["https://a.org"]) is None

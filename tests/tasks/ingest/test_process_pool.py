@@ -1,4 +1,4 @@
-"""Workers that die: their own job is lost, and no other. The jobs are functions of Python's own, known everywhere."""
+"""Process pool with crashing and hanging workers; the jobs are built-in functions, which are always picklable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import pytest
 import tasks.ingest.process_pool
 from tasks.ingest.process_pool import WorkerLostError, WorkerTimeoutError, run_jobs, usable_cores
 
-ALIVE = 0  # as a signal: none
+ALIVE = 0  # signal number that has no effect
 
 
 def sorted_outcomes(function, jobs, workers=2, **more):
@@ -30,21 +30,21 @@ def sorted_outcomes(function, jobs, workers=2, **more):
     return [outcome for _, outcome in found]
 
 
-def test_results_and_errors_come_back():
+def test_results_and_errors_are_returned():
     found = sorted_outcomes(math.sqrt, [4.0, -1.0, 9.0])
     assert found[::2] == [2.0, 3.0]
     assert isinstance(found[1], ValueError)
 
 
-def test_a_worker_never_hears_ctrl_c_and_its_parent_goes_on_to_hear_it():
-    """A terminal tells all processes; one that is still importing would answer with a traceback."""
+def test_workers_ignore_ctrl_c_and_the_parent_does_not():
+    """A terminal sends the signal to all processes; one that is still importing would print a traceback."""
     here = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     (there,) = sorted_outcomes(partial(signal.pthread_sigmask, signal.SIG_BLOCK), [[]])
     assert signal.SIGINT in there
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == here
 
 
-def test_a_worker_that_is_killed_takes_its_own_job_alone():
+def test_killed_worker_loses_only_its_own_job():
     jobs = [ALIVE, signal.SIGKILL, ALIVE, signal.SIGSEGV, signal.SIGABRT, ALIVE, ALIVE]
     found = sorted_outcomes(signal.raise_signal, jobs)
     assert [getattr(outcome, "signal", outcome) for outcome in found] == [None, 9, None, 11, 6, None, None]
@@ -57,7 +57,7 @@ def test_the_only_worker_is_replaced_when_it_dies():
 
 
 @pytest.mark.parametrize(("leave", "status"), [(os._exit, 3), (sys.exit, 1)])
-def test_a_worker_that_leaves_by_itself_is_lost_too(leave, status):
+def test_worker_that_exits_is_reported_as_lost(leave, status):
     (lost,) = sorted_outcomes(leave, [3])
     assert (lost.signal, lost.status) == (0, status)
     assert str(lost) == f"exit status {status}"
@@ -83,7 +83,7 @@ def test_ctrl_c_ends_all_workers_at_once():
     assert multiprocessing.active_children() == []
 
 
-def test_whoever_stops_listening_leaves_no_worker_behind():
+def test_closing_the_generator_ends_all_workers():
     listening = run_jobs(time.sleep, [0.0, 600.0, 600.0], workers=2)
     assert next(listening) == (0, None)
     listening.close()
@@ -92,20 +92,20 @@ def test_whoever_stops_listening_leaves_no_worker_behind():
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Look at the jobs' time as often as it takes."""
+    """Check the time limit of jobs frequently."""
     monkeypatch.setattr(tasks.ingest.process_pool, "_POLL_SECONDS", 0.01)
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_job_that_never_ends_is_ended_and_the_others_are_done():
+def test_hanging_job_is_terminated_and_the_others_are_done():
     found = sorted_outcomes(time.sleep, [0.0, 600.0, 0.0, 600.0, 0.0], seconds=0.3)
     assert [type(outcome) for outcome in found] == [type(None), WorkerTimeoutError] * 2 + [type(None)]
     assert multiprocessing.active_children() == []
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_clock_that_is_set_ends_nobody_and_saves_nobody(monkeypatch):
-    """The wall clock jumps by a day, to and fro, each time that somebody looks at it."""
+def test_time_limit_is_independent_of_the_wall_clock(monkeypatch):
+    """The wall clock jumps back and forth by a day with each call."""
     days = itertools.cycle([0.0, 86_400.0])
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + next(days))
@@ -114,7 +114,7 @@ def test_a_clock_that_is_set_ends_nobody_and_saves_nobody(monkeypatch):
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_job_that_is_deaf_to_a_polite_end_is_killed(monkeypatch):
+def test_job_that_ignores_sigterm_is_killed(monkeypatch):
     monkeypatch.setattr(pebble.common.types.CONSTS, "term_timeout", 0.2)
     deaf = "(__import__('signal').pthread_sigmask(0, [15]), __import__('time').sleep(600))"
     (outcome,) = sorted_outcomes(partial(eval, deaf), [{}], seconds=0.3)
@@ -123,8 +123,8 @@ def test_a_job_that_is_deaf_to_a_polite_end_is_killed(monkeypatch):
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_program_that_a_late_job_has_started_ends_with_it(tmp_path):
-    """A decoder of its own process that hangs would else hang for ever."""
+def test_program_started_by_a_timed_out_job_ends_with_it(tmp_path):
+    """Otherwise a decoder that runs as a separate program would hang forever."""
     note = tmp_path / "pid"
     job = f"__import__('subprocess').run(['sh', '-c', 'echo $$ > {note}; exec sleep 600'])"
     (outcome,) = sorted_outcomes(partial(eval, job), [{}], seconds=2.0)
@@ -142,46 +142,47 @@ def forever(name):
         print(name, flush=True)
         time.sleep(600)
     finally:
-        print("in good order", flush=True)
+        print("cleaned up", flush=True)
 
 if __name__ == "__main__":
     list(run_jobs(forever, ["begun"], workers=1))
 """
 
 
-def test_a_worker_whose_parent_is_killed_ends_in_good_order(tmp_path):
-    """A decoder that hangs would else be there for ever, and nobody would know of it."""
+def test_worker_whose_parent_is_killed_cleans_up_and_ends(tmp_path):
+    """Otherwise a decoder that hangs would keep running unnoticed."""
     script = tmp_path / "script.py"
     script.write_text(ORPHANS)
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout.readline() == "begun\n"
         parent.kill()
-        assert parent.stdout.read() == "in good order\n"  # to its end: all that could write are gone
+        assert parent.stdout.read() == "cleaned up\n"  # up to the end of file, so all writers have ended
 
 
-def test_a_script_without_a_guard_is_told_so_and_starts_no_swarm(tmp_path):
+def test_script_without_a_main_guard_gets_an_explanation(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "from tasks.ingest.process_pool import run_jobs\nprint(list(run_jobs(abs, [-1, -2], workers=2)))\n"
     )
     ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
-    assert "the worker processes end before they begin; a script that starts them" in ended.stderr.splitlines()[-1]
+    assert "worker processes ended before they started a job" in ended.stderr.splitlines()[-1]
+    assert 'under `if __name__ == "__main__":`' in ended.stderr.splitlines()[-1]
 
 
 def test_a_worker_has_one_thread(monkeypatch):
-    """BLAS would start one a core in each worker; the function's own libraries are limited, too."""
+    """BLAS would start one thread per core in each worker; libraries that the function imports are limited, too."""
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     asked = "{pool['num_threads'] for pool in __import__('threadpoolctl').threadpool_info()}"
     assert sorted_outcomes(partial(eval, asked, {"inv": np.linalg.inv}), [{}]) == [{1}]
 
 
-def test_what_a_worker_prints_of_a_damaged_file_is_not_seen(capfd):
+def test_stderr_of_workers_is_discarded(capfd):
     assert sorted_outcomes(partial(os.write, 2), [b"a note"]) == [6]
     assert capfd.readouterr().err == ""
 
 
-def test_the_cores_are_those_that_this_process_may_use():
+def test_usable_cores_are_those_of_this_process():
     assert 1 <= usable_cores() <= os.cpu_count()
 
 
@@ -200,8 +201,8 @@ if __name__ == "__main__":
 """
 
 
-def test_a_process_that_may_have_no_children_does_the_jobs_itself(tmp_path):
-    """Such are Dask's workers."""
+def test_daemonic_process_runs_the_jobs_itself(tmp_path):
+    """Workers of Dask are daemonic."""
     script = tmp_path / "script.py"
     script.write_text(IN_A_DAEMON)
     ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
@@ -210,7 +211,7 @@ def test_a_process_that_may_have_no_children_does_the_jobs_itself(tmp_path):
     assert second.startswith("ValueError")
 
 
-def test_such_a_process_ends_itself_when_a_job_never_ends(tmp_path):
+def test_daemonic_process_exits_when_a_job_hangs(tmp_path):
     script = tmp_path / "script.py"
     late = IN_A_DAEMON.replace("workers=2", "workers=2, seconds=0.2").replace("math.sqrt", "time.sleep")
     script.write_text(

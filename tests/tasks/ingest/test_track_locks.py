@@ -1,4 +1,4 @@
-"""Two processes of one home never work on the same track."""
+"""Locks that prevent two processes of one home from working on the same track."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tasks.ingest.track_locks import locked_tracks
 from tasks.store.corpus import Corpus
 
 
-def test_what_one_has_locked_another_does_not_get(tmp_path) -> None:
+def test_locked_track_cannot_be_locked_again(tmp_path) -> None:
     corpus = Corpus(tmp_path)
     with locked_tracks(corpus, ["a-1", "a-2"]) as ours, locked_tracks(corpus, ["a-2", "a-3"]) as theirs:
         assert ours == {"a-1", "a-2"}
         assert theirs == {"a-3"}
 
 
-def test_nothing_of_a_lock_is_left_behind(tmp_path) -> None:
+def test_lock_files_are_removed(tmp_path) -> None:
     corpus = Corpus(tmp_path)
     with locked_tracks(corpus, ["a-1"]):
         assert [path.name for path in corpus.track_locks_path.iterdir()] == ["a-1.lock"]
@@ -27,7 +27,7 @@ def test_nothing_of_a_lock_is_left_behind(tmp_path) -> None:
         assert again == {"a-1"}
 
 
-def test_who_waits_gets_the_track_when_it_is_free(tmp_path) -> None:
+def test_waiting_process_gets_the_lock_after_its_release(tmp_path) -> None:
     corpus = Corpus(tmp_path)
     got: list[frozenset[str]] = []
 
@@ -45,13 +45,13 @@ def test_who_waits_gets_the_track_when_it_is_free(tmp_path) -> None:
 
 
 def hold(home, has_locked) -> None:
-    """Claim a track and never let it go."""
+    """Lock a track and never release it."""
     with locked_tracks(Corpus(home), ["a-1"]):
         has_locked.set()
         threading.Event().wait(60)
 
 
-def test_the_lock_of_a_killed_process_ends_with_it(tmp_path) -> None:
+def test_lock_of_a_killed_process_is_released(tmp_path) -> None:
     context = multiprocessing.get_context("spawn")
     has_locked = context.Event()
     process = context.Process(target=hold, args=(tmp_path, has_locked))
@@ -63,6 +63,6 @@ def test_the_lock_of_a_killed_process_ends_with_it(tmp_path) -> None:
     process.join(30)
     with locked_tracks(Corpus(tmp_path), ["a-2"]):
         found = [path.name for path in Corpus(tmp_path).track_locks_path.iterdir()]
-        assert found == ["a-2.lock"]  # what the killed process left is removed
+        assert found == ["a-2.lock"]  # the file of the killed process is removed
     with locked_tracks(Corpus(tmp_path), ["a-1"]) as keys:
         assert keys == {"a-1"}

@@ -1,5 +1,8 @@
+"""Records of the outcomes of tracks, and progress events."""
+
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
@@ -40,13 +43,13 @@ def done(corpus, *files, **more):
     )
 
 
-def test_a_done_track_is_written_down_with_all_that_was_measured(corpus):
+def test_done_track_is_recorded_with_all_measured_values(corpus):
     features = written(corpus, corpus.features_path("c", TRACK.key), 12)
     record = done(corpus, features)
     assert corpus.record(TRACK.key) == record
     assert (record.status, record.error, record.attempts) == ("done", None, 0)
     assert (record.title, record.source, record.entry) == (TRACK.title, TRACK.source, TRACK.entry)
-    assert record.duration == 179.5  # as measured, not as announced
+    assert record.duration == 179.5  # measured, not announced
     assert (record.audio_sha256, record.decoder) == ("ab" * 32, "soundfile")
     assert record.files == {"features/c/feed-0.parquet": 12}
     assert corpus.has_files(record, *record.files)
@@ -55,7 +58,7 @@ def test_a_done_track_is_written_down_with_all_that_was_measured(corpus):
     assert abs((datetime.now(UTC) - when).total_seconds()) < 3600
 
 
-def test_files_of_other_settings_stay_named_and_rewritten_ones_get_their_new_size(corpus):
+def test_files_of_other_settings_stay_listed_and_sizes_are_updated(corpus):
     old = written(corpus, corpus.features_path("old", TRACK.key), 12)
     new = written(corpus, corpus.features_path("new", TRACK.key), 5)
     done(corpus, old, new)
@@ -65,7 +68,7 @@ def test_files_of_other_settings_stay_named_and_rewritten_ones_get_their_new_siz
     assert corpus.has_files(record, *record.files)
 
 
-def test_failures_are_counted_until_a_success_forgets_them(corpus):
+def test_attempts_are_counted_until_a_success(corpus):
     for attempts in (1, 2, 3):
         record = record_failure(corpus, TRACK, TrackError("the connection was reset", "transient"))
         assert corpus.record(TRACK.key) == record
@@ -77,7 +80,7 @@ def test_failures_are_counted_until_a_success_forgets_them(corpus):
     assert corpus.record(TRACK.key).error is None
 
 
-def test_a_failed_track_still_knows_its_files_and_how_to_be_tried_again(corpus):
+def test_failed_track_keeps_its_files_and_its_entry(corpus):
     record = record_failure(corpus, TRACK, TrackError("gone"))
     assert Track.model_validate(record.model_dump()) == TRACK
     kept = record.model_copy(update={"files": {"features/old/feed-0.parquet": 12}})
@@ -85,7 +88,7 @@ def test_a_failed_track_still_knows_its_files_and_how_to_be_tried_again(corpus):
     assert record_failure(corpus, TRACK, TrackError("gone")).files == kept.files
 
 
-def test_a_failed_refresh_takes_nothing_away_but_is_told(corpus):
+def test_failed_refresh_keeps_the_files_and_records_the_error(corpus):
     record = done(corpus)
     failure = record_failure(corpus, TRACK, TrackError("offline", "transient"))
     assert (failure.error.message, failure.attempts) == ("offline", 1)
@@ -95,7 +98,7 @@ def test_a_failed_refresh_takes_nothing_away_but_is_told(corpus):
     assert done(corpus).error is None
 
 
-def test_a_failure_upon_a_record_that_cannot_be_read_says_so(corpus):
+def test_unreadable_record_is_an_error(corpus):
     corpus.record_path(TRACK.key).write_text("{")
     with pytest.raises(CorpusError, match="cannot be read"):
         record_failure(corpus, TRACK, TrackError("offline", "transient"))
@@ -109,7 +112,7 @@ def cut(measured):
     return AudioError(f"So What is cut short: {measured:.1f} s came", "transient", measured=measured)
 
 
-def test_the_next_attempt_is_written_down_and_forgotten_by_a_success(corpus):
+def test_retry_time_is_recorded_and_cleared_by_a_success(corpus):
     waits = []
     for _ in range(3):
         record = record_failure(corpus, TRACK, TrackError("a reset", "transient"), settings=SETTINGS, now=NOW)
@@ -122,25 +125,25 @@ def test_the_next_attempt_is_written_down_and_forgotten_by_a_success(corpus):
     assert (record.attempts, record.next_retry_at) == (2, None)
 
 
-def test_times_are_written_in_utc_wherever_the_clock_hangs(corpus):
+def test_times_are_recorded_in_utc(corpus):
     now = NOW.astimezone(timezone(timedelta(hours=5)))
     record = record_failure(corpus, TRACK, TrackError("broken", "bug"), now=now)
     assert record.next_retry_at == "2026-11-23T12:00:00+00:00"
 
 
-def test_the_same_shorter_file_on_two_ingests_is_as_long_as_it_is(corpus):
-    for first_attempt in (True, False, False):  # the attempts of one ingest
+def test_same_short_length_in_two_ingests_is_permanent(corpus):
+    for first_attempt in (True, False, False):  # attempts of one ingest
         record = record_failure(corpus, TRACK, cut(9.5), first_attempt=first_attempt)
         assert (record.error.failure, record.measured) == ("transient", 9.5)
-    record = record_failure(corpus, TRACK, TrackError("offline", "transient"))  # says nothing of the file
+    record = record_failure(corpus, TRACK, TrackError("offline", "transient"))  # independent of the file
     assert (record.error.failure, record.measured) == ("transient", 9.5)
     record = record_failure(corpus, TRACK, cut(9.53))
     assert (record.error.failure, record.next_retry_at) == ("permanent", None)
-    assert record.error.message.endswith("It was so before: only --retry-failed asks for it again.")
+    assert record.error.message.endswith("not retried automatically; use --retry-failed.")
     assert record_failure(corpus, TRACK, cut(9.5)).error.failure == "permanent"
 
 
-def test_a_file_that_comes_shorter_or_longer_every_time_is_tried_on(corpus):
+def test_varying_short_lengths_stay_transient(corpus):
     for measured in (9.5, 9.6, 9.5):
         record = record_failure(corpus, TRACK, cut(measured))
         assert (record.error.failure, record.measured) == ("transient", measured)
@@ -148,20 +151,21 @@ def test_a_file_that_comes_shorter_or_longer_every_time_is_tried_on(corpus):
     assert record_failure(corpus, TRACK, cut(9.5)).error.failure == "transient"
 
 
-def test_what_repeats_itself_gets_the_class_that_it_has_then_and_nothing_else_does(corpus):
+def test_only_a_repeated_failure_gets_the_class_for_repeated_failures(corpus):
     refusal, reset = TrackError("403.", "transient", repeated="needs-you"), TrackError("403.", "transient")
     assert record_failure(corpus, TRACK, refusal, first_attempt=True).error.failure == "transient"
     assert record_failure(corpus, TRACK, TrackError("404"), first_attempt=False).error.failure == "permanent"
     assert record_failure(corpus, TRACK, refusal, first_attempt=False).error.failure == "transient"
-    for first_attempt in (False, True):  # and so does a person's own attempt
+    for first_attempt in (False, True):  # also for an attempt that the user requested
         record = record_failure(corpus, TRACK, refusal, first_attempt=first_attempt)
         assert (record.error.failure, record.next_retry_at) == ("needs-you", None)
-        assert record.error.message == "403. It was so before: only --retry-failed asks for it again."
+        assert record.error.message.startswith("403. ")
+        assert record.error.message.count("use --retry-failed.") == 1
     assert record_failure(corpus, TRACK, reset).error.failure == "transient"
     assert record_failure(corpus, TRACK, reset).error.failure == "transient"
 
 
-def test_a_track_that_was_never_asked_for_is_skipped_until_its_hosts_pause_is_over(corpus):
+def test_track_of_a_paused_host_is_skipped_until_the_pause_ends(corpus):
     until = NOW + timedelta(hours=1)
     record = record_skipped(corpus, TRACK, until=until, reason="a.example rests", now=NOW)
     assert corpus.record(TRACK.key) == record
@@ -173,19 +177,19 @@ def test_a_track_that_was_never_asked_for_is_skipped_until_its_hosts_pause_is_ov
     assert record_failure(corpus, TRACK, TrackError("gone")).status == "failed"
 
 
-def test_a_track_that_was_asked_for_before_keeps_its_record_when_its_host_is_paused(corpus):
+def test_record_of_an_earlier_attempt_is_kept_when_the_host_is_paused(corpus):
     for bring_about in (lambda: record_failure(corpus, TRACK, TrackError("gone")), lambda: done(corpus)):
         known = bring_about()
         assert record_skipped(corpus, TRACK, until=NOW, reason="a.example rests") == known
         assert corpus.record(TRACK.key) == known
 
 
-def test_a_failure_that_could_not_be_written_down_is_still_a_record():
+def test_unwritten_failure_is_returned_as_a_record():
     record = unwritten_record(TRACK, TrackError("the disk is full", "environment"))
     assert (record.key, record.status, record.error.failure) == (TRACK.key, "failed", "environment")
 
 
-def test_events_reach_the_innermost_listener_and_none_after_the_block():
+def test_events_reach_only_the_innermost_listener():
     outer, inner = [], []
     announce("features", 0)
     with listening(outer.append):
@@ -198,7 +202,7 @@ def test_events_reach_the_innermost_listener_and_none_after_the_block():
     assert inner == [ProgressEvent("training", 3, None, "")]
 
 
-def test_a_listener_is_gone_even_after_an_error():
+def test_listener_is_removed_after_an_error():
     heard = []
 
     def failing():
@@ -213,16 +217,17 @@ def test_a_listener_is_gone_even_after_an_error():
 
 @pytest.fixture
 def passing(tmp_path):
-    """Return failures that last when they are met again, as those who meet them say it, and what of that stays true."""
+    """Return failures that are permanent when they are repeated, and their messages without retry advice."""
     broken, short = tmp_path / "broken.wav", tmp_path / "short.wav"
     broken.write_bytes(bytes(range(256)) * 20)
     soundfile.write(short, np.zeros(22050), 22050)
     with pytest.raises(AudioError) as caught, open_audio(short, announced=60.0) as audio:
         list(audio)
+    assert str(caught.value).endswith("; fetch it again")
     refused = STATUS_EXPLANATIONS[403]
     return [
-        (no_audio_error(broken), "what the server sent is no audio that ffmpeg knows"),
-        (caught.value, "short.wav is cut short: it holds 1.0 s of sound, but its source announced 60.0 s"),
+        (no_audio_error(broken), "the server sent a file in which ffmpeg finds no audio"),
+        (caught.value, str(caught.value).removesuffix("; fetch it again")),
         (
             TrackError(f"{refused.cause}; {refused.fix}", refused.failure, repeated=refused.repeated),
             f"{refused.cause}; {refused.fix}",
@@ -230,11 +235,13 @@ def passing(tmp_path):
     ]
 
 
-def test_what_lasts_is_not_told_to_be_tried_again(corpus, passing):
-    """The first time, one sentence says what another attempt may do; the second time, that there is none."""
+def test_repeated_failure_has_no_retry_advice(corpus, passing):
+    """The first message recommends another attempt; later messages say that there is none."""
     for number, (error, cause) in enumerate(passing):
         track = TRACK.model_copy(update={"key": f"web-{number}"})
         assert record_failure(corpus, track, error).error.message == str(error)
         for _ in range(2):
             message = record_failure(corpus, track, error).error.message
-            assert message == f"{cause}. It was so before: only --retry-failed asks for it again."
+            assert message.startswith(f"{cause}. ")
+            assert message.endswith("use --retry-failed.")
+            assert not re.search("try again|fetch it again", message)

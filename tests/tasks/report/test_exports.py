@@ -1,4 +1,4 @@
-"""Exports: beside each report the same segments in the formats of others, written when the report is."""
+"""Exports: the segments of a report in other formats, written together with the report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tasks.store.corpus import Corpus
 
 @pytest.fixture
 def reported(extracted, quick, tmp_path, monkeypatch):
-    """Return what reports a song; its pictures, which take long, are only hinted at."""
+    """Return a function that reports a song; empty files replace the pictures, which take long."""
     key = Corpus(extracted).records()[0].key
 
     def touch(pictures, *_):
@@ -60,13 +60,13 @@ def test_every_export_reads_back_to_the_reports_segments(report):
         assert list(found.labels) == states
 
 
-def test_those_whose_formats_they_are_read_the_same(report):
+def test_other_libraries_read_the_same_segments(report):
     times, states = told(report)
     for suffix in (".lab", ".labels.txt"):
         intervals, labels = mir_eval.io.load_labeled_intervals(exported(report, suffix))
         assert np.array_equal(intervals, times)
         assert labels == states
-    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of jams' own
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # raised by jams itself
         jam = jams.load(str(exported(report, ".jams")), strict=True)
     (segments,) = jam.search(namespace="segment_open")
     intervals, labels = segments.to_interval_values()
@@ -83,7 +83,7 @@ def test_those_whose_formats_they_are_read_the_same(report):
     assert table.confidence.tolist() == [s["confidence"] for s in report["segments"]]
 
 
-def test_an_export_that_is_gone_comes_back_with_the_next_report(reported, report):
+def test_deleted_export_is_written_again_with_the_next_report(reported, report):
     for path in export_paths(Path(report["path"])):
         before = path.read_bytes()
         path.unlink()
@@ -92,7 +92,7 @@ def test_an_export_that_is_gone_comes_back_with_the_next_report(reported, report
 
 
 def test_exports_change_with_their_report(reported, report):
-    """An older report, of another analysis, lies there with its exports."""
+    """The folder contains an older report, of another analysis, and its exports."""
     path = Path(report["path"])
     before = {each: each.read_bytes() for each in export_paths(path)}
     old = json.loads(path.read_text(encoding="utf-8"))

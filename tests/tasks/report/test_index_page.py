@@ -1,4 +1,4 @@
-"""Indexing: a page over the reports of a model."""
+"""Index page of the reports of a model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODEL = ModelInfo("models:/songform/1", "0123456789ab", "run", True)
 
 
 def report(home, key, *confidences, model=OWN_MODEL, has_page=True):
-    """Write a report of segments of 10 s."""
+    """Write a report with segments of 10 s."""
     segments = [
         {"start": 10.0 * i, "end": 10.0 * i + 10, "state": "Calm", "confidence": confidence}
         for i, confidence in enumerate(confidences)
@@ -31,7 +31,7 @@ def report(home, key, *confidences, model=OWN_MODEL, has_page=True):
 
 
 def listed(index):
-    """Return the songs as the page has them."""
+    """Return the songs in the data of the page."""
     block = re.search(r'id="index-data">(.*?)</script>', index.path.read_text(encoding="utf-8"))
     return json.loads(block[1])["songs"]
 
@@ -66,7 +66,7 @@ def test_the_index_lists_every_report_with_the_address_of_its_page(tmp_path):
     ]
 
 
-def test_the_address_of_a_page_is_one_whatever_its_file_is_called(tmp_path):
+def test_address_of_a_page_is_escaped(tmp_path):
     path = report(tmp_path, "javascript:a#b?c%20d e", 0.5)
     index = write_index(tmp_path, OWN_MODEL)
     assert [song[1] for song in listed(index)] == ["javascript%3Aa%23b%3Fc%2520d%20e.html"]
@@ -80,7 +80,7 @@ def test_each_model_has_an_index_of_its_own(tmp_path):
     assert [song["key"] for song in write_index(tmp_path, OWN_MODEL).songs] == ["file-1"]
 
 
-def test_songs_that_the_model_was_not_asked_about_are_counted(extracted, tmp_path):
+def test_songs_that_the_model_has_not_analyzed_are_counted(extracted, tmp_path):
     (tmp_path / "data").symlink_to(extracted / "data")
     records = Corpus(tmp_path).records()
     model = ModelInfo("", "counted", None, False)
@@ -89,7 +89,7 @@ def test_songs_that_the_model_was_not_asked_about_are_counted(extracted, tmp_pat
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b"[]", b'{"track": {}, "segments": []}'])
-def test_a_report_that_cannot_be_read_is_told_and_the_others_are_listed(tmp_path, content):
+def test_unreadable_report_is_a_problem_and_the_others_are_listed(tmp_path, content):
     report(tmp_path, "file-1", 0.5)
     broken = report(tmp_path, "file-2", 0.5)
     broken.write_bytes(content)
@@ -103,16 +103,16 @@ SEGMENT = {"start": 0.0, "end": 10.0, "state": "Calm", "confidence": 0.5}
 SPOILT = {
     "no segments": [],
     "an end before its start": [SEGMENT, {**SEGMENT, "end": -1.0}],
-    "a length of nothing": [{**SEGMENT, "end": 0.0}],
-    "a time that is no number": [{**SEGMENT, "start": "0"}],
+    "a length of zero": [{**SEGMENT, "end": 0.0}],
+    "a time that is text": [{**SEGMENT, "start": "0"}],
     "no confidence": [{**SEGMENT, "confidence": None}],
-    "a confidence that is not a number": [{**SEGMENT, "confidence": float("nan")}],
-    "a state that is no name": [{**SEGMENT, "state": 3}],
+    "a confidence that is NaN": [{**SEGMENT, "confidence": float("nan")}],
+    "a state that is a number": [{**SEGMENT, "state": 3}],
 }
 
 
 @pytest.mark.parametrize("case", SPOILT)
-def test_a_report_without_segments_that_make_sense_is_a_problem_and_the_others_are_listed(tmp_path, case):
+def test_report_with_invalid_segments_is_a_problem_and_the_others_are_listed(tmp_path, case):
     report(tmp_path, "file-1", 0.5)
     broken = Corpus(tmp_path).report_path("own", "file-2.json")
     broken.write_text(json.dumps({"track": {"key": "file-2", "title": "B"}, "segments": SPOILT[case]}))
@@ -123,7 +123,7 @@ def test_a_report_without_segments_that_make_sense_is_a_problem_and_the_others_a
     assert ("it has no segments" in problem) == (case == "no segments")
 
 
-def test_where_no_report_can_be_read_each_is_named(tmp_path):
+def test_if_no_report_can_be_read_each_is_named(tmp_path):
     broken = [report(tmp_path, key) for key in ("file-1", "file-2")]
     with pytest.raises(CorpusError) as caught:
         write_index(tmp_path, OWN_MODEL)
@@ -132,9 +132,9 @@ def test_where_no_report_can_be_read_each_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("model", "whose"), [(MODEL, "by the model models:/songform/1 yet"), (OWN_MODEL, "by states of its own yet")]
+    ("model", "whose"), [(MODEL, "with the model models:/songform/1 "), (OWN_MODEL, "with states .*the song itself ")]
 )
-def test_without_a_report_it_is_said_how_to_get_one(tmp_path, model, whose):
-    with pytest.raises(CorpusError, match=f"no song in .* was analysed {whose}; .*songform analyze SOURCE"):
+def test_without_a_report_the_error_says_how_to_create_one(tmp_path, model, whose):
+    with pytest.raises(CorpusError, match=f"no song in {tmp_path} was analyzed {whose}.*; .*songform analyze SOURCE"):
         write_index(tmp_path, model)
     assert not (tmp_path / "data").exists()

@@ -1,4 +1,4 @@
-"""The table of all segments: kept up to date by each analysis, whole at any time, and shared by two processes."""
+"""Table of all segments: updates by analyses, atomic replacement, and concurrent processes."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def test_an_analysis_that_changes_nothing_writes_nothing(home, keys, quick):
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 no table", "other"])
-def test_what_is_no_table_is_one_sentence_and_stays(home, keys, quick, content):
+def test_file_that_is_not_a_table_raises_one_sentence_and_is_kept(home, keys, quick, content):
     path = home / "data" / "segments.parquet"
     if content == "other":
         pd.DataFrame({"x": [1]}).to_parquet(path)
     else:
         path.write_bytes(content)
     before = path.read_bytes()
-    with pytest.raises(CorpusError, match=r"segments\.parquet is no table of segments; delete it, and analyze"):
+    with pytest.raises(CorpusError, match=r"segments\.parquet is not a table.*; delete it, .*analyze"):
         collect_segments.fn(home, [report(keys[0], "Calm")], quick)
     assert path.read_bytes() == before
 
@@ -91,8 +91,8 @@ def test_a_full_disk_leaves_the_old_table(home, keys, quick, monkeypatch):
     assert path.read_bytes() == before
 
 
-def test_two_analyses_at_once_lose_none_of_each_others_rows(home, keys, quick, monkeypatch):
-    """The second begins between the first one's reading and its writing: it has to wait."""
+def test_concurrent_analyses_do_not_lose_rows(home, keys, quick, monkeypatch):
+    """The second analysis starts when the first one has read the table but not written it yet, and has to wait."""
     first, second = keys[:2]
     other = threading.Thread(target=collect_segments.fn, args=(home, [report(second, "Calm")], quick))
 
@@ -100,7 +100,7 @@ def test_two_analyses_at_once_lose_none_of_each_others_rows(home, keys, quick, m
         monkeypatch.undo()
         table = replaced_rows(*arguments)
         other.start()
-        other.join(timeout=0.5)  # it would end here if it did not wait, and what it wrote would be lost
+        other.join(timeout=0.5)  # if it did not wait, it would end here, and its rows would be lost
         return table
 
     monkeypatch.setattr("tasks.report.segment_table.replaced_rows", interrupted)

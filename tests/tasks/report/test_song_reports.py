@@ -1,4 +1,4 @@
-"""Reporting: a song's form as JSON, pictures and a page, made once."""
+"""Reports of songs: JSON, pictures and a page, written once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from songform.annotation.formats import WRITERS
 from songform.errors import CorpusError, ModelError
 from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.sources.local_files import local_listing
@@ -50,12 +51,12 @@ def test_a_report_partitions_the_song_and_names_its_model(trained, model, tmp_pa
     assert set(told["weak"]) <= set(told["states"])
 
 
-def test_every_picture_is_a_png_and_what_stands_is_not_drawn_again(trained, model, tmp_path):
+def test_pictures_are_png_and_existing_ones_are_not_drawn_again(trained, model, tmp_path):
     (document,) = report(trained, model, out=tmp_path)
     key = document["track"]["key"]
     pictures = {name: tmp_path / f"{key}.{name}.png" for name in PICTURES}
     assert all(path.read_bytes().startswith(PNG) for path in pictures.values())
-    texts = {f"{key}{suffix}" for suffix in (".json", ".html", ".jams", ".lab", ".labels.txt", ".csv")}
+    texts = {f"{key}{suffix}" for suffix in (".json", ".html", *WRITERS)}
     assert {path.name for path in tmp_path.iterdir()} == {*texts, *(path.name for path in pictures.values())}
     when = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert report(trained, model, out=tmp_path) == [document]
@@ -66,7 +67,7 @@ def test_every_picture_is_a_png_and_what_stands_is_not_drawn_again(trained, mode
 
 
 @pytest.mark.parametrize("stage", ["plots", "annotation.formats", "structure.boundaries", "structure.segments"])
-def test_pictures_and_exports_of_an_earlier_version_are_made_anew_once(trained, model, tmp_path, monkeypatch, stage):
+def test_pictures_and_exports_of_an_earlier_version_are_made_again_once(trained, model, tmp_path, monkeypatch, stage):
     (document,) = report(trained, model, out=tmp_path)
     path = Path(document["path"])
     made = [path.with_suffix(f".{name}.png") for name in PICTURES] + export_paths(path)
@@ -74,7 +75,7 @@ def test_pictures_and_exports_of_an_earlier_version_are_made_anew_once(trained, 
     for each in made:
         each.write_bytes(b"by an earlier version")
     assert report(trained, model, out=tmp_path) == [document]
-    assert {each.read_bytes() for each in made} == {b"by an earlier version"}  # all of it exists: it is up to date
+    assert {each.read_bytes() for each in made} == {b"by an earlier version"}  # existing files are up to date
     monkeypatch.setattr(f"songform.{stage}.VERSION", 2)
     (later,) = report(trained, model, out=tmp_path)
     assert {name: value for name, value in later.items() if name != "versions"} == document
@@ -84,14 +85,14 @@ def test_pictures_and_exports_of_an_earlier_version_are_made_anew_once(trained, 
     assert {each: each.stat().st_mtime_ns for each in tmp_path.iterdir()} == when
 
 
-def test_the_champion_and_its_version_are_one_model_whose_reports_stand(trained, model, tmp_path):
+def test_champion_and_its_version_share_their_reports(trained, model, tmp_path):
     (document,) = report(trained, fetch_bundle.fn(trained.home, "models:/songform/1"), out=tmp_path)
     when = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert report(trained, model, out=tmp_path) == [document]
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == when
 
 
-def test_reports_lie_in_a_folder_of_their_model_and_each_is_announced(trained, model):
+def test_reports_are_in_the_folder_of_their_model_and_announced(trained, model):
     heard = []
     with listening(heard.append):
         documents = report(trained, model, n=2)
@@ -102,33 +103,35 @@ def test_reports_lie_in_a_folder_of_their_model_and_each_is_announced(trained, m
     ]
 
 
-def test_a_track_that_the_corpus_does_not_know_is_one_sentence(trained, model):
-    with pytest.raises(CorpusError, match="the corpus knows no track feed-0; bring it in with songform ingest"):
+def test_unknown_track_raises_one_sentence(trained, model):
+    with pytest.raises(CorpusError, match=r"no track feed-0 .*; .*songform ingest"):
         report_tracks.fn(trained.home, ["feed-0"], trained.settings, model, out=None, n_tracks=1)
 
 
-def test_a_song_too_short_for_states_of_its_own_is_one_sentence(tmp_path, quick, sound):
+def test_song_too_short_to_fit_states_raises_one_sentence(tmp_path, quick, sound):
     (tmp_path / "songs").mkdir()
     (tmp_path / "songs" / "short.flac").write_bytes(sound("FLAC", 440.0, 1.0))
     (track,) = local_listing(tmp_path / "songs").tracks
     extract_tracks.fn(tmp_path, [(track, Path(track.path))], quick, 1)
-    with pytest.raises(ModelError, match=r"^short cannot be analysed without a trained model: "):
+    with pytest.raises(ModelError, match=r"^short cannot be analyzed without a trained model: "):
         report_tracks.fn(tmp_path, [track.key], quick, OWN_MODEL, out=None, n_tracks=1)
 
 
-def test_a_bundle_that_is_not_there_is_one_sentence(trained, model):
-    with pytest.raises(ModelError, match="is no bundle that this songform can read"):
+def test_missing_bundle_raises_one_sentence(trained, model):
+    with pytest.raises(ModelError, match=r"is not a bundle.*train again"):
         report(trained, replace(model, model_id="0123456789ab"))
 
 
-def test_features_made_otherwise_than_the_models_are_one_sentence(trained, model):
+def test_settings_other_than_those_of_the_model_raise_one_sentence(trained, model):
     frames = trained.settings.frames.model_copy(update={"hop_length": 256})
     other = trained.settings.model_copy(update={"frames": frames})
-    with pytest.raises(ModelError, match=r"frames\.hop_length = 512, but this call has 256; set"):
+    with pytest.raises(
+        ModelError, match=r"frames\.hop_length = 512, but .* 256 .*; .*--set frames\.hop_length=512, or train"
+    ):
         report_tracks.fn(trained.home, trained.plan.keys[:1], other, model, out=None, n_tracks=1)
 
 
-def test_a_song_too_short_does_not_take_the_others_with_it(extracted, tmp_path, quick, sound):
+def test_song_too_short_to_fit_states_does_not_stop_the_others(extracted, tmp_path, quick, sound):
     shutil.copytree(extracted / "data", tmp_path / "data")
     (tmp_path / "songs").mkdir()
     (tmp_path / "songs" / "short.flac").write_bytes(sound("FLAC", 440.0, 1.0))
@@ -136,6 +139,6 @@ def test_a_song_too_short_does_not_take_the_others_with_it(extracted, tmp_path, 
     extract_tracks.fn(tmp_path, [(track, Path(track.path))], quick, 1)
     good = next(record.key for record in Corpus(tmp_path).records() if record.key != track.key)
     short, whole = report_tracks.fn(tmp_path, [track.key, good], quick, OWN_MODEL, out=tmp_path / "out", n_tracks=2)
-    assert short["error"].startswith("short cannot be analysed")
+    assert short["error"].startswith("short cannot be analyzed")
     assert whole["track"]["key"] == good
     assert (tmp_path / "out" / f"{good}.json").is_file()

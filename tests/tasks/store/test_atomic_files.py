@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, whatever happens meanwhile."""
+"""Atomic writes: the target is never a partial file, even after a failure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_new_file_and_a_replaced_one_arrive_whole(tmp_path):
+def test_new_and_replaced_files_are_complete(tmp_path):
     target = tmp_path / "deep" / "down" / "a.json"
     write_json(target, {"a": 1})
     write_json(target, {"title": "Là-bas", "b": [1.5, None]})
@@ -53,8 +53,8 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch,
     assert json.loads((tmp_path / "a.json").read_text()) == "old"
 
 
-def test_the_file_is_on_disk_before_it_gets_its_name_and_the_name_after_it(tmp_path, monkeypatch):
-    """After a power cut a renamed file that was not flushed may be empty."""
+def test_file_is_flushed_before_the_rename_and_its_folder_after_it(tmp_path, monkeypatch):
+    """Otherwise, the renamed file may be empty after a power cut."""
     calls, fsync, replace = [], os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda fd: (calls.append(os.fstat(fd).st_ino), fsync(fd)))
     monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("renamed"), replace(a, b)))
@@ -63,15 +63,15 @@ def test_the_file_is_on_disk_before_it_gets_its_name_and_the_name_after_it(tmp_p
     assert calls == [(tmp_path / "a.txt").stat().st_ino, "renamed", tmp_path.stat().st_ino]
 
 
-def test_writers_of_one_file_do_not_meet(tmp_path):
+def test_two_writers_of_one_file_use_different_temporary_files(tmp_path):
     with atomic_path(tmp_path / "a") as one, atomic_path(tmp_path / "a") as other:
         one.write_text("one")
         other.write_text("other")
-    assert (tmp_path / "a").read_text() == "one"  # the last to end
+    assert (tmp_path / "a").read_text() == "one"  # the last one to end
     assert names(tmp_path) == ["a"]
 
 
-def test_json_without_a_meaning_elsewhere_is_refused(tmp_path):
+def test_nan_is_rejected_in_json(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", float("nan"))
     assert not names(tmp_path)

@@ -1,4 +1,4 @@
-"""The tables of a track: what names their folder, when they exist, and what is read from them."""
+"""Feature and overview tables of a track: their folder, their existence and their content."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ def record(corpus, status="done"):
 @pytest.mark.parametrize(
     "section", [{"frames": {"hop_length": 256}}, {"features": {"n_mfcc": 20}}, {"audio": {"bitrate": 128}}]
 )
-def test_what_determines_the_features_names_their_folder(section):
+def test_settings_that_determine_the_features_change_their_folder(section):
     assert features_config(Settings.model_validate(section)) != features_config(Settings())
 
 
 @pytest.mark.parametrize(
     "section", [{"audio": {"keep": True}}, {"states": {"seed": 1}}, {"model": {"seed": 1}}, {"run": {"workers": 1}}]
 )
-def test_no_other_setting_names_their_folder(section):
+def test_other_settings_do_not_change_the_folder_of_the_features(section):
     assert features_config(Settings.model_validate(section)) == features_config(Settings())
 
 
-def test_the_first_version_of_how_audio_is_read_is_no_part_of_their_folder(monkeypatch):
+def test_first_version_of_the_audio_stream_does_not_change_the_folder_of_the_features(monkeypatch):
     assert features_config(Settings()) == "2ccff8f91276"
     monkeypatch.setattr("songform.audio.stream.VERSION", 2)
     assert features_config(Settings()) != "2ccff8f91276"
 
 
-def test_a_track_has_features_when_it_is_done_and_both_tables_exist_by_these_settings(corpus):
+def test_track_has_features_if_it_is_done_and_both_tables_exist(corpus):
     known, settings = record(corpus), Settings()
     assert has_features(corpus, known, settings)
     assert has_feature_tables(corpus, known, features_config(settings))

@@ -1,4 +1,4 @@
-"""Parquet tables, written at once or piece by piece: whole or not at all, and they say what they are."""
+"""Parquet tables: atomic writes, at once or incrementally, reading, and metadata."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def piece(start, n):
     return pa.table([np.arange(start, start + n, dtype=float), np.linspace(0, 1, n, dtype=np.float32)], schema=SCHEMA)
 
 
-def test_pieces_come_back_as_one_table_of_as_many_row_groups(tmp_path):
+def test_each_write_becomes_one_row_group_of_the_table(tmp_path):
     pieces = [piece(0, 300), piece(300, 200), piece(500, 1)]
     with table_writer(tmp_path / "c" / "t.parquet", SCHEMA) as writer:
         for each in pieces:
@@ -32,7 +32,7 @@ def test_pieces_come_back_as_one_table_of_as_many_row_groups(tmp_path):
     assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [300, 200, 1]
 
 
-def test_what_is_said_at_the_end_is_read_where_all_tables_say_it(tmp_path):
+def test_metadata_set_at_the_end_is_read_like_that_of_any_table(tmp_path):
     path = tmp_path / "t.parquet"
     with table_writer(path, SCHEMA) as writer:
         writer.write(piece(0, 10))
@@ -45,17 +45,17 @@ def test_what_is_said_at_the_end_is_read_where_all_tables_say_it(tmp_path):
         assert json.loads(metadata[b"songform"]) == {"sha256": "é"}
 
 
-def test_a_table_without_rows_is_a_table(tmp_path):
+def test_table_without_rows_can_be_written(tmp_path):
     with table_writer(tmp_path / "t.parquet", SCHEMA):
         pass
     assert read_table(tmp_path / "t.parquet").equals(SCHEMA.empty_table())
 
 
-def test_where_the_rows_fail_midway_nothing_is_left_and_what_stood_still_stands(tmp_path):
+def test_failed_write_keeps_the_old_table_and_leaves_no_temporary_file(tmp_path):
     path = tmp_path / "t.parquet"
     write_table(path, piece(0, 5))
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="schema"), table_writer(path, SCHEMA) as writer:  # noqa: PT012  two pieces
+    with pytest.raises(ValueError, match="schema"), table_writer(path, SCHEMA) as writer:  # noqa: PT012  two writes
         writer.write(piece(0, 300))
         writer.write(piece(0, 300).drop_columns("rms"))
     assert path.read_bytes() == before
@@ -75,25 +75,25 @@ TABLES = {
 
 
 @pytest.mark.parametrize("columns", TABLES.values(), ids=TABLES)
-def test_any_kind_of_column_comes_back(tmp_path, columns):
+def test_columns_of_any_type_round_trip(tmp_path, columns):
     table = pa.table(columns)
     write_table(tmp_path / "t.parquet", table)
     found = read_table(tmp_path / "t.parquet")
     assert found.schema.equals(table.schema)
-    assert str(found.to_pydict()) == str(table.to_pydict())  # as words, because NaN is not NaN
+    assert str(found.to_pydict()) == str(table.to_pydict())  # as text, because NaN is not equal to NaN
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.binary(max_size=400))
-def test_every_bit_of_a_number_comes_back(tmp_path_factory, bits):
-    """NaNs with a message, denormal numbers and the negative zero, too."""
+def test_every_bit_of_a_number_round_trips(tmp_path_factory, bits):
+    """The bits include NaNs with a payload, denormal numbers and negative zero."""
     values = np.frombuffer(bits[: len(bits) // 4 * 4], "<f4")
     path = tmp_path_factory.mktemp("bits") / "t.parquet"
     write_table(path, pa.table({"x": values}))
     assert read_table(path).column("x").to_numpy().tobytes() == values.tobytes()
 
 
-def test_a_table_comes_back_as_it_was_and_says_what_it_is(tmp_path):
+def test_table_and_its_metadata_round_trip(tmp_path):
     path = tmp_path / "c" / "t.parquet"
     write_table(path, TABLE.replace_schema_metadata({"pandas": "{}"}), about={"sha256": "é"})
     table = read_table(path)
@@ -113,7 +113,7 @@ def parquet(tmp_path_factory):
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_a_table_that_was_cut_or_overwritten_is_read_or_is_one_sentence(parquet, data):
+def test_damaged_table_is_read_or_raises_one_sentence(parquet, data):
     whole = parquet.read_bytes()
     broken = bytearray(whole[: data.draw(st.integers(0, len(whole)))])
     for place in data.draw(st.lists(st.integers(0, max(len(broken) - 1, 0)), max_size=8)):
@@ -123,12 +123,12 @@ def test_a_table_that_was_cut_or_overwritten_is_read_or_is_one_sentence(parquet,
     try:
         read_table(path)
     except CorpusError as error:
-        assert str(error).startswith(f"{path} cannot be read (")  # noqa: PT017  both ends are right
+        assert str(error).startswith(f"{path} cannot be read (")  # noqa: PT017  either outcome is correct
         assert "\n" not in str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1", b"no table at all"])
-def test_a_missing_or_empty_table_is_one_sentence(tmp_path, content):
+def test_missing_or_empty_table_raises_one_sentence(tmp_path, content):
     path = tmp_path / "t.parquet"
     if content is not None:
         path.write_bytes(content)
@@ -136,6 +136,6 @@ def test_a_missing_or_empty_table_is_one_sentence(tmp_path, content):
         read_table(path)
 
 
-def test_a_table_without_a_wanted_column_is_one_sentence(parquet):
+def test_missing_column_is_named_in_the_error(parquet):
     with pytest.raises(CorpusError, match="chroma"):
         read_table(parquet, columns=["chroma"])

@@ -1,4 +1,4 @@
-"""What nobody will finish is removed; what somebody works on, here or on another machine, is left alone."""
+"""Stale temporary files are removed; files that a process on this or another machine may still write are kept."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def names(folder):
 
 @pytest.fixture(scope="module")
 def dead():
-    """Return the number of a process that is no more."""
+    """Return the id of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
 
 
 def aged(path, seconds):
-    """Make a file that was changed so long ago."""
+    """Create a file that was last modified some seconds ago."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     os.utime(path, (NOW - seconds, NOW - seconds))
 
 
-def test_a_name_tells_the_process_and_its_machine_and_lies_beside_its_target(tmp_path):
+def test_temporary_name_contains_process_and_machine_and_is_in_the_folder_of_its_target(tmp_path):
     target = tmp_path / "a.b" / "web-0.json"
     beside, again, step = temporary_path(target), temporary_path(target), temporary_path(target, "bundle")
     assert {beside.parent, step.parent} == {target.parent}
@@ -44,10 +44,10 @@ def test_a_name_tells_the_process_and_its_machine_and_lies_beside_its_target(tmp
     for path in (beside, again, step):
         aged(path, 10 * MAX_AGE_SECONDS)
     remove_stale_temporaries(tmp_path, now=NOW)
-    assert len(names(target.parent)) == 3  # this process lives
+    assert len(names(target.parent)) == 3  # this process is running
 
 
-def test_what_a_process_of_this_machine_left_is_removed_when_it_is_no_more(tmp_path, dead):
+def test_files_of_an_ended_process_of_this_machine_are_removed(tmp_path, dead):
     stale = [
         f".web-0.json.{dead}-{machine()}.0123abcd.tmp",
         f".a.b.c.{dead}-{machine()}.x.tmp",
@@ -66,12 +66,12 @@ def test_what_a_process_of_this_machine_left_is_removed_when_it_is_no_more(tmp_p
     assert names(tmp_path / "deep") == []
 
 
-def test_what_another_machine_has_begun_is_removed_only_when_it_is_old(tmp_path, dead):
-    """There, a number that nobody has here may well be somebody, and one that somebody has here may be nobody."""
+def test_files_of_another_machine_are_removed_only_when_they_are_old(tmp_path, dead):
+    """The ids of processes on this machine say nothing about processes on another one."""
     for process in (dead, os.getpid()):
         aged(tmp_path / f".new.{process}-{OTHER}.0123abcd.tmp", MAX_AGE_SECONDS - 60.0)
         aged(tmp_path / f".old.{process}-{OTHER}.0123abcd.tmp", MAX_AGE_SECONDS + 60.0)
-        aged(tmp_path / f".coming.{process}-{OTHER}.0123abcd.tmp", -MAX_AGE_SECONDS)  # its clock goes before
+        aged(tmp_path / f".coming.{process}-{OTHER}.0123abcd.tmp", -MAX_AGE_SECONDS)  # its clock is ahead
     for name, seconds in (
         ("busy", [MAX_AGE_SECONDS + 60.0, 5.0]),
         ("left", [MAX_AGE_SECONDS + 60.0, MAX_AGE_SECONDS + 5.0]),
@@ -86,10 +86,10 @@ def test_what_another_machine_has_begun_is_removed_only_when_it_is_old(tmp_path,
 
 
 @pytest.mark.parametrize("part", ["name", "system", "processes"])
-def test_machines_differ_by_name_by_system_and_by_the_space_of_their_processes(part, tmp_path, monkeypatch):
+def test_machine_id_depends_on_host_name_system_id_and_process_namespace(part, tmp_path, monkeypatch):
     own = machine()
     machine.cache_clear()
-    assert machine() == own  # the same from one start to the next
+    assert machine() == own  # it does not change
     if part == "name":
         monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
     else:
@@ -104,7 +104,7 @@ def test_machines_differ_by_name_by_system_and_by_the_space_of_their_processes(p
         machine.cache_clear()
 
 
-def test_a_machine_without_an_id_is_known_by_its_name(tmp_path, monkeypatch):
+def test_machine_without_a_system_id_still_has_an_id(tmp_path, monkeypatch):
     for place in ("_SYSTEM_ID", "_PROCESSES"):
         monkeypatch.setattr(tasks.store.atomic_files, place, tmp_path / "nowhere")
     machine.cache_clear()
@@ -115,7 +115,7 @@ def test_a_machine_without_an_id_is_known_by_its_name(tmp_path, monkeypatch):
 
 
 class _Listing:
-    """What `os.scandir` returns, of a folder that others change as soon as it was read."""
+    """Stand-in for the return value of `os.scandir`, of a folder that is changed right after it was read."""
 
     def __init__(self, entries):
         self._entries = iter(entries)
@@ -135,7 +135,7 @@ class _Listing:
     close = __exit__
 
 
-def test_a_folder_that_another_process_removes_meanwhile_is_no_trouble(tmp_path, dead, monkeypatch):
+def test_folder_that_another_process_removes_meanwhile_is_skipped(tmp_path, dead, monkeypatch):
     data, vanishing = tmp_path / "data", tmp_path / "data" / "incoming" / "mp3-192"
     aged(vanishing / f".a.{dead}-{machine()}.attempt.tmp" / "attempt-1" / "audio", 1.0)
     aged(data / f".b.{dead}-{machine()}.x.tmp", 1.0)

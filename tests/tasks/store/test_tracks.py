@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from tasks.store.tracks import Failure, Track, TrackRecord, feed_key, file_key, site_key, web_key
 
-# Lone surrogates are among them: a feed's bytes need not be text.
+# This includes lone surrogates, because the bytes of a feed need not be valid text.
 hostile = st.text(st.characters(codec=None, categories=("L", "N", "P", "S", "Z", "Cc", "Cs")))
 
 
@@ -49,7 +49,7 @@ def test_different_tracks_have_different_keys(one, other):
     assert (feed_key(one, "1") == feed_key(other, "1")) == (one == other)
 
 
-def test_keys_are_those_of_the_table():
+def test_keys_match_the_table_in_the_module_docstring():
     def hashed(text):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -62,9 +62,9 @@ def test_keys_are_those_of_the_table():
 
 
 @given(hostile, hostile)
-@example("HTTPS://a.example/1", "t=30")  # a library that takes the address apart writes the scheme in small letters
-@example("http://[a.example/1", "t=30")  # or refuses this one
-def test_the_fragment_of_an_address_is_no_part_of_its_key(url, fragment):
+@example("HTTPS://a.example/1", "t=30")  # a URL parser would change the scheme to lower case
+@example("http://[a.example/1", "t=30")  # and reject this address
+def test_the_fragment_of_an_address_is_not_part_of_its_key(url, fragment):
     url = url.replace("#", "")
     assert web_key(f"{url}#{fragment}") == web_key(url)
 
@@ -76,12 +76,12 @@ def test_the_query_of_an_address_is_part_of_its_key():
 @pytest.mark.parametrize(
     "key", ["", "plain", "../up", "web-a/b", "web-a.b", "web-", "-a", "web-a\n", "Web-a", "web-ä", "web-a b"]
 )
-def test_a_track_refuses_a_key_that_is_no_plain_name(key):
+def test_track_rejects_a_key_that_is_not_a_plain_name(key):
     with pytest.raises(ValidationError, match="key"):
         Track(key=key, title="", source="")
 
 
-def test_a_record_survives_its_way_through_json():
+def test_record_round_trips_through_json():
     known = record(
         title="Où?",
         duration=12.5,
@@ -94,17 +94,17 @@ def test_a_record_survives_its_way_through_json():
     assert TrackRecord.model_validate_json(text) == known
 
 
-def test_a_record_of_a_later_songform_is_read_as_far_as_it_is_known():
+def test_unknown_fields_of_a_record_are_ignored():
     assert TrackRecord.model_validate_json(record().model_dump_json()[:-1] + ',"mood":"blue"}') == record()
 
 
 @pytest.mark.parametrize("wrong", [{"status": "cached"}, {"error": {"class": "odd", "message": ""}}, {"key": "a/b"}])
-def test_a_record_refuses_what_no_songform_has_written(wrong):
+def test_record_rejects_invalid_values(wrong):
     with pytest.raises(ValidationError):
         record(**wrong)
 
 
-def test_a_summary_has_the_fields_that_the_command_line_promises():
+def test_summary_has_the_documented_fields():
     failed = record(status="failed", attempts=3, error=Failure(failure="transient", message="a reset"))
     assert failed.summary() == {
         "key": "web-0",

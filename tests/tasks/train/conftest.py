@@ -1,4 +1,4 @@
-"""A corpus to train on, and ways to change it."""
+"""Fixtures: a corpus to train on, and functions that change settings and ingest songs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.store.corpus import Corpus
 
 @pytest.fixture
 def home(extracted: Path, tmp_path: Path) -> Path:
-    """Copy the corpus: six songs, nothing learned yet."""
+    """Copy the corpus of six songs, without any model."""
     return Path(shutil.copytree(extracted, tmp_path / "home"))
 
 

@@ -1,4 +1,4 @@
-"""Arrays are computed once, and gone when the training is over."""
+"""Arrays are computed once, and removed when the training ends."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_without_a_folder_they_are_computed_each_time(arrays, computed):
     assert len(count) == 3
 
 
-def test_what_cannot_be_kept_is_computed_again(arrays, computed, tmp_path):
-    """The folder is gone, as a disk without room is."""
+def test_arrays_that_cannot_be_cached_are_computed_again(arrays, computed, tmp_path):
+    """The missing folder stands in for a full disk."""
     compute, count = computed
     for _ in range(2):
         same(ArrayCache(tmp_path / "gone").get("a", compute), arrays)

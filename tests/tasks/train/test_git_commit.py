@@ -1,4 +1,4 @@
-"""The commit of a run. A script stands for git: the machine that runs the tests may have none."""
+"""Git commit of a run. A script replaces git, because the machine that runs the tests may not have it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import tasks.train.git_commit
 from tasks.train.git_commit import git_state
 
-# Says what a checkout's `.commit` and `.changes` hold; like git, it fails outside any checkout.
+# Prints the files `.commit` and `.changes` of a checkout. Like git, it fails outside any checkout.
 GIT = """#!/bin/sh
 [ "$1" = -C ] && cd "$2" || exit 2
 case "$3 $4 $5" in
@@ -23,7 +23,7 @@ esac
 
 @pytest.fixture
 def folders(tmp_path, monkeypatch):
-    """Give songform's own folder and a home, both outside any checkout."""
+    """Return songform's own folder and a home, both outside any checkout."""
     (tmp_path / "bin").mkdir()
     git = tmp_path / "bin" / "git"
     git.write_text(GIT)
@@ -41,18 +41,18 @@ def check_out(folder, commit, changes=""):
     (folder / ".changes").write_text(changes)
 
 
-def test_outside_any_checkout_nothing_is_claimed(folders):
+def test_no_tags_outside_any_checkout(folders):
     assert git_state(folders[1]) == {}
 
 
 @pytest.mark.parametrize(("changes", "dirty"), [("", "false"), (" M songform/structure/states.py\n", "true")])
-def test_a_checkout_tells_its_commit_and_whether_it_was_changed(folders, changes, dirty):
+def test_checkout_gives_its_commit_and_whether_it_has_changes(folders, changes, dirty):
     own, home = folders
     check_out(own, "1" * 40, changes)
     assert git_state(home) == {"mlflow.source.git.commit": "1" * 40, "songform.git.dirty": dirty}
 
 
-def test_an_installed_songform_tells_the_commit_of_the_home(folders):
+def test_commit_of_the_home_is_used_if_songform_is_not_in_a_checkout(folders):
     check_out(folders[1], "2" * 40)
     assert git_state(folders[1])["mlflow.source.git.commit"] == "2" * 40
 
@@ -63,20 +63,20 @@ def test_songforms_own_checkout_comes_before_the_home(folders):
     assert git_state(folders[1])["mlflow.source.git.commit"] == "1" * 40
 
 
-def test_where_git_cannot_tell_about_changes_nothing_is_said_of_them(folders):
+def test_dirty_tag_is_omitted_if_git_status_fails(folders):
     own, home = folders
     check_out(own, "1" * 40)
     (own / ".changes").unlink()
     assert git_state(home) == {"mlflow.source.git.commit": "1" * 40}
 
 
-def test_without_git_nothing_is_claimed(folders, monkeypatch, tmp_path):
+def test_no_tags_without_git(folders, monkeypatch, tmp_path):
     check_out(folders[0], "1" * 40)
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
     assert git_state(folders[1]) == {}
 
 
-def test_a_git_that_hangs_is_not_waited_for(folders, monkeypatch):
+def test_no_tags_if_git_hangs(folders, monkeypatch):
     def hang(command, *, timeout, **_):
         raise subprocess.TimeoutExpired(command, timeout)
 

@@ -1,4 +1,4 @@
-"""Evaluation: the network beside its baselines, on tracks that nobody learned from."""
+"""Scores of the network and its baselines on held-out tracks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def targets(source, trained):
     return {part: np.concatenate([source.windows(key, part).targets for key in keys]) for part, keys in parts.items()}
 
 
-def test_every_metric_of_everybody_is_there(trained):
+def test_all_metrics_of_network_and_baselines_are_there(trained):
     metrics = trained.heldout.metrics
     expected = {f"{who}_{name}" for who in ("test", *BASELINES) for name in ("accuracy", "macro_f1", "log_loss")}
     assert {name for name in metrics if not name.startswith("test_recall_")} == expected
@@ -58,8 +58,8 @@ def test_the_confusion_matrix_counts_the_test_windows_and_agrees_with_the_metric
             assert name not in metrics
 
 
-def test_the_network_is_asked_as_predict_asks_it(trained, source, targets):
-    """What the bundle says of a test song's frames agrees with what was judged."""
+def test_accuracy_agrees_with_predict(trained, source, targets):
+    """The states that the bundle predicts for the frames of test songs give the same accuracy."""
     from tasks.store.tables import read_features
 
     bundle = Bundle.load(trained.folder)
@@ -79,8 +79,8 @@ def test_the_majority_is_that_of_the_training_windows(trained, targets):
     assert trained.heldout.metrics["majority_accuracy"] == pytest.approx((targets["test"] == most).mean())
 
 
-def test_what_was_measured_is_not_measured_again(trained):
-    """Not even for a plan that has nothing to test on: the file says what was measured."""
+def test_stored_scores_are_not_computed_again(trained):
+    """Even for a plan without test tracks, the scores in the file are returned."""
     plan = replace(trained.plan, split=Split(trained.plan.split.train, {}, {}))
     assert score_bundle.fn(trained.home, plan, trained.settings, trained.folder) == trained.heldout
 
@@ -90,8 +90,8 @@ def unmeasured(trained, folder):
     return shutil.copytree(trained.folder, folder, ignore=shutil.ignore_patterns("judgement.json"))
 
 
-def test_scores_are_the_same_on_each_measurement_with_one_blas_thread(trained, monkeypatch, tmp_path):
-    """Threads of BLAS sum in another order; where other work runs, they are slower than none."""
+def test_scores_are_repeatable_and_computed_with_one_blas_thread(trained, monkeypatch, tmp_path):
+    """With more threads, BLAS sums in another order, and is slow when other processes use the cores."""
     threads = set()
     plain = baselines.logistic
 
@@ -105,7 +105,7 @@ def test_scores_are_the_same_on_each_measurement_with_one_blas_thread(trained, m
     assert threads == {1}
 
 
-def test_windows_that_the_training_kept_give_the_same_scores(trained, tmp_path):
+def test_windows_cached_by_the_training_give_the_same_scores(trained, tmp_path):
     folder = unmeasured(trained, tmp_path / "bundle")
     with array_folder(trained.home, trained.plan) as arrays:
         for count in range(2):  # the second time, all windows are on disk
@@ -116,8 +116,8 @@ def test_windows_that_the_training_kept_give_the_same_scores(trained, tmp_path):
 
 
 @pytest.mark.parametrize("span", [None, (0.0, 1.0)])
-def test_without_a_test_window_nothing_is_claimed(trained, span, tmp_path):
-    """There is no test track; or there is, but too little of it."""
+def test_without_a_test_window_there_are_no_scores(trained, span, tmp_path):
+    """There is no test track, or its test part is too short."""
     (key,) = trained.plan.split.test
     split = Split(trained.plan.split.train, {}, {key: [span]} if span else {})
     plan, folder = replace(trained.plan, split=split), unmeasured(trained, tmp_path / "bundle")

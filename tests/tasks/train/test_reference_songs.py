@@ -1,4 +1,4 @@
-"""Composed songs, kept short here: the real ones last over a minute."""
+"""Composed songs. They are short here, while the real ones last more than a minute."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ compose = synth.compose
 
 
 class Adviser:
-    """Stands for a network: it answers the state whose number it finds in the last column's mean."""
+    """Stand-in for a network: predicts the state whose index is the mean of the last feature column."""
 
     def predict_on_batch(self, windows):
         """Return the probabilities of five states, shape (n, 5)."""
@@ -35,7 +35,7 @@ class Adviser:
 
 @pytest.fixture(scope="module")
 def composed():
-    """Count the songs that are composed, and keep them short."""
+    """Record the seeds of the songs that are composed, and make the songs short."""
     seeds = []
 
     def short(seed, *, sr):
@@ -66,9 +66,10 @@ def bundle(songs):
 
 
 def advised(bundle, songs, *, well):
-    """Give the bundle a network, and songs whose last column tells it the true state, or always a wrong one.
+    """Add a network to the bundle, and write the true state, or always a wrong one, to the songs' last column.
 
-    The clusters were fitted on these two songs and are sure of every unit; wider ones can be talked into another state.
+    The clusters were fitted on these two songs and are certain of each unit. With larger variances, the network can
+    change their states.
     """
     states = list(bundle.states.states)
     marked = []
@@ -83,11 +84,11 @@ def advised(bundle, songs, *, well):
     return replace(bundle, states=in_doubt, sequence=adviser), marked
 
 
-def test_songs_to_compare_with_and_songs_to_choose_with_are_different():
+def test_comparison_and_tuning_songs_are_different():
     assert len({*COMPARISON_SEEDS, *TUNING_SEEDS}) == 8
 
 
-def test_a_song_is_what_was_composed_and_extracted(songs):
+def test_song_has_the_features_and_states_of_its_composition(songs):
     for seed, song in zip(SEEDS, songs, strict=True):
         original = compose(seed, duration=20.0)
         features, overview, n_samples = describe_audio([original.y])
@@ -109,8 +110,8 @@ def test_a_song_is_composed_once_in_a_home_and_again_only_for_other_frames(compo
     assert song.features.index[1] == pytest.approx(1024 / 22050)
 
 
-def test_a_song_that_was_interrupted_is_made_anew(composed, home, songs):
-    """The description comes last: where it is missing, nothing else is believed."""
+def test_interrupted_song_is_made_again(composed, home, songs):
+    """The description is written last. If it is missing, the other files are not used."""
     config = digest(features_config(Settings()), synth.VERSION)
     about = Corpus(home).composed_path(config, "1.json")
     facts = json.loads(about.read_text())
@@ -129,12 +130,12 @@ def test_named_f1_is_that_of_scikit_learn(bundle, songs):
     assert named_f1(bundle, songs) == pytest.approx(expected)
 
 
-def test_a_state_without_a_name_is_never_right(bundle, songs):
+def test_unnamed_state_counts_as_wrong(bundle, songs):
     nameless = replace(bundle, states=replace(bundle.states, states=tuple(f"State {k}" for k in range(6, 11))))
     assert named_f1(nameless, songs) == 0
 
 
-def test_a_network_that_adds_nothing_is_not_listened_to(bundle, songs):
+def test_network_that_does_not_help_gets_no_weight(bundle, songs):
     weight, tried = best_weight(bundle, songs)
     assert weight == 0
     assert set(tried) == set(WEIGHTS)
@@ -142,11 +143,11 @@ def test_a_network_that_adds_nothing_is_not_listened_to(bundle, songs):
 
 
 @pytest.mark.parametrize("well", [True, False])
-def test_a_network_is_listened_to_as_far_as_it_helps(bundle, songs, well):
+def test_network_gets_the_weight_with_the_best_score(bundle, songs, well):
     asked, marked = advised(bundle, songs, well=well)
     weight, tried = best_weight(asked, marked)
     assert tried == {each: named_f1(asked.with_weight(each), marked) for each in WEIGHTS}
     assert tried[weight] == max(tried.values())
-    assert all(score < tried[weight] for each, score in tried.items() if each < weight)  # the smallest wins a tie
+    assert all(score < tried[weight] for each, score in tried.items() if each < weight)  # the smallest of the best
     assert (weight > 0) == well
     assert tried[2.0] > 0.9 if well else tried[2.0] < tried[0.0]

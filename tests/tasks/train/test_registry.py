@@ -1,4 +1,4 @@
-"""Registry: who is the champion, and how a bundle comes back from MLflow."""
+"""Model registry: the champion, and download of bundles from MLflow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.train.tracking import MODEL_NAME, client, prepare_store
 
 @pytest.fixture(scope="module")
 def store_home(tmp_path_factory):
-    """Make a store without any training: the champion's rule reads metrics alone."""
+    """Make a store without any training, because the choice of the champion only needs metrics."""
     home = tmp_path_factory.mktemp("home")
     prepare_store.fn(home, "test")
     client(home).create_registered_model(MODEL_NAME)
@@ -26,7 +26,7 @@ def store_home(tmp_path_factory):
 
 @pytest.fixture
 def contender(store_home):
-    """Register a version whose run scored so much on the composed songs."""
+    """Return a function that registers a version whose run has a given score on the composed songs."""
     store = client(store_home)
     experiment = store.get_experiment_by_name("test").experiment_id
 
@@ -34,7 +34,7 @@ def contender(store_home):
         run_id = store.create_run(experiment).info.run_id
         if score is not None:
             store.log_metric(run_id, "composed_macro_f1", score)
-        store.log_metric(run_id, "test_accuracy", 1 - (score or 0))  # what does not decide
+        store.log_metric(run_id, "test_accuracy", 1 - (score or 0))  # must not matter
         source = (store_home / "mlruns" / "artifacts").as_uri()
         return str(store.create_model_version(MODEL_NAME, source, run_id).version)
 
@@ -51,13 +51,13 @@ def test_the_first_version_is_the_champion(store_home, contender):
 
 
 @pytest.mark.parametrize(("score", "wins"), [(0.4, False), (0.5, False), (None, False), (0.51, True)])
-def test_only_a_better_score_on_composed_songs_takes_the_alias(store_home, contender, score, wins):
-    reigning = contender(0.5)
-    update_champion.fn(store_home, reigning)
+def test_only_a_better_score_on_composed_songs_moves_the_alias(store_home, contender, score, wins):
+    current = contender(0.5)
+    update_champion.fn(store_home, current)
     version = contender(score)
     assert update_champion.fn(store_home, version) == wins
-    assert champion_version(store_home) == (version if wins else reigning)
-    assert update_champion.fn(store_home, champion_version(store_home))  # who reigns is the champion
+    assert champion_version(store_home) == (version if wins else current)
+    assert update_champion.fn(store_home, champion_version(store_home))  # it stays the champion
 
 
 def test_a_training_is_registered_under_its_run(trained):
@@ -68,12 +68,12 @@ def test_a_training_is_registered_under_its_run(trained):
 
 
 @pytest.mark.parametrize("uri", ["models:/songform@champion", "models:/songform/1", "runs:/{run_id}/bundle"])
-def test_every_address_of_a_model_leads_to_its_bundle_by_the_name_of_its_version(trained, uri):
+def test_every_address_of_a_model_is_resolved_to_its_version(trained, uri):
     known = ModelInfo("models:/songform/1", trained.plan.bundle_id, trained.run_id, True)
     assert fetch_bundle.fn(trained.home, uri.format(run_id=trained.run_id)) == known
 
 
-def test_a_bundle_that_is_gone_from_the_corpus_comes_back_from_mlflow(trained, quick, tmp_path):
+def test_bundle_missing_from_the_corpus_is_downloaded_from_mlflow(trained, quick, tmp_path):
     corpus = Corpus(trained.home)
     before = Bundle.load(trained.folder)
     trained.folder.rename(tmp_path / "moved")
@@ -90,17 +90,18 @@ def test_a_bundle_that_is_gone_from_the_corpus_comes_back_from_mlflow(trained, q
 @pytest.mark.parametrize(
     "uri", ["models:/songform/99", "models:/other@champion", "runs:/0/bundle", "x", "", "models:/"]
 )
-def test_an_address_without_a_model_is_one_sentence(trained, uri):
+def test_address_without_a_model_raises_one_sentence(trained, uri):
     with pytest.raises(ModelError) as caught:
         fetch_bundle.fn(trained.home, uri)
-    assert str(caught.value).startswith(f"no model of songform can be had from {uri} (")
+    assert f" from {uri} (" in str(caught.value)
+    assert "songform ui" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_before_any_training_nothing_is_found_and_no_store_is_made(tmp_path):
-    """MLflow would make one, and two at the same time would make it badly."""
+def test_before_any_training_no_model_is_found_and_no_store_is_created(tmp_path):
+    """An MLflow client would create a store, which fails if two processes do so at the same time."""
     assert champion_version(tmp_path) is None
-    with pytest.raises(ModelError, match="no training was done in"):
+    with pytest.raises(ModelError, match=f"songform@champion.* no model was trained in {tmp_path} .*songform train"):
         fetch_bundle.fn(tmp_path, "models:/songform@champion")
     assert list(tmp_path.iterdir()) == []
 
@@ -113,8 +114,8 @@ def test_two_homes_in_one_process_have_champions_of_their_own(trained, store_hom
     assert fetch_bundle.fn(trained.home, "models:/songform@champion").run_id == trained.run_id
 
 
-def test_a_model_of_somebody_else_is_no_bundle(trained, tmp_path):
-    """It stands in the same store, but its run is not a training of songform."""
+def test_model_of_another_program_is_rejected(trained, tmp_path):
+    """It is in the same store, but its run is not a training of songform."""
     import mlflow
 
     (tmp_path / "model.py").write_text(
@@ -129,11 +130,11 @@ def test_a_model_of_somebody_else_is_no_bundle(trained, tmp_path):
         uri = mlflow.pyfunc.log_model(
             name="other", python_model=str(tmp_path / "model.py"), pip_requirements=["numpy"]
         ).model_uri
-    with pytest.raises(ModelError, match="no model of songform can be had"):
+    with pytest.raises(ModelError, match=f"no songform model .* from {uri} .*songform ui"):
         fetch_bundle.fn(trained.home, uri)
 
 
-def test_the_champion_may_be_another_one(trained, monkeypatch):
+def test_model_that_is_not_the_champion_is_marked_as_such(trained, monkeypatch):
     monkeypatch.setattr("tasks.train.registry.champion_version", lambda home: "2")
     expected = ModelInfo("models:/songform/1", trained.plan.bundle_id, trained.run_id, False)
     assert fetch_bundle.fn(trained.home, "models:/songform/1") == expected

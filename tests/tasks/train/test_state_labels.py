@@ -1,4 +1,4 @@
-"""Which states are discovered, and the state of every frame."""
+"""States of a corpus, and the state of each frame."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_states_are_discovered_once(home, quick):
     assert path.stat().st_mtime_ns == when
     path.unlink()
     fit_corpus_states.fn(home, plan, quick)
-    assert path.read_bytes() == content  # the same corpus and seed, the same states
+    assert path.read_bytes() == content  # the same corpus and seed give the same states
 
 
 def test_states_are_fitted_on_the_training_tracks_alone(home, quick):
@@ -67,7 +67,7 @@ def test_every_frame_gets_a_state_and_a_confidence_once(home, quick):
     assert label_tracks.fn(home, plan, quick) == 1
 
 
-def test_a_frame_has_the_state_of_the_path_that_the_clusters_alone_give(home, quick):
+def test_labels_are_the_state_sequence_of_the_clusters_without_a_network(home, quick):
     plan = plan_and_fit(home, plan_training.fn(home, quick), quick)
     label_tracks.fn(home, plan, quick)
     corpus = Corpus(home)
@@ -81,7 +81,7 @@ def test_a_frame_has_the_state_of_the_path_that_the_clusters_alone_give(home, qu
     assert np.allclose(table["confidence"], form.clusters[unit, form.path[unit]])
 
 
-def test_more_clusters_than_the_corpus_has_moments_are_refused(tmp_path, quick, sound, changed, ingest):
+def test_more_states_than_different_units_are_rejected(tmp_path, quick, sound, changed, ingest):
     (tmp_path / "songs").mkdir()
     (tmp_path / "songs" / "a.flac").write_bytes(sound("FLAC", 440.0, 3.0))
     settings = changed(quick, sequences={"seconds": 1.0}, states={"n_states": 12})
@@ -130,7 +130,7 @@ def test_states_and_labels_read_each_table_once(home, quick, tables_read):
     assert {path.name: path.read_bytes() for path in corpus.states_path(plan.states_id, "").iterdir()} == plain
 
 
-def test_of_a_large_corpus_every_so_manieth_unit_is_taken(home, quick, monkeypatch):
+def test_units_of_a_large_corpus_are_subsampled(home, quick, monkeypatch):
     plan, corpus = plan_training.fn(home, quick), Corpus(home)
     songs = [
         unit_vectors(read_features(corpus, key, quick), read_overview(corpus, key, quick))

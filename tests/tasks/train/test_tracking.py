@@ -1,7 +1,8 @@
-"""Tracking: one store a home, made once, and a run for every training."""
+"""MLflow tracking: one store per home, created once, and one run per training."""
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from songform.errors import CorpusError, ModelError
 from songform.learning.splits import Split
+from tasks.annotate.annotation_scores import EXPERIMENT
 from tasks.settings import Settings
 from tasks.train.tracking import (
     client,
@@ -35,7 +37,7 @@ PLAN = Plan(Split({"a": [(0.0, 9.0)]}, {}, {"b": [(0.0, 9.0)]}), "0" * 12, "1" *
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Make a home with a store: it costs seconds."""
+    """Make a home with a store, which takes seconds."""
     home = tmp_path_factory.mktemp("home")
     prepare_store.fn(home, "first")
     return home
@@ -46,7 +48,7 @@ def experiment(home, request):
     return prepare_store.fn(home, request.node.name)
 
 
-def test_two_processes_that_come_at_the_same_time_make_one_store(tmp_path):
+def test_concurrent_processes_create_one_store(tmp_path):
     command = [sys.executable, "-c", PREPARING, str(tmp_path)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate(timeout=300) for process in both]
@@ -71,7 +73,7 @@ def test_every_address_is_absolute_and_under_the_home(home, monkeypatch, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["a/b", "../x", "ä b", "x" * 200, "."])
-def test_any_name_of_an_experiment_makes_one_folder_of_its_own(home, name):
+def test_each_experiment_has_its_own_folder_whatever_its_name(home, name):
     store, plain = client(home), prepare_store.fn(home, "a-b")
     location = store.get_experiment(prepare_store.fn(home, name)).artifact_location
     folder = urlsplit(location).path
@@ -80,14 +82,14 @@ def test_any_name_of_an_experiment_makes_one_folder_of_its_own(home, name):
     assert location != store.get_experiment(plain).artifact_location
 
 
-def test_a_deleted_experiment_is_brought_back(home):
+def test_deleted_experiment_is_restored(home):
     experiment = prepare_store.fn(home, "deleted")
     client(home).delete_experiment(experiment)
     assert prepare_store.fn(home, "deleted") == experiment
     assert client(home).get_experiment(experiment).lifecycle_stage == "active"
 
 
-def test_a_run_knows_every_setting_and_what_it_learned_from(home, experiment):
+def test_run_has_settings_and_facts_about_the_corpus_as_parameters(home, experiment):
     settings = Settings.model_validate({"model": {"seed": 7}})
     run = client(home).get_run(start_run.fn(home, experiment, PLAN, settings))
     facts = {"corpus.manifest": "0" * 12, "corpus.tracks": "2", "split.by_track": "True"}
@@ -97,7 +99,7 @@ def test_a_run_knows_every_setting_and_what_it_learned_from(home, experiment):
     assert run.info.status == "RUNNING"
 
 
-def test_a_run_that_was_killed_is_closed_by_the_next_of_the_same_training(home, experiment):
+def test_killed_run_is_closed_by_the_next_run_of_the_same_training(home, experiment):
     other = replace(PLAN, bundle_id="3" * 12)
     killed, unconcerned = (start_run.fn(home, experiment, plan, Settings()) for plan in (PLAN, other))
     new = start_run.fn(home, experiment, PLAN, Settings())
@@ -133,13 +135,25 @@ def test_epochs_become_curves(home, experiment):
     assert summary["metrics"] == {"train_loss": 0.5, "train_accuracy": 0.5, "val_loss": 1.5}
 
 
-def test_a_run_that_nobody_knows_is_one_sentence(home):
-    with pytest.raises(ModelError, match=f"the store {store_uri(home)} knows no run 123$"):
+def test_unknown_run_raises_one_sentence(home):
+    with pytest.raises(ModelError, match=f"no run 123 in the store {store_uri(home)}$"):
         run_summary(home, "123")
 
 
-def test_an_experiment_that_keeps_its_files_outside_the_home_is_refused(tmp_path):
-    """MLflow's own experiment does, and so does every one of a home that was copied."""
+def test_experiment_with_files_outside_the_home_is_rejected(tmp_path):
+    """MLflow's own experiment has its files elsewhere, and so have all experiments of a home that was copied."""
     prepare_store.fn(tmp_path, "test")
-    with pytest.raises(CorpusError, match=r"the experiment Default keeps its files in .* name another"):
+    with pytest.raises(CorpusError, match=rf"the experiment Default .*outside {tmp_path}/mlruns: .*MLflow's own"):
         prepare_store.fn(tmp_path, "Default")
+
+
+def test_experiment_of_a_moved_home_is_rejected_with_a_fix_for_each_command(tmp_path):
+    """`songform evaluate` always uses the same experiment, and has no option to choose another one."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    prepare_store.fn(old, EXPERIMENT)
+    old.rename(new)
+    with pytest.raises(CorpusError) as caught:
+        prepare_store.fn(new, EXPERIMENT)
+    message = str(caught.value)
+    assert re.search(rf"the experiment {EXPERIMENT} .*{old}/mlruns.*, outside {new}/mlruns: .*copied or moved", message)
+    assert re.search(r"; .*original path or, with songform train and songform run, .*--experiment$", message)

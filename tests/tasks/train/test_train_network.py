@@ -1,4 +1,4 @@
-"""Training: from labelled tracks to a bundle in its folder."""
+"""Training: from labelled tracks to a bundle."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tasks.train.window_source import WindowSource, window_shape
 
 @pytest.fixture
 def copy(trained, tmp_path):
-    """Copy what was trained, to spoil it."""
+    """Copy the trained bundle, so that tests can damage it."""
     home = tmp_path / "home"
     shutil.copytree(trained.home / "data", home / "data")
     return replace(trained, home=home, folder=Corpus(home).bundle_path(trained.plan.bundle_id))
@@ -36,7 +36,7 @@ def copy(trained, tmp_path):
 
 @pytest.fixture
 def run_id(trained):
-    """Open another run of the same training."""
+    """Start another run of the same training."""
     run_id = start_run.fn(trained.home, trained.experiment_id, trained.plan, trained.settings)
     yield run_id
     finish_run.fn(trained.home, run_id)
@@ -47,7 +47,7 @@ def training(trained):
     return read_training(trained.folder)
 
 
-def test_a_bundle_is_whole_and_its_training_told(trained, training):
+def test_bundle_is_complete_and_its_training_is_recorded(trained, training):
     names = {path.name for path in trained.folder.iterdir()}
     assert names >= {"states.npz", "sequence.npz", "network.keras", "bundle.json", "training.json", "judgement.json"}
     assert {len(values) for values in training.history.values()} == {trained.settings.model.epochs}
@@ -69,7 +69,7 @@ def test_columns_are_standardised_over_the_training_frames_alone(trained):
     assert sequence.shape == window_shape(trained.settings)
 
 
-def test_windows_are_those_of_the_parts_and_every_target_is_its_last_units_state(trained, training):
+def test_targets_are_the_states_of_the_last_units(trained, training):
     corpus, plan = Corpus(trained.home), trained.plan
     states, shape = read_state_model(corpus, plan), window_shape(trained.settings)
     sequence = Bundle.load(trained.folder).sequence
@@ -83,10 +83,10 @@ def test_windows_are_those_of_the_parts_and_every_target_is_its_last_units_state
             middles = ((song.ends + 0.5) * shape.unit_seconds * 22050 / 512).round().astype(int)
             assert (
                 labels[middles] == song.targets
-            ).mean() > 0.9  # at a border the middle frame may be the next state's
+            ).mean() > 0.9  # at a boundary, the middle frame may have the next state
 
 
-def test_a_bundle_that_stands_is_not_trained_again_but_its_curves_are_told(trained, training, run_id, monkeypatch):
+def test_existing_bundle_is_not_trained_again_but_its_curves_are_logged(trained, training, run_id, monkeypatch):
     monkeypatch.setattr(tasks.train.train_network, "fit_network", None)
     assert train_bundle.fn(trained.home, trained.plan, trained.settings, run_id) == trained.folder
     curve = client(trained.home).get_metric_history(run_id, "val_loss")
@@ -102,11 +102,11 @@ def test_the_same_seed_gives_the_same_weights(copy, trained, run_id, monkeypatch
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
     told = [event for event in heard if event.stage == "training"]
     assert [(event.done, event.total) for event in told] == [(epoch, 2) for epoch in range(3)]
-    assert not (folder / "judgement.json").exists()  # it was measured on the network before
+    assert not (folder / "judgement.json").exists()  # it has the scores of the previous network
 
 
-def test_each_epoch_sees_the_windows_that_the_tables_give(trained):
-    """The network is that of a plain loop, which reads and pools every song anew in every epoch."""
+def test_each_epoch_uses_the_windows_of_the_tables(trained):
+    """The network equals that of a plain loop, which reads and pools each song again in each epoch."""
     corpus, plan, settings = Corpus(trained.home), trained.plan, trained.settings
     sequence, states = Bundle.load(trained.folder).sequence, read_state_model(corpus, plan)
     source = WindowSource(corpus, plan, settings, states, sequence.center, sequence.scale)
@@ -129,7 +129,7 @@ def test_each_epoch_sees_the_windows_that_the_tables_give(trained):
     assert history == read_training(trained.folder).history
 
 
-def test_after_the_first_epoch_no_table_is_needed(copy, trained, run_id, monkeypatch):
+def test_after_the_first_epoch_no_table_is_read(copy, trained, run_id, monkeypatch):
     monkeypatch.setattr(tasks.train.train_network, "epoch_logger", lambda home, run_id: lambda epoch, logs: None)
 
     def remove_tables(event):
@@ -142,12 +142,12 @@ def test_after_the_first_epoch_no_table_is_needed(copy, trained, run_id, monkeyp
     assert not (copy.home / "data" / "features").exists()
     one, other = (Bundle.load(path).sequence.network.get_weights() for path in (trained.folder, folder))
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-    assert [path.name for path in folder.parent.iterdir()] == [folder.name]  # what was kept meanwhile is gone
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]  # the cache was removed
 
 
-@pytest.mark.parametrize("stands", [True, False])
-def test_a_bundle_that_cannot_be_written_leaves_the_old_one_or_none(copy, trained, training, monkeypatch, stands):
-    if not stands:
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_bundle_that_cannot_be_written_leaves_the_old_one_or_none(copy, trained, training, monkeypatch, exists):
+    if not exists:
         shutil.rmtree(copy.folder)
 
     def full(self, folder):
@@ -158,18 +158,18 @@ def test_a_bundle_that_cannot_be_written_leaves_the_old_one_or_none(copy, traine
     monkeypatch.setattr(Bundle, "save", full)
     with pytest.raises(OSError, match="No space left"):
         tasks.train.train_network._write(bundle, training, copy.folder)
-    assert (copy.folder / "bundle.json").is_file() == stands
-    assert [path.name for path in copy.folder.parent.iterdir()] == [copy.folder.name] * stands
+    assert (copy.folder / "bundle.json").is_file() == exists
+    assert [path.name for path in copy.folder.parent.iterdir()] == [copy.folder.name] * exists
 
 
-def test_a_corpus_without_a_training_window_is_refused(copy, run_id):
+def test_corpus_without_a_training_window_is_rejected(copy, run_id):
     (key, *_) = copy.plan.split.train
     plan = replace(copy.plan, split=Split(train={key: [(0.0, 2.0)]}), bundle_id="0123456789ab")
-    with pytest.raises(CorpusError, match=r"no window of 4 s; lower sequences\.seconds"):
+    with pytest.raises(CorpusError, match=r"too short for a window of 4 s; lower sequences\.seconds"):
         train_bundle.fn(copy.home, plan, copy.settings, run_id)
     assert not Corpus(copy.home).bundle_path("0123456789ab").exists()
 
 
-def test_what_is_written_is_json(trained):
+def test_json_files_of_a_bundle_are_valid(trained):
     for name in ("bundle.json", "training.json", "judgement.json"):
         assert json.loads((trained.folder / name).read_bytes())

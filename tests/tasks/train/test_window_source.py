@@ -1,4 +1,4 @@
-"""Windows are those of the tables, however they are read."""
+"""Windows of tracks: from the tables, from the cache, and their number."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tasks.train.window_source import WindowSource
 
 @pytest.fixture
 def source(trained):
-    """Return a source that keeps nothing."""
+    """Return a source without a cache."""
     corpus, sequence = Corpus(trained.home), Bundle.load(trained.folder).sequence
     states = read_state_model(corpus, trained.plan)
     return WindowSource(corpus, trained.plan, trained.settings, states, sequence.center, sequence.scale)
@@ -35,13 +35,13 @@ def same(one, other):
         assert vars(one)[name].dtype == vars(other)[name].dtype
 
 
-def test_windows_that_are_kept_are_those_that_are_read_anew(source, tmp_path):
+def test_cached_windows_equal_computed_ones(source, tmp_path):
     kept = replace(source, cache=ArrayCache(tmp_path))
     for key, part in everything(source) * 2:
         same(kept.windows(key, part), source.windows(key, part))
 
 
-def test_a_caller_that_has_read_the_features_gets_the_same_windows(source):
+def test_windows_from_given_features_are_the_same(source):
     key, part = everything(source)[0]
     features = read_features(source.corpus, key, source.settings)
     same(source.windows(key, part, features), source.windows(key, part))
@@ -51,7 +51,7 @@ def test_a_caller_that_has_read_the_features_gets_the_same_windows(source):
     "sequences",
     [{}, {"target": "ahead", "ahead_seconds": 3.0}, {"pool_seconds": 0.0}, {"pool_seconds": 0.1, "hop_seconds": 0.3}],
 )
-def test_windows_are_counted_by_the_number_of_rows_alone(source, changed, sequences, tmp_path):
+def test_windows_are_counted_from_the_number_of_rows(source, changed, sequences, tmp_path):
     settings = changed(source.settings, sequences=sequences)
     spans = {key: [(0.0, 7.3), (9.0, float("inf"))] for key in source.plan.split.train}
     plan = replace(source.plan, split=replace(source.plan.split, train=spans))

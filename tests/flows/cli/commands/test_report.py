@@ -55,7 +55,9 @@ def test_missing_analysis_is_reported_in_one_sentence(songform, document, tmp_pa
     (tmp_path / "data").mkdir()
     result = songform("--home", tmp_path, "--json", "report")
     assert result.exit_code == 4
-    assert document(result)["error"].endswith("tell the form of some: songform analyze SOURCE")
+    error = document(result)["error"]
+    assert f"no song in {tmp_path} was analyzed" in error
+    assert error.endswith("songform analyze SOURCE")
     assert list(tmp_path.rglob("*")) == [tmp_path / "data"]
 
 

@@ -60,7 +60,7 @@ def test_unreadable_record_is_reported_in_one_sentence(songform, home):
         corpus_status(home)
     result = songform("--home", home, "status")
     assert result.exit_code == 4
-    assert "delete it, and the next ingest makes it anew" in result.stderr
+    assert "; delete it, and the next ingest" in result.stderr
 
 
 def test_invalid_settings_are_reported_with_the_tracks(songform, document, home):

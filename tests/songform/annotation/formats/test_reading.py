@@ -1,8 +1,9 @@
-"""Reading what people have: variants of the formats are understood, and what is broken is told with its line."""
+"""Reading of label files: variants of the formats are accepted, and errors name the line or segment."""
 
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from songform.annotation.annotations import Annotation
 from songform.annotation.formats import (
-    MOST_BYTES,
+    FORMATS,
+    MAX_BYTES,
     WRITERS,
     audacity,
     csv_labels,
@@ -41,11 +43,11 @@ TWO = [(0.0, 13.389, "i"), (13.389, 24.055, "verse 1")]
         "\n  0 13.389 i  \n  # x\n 13.389 24.055 verse 1\n",
     ],
 )
-def test_lab_files_of_all_kinds_are_read(text):
+def test_variants_of_lab_files_are_read(text):
     assert rows_of(lab.read(text)) == TWO
 
 
-def test_a_lab_file_without_ends_holds_points():
+def test_lab_file_without_ends_has_points():
     assert rows_of(lab.read("0.0\tSilence\n0.372\tverse, A\n12\tEnd\n")) == [
         (0.0, 0.0, "Silence"),
         (0.372, 0.372, "verse, A"),
@@ -54,7 +56,7 @@ def test_a_lab_file_without_ends_holds_points():
     assert rows_of(lab.read("0.0 pre chorus")) == [(0.0, 0.0, "pre chorus")]
 
 
-def test_a_label_track_may_have_points_frequencies_and_empty_labels():
+def test_label_track_may_have_points_frequencies_and_empty_labels():
     text = "0.5\t2.0\tintro\n\\\t100.0\t2000.0\n3.0\t3.0\tdrop\n4.0\t5.0\t\n6.0\told point\n7.0\t8.0\n"
     assert rows_of(audacity.read(text)) == [
         (0.5, 2.0, "intro"),
@@ -75,7 +77,7 @@ def test_a_label_track_may_have_points_frequencies_and_empty_labels():
         'start,end,label,confidence\r\n0,13.389,i,\r\n13.389,24.055,"verse\n1",0.5\r\n',
     ],
 )
-def test_sheets_of_all_kinds_are_read(text):
+def test_variants_of_csv_files_are_read(text):
     assert rows_of(csv_labels.read(text)) == TWO
 
 
@@ -88,101 +90,109 @@ def segments(namespace: str, label: str, **about) -> dict:
     return {"namespace": namespace, "data": data, "annotation_metadata": about, "sandbox": {}}
 
 
-def test_of_a_jams_with_several_annotations_open_segments_come_first():
+def test_segment_open_is_preferred_in_a_jams_file_with_several_annotations():
     beats = {"namespace": "beat", "data": [], "annotation_metadata": {}, "sandbox": {}}
     found = jams_file.read(jam(beats, segments("segment_salami_upper", "A"), segments("segment_open", "verse")))
     assert rows_of(found) == [(0.0, 2.0, "verse")]
-    assert np.isnan(found.confidences).all()  # 100 is on another scale
+    assert np.isnan(found.confidences).all()  # 100 is not between 0 and 1
     found = jams_file.read(jam(segments("segment_salami_upper", "A", curator={"name": "Bo", "email": "b@c.d"})))
     assert (found.labels, found.annotator) == (("A",), "Bo")
 
 
+def jams_with_data(data) -> dict:
+    return {"annotations": [{"namespace": "segment_open", "data": data, "annotation_metadata": {}, "sandbox": {}}]}
+
+
+def observation(**changes) -> dict:
+    return {"time": 0.0, "duration": 2.0, "value": "a", "confidence": 1, **changes}
+
+
+# Words of error messages of Python, jams and jsonschema.
+PYTHON_WORDS = re.compile(
+    r"NoneType|object is not|argument|float\(\)|\bdict\b|\bint\b|__init__|is not of type '|KeyError"
+)
+
 BROKEN = {
-    "a lab file's time": ("x.lab", "0.0\t1.0\ta\n1.0\tzwei\tb\n", "line 2 has 'zwei' where a time in seconds is"),
-    "a lab file's start": ("x.lab", "# x\n\nnull 1.0 a\n", "line 3 has 'null' where a time in seconds is expected"),
-    "a lab file's columns": ("x.lab", "0 1 a\n1\n", "line 2 has a single column; a start, an end and a label are"),
-    "times turned round": ("x.lab", "0 1 a\n3 2 b\n", "line 2 goes from 3 to 2 s"),
+    "a lab file's time": ("x.lab", "0.0\t1.0\ta\n1.0\tzwei\tb\n", "line 2 has 'zwei' where a time in seconds"),
+    "a lab file's start": ("x.lab", "# x\n\nnull 1.0 a\n", "line 3 has 'null' where a time in seconds"),
+    "a lab file's columns": ("x.lab", "0 1 a\n1\n", "line 2 has only one column; a start, an end and a label are"),
+    "an end before the start": ("x.lab", "0 1 a\n3 2 b\n", "line 2 goes from 3 to 2 s; a label must start"),
     "a negative time": ("x.txt", "-1.0\t2.0\ta\n", "line 1 goes from -1 to 2 s"),
-    "no number": ("x.lab", "0 nan a\n", "line 1 goes from 0 to nan s"),
-    "no time of a song": ("x.lab", "0 1e300 a\n", "line 1 ends at 1e+300; times are seconds from the song's beginning"),
-    "no end": ("x.lab", "0 inf a\n", "line 1 goes from 0 to inf s"),
+    "NaN": ("x.lab", "0 nan a\n", "line 1 goes from 0 to nan s"),
+    "a time of months": ("x.lab", "0 1e300 a\n", "line 1 ends at 1e+300; times must be seconds"),
+    "an infinite end": ("x.lab", "0 inf a\n", "line 1 goes from 0 to inf s"),
     "a label track's time": ("x.txt", "0\t1\ta\n\\\t1\t2\nb\t1\tc\n", "line 3 has 'b' where a time in seconds"),
-    "a sheet without a header": ("x.csv", "0,1,a\n", "line 1 must be a header that names start, end, label"),
-    "a sheet without labels": ("x.csv", "start,end\n0,1\n", "but label is not among its 2 columns"),
-    "a sheet's time": ("x.csv", 'start,end,label\n0,1,"a\nb"\nx,2,c\n', "line 4 has 'x' where a time in seconds"),
-    "a sheet's short line": ("x.csv", "start,end,label\n0,1\n", "line 2 has 2 cells, fewer than the header"),
-    "a sheet's confidence": ("x.csv", "start,end,label,confidence\n0,1,a,7\n", "line 2 has a confidence of 7"),
-    "a cell without end": ("x.csv", "start,end,label\n0,1," + "x" * 200_000, "line 2 is no line of a sheet"),
-    "JSON": ("x.json", '{\n "segments": [\n', "line 3 is no JSON"),
-    "JAMS": ("x.jams", '{\n "annotations": [}', "line 2 is no JSON"),
-    "JSON of another kind": ("x.json", '{"a": 1}', "no report of songform: it has no list of segments"),
-    "a list": ("x.json", "[1, 2]", "no report of songform"),
-    "a deep nest": ("x.json", "[" * 100_000, "it is nested too deeply"),
-    "a report's segment": ("x.json", '{"segments": [{"start": 0}]}', "segment 1 lacks a start, an end or a state"),
+    "a CSV without a header": ("x.csv", "0,1,a\n", "line 1 must be a header with the columns start, end, label"),
+    "a CSV without labels": ("x.csv", "start,end\n0,1\n", "label is missing (columns found: 2)"),
+    "a time in a CSV": ("x.csv", 'start,end,label\n0,1,"a\nb"\nx,2,c\n', "line 4 has 'x' where a time in seconds"),
+    "a short line in a CSV": ("x.csv", "start,end,label\n0,1\n", "line 2 has 2 cells, fewer than the header"),
+    "a confidence of 7": ("x.csv", "start,end,label,confidence\n0,1,a,7\n", "line 2 has a confidence of 7"),
+    "a confidence in a CSV": ("x.csv", "start,end,label,confidence\n0,1,a,?\n", "line 2 has '?' where a confidence"),
+    "a cell without end": ("x.csv", "start,end,label\n0,1," + "x" * 200_000, "line 2 cannot be split into cells"),
+    "JSON": ("x.json", '{\n "segments": [\n', "invalid JSON at line 3, column 1"),
+    "JAMS": ("x.jams", '{\n "annotations": [}', "invalid JSON at line 2, column 18"),
+    "JSON with other content": ("x.json", '{"a": 1}', "not a songform report; it has no list of segments"),
+    "a list": ("x.json", "[1, 2]", "not a songform report"),
+    "deeply nested JSON": ("x.json", "[" * 100_000, "nested too deeply"),
+    "a number of 5,000 digits": ("x.json", '{"a": ' + "1" * 5_000 + "}", "too many digits"),
     "a report's times": (
         "x.json",
         '{"segments": [{"start": 2, "end": 1, "state": "a"}]}',
         "segment 1 goes from 2 to 1",
     ),
-    "a report without segments": ("x.json", '{"segments": []}', "there is no label in it"),
+    "a report without segments": ("x.json", '{"segments": []}', "contains no labels"),
     "JAMS of beats": (
         "x.jams",
         jam({"namespace": "beat", "data": [], "annotation_metadata": {}}),
-        "no segments, but beat",
+        "no segments; an annotation in the namespace segment_open is expected, but there is only beat",
     ),
-    "JAMS without anything": ("x.jams", jam(), "it holds no segments, but nothing"),
-    "JAMS of other fields": ("x.jams", '{"colour": 1}', "it does not keep to the schema of JAMS"),
-    "JAMS with a label that is none": ("x.jams", jam(segments("segment_open", 7)), "not keep to the schema of JAMS"),
-    "JAMS before the beginning": (
-        "x.jams",
-        jam({**segments("segment_open", "a"), "data": [{"time": -1, "duration": 2, "value": "a", "confidence": 1}]}),
-        "not keep to the schema of JAMS",
-    ),
-    "a deep JAMS": ("x.jams", "[" * 100_000, "not keep to the schema of JAMS"),
-    "nothing": ("x.lab", "", "there is no label in it"),
-    "remarks alone": ("x.lab", "# nothing\n", "there is no label in it"),
-    "blanks": ("x.csv", " \n", "line 1 must be a header"),
+    "JAMS without annotations": ("x.jams", jam(), "no segments; an annotation in the namespace segment_open"),
+    "deeply nested JAMS": ("x.jams", "[" * 100_000, "nested too deeply"),
+    "JAMS with a list": ("x.jams", "[1]", "not a JAMS file; it is a list"),
+    "an empty file": ("x.lab", "", "contains no labels"),
+    "only comments": ("x.lab", "# nothing\n", "contains no labels"),
+    "white space": ("x.csv", " \n", "line 1 must be a header"),
 }
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_file_is_one_sentence_with_the_place(tmp_path, case):
+def test_error_for_an_invalid_file_is_one_sentence_with_the_place(tmp_path, case):
     name, text, message = BROKEN[case]
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(AnnotationError) as caught:
         read_annotation(tmp_path / name)
-    said = str(caught.value)
-    assert said.startswith(f"{name} cannot be used: ")
-    assert message in said
-    assert "\n" not in said
-    assert len(said) < 400
+    error = str(caught.value)
+    assert error.startswith(f"{name} cannot be used: ")
+    assert message in error
+    assert "\n" not in error
+    assert len(error) < 400
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff\xfe0\x00", r"^x\.lab is no text in UTF-8 \(byte 0\); save it as UTF-8"),
-        (b"0 1 a\n" * (MOST_BYTES // 6 + 1), r"^x\.lab is larger than 16 MiB; is it a file of labels\?"),
+        (b"\xff\xfe0\x00", r"^x\.lab is not UTF-8 .*byte 0 .*save it as UTF-8"),
+        (b"0 1 a\n" * (MAX_BYTES // 6 + 1), r"^x\.lab is larger than 16 MiB; .*label file\?"),
     ],
 )
-def test_a_file_that_is_no_text_is_one_sentence(tmp_path, content, message):
+def test_files_that_are_not_text_or_too_large_are_rejected(tmp_path, content, message):
     (tmp_path / "x.lab").write_bytes(content)
     with pytest.raises(AnnotationError, match=message):
         read_annotation(tmp_path / "x.lab")
 
 
-def test_a_file_that_is_not_there_is_one_sentence(tmp_path):
+def test_missing_file_is_rejected_with_the_reason(tmp_path):
     with pytest.raises(AnnotationError, match=r"^x\.lab cannot be read \(No such file or directory\)"):
         read_annotation(tmp_path / "x.lab")
 
 
-def test_a_mark_of_byte_order_is_no_part_of_the_first_time(tmp_path):
+def test_byte_order_mark_is_ignored(tmp_path):
     (tmp_path / "x.lab").write_bytes(b"\xef\xbb\xbf0 1 a\n")
     assert rows_of(read_annotation(tmp_path / "x.lab")) == [(0.0, 1.0, "a")]
 
 
 @pytest.mark.parametrize("label", ["=1+1", "+1", "-1", "@SUM(A1)", "'=1", "''", "'", "=cmd|' /C calc'!A0", "\t=1"])
-def test_no_cell_of_a_sheet_is_a_formula_and_labels_come_back(label):
+def test_csv_cells_are_not_formulas_and_labels_are_read_back(label):
     made = Annotation(np.array([[0.0, 1.0]]), [label])
     text = csv_labels.write(made)
     cell = text.splitlines()[1].split(",", 2)[2].strip('"')
@@ -190,15 +200,95 @@ def test_no_cell_of_a_sheet_is_a_formula_and_labels_come_back(label):
     assert csv_labels.read(text).labels == made.labels
 
 
-@pytest.mark.parametrize("module", [lab, audacity, csv_labels, jams_file, songform_report])
-def test_no_label_breaks_out_of_its_line(module):
+@pytest.mark.parametrize("name", FORMATS)
+def test_label_with_line_breaks_stays_on_one_line(name):
     made = Annotation(np.array([[0.0, 1.0]]), ["a\n0\t9\tb\r\\\t1\t2\x1b]0;x\x07\u2028c\x85d\x1ce"])
-    text = module.write(made)
-    assert len(module.read(text)) == 1
+    text = FORMATS[name].write(made)
+    assert len(FORMATS[name].read(text)) == 1
     assert not {"\x1b", "\x07", "\r", "\x1c", "\x85", "\u2028"} & set(text)
 
 
-def test_reading_confidences_of_a_report():
+ALLOWED = {"start": 0, "end": 1, "state": "a", "confidence": 0.5}
+SEGMENTS = {
+    "null": ("null", "segment 2 is null; an object"),
+    "a number": ("3", "segment 2 is 3; an object"),
+    "a list": ("[0, 1]", "segment 2 is a list; an object"),
+    "no start": ('{"end": 1, "state": "a"}', "segment 2 has no start"),
+    "no end": ('{"start": 0, "state": "a"}', "segment 2 has no end"),
+    "no state": ('{"start": 0, "end": 1}', "segment 2 has no state"),
+    "a null state": ('{"start": 0, "end": 1, "state": null}', "segment 2 has no state"),
+    "a list as state": ('{"start": 0, "end": 1, "state": ["a"]}', "segment 2 has a list as its state"),
+    "a start of NaN": ('{"start": NaN, "end": 1, "state": "a"}', "segment 2 has NaN as its start, which is not a"),
+    "a start of true": ('{"start": true, "end": 1, "state": "a"}', "segment 2 has true as its start, which is not a"),
+    "a start of null": ('{"start": null, "end": 1, "state": "a"}', "segment 2 has null as its start, which is not a"),
+    "a start of text": ('{"start": "x", "end": 1, "state": "a"}', "segment 2 has 'x' as its start, which is not a"),
+    "an infinite end": ('{"start": 0, "end": 1e999, "state": "a"}', "segment 2 has Infinity as its end"),
+    "an end of 400 digits": ('{"start": 0, "end": 1' + "0" * 400 + ', "state": "a"}', "as its end, which is not a"),
+    "a list as confidence": (
+        '{"start": 0, "end": 1, "state": "a", "confidence": [1]}',
+        "segment 2 has a list as its confidence, which is not a valid number",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SEGMENTS)
+def test_error_for_an_invalid_segment_of_a_report_names_segment_and_field(case):
+    segment, message = SEGMENTS[case]
+    with pytest.raises(AnnotationError) as caught:
+        songform_report.read(f'{{"segments": [{json.dumps(ALLOWED)}, {segment}]}}')
+    assert message in str(caught.value)
+    assert not PYTHON_WORDS.search(str(caught.value))
+
+
+@pytest.mark.parametrize("duration", ["NaN", "-3", "true", "null", '"long"', "1" + "0" * 400])
+def test_invalid_duration_of_a_report_is_ignored(duration):
+    text = f'{{"segments": [{json.dumps(ALLOWED)}], "track": {{"duration": {duration}}}}}'
+    assert songform_report.read(text).duration is None
+
+
+JAMS_ERRORS = {
+    "an unknown field": ({"colour": 1}, "the field 'colour' is unknown"),
+    "a text as annotations": ({"annotations": "a"}, "a field is unknown or is of the wrong type"),
+    "a number as annotation": ({"annotations": [3]}, "annotation 1 is 3, not an object"),
+    "no namespace": ({"annotations": [{}]}, "annotation 1 has no namespace"),
+    "an unknown namespace": (
+        {"annotations": [segments("verses", "a")]},
+        "annotation 1 has the unknown namespace 'vers",
+    ),
+    "a number as data": (jams_with_data(3), "a field is unknown or is of the wrong type"),
+    "a null observation": (jams_with_data([None]), "observation 1 of annotation 1 is null, not an object"),
+    "no duration": (jams_with_data([{"time": 0, "value": "a"}]), "observation 1 of annotation 1 has no duration"),
+    "a text as time": (jams_with_data([observation(time="x")]), "the time of observation 1 of annotation 1 is 'x'"),
+    "a time of 400 digits": (jams_with_data([observation(time=10**400)]), "which is not a valid number"),
+    "a negative time": (
+        jams_with_data([observation(time=-1)]),
+        "the time of observation 1 is -1.0, which is less than 0",
+    ),
+    "a number as label": (
+        jams_with_data([observation(value=7)]),
+        "the value of observation 1 is 7, which is not of type",
+    ),
+    "a SALAMI label": (
+        {"annotations": [segments("segment_salami_upper", "verse")]},
+        "the value of observation 1 is 'verse', which is not allowed",
+    ),
+    "a text as duration": (
+        {"annotations": [segments("segment_open", "a")], "file_metadata": {"duration": "x"}},
+        "file_metadata.duration is 'x', which is not of type number",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", JAMS_ERRORS)
+def test_error_for_an_invalid_jams_file_names_the_place(case):
+    document, message = JAMS_ERRORS[case]
+    with pytest.raises(AnnotationError, match="does not follow the JAMS schema") as caught:
+        jams_file.read(json.dumps(document))
+    assert message in str(caught.value)
+    assert not PYTHON_WORDS.search(str(caught.value))
+
+
+def test_confidences_of_a_report_may_be_null():
     text = json.dumps({"segments": [{"start": 0, "end": 1, "label": "a", "confidence": None}], "track": 3})
     assert np.isnan(songform_report.read(text).confidences).all()
 
@@ -210,22 +300,22 @@ WRITTEN = {**WRITERS, ".json": songform_report.write}
 @settings(deadline=None, max_examples=100)
 @given(st.data())
 @pytest.mark.parametrize("suffix", [*WRITTEN, ".txt"])
-def test_whatever_a_file_holds_it_is_read_or_is_one_sentence(suffix, data):
-    """Any text, and files of ours of which a piece was lost, doubled or overwritten."""
+def test_any_file_is_read_or_rejected_with_one_sentence(suffix, data):
+    """The text is arbitrary, or a valid file of which a part is missing, repeated or overwritten."""
     whole = WRITTEN.get(suffix, lab.write)(SONG)
     first, last = sorted(data.draw(st.tuples(*[st.integers(0, len(whole))] * 2)))
     text = data.draw(st.text(max_size=60) | st.text('0123456789.,-eE+\t\n "{}[]:=;\\nulNaInfity', max_size=60))
     if data.draw(st.booleans()):
         text = whole[:first] + text + whole[last:]
-    found, said = read_or_told(text, f"x{suffix}")
-    assert (found is None) != (said is None)
-    assert "\n" not in (said or "")
+    found, message = read_or_message(text, f"x{suffix}")
+    assert (found is None) != (message is None)
+    assert "\n" not in (message or "")
     if found is not None:
         assert len(found) > 0
         assert np.isfinite(found.intervals).all()
 
 
-def read_or_told(text: str, name: str) -> tuple[Annotation | None, str | None]:
+def read_or_message(text: str, name: str) -> tuple[Annotation | None, str | None]:
     try:
         return parsed_annotation(text, name), None
     except AnnotationError as error:

@@ -1,4 +1,4 @@
-"""What is written in a format is read back the same: by songform, and by those whose formats they are."""
+"""Annotations that are written in a format are read back unchanged by songform and by other programs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from songform.annotation.formats import (
 )
 
 times = st.floats(0, 10_000, allow_subnormal=False)
-labels = st.text(max_size=30)  # any of Unicode: what is no label becomes one
+labels = st.text(max_size=30)  # any Unicode text; Annotation removes line breaks and control characters
 rows = st.lists(st.tuples(times, st.floats(0, 600), labels, st.floats(0, 1) | st.none()), min_size=1, max_size=8)
 
 
@@ -47,7 +47,7 @@ SONG = annotation([(0.0, 9.5, "Calm", 0.43), (9.5, 20.000001, "BuildUp", None), 
 
 
 def audacity_by_its_manual(text: str) -> list[tuple[float, float, str]]:
-    """Read a label track as the manual describes it, in another way than songform does."""
+    """Read a label track as the manual describes it, independently of songform."""
     found = []
     for line in text.splitlines():
         if line[:1] != "\\":
@@ -59,7 +59,7 @@ def audacity_by_its_manual(text: str) -> list[tuple[float, float, str]]:
 @settings(deadline=None)
 @given(rows)
 @pytest.mark.parametrize("name", FORMATS)
-def test_any_annotation_comes_back_the_same(name: str, given: list):
+def test_any_annotation_is_read_back_unchanged(name: str, given: list):
     made, label_format = annotation(given), FORMATS[name]
     found = label_format.read(label_format.write(made))
     assert np.array_equal(found.intervals, made.intervals)
@@ -69,7 +69,7 @@ def test_any_annotation_comes_back_the_same(name: str, given: list):
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-def test_an_export_is_known_by_its_name_and_by_its_content(suffix: str):
+def test_exports_are_recognized_by_suffix_or_content(suffix: str):
     text = WRITERS[suffix](SONG)
     for name in (f"x{suffix}", f"X{suffix.upper()}", "x", "x.txt", "x.data"):
         found = parsed_annotation(text, name)
@@ -78,7 +78,7 @@ def test_an_export_is_known_by_its_name_and_by_its_content(suffix: str):
 
 
 @pytest.mark.parametrize("name", ["x.json", "x.txt", "x"])
-def test_json_is_known_by_its_content(name: str):
+def test_json_formats_are_recognized_by_content(name: str):
     for module in (jams_file, songform_report):
         assert parsed_annotation(module.write(SONG), name).labels == SONG.labels
 
@@ -91,15 +91,15 @@ def test_mir_eval_reads_lab_files_and_label_tracks(tmp_path):
         assert words == list(SONG.labels)
 
 
-def test_a_label_track_is_as_audacitys_manual_has_it():
+def test_label_track_follows_the_manual_of_audacity():
     expected = [(*interval, label) for interval, label in zip(SONG.intervals.tolist(), SONG.labels, strict=True)]
     assert audacity_by_its_manual(audacity.write(SONG)) == expected
 
 
-def test_the_jams_package_finds_segments_and_who_made_them(tmp_path):
+def test_jams_package_reads_segments_and_metadata(tmp_path):
     path = tmp_path / "song.jams"
     path.write_text(jams_file.write(SONG), encoding="utf-8")
-    with pytest.warns(DeprecationWarning, match=r"iter_errors"):  # its own, which songform keeps quiet
+    with pytest.warns(DeprecationWarning, match=r"iter_errors"):  # warning of jams, which songform suppresses
         jam = jams.load(str(path), strict=True)
     assert (jam.file_metadata.title, jam.file_metadata.duration) == ("A song", 12_000.0)
     (found,) = jam.search(namespace="segment_open")
@@ -113,14 +113,14 @@ def test_the_jams_package_finds_segments_and_who_made_them(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["jams_file", "report"])
-def test_the_richer_formats_know_the_song(name: str):
+def test_formats_with_metadata_store_title_and_duration(name: str):
     label_format = FORMATS[name]
     found = label_format.read(label_format.write(SONG))
     assert (found.title, found.duration) == ("A song", 12_000.0)
     assert found.annotator == ("Ana" if name == "jams_file" else "")
 
 
-def test_a_data_frame_reads_a_sheet():
+def test_pandas_reads_csv_labels():
     table = pd.read_csv(StringIO(csv_labels.write(SONG)))
     assert list(table.columns) == ["start", "end", "label", "confidence"]
     assert np.array_equal(table[["start", "end"]].to_numpy(), SONG.intervals)
@@ -128,6 +128,6 @@ def test_a_data_frame_reads_a_sheet():
     assert np.array_equal(table.confidence, SONG.confidences, equal_nan=True)
 
 
-def test_a_report_written_by_hand_is_one_of_songforms():
+def test_written_report_has_the_fields_of_a_report():
     document = json.loads(songform_report.write(SONG))
     assert [set(segment) for segment in document["segments"]] == [{"start", "end", "state", "confidence"}] * 3

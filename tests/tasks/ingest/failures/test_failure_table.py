@@ -1,7 +1,7 @@
-"""The table of conditions that yt-dlp was seen in, row by row: what arrives, and the class that it gets.
+"""Failure classes of everything that can go wrong with yt-dlp.
 
-Most rows are played by a server on the loopback, the sites' own words by an extractor, and what neither can do by the
-error that yt-dlp makes of it.
+Most cases are simulated by a server on the loopback interface. Messages of sites are simulated by an extractor, and the
+remaining cases by errors of yt-dlp.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tasks.ingest.fetch.ytdlp import youtube_dl
 from tasks.settings import AudioSettings, DownloadSettings
 from tasks.store.tracks import Track
 
-# yt-dlp leaves connections that broke off to the garbage collector.
+# yt-dlp leaves interrupted connections to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 OGG = b"OggS" * 1000
@@ -36,7 +36,7 @@ PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n{0}/1.ts\n#EXTINF:4,\n
 
 
 class StudioIE(InfoExtractor):
-    """A site that says what a test tells it to."""
+    """Extractor that calls the function of a test."""
 
     _VALID_URL = r"https?://studio\.example/(?P<id>.+)"
     says = None
@@ -61,7 +61,7 @@ def trouble(error):
 
 @pytest.fixture
 def fetch(tmp_path, ffmpeg, play):
-    """Fetch an address in vain, and return the failure."""
+    """Return a function that downloads an address, expects a failure and returns it."""
 
     def fetch(url, says=None, entry=None, **more):
         StudioIE.says = says
@@ -79,41 +79,41 @@ def fetch(tmp_path, ffmpeg, play):
 @pytest.mark.parametrize(
     ("row", "answers", "failure"),
     [
-        ("not there", [{"status": 404}], "permanent"),
+        ("not found", [{"status": 404}], "permanent"),
         ("removed", [{"status": 410}], "permanent"),
-        ("a bad request", [{"status": 400}], "permanent"),
-        ("a login", [{"status": 401}], "needs-you"),
-        ("a price", [{"status": 402}], "needs-you"),
-        ("a proxy's login", [{"status": 407}], "needs-you"),
-        ("a law", [{"status": 451}], "needs-you"),
-        ("too many requests, of the page", [{"status": 429}], "throttled"),
-        ("too many requests, of the media", [{"body": OGG}, {"status": 429}], "throttled"),
-        ("a broken server, of the page", [{"status": 500}], "transient"),
-        ("a broken gateway", [{"status": 502}], "transient"),
-        ("a busy server", [{"status": 503}], "transient"),
-        ("a broken server, of the media", [{"body": OGG}, {"status": 500}], "transient"),
-        ("a server that stalls on the page", [{"body": OGG, "pause": 0.6, "content_type": "text/html"}], "transient"),
-        ("a server that stalls in the media", [{"body": OGG}, {"body": OGG, "pause": 0.6}], "transient"),
-        ("a body that breaks off", [{"body": OGG, "announced": 99999}], "transient"),
-        ("no bytes", [{"body": b""}], "transient"),
-        ("a page", [{"body": b"<html>Hello</html>", "content_type": "text/html"}], "permanent"),
-        ("a page that calls itself audio", [{"body": b"<html>Are you human?</html>"}], "transient"),
-        ("bytes that are no audio", [{"body": bytes(range(256)) * 20}], "transient"),
-        ("a way to a file", [{"status": 302, "headers": {"Location": "file:///etc/passwd"}}], "permanent"),
-        ("a way to another protocol", [{"status": 302, "headers": {"Location": "ftp://a.example/a"}}], "permanent"),
-        ("a way in circles", [{"status": 302, "headers": {"Location": "/a.ogg"}}], "permanent"),
+        ("bad request", [{"status": 400}], "permanent"),
+        ("login required", [{"status": 401}], "needs-you"),
+        ("payment required", [{"status": 402}], "needs-you"),
+        ("proxy login required", [{"status": 407}], "needs-you"),
+        ("legal reasons", [{"status": 451}], "needs-you"),
+        ("too many requests for the page", [{"status": 429}], "throttled"),
+        ("too many requests for the media", [{"body": OGG}, {"status": 429}], "throttled"),
+        ("server error for the page", [{"status": 500}], "transient"),
+        ("bad gateway", [{"status": 502}], "transient"),
+        ("service unavailable", [{"status": 503}], "transient"),
+        ("server error for the media", [{"body": OGG}, {"status": 500}], "transient"),
+        ("stalled server, page", [{"body": OGG, "pause": 0.6, "content_type": "text/html"}], "transient"),
+        ("stalled server, media", [{"body": OGG}, {"body": OGG, "pause": 0.6}], "transient"),
+        ("truncated body", [{"body": OGG, "announced": 99999}], "transient"),
+        ("empty body", [{"body": b""}], "transient"),
+        ("page without audio", [{"body": b"<html>Hello</html>", "content_type": "text/html"}], "permanent"),
+        ("page served as audio", [{"body": b"<html>Are you human?</html>"}], "transient"),
+        ("bytes that are not audio", [{"body": bytes(range(256)) * 20}], "transient"),
+        ("redirect to a file", [{"status": 302, "headers": {"Location": "file:///etc/passwd"}}], "permanent"),
+        ("redirect to another protocol", [{"status": 302, "headers": {"Location": "ftp://a.example/a"}}], "permanent"),
+        ("redirect loop", [{"status": 302, "headers": {"Location": "/a.ogg"}}], "permanent"),
     ],
 )
-def test_what_a_server_does_has_a_class(row, answers, failure, site, fetch):
+def test_server_responses_have_a_failure_class(row, answers, failure, site, fetch):
     for answer in answers:
         url = site.put("/a.ogg", **answer)
     found = fetch(url)
     assert (found.failure, found.robot) == (failure, False)
-    assert f"Song ({url}) cannot be fetched: " in str(found)
+    assert f"Song ({url}) cannot be downloaded: " in str(found)
 
 
 @pytest.mark.parametrize("answers", [[{"status": 403}], [{"body": OGG}, {"status": 403}]])
-def test_a_refusal_is_tried_once_more_then_it_is_for_a_person(answers, site, fetch):
+def test_403_is_transient_once_and_then_needs_the_user(answers, site, fetch):
     for answer in answers:
         url = site.put("/a.ogg", **answer)
     found = fetch(url)
@@ -122,13 +122,13 @@ def test_a_refusal_is_tried_once_more_then_it_is_for_a_person(answers, site, fet
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("said", "pause"), [("90", 90.0), ("0", 0.0), ("", None), ("soon", None)])
-def test_the_pause_that_a_server_asks_for_is_kept_and_told(status, said, pause, site, fetch):
+def test_retry_after_is_stored_and_mentioned_in_the_message(status, said, pause, site, fetch):
     found = fetch(site.put("/a.ogg", status=status, headers={"Retry-After": said}))
     assert found.retry_after == pause
     assert ("asks for a pause of" in str(found)) == (pause is not None)
 
 
-def test_the_media_may_be_refused_with_a_pause_too(site, fetch):
+def test_retry_after_of_the_media_response_is_stored(site, fetch):
     url = site.put("/a.ogg", OGG)
     site.put("/a.ogg", status=429, headers={"Retry-After": formatdate(time.time() + 90, usegmt=True)})
     found = fetch(url)
@@ -147,12 +147,12 @@ def test_the_media_may_be_refused_with_a_pause_too(site, fetch):
         ("Sun, 09 Sep 2001 01:46:40 GMT", "", 0.0),
     ],
 )
-def test_a_date_counts_from_the_servers_own_clock_which_need_not_be_ours(said, date, pause):
+def test_retry_after_date_is_relative_to_the_servers_clock(said, date, pause):
     answer = Response(BytesIO(), "https://a.example", {"Retry-After": said, "Date": date}, status=429)
     assert explanation(HTTPError(answer)).retry_after == pause
 
 
-def test_a_server_that_nobody_reaches_is_transient(fetch):
+def test_unreachable_server_is_transient(fetch):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         assert fetch(f"http://127.0.0.1:{closed.getsockname()[1]}/a.ogg").failure == "transient"
@@ -160,18 +160,18 @@ def test_a_server_that_nobody_reaches_is_transient(fetch):
 
 
 @pytest.mark.parametrize("url", ["foo://a.example/a", "file:///etc/passwd", "http://[a.example/a.ogg"])
-def test_an_address_that_nobody_can_ask_for_is_permanent(url, fetch):
+def test_invalid_address_is_permanent(url, fetch):
     assert fetch(url).failure == "permanent"
 
 
-def test_an_extractor_that_is_not_allowed_is_permanent():
+def test_disallowed_extractor_is_permanent():
     with youtube_dl({"allowed_extractors": ["youtube.*"]}) as ydl, pytest.raises(Exception) as caught:  # noqa: PT011
         ydl.extract_info("http://127.0.0.1:9/a.ogg")
     assert track_error(caught.value, Track(key="web-0", title="a", source="b")).failure == "permanent"
 
 
-def test_a_part_of_a_stream_that_is_missing_is_a_failure_and_not_a_shorter_song(site, fetch):
-    """By itself, yt-dlp skips what is missing and reports success."""
+def test_missing_fragment_is_a_failure_and_not_a_shorter_song(site, fetch):
+    """By default, yt-dlp skips missing fragments and reports success."""
     site.put("/1.ts", b"G" + bytes(187), "video/mp2t")
     url = site.put("/a.m3u8", PLAYLIST.format(site.url), "application/vnd.apple.mpegurl")
     found = fetch(url)
@@ -182,14 +182,12 @@ def test_a_part_of_a_stream_that_is_missing_is_a_failure_and_not_a_shorter_song(
 @pytest.mark.parametrize(
     ("body", "repeated"), [(bytes(range(256)) * 20, "permanent"), ("<html>Wer da? Ä", None), ("Sorry", None)]
 )
-def test_bytes_that_no_decoder_knows_are_tried_again_but_a_page_of_text_is_tried_for_ever(body, repeated, site, fetch):
+def test_unknown_bytes_become_permanent_but_a_page_of_text_stays_transient(body, repeated, site, fetch):
     found = fetch(site.put("/a.ogg", body))
     assert (found.failure, found.repeated) == ("transient", repeated)
 
 
-def test_a_missing_ffmpeg_and_a_folder_that_cannot_be_written_are_this_machines_trouble(
-    site, ogg, fetch, tmp_path, monkeypatch
-):
+def test_missing_ffmpeg_and_unwritable_folder_are_environment_failures(site, ogg, fetch, tmp_path, monkeypatch):
     url = site.put("/a.ogg", ogg)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert fetch(url, ffmpeg=str(tmp_path / "ffmpeg")).failure == "environment"
@@ -198,8 +196,8 @@ def test_a_missing_ffmpeg_and_a_folder_that_cannot_be_written_are_this_machines_
     assert fetch(url).failure == "environment"
 
 
-def test_a_disk_that_is_full_in_the_middle_of_the_media_is_this_machines_trouble(site, fetch, monkeypatch):
-    """Linux's /dev/full takes no byte."""
+def test_full_disk_during_the_download_is_an_environment_failure(site, fetch, monkeypatch):
+    """Writing to /dev/full always fails on Linux."""
 
     def full(self, filename, open_mode):
         return Path("/dev/full").open("wb", buffering=0), filename
@@ -229,7 +227,7 @@ def test_a_disk_that_is_full_in_the_middle_of_the_media_is_this_machines_trouble
         ("Requested format is not available. Use --list-formats", "environment", False),
     ],
 )
-def test_what_a_site_says_has_a_class_and_a_check_for_robots_is_known_as_one(words, failure, robot, fetch):
+def test_site_messages_have_a_class_and_bot_checks_are_recognized(words, failure, robot, fetch):
     found = fetch("https://studio.example/1", says(words))
     assert (found.failure, found.robot) == (failure, robot)
 
@@ -240,14 +238,14 @@ def test_what_a_site_says_has_a_class_and_a_check_for_robots_is_known_as_one(wor
         (lambda ie: ie.raise_login_required(), "needs-you", "set download.cookies to a cookies.txt exported from a"),
         (says("Private video"), "needs-you", "set download.cookies"),
         (says("Sign in to confirm your age"), "needs-you", "set download.cookies"),
-        (lambda ie: ie.raise_geo_restricted(countries=["NZ"]), "needs-you", "it can only be had from another country"),
+        (lambda ie: ie.raise_geo_restricted(countries=["NZ"]), "needs-you", "only from another country"),
         (lambda ie: ie.report_drm("x"), "permanent", "find another copy"),
-        (trouble(UserNotLive(video_id="x")), "later", "ingest it again when there is something"),
+        (trouble(UserNotLive(video_id="x")), "later", "ingest it again when"),
         (trouble(KeyError("title")), "bug", "pip install -U yt-dlp"),
         (trouble(ExtractorError("Unable to extract title")), "bug", "pip install -U yt-dlp"),
     ],
 )
-def test_an_extractors_own_ways_say_what_helps(say, failure, words, fetch):
+def test_standard_errors_of_extractors_have_a_fix(say, failure, words, fetch):
     found = fetch("https://studio.example/1", say)
     assert found.failure == failure
     assert words in str(found)
@@ -267,7 +265,7 @@ def test_an_extractors_own_ways_say_what_helps(say, failure, words, fetch):
         ("Video unavailable", {"release_timestamp": 1_000_600}, None),
     ],
 )
-def test_a_premiere_is_for_later_and_knows_when_if_anybody_does(words, entry, seconds):
+def test_premiere_is_later_with_its_release_time_if_known(words, entry, seconds):
     track = Track(key="web-0", title="a", source="b", entry=entry)
     found = track_error(ExtractorError(words, expected=True), track, now=1_000_000)
     assert found.failure == ("permanent" if words == "Video unavailable" else "later")
@@ -275,18 +273,18 @@ def test_a_premiere_is_for_later_and_knows_when_if_anybody_does(words, entry, se
 
 
 @pytest.mark.parametrize("status", [{"is_live": True}, {"live_status": "is_live"}, {"live_status": "is_upcoming"}])
-def test_a_live_stream_is_for_later(status, fetch):
+def test_live_stream_is_later(status, fetch):
     def info(extractor):
         return {"id": "1", "title": "Now", "url": "http://127.0.0.1:9/x", "ext": "ogg", "is_live": True, **status}
 
     assert fetch("https://studio.example/1", info).failure == "later"
 
 
-def test_a_success_without_a_file_is_none(fetch):
-    """yt-dlp says that all went well where there was nothing to fetch."""
+def test_success_of_yt_dlp_without_a_file_is_a_failure(fetch):
+    """yt-dlp reports success if there is nothing to download."""
     assert fetch("https://studio.example/1", lambda ie: ie.playlist_result([], "1", "Empty")).failure == "permanent"
 
 
-def test_every_class_has_a_sentence_for_what_helps():
+def test_every_failure_class_has_a_fix():
     assert set(FAILURE_FIXES) == set(FAILURE_CLASSES)
     assert all(sentence.isprintable() and "  " not in sentence for sentence in FAILURE_FIXES.values())

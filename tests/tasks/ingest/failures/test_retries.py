@@ -1,4 +1,4 @@
-"""When a failed track is asked for again: by its class, and by a clock that may have been set back."""
+"""Retry times of failed tracks, also after the system clock was set back."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def record(failure, next_retry_at, status="failed"):
         ("needs-you", {}, None),
     ],
 )
-def test_the_class_says_how_long_to_wait(failure, more, seconds):
+def test_class_determines_the_retry_delay(failure, more, seconds):
     assert waits(failure, **more) == seconds
 
 
 @given(st.sampled_from(FAILURE_CLASSES), st.integers(0, 10**6), st.none() | st.floats(0, 1e300), st.booleans())
-def test_no_wait_is_longer_than_a_day_and_only_what_lasts_has_none(failure, attempts, retry_after, robot):
+def test_no_retry_delay_exceeds_a_day_and_only_lasting_failures_have_none(failure, attempts, retry_after, robot):
     seconds = waits(failure, attempts, retry_after=retry_after, robot=robot)
     assert (seconds is None) == (failure in MANUAL_RETRY)
     assert seconds is None or 0 <= seconds <= DAY
@@ -74,26 +74,26 @@ def test_no_wait_is_longer_than_a_day_and_only_what_lasts_has_none(failure, atte
         (timedelta(days=-400), True),
         (timedelta(seconds=1), False),
         (timedelta(days=1), False),
-        (timedelta(days=1, minutes=61), True),  # no wait is that long: the clock was set back
+        (timedelta(days=1, minutes=61), True),  # longer than any delay: the clock was set back
         (timedelta(days=3650), True),
     ],
 )
 @pytest.mark.parametrize("status", ["failed", "skipped", "done"])
-def test_a_track_is_due_when_its_time_has_come_or_makes_no_sense(away, due, status):
+def test_track_is_due_after_its_retry_time_or_if_that_time_is_implausible(away, due, status):
     assert is_due(record("transient", (NOW + away).isoformat(), status), NOW) == due
 
 
 @pytest.mark.parametrize("time", [None, "", "soon", "2026-11-22T11:00:00", "2026-11-22T13:30:00+02:00"])
-def test_a_time_that_is_missing_odd_or_of_another_zone_is_understood(time):
+def test_missing_invalid_and_foreign_zone_retry_times_are_due(time):
     assert is_due(record("transient", time), NOW)
 
 
 @pytest.mark.parametrize("failure", FAILURE_CLASSES)
-def test_only_failures_that_no_repetition_changes_last_and_are_never_due(failure):
+def test_only_permanent_and_needs_you_failures_are_never_due(failure):
     lasts = failure in {"permanent", "needs-you"}
     assert needs_manual_retry(record(failure, None)) == lasts
     assert is_due(record(failure, NOW.isoformat()), NOW) != lasts
 
 
-def test_a_done_track_does_not_last():
+def test_done_track_needs_no_manual_retry():
     assert not needs_manual_retry(record(None, None, "done"))

@@ -1,4 +1,4 @@
-"""Hosts are treated with good manners, by a clock that the tests turn themselves."""
+"""Rate limits of hosts, with a simulated clock."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tasks.store.tracks import Track
 
 
 class Clock:
-    """A clock that goes on while somebody sleeps."""
+    """Simulated clock that only advances during sleep."""
 
     def __init__(self) -> None:
         self.time = 1_000_000.0
 
     def now(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self.time
 
     def sleep(self, seconds: float) -> None:
-        """Let the time pass."""
+        """Advance the clock."""
         self.time += seconds
 
 
@@ -36,7 +36,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def limiter(tmp_path, clock):
-    """Return what makes rate limiters of one host that share what they know, as several processes do."""
+    """Return a function that makes rate limiters with a shared state, like those of several processes."""
 
     def make(host: str = "example.org", **settings: float) -> HostRateLimiter:
         return HostRateLimiter(tmp_path, host, DownloadSettings(**settings), now=clock.now, sleep=clock.sleep)
@@ -44,7 +44,7 @@ def limiter(tmp_path, clock):
     return make
 
 
-def test_downloads_from_one_host_start_some_time_apart(limiter, clock) -> None:
+def test_downloads_from_one_host_start_at_intervals(limiter, clock) -> None:
     starts = []
     for _ in range(4):
         with limiter(host_seconds=1.5).slot():
@@ -52,12 +52,12 @@ def test_downloads_from_one_host_start_some_time_apart(limiter, clock) -> None:
     assert [later - earlier for earlier, later in pairwise(starts)] == [1.5, 1.5, 1.5]
 
 
-def test_youtube_gets_one_at_a_time_every_five_seconds(limiter, clock) -> None:
+def test_youtube_defaults_to_one_download_every_five_seconds(limiter, clock) -> None:
     youtube = limiter("youtube")
     assert (youtube.workers, youtube.seconds) == (1, 5.0)
 
 
-def test_no_more_downloads_at_once_than_the_host_has_places(limiter, clock) -> None:
+def test_number_of_simultaneous_downloads_is_limited(limiter, clock) -> None:
     first, second = limiter(host_workers=2).slot(), limiter(host_workers=2).slot()
     first.__enter__()
     second.__enter__()
@@ -66,7 +66,7 @@ def test_no_more_downloads_at_once_than_the_host_has_places(limiter, clock) -> N
 
     def sleep(seconds: float) -> None:
         asked.append(seconds)
-        first.__exit__(None, None, None)  # a place becomes free while the third one waits
+        first.__exit__(None, None, None)  # a slot becomes free while the third limiter waits
 
     third._sleep = sleep
     third._wait_for_turn = lambda: None
@@ -75,14 +75,14 @@ def test_no_more_downloads_at_once_than_the_host_has_places(limiter, clock) -> N
     second.__exit__(None, None, None)
 
 
-def test_a_pause_that_the_host_names_is_kept(limiter, clock) -> None:
+def test_requested_pause_is_observed(limiter, clock) -> None:
     until = limiter().throttle(120.0)
     assert until == clock.time + 120
     with limiter(patience_seconds=600).slot():
         assert clock.time >= until
 
 
-def test_pauses_without_a_name_double_to_a_bound(limiter, clock) -> None:
+def test_pauses_without_retry_after_double_up_to_a_limit(limiter, clock) -> None:
     pauses = []
     for _ in range(7):
         pauses.append(limiter().throttle() - clock.time)
@@ -90,19 +90,19 @@ def test_pauses_without_a_name_double_to_a_bound(limiter, clock) -> None:
     assert pauses == [60, 120, 240, 480, 900, 900, 900]
 
 
-def test_a_success_makes_the_next_pause_short_again(limiter, clock) -> None:
+def test_success_resets_the_length_of_pauses(limiter, clock) -> None:
     limiter().throttle()
     clock.time = limiter().throttle()
     limiter().reset_throttling()
     assert limiter().throttle() - clock.time == 60
 
 
-def test_a_host_that_asks_for_a_human_is_left_alone_for_an_hour_or_longer(limiter, clock) -> None:
+def test_bot_check_pauses_the_host_for_an_hour_or_longer(limiter, clock) -> None:
     assert limiter("a").throttle(robot=True) - clock.time == 3600
     assert limiter("b").throttle(7200.0, robot=True) - clock.time == 7200
 
 
-def test_a_pause_beyond_the_ingests_patience_is_not_waited_for(limiter, clock) -> None:
+def test_pause_longer_than_patience_seconds_raises_an_error(limiter, clock) -> None:
     until = limiter().throttle(1000.0, reason="too many requests")
     with pytest.raises(HostPausedError, match="too many requests") as refused, limiter(patience_seconds=900).slot():
         pass
@@ -110,7 +110,7 @@ def test_a_pause_beyond_the_ingests_patience_is_not_waited_for(limiter, clock) -
     assert clock.time == 1_000_000.0
 
 
-def test_a_pause_that_begins_while_one_waits_is_seen(limiter, clock) -> None:
+def test_pause_that_begins_during_the_wait_is_noticed(limiter, clock) -> None:
     waiting = limiter(host_seconds=10, patience_seconds=100)
     with waiting.slot():
         pass
@@ -127,7 +127,7 @@ def test_a_pause_that_begins_while_one_waits_is_seen(limiter, clock) -> None:
 
 
 @given(st.floats(0, 4e9), st.floats(0, 4e9))
-def test_a_clock_that_was_set_back_pauses_no_host_for_longer_than_a_day(tmp_path_factory, then, now) -> None:
+def test_clock_set_back_pauses_no_host_for_longer_than_a_day(tmp_path_factory, then, now) -> None:
     clock = Clock()
     clock.time = then
     folder = tmp_path_factory.mktemp("hosts")
@@ -136,7 +136,7 @@ def test_a_clock_that_was_set_back_pauses_no_host_for_longer_than_a_day(tmp_path
     assert HostRateLimiter(folder, "h", DownloadSettings(), now=clock.now).paused_until() <= now + DAY
 
 
-def test_a_spoilt_state_is_as_good_as_none(limiter, tmp_path, clock) -> None:
+def test_damaged_state_file_is_ignored(limiter, tmp_path, clock) -> None:
     limiter().throttle(500.0)
     [path] = tmp_path.glob("example.org*.json")
     path.write_text('{"next_start": ')
@@ -159,23 +159,23 @@ def test_a_spoilt_state_is_as_good_as_none(limiter, tmp_path, clock) -> None:
         ("http://[", {}, "unknown"),
     ],
 )
-def test_a_tracks_host(url, entry, host) -> None:
+def test_host_of_a_track(url, entry, host) -> None:
     assert host_of(Track(key="web-1", title="t", source=url, entry=entry)) == host
 
 
-def test_hosts_take_turns_and_each_keeps_its_order() -> None:
+def test_hosts_alternate_and_each_keeps_its_order() -> None:
     urls = ("a1", "a2", "a3", "b1")
     tracks = [Track(key=f"web-{url}", title=url, source=f"https://{url[0]}.org/{url}") for url in urls]
     assert [track.title for track in interleaved_by_host(tracks)] == ["a1", "b1", "a2", "a3"]
 
 
-def test_a_burst_of_answers_is_one_displeasure(limiter, clock) -> None:
-    """What was under way when the pause began may still come back with the same answer."""
+def test_responses_during_a_pause_do_not_lengthen_it(limiter, clock) -> None:
+    """Downloads that were running when the pause began may still get the same response."""
     pauses = [limiter().throttle() - clock.time for _ in range(4)]
     assert pauses == [60, 60, 60, 60]
 
 
-def test_a_clock_set_back_while_one_waits_keeps_nobody_waiting(limiter, clock) -> None:
+def test_clock_set_back_during_the_wait_does_not_prolong_it(limiter, clock) -> None:
     with limiter(host_seconds=5).slot():
         pass
     slept = []
@@ -192,7 +192,7 @@ def test_a_clock_set_back_while_one_waits_keeps_nobody_waiting(limiter, clock) -
         assert sum(slept) == 5
 
 
-def test_a_state_of_the_wrong_kind_is_as_good_as_none(limiter, tmp_path) -> None:
+def test_state_file_with_wrong_types_is_ignored(limiter, tmp_path) -> None:
     limiter().throttle(500.0)
     [path] = tmp_path.glob("example.org*.json")
     path.write_text('{"paused_until": "for ever"}')

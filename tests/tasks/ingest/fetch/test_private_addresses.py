@@ -1,4 +1,4 @@
-"""Which addresses are public, in every way to write them down."""
+"""Detection of public and private addresses in all notations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tasks.ingest.fetch.private_addresses import literal_address, why_not_public
 
-HERE, LINK, MANY, INSIDE = "this machine", "the link of this machine", "many machines at once", "a network that is"
+HERE, LINK, MANY, INSIDE = "this machine", "the local network link", "a multicast group", "a network that is"
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ HERE, LINK, MANY, INSIDE = "this machine", "the link of this machine", "many mac
         *("::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::1"),
     ],
 )
-def test_public_addresses_may_be_asked(address):
+def test_public_addresses_are_allowed(address):
     assert why_not_public(address) is None
 
 
@@ -32,14 +32,14 @@ def test_public_addresses_may_be_asked(address):
         ("0.0.0.0", HERE),
         ("::1", HERE),
         ("::", HERE),
-        ("169.254.169.254", LINK),  # where clouds tell a machine its keys
+        ("169.254.169.254", LINK),  # metadata service of clouds
         ("fe80::1%eth0", LINK),
         ("224.0.0.1", MANY),
         ("ff02::1", MANY),
         ("10.0.0.1", INSIDE),
         ("172.16.0.1", INSIDE),
         ("192.168.1.1", INSIDE),
-        ("100.64.0.1", INSIDE),  # shared by a provider's customers
+        ("100.64.0.1", INSIDE),  # shared by the customers of a provider
         ("0.1.2.3", INSIDE),
         ("192.0.2.1", INSIDE),
         ("198.18.0.1", INSIDE),
@@ -61,12 +61,12 @@ def test_public_addresses_may_be_asked(address):
         ("2002:c0a8:101::1", INSIDE),
     ],
 )
-def test_all_others_are_named_by_where_they_lead(address, where):
+def test_other_addresses_are_described(address, where):
     assert (why_not_public(address) or "").startswith(where)
 
 
 @given(st.ip_addresses(v=4))
-def test_an_ipv4_address_within_an_ipv6_address_is_what_it_is_by_itself(address):
+def test_ipv4_address_within_an_ipv6_address_is_judged_like_the_ipv4_address(address):
     carried = (0xFFFF << 32 | int(address), 0x64FF9B << 96 | int(address), 0x2002 << 112 | int(address) << 80)
     verdicts = {why_not_public(str(IPv6Address(number))) for number in carried}
     assert verdicts == {why_not_public(str(address))}
@@ -79,12 +79,12 @@ def test_an_ipv4_address_within_an_ipv6_address_is_what_it_is_by_itself(address)
         *("LocalHost", "localhost.", "a.localhost", "localhost.localdomain"),
     ],
 )
-def test_this_machine_is_known_however_it_is_spelt(host):
+def test_all_spellings_of_this_machine_are_recognized(host):
     assert literal_address(host) == "127.0.0.1"
 
 
 def test_other_literals_and_names():
-    mapped = literal_address("[::ffff:10.0.0.1]")  # which Python 3.13 spells otherwise
+    mapped = literal_address("[::ffff:10.0.0.1]")  # Python 3.13 uses another notation
     assert IPv6Address(mapped) == IPv6Address("::ffff:a00:1")
     assert literal_address("[fe80::1%25eth0]") == "fe80::1"
     assert literal_address("010.0.0.1") == "8.0.0.1"
@@ -93,5 +93,5 @@ def test_other_literals_and_names():
 
 
 @given(st.ip_addresses(v=4))
-def test_every_number_is_the_address_that_it_spells(address: IPv4Address):
+def test_decimal_number_is_recognized_as_its_address(address: IPv4Address):
     assert literal_address(str(int(address))) == str(address)

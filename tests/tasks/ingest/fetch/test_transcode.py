@@ -1,4 +1,4 @@
-"""Files that are something else than they say; those that are what they say are fetched in test_download."""
+"""Files whose content differs from their name; test_download covers the others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def readers(path, ffmpeg):
 
 @pytest.fixture
 def neighbour(sound, tmp_path):
-    """Write a file that lies beside the track, and is none of its business."""
+    """Return the path of a file in the same folder that must not be opened."""
     path = tmp_path / "secret.mp3"
     path.write_bytes(sound("MP3", 440.0))
     return path
@@ -38,20 +38,20 @@ def neighbour(sound, tmp_path):
 
 @pytest.mark.parametrize("name", ["audio.ogg", "audio.mp3", "audio.m3u8", "audio.m4a"])
 @pytest.mark.parametrize("kind", DISGUISES)
-def test_a_playlist_in_disguise_makes_ffmpeg_open_nothing(kind, name, site, neighbour, ffmpeg):
+def test_disguised_playlist_makes_ffmpeg_open_nothing(kind, name, site, neighbour, ffmpeg):
     path = neighbour.with_name(name)
     for target in (site.put("/secret.mp3", neighbour.read_bytes()), "secret.mp3", str(neighbour), f"file:{neighbour}"):
         path.write_text(DISGUISES[kind].format(target))
         for read in readers(path, ffmpeg):
-            with pytest.raises(AudioError, match="is no audio, perhaps an error page"):
+            with pytest.raises(AudioError, match="not audio, perhaps an error page"):
                 read()
         assert announced_seconds(path, ffmpeg=ffmpeg) is None
     assert site.asked == []
     assert sorted(file.name for file in path.parent.iterdir()) == sorted([name, "secret.mp3"])
 
 
-def test_which_ffmpeg_would_do_if_it_were_not_told(neighbour, ffmpeg):
-    """The control: without the list of containers, a playlist's neighbour would be taken for the track."""
+def test_without_the_whitelist_ffmpeg_opens_the_file_of_a_playlist(neighbour, ffmpeg):
+    """Control experiment: without the list of containers, ffmpeg opens the file that the playlist names."""
     path = neighbour.with_name("audio.m3u8")
     path.write_text(DISGUISES["hls"].format("secret.mp3"))
     command = [ffmpeg, "-v", "error", "-protocol_whitelist", "file,pipe", "-i", f"file:{path}", "-f", "null", "-"]
@@ -59,15 +59,15 @@ def test_which_ffmpeg_would_do_if_it_were_not_told(neighbour, ffmpeg):
 
 
 @pytest.mark.parametrize("container", ["OGG", "FLAC", "WAV", "MP3"])
-def test_the_packets_are_as_long_as_the_sound(container, sound, tmp_path, ffmpeg):
-    """Known answer, in Ogg too, whose last packet ends before it begins."""
+def test_packet_length_equals_the_audio_length(container, sound, tmp_path, ffmpeg):
+    """The length is known, also for Ogg, whose last packet has a negative duration."""
     path = tmp_path / "audio"
     path.write_bytes(sound(container, 440.0, 5.0))
     assert packet_seconds(path, ffmpeg=ffmpeg) == pytest.approx(5.0, abs=0.06)
 
 
-def test_a_title_cannot_pass_for_a_soundtrack(sound, tmp_path, ffmpeg):
-    """What ffmpeg prints of a file is full of strangers' words."""
+def test_title_is_not_parsed_as_a_stream(sound, tmp_path, ffmpeg):
+    """The description that ffmpeg prints contains untrusted text."""
     tone, path = tmp_path / "tone.wav", tmp_path / "audio.flac"
     tone.write_bytes(sound("WAV", 440.0))
     title = "x\n  Stream #0:0: Video: h264\nInput #0, mpegts, from\n    major_brand : dash\n  Stream #0:9: Audio: mp3"
@@ -78,14 +78,14 @@ def test_a_title_cannot_pass_for_a_soundtrack(sound, tmp_path, ffmpeg):
     assert (found.suffix, found.read_bytes()) == (".flac", served)
 
 
-def test_no_more_is_encoded_than_is_allowed(sound, tmp_path, ffmpeg):
+def test_encoded_length_is_limited(sound, tmp_path, ffmpeg):
     path = tmp_path / "audio.flac"
     path.write_bytes(sound("FLAC", 440.0, 9.0))
     found = as_mp3(path, bitrate=64, seconds=4.0, ffmpeg=ffmpeg)
     assert packet_seconds(found, ffmpeg=ffmpeg) == pytest.approx(4.0, abs=0.1)
 
 
-def test_no_reader_outlives_its_time(tmp_path):
+def test_all_ffmpeg_calls_observe_the_timeout(tmp_path):
     endless, path = tmp_path / "ffmpeg", tmp_path / "audio.ogg"
     path.write_bytes(b"")
     endless.write_text("#!/bin/sh\nexec yes '0, 0, 0, 1, 1, 0x0'\n")

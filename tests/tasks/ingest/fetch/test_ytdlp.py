@@ -1,4 +1,4 @@
-"""yt-dlp as a library: it keeps to itself, and what it would hand over to another program is refused."""
+"""yt-dlp as a library: it leaves no traces, and streams that need another program are refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEY, IV = bytes(range(16)), bytes(16)
 
 
 class OddIE(InfoExtractor):
-    """A site that sends its media in a way of the day."""
+    """Extractor that takes the protocol of its media from the address."""
 
     _VALID_URL = r"https?://odd\.example/(?P<protocol>\w+)\?(?P<url>.+)"
 
@@ -38,7 +38,7 @@ class OddIE(InfoExtractor):
 
 @pytest.fixture
 def fetch(play, tmp_path, ffmpeg, patience):
-    """Fetch an address into the test's folder."""
+    """Return a function that downloads an address into the test's folder."""
     play(OddIE)
 
     def fetch(url, **options):
@@ -51,7 +51,7 @@ def fetch(play, tmp_path, ffmpeg, patience):
 
 @pytest.fixture(autouse=True)
 def no_program_is_sent_anywhere(tmp_path_factory, monkeypatch):
-    """Put programs on PATH that note what they are asked for, and look in the end; their version may be asked for."""
+    """Put programs on PATH that log their arguments, and check at the end that none was called with an address."""
     folder = tmp_path_factory.mktemp("bin")
     trace = folder / "trace"
     trace.touch()
@@ -66,7 +66,7 @@ def no_program_is_sent_anywhere(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(scope="session")
 def pieces(tmp_path_factory, sound, ffmpeg):
-    """Let ffmpeg cut six seconds of AAC into pieces of two, as MPEG-TS."""
+    """Return six seconds of AAC as MPEG-TS segments of two seconds."""
     folder = tmp_path_factory.mktemp("pieces")
     (folder / "tone.wav").write_bytes(sound("WAV", 440.0, 6.0))
     command = [ffmpeg, "-v", "error", "-i", str(folder / "tone.wav"), "-c:a", "aac", "-f", "segment"]
@@ -76,7 +76,7 @@ def pieces(tmp_path_factory, sound, ffmpeg):
 
 @pytest.fixture
 def stream(site, pieces):
-    """Serve a playlist of the pieces."""
+    """Return a function that serves an HLS playlist of the segments."""
 
     def stream(*before, end="#EXT-X-ENDLIST", pieces=pieces):
         lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:3", "#EXT-X-MEDIA-SEQUENCE:0", *before]
@@ -94,15 +94,15 @@ def heard(path, ffmpeg):
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("mp3", ".mp3"), ("native", ".m4a")])
-def test_a_playlist_of_fragments_becomes_one_file_of_its_sound(codec, suffix, stream, fetch, ffmpeg):
+def test_hls_playlist_becomes_one_audio_file(codec, suffix, stream, fetch, ffmpeg):
     found = fetch(stream(), audio=AudioSettings(codec=codec))
     assert found.path.suffix == suffix
     assert re.search(r"Input #0, (mp3|mov,)", ffmpeg_banner(found.path, ffmpeg))
     assert heard(found.path, ffmpeg) == pytest.approx(6.0, abs=0.1)
 
 
-def test_fragments_that_are_encrypted_openly_are_decrypted(site, stream, pieces, fetch, ffmpeg):
-    """AES-128 with a key that everybody may fetch: yt-dlp would call ffmpeg for it, which is quicker."""
+def test_aes_128_fragments_with_a_public_key_are_decrypted(site, stream, pieces, fetch, ffmpeg):
+    """For AES-128 with a public key, yt-dlp would by default call ffmpeg, which is faster."""
     cipher, locked = Cipher(algorithms.AES(KEY), modes.CBC(IV)), []
     for piece in pieces:
         padder, encryptor = padding.PKCS7(128).padder(), cipher.encryptor()
@@ -113,7 +113,7 @@ def test_fragments_that_are_encrypted_openly_are_decrypted(site, stream, pieces,
     assert heard(found.path, ffmpeg) == pytest.approx(6.0, abs=0.1)
 
 
-def test_a_fragment_that_is_missing_fails_the_attempt(site, stream, fetch):
+def test_missing_fragment_fails_the_attempt(site, stream, fetch):
     url = stream()
     site.answers["/1.ts"][0].status = 404
     with pytest.raises(TrackError):
@@ -130,31 +130,31 @@ def test_a_fragment_that_is_missing_fails_the_attempt(site, stream, fetch):
         ([], ("later", "it is a live stream")),
     ],
 )
-def test_what_yt_dlp_would_not_fetch_to_its_end_is_refused(ask, playlist, expected, stream, fetch):
-    """Of a live stream it would fetch what there is at the moment, and report success."""
+def test_live_and_drm_protected_playlists_are_refused(ask, playlist, expected, stream, fetch):
+    """yt-dlp would download the current part of a live stream and report success."""
     failure, words = expected
     with pytest.raises(TrackError, match=words) as caught:
         fetch(ask.format(stream(*playlist, end="")))
     assert caught.value.failure == failure
 
 
-def test_a_playlist_that_says_it_is_whole_need_not_say_that_it_ends(stream, fetch):
+def test_vod_playlist_needs_no_end_tag(stream, fetch):
     assert fetch(f"https://odd.example/m3u8_native?{stream('#EXT-X-PLAYLIST-TYPE:VOD', end='')}").path.is_file()
 
 
 @pytest.mark.parametrize("protocol", ["rtmp", "rtmp_ffmpeg", "websocket_frag", "mhtml", "fc2_live", "niconico_live"])
-def test_no_other_way_is_taken(protocol, site, fetch):
-    with pytest.raises(TrackError, match=rf"sent in a way \({protocol}\) for which .* another program") as caught:
+def test_protocols_that_need_another_program_are_refused(protocol, site, fetch):
+    with pytest.raises(TrackError, match=rf"protocol \({protocol}\) .* another program.*another copy") as caught:
         fetch(f"https://odd.example/{protocol}?{site.url}/a")
     assert caught.value.failure == "permanent"
     assert site.asked == []
 
 
-def test_a_playlist_that_a_site_wants_ffmpeg_to_fetch_is_fetched_all_the_same(stream, fetch, ffmpeg):
+def test_playlist_for_which_a_site_requests_ffmpeg_is_downloaded_without_it(stream, fetch, ffmpeg):
     assert heard(fetch(f"https://odd.example/m3u8?{stream()}").path, ffmpeg) == pytest.approx(6.0, abs=0.1)
 
 
-def test_even_if_it_were_called_ffmpeg_would_not_be_found(site, tmp_path):
+def test_yt_dlp_cannot_find_ffmpeg(site, tmp_path):
     with youtube_dl({}) as ydl:
         stream = FFmpegFD(ydl, ydl.params)
         with pytest.raises(DownloadError, match="ffmpeg could not be found"):
@@ -163,9 +163,7 @@ def test_even_if_it_were_called_ffmpeg_would_not_be_found(site, tmp_path):
 
 
 @pytest.mark.parametrize(("allowed", "expected"), [(False, (0, "")), (True, (1, "the plugin runs\n"))])
-def test_plugins_that_lie_in_the_working_folder_are_run_only_if_that_is_wanted(
-    allowed, expected, tmp_path, monkeypatch
-):
+def test_plugins_in_the_working_folder_run_only_if_allowed(allowed, expected, tmp_path, monkeypatch):
     monkeypatch.delenv("YTDLP_NO_PLUGINS", raising=False)
     plugin = tmp_path / "yt_dlp_plugins" / "extractor" / "evil.py"
     plugin.parent.mkdir(parents=True)
@@ -183,7 +181,7 @@ youtube_dl({{}}, settings=DownloadSettings(allow_plugins={allowed})).close()
 
 @pytest.fixture
 def new_home(tmp_path, monkeypatch):
-    """Be at home in an empty folder, and work there."""
+    """Use an empty folder as home and working folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -191,7 +189,7 @@ def new_home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_users_configuration_of_yt_dlp_is_not_read(new_home):
+def test_users_yt_dlp_configuration_is_not_read(new_home):
     for folder in (new_home / ".config" / "yt-dlp", new_home):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "yt-dlp.conf").write_text("--proxy http://127.0.0.1:9\n--exec 'touch evil'\n")
@@ -199,14 +197,14 @@ def test_the_users_configuration_of_yt_dlp_is_not_read(new_home):
         assert (ydl.proxies, ydl._pps["after_move"]) == ({}, [])
 
 
-def test_nothing_is_printed_and_nothing_kept(site, ogg, patience, capfd, new_home):
+def test_nothing_is_printed_and_no_cache_is_kept(site, ogg, patience, capfd, new_home):
     with youtube_dl({}, settings=patience) as ydl:
         ydl.extract_info(site.put("/a.ogg", ogg), download=False)
     assert capfd.readouterr() == ("", "")
     assert list(new_home.iterdir()) == []
 
 
-def test_a_failed_try_waits_longer_each_time_but_never_long(monkeypatch):
+def test_retry_delay_grows_up_to_a_limit(monkeypatch):
     monkeypatch.undo()
     with youtube_dl({}) as ydl:
         pauses = [ydl.params["retry_sleep_functions"]["http"](n=n) for n in (0, 1, 2, 50)]

@@ -1,4 +1,4 @@
-"""A local file is read once, and again whenever it may have changed."""
+"""Cache of the hashes of local files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tasks.ingest.sources.local_files import FileHashes
 from tasks.store.corpus import Corpus
 
-LONG_AGO = 1_000_000_000  # in s since 1970
+LONG_AGO = 1_000_000_000  # in seconds since 1970
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def corpus(tmp_path) -> Corpus:
 
 @pytest.fixture
 def file(tmp_path):
-    """Write a file that was changed some time ago."""
+    """Return a function that writes a file with an old modification time."""
 
     def write(name: str, content: bytes, changed: float = LONG_AGO) -> Path:
         path = tmp_path / name
@@ -39,7 +39,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def read(monkeypatch) -> list[str]:
-    """Note the name of each file whose content is hashed."""
+    """Return a list that collects the names of all hashed files."""
     names: list[str] = []
     digest = hashlib.file_digest
 
@@ -55,13 +55,13 @@ def index(corpus) -> Path:
     return corpus.data / "local-files.json"
 
 
-def test_the_hash_is_that_of_the_content(corpus, file):
+def test_hash_is_that_of_the_content(corpus, file):
     path = file("a.mp3", b"abc")
     hashes = FileHashes(corpus)
     assert hashes.sha256(path) == hashes.sha256(path) == hashlib.sha256(b"abc").hexdigest()
 
 
-def test_a_file_is_read_once_by_all_processes_together(corpus, file, read):
+def test_file_is_read_once_by_all_processes_together(corpus, file, read):
     path = file("a.mp3", b"abc")
     hashes = FileHashes(corpus)
     hashes.sha256(path)
@@ -74,7 +74,7 @@ def test_a_file_is_read_once_by_all_processes_together(corpus, file, read):
 @pytest.mark.parametrize(
     ("content", "changed"), [(b"abcd", LONG_AGO), (b"xyz", LONG_AGO + 1), (b"xyz", LONG_AGO - 1e-6), (b"abc", 0)]
 )
-def test_another_size_or_time_has_it_read_again(corpus, file, content, changed):
+def test_file_with_another_size_or_time_is_read_again(corpus, file, content, changed):
     hashes = FileHashes(corpus)
     hashes.sha256(file("a.mp3", b"abc"))
     hashes.save()
@@ -83,8 +83,8 @@ def test_another_size_or_time_has_it_read_again(corpus, file, content, changed):
 
 
 @pytest.mark.parametrize("seconds", [-3600.0, 0.0, 1.0, 1.9])
-def test_a_file_that_was_changed_a_moment_ago_is_not_known_yet(corpus, file, seconds):
-    """It may be written again, as long as before, within the same tick of the file system's clock."""
+def test_recently_modified_file_is_not_cached(corpus, file, seconds):
+    """It may be changed again without a new size or modification time."""
     hashes = FileHashes(corpus, now=lambda: round((LONG_AGO + seconds) * 1e9))
     assert hashes.sha256(file("a.mp3", b"abc")) == hashlib.sha256(b"abc").hexdigest()
     hashes.save()
@@ -92,14 +92,14 @@ def test_a_file_that_was_changed_a_moment_ago_is_not_known_yet(corpus, file, sec
     assert hashes.sha256(file("a.mp3", b"xyz")) == hashlib.sha256(b"xyz").hexdigest()
 
 
-def test_a_file_just_written_is_not_known_by_the_machines_own_clock(corpus, file):
+def test_file_just_written_is_not_cached_with_the_real_clock(corpus, file):
     hashes = FileHashes(corpus)
     hashes.sha256(file("new.mp3", b"abc", time.time()))
     hashes.save()
     assert not index(corpus).exists()
 
 
-def test_a_file_that_changes_while_it_is_read_is_not_known(corpus, file, monkeypatch):
+def test_file_modified_during_the_read_is_not_cached(corpus, file, monkeypatch):
     path = file("a.mp3", b"abc")
     digest = hashlib.file_digest
 
@@ -115,7 +115,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_known(corpus, file, monkeyp
     assert not index(corpus).exists()
 
 
-def test_two_processes_keep_what_either_has_learned_and_the_last_one_wins(corpus, file):
+def test_hashes_of_two_processes_are_merged_and_the_last_one_wins(corpus, file):
     one, two = FileHashes(corpus), FileHashes(corpus)
     one.sha256(file("a.mp3", b"a"))
     one.sha256(file("c.mp3", b"c"))
@@ -129,7 +129,7 @@ def test_two_processes_keep_what_either_has_learned_and_the_last_one_wins(corpus
     }
 
 
-def test_a_file_that_is_gone_is_forgotten_but_not_a_disk_that_is_away(corpus, file, tmp_path):
+def test_deleted_file_is_removed_from_the_cache_but_not_a_disconnected_disk(corpus, file, tmp_path):
     hashes = FileHashes(corpus)
     gone, away = file("gone.mp3", b"1"), file("disk/away.mp3", b"2")
     hashes.sha256(gone)
@@ -144,7 +144,7 @@ def test_a_file_that_is_gone_is_forgotten_but_not_a_disk_that_is_away(corpus, fi
 
 
 SHA = "0" * 64
-SPOILT = [
+DAMAGED = [
     *("", "{", "[]", "null", "7", '"x"', "\ufeff{}", "[" * 100_000),
     *('{"PATH": null}', '{"PATH": []}', '{"PATH": [3, TIME]}', '{"PATH": [3, TIME, 1]}'),
     *(f'{{"PATH": [3, TIME, "{sha}"]}}' for sha in ("", "../" * 21 + "a", SHA.replace("0", "A"), SHA + "0")),
@@ -153,8 +153,8 @@ SPOILT = [
 ]
 
 
-@pytest.mark.parametrize("text", SPOILT)
-def test_a_spoilt_index_is_as_good_as_none(corpus, file, text):
+@pytest.mark.parametrize("text", DAMAGED)
+def test_damaged_cache_is_ignored(corpus, file, text):
     path = file("a.mp3", b"abc")
     corpus.data.mkdir(parents=True)
     index(corpus).write_text(text.replace("PATH", str(path)).replace("TIME", str(LONG_AGO * 10**9)))
@@ -166,7 +166,7 @@ def test_a_spoilt_index_is_as_good_as_none(corpus, file, text):
     }
 
 
-def test_an_index_that_is_no_text_or_no_file_is_none_either(corpus, file):
+def test_cache_that_is_not_text_or_not_a_file_is_ignored(corpus, file):
     path = file("a.mp3", b"abc")
     corpus.data.mkdir(parents=True)
     index(corpus).write_bytes(b"\xff\xfe\x00")
@@ -175,10 +175,10 @@ def test_an_index_that_is_no_text_or_no_file_is_none_either(corpus, file):
     index(corpus).mkdir()
     hashes = FileHashes(corpus)
     assert hashes.sha256(path) == hashlib.sha256(b"abc").hexdigest()
-    hashes.save()  # cannot be written, and is not missed
+    hashes.save()  # cannot be written, which is ignored
 
 
-def test_names_in_an_index_that_no_file_can_have_are_forgotten(corpus, file):
+def test_invalid_file_names_are_removed_from_the_cache(corpus, file):
     corpus.data.mkdir(parents=True)
     index(corpus).write_text(json.dumps({name: [1, 2, SHA] for name in ("a\0b", "/" + "x" * 5000)}))
     hashes = FileHashes(corpus)
@@ -188,12 +188,12 @@ def test_names_in_an_index_that_no_file_can_have_are_forgotten(corpus, file):
     assert list(json.loads(index(corpus).read_text())) == [str(path)]
 
 
-def test_nothing_is_written_where_nothing_was_learned(corpus, file):
+def test_nothing_is_written_without_new_hashes(corpus, file):
     FileHashes(corpus).save()
     assert not corpus.home.exists()
 
 
-def test_a_file_that_cannot_be_read_is_an_error_of_the_system(corpus, tmp_path):
+def test_missing_file_raises_an_os_error(corpus, tmp_path):
     with pytest.raises(FileNotFoundError):
         FileHashes(corpus).sha256(tmp_path / "nowhere.mp3")
 
@@ -203,8 +203,8 @@ CHANGES = st.lists(st.tuples(st.sampled_from("ab"), st.binary(max_size=3), st.in
 
 @settings(max_examples=30)
 @given(CHANGES)
-def test_whatever_becomes_of_files_no_hash_is_wrong_if_a_change_shows(tmp_path_factory, changes):
-    """Each change either leaves the content alone or shows in size or time, as on a file system it does."""
+def test_hashes_are_correct_after_any_visible_changes(tmp_path_factory, changes):
+    """Each change of the content changes the size or the modification time, as on real file systems."""
     folder = tmp_path_factory.mktemp("files")
     corpus, written = Corpus(folder), {}
     hashes = FileHashes(corpus)

@@ -1,4 +1,4 @@
-"""Listing a folder a second time reads only what has changed; what else holds of folders, test_enumeration says."""
+"""Listing of folders with cached hashes; test_resolve_source covers listing without them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tasks.store.corpus import AUDIO_SUFFIXES, Corpus
 
 @pytest.fixture
 def album(tmp_path):
-    """Return a folder with a file of each suffix, all of other content, long unchanged."""
+    """Return a folder with one file per suffix, with different content and old modification times."""
     folder = tmp_path / "album"
     folder.mkdir()
     for number, suffix in enumerate(AUDIO_SUFFIXES):
@@ -32,13 +32,13 @@ def listed(home, folder, limit=None):
     return listing
 
 
-def test_a_listing_that_remembers_is_the_listing_that_does_not(tmp_path, album):
+def test_listing_with_a_cache_equals_the_listing_without(tmp_path, album):
     plain = local_listing(album)
     assert len(plain.tracks) == len(AUDIO_SUFFIXES)
     assert listed(tmp_path, album) == listed(tmp_path, album) == plain
 
 
-def test_only_what_has_changed_is_read_again(tmp_path, album, monkeypatch):
+def test_only_changed_files_are_read_again(tmp_path, album, monkeypatch):
     listed(tmp_path, album)
     (album / "03.opus").write_bytes(b"other")
     plain, read, digest = local_listing(album), [], hashlib.file_digest
@@ -52,14 +52,14 @@ def test_only_what_has_changed_is_read_again(tmp_path, album, monkeypatch):
     assert read == ["03.opus"]
 
 
-def test_a_limit_hashes_no_file_beyond_it(tmp_path, album):
+def test_files_beyond_the_limit_are_not_hashed(tmp_path, album):
     hashes = FileHashes(Corpus(tmp_path))
     (album / "02.webm").unlink()
     (album / "02.webm").symlink_to(tmp_path / "nowhere")
     assert [track.title for track in local_listing(album, 2, hashes).tracks] == ["00", "01"]
 
 
-def test_a_file_that_is_known_and_gone_is_a_problem_like_any_other(tmp_path, album):
+def test_cached_file_that_is_missing_is_a_problem(tmp_path, album):
     listed(tmp_path, album)
     (album / "02.webm").unlink()
     (album / "02.webm").symlink_to(tmp_path / "nowhere")
@@ -70,14 +70,14 @@ def test_a_file_that_is_known_and_gone_is_a_problem_like_any_other(tmp_path, alb
         local_listing(album / "02.webm", None, FileHashes(Corpus(tmp_path)))
 
 
-def test_a_single_file_is_remembered_too(tmp_path, album, monkeypatch):
+def test_single_file_is_cached(tmp_path, album, monkeypatch):
     path = album / "00.mp3"
     key = listed(tmp_path, path).tracks[0].key
     monkeypatch.setattr(hashlib, "file_digest", None)
     assert listed(tmp_path, path).tracks[0].key == key
 
 
-def test_a_name_that_is_no_text_reaches_no_index(tmp_path):
+def test_file_name_that_is_not_valid_text_is_not_cached(tmp_path):
     path = tmp_path / os.fsdecode(b"\xff.flac")
     path.write_bytes(b"x")
     with pytest.raises(SourceError, match="not valid UTF-8"):

@@ -1,4 +1,4 @@
-"""Addresses: real yt-dlp on a server of the loopback, and sites that are played by extractors of our own."""
+"""Listing of addresses with real yt-dlp, from a server on the loopback interface and from simulated sites."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def page(*names: str) -> str:
 
 
 class RadioIE(InfoExtractor):
-    """A track: the id says how it behaves."""
+    """Extractor of a track whose ID determines its behaviour."""
 
     _VALID_URL = r"https?://radio\.example/track/(?P<id>.+)"
     _RETURN_TYPE = "video"
@@ -40,7 +40,7 @@ class RadioIE(InfoExtractor):
 
 
 class RadioListIE(InfoExtractor):
-    """A list of 5,000 tracks on 50 pages that are made when they are asked for."""
+    """Extractor of a list of 5,000 tracks on 50 pages that are generated on request."""
 
     _VALID_URL = r"https?://radio\.example/list"
     _RETURN_TYPE = "playlist"
@@ -58,7 +58,7 @@ class RadioListIE(InfoExtractor):
 
 
 class RadioAlbumIE(InfoExtractor):
-    """An album whose tracks have ids, but no addresses; and a shelf of albums, one of which is gone."""
+    """Extractor of an album whose tracks have IDs but no addresses, and of a list of albums with a missing one."""
 
     _VALID_URL = r"https?://radio\.example/(?P<id>album|shelf|broken|empty|odd)"
     _RETURN_TYPE = "playlist"
@@ -83,7 +83,7 @@ class RadioAlbumIE(InfoExtractor):
 
 
 class RadioCutIE(InfoExtractor):
-    """A list that announces more than it lists."""
+    """Extractor of a list that announces more tracks than it contains."""
 
     _VALID_URL = r"https?://radio\.example/cut"
     _RETURN_TYPE = "playlist"
@@ -107,14 +107,14 @@ def radio(play):
     play(RadioIE, RadioListIE, RadioAlbumIE)
 
 
-def test_blanks_around_an_address_are_no_part_of_it(site, patience):
+def test_whitespace_around_an_address_is_removed(site, patience):
     one = {"title": "One", "url": f" {site.url}/a.ogg ", "guid": "g1"}
     (track,) = list_tracks(site.put_feed("/feed.xml", "My Feed", one), settings=patience).tracks
     assert track.source == f"{site.url}/a.ogg"
     assert track.entry["url"].startswith(f"{site.url}/a.ogg#__youtubedl_smuggle")
 
 
-def test_a_feed_lists_its_items_with_titles_durations_and_keys_of_guids(site, patience):
+def test_feed_items_have_titles_durations_and_keys_from_guids(site, patience):
     one = {"title": "One", "url": site.url + "/a.ogg", "guid": "g1", "duration": "0:03"}
     two = {"title": "Two", "url": site.url + "/b.ogg"}
     listing = list_tracks(site.put_feed("/feed.xml", "My Feed", one, two), settings=patience)
@@ -125,7 +125,7 @@ def test_a_feed_lists_its_items_with_titles_durations_and_keys_of_guids(site, pa
     assert site.asked == ["/feed.xml"]
 
 
-def test_an_item_of_a_feed_keeps_its_key_when_the_feed_moves_to_another_port(new_site, patience):
+def test_feed_item_keeps_its_key_when_the_feed_moves(new_site, patience):
     keys = set()
     for site in (new_site(), new_site()):
         item = {"title": "One", "url": site.url + "/a.ogg", "guid": "g1"}
@@ -133,33 +133,33 @@ def test_an_item_of_a_feed_keeps_its_key_when_the_feed_moves_to_another_port(new
     assert len(keys) == 1
 
 
-def test_the_address_of_a_file_is_one_track_named_by_its_stem(site, ogg, patience):
+def test_address_of_a_file_is_one_track_named_after_the_file(site, ogg, patience):
     url = site.put("/songs/Blue%20in%20Green.ogg", ogg)
     (track,) = list_tracks(url + "#t=10", settings=patience).tracks
     assert (track.title, track.key) == ("Blue in Green", web_key(url))
     assert len(site.asked) == 1
 
 
-def test_a_redirected_address_keeps_the_key_of_what_the_user_gave(site, ogg, patience):
+def test_key_of_a_redirected_address_is_that_of_the_given_address(site, ogg, patience):
     target = site.put("/new.ogg", ogg)
     url = site.put("/old.ogg", status=302, headers={"Location": target})
     (track,) = list_tracks(url, settings=patience).tracks
     assert (track.key, track.source) == (web_key(url), url)
 
 
-def test_a_page_with_two_files_lists_both_by_their_own_addresses(site, patience):
+def test_page_with_two_files_lists_both_by_their_addresses(site, patience):
     listing = list_tracks(site.put("/page.html", page("/a.ogg", "/b.ogg"), "text/html"), settings=patience)
     assert [track.key for track in listing.tracks] == [web_key(site.url + "/a.ogg"), web_key(site.url + "/b.ogg")]
     assert [track.title for track in listing.tracks] == ["Page (1)", "Page (2)"]
 
 
-def test_what_stands_twice_in_a_list_is_listed_once(site, patience):
+def test_duplicate_items_are_listed_once(site, patience):
     item = {"title": "One", "url": site.url + "/a.ogg", "guid": "g1"}
     listing = list_tracks(site.put_feed("/feed.xml", "F", item, item), settings=patience)
     assert len(listing.tracks) == 1
 
 
-def test_addresses_stand_in_lists_beside_files(site, ogg, song, tmp_path, patience):
+def test_list_may_contain_addresses_and_files(site, ogg, song, tmp_path, patience):
     song("a.flac")
     (tmp_path / "names.txt").write_text(f"{site.put('/b.ogg', ogg)}\na.flac\n{site.url}/none.ogg\n")
     listing = list_tracks(str(tmp_path / "names.txt"), settings=patience)
@@ -170,14 +170,14 @@ def test_addresses_stand_in_lists_beside_files(site, ogg, song, tmp_path, patien
 @pytest.mark.parametrize(
     ("answer", "words", "failure"),
     [
-        ({"status": 404}, "404 Not Found: it was removed, or the address is mistyped; check", "permanent"),
-        ({"status": 503}, "503 Service Unavailable: a failure of its own; try again later", "transient"),
-        ({"status": 429, "headers": {"Retry-After": "120"}}, "a pause of 120 s; it is left alone", "throttled"),
+        ({"status": 404}, r"404 Not Found \(it was removed, .* mistyped\); check", "permanent"),
+        ({"status": 503}, r"503 Service Unavailable \(.*server\); try again later", "transient"),
+        ({"status": 429, "headers": {"Retry-After": "120"}}, "a pause of 120 s; songform pauses", "throttled"),
         ({"body": "<html>hello</html>", "content_type": "text/html"}, "finds no audio on this page; give", "permanent"),
-        ({"status": 302, "headers": {"Location": "file:///etc/passwd"}}, "cannot be asked for", "permanent"),
+        ({"status": 302, "headers": {"Location": "file:///etc/passwd"}}, "cannot request it", "permanent"),
     ],
 )
-def test_an_address_that_cannot_be_listed_says_why(answer, words, failure, site, patience):
+def test_listing_errors_have_a_reason_and_a_class(answer, words, failure, site, patience):
     url = site.put("/x", **answer)
     with pytest.raises(SourceError, match=words) as caught:
         list_tracks(url, settings=patience)
@@ -185,8 +185,8 @@ def test_an_address_that_cannot_be_listed_says_why(answer, words, failure, site,
     assert caught.value.failure == caught.value.__cause__.failure == failure
 
 
-def test_a_feed_without_items_is_an_error(site, patience):
-    with pytest.raises(SourceError, match="holds no tracks"):
+def test_feed_without_items_is_an_error(site, patience):
+    with pytest.raises(SourceError, match="contains no tracks"):
         list_tracks(site.put_feed("/feed.xml", "Silence"), settings=patience)
 
 
@@ -201,7 +201,7 @@ def test_five_thousand_tracks_are_listed_page_by_page(radio, patience):
     ("announced", "listed", "problem"),
     [(250, 100, True), (3, 2, True), (110, 100, False), (5000, 4999, False)],
 )
-def test_a_list_that_is_shorter_than_the_site_says_is_told_and_a_few_hidden_tracks_are_no_alarm(
+def test_incomplete_list_is_a_problem_but_a_few_hidden_tracks_are_only_a_note(
     announced, listed, problem, play, patience
 ):
     RadioCutIE.announced, RadioCutIE.listed = announced, listed
@@ -209,12 +209,13 @@ def test_a_list_that_is_shorter_than_the_site_says_is_told_and_a_few_hidden_trac
     listing = list_tracks("https://radio.example/cut", settings=patience)
     assert (len(listing.tracks), listing.announced) == (listed, announced)
     (said,) = listing.problems if problem else listing.notes
-    assert f"https://radio.example/cut: the site speaks of {announced} tracks, but " in said
-    assert ("nothing is removed, the rest comes with a later ingest" in said) == problem
+    assert f"https://radio.example/cut: the site reports {announced} tracks, but " in said
+    assert (f"only {listed} were listed" in said) == problem
+    assert ("ingesting again later" in said) == problem
     assert (listing.problems == ()) != problem
 
 
-def test_a_limit_or_a_track_that_stands_twice_makes_no_list_short(play, patience):
+def test_limit_and_duplicates_do_not_make_a_list_incomplete(play, patience):
     RadioCutIE.announced, RadioCutIE.listed = 250, 100
     play(RadioIE, RadioCutIE)
     listing = list_tracks("https://radio.example/cut", limit=100, settings=patience)
@@ -226,39 +227,39 @@ def test_a_limit_or_a_track_that_stands_twice_makes_no_list_short(play, patience
     assert (len(listing.tracks), listing.problems, listing.notes) == (1, (), ())
 
 
-def test_what_is_told_of_a_list_is_told_of_the_list_that_names_it(play, patience, tmp_path):
+def test_notes_on_a_playlist_are_passed_to_the_list_that_contains_it(play, patience, tmp_path):
     RadioCutIE.announced, RadioCutIE.listed = 11, 10
     play(RadioIE, RadioCutIE)
     (tmp_path / "names.txt").write_text("https://radio.example/cut\n")
-    assert "probably hidden" in list_tracks(str(tmp_path / "names.txt"), settings=patience).notes[0]
+    assert "probably private" in list_tracks(str(tmp_path / "names.txt"), settings=patience).notes[0]
 
 
-def test_a_limit_reads_no_page_beyond_it(radio, patience):
+def test_pages_beyond_the_limit_are_not_read(radio, patience):
     listing = list_tracks("https://radio.example/list", limit=150, settings=patience)
     assert [track.title for track in listing.tracks] == [f"Song {number}" for number in range(150)]
     assert len(RadioListIE.pages) <= 2
 
 
-def test_a_track_of_a_site_has_the_same_key_alone_and_in_a_list(radio, patience):
+def test_track_has_the_same_key_alone_and_in_a_list(radio, patience):
     (alone,) = list_tracks("https://radio.example/track/0", settings=patience).tracks
     (listed,) = list_tracks("https://radio.example/list", limit=1, settings=patience).tracks
     assert alone.key == listed.key == "radio-0"
     assert (alone.title, alone.duration) == ("Song 0", 61.0)
 
 
-def test_what_is_kept_of_a_track_holds_nothing_that_expires_and_nothing_secret(radio, patience):
+def test_stored_entry_contains_no_expiring_or_secret_values(radio, patience):
     (track,) = list_tracks("https://radio.example/track/0", settings=patience).tracks
     kept = json.dumps(track.entry)
     assert "secret" not in kept
     assert track.entry["url"] == "https://radio.example/track/0"
 
 
-def test_a_private_track_is_listed_so_that_its_download_can_say_why(radio, patience):
+def test_private_track_is_listed(radio, patience):
     (track,) = list_tracks("https://radio.example/track/private", settings=patience).tracks
     assert track.title == "Song private"
 
 
-def test_a_shelf_of_albums_lists_their_tracks_and_tells_of_the_album_that_is_gone(radio, patience):
+def test_list_of_albums_lists_their_tracks_and_reports_the_missing_album(radio, patience):
     listing = list_tracks("https://radio.example/shelf", settings=patience)
     assert [track.title for track in listing.tracks] == ["Part 1", "Part 2"]
     assert [track.key for track in listing.tracks] == ["radioalbum-a1", "radioalbum-a2"]
@@ -266,7 +267,7 @@ def test_a_shelf_of_albums_lists_their_tracks_and_tells_of_the_album_that_is_gon
     assert problem.startswith("https://radio.example/broken cannot be listed: the site says ")
 
 
-def test_strangers_words_and_numbers_fit_into_a_record(radio, patience):
+def test_untrusted_text_and_numbers_fit_into_a_record(radio, patience):
     (track,) = list_tracks("https://radio.example/odd", settings=patience).tracks
     assert track.title.startswith("a bcc")
     assert len(track.title) == 200
@@ -276,8 +277,8 @@ def test_strangers_words_and_numbers_fit_into_a_record(radio, patience):
     track.model_dump_json().encode()
 
 
-def test_a_playlist_of_players_lists_its_tracks_by_their_own_addresses(site, patience, ogg, flac):
-    """To yt-dlp the items of XSPF have the id and the manifest of the list, all of them."""
+def test_xspf_playlist_lists_its_tracks_by_their_addresses(site, patience, ogg, flac):
+    """yt-dlp gives all items of an XSPF playlist the ID and the manifest of the list."""
     one, two = site.put("/a.ogg", ogg), site.put("/b.flac", flac, "audio/flac")
     items = f"<track><title>A</title><duration>3000</duration><location>{one}</location></track>"
     items += f"<track><title>B</title><location>{two}</location></track>"
@@ -289,7 +290,7 @@ def test_a_playlist_of_players_lists_its_tracks_by_their_own_addresses(site, pat
     ]
 
 
-def test_the_notes_to_a_show_are_not_kept(site, patience):
+def test_show_notes_are_not_stored(site, patience):
     notes = f"</title><description>{'x' * 100_000}</description><title>"
     one = {"title": f"One{notes}", "url": site.url + "/a.ogg", "guid": "g1"}
     (track,) = list_tracks(site.put_feed("/feed.xml", "My Feed", one), settings=patience).tracks
@@ -297,7 +298,7 @@ def test_the_notes_to_a_show_are_not_kept(site, patience):
     assert len(track.model_dump_json()) < 1000
 
 
-def test_a_hostile_title_is_plain_in_the_record_in_its_failure_and_in_the_summary(radio, patience, tmp_path):
+def test_malicious_title_is_sanitized_in_records_failures_and_summaries(radio, patience, tmp_path):
     (track,) = list_tracks("https://radio.example/odd", settings=patience).tracks
     error = track_error(ExtractorError("\x1b[2Jgone\u202e\n", expected=True), track)
     corpus = Corpus(tmp_path)

@@ -28,7 +28,7 @@ from songform.errors import AudioError
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-__all__ = ["announced_duration", "banner_duration", "ffmpeg_banner", "ffmpeg_input", "is_cut_short"]
+__all__ = ["announced_duration", "banner_duration", "ffmpeg_banner", "ffmpeg_input", "is_cut_short", "other_streams"]
 
 # Names as in ffmpeg. Formats that refer to other files or addresses (hls, dash, concat, sdp) are not in the list.
 CONTAINERS = (
@@ -113,10 +113,20 @@ def ffmpeg_banner(path: str | Path, ffmpeg: str) -> str:
     return run.stderr.decode(errors="replace")
 
 
-def ffmpeg_input(path: str | Path) -> list[str]:
-    """Return the ffmpeg arguments that read one file and prevent it from opening any other file or address."""
-    bounds = ["-protocol_whitelist", "file,pipe", "-format_whitelist", CONTAINERS]
-    return ["-nostdin", *bounds, "-i", f"file:{Path(path).absolute()}"]
+def ffmpeg_input(path: str | Path, *, part: tuple[int, int] | None = None) -> list[str]:
+    """Return the ffmpeg arguments that read one file and prevent it from opening any other file or address.
+
+    Parameters
+    ----------
+    path : path
+        Path of the file.
+    part : tuple of int, optional
+        First byte to read, and the byte after the last one. Default: the whole file.
+    """
+    protocols, name = "file,pipe", f"file:{Path(path).absolute()}"
+    if part is not None:
+        protocols, name = f"{protocols},subfile", f"subfile,,start,{part[0]},end,{part[1]},,:{name}"
+    return ["-nostdin", "-protocol_whitelist", protocols, "-format_whitelist", CONTAINERS, "-i", name]
 
 
 def banner_duration(banner: str) -> float | None:
@@ -131,6 +141,25 @@ def banner_duration(banner: str) -> float | None:
     if found is None or "Estimating duration from bitrate" in banner:
         return None
     return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])
+
+
+def other_streams(banner: str) -> list[str]:
+    r"""Return a short description of each audio stream of a file but the first.
+
+    Parameters
+    ----------
+    banner : str
+        Output of `ffmpeg_banner`.
+
+    Examples
+    --------
+    >>> other_streams("  Stream #0:0: Audio: aac\n  Stream #0:1(fra): Audio: ac3 (ac-3), 48000 Hz, stereo, 192 kb/s")
+    ['#2 (fra, ac3)']
+    """
+    found = re.findall(r"^  Stream #\d+:\d+(?:\[\w+\])?(?:\((\w+)\))?: Audio: (\w+)", banner, re.MULTILINE)
+    return [
+        f"#{number} ({', '.join(filter(None, stream))})" for number, stream in enumerate(found, start=1) if number > 1
+    ]
 
 
 def _skip_id3(file: BinaryIO) -> None:
@@ -192,4 +221,4 @@ def _mp3_seconds(start: bytes) -> float | None:
         return None
     sr = (44100, 48000, 32000)[rate] / {3: 1, 2: 2, 0: 4}[version]
     n_frames = int.from_bytes(tag[2], "big")
-    return n_frames * (1152 if version == 3 else 576) / sr
+    return n_frames * (1152 if version == 3 else 576) / sr if n_frames else None

@@ -1,13 +1,16 @@
 """Streams of mono samples from audio files, checked while they are read.
 
 As in `librosa.load`, the channels are averaged and the signal is then resampled (soxr, high quality). Only one block of
-samples is in memory at a time, so memory does not depend on the length of the file. Decoders do not report every
-defect, so `open_audio` and the stream raise an `AudioError` if the file
+samples is in memory at a time, so memory does not depend on the length of the file. The length of a song is what a
+decoder finds from beginning to end. Decoders do not report every defect, so `open_audio` and the stream raise an
+`AudioError` if the file
 
 * does not exist, is empty, or contains no audio,
 * contains an invalid sample: NaN, infinity, or at least a million times full scale,
 * cannot be decoded to its end,
-* is cut short: more than 2 s and more than 2 % shorter than its header or its site announced.
+* is damaged in the middle, so that more than 2 % of its audio is missing,
+* is cut short: more than 2 s and more than 2 % shorter than its header or its site announced, unless its container is
+  complete. A duration alone is a hint: a wrong one is a note.
 
 References
 ----------
@@ -24,8 +27,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr
 
+from songform.audio.containers import is_container_complete
 from songform.audio.decoders import Decoder, DecodingError, open_decoder
-from songform.audio.headers import announced_duration, banner_duration, is_cut_short
+from songform.audio.headers import announced_duration, banner_duration, is_cut_short, other_streams
+from songform.audio.layout import MAX_MISSING, damage, missing_seconds
 from songform.errors import AudioError, ParameterError
 
 if TYPE_CHECKING:
@@ -33,12 +38,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from songform.audio.layout import Layout
+
 __all__ = ["AudioStream", "announced_duration", "audio_blocks", "is_cut_short", "load", "open_audio", "resampled"]
 
 VERSION = 1  # increase this when the same file gives other samples
 MAX_AMPLITUDE = (
     1e6  # times full scale; integers stored as floats are far below this, unlike the values in damaged files
 )
+MIN_UNDECODED = 0.5  # seconds; decoders trim what encoders add at the ends
+MAX_NAMED = 3  # times that a note names
 
 
 class AudioStream:
@@ -54,24 +63,39 @@ class AudioStream:
         Duration in seconds that the header announces.
     announced : float, optional
         Duration in seconds that the site or the feed announced.
+    ffmpeg : str, optional
+        Path of the ffmpeg executable.
 
     Attributes
     ----------
     sr, channels : int
         Sampling rate of the file in Hz, and number of channels.
-    decoder : str
-        Name and version of the decoder.
     n_samples : int
         Number of samples per channel read so far.
+    notes : list of str
+        What is unusual or doubtful about the file, without its name, such as "it is damaged at 8.9 s, ..."; complete
+        after all blocks have been read.
     """
 
     def __init__(
-        self, path: Path, source: Decoder, *, duration: float | None = None, announced: float | None = None
+        self,
+        path: Path,
+        source: Decoder,
+        *,
+        duration: float | None = None,
+        announced: float | None = None,
+        ffmpeg: str | None = None,
     ) -> None:
         self.path, self.duration, self.announced = path, duration, announced
-        self.sr, self.channels, self.decoder = source.sr, source.channels, source.name
+        self.sr, self.channels = source.sr, source.channels
         self.n_samples = 0
-        self._blocks, self._sha256 = source.blocks, source.sha256
+        self.notes: list[str] = []
+        self._source, self._ffmpeg = source, ffmpeg
+
+    @property
+    def decoder(self) -> str:
+        """Name and version of the decoder that read the end of the file."""
+        return self._source.name
 
     @property
     def sha256(self) -> str:
@@ -80,7 +104,7 @@ class AudioStream:
         It costs almost nothing after libsndfile has read the audio, because the bytes are hashed as they are read. A
         file that ffmpeg decodes is read a second time.
         """
-        return self._sha256()
+        return self._source.sha256()
 
     @property
     def seconds(self) -> float:
@@ -95,21 +119,18 @@ class AudioStream:
         AudioError
             If the audio is damaged, contains no samples, or is cut short.
         """
+        self.notes += self._notes_on_streams()
         try:
-            for block in self._blocks:
+            for block in self._source.blocks:
                 self._check_samples(block)
                 self.n_samples += len(block)
                 yield _mean_of_channels(block)
         except DecodingError as error:
-            failure = AudioError(
+            raise _damaged(
                 f"{self.path.name} cannot be decoded beyond {self.seconds:.1f} s{self._of_announced()} ({error}); "
-                "it is damaged or cut short; fetch it again",
-                "transient",
-            )
-            failure.repeated = (
-                "permanent"  # if it fails again after another download, the file at the source is damaged
-            )
-            raise failure from error
+                "it is damaged or cut short; fetch it again"
+            ) from error
+        self._check_damage()
         self._check_length()
 
     def _check_samples(self, block: NDArray[np.float32]) -> None:
@@ -128,17 +149,77 @@ class AudioStream:
                 f"{self.path.name} contains no audio samples; the recording or the download was empty; "
                 "check the file or find another copy"
             )
+        is_whole = None
         for who, seconds in (("its header", self.duration), ("its source", self.announced)):
-            if is_cut_short(self.seconds, seconds):
+            if seconds is None or abs(self.seconds - seconds) <= max(2.0, 0.02 * seconds):
+                continue
+            is_whole = self._is_whole() if is_whole is None else is_whole
+            if is_cut_short(self._seconds_with_gaps, seconds) and not is_whole:
                 raise AudioError(
                     f"{self.path.name} is cut short: it contains {self.seconds:.1f} s of audio, but {who} announced "
                     f"{seconds:.1f} s; fetch it again",
                     "transient",
                     measured=self.seconds,
                 )
+            self.notes.append(f"it contains {self.seconds:.1f} s of audio, but {who} announced {seconds:.1f} s")
+        if self._layout is not None and not self._layout.is_complete and self.duration is None:
+            self.notes.append("it may be cut short, because its last frame is incomplete or its end is not marked")
+
+    def _check_damage(self) -> None:
+        """Refuse a file of which too much is missing in the middle; add a note if less is missing."""
+        gaps = self._source.gaps
+        if gaps:
+            self.notes.append(f"it is {damage(gaps)}")
+        lost = missing_seconds(gaps)
+        if self._layout is not None:  # a decoder may skip frames or pages that are not damaged visibly
+            undecoded = sum(part.seconds for part in self._layout.parts) - self.seconds
+            lost += undecoded if undecoded > MIN_UNDECODED else 0.0
+        if self.n_samples and lost > MAX_MISSING * (self.seconds + lost):
+            where = damage(gaps) if gaps else "damaged"
+            raise _damaged(
+                f"{self.path.name} is {where}; {lost:.1f} s of {self.seconds + lost:.1f} s cannot be decoded, which is "
+                f"more than {100 * MAX_MISSING:.0f} %; the file or its download is damaged; fetch it again"
+            )
+
+    def _is_whole(self) -> bool:
+        """Return whether the end of the file is there, whatever length was announced."""
+        if self._layout is not None:
+            return self._layout.is_complete
+        if self.duration is not None and not is_cut_short(self._seconds_with_gaps, self.duration):
+            return True
+        complete = is_container_complete(self.path, ffmpeg=self._ffmpeg, announced=self.duration)
+        if complete is None and self.duration is None:  # frames without a container; the last one is incomplete if cut
+            return not self._source.has_errors and not self._source.is_live
+        return bool(complete)
+
+    @property
+    def _layout(self) -> Layout | None:
+        return self._source.layout
+
+    @property
+    def _seconds_with_gaps(self) -> float:
+        return self.seconds + missing_seconds(self._source.gaps)
+
+    def _notes_on_streams(self) -> list[str]:
+        found = []
+        if others := other_streams(self._source.banner):
+            found.append(f"it contains {len(others) + 1} audio streams; the first is used, not {', '.join(others)}")
+        layout = self._layout
+        if layout is not None and layout.changes:
+            times = ", ".join(f"{time:.1f} s" for time in layout.changes[:MAX_NAMED])
+            found.append(f"its sampling rate or its number of channels changes at {times}")
+        if layout is not None and layout.n_trailing:
+            found.append(f"its last {layout.n_trailing} bytes are not audio")
+        return found
 
     def _of_announced(self) -> str:
         return "" if self.duration is None else f" of the announced {self.duration:.1f} s"
+
+
+def _damaged(message: str) -> AudioError:
+    failure = AudioError(message, "transient")
+    failure.repeated = "permanent"  # if it fails again after another download, the file at the source is damaged
+    return failure
 
 
 @contextmanager
@@ -171,8 +252,10 @@ def open_audio(path: str | Path, *, ffmpeg: str | None = None, announced: float 
     if not path.stat().st_size:
         raise AudioError(f"{path.name} is empty (0 bytes); fetch it again", "transient")
     with open_decoder(path, ffmpeg=ffmpeg) as source:
-        duration = announced_duration(path) or banner_duration(source.banner)
-        yield AudioStream(path, source, duration=duration, announced=announced)
+        duration = announced_duration(path)
+        if duration is None and source.layout is None:
+            duration = banner_duration(source.banner)
+        yield AudioStream(path, source, duration=duration, announced=announced, ffmpeg=ffmpeg)
 
 
 def resampled(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from songform.audio.decoders import HashingFile
+from songform.audio.hashing import HashingFile
 
 CONTENT = np.random.default_rng(0).bytes(300_001)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

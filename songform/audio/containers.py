@@ -1,0 +1,147 @@
+"""Whether a container is complete: whether the file is as large as its boxes, chunks or elements say.
+
+A file that is cut short announces more bytes than it has. A duration in a header proves much less: that of a video may
+be longer than its sound, and writers store wrong ones. Containers whose sizes do not tell whether the end is missing
+are compared with the packets in the file: a container is complete if the packets of any stream reach its end.
+
+References
+----------
+RIFF/WAVE and AIFF (EA IFF 85); ISO/IEC 14496-12 (MP4); RFC 8794 (EBML, Matroska); the Advanced Systems Format (ASF).
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from songform.audio.packets import packet_times
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+__all__ = ["is_container_complete"]
+
+ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+SEGMENT = 0x18538067  # in Matroska
+MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}  # with which an MP4 file may start
+MAX_BOXES = 100_000
+UNKNOWN_SIZES = {0, 2**32 - 1}  # of RIFF chunks of a writer that did not know the length
+
+
+def is_container_complete(
+    path: str | Path, *, ffmpeg: str | None = None, announced: float | None = None
+) -> bool | None:
+    """Return whether a file contains everything that its container announces.
+
+    Parameters
+    ----------
+    path : path
+        Path of a media file.
+    ffmpeg : str, optional
+        Path of the ffmpeg executable, which some containers need.
+    announced : float, optional
+        Duration in seconds that the container announces.
+
+    Returns
+    -------
+    bool or None
+        None if the container does not tell.
+    """
+    with Path(path).open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        complete = _by_size(file, file.read(64), size)
+    if complete is None and ffmpeg is not None and announced:
+        ends = [times.end for times in packet_times(path, ffmpeg=ffmpeg).values()]
+        return max(ends, default=0.0) > announced - max(2.0, 0.02 * announced) or None
+    return complete
+
+
+def _by_size(file: BinaryIO, start: bytes, size: int) -> bool | None:
+    if start[:4] in (b"RIFF", b"RF64", b"BW64") and start[8:12] == b"WAVE":
+        return _chunks(file, size, "<", b"data")
+    if start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"):
+        return _chunks(file, size, ">", b"SSND")
+    if start[4:8] in MP4_BOXES:
+        return _mp4(file, size)
+    by_start = {b"RIFF": _riff, b"\x1a\x45\xdf\xa3": _matroska, b"\x30\x26\xb2\x75": _asf}
+    read = by_start.get(start[:4])
+    return None if read is None else read(file, size)
+
+
+def _mp4(file: BinaryIO, size: int) -> bool | None:
+    """Follow the boxes of an MP4 file. Fragments may be missing without leaving a trace."""
+    at, names = 0, set()
+    for _ in range(MAX_BOXES):
+        if at >= size:
+            break
+        file.seek(at)
+        head = file.read(16)
+        if len(head) < 8:
+            return at == size
+        length, name = struct.unpack_from(">I4s", head)
+        if length == 1 and len(head) == 16:
+            (length,) = struct.unpack_from(">Q", head, 8)
+        if length < 8 or not name.isascii():
+            return None
+        names.add(name)
+        at += length
+    return None if b"moof" in names else at <= size
+
+
+def _chunks(file: BinaryIO, size: int, order: str, wanted: bytes) -> bool | None:
+    """Find the chunk with the audio, and return whether the file contains all of it."""
+    at, long_size = 12, 0
+    for _ in range(MAX_BOXES):
+        file.seek(at)
+        head = file.read(24)
+        if len(head) < 8:
+            return None
+        name, length = struct.unpack_from(f"{order}4sI", head)
+        if name == b"ds64" and len(head) == 24:
+            (long_size,) = struct.unpack_from("<Q", head, 16)
+        if name == wanted:
+            length = long_size if length == 2**32 - 1 and long_size else length
+            return None if length in UNKNOWN_SIZES else at + 8 + length <= size
+        at += 8 + length + length % 2
+    return None
+
+
+def _riff(file: BinaryIO, size: int) -> bool | None:
+    """Compare the size of the outer chunk of another RIFF file, such as AVI."""
+    file.seek(4)
+    (length,) = struct.unpack("<I", file.read(4))
+    return None if length in UNKNOWN_SIZES else length + 8 <= size
+
+
+def _matroska(file: BinaryIO, size: int) -> bool | None:
+    at = 0
+    for _ in range(MAX_BOXES):
+        file.seek(at)
+        head = file.read(12)
+        if len(head) < 12 or not head[0]:
+            return None
+        n_id = 9 - head[0].bit_length()
+        name, first = int.from_bytes(head[:n_id], "big"), head[n_id]
+        n_size = 9 - first.bit_length()
+        if n_size > 8 or n_id > 4:
+            return None
+        length = int.from_bytes(head[n_id : n_id + n_size], "big") & (1 << 7 * n_size) - 1
+        if length == (1 << 7 * n_size) - 1:
+            return None  # a live recording
+        at += n_id + n_size + length
+        if name == SEGMENT:
+            return at <= size
+    return None
+
+
+def _asf(file: BinaryIO, size: int) -> bool | None:
+    file.seek(0)
+    head = file.read(65_536)
+    at = head.find(ASF_PROPERTIES)
+    if at < 0 or len(head) < at + 92:
+        return None
+    (length,) = struct.unpack_from("<Q", head, at + 40)
+    is_live = struct.unpack_from("<I", head, at + 88)[0] & 1
+    return None if is_live or not length else length <= size

@@ -25,12 +25,14 @@ from typing import TYPE_CHECKING
 
 import soundfile
 
+from songform.audio.byte_window import ByteWindow
 from songform.audio.ffmpeg_decoder import DecodingError, FFmpegStream, ffmpeg_name, open_ffmpeg
 from songform.audio.hashing import HashingFile
 from songform.audio.headers import ffmpeg_banner
 from songform.audio.mpeg_frames import is_mpeg_audio, mpeg_layout
 from songform.audio.ogg_pages import is_ogg, ogg_layout
 from songform.audio.packets import decoded_gaps
+from songform.audio.tags import before_tags
 from songform.errors import AudioError
 
 if TYPE_CHECKING:
@@ -187,10 +189,12 @@ def _sound_file_blocks(
 
 
 def _problem_at_end(file: soundfile.SoundFile, bytes_of_file: HashingFile) -> str | None:
-    n_unread = bytes_of_file.n_unread()
-    if file.format == "FLAC" and n_unread > MAX_TRAILING_BYTES:
-        return f"according to its header the audio ends here, but {n_unread} bytes follow"
-    return None
+    if file.format != "FLAC" or bytes_of_file.n_unread() <= MAX_TRAILING_BYTES:
+        return None
+    window = ByteWindow(bytes_of_file)
+    n_bytes = bytes_of_file.n_unread() - (window.size - before_tags(window))
+    too_many = f"according to its header the audio ends here, but {n_bytes} bytes follow"
+    return too_many if n_bytes > MAX_TRAILING_BYTES else None
 
 
 def _continued(
@@ -204,8 +208,10 @@ def _continued(
             raise DecodingError(problem)
         for block in stream.blocks:
             if n_samples < len(block):
-                yield block[n_samples:]
-            n_samples = max(0, n_samples - len(block))
+                yield block[max(0, n_samples) :]
+            n_samples -= len(block)
+    if n_samples >= 0:
+        raise DecodingError(problem)  # ffmpeg does not find more, either
     _find_gaps(decoder, stream, path, ffmpeg)
 
 

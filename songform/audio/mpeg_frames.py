@@ -7,8 +7,7 @@ frame. Tags (ID3, APE, Lyrics3) may precede, follow or separate frames.
 
 References
 ----------
-ISO/IEC 11172-3 and 13818-3 (frame headers); the Xing, LAME and VBRI tags of encoders; id3.org (ID3v1, ID3v2, Lyrics3);
-the APEv2 specification.
+ISO/IEC 11172-3 and 13818-3 (frame headers); the Xing, LAME and VBRI tags of encoders.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from songform.audio.byte_window import ByteWindow
 from songform.audio.layout import Gap, Layout, Part, missing_seconds
+from songform.audio.tags import after_tags, before_tags
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["is_mpeg_audio", "mpeg_layout"]
 
 N_CONFIRMING = 2  # frames of the same format that must follow the first frame after a damaged place
-MAX_TAG_SEARCH = 2**16  # bytes searched for the end of a Lyrics3 tag
 MAX_PADDING = 4096  # bytes after the last frame that are not audio and do not make a file unusual
 
 # Bit rates in kbit/s by MPEG-1 or not, and by layer.
@@ -120,7 +119,7 @@ class _Walk:
 def is_mpeg_audio(file: BinaryIO) -> bool:
     """Return whether a file starts with a frame of MPEG audio, after any ID3 tags."""
     window = ByteWindow(file)
-    at = _after_tags(window, 0)
+    at = after_tags(window, 0)
     frame = _frame(window.read(at, 4))
     return frame is not None and _is_confirmed(window, at, frame, window.size)
 
@@ -139,8 +138,8 @@ def mpeg_layout(file: BinaryIO) -> Layout | None:
         None if the file contains no frame of MPEG audio.
     """
     window = ByteWindow(file)
-    start = _after_tags(window, 0)
-    for end in (_before_tags(window), window.size):  # the size of a tag at the end may be wrong
+    start = after_tags(window, 0)
+    for end in (before_tags(window), window.size):  # the size of a tag at the end may be wrong
         first = _next_frame(window, start, end)
         if first is not None:
             claim = _announced(window.read(first, 512))
@@ -198,7 +197,7 @@ def _walked(window: ByteWindow, first: int, end: int) -> _Walk:
         at = _run_end(window, walk, at, end)
         if at + 4 > end or not walk.is_end_complete:
             break
-        following = _after_tags(window, at)
+        following = after_tags(window, at)
         if following > at:
             is_between = _frame(window.read(following, 4)) is not None
             walk.n_tag_bytes += following - at if is_between else 0
@@ -300,52 +299,3 @@ def _announced(frame: bytes) -> _Announced:
         int.from_bytes(frame[at + 21 : at + 24], "big") if frame[at : at + 4] in (b"LAME", b"Lavc", b"Lavf") else 0
     )
     return _Announced(fields[0], fields[1], (trimmed >> 12) + (trimmed & 0xFFF), is_frame=True)
-
-
-def _after_tags(window: ByteWindow, at: int) -> int:
-    """Return the position after the tags that start at a position."""
-    while size := _tag_size(window, at):
-        at += size
-    return at
-
-
-def _tag_size(window: ByteWindow, at: int) -> int:
-    """Return the size of the tag at a position, or 0."""
-    head = window.read(at, 32)
-    if head[:3] == b"ID3" and len(head) >= 10:
-        size = 0
-        for byte in head[6:10]:  # seven bits in each byte
-            size = size << 7 | byte & 0x7F
-        size += 20 if head[5] & 0x10 else 10
-        return size if at + size <= window.size else 10
-    if head[:8] == b"APETAGEX" and len(head) == 32:
-        size, _, flags = struct.unpack_from("<III", head, 12)
-        return 32 + (size if flags & 1 << 29 else 0)
-    if head[:11] == b"LYRICSBEGIN":
-        end = re.search(rb"LYRICS(?:200|END)", window.read(at, MAX_TAG_SEARCH))
-        return end.end() if end else 0
-    return {b"TAG+": 227, b"TAG": 128}.get(head[:4], 128 if head[:3] == b"TAG" else 0)
-
-
-def _before_tags(window: ByteWindow) -> int:
-    """Return the position at which the tags at the end of a file start."""
-    end = window.size
-    if window.read(end - 128, 3) == b"TAG":
-        end -= 128
-    while size := _last_tag_size(window, end):
-        end -= size
-    return end
-
-
-def _last_tag_size(window: ByteWindow, end: int) -> int:
-    footer = window.read(max(0, end - 32), 32) if end >= 32 else b""
-    if footer[:8] == b"APETAGEX":
-        size = struct.unpack_from("<I", footer, 12)[0]
-        size += 32 if window.read(end - size - 32, 8) == b"APETAGEX" else 0
-    elif footer[-9:] == b"LYRICS200" and footer[-15:-9].isdigit():
-        size = int(footer[-15:-9]) + 15
-    elif window.read(end - 227, 4) == b"TAG+":
-        size = 227
-    else:
-        return 0
-    return size if size <= end else 0

@@ -15,12 +15,14 @@ CHUNK = 2**20  # bytes per read
 
 
 class ByteWindow:
-    """Access to the bytes of a file, of which 1 MB is in memory.
+    """Access to the bytes of a file, of which one chunk is in memory.
 
     Parameters
     ----------
     file : BinaryIO
         The file; its position changes.
+    chunk : int
+        Number of bytes per read.
 
     Attributes
     ----------
@@ -28,8 +30,8 @@ class ByteWindow:
         Number of bytes in the file.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._start, self._data = file, 0, b""
+    def __init__(self, file: BinaryIO, *, chunk: int = CHUNK) -> None:
+        self._file, self._chunk, self._start, self._data = file, chunk, 0, b""
         self.size = file.seek(0, 2)
 
     def read(self, at: int, n_bytes: int) -> bytes:
@@ -44,7 +46,7 @@ class ByteWindow:
         """Yield the positions at which a pattern of at most four bytes matches."""
         beyond = start
         while start < end:
-            data = self.read(start, min(CHUNK, end - start))
+            data = self.read(start, min(self._chunk, end - start))
             if not data:
                 return
             for found in pattern.finditer(data):
@@ -58,4 +60,4 @@ class ByteWindow:
             self._start, self._data = at, b""
             return
         self._file.seek(at)
-        self._start, self._data = at, self._file.read(max(n_bytes, CHUNK))
+        self._start, self._data = at, self._file.read(max(n_bytes, self._chunk))

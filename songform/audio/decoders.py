@@ -189,12 +189,12 @@ def _sound_file_blocks(
 
 
 def _problem_at_end(file: soundfile.SoundFile, bytes_of_file: HashingFile) -> str | None:
-    if file.format != "FLAC" or bytes_of_file.n_unread() <= MAX_TRAILING_BYTES:
+    """Return what is wrong if a FLAC file goes on where the audio ends according to its header."""
+    n_read = bytes_of_file.tell()
+    n_more = before_tags(ByteWindow(bytes_of_file)) - n_read
+    if file.format != "FLAC" or n_more <= MAX_TRAILING_BYTES:
         return None
-    window = ByteWindow(bytes_of_file)
-    n_bytes = bytes_of_file.n_unread() - (window.size - before_tags(window))
-    too_many = f"according to its header the audio ends here, but {n_bytes} bytes follow"
-    return too_many if n_bytes > MAX_TRAILING_BYTES else None
+    return f"according to its header the audio ends here, but {n_more} bytes follow"
 
 
 def _continued(

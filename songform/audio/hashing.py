@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,10 +45,6 @@ class HashingFile(io.BufferedReader):
         Exceptions cannot pass through libsndfile, which therefore treats a failed read as the end of the file.
         """
         return self._bytes.error
-
-    def n_unread(self) -> int:
-        """Return the number of bytes after the contiguous part of the file that was read from the beginning."""
-        return os.fstat(self.fileno()).st_size - self._bytes.n_hashed
 
     def sha256(self) -> str:
         """Return the hash of the whole file as hex digits.

@@ -118,7 +118,7 @@ class _Walk:
 
 def is_mpeg_audio(file: BinaryIO) -> bool:
     """Return whether a file starts with a frame of MPEG audio, after any ID3 tags."""
-    window = ByteWindow(file)
+    window = ByteWindow(file, chunk=4096)
     at = after_tags(window, 0)
     frame = _frame(window.read(at, 4))
     return frame is not None and _is_confirmed(window, at, frame, window.size)

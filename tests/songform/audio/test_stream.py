@@ -281,13 +281,27 @@ def test_another_chunk_may_follow_the_audio_of_a_wav(folder, tmp_path):
     np.testing.assert_array_equal(whole(path), whole(folder / "a.wav"))
 
 
-def test_flac_that_announces_less_than_it_contains_is_an_error(folder, tmp_path):
+def short_flac(folder, tmp_path):
+    """Let the header of a FLAC file of ten seconds announce one second."""
     content = bytearray((folder / "a.flac").read_bytes())
     packed = int.from_bytes(content[18:26], "big")
     content[18:26] = (packed >> 36 << 36 | SR).to_bytes(8, "big")
     (tmp_path / "short.flac").write_bytes(content)
-    with pytest.raises(AudioError, match=r"header .*ends.*\d+ bytes follow"):
-        whole(tmp_path / "short.flac")
+    return tmp_path / "short.flac"
+
+
+def test_flac_that_announces_less_than_it_contains_is_read_to_its_end_with_a_note(folder, tmp_path):
+    with open_audio(short_flac(folder, tmp_path), ffmpeg=FFMPEG) as audio:
+        np.testing.assert_array_equal(np.concatenate(list(audio)), whole(folder / "a.flac"))
+    assert audio.notes == ["it contains 10.0 s of audio, but its header announced 1.0 s"]
+
+
+def test_flac_that_announces_less_than_it_contains_cannot_be_read_without_ffmpeg(folder, tmp_path):
+    with (
+        pytest.raises(AudioError, match=r"header .*ends.*\d+ bytes follow"),
+        open_audio(short_flac(folder, tmp_path)) as audio,
+    ):
+        list(audio)
 
 
 @pytest.mark.parametrize("suffix", ["ogg", "wav"])

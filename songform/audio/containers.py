@@ -20,7 +20,7 @@ from songform.audio.packets import packet_times
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-__all__ = ["is_container_complete"]
+__all__ = ["container_bytes", "is_container_complete"]
 
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 SEGMENT = 0x18538067  # in Matroska
@@ -48,29 +48,40 @@ def is_container_complete(
     bool or None
         None if the container does not tell.
     """
-    with Path(path).open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(0)
-        complete = _by_size(file, file.read(64), size)
-    if complete is None and ffmpeg is not None and announced:
+    needed = container_bytes(path)
+    if needed is not None:
+        return needed <= Path(path).stat().st_size
+    if ffmpeg is not None and announced:
         ends = [times.end for times in packet_times(path, ffmpeg=ffmpeg).values()]
         return max(ends, default=0.0) > announced - max(2.0, 0.02 * announced) or None
-    return complete
+    return None
 
 
-def _by_size(file: BinaryIO, start: bytes, size: int) -> bool | None:
+def container_bytes(path: str | Path) -> int | None:
+    """Return the number of bytes that a file has if its container is complete, or None if the container does not tell.
+
+    Parameters
+    ----------
+    path : path
+        Path of a media file.
+    """
+    with Path(path).open("rb") as file:
+        return _by_size(file, file.read(12), Path(path).stat().st_size)
+
+
+def _by_size(file: BinaryIO, start: bytes, size: int) -> int | None:
     if start[:4] in (b"RIFF", b"RF64", b"BW64") and start[8:12] == b"WAVE":
-        return _chunks(file, size, "<", b"data")
+        return _chunks(file, "<", b"data")
     if start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"):
-        return _chunks(file, size, ">", b"SSND")
+        return _chunks(file, ">", b"SSND")
     if start[4:8] in MP4_BOXES:
         return _mp4(file, size)
     by_start = {b"RIFF": _riff, b"\x1a\x45\xdf\xa3": _matroska, b"\x30\x26\xb2\x75": _asf}
     read = by_start.get(start[:4])
-    return None if read is None else read(file, size)
+    return None if read is None else read(file)
 
 
-def _mp4(file: BinaryIO, size: int) -> bool | None:
+def _mp4(file: BinaryIO, size: int) -> int | None:
     """Follow the boxes of an MP4 file. Fragments may be missing without leaving a trace."""
     at, names = 0, set()
     for _ in range(MAX_BOXES):
@@ -79,7 +90,7 @@ def _mp4(file: BinaryIO, size: int) -> bool | None:
         file.seek(at)
         head = file.read(16)
         if len(head) < 8:
-            return at == size
+            break
         length, name = struct.unpack_from(">I4s", head)
         if length == 1 and len(head) == 16:
             (length,) = struct.unpack_from(">Q", head, 8)
@@ -87,11 +98,11 @@ def _mp4(file: BinaryIO, size: int) -> bool | None:
             return None
         names.add(name)
         at += length
-    return None if b"moof" in names else at <= size
+    return None if b"moof" in names or not at else at
 
 
-def _chunks(file: BinaryIO, size: int, order: str, wanted: bytes) -> bool | None:
-    """Find the chunk with the audio, and return whether the file contains all of it."""
+def _chunks(file: BinaryIO, order: str, wanted: bytes) -> int | None:
+    """Return the end of the chunk with the audio."""
     at, long_size = 12, 0
     for _ in range(MAX_BOXES):
         file.seek(at)
@@ -103,19 +114,19 @@ def _chunks(file: BinaryIO, size: int, order: str, wanted: bytes) -> bool | None
             (long_size,) = struct.unpack_from("<Q", head, 16)
         if name == wanted:
             length = long_size if length == 2**32 - 1 and long_size else length
-            return None if length in UNKNOWN_SIZES else at + 8 + length <= size
+            return None if length in UNKNOWN_SIZES else at + 8 + length
         at += 8 + length + length % 2
     return None
 
 
-def _riff(file: BinaryIO, size: int) -> bool | None:
-    """Compare the size of the outer chunk of another RIFF file, such as AVI."""
+def _riff(file: BinaryIO) -> int | None:
+    """Return the end of the outer chunk of another RIFF file, such as AVI."""
     file.seek(4)
-    (length,) = struct.unpack("<I", file.read(4))
-    return None if length in UNKNOWN_SIZES else length + 8 <= size
+    length = int.from_bytes(file.read(4), "little")
+    return None if length in UNKNOWN_SIZES else length + 8
 
 
-def _matroska(file: BinaryIO, size: int) -> bool | None:
+def _matroska(file: BinaryIO) -> int | None:
     at = 0
     for _ in range(MAX_BOXES):
         file.seek(at)
@@ -132,11 +143,11 @@ def _matroska(file: BinaryIO, size: int) -> bool | None:
             return None  # a live recording
         at += n_id + n_size + length
         if name == SEGMENT:
-            return at <= size
+            return at
     return None
 
 
-def _asf(file: BinaryIO, size: int) -> bool | None:
+def _asf(file: BinaryIO) -> int | None:
     file.seek(0)
     head = file.read(65_536)
     at = head.find(ASF_PROPERTIES)
@@ -144,4 +155,4 @@ def _asf(file: BinaryIO, size: int) -> bool | None:
         return None
     (length,) = struct.unpack_from("<Q", head, at + 40)
     is_live = struct.unpack_from("<I", head, at + 88)[0] & 1
-    return None if is_live or not length else length <= size
+    return None if is_live or not length else length

@@ -40,6 +40,8 @@ CONTAINERS = (
 # value that could be a length is treated as one; otherwise an incomplete file would be accepted.
 UNKNOWN_SIZES = {0, 2**32 - 1, 2**64 - 1}  # the last one in RF64
 
+ADPCM = (0x02, 0x11)  # Microsoft and IMA; a block of the size in the header contains a number of samples given there
+
 # A four-byte MPEG audio header, an optional checksum, side information of one of three sizes, and a tag with a count.
 XING = re.compile(
     rb"(\xff[\xe2-\xff]..)(?:..)?(?:.{32}|.{17}|.{9})(?:Xing|Info)\x00\x00\x00[\x01\x03\x05\x07\x09\x0b\x0d\x0f](.{4})",
@@ -173,7 +175,7 @@ def _skip_id3(file: BinaryIO) -> None:
 
 
 def _wav_seconds(file: BinaryIO, path: Path) -> float | None:
-    byte_rate = long_size = 0
+    byte_rate, long_size = 0.0, 0
     while len(head := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", head)
         if name == b"data":
@@ -181,17 +183,24 @@ def _wav_seconds(file: BinaryIO, path: Path) -> float | None:
             if not byte_rate or size in UNKNOWN_SIZES:
                 return None
             _refuse_overrun(file, path, size, byte_rate)
-            return size / byte_rate
+            return float(size / byte_rate)
         body = file.read(min(size, 64))
-        if name == b"fmt " and len(body) >= 12:
-            (byte_rate,) = struct.unpack_from("<I", body, 8)
+        if name == b"fmt " and len(body) >= 14:
+            byte_rate = _byte_rate(body)
         if name == b"ds64" and len(body) >= 16:
             (long_size,) = struct.unpack_from("<Q", body, 8)
         file.seek(size + size % 2 - len(body), 1)
     return None
 
 
-def _refuse_overrun(file: BinaryIO, path: Path, size: int, byte_rate: int) -> None:
+def _byte_rate(fmt: bytes) -> float:
+    """Return the number of bytes per second of a WAV file; that in the header is often wrong for ADPCM."""
+    codec, _, sr, byte_rate, block = struct.unpack_from("<HHIIH", fmt)
+    n_samples = struct.unpack_from("<H", fmt, 18)[0] if codec in ADPCM and len(fmt) >= 20 else 0
+    return float(block * sr / n_samples if n_samples else byte_rate)
+
+
+def _refuse_overrun(file: BinaryIO, path: Path, size: int, byte_rate: float) -> None:
     """Raise an error if audio follows the announced end of a WAV file, whose 32-bit size wraps around at 4 GB."""
     file.seek(size + size % 2, 1)
     here, end = file.tell(), file.seek(0, 2)

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr
 
-from songform.audio.containers import is_container_complete
+from songform.audio.containers import container_bytes, is_container_complete
 from songform.audio.decoders import Decoder, DecodingError, open_decoder
 from songform.audio.headers import announced_duration, banner_duration, is_cut_short, other_streams
 from songform.audio.layout import MAX_MISSING, damage, missing_seconds
@@ -162,8 +162,23 @@ class AudioStream:
                     measured=self.seconds,
                 )
             self.notes.append(f"it contains {self.seconds:.1f} s of audio, but {who} announced {seconds:.1f} s")
-        if self._layout is not None and not self._layout.is_complete and self.duration is None:
-            self.notes.append("it may be cut short, because its last frame is incomplete or its end is not marked")
+        self._check_end()
+
+    def _check_end(self) -> None:
+        """Check the end of a file that announces no duration."""
+        if self.duration is not None:
+            return
+        if self._layout is not None:
+            if not self._layout.is_complete:
+                self.notes.append("it may be cut short, because its last frame is incomplete or its end is not marked")
+            return
+        size, whole = self.path.stat().st_size, container_bytes(self.path) or 0
+        if whole - size > MAX_MISSING * whole:
+            raise AudioError(
+                f"{self.path.name} is cut short: it has {size} bytes, but its header announced {whole}; fetch it again",
+                "transient",
+                measured=self.seconds,
+            )
 
     def _check_damage(self) -> None:
         """Refuse a file of which too much is missing in the middle; add a note if less is missing."""

@@ -1,4 +1,4 @@
-"""Parts of a song's page that are generated as HTML and need no script: table of segments, states, colours."""
+"""Parts of a song's page that are generated as HTML and need no script: table of segments, states, colors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_DEVIATIONS = 2.5  # a profile's bars are clipped at this number of standard
 
 
 def tone_rules(states: Sequence[str]) -> str:
-    """Return the CSS classes `.tone-0`, `.tone-1`, ... with the colours of the states, in their order."""
+    """Return the CSS classes `.tone-0`, `.tone-1`, ... with the colors of the states, in their order."""
     tones = map(state_tone, states)
     return "\n".join(
         f".tone-{i} {{ --tone: light-dark({tone.light}, {tone.dark}); "

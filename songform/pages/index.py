@@ -83,7 +83,7 @@ def index_page(songs: Sequence[SongEntry], *, model: str) -> str:
 
 
 def _legend(number: int, state: str, songs: Sequence[SongEntry]) -> str:
-    """Return a legend entry: a state's colour, its name and its share of the duration of all songs."""
+    """Return a legend entry: a state's color, its name and its share of the duration of all songs."""
     whole = sum(song.duration for song in songs)
     mine = sum(segment.end - segment.start for song in songs for segment in song.segments if segment.state == state)
     share = f"{100 * mine / whole:.0f} %"

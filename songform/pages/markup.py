@@ -1,7 +1,7 @@
 """Safe HTML for pages with untrusted text.
 
 Titles and labels may come from the web. They are inserted with `text` (between tags and in quoted attributes) or with
-`data_block` (JSON for scripts), which escape them. A content security policy is a second line of defence: the browser
+`data_block` (JSON for scripts), which escape them. A content security policy is a second line of defense: the browser
 runs only the page's own scripts, identified by their hashes, and the page cannot access the network.
 
 References

@@ -125,7 +125,11 @@ REFUSED = {
     "no file": (["{key}", "{bad}x"], 4, "bad.labx does not exist"),
     "no track": (["feed-9", "{good}"], 4, "feed-9 is neither a file nor the key of a track"),
     "a file for a folder": (["{folder}", "{good}"], 2, "6 tracks, but"),
-    "a folder without labels": (["{folder}", "{folder}"], 4, "like a song (SONG.labels.txt, SONG.lab, "),
+    "a folder without labels": (
+        ["{folder}", "{folder}"],
+        4,
+        "named after a song of the source; rename the files (SONG.labels.txt, SONG.lab, ",
+    ),
     "a name of blanks": (["{key}", "{good}", "--annotator", " "], 2, "the name is blank"),
 }
 

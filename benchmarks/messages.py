@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LAYERS = ("songform", "tasks", "flows")
 _WORDS = re.compile(r"[A-Za-z]{2,}.* .*[A-Za-z]{2,}", re.DOTALL)
+_TEMPLATE_STATEMENT = re.compile(r"\{%.*?%\}")
 _SCRIPT_TEXT = re.compile(r"`([^`]*)`|\"([^\"\n]*)\"")
 
 
@@ -44,7 +45,7 @@ def command_help(path: Path) -> Iterator[tuple[int, str]]:
 def page_sentences(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the texts of a page, including its titles, labels and alternative texts."""
     reader = _Reader()
-    reader.feed(path.read_text(encoding="utf-8"))
+    reader.feed(_TEMPLATE_STATEMENT.sub("", path.read_text(encoding="utf-8")))
     yield from reader.found
 
 

@@ -182,6 +182,17 @@ class Bundle:
         ------
         ModelError
             If the table is empty, or if it lacks columns that the model was trained on.
+
+        Examples
+        --------
+        >>> from songform import compose, describe_audio, fit_states, unit_vectors
+        >>> song = compose(seed=3)
+        >>> features, overview, n_samples = describe_audio([song.y], sr=song.sr)
+        >>> model = fit_states([unit_vectors(features, overview)])
+        >>> bundle = Bundle(model, None, 0.0, tuple(features.columns))
+        >>> segments = bundle.form(features, overview, n_samples / song.sr).segments
+        >>> segments[0].start, segments[-1].end == n_samples / song.sr
+        (0.0, True)
         """
         model, values = self.states, self._values(features)
         vectors = unit_vectors(features[list(self.columns)], overview, sr=model.sr, hop_length=model.hop_length)

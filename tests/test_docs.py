@@ -1,4 +1,4 @@
-"""The Python in the documentation runs, and the files, pages and sections that it names exist."""
+"""Tests that the Python code in the documentation runs, and that the files, pages and sections it names exist."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sections(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_file_and_folder_that_the_documentation_names_exists() -> None:
+def test_every_file_and_folder_named_in_the_documentation_exists() -> None:
     named = {
         (page.name, path)
         for page in PAGES
@@ -52,20 +52,20 @@ def test_every_file_and_folder_that_the_documentation_names_exists() -> None:
     assert sorted(each for each in named if not (ROOT / each[1]).exists()) == []
 
 
-def test_every_link_of_the_documentation_leads_to_a_file_and_a_section_that_exist() -> None:
+def test_every_link_leads_to_an_existing_file_and_section() -> None:
     found = {(page.name, *link) for page in PAGES for link in links(page)}
     assert len(found) > 60
     assert sorted(str(link) for link in found if not link[1].exists()) == []
     assert sorted(str(link) for link in found if link[2] and link[2] not in sections(link[1])) == []
 
 
-def test_the_index_links_to_every_page() -> None:
+def test_index_links_to_every_page() -> None:
     index = DOCS / "index.md"
     linked = {path for path, _ in links(index)}
     assert set(DOCS.glob("*.md")) - linked == {index}
 
 
-def test_the_page_on_librosa_runs_from_top_to_bottom() -> None:
+def test_code_of_the_page_on_librosa_runs() -> None:
     """The assertions of the page compare both libraries. Its picture shows the whole song."""
     mpl.use("Agg")
     names: dict[str, object] = {}
@@ -77,7 +77,7 @@ def test_the_page_on_librosa_runs_from_top_to_bottom() -> None:
 
 
 @pytest.mark.parametrize("page", ["features.md", "annotations.md", "composer.md"])
-def test_the_python_of_a_page_runs_on_a_song_and_its_labels(
+def test_code_of_a_page_runs_on_a_song_and_its_labels(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     song = compose(seed=3, duration=30.0)
@@ -91,7 +91,7 @@ def test_the_python_of_a_page_runs_on_a_song_and_its_labels(
         exec(block, names)
 
 
-def test_the_library_example_of_the_readme_prints_segments_that_cover_the_song(
+def test_library_example_of_the_readme_prints_segments_that_cover_the_song(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     song = compose(seed=3)
@@ -106,7 +106,7 @@ def test_the_library_example_of_the_readme_prints_segments_that_cover_the_song(
     assert len({segment[2] for segment in segments}) > 1
 
 
-def test_the_example_queries_on_the_table_of_segments_give_the_expected_segments(
+def test_example_queries_on_the_table_of_segments_return_the_expected_segments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The second of two songs has the longest build-up, and a segment with the same features as the first segment."""

@@ -65,6 +65,12 @@ class Annotation:
     ------
     ParameterError
         If the shapes do not match, an interval is invalid, or a confidence is not between 0 and 1.
+
+    Examples
+    --------
+    >>> annotation = Annotation(np.array([[9.5, 20.0], [0.0, 9.5]]), ["Verse", "Intro"], annotator="Ana")
+    >>> annotation.labels  # sorted by start
+    ('Intro', 'Verse')
     """
 
     intervals: Array

@@ -256,5 +256,14 @@ def load(path: str | Path, *, sr: int = 22050, ffmpeg: str | None = None) -> tup
     ------
     AudioError
         If the file cannot be opened, as in `open_audio`, or if its audio is damaged or cut short.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import soundfile
+    >>> soundfile.write("tone.wav", 0.5 * np.sin(np.arange(44100) / 20), 44100)
+    >>> y, sr = load("tone.wav")
+    >>> y.shape, y.dtype, sr
+    ((22050,), dtype('float32'), 22050)
     """
     return np.concatenate(list(audio_blocks(path, sr=sr, ffmpeg=ffmpeg))), sr

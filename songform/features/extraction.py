@@ -138,6 +138,13 @@ def describe_audio(
     ------
     ParameterError
         If there are no samples, or if a block is not a valid signal; see `songform.features.stft.mono_signal`.
+
+    Examples
+    --------
+    >>> blocks = [np.sin(np.arange(1024 * k, 1024 * (k + 1)) / 20) for k in range(100)]
+    >>> features, overview, n_samples = describe_audio(blocks, sr=22050)
+    >>> features.shape, len(overview.time_s), n_samples
+    ((201, 38), 47, 102400)
     """
     extractor = SongExtractor(sr, frame_length=frame_length, hop_length=hop_length, n_mfcc=n_mfcc)
     rows = list(_all_rows(extractor, blocks))

@@ -17,9 +17,18 @@ import numpy as np
 import scipy.fft
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-__all__ = ["BLOCK_FRAMES", "Filterbank", "chroma_filters", "dct_basis", "fft_frequencies", "hann_window", "mel_filters"]
+__all__ = [
+    "BLOCK_FRAMES",
+    "Filterbank",
+    "chroma_filters",
+    "dct_basis",
+    "fft_frequencies",
+    "hann_window",
+    "hz_to_mel",
+    "mel_filters",
+]
 
 BLOCK_FRAMES = 128  # frames filtered at once; their spectra fit into the second-level cache of a core
 
@@ -47,7 +56,7 @@ def mel_filters(sr: float, n_fft: int, n_mels: int = 128) -> NDArray[np.float64]
     np.ndarray, shape (n_mels, 1 + n_fft // 2)
         `librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels)`.
     """
-    edges = _mel_to_hz(np.linspace(0, _hz_to_mel(sr / 2), n_mels + 2))
+    edges = _mel_to_hz(np.linspace(0, hz_to_mel(sr / 2), n_mels + 2))
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     f = fft_frequencies(sr, n_fft)
     rising: NDArray[np.float64] = (f - low) / (centre - low)
@@ -130,8 +139,11 @@ def _trimmed(
 # Slaney's mel scale is linear up to 1 kHz (15 mel) and logarithmic above, with 27 mel for a factor of 6.4.
 
 
-def _hz_to_mel(hz: float) -> float:
-    return 3 * hz / 200 if hz < 1000 else 15 + 27 * float(np.log(hz / 1000) / np.log(6.4))
+def hz_to_mel(hz: ArrayLike) -> NDArray[np.float64]:
+    """Convert frequencies in hertz to mel, on Slaney's scale [1]_: `librosa.hz_to_mel`."""
+    frequency = np.asarray(hz, np.float64)
+    above = 15 + 27 * np.log(np.maximum(frequency, 1000) / 1000) / np.log(6.4)
+    return np.where(frequency < 1000, frequency * 3 / 200, above)
 
 
 def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:

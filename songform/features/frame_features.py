@@ -88,6 +88,15 @@ def frame_features(
     ParameterError
         If `y` is empty or not a valid signal (see `songform.features.stft.mono_signal`), or if another argument is out
         of range.
+
+    Examples
+    --------
+    >>> y = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
+    >>> features = frame_features(y, 22050)
+    >>> features.shape
+    (44, 38)
+    >>> round(float(features["centroid_hz"].median()))
+    440
     """
     y = mono_signal(y)
     if not y.size:

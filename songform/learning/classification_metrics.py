@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import metrics
 
 from songform.errors import ParameterError
 
@@ -56,35 +57,32 @@ def scores(truth: Index, probability: Array) -> dict[str, float]:
     likelihood = np.clip(probability[np.arange(len(truth)), truth], _FLOOR, 1.0)
     return {
         "accuracy": float((answer == truth).mean()),
-        "macro_f1": macro_f1(truth, answer, probability.shape[1]),
+        "macro_f1": macro_f1(truth, answer),
         "log_loss": float(-np.log(likelihood).mean()),
     }
 
 
 def confusion(truth: Index, answer: Index, n_states: int) -> NDArray[np.intp]:
     """Return how often each true state (row) was predicted as each state (column)."""
-    return np.bincount(truth * n_states + answer, minlength=n_states * n_states).reshape(n_states, n_states)
+    return np.asarray(metrics.confusion_matrix(truth, answer, labels=np.arange(n_states)), np.intp)
 
 
-def macro_f1(truth: Index, answer: Index, n_states: int) -> float:
+def macro_f1(truth: Index, answer: Index) -> float:
     """Return the mean F1 of the states that occur in the truth."""
-    counts = confusion(truth, answer, n_states)
-    present = counts.sum(axis=1) > 0
-    f1 = 2 * counts.diagonal() / np.maximum(counts.sum(axis=0) + counts.sum(axis=1), 1)
-    return float(f1[present].mean())
+    return float(metrics.f1_score(truth, answer, labels=np.unique(truth), average="macro", zero_division=0))
 
 
 def recall(truth: Index, answer: Index, n_states: int) -> Array:
     """Return the recall of each state; NaN for a state that does not occur in the truth."""
-    counts = confusion(truth, answer, n_states)
-    return np.where(counts.sum(axis=1) > 0, counts.diagonal() / np.maximum(counts.sum(axis=1), 1), np.nan)
+    labels = np.arange(n_states)
+    return np.asarray(metrics.recall_score(truth, answer, labels=labels, average=None, zero_division=np.nan))
 
 
 def precision(truth: Index, answer: Index, n_states: int) -> Array:
     """Return the precision of each state; 1 / n_states for a state that was never predicted."""
-    counts = confusion(truth, answer, n_states)
-    given = counts.sum(axis=0)
-    return np.where(given > 0, counts.diagonal() / np.maximum(given, 1), 1 / n_states)
+    labels = np.arange(n_states)
+    predicted = metrics.precision_score(truth, answer, labels=labels, average=None, zero_division=np.nan)
+    return np.where(np.isnan(predicted), 1 / n_states, predicted)
 
 
 def soft_one_hot(answer: Index, training_precision: Array) -> Array:

@@ -21,6 +21,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.cluster.hierarchy import DisjointSet
 
 from songform.errors import ParameterError
 
@@ -94,21 +95,18 @@ def audio_groups(signatures: Mapping[str, Signature]) -> list[list[str]]:
         in one group if their files are identical, or if their durations differ by at most 3 s and their spectra are
         nearly equal at some shift of up to 3 s. Tracks that share a third track are in one group, too.
     """
-    leader = {key: key for key in signatures}
-    holder = {signature.sha256: key for key, signature in signatures.items()}
+    groups = DisjointSet(signatures)
+    with_hash = {signature.sha256: key for key, signature in signatures.items()}
     for key, signature in signatures.items():
-        _join(leader, key, holder[signature.sha256])
+        groups.merge(key, with_hash[signature.sha256])
     by_duration = sorted(signatures, key=lambda key: (signatures[key].duration, key))
     for i, key in enumerate(by_duration):
         for other in by_duration[i + 1 :]:
             if signatures[other].duration - signatures[key].duration > 3.0:
                 break
             if _is_same(signatures[key], signatures[other]):
-                _join(leader, key, other)
-    groups: dict[str, list[str]] = {}
-    for key in sorted(signatures):
-        groups.setdefault(_find(leader, key), []).append(key)
-    return sorted(groups.values())
+                groups.merge(key, other)
+    return sorted(sorted(group) for group in groups.subsets())
 
 
 def split_tracks(groups: Sequence[Sequence[str]], *, seed: int) -> Split:
@@ -208,14 +206,3 @@ def _correlation(one: NDArray[np.floating], other: NDArray[np.floating], shift: 
     a, b = a[:n] - a[:n].mean(axis=0), b[:n] - b[:n].mean(axis=0)
     energy = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float((a * b).sum()) / energy if energy > 1e-6 else 0.0
-
-
-def _find(leader: dict[str, str], key: str) -> str:
-    while leader[key] != key:
-        key = leader[key]
-    return key
-
-
-def _join(leader: dict[str, str], one: str, other: str) -> None:
-    first, second = sorted((_find(leader, one), _find(leader, other)))
-    leader[second] = first

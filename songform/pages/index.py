@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from songform.errors import ParameterError
-from songform.pages.html_parts import tone_rules
-from songform.pages.markup import asset, data_block, filled, page, program, text
-from songform.pages.page_colors import state_tone
+from songform.pages.markup import asset, data_block, page, program
+from songform.pages.page_colors import state_tone, tone_rules
 from songform.plots.palette import state_order
 
 if TYPE_CHECKING:
@@ -69,25 +68,22 @@ def index_page(songs: Sequence[SongEntry], *, model: str) -> str:
         if not song.segments:
             raise ParameterError(f"each song of the index must have at least one segment, but {song.title} has none")
     states = state_order(segment.state for song in songs for segment in song.segments)
-    body = filled(
+    return page(
         "index.html",
-        model=text(model),
-        count=f"{len(songs):,} song{'' if len(songs) == 1 else 's'}",
-        legend="".join(_legend(i, state, songs) for i, state in enumerate(states)),
-        shares="".join(f'<option value="{i}">Share of {text(state)}</option>' for i, state in enumerate(states)),
+        title="Songs \N{MIDDLE DOT} songform",
+        style="\n".join([asset("theme.css"), asset("index.css"), tone_rules(states)]),
+        scripts=[program("theme.js", "words.js", "index.js")],
+        model=model,
+        n_songs=len(songs),
+        shares={state: _share(state, songs) for state in states},
         data=data_block("index-data", _data(songs, states)),
     )
-    style = [asset("theme.css"), asset("index.css"), tone_rules(states)]
-    scripts = [program("theme.js", "words.js", "index.js")]
-    return page("Songs \N{MIDDLE DOT} songform", body, style="\n".join(style), scripts=scripts)
 
 
-def _legend(number: int, state: str, songs: Sequence[SongEntry]) -> str:
-    """Return a legend entry: a state's color, its name and its share of the duration of all songs."""
-    whole = sum(song.duration for song in songs)
-    mine = sum(segment.end - segment.start for song in songs for segment in song.segments if segment.state == state)
-    share = f"{100 * mine / whole:.0f} %"
-    return f'<li class="tone-{number}"><span class="swatch"></span>{text(state)} <span>{share}</span></li>'
+def _share(state: str, songs: Sequence[SongEntry]) -> float:
+    """Return a state's share of the duration of all songs."""
+    of_state = sum(segment.end - segment.start for song in songs for segment in song.segments if segment.state == state)
+    return of_state / sum(song.duration for song in songs)
 
 
 def _data(songs: Sequence[SongEntry], states: Sequence[str]) -> dict[str, Any]:

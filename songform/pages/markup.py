@@ -1,8 +1,8 @@
 """Safe HTML for pages with untrusted text.
 
-Titles and labels may come from the web. They are inserted with `text` (between tags and in quoted attributes) or with
-`data_block` (JSON for scripts), which escape them. A content security policy is a second line of defense: the browser
-runs only the page's own scripts, identified by their hashes, and the page cannot access the network.
+Titles and labels may come from the web. Jinja escapes every value that it inserts into a template, and `data_block`
+escapes JSON for scripts. A content security policy is a second line of defense: the browser runs only the page's own
+scripts, identified by their hashes, and the page cannot access the network.
 
 References
 ----------
@@ -13,55 +13,47 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from string import Template
 from typing import Any
 
-from songform.errors import ParameterError
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-__all__ = ["asset", "data_block", "filled", "page", "program", "text"]
+from songform.errors import ParameterError
+from songform.pages.filters import FILTERS
+
+__all__ = ["asset", "data_block", "page", "program", "templates"]
 
 # Within a script element, these characters could end the element, start a comment, or end a line of JavaScript.
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="$policy">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<meta name="generator" content="songform">
-<meta name="songform-stamp" content="$stamp">
-<title>$title</title>
-<link rel="icon" href="data:,">
-<style>
-$style
-</style>
-</head>
-<body>
-$body
-$scripts
-</body>
-</html>
-"""
+
+@cache
+def templates() -> Environment:
+    """Return the templates among the assets; values are escaped, and an unknown name is an error."""
+    environment = Environment(
+        loader=PackageLoader("songform.pages", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_encodable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment
 
 
-def text(value: object) -> str:
-    """Escape text for HTML, between tags and in quoted attributes.
-
-    Null characters and lone surrogates become question marks.
-    """
-    clean = str(value).encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
-    return html.escape(clean, quote=True)
+def _encodable(value: object) -> object:
+    """Replace null characters and lone surrogates, which no HTML file may contain, by question marks."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
 
 
-def data_block(name: str, value: Any) -> str:
+def data_block(name: str, value: Any) -> Markup:
     """Return an element that contains JSON for the page's scripts and is not executed.
 
     Parameters
@@ -73,17 +65,12 @@ def data_block(name: str, value: Any) -> str:
 
     Returns
     -------
-    str
+    Markup
         HTML of the element.
     """
     plain = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     clean = plain.encode("utf-8", "replace").decode("utf-8").translate(_ESCAPES)
-    return f'<script type="application/json" id="{text(name)}">{clean}</script>'
-
-
-def filled(name: str, **values: str) -> str:
-    """Return the text of an asset with each `$name` replaced by a value; the values must already be HTML."""
-    return Template(asset(name)).substitute(values)
+    return Markup('<script type="application/json" id="{}">{}</script>').format(name, Markup(clean))  # noqa: S704
 
 
 def program(*names: str) -> str:
@@ -97,15 +84,24 @@ def asset(name: str) -> str:
     return (files("songform.pages") / "assets" / name).read_text(encoding="utf-8")
 
 
-def page(title: str, body: str, *, style: str, scripts: Sequence[str], media: str = "'none'", stamp: str = "") -> str:
+def page(
+    template: str,
+    *,
+    title: str,
+    style: str,
+    scripts: Sequence[str],
+    media: str = "'none'",
+    stamp: str = "",
+    **values: Any,
+) -> str:
     """Return a complete HTML page.
 
     Parameters
     ----------
+    template : str
+        Name of a template that extends `page.html`.
     title : str
         Title as plain text.
-    body : str
-        Content of the body as HTML.
     style : str
         Style sheet as CSS.
     scripts : sequence of str
@@ -114,6 +110,8 @@ def page(title: str, body: str, *, style: str, scripts: Sequence[str], media: st
         Allowed sources of audio, in the syntax of a content security policy: `data:` for audio within the page.
     stamp : str
         Digest of everything that the page depends on, to detect later whether the page is out of date.
+    **values
+        Variables of the template. Text is escaped.
 
     Returns
     -------
@@ -125,24 +123,31 @@ def page(title: str, body: str, *, style: str, scripts: Sequence[str], media: st
     ParameterError
         If a script contains text that could end its `script` element or change its hash.
     """
-    sources = " ".join(map(_fingerprint, scripts))
+    return (
+        templates()
+        .get_template(template)
+        .render(
+            title=title,
+            stamp=stamp,
+            policy=_content_security_policy(scripts, media),
+            style=Markup(style),  # noqa: S704  our own style sheets
+            scripts=[Markup(script) for script in scripts],  # noqa: S704  checked by `_fingerprint`
+            **values,
+        )
+    )
+
+
+def _content_security_policy(scripts: Sequence[str], media: str) -> str:
     policy: Mapping[str, str] = {
         "default-src": "'none'",
-        "script-src": sources,
+        "script-src": " ".join(map(_fingerprint, scripts)),
         "style-src": "'unsafe-inline'",  # Bokeh inserts style elements next to its canvases
         "img-src": "data:",
         "media-src": media,
         "base-uri": "'none'",
         "form-action": "'none'",
     }
-    return Template(_PAGE).substitute(
-        policy="; ".join(f"{name} {value}" for name, value in policy.items()),
-        stamp=text(stamp),
-        title=text(title),
-        style=style,
-        body=body,
-        scripts="\n".join(f"<script>{script}</script>" for script in scripts),
-    )
+    return "; ".join(f"{name} {value}" for name, value in policy.items())
 
 
 def _fingerprint(script: str) -> str:

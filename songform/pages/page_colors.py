@@ -12,13 +12,14 @@ W3C, Web Content Accessibility Guidelines 2.2: relative luminance, contrast rati
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from songform.plots.palette import state_color
 
-__all__ = ["DARK_GROUND", "LIGHT_GROUND", "Tone", "contrast", "state_tone"]
+__all__ = ["DARK_GROUND", "LIGHT_GROUND", "Tone", "contrast", "state_tone", "tone_rules"]
 
 LIGHT_GROUND, DARK_GROUND = "#FFFFFF", "#15171C"
 _MIN_CONTRAST = 3.0  # WCAG's minimum for graphics
@@ -49,6 +50,16 @@ def state_tone(state: str) -> Tone:
     light = state_color(state)
     dark = _dark_color(light)
     return Tone(light, _ink(light), dark, _ink(dark))
+
+
+def tone_rules(states: Sequence[str]) -> str:
+    """Return the CSS classes `.tone-0`, `.tone-1`, ... with the colors of the states, in their order."""
+    tones = map(state_tone, states)
+    return "\n".join(
+        f".tone-{i} {{ --tone: light-dark({tone.light}, {tone.dark}); "
+        f"--on-tone: light-dark({tone.light_ink}, {tone.dark_ink}) }}"
+        for i, tone in enumerate(tones)
+    )
 
 
 def contrast(one: str, other: str) -> float:

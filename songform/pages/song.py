@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bokeh.resources import Resources
 
 from songform.pages.figures import BORDERS, HEIGHTS, diverging_palette, figures_json, song_figures
-from songform.pages.html_parts import segment_rows, state_articles, tone_rules
-from songform.pages.markup import asset, data_block, filled, page, program, text
-from songform.pages.page_colors import state_tone
+from songform.pages.markup import asset, data_block, page, program
+from songform.pages.page_colors import state_tone, tone_rules
 from songform.pages.state_descriptions import DESCRIPTORS, state_meanings
 from songform.time_format import clock
 
@@ -126,42 +125,49 @@ def song_page(song: SongView, *, stamp: str = "") -> str:
     style = [asset("theme.css"), asset("song.css"), tone_rules(states), _border_rules()]
     is_beside = bool(song.sound.source) and not song.sound.source.startswith("data:")
     return page(
-        f"{song.title} \N{MIDDLE DOT} songform",
-        _body(song, figures_json(figures)),
+        "song.html",
+        title=f"{song.title} \N{MIDDLE DOT} songform",
         style="\n".join(style),
         scripts=[*bokeh, program(*_SCRIPTS)],
         media="'self' file:" if is_beside else "data:",
         stamp=stamp,
+        song=song,
+        duration=song.segments[-1].end,
+        states=states,
+        tracks=[_track(name, song) for name in HEIGHTS if name != "wave"],
+        meanings=state_meanings(song.states),
+        descriptors=DESCRIPTORS,
+        shares=_shares(song.segments),
+        data=data_block("song-data", _data(song, figures_json(figures))),
     )
 
 
-def _body(song: SongView, drawn: Mapping[str, Any]) -> str:
-    states, duration = song.states.states, song.segments[-1].end
-    n_segments = len(song.segments)
-    return filled(
-        "song.html",
-        title=text(song.title),
-        duration=clock(duration),
-        seconds=f"{duration:.3f}",
-        count=f"{n_segments} segment{'' if n_segments == 1 else 's'}",
-        model=text(song.model),
-        source=text(song.source),
-        audio=f'<audio id="audio" preload="auto" src="{text(song.sound.source)}"></audio>' if song.sound.source else "",
-        note=f'<p class="note" id="no-sound">{text(song.sound.note)}</p>' if not song.sound.source else "",
-        tracks="\n".join(_track(name, song) for name in HEIGHTS if name != "wave"),
-        rows=segment_rows(song.segments, states),
-        states=state_articles(state_meanings(song.states), song.segments),
-        data=data_block("song-data", _data(song, drawn)),
-    )
+class _Track(NamedTuple):
+    """Figure below the waveform: its name, its heading with an explanation, and its description as text."""
+
+    name: str
+    heading: str
+    explanation: str
+    summary: str
 
 
-def _track(name: str, song: SongView) -> str:
-    heading, explanation = _TRACKS[name]
-    return (
-        f'<section class="track" aria-labelledby="track-{name}"><h3 id="track-{name}">{heading} '
-        f'<span class="hint">{text(explanation)}</span></h3>'
-        f'<div class="plot" id="plot-{name}" role="img" aria-label="{text(_summary(name, song))}"></div></section>'
-    )
+def _track(name: str, song: SongView) -> _Track:
+    return _Track(name, *_TRACKS[name], _summary(name, song))
+
+
+class _Share(NamedTuple):
+    """Share of a state in a song's duration, and its number of segments."""
+
+    of_song: float
+    n_segments: int
+
+
+def _shares(segments: Sequence[Segment]) -> dict[str, _Share]:
+    """Return the share of each state that occurs."""
+    lengths: dict[str, list[float]] = {}
+    for segment in segments:
+        lengths.setdefault(segment.state, []).append(segment.end - segment.start)
+    return {state: _Share(sum(each) / segments[-1].end, len(each)) for state, each in lengths.items()}
 
 
 def _summary(name: str, song: SongView) -> str:

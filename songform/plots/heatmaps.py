@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from songform.errors import ParameterError
+from songform.features.filters import hz_to_mel
 from songform.plots.downsample import IMAGE_COLUMNS, columns, feature_series, overview_middles, standard_mfcc
 from songform.plots.drawing import clock_axis, color_scale, image, key, paper
 from songform.plots.text import TYPE
@@ -105,12 +106,6 @@ def mfcc_heatmap(features: pd.DataFrame, *, title: str = "") -> Figure:
 
 def _mel_row(hertz: NDArray[np.float64], *, sr: float, n_bands: int) -> NDArray[np.float64]:
     """Return the vertical position of a frequency in an image of mel bands."""
-
-    def mel(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
-        # Slaney's mel scale, as in librosa.hz_to_mel: linear below 1000 Hz, logarithmic above.
-        above = 15 + 27 * np.log(np.maximum(frequency, 1000) / 1000) / np.log(6.4)
-        return np.where(frequency < 1000, frequency * 3 / 200, above)
-
     # Band b is drawn from b to b + 1. It peaks at step b + 1 of n_bands + 1 equal steps in mel from 0 to sr / 2.
-    row: NDArray[np.float64] = (n_bands + 1) * mel(hertz) / mel(np.array(sr / 2)) - 0.5
+    row: NDArray[np.float64] = (n_bands + 1) * hz_to_mel(hertz) / hz_to_mel(np.array(sr / 2)) - 0.5
     return row

@@ -116,6 +116,14 @@ def context_descriptors(
     ------
     ParameterError
         If features and overview have different numbers of frames.
+
+    Examples
+    --------
+    >>> from songform import compose, describe_audio
+    >>> song = compose(seed=3, duration=20.0)
+    >>> features, overview, _ = describe_audio([song.y], sr=song.sr)
+    >>> list(context_descriptors(features, overview).columns) == list(CONTEXT_COLUMNS)
+    True
     """
     curves = song_curves(song_units(features, overview, sr=sr, hop_length=hop_length))
     return _table(_unit_context(curves))

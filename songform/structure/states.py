@@ -165,6 +165,14 @@ def unit_vectors(features: pd.DataFrame, overview: Overview, *, sr: float = 2205
     -------
     np.ndarray of float64, shape=(n_units, 2 * n_columns + 6)
         Unit vectors: means and standard deviations of the features, and context descriptors.
+
+    Examples
+    --------
+    >>> from songform import compose, describe_audio
+    >>> song = compose(seed=3, duration=20.0)
+    >>> features, overview, _ = describe_audio([song.y], sr=song.sr)
+    >>> unit_vectors(features, overview).shape[1]
+    82
     """
     curves = song_curves(song_units(features, overview, sr=sr, hop_length=hop_length))
     return curves.whole(_vectors(curves))
@@ -252,6 +260,15 @@ def fit_states(
     ------
     ParameterError
         If there are fewer distinct units than states.
+
+    Examples
+    --------
+    >>> from songform import compose, describe_audio
+    >>> songs = [compose(seed=seed) for seed in (1, 2)]
+    >>> described = [describe_audio([song.y], sr=song.sr) for song in songs]
+    >>> model = fit_states([unit_vectors(features, overview) for features, overview, _ in described])
+    >>> model.states
+    ('Calm', 'BuildUp', 'Energetic', 'Transition', 'Repetitive')
     """
     units = np.vstack(songs)
     scaler = StandardScaler().fit(units)

@@ -73,6 +73,12 @@ def compose(seed: int, *, sr: int = 22050, duration: float = 75.0, instruments: 
     ------
     ParameterError
         If an argument is out of range.
+
+    Examples
+    --------
+    >>> song = compose(seed=0, duration=10.0)
+    >>> song.sr, len(song.y) / song.sr >= 10.0
+    (22050, True)
     """
     _require_playable(seed, sr, duration, instruments)
     return _performance(demo_composition(seed, sr, duration, SETS[instruments].players), sr, instruments)

@@ -96,7 +96,7 @@ def _f1(bundle: Bundle, songs: list[ComposedSong], paths: list[NDArray[np.intp]]
     of_state = np.array([names.index(state) for state in bundle.states.states])
     answer = np.concatenate([of_state[path] for path in paths])
     truth = np.concatenate([[names.index(state) for state in song.truth] for song in songs])
-    return macro_f1(truth, answer, len(names))
+    return macro_f1(truth, answer)
 
 
 def _composed_song(corpus: Corpus, config: str, seed: int, settings: Settings) -> ComposedSong:

@@ -1,7 +1,7 @@
-"""Each recipe of docs/extending.md works: it is carried out in a copy, and the extension is used there.
+"""Tests of the recipes in docs/extending.md, in a copy of the code.
 
-A recipe is applied as edits of the files that the page names. A script beside this file then uses the extension, in
-a process that imports the copy.
+Each recipe is applied as edits of the files that the page names. A script in this folder then checks the extension in a
+process that imports the copy.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def run(script: str, copy: Path, *arguments: str) -> None:
 
 
 def recipes_section() -> str:
-    """Return the part of docs/extending.md that holds the recipes."""
+    """Return the section of docs/extending.md with the recipes."""
     page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     return page.partition("## How to extend\n")[2].partition("\n## ")[0]
 
@@ -222,7 +222,7 @@ def recipe(title: str) -> str:
     return text
 
 
-def test_every_recipe_of_the_documentation_is_carried_out_here() -> None:
+def test_every_recipe_of_the_documentation_is_tested() -> None:
     assert re.findall(r"^- \*\*(.+?)\.\*\*", recipes_section(), re.MULTILINE) == list(RECIPES)
 
 

@@ -103,6 +103,13 @@ def read_annotation(path: str | Path) -> Annotation:
     ------
     AnnotationError
         If the file cannot be read; the message names the line or the segment.
+
+    Examples
+    --------
+    >>> _ = Path("song.lab").write_text("0.0 9.5 Intro\\n9.5 20.0 Verse\\n")
+    >>> annotation = read_annotation("song.lab")
+    >>> annotation.labels
+    ('Intro', 'Verse')
     """
     path = Path(path)
     name = plain_text(path.name)

@@ -17,7 +17,7 @@ const words = {
   },
 
   counted(count, noun) {
-    return `${count} ${noun}${count === 1 ? "" : "s"}`;
+    return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
   },
 
   /** Describe a segment for screen readers. */

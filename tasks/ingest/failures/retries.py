@@ -52,9 +52,13 @@ def retry_options(settings: DownloadSettings) -> dict[str, Any]:
     settings : DownloadSettings
         Settings with the number of attempts and the first delay.
     """
-    retries = settings.attempts - 1
-    pauses = [settings.retry_seconds * 2.0**attempt for attempt in range(retries)]
-    return {"retries": retries, "retry_delay_seconds": pauses, "retry_jitter_factor": 0.5}
+    from prefect.tasks import exponential_backoff
+
+    return {
+        "retries": settings.attempts - 1,
+        "retry_delay_seconds": exponential_backoff(settings.retry_seconds),
+        "retry_jitter_factor": 0.5,
+    }
 
 
 class HostPausedError(Exception):

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from songform.features.filters import Filterbank, chroma_filters, dct_basis, fft_frequencies, hann_window, mel_filters
+from songform.features.filters import (
+    Filterbank,
+    chroma_filters,
+    dct_basis,
+    fft_frequencies,
+    hann_window,
+    hz_to_mel,
+    mel_filters,
+)
 
 SHAPES = [(22050, 2048), (44100, 4096), (16000, 512), (8000, 1024)]
 
@@ -20,6 +28,13 @@ def test_frequencies_of_bins_equal_those_of_librosa(sr, n_fft):
     import librosa
 
     np.testing.assert_allclose(fft_frequencies(sr, n_fft), librosa.fft_frequencies(sr=sr, n_fft=n_fft), rtol=1e-12)
+
+
+def test_mel_scale_equals_that_of_librosa():
+    import librosa
+
+    hertz = np.r_[np.linspace(0, 20_000, 401), 999.9, 1000.1]
+    np.testing.assert_allclose(hz_to_mel(hertz), librosa.hz_to_mel(hertz), rtol=1e-12)
 
 
 @pytest.mark.parametrize(("sr", "n_fft"), SHAPES)

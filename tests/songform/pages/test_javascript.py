@@ -90,8 +90,8 @@ def test_clock_agrees_with_python(javascript):
 
 
 def test_numbers_in_words(javascript):
-    expression = "[words.percent(0.625), words.percent(null), words.counted(1, 'x'), words.counted(2, 'x')]"
-    assert javascript("words.js", expression=expression) == ["63 %", "by hand", "1 x", "2 xs"]
+    expression = "[words.percent(0.625), words.percent(null), words.counted(1, 'x'), words.counted(1250, 'x')]"
+    assert javascript("words.js", expression=expression) == ["63 %", "by hand", "1 x", "1,250 xs"]
     spoken = javascript("words.js", expression="given.map(words.segment)", given=SEGMENTS[2:4])
     assert all(part in spoken[0] for part in ("Transition", "0:20 to 0:20", "50 percent"))
     assert all(part in spoken[1] for part in ("Energetic", "0:20 to 0:45", "by hand"))

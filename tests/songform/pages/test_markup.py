@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import UndefinedError
 
 from songform import pages
 from songform.errors import ParameterError
-from songform.pages.markup import asset, data_block, filled, page, program, text
+from songform.pages.markup import asset, data_block, page, program, templates
 
 ASSETS = Path(pages.__file__).parent / "assets"
 HOSTILE = [
@@ -30,13 +31,21 @@ HOSTILE = [
 ]
 
 
-def whole(body="", **more):
-    return page("A title", body, style="", scripts=["1;"], **more)
+INDEX = {"model": "", "n_songs": 1, "shares": {}, "data": ""}
+
+
+def inserted(words, template="{{ words }}"):
+    """Return text as a template inserts it."""
+    return templates().from_string(template).render(words=words)
+
+
+def whole(**values):
+    return page("index.html", **{"title": "A title", "style": "", "scripts": ["1;"], **INDEX, **values})
 
 
 @given(st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs"])) | st.sampled_from(HOSTILE))
 def test_escaped_text_is_parsed_as_the_same_text_between_tags_and_within_quotes(read, words):
-    reader = read(f'<p title="{text(words)}">{text(words)}</p>')
+    reader = read(inserted(words, '<p title="{{ words }}">{{ words }}</p>'))
     (element,) = reader.elements
     assert element.attributes == {"title": words}
     assert element.text == words
@@ -44,11 +53,11 @@ def test_escaped_text_is_parsed_as_the_same_text_between_tags_and_within_quotes(
 
 @given(st.text())
 def test_any_text_can_be_encoded_after_escaping(words):
-    assert not set(text(words).encode()) & {*b"<>\"'\0"}
+    assert not set(inserted(words).encode()) & {*b"<>\"'\0"}
 
 
 def test_a_lone_surrogate_becomes_a_question_mark(read):
-    assert text("half \ud83c of a pair") == "half ? of a pair"
+    assert inserted("half \ud83c of a pair") == "half ? of a pair"
     assert json.loads(read(data_block("x", ["half \ud83c"])).elements[0].text) == ["half ?"]
 
 
@@ -81,12 +90,12 @@ def test_data_that_json_cannot_represent_are_rejected():
 @pytest.mark.parametrize("script", ["'</script>'", "'</SCRIPT '", "'<!--'", "a\r\nb", "'\0'"])
 def test_a_script_that_could_end_its_element_or_change_its_hash_is_rejected(script):
     with pytest.raises(ParameterError, match=r"script must not contain </script, <!--.*null"):
-        page("", "", style="", scripts=[script])
+        whole(scripts=[script])
 
 
 def test_the_policy_allows_only_the_pages_own_scripts_and_no_network(read):
     scripts = ["console.log('ä')", "2;"]
-    reader = read(page("A title", "<p>x</p>", style="p {}", scripts=scripts, stamp='a"b'))
+    reader = read(whole(style="p {}", scripts=scripts, stamp='a"b'))
     content = reader.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
     policy = dict(part.split(" ", 1) for part in content.split("; "))
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
@@ -100,6 +109,7 @@ def test_the_policy_allows_only_the_pages_own_scripts_and_no_network(read):
         "form-action": "'none'",
     }
     assert [element.text for element in reader.all("script")] == scripts
+    assert reader.one("style").text.strip() == "p {}"
     assert reader.one("meta", name="songform-stamp").attributes["content"] == 'a"b'
 
 
@@ -112,14 +122,18 @@ def test_the_policy_precedes_styles_and_scripts(read):
 
 def test_a_title_is_text(read):
     for title in HOSTILE:
-        reader = read(page(title, "", style="", scripts=[]))
+        reader = read(whole(title=title, scripts=[]))
         assert reader.one("title").text == title
         assert not reader.all("script")
 
 
-def test_placeholders_in_filled_values_are_not_replaced():
-    values = dict.fromkeys(["model", "count", "legend", "shares"], "")
-    assert "$data ${model}" in filled("index.html", data="$data ${model}", **values)
+def test_expressions_in_values_are_not_evaluated():
+    assert inserted("{{ 7 * 7 }} {% if %}") == "{{ 7 * 7 }} {% if %}"
+
+
+def test_missing_value_of_a_template_is_an_error():
+    with pytest.raises(UndefinedError, match="words"):
+        templates().from_string("{{ words }}").render()
 
 
 def test_our_scripts_never_interpret_text_as_html_or_code():

@@ -10,6 +10,7 @@ import pytest
 
 from songform.annotation.annotations import Annotation
 from songform.annotation.formats import WRITERS, songform_report
+from tasks.annotate.annotations import LABEL_SUFFIXES
 from tasks.store.corpus import Corpus
 
 LABELS = Annotation(np.array([[0.0, 8.0], [8.0, 15.0]]), ["A", "B"], annotator="Cy", duration=15.0)
@@ -125,11 +126,7 @@ REFUSED = {
     "no file": (["{key}", "{bad}x"], 4, "bad.labx does not exist"),
     "no track": (["feed-9", "{good}"], 4, "feed-9 is neither a file nor the key of a track"),
     "a file for a folder": (["{folder}", "{good}"], 2, "6 tracks, but"),
-    "a folder without labels": (
-        ["{folder}", "{folder}"],
-        4,
-        "named after a song of the source; rename the files (SONG.labels.txt, SONG.lab, ",
-    ),
+    "a folder without labels": (["{folder}", "{folder}"], 4, f"rename the files (SONG{', SONG'.join(LABEL_SUFFIXES)})"),
     "a name of blanks": (["{key}", "{good}", "--annotator", " "], 2, "the name is blank"),
 }
 

@@ -2,7 +2,7 @@
 
 With `--json`, exactly one JSON document is written to standard output, and text is written to standard error or
 omitted. Titles and messages are untrusted text from the web and from files. They are printed without control characters
-and never interpreted as markup. The README lists the exit codes; a defect ends with Python's exit code 1.
+and never interpreted as markup. docs/json.md lists the exit codes; a defect ends with Python's exit code 1.
 """
 
 from __future__ import annotations

@@ -131,11 +131,11 @@ def schedule_lines(settings: Settings) -> Iterator[str]:
 def combined_state(states: list[State[Any]]) -> State[Any]:
     """Return the combined state of several ingests: Failed only if all of them failed."""
     failed = sum(not state.is_completed() for state in states)
-    said = f"{len(states)} playlists, {failed} failed"
+    message = f"{len(states)} playlists, {failed} failed"
     if failed == len(states):
-        return Failed(message=said)
+        return Failed(message=message)
     is_whole = all(state.name == "Completed" for state in states)
-    return Completed(name="Completed" if is_whole else WITH_FAILURES, message=said)
+    return Completed(name="Completed" if is_whole else WITH_FAILURES, message=message)
 
 
 def _copied(state: State[Any]) -> State[Any]:

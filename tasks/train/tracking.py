@@ -103,7 +103,7 @@ def start_run(home: Path, experiment_id: str, plan: Plan, settings: Settings) ->
         store.set_terminated(run.info.run_id, "KILLED")
     tags = {
         "songform.bundle": plan.bundle_id,
-        "songform.structure.states": plan.states_id,
+        "songform.states": plan.states_id,
         "mlflow.source.name": "songform train",
         "mlflow.source.type": "LOCAL",
         **git_state(home),

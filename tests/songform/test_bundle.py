@@ -244,7 +244,7 @@ def test_damaged_bundle_is_an_error(saved, tmp_path, name, content):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelError, match="train again") as caught:
         Bundle.load(tmp_path)
-    assert str(caught.value).startswith(str(tmp_path))
+    assert str(tmp_path) in str(caught.value)
 
 
 @pytest.mark.parametrize(

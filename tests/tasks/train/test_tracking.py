@@ -96,6 +96,7 @@ def test_run_has_settings_and_facts_about_the_corpus_as_parameters(home, experim
     facts |= {"split.train": "1", "split.validation": "0", "split.test": "1"}
     assert run.data.params == {name: str(value) for name, value in settings.flat().items()} | facts
     assert run.data.tags["songform.bundle"] == PLAN.bundle_id
+    assert run.data.tags["songform.states"] == PLAN.states_id
     assert run.info.status == "RUNNING"
 
 

@@ -127,7 +127,7 @@ REFUSED = {
     "no track": (["feed-9", "{good}"], 4, "feed-9 is neither a file nor the key of a track"),
     "a file for a folder": (["{folder}", "{good}"], 2, "6 tracks, but"),
     "a folder without labels": (["{folder}", "{folder}"], 4, f"rename the files (SONG{', SONG'.join(LABEL_SUFFIXES)})"),
-    "a name of blanks": (["{key}", "{good}", "--annotator", " "], 2, "the name is blank"),
+    "a blank name": (["{key}", "{good}", "--annotator", " "], 2, "the name is blank"),
 }
 
 

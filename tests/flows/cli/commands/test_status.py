@@ -79,9 +79,9 @@ def unlucky(home):
     corpus, slow = Corpus(home), DownloadSettings(retry_seconds=3600.0)
     for number, failure in enumerate((*FAILURE_CLASSES, FAILURE_CLASSES[0])):
         track = Track(key=f"web-1{number}", title=f"song {number}", source=f"https://a.example/{number}.mp3")
-        record_failure(corpus, track, TrackError(f"song {number} is not to be had", failure), settings=slow)
+        record_failure(corpus, track, TrackError(f"song {number} is not available", failure), settings=slow)
     track = Track(key="web-2", title="a patient song", source="https://a.example/2.mp3")
-    record_skipped(corpus, track, until=datetime.now(UTC) + timedelta(hours=2), reason="a.example wants a rest")
+    record_skipped(corpus, track, until=datetime.now(UTC) + timedelta(hours=2), reason="a.example limits the requests")
     return home
 
 

@@ -74,8 +74,8 @@ class Decoder:
         Description of the file printed by ffmpeg; empty if ffmpeg was not used.
     gaps : sequence of Gap
         Damaged places in the middle of the file; complete after all blocks have been read.
-    has_errors : bool
-        Whether the decoder reported errors, up to the blocks that have been read.
+    is_damaged : bool
+        Whether ffmpeg reported errors about the audio; known after all blocks have been read.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Decoder:
     blocks: Iterator[NDArray[np.float32]] = field(default_factory=lambda: iter(()))
     banner: str = ""
     gaps: list[Gap] = field(default_factory=list)
-    has_errors: bool = False
+    is_damaged: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -163,7 +163,7 @@ def _sound_file(bytes_of_file: HashingFile, layout: Layout | None) -> soundfile.
 def _is_trusted(file: soundfile.SoundFile, layout: Layout | None) -> bool:
     if layout is not None:
         return bool(file.frames >= layout.parts[0].n_samples - MAX_SHORTAGE * file.samplerate)
-    # The writer did not know the length: FLAC then reports a huge length, and WAV reports 0, like an empty song.
+    # The length was unknown when the file was written: FLAC then reports a huge length, and WAV 0, like an empty song.
     is_streamed = file.frames >= UNKNOWN_FRAMES or (file.frames == 0 and file.format in {"WAV", "WAVEX", "RF64"})
     return not is_streamed and file.format != "MPEG" and file.subtype != COMPRESSED_IN_WAV
 
@@ -242,7 +242,7 @@ def _ffmpeg_blocks(stream: FFmpegStream, decoder: Decoder, path: Path, ffmpeg: s
 
 def _find_gaps(decoder: Decoder, stream: FFmpegStream, path: Path, ffmpeg: str) -> None:
     """Store what is known about damaged places after all blocks have been read."""
-    decoder.has_errors = stream.has_errors
+    decoder.is_damaged = stream.is_damaged
     if decoder.layout is not None:
         decoder.gaps.extend(decoder.layout.gaps)
     elif stream.has_errors:

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DecodingError", "FFmpegStream", "ffmpeg_name", "open_ffmpeg"]
 
+MAX_MESSAGES = 2**20  # bytes; ffmpeg prints several lines per damaged frame
+# Messages of ffmpeg's decoding thread, of its parsers, and of demuxers that check sums.
+OF_AUDIO = re.compile(r"\[dec:|decoding|incomplete frame|CRC", re.IGNORECASE)
+
 
 class DecodingError(Exception):
     """Decoding failed in the middle of a file; the message is the decoder's own."""
@@ -54,13 +58,16 @@ class FFmpegStream:
     blocks : iterator of np.ndarray, shape (n, channels)
         Blocks of float32 samples.
     has_errors : bool
-        Whether ffmpeg reported errors, up to the blocks that have been read.
+        Whether ffmpeg reported errors, up to the parts that have been read.
+    is_damaged : bool
+        Whether these errors are about the audio, and not about a picture in a tag, for example.
     """
 
     sr: int
     channels: int
     blocks: Iterator[NDArray[np.float32]] = field(default_factory=lambda: iter(()))
     has_errors: bool = False
+    is_damaged: bool = False
 
 
 def ffmpeg_name(banner: str) -> str:
@@ -106,13 +113,12 @@ class _Pipe:
     stdout: IO[bytes]
     errors: IO[bytes]
 
-    @property
-    def has_errors(self) -> bool:
-        return self.errors.seek(0, 2) > 0
+    def messages(self) -> str:
+        self.errors.seek(0)
+        return self.errors.read(MAX_MESSAGES).decode(errors="replace")
 
     def last_line(self) -> str:
-        self.errors.seek(0)
-        lines = self.errors.read().decode(errors="replace").split("\n")
+        lines = self.messages().split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "no message")
         return re.sub(
             r"\[[^]]* @ 0x[0-9a-f]+\] ", "", last
@@ -179,6 +185,8 @@ def _blocks(stream: FFmpegStream, pipe: _Pipe, channels: int, block_length: int)
         if whole := len(data) // width:  # ffmpeg may end in the middle of a sample
             yield np.frombuffer(data, "<f4", whole * channels).reshape(-1, channels)
     failed = pipe.process.wait()
-    stream.has_errors |= pipe.has_errors
+    messages = pipe.messages()
+    stream.has_errors |= bool(messages)
+    stream.is_damaged |= OF_AUDIO.search(messages) is not None
     if failed:
         raise DecodingError(f"ffmpeg: {pipe.last_line()}")

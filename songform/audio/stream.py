@@ -9,13 +9,13 @@ decoder finds from beginning to end. Decoders do not report every defect, so `op
 * contains an invalid sample: NaN, infinity, or at least a million times full scale,
 * cannot be decoded to its end,
 * is damaged in the middle, so that more than 2 % of its audio is missing,
-* is cut short: more than 2 s and more than 2 % shorter than its header or its site announced, unless its container is
-  complete. A duration alone is a hint: a wrong one is a note.
+* is cut short: more than 2 s and more than 2 % shorter than its header or its source states, although its container is
+  not known to be complete. If it is complete, a wrong duration is a note.
 
 References
 ----------
-`songform.audio.decoders` decodes files, and `songform.audio.headers` reads announced durations. `soxr.ResampleStream`
-resamples.
+`songform.audio.decoders` decodes files, and `songform.audio.headers` reads durations from headers.
+`soxr.ResampleStream` resamples.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AudioStream", "announced_duration", "audio_blocks", "is_cut_short", "load", "open_audio", "resampled"]
 
-VERSION = 1  # increase this when the same file gives other samples
+VERSION = 1  # increase this when the same file gives different samples
 MAX_AMPLITUDE = (
     1e6  # times full scale; integers stored as floats are far below this, unlike the values in damaged files
 )
@@ -60,9 +60,9 @@ class AudioStream:
     source : Decoder
         The open decoder.
     duration : float, optional
-        Duration in seconds that the header announces.
+        Duration in seconds according to the header.
     announced : float, optional
-        Duration in seconds that the site or the feed announced.
+        Duration in seconds according to the site or the feed.
     ffmpeg : str, optional
         Path of the ffmpeg executable.
 
@@ -156,16 +156,16 @@ class AudioStream:
             is_whole = self._is_whole() if is_whole is None else is_whole
             if is_cut_short(self._seconds_with_gaps, seconds) and not is_whole:
                 raise AudioError(
-                    f"{self.path.name} is cut short: it contains {self.seconds:.1f} s of audio, but {who} announced "
-                    f"{seconds:.1f} s; fetch it again",
+                    f"{self.path.name} is cut short: it contains {self.seconds:.1f} s of audio, but {who} "
+                    f"states a length of {seconds:.1f} s; fetch it again",
                     "transient",
                     measured=self.seconds,
                 )
-            self.notes.append(f"it contains {self.seconds:.1f} s of audio, but {who} announced {seconds:.1f} s")
+            self.notes.append(f"it contains {self.seconds:.1f} s of audio, but {who} states {seconds:.1f} s")
         self._check_end()
 
     def _check_end(self) -> None:
-        """Check the end of a file that announces no duration."""
+        """Check the end of a file whose header contains no duration."""
         if self.duration is not None:
             return
         if self._layout is not None:
@@ -175,7 +175,7 @@ class AudioStream:
         size, whole = self.path.stat().st_size, container_bytes(self.path) or 0
         if whole - size > MAX_MISSING * whole:
             raise AudioError(
-                f"{self.path.name} is cut short: it has {size} bytes, but its header announced {whole}; fetch it again",
+                f"{self.path.name} is cut short: it has {size} bytes, but its header states {whole}; fetch it again",
                 "transient",
                 measured=self.seconds,
             )
@@ -185,6 +185,8 @@ class AudioStream:
         gaps = self._source.gaps
         if gaps:
             self.notes.append(f"it is {damage(gaps)}")
+        elif self._source.is_damaged and self._layout is None:
+            self.notes.append("it may be damaged or cut short, because its decoder reported errors")
         lost = missing_seconds(gaps)
         if self._layout is not None:  # a decoder may skip frames or pages that are not damaged visibly
             undecoded = sum(part.seconds for part in self._layout.parts) - self.seconds
@@ -197,14 +199,14 @@ class AudioStream:
             )
 
     def _is_whole(self) -> bool:
-        """Return whether the end of the file is there, whatever length was announced."""
+        """Return whether the end of the file exists, whatever duration was stated."""
         if self._layout is not None:
             return self._layout.is_complete
         if self.duration is not None and not is_cut_short(self._seconds_with_gaps, self.duration):
             return True
         complete = is_container_complete(self.path, ffmpeg=self._ffmpeg, announced=self.duration)
         if complete is None and self.duration is None:  # frames without a container; the last one is incomplete if cut
-            return not self._source.has_errors and not self._source.is_live
+            return not self._source.is_damaged and not self._source.is_live
         return bool(complete)
 
     @property
@@ -228,7 +230,7 @@ class AudioStream:
         return found
 
     def _of_announced(self) -> str:
-        return "" if self.duration is None else f" of the announced {self.duration:.1f} s"
+        return "" if self.duration is None else f" of the expected {self.duration:.1f} s"
 
 
 def _damaged(message: str) -> AudioError:
@@ -248,7 +250,7 @@ def open_audio(path: str | Path, *, ffmpeg: str | None = None, announced: float 
     ffmpeg : str, optional
         Path of the ffmpeg executable, which M4A, WebM and other formats need.
     announced : float, optional
-        Duration in seconds that the site or the feed announced. Reading fails if the audio is much shorter; see
+        Duration in seconds according to the site or the feed. Reading fails if the audio is much shorter; see
         `is_cut_short`.
 
     Yields

@@ -23,6 +23,7 @@ from flows.ingest_alerts import IngestAlerts
 from flows.ingest_report import IngestReport, NothingDoneError
 from songform.errors import SourceError, TrackError
 from tasks.ingest.extract_tracks import extract_tracks
+from tasks.ingest.failures.classify import track_label
 from tasks.ingest.failures.retries import retry_options
 from tasks.ingest.fetch.download import Download
 from tasks.ingest.fetch.host_rate_limiter import interleaved_by_host
@@ -179,6 +180,8 @@ def fetch_and_extract(home: Path, tracks: list[Track], settings: Settings, *, re
     calls = [{"home": home, "jobs": part, "settings": settings, "n_tracks": len(part)} for part in parts]
     for part, result in zip(parts, results(extract_tracks, calls, settings), strict=True):
         record_loss(home, [track for track, _ in part], settings, result)
+        done = [] if isinstance(result, Exception) else [record for record in result if record.status == "done"]
+        notes += [f"{track_label(record)}: {note}" for record in done for note in record.notes]
     return notes
 
 

@@ -1,8 +1,8 @@
 """Whether a container is complete: whether the file is as large as its boxes, chunks or elements say.
 
-A file that is cut short announces more bytes than it has. A duration in a header proves much less: that of a video may
-be longer than its sound, and writers store wrong ones. Containers whose sizes do not tell whether the end is missing
-are compared with the packets in the file: a container is complete if the packets of any stream reach its end.
+A file that is cut short has fewer bytes than its container states. A duration in a header proves much less: that of a
+video may be longer than its sound, and some programs store wrong durations. If the sizes do not show whether the end is
+missing, the packets are read: a container is complete if the packets of any stream reach the end that it states.
 
 References
 ----------
@@ -26,13 +26,13 @@ ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 SEGMENT = 0x18538067  # in Matroska
 MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}  # with which an MP4 file may start
 MAX_BOXES = 100_000
-UNKNOWN_SIZES = {0, 2**32 - 1}  # of RIFF chunks of a writer that did not know the length
+UNKNOWN_SIZES = {0, 2**32 - 1}  # of RIFF chunks whose length was unknown when they were written
 
 
 def is_container_complete(
     path: str | Path, *, ffmpeg: str | None = None, announced: float | None = None
 ) -> bool | None:
-    """Return whether a file contains everything that its container announces.
+    """Return whether a file contains everything that its container states.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ def is_container_complete(
     ffmpeg : str, optional
         Path of the ffmpeg executable, which some containers need.
     announced : float, optional
-        Duration in seconds that the container announces.
+        Duration in seconds according to the container.
 
     Returns
     -------
     bool or None
-        None if the container does not tell.
+        None if that is unknown.
     """
     needed = container_bytes(path)
     if needed is not None:
@@ -58,7 +58,7 @@ def is_container_complete(
 
 
 def container_bytes(path: str | Path) -> int | None:
-    """Return the number of bytes that a file has if its container is complete, or None if the container does not tell.
+    """Return the number of bytes that a file has if its container is complete, or None if that is unknown.
 
     Parameters
     ----------

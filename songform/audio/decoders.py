@@ -5,7 +5,7 @@ libsndfile reads WAV, FLAC, Ogg (Vorbis and Opus), MP3 and other formats inside 
 SHA-256 of the file while libsndfile reads it. Parts that the decoder skips, such as a picture in a tag or a list of
 chapters at the end, are read when the hash is requested.
 
-libsndfile believes the header of an MP3, and skips damaged pages of an Ogg file. It therefore decodes these files only
+libsndfile relies on the header of an MP3, and skips damaged pages of an Ogg file. It therefore decodes these files only
 if their layout (`songform.audio.mpeg_frames`, `songform.audio.ogg_pages`) shows that it finds all of the audio.
 ffmpeg (`songform.audio.ffmpeg_decoder`) decodes everything else: other formats (M4A, WebM, ...), streamed FLAC and WAV
 files whose header does not contain the length, files with damaged or joined parts, and the rest of a file after an
@@ -48,7 +48,7 @@ __all__ = ["Decoder", "DecodingError", "HashingFile", "open_decoder"]
 
 BLOCK_LENGTH = 65_536  # samples per channel in a block: 256 kB per channel
 MAX_TRAILING_BYTES = 2**18  # bytes after the last FLAC frame; a tag may be there, but no audio
-MAX_SHORTAGE = 0.05  # seconds of audio that libsndfile may announce too little: up to two frames
+MAX_SHORTAGE = 0.05  # seconds by which the length that libsndfile finds may be too short: up to two frames
 UNKNOWN_FRAMES = 2**62  # libsndfile reports about 2**63 samples for a streamed FLAC file
 COMPRESSED_IN_WAV = "MPEG_LAYER_III"  # an MP3 in a WAV file, whose length libsndfile takes from the header
 

@@ -1,8 +1,8 @@
 """The layout of an audio file: its parts, its damaged places and its end, as found without decoding.
 
 `songform.audio.mpeg_frames` and `songform.audio.ogg_pages` read the layout of a file from the headers of all its frames
-or pages. It is independent of the length that the start of the file announces, and reading it takes little more time
-than reading the file.
+or pages. It does not depend on the length in the header of the file, and reading it takes little more time than
+reading the file.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ class Layout:
         Damaged places.
     is_plain : bool
         Whether the file has one part, no damage, and nothing but tags before and after it. libsndfile then reads all of
-        it, unless the header of the file announces less.
+        it, unless the header of the file states less.
     is_complete : bool
-        Whether the file ends where its last frame or page ends, and not before the end that it announces.
+        Whether the file ends where its last frame or page ends, and not before the end that its header states.
     n_trailing : int
         Number of bytes after the audio that are neither audio nor a tag; 0 if there are only a few.
     """

@@ -1,8 +1,8 @@
 """Layout of MP3 files (MPEG audio, layers I to III), read from the headers of all frames.
 
-The length that an MP3 announces is often wrong: two files were joined, an advertisement was inserted, or an encoder
-stored a wrong number of frames. A file without an announced number of frames has no length at all, unless its bit rate
-is constant. The headers of the frames tell how many frames there are, and where bytes are lost or do not belong to a
+The length in the header of an MP3 is often wrong: two files were joined, an advertisement was inserted, or an encoder
+stored a wrong number of frames. Without a number of frames, the length can be estimated only if the bit rate is
+constant. The headers of all frames show how many frames there are, and where bytes are missing or do not belong to a
 frame. Tags (ID3, APE, Lyrics3) may precede, follow or separate frames.
 
 References
@@ -144,7 +144,7 @@ def mpeg_layout(file: BinaryIO) -> Layout | None:
         if first is not None:
             claim = _announced(window.read(first, 512))
             walk = _walked(window, first, end)
-            walk.runs[0].n_frames -= claim.is_frame  # the frame with the announced numbers contains no audio
+            walk.runs[0].n_frames -= claim.is_frame  # the frame with these numbers contains no audio
             return _layout(walk, claim, starts_at_once=first == start, n_trailing=end - walk.runs[-1].end)
     return None
 
@@ -177,14 +177,14 @@ def _is_complete(walk: _Walk, claim: _Announced) -> bool:
 
 
 def _gaps(walk: _Walk, claim: _Announced) -> tuple[Gap, ...]:
-    """Estimate how much audio is missing at each damaged place: from the announced number of frames, or from bytes."""
+    """Estimate how much audio is missing at each place, from the number of frames in the header or from bytes."""
     found = [Gap(start, n_bytes * walk.seconds_per_byte) for start, n_bytes in walk.gaps]
     n_lost = claim.n_frames - walk.n_frames
     if not found or n_lost < 0 or not walk.is_end_complete:
         return tuple(found)
     lost = n_lost * walk.seconds / max(1, walk.n_frames)
     room = (walk.n_gap_bytes + max(0, claim.n_bytes - walk.n_bytes)) * walk.seconds_per_byte
-    if lost > 2 * room + 0.1:  # the announced number is wrong
+    if lost > 2 * room + 0.1:  # the number in the header is wrong
         return tuple(found)
     share = lost / max(1e-9, missing_seconds(found))
     return tuple(Gap(gap.start, share * gap.missing) for gap in found)

@@ -104,7 +104,13 @@ def _done(corpus: Corpus, job: ExtractionJob, made: ExtractionResult) -> TrackRe
     if job.audio == incoming and job.settings.audio.keep:
         files.append(moved(incoming, kept))
     record = record_done(
-        corpus, job.track, duration=made.duration, sha256=made.sha256, decoder=made.decoder, files=files
+        corpus,
+        job.track,
+        duration=made.duration,
+        sha256=made.sha256,
+        decoder=made.decoder,
+        files=files,
+        notes=made.notes,
     )
     incoming.unlink(missing_ok=True)
     return record

@@ -71,12 +71,15 @@ class ExtractionResult:
         Name and version of the decoder.
     files : tuple of Path
         Paths of the tables.
+    notes : tuple of str
+        What is unusual about the audio file.
     """
 
     duration: float
     sha256: str
     decoder: str
     files: tuple[Path, Path]
+    notes: tuple[str, ...] = ()
 
 
 def extract_track(job: ExtractionJob) -> ExtractionResult:
@@ -128,7 +131,11 @@ def _extract(job: ExtractionJob) -> ExtractionResult:
         table.describe(about)
     write_table(overview, extractor.overview().to_table(), about=about)
     return ExtractionResult(
-        extractor.n_samples / frames.sr, about["audio_sha256"], about["decoder"], (features, overview)
+        extractor.n_samples / frames.sr,
+        about["audio_sha256"],
+        about["decoder"],
+        (features, overview),
+        tuple(audio.notes),
     )
 
 

@@ -22,7 +22,14 @@ _RETRY_ADVICE = re.compile(rf"[;,] (?:{TRY_AGAIN}|fetch it again)$")
 
 
 def record_done(
-    corpus: Corpus, track: Track, *, duration: float, sha256: str, decoder: str, files: list[Path]
+    corpus: Corpus,
+    track: Track,
+    *,
+    duration: float,
+    sha256: str,
+    decoder: str,
+    files: list[Path],
+    notes: tuple[str, ...] = (),
 ) -> TrackRecord:
     """Record that the features of a track were extracted.
 
@@ -40,6 +47,8 @@ def record_done(
         Name and version of the decoder.
     files : list of Path
         The new files, in `data/`. Files that the record already lists stay listed.
+    notes : tuple of str
+        What is unusual about the audio file.
     """
     known = corpus.record(track.key)
     sizes = {corpus.relative(path): path.stat().st_size for path in files}
@@ -50,6 +59,7 @@ def record_done(
         updated_at=_written(_now()),
         audio_sha256=sha256,
         decoder=decoder,
+        notes=notes,
         files={**(known.files if known else {}), **sizes},
     )
     corpus.save_record(record)

@@ -127,6 +127,7 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form) -> dict
             "title": record.title,
             "source": record.source,
             "duration": record.duration,
+            **({"notes": list(record.notes)} if record.notes else {}),
         },
         "settings": bundle.settings or song.settings.model_dump(mode="json"),
         "model": {

@@ -83,6 +83,9 @@ class TrackRecord(Track):
     spent: float | None = Field(None, description="Duration of the failed attempts of the last ingest, in seconds.")
     audio_sha256: str | None = Field(None, description="SHA-256 of the analyzed audio file.")
     decoder: str | None = None
+    notes: tuple[str, ...] = Field(
+        (), description="What is unusual about the audio file, such as damaged places, without the name of the track."
+    )
     files: dict[str, int] = Field(
         default_factory=dict, description="Sizes of the track's files in bytes, by their paths relative to data/."
     )
@@ -98,6 +101,7 @@ class TrackRecord(Track):
             "attempts": self.attempts,
             "next_retry_at": self.next_retry_at,
             "error": self.error.model_dump(by_alias=True) if self.error else None,
+            "notes": list(self.notes),
         }
 
 

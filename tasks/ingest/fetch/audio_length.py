@@ -26,7 +26,7 @@ __all__ = ["first_stream_command", "no_audio_error", "packet_seconds"]
 
 
 def packet_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) -> float:
-    """Return the length of the audio in a file, which is the end of its last packet.
+    """Return the length of the audio in a file, from the start of its first packet to the end of its last one.
 
     Parameters
     ----------
@@ -49,18 +49,19 @@ def packet_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) -> 
     subprocess.TimeoutExpired
         If ffmpeg exceeds the timeout.
     """
-    tick, end = Fraction(0), 0
+    tick, begin, end = Fraction(0), None, 0
     with _lines(first_stream_command(path, ["-c", "copy", "-f", "framecrc", "-"], ffmpeg), timeout) as lines:
         for line in lines:
             if line.startswith("#tb 0:"):
                 tick = Fraction(line[6:].strip())
             elif not line.startswith("#"):
                 start, duration = map(int, line.split(",", 4)[2:4])
+                begin = start if begin is None else begin
                 # The duration of the last packet of an Ogg file may be negative; ffmpeg prints it as unsigned.
                 end = max(end, start + (duration if duration < 2**31 else duration - 2**32))
-    if not end:
+    if not end or begin is None:
         raise no_audio_error(path)
-    return float(end * tick)
+    return float((end - max(0, begin)) * tick)
 
 
 def first_stream_command(path: Path, output: list[str], ffmpeg: str) -> list[str]:

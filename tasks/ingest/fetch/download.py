@@ -28,9 +28,11 @@ from pathlib import Path
 from typing import Any
 
 from songform.audio.headers import is_cut_short
+from songform.audio.stream import open_audio
 from songform.errors import AudioError, ParameterError, TrackError
 from songform.plain_text import plain_text
 from tasks.ingest.failures.classify import track_error, track_label
+from tasks.ingest.failures.rules import TRY_AGAIN
 from tasks.ingest.fetch.audio_length import packet_seconds
 from tasks.ingest.fetch.deadline import Deadline
 from tasks.ingest.fetch.transcode import announced_seconds, as_mp3, audio_only
@@ -203,24 +205,49 @@ class _Attempt:
             raise TrackError(f"{length}; raise this limit if the track is really that long", "permanent")
 
     def _as_wanted(self, fetched: Download) -> Download:
-        """Convert the downloaded file, and check its length."""
-        seconds, announced = self._seconds(fetched.path), fetched.duration
+        """Check the length of the downloaded file, and convert it."""
+        seconds = self._seconds(fetched.path)
         self._refuse_long(seconds)
+        self._refuse_cut(fetched, seconds)
         path = self._encoded(fetched.path)
         if self.audio.codec != "native":
-            seconds = self._seconds(path)
-        for who, claim in (("its source", announced), ("its header", self.announced_by_file)):
-            if is_cut_short(seconds, claim):
-                msg = (
-                    f"it is cut short: {seconds:.1f} s arrived, but {who} states a length of {claim:.1f} s; "
-                    "try again later"
-                )
-                raise AudioError(msg, "transient", measured=seconds)
-        warnings: tuple[str, ...] = ()
-        if announced is not None and seconds - announced > max(2.0, 0.02 * announced):
-            length = f"{track_label(self.track)} is {seconds:.1f} s long"
-            warnings = (f"{length}, but its source states a length of {announced:.1f} s",)
-        return replace(fetched, path=path, warnings=warnings)
+            made = self._seconds(path)
+            if is_cut_short(made, seconds):
+                raise AudioError(f"only {made:.1f} s of its {seconds:.1f} s can be converted; {TRY_AGAIN}", "transient")
+            seconds = made
+        return replace(fetched, path=path, warnings=self._warnings(fetched.duration, seconds))
+
+    def _refuse_cut(self, fetched: Download, seconds: float) -> None:
+        """Refuse a file that is shorter than its source or its header states, unless it is complete."""
+        for who, claim in (("its source", fetched.duration), ("its header", self.announced_by_file)):
+            if claim is not None and is_cut_short(seconds, claim) and not self._is_whole(fetched.path, claim):
+                arrived = f"it is cut short: {seconds:.1f} s arrived, but {who} states a length of {claim:.1f} s"
+                raise AudioError(f"{arrived}; {TRY_AGAIN}", "transient", measured=seconds)
+
+    def _is_whole(self, path: Path, claim: float) -> bool:
+        """Decode a file to its end, and return whether it is complete although it is shorter than stated."""
+        try:
+            with open_audio(path, ffmpeg=self.ffmpeg, announced=claim) as audio:
+                for _ in audio:
+                    self._refuse_long(audio.seconds)
+                    if self.deadline.is_over:
+                        return False
+        except AudioError as error:
+            if error.measured is None:
+                raise
+            return False
+        return True
+
+    def _warnings(self, announced: float | None, seconds: float) -> tuple[str, ...]:
+        """Return a note if the site states a wrong length; if the listing does, the extraction adds a note."""
+        if (
+            announced is None
+            or self.track.duration is not None
+            or abs(seconds - announced) <= max(2.0, 0.02 * announced)
+        ):
+            return ()
+        length = f"{track_label(self.track)} is {seconds:.1f} s long"
+        return (f"{length}, but its source states a length of {announced:.1f} s",)
 
     def _encoded(self, path: Path) -> Path:
         if self.audio.codec == "native":

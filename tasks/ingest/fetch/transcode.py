@@ -96,11 +96,13 @@ def audio_only(path: Path, *, ffmpeg: str, timeout: float | None = None) -> Path
     if _PICTURES.search(inside.banner) is None and _PIECES.search(inside.banner) is None:
         return path.rename(path.with_name(f"sound{inside.suffix}"))
     target = path.with_name(f"sound{_SUFFIXES.get(inside.codec, '.mka')}")
-    return _made(path, target, ["-c", "copy"], ffmpeg=ffmpeg, timeout=timeout)
+    return _made(path, target, ["-c", "copy"], ffmpeg=ffmpeg, timeout=timeout) or path
 
 
 def as_mp3(path: Path, *, bitrate: int, seconds: float, ffmpeg: str, timeout: float | None = None) -> Path:
     """Convert a file to MP3; an MP3 of any bit rate is not encoded again.
+
+    A damaged file is not converted either, because an MP3 would not show where audio is missing.
 
     Parameters
     ----------
@@ -116,7 +118,8 @@ def as_mp3(path: Path, *, bitrate: int, seconds: float, ffmpeg: str, timeout: fl
     Returns
     -------
     Path
-        Path of the MP3 in the same folder, with the first audio stream.
+        Path of the MP3 in the same folder, with the first audio stream; or of the audio of a damaged file, as from
+        `audio_only`.
 
     Raises
     ------
@@ -127,7 +130,8 @@ def as_mp3(path: Path, *, bitrate: int, seconds: float, ffmpeg: str, timeout: fl
     if inside.container == inside.codec == "mp3":
         return path.rename(target)
     codec = ["copy"] if inside.codec == "mp3" else ["libmp3lame", "-b:a", f"{bitrate}k"]
-    return _made(path, target, ["-c:a", *codec, "-t", f"{seconds:.3f}"], ffmpeg=ffmpeg, timeout=timeout)
+    made = _made(path, target, ["-c:a", *codec, "-t", f"{seconds:.3f}"], ffmpeg=ffmpeg, timeout=timeout, is_strict=True)
+    return made or audio_only(path, ffmpeg=ffmpeg, timeout=timeout)
 
 
 def _inside(path: Path, ffmpeg: str, timeout: float | None) -> _Inside:
@@ -138,14 +142,25 @@ def _inside(path: Path, ffmpeg: str, timeout: float | None) -> _Inside:
     return _Inside(container[1].partition(",")[0], codec[1], banner)
 
 
-def _made(path: Path, target: Path, codec: list[str], *, ffmpeg: str, timeout: float | None) -> Path:
-    """Write the first audio stream to a new file, and remove the original."""
+def _made(
+    path: Path, target: Path, codec: list[str], *, ffmpeg: str, timeout: float | None, is_strict: bool = False
+) -> Path | None:
+    """Write the first audio stream to a new file, and remove the original.
+
+    Returns
+    -------
+    Path or None
+        Path of the new file; None if `is_strict` and ffmpeg reported errors.
+    """
     run = _run(first_stream_command(path, [*codec, "-y", f"file:{target.absolute()}"], ffmpeg), timeout)
     if run.returncode:
         if "No space left" in run.stderr:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
         words = (run.stderr.strip().splitlines() or ["no message"])[-1]
         raise AudioError(f"ffmpeg cannot extract its audio ({words}); {TRY_AGAIN}", "transient")
+    if is_strict and run.stderr.strip():
+        target.unlink()
+        return None
     path.unlink()
     return target
 

@@ -218,9 +218,10 @@ def test_listener_is_removed_after_an_error():
 @pytest.fixture
 def passing(tmp_path):
     """Return failures that are permanent when they are repeated, and their messages without retry advice."""
-    broken, short = tmp_path / "broken.wav", tmp_path / "short.wav"
+    broken, short = tmp_path / "broken.wav", tmp_path / "short.ogg"
     broken.write_bytes(bytes(range(256)) * 20)
-    soundfile.write(short, np.zeros(22050), 22050)
+    soundfile.write(short, 0.1 * np.random.default_rng(0).standard_normal(60 * 22050), 22050)
+    short.write_bytes(short.read_bytes()[: short.stat().st_size // 2])
     with pytest.raises(AudioError) as caught, open_audio(short, announced=60.0) as audio:
         list(audio)
     assert str(caught.value).endswith("; fetch it again")

@@ -115,6 +115,7 @@ def test_summary_has_the_documented_fields():
         "attempts": 3,
         "next_retry_at": None,
         "error": {"class": "transient", "message": "a reset"},
+        "notes": [],
     }
     assert record().summary("cached")["status"] == "cached"
     assert record().summary()["error"] is None

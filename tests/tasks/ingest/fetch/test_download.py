@@ -255,12 +255,17 @@ def test_truncated_download_is_detected_by_the_length_from_the_feed(site, sound,
     assert 5.0 < caught.value.measured < 15.0
 
 
-def test_longer_audio_than_announced_is_accepted_with_a_warning(site, sound, fetch):
+@pytest.mark.parametrize("stated", [6.0, 12.0])
+def test_audio_of_another_length_than_its_site_states_is_accepted_with_a_warning(site, sound, fetch, stated):
+    """If the listing states the length, the extraction adds the note to the track's record."""
     url = site.put("/a.flac", sound("FLAC", 440.0, 9.0), "audio/flac")
-    assert fetch(a_track(url, duration=7.5)).warnings == ()
-    (warning,) = fetch(a_track(url, duration=6.0)).warnings
+    entry = {"_type": "video", "id": "a", "title": "Song", "url": url, "ext": "flac", "extractor": "x"}
+    track = Track(key="web-0", title="Song", source=url, entry=entry)
+    assert fetch(track.model_copy(update={"entry": {**entry, "duration": 7.5}})).warnings == ()
+    (warning,) = fetch(track.model_copy(update={"entry": {**entry, "duration": stated}})).warnings
     assert warning.startswith(f"Song ({url}) is 9.0 s long")
-    assert "its source states a length of 6.0 s" in warning
+    assert f"its source states a length of {stated} s" in warning
+    assert fetch(a_track(url, duration=stated)).warnings == ()
 
 
 def test_truncated_download_is_detected_by_its_own_header_before_conversion(site, sound, fetch):

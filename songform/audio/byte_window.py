@@ -46,7 +46,8 @@ class ByteWindow:
         """Yield the positions at which a pattern of at most four bytes matches."""
         beyond = start
         while start < end:
-            data = self.read(start, min(self._chunk, end - start))
+            n_bytes = len(self._data) - (start - self._start) if start >= self._start else 0
+            data = self.read(start, min(n_bytes if n_bytes > 4 else self._chunk, end - start))
             if not data:
                 return
             for found in pattern.finditer(data):

@@ -71,14 +71,14 @@ def container_bytes(path: str | Path) -> int | None:
 
 def _by_size(file: BinaryIO, start: bytes, size: int) -> int | None:
     if start[:4] in (b"RIFF", b"RF64", b"BW64") and start[8:12] == b"WAVE":
-        return _chunks(file, "<", b"data")
+        return _chunks(file, size, "<", b"data")
     if start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"):
-        return _chunks(file, ">", b"SSND")
+        return _chunks(file, size, ">", b"SSND")
     if start[4:8] in MP4_BOXES:
         return _mp4(file, size)
     by_start = {b"RIFF": _riff, b"\x1a\x45\xdf\xa3": _matroska, b"\x30\x26\xb2\x75": _asf}
     read = by_start.get(start[:4])
-    return None if read is None else read(file)
+    return None if read is None else read(file, size)
 
 
 def _mp4(file: BinaryIO, size: int) -> int | None:
@@ -101,10 +101,12 @@ def _mp4(file: BinaryIO, size: int) -> int | None:
     return None if b"moof" in names or not at else at
 
 
-def _chunks(file: BinaryIO, order: str, wanted: bytes) -> int | None:
+def _chunks(file: BinaryIO, size: int, order: str, wanted: bytes) -> int | None:
     """Return the end of the chunk with the audio."""
     at, long_size = 12, 0
     for _ in range(MAX_BOXES):
+        if at >= size:
+            break
         file.seek(at)
         head = file.read(24)
         if len(head) < 8:
@@ -119,16 +121,18 @@ def _chunks(file: BinaryIO, order: str, wanted: bytes) -> int | None:
     return None
 
 
-def _riff(file: BinaryIO) -> int | None:
+def _riff(file: BinaryIO, _size: int) -> int | None:
     """Return the end of the outer chunk of another RIFF file, such as AVI."""
     file.seek(4)
     length = int.from_bytes(file.read(4), "little")
     return None if length in UNKNOWN_SIZES else length + 8
 
 
-def _matroska(file: BinaryIO) -> int | None:
+def _matroska(file: BinaryIO, size: int) -> int | None:
     at = 0
     for _ in range(MAX_BOXES):
+        if at >= size:
+            break
         file.seek(at)
         head = file.read(12)
         if len(head) < 12 or not head[0]:
@@ -147,7 +151,7 @@ def _matroska(file: BinaryIO) -> int | None:
     return None
 
 
-def _asf(file: BinaryIO) -> int | None:
+def _asf(file: BinaryIO, _size: int) -> int | None:
     file.seek(0)
     head = file.read(65_536)
     at = head.find(ASF_PROPERTIES)

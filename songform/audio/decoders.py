@@ -50,6 +50,8 @@ BLOCK_LENGTH = 65_536  # samples per channel in a block: 256 kB per channel
 MAX_TRAILING_BYTES = 2**18  # bytes after the last FLAC frame; a tag may be there, but no audio
 MAX_SHORTAGE = 0.05  # seconds by which the length that libsndfile finds may be too short: up to two frames
 UNKNOWN_FRAMES = 2**62  # libsndfile reports about 2**63 samples for a streamed FLAC file
+MAX_PARTS = 200  # parts that are decoded separately; each one takes a process
+RAW_FRAMES = re.compile(r"^Input #0, (?:aac|loas|ac3|eac3|dts|dtshd|mlp|truehd|flac|wv|tta),", re.MULTILINE)
 COMPRESSED_IN_WAV = "MPEG_LAYER_III"  # an MP3 in a WAV file, whose length libsndfile takes from the header
 
 
@@ -89,12 +91,9 @@ class Decoder:
     is_damaged: bool = False
 
     @property
-    def is_live(self) -> bool:
-        """Whether the container is a recording of a live stream, which does not say where it ends."""
-        return (
-            self.banner != ""
-            and re.search(r"^Input #0, (matroska|flv|mpegts|asf)", self.banner, re.MULTILINE) is not None
-        )
+    def has_frames(self) -> bool:
+        """Whether the file consists of frames without a container, so that a missing end is an error of the decoder."""
+        return RAW_FRAMES.search(self.banner) is not None
 
 
 @contextmanager
@@ -228,7 +227,7 @@ def _ffmpeg_decoder(
     banner = ffmpeg_banner(path, ffmpeg)
     if layout is None and re.search(r"^Input #0, mp3,", banner, re.MULTILINE):
         layout = mpeg_layout(bytes_of_file)  # other bytes precede the first frame
-    parts = layout.parts if layout is not None and len(layout.parts) > 1 else ()
+    parts = layout.parts if layout is not None and 1 < len(layout.parts) <= MAX_PARTS else ()
     with open_ffmpeg(path, ffmpeg, block_length=BLOCK_LENGTH, parts=parts) as stream:
         decoder = Decoder(ffmpeg_name(banner), stream.sr, stream.channels, bytes_of_file.sha256, layout, banner=banner)
         with closing(_ffmpeg_blocks(stream, decoder, path, ffmpeg)) as decoder.blocks:

@@ -185,7 +185,7 @@ class AudioStream:
         gaps = self._source.gaps
         if gaps:
             self.notes.append(f"it is {damage(gaps)}")
-        elif self._source.is_damaged and self._layout is None:
+        elif self._source.is_damaged and (self._layout is None or self._layout.is_plain):
             self.notes.append("it may be damaged or cut short, because its decoder reported errors")
         lost = missing_seconds(gaps)
         if self._layout is not None:  # a decoder may skip frames or pages that are not damaged visibly
@@ -206,7 +206,7 @@ class AudioStream:
             return True
         complete = is_container_complete(self.path, ffmpeg=self._ffmpeg, announced=self.duration)
         if complete is None and self.duration is None:  # frames without a container; the last one is incomplete if cut
-            return not self._source.is_damaged and not self._source.is_live
+            return self._source.has_frames and not self._source.is_damaged
         return bool(complete)
 
     @property

@@ -35,7 +35,7 @@ from tasks.ingest.failures.classify import track_error, track_label
 from tasks.ingest.failures.rules import TRY_AGAIN
 from tasks.ingest.fetch.audio_length import packet_seconds
 from tasks.ingest.fetch.deadline import Deadline
-from tasks.ingest.fetch.transcode import announced_seconds, as_mp3, audio_only
+from tasks.ingest.fetch.transcode import announced_seconds, as_mp3, audio_only, stream_notes
 from tasks.settings import AudioSettings, DownloadSettings
 from tasks.store.tracks import Track
 
@@ -209,13 +209,17 @@ class _Attempt:
         seconds = self._seconds(fetched.path)
         self._refuse_long(seconds)
         self._refuse_cut(fetched, seconds)
+        streams = self._stream_notes(fetched.path)
         path = self._encoded(fetched.path)
+        if streams and self._stream_notes(path):
+            streams = ()  # nothing was removed; the extraction adds the note to the track's record
         if self.audio.codec != "native":
             made = self._seconds(path)
             if is_cut_short(made, seconds):
                 raise AudioError(f"only {made:.1f} s of its {seconds:.1f} s can be converted; {TRY_AGAIN}", "transient")
             seconds = made
-        return replace(fetched, path=path, warnings=self._warnings(fetched.duration, seconds))
+        warnings = (*streams, *self._length_notes(fetched.duration, seconds))
+        return replace(fetched, path=path, warnings=tuple(f"{track_label(self.track)} {note}" for note in warnings))
 
     def _refuse_cut(self, fetched: Download, seconds: float) -> None:
         """Refuse a file that is shorter than its source or its header states, unless it is complete."""
@@ -238,7 +242,7 @@ class _Attempt:
             return False
         return True
 
-    def _warnings(self, announced: float | None, seconds: float) -> tuple[str, ...]:
+    def _length_notes(self, announced: float | None, seconds: float) -> tuple[str, ...]:
         """Return a note if the site states a wrong length; if the listing does, the extraction adds a note."""
         if (
             announced is None
@@ -246,14 +250,16 @@ class _Attempt:
             or abs(seconds - announced) <= max(2.0, 0.02 * announced)
         ):
             return ()
-        length = f"{track_label(self.track)} is {seconds:.1f} s long"
-        return (f"{length}, but its source states a length of {announced:.1f} s",)
+        return (f"is {seconds:.1f} s long, but its source states a length of {announced:.1f} s",)
 
     def _encoded(self, path: Path) -> Path:
         if self.audio.codec == "native":
             return audio_only(path, ffmpeg=self.ffmpeg, timeout=self.deadline.left)
         longest = 3600.0 * self.settings.max_hours
         return as_mp3(path, bitrate=self.audio.bitrate, seconds=longest, ffmpeg=self.ffmpeg, timeout=self.deadline.left)
+
+    def _stream_notes(self, path: Path) -> tuple[str, ...]:
+        return stream_notes(path, ffmpeg=self.ffmpeg, timeout=self.deadline.left)
 
     def _seconds(self, path: Path) -> float:
         return packet_seconds(path, ffmpeg=self.ffmpeg, timeout=self.deadline.left)

@@ -16,12 +16,12 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-from songform.audio.headers import announced_duration, banner_duration, ffmpeg_input
+from songform.audio.headers import announced_duration, banner_duration, ffmpeg_input, other_streams
 from songform.errors import AudioError
 from tasks.ingest.failures.rules import TRY_AGAIN
 from tasks.ingest.fetch.audio_length import first_stream_command, no_audio_error
 
-__all__ = ["announced_seconds", "as_mp3", "audio_only"]
+__all__ = ["announced_seconds", "as_mp3", "audio_only", "stream_notes"]
 
 # Containers for extracted audio: their headers state the length, and browsers play them. Matroska is for other codecs.
 _SUFFIXES = {"aac": ".m4a", "alac": ".m4a", "mp3": ".mp3", "opus": ".webm", "vorbis": ".webm"}
@@ -65,6 +65,20 @@ def announced_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) 
     # For these containers, ffmpeg may print a measured length instead of the one in the header.
     is_read_here = inside.container in ("flac", "mp3", "ogg", "wav")
     return announced_duration(path) if is_read_here else banner_duration(inside.banner)
+
+
+def stream_notes(path: Path, *, ffmpeg: str, timeout: float | None = None) -> tuple[str, ...]:
+    """Return a note if a file contains several audio streams, of which only the first is kept.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the downloaded file.
+    ffmpeg, timeout
+        As for `tasks.ingest.fetch.audio_length.packet_seconds`.
+    """
+    others = other_streams(_inside(path, ffmpeg, timeout).banner)
+    return (f"contains {len(others) + 1} audio streams; the first is used, not {', '.join(others)}",) if others else ()
 
 
 def audio_only(path: Path, *, ffmpeg: str, timeout: float | None = None) -> Path:

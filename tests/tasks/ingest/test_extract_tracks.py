@@ -373,3 +373,16 @@ def test_repeated_task_does_not_extract_finished_tracks(corpus, tracks):
     assert extract(corpus, tracks[:1], audio=path) == [first]
     assert corpus.record(tracks[0].key) == first
     assert {path: (corpus.home / path).stat().st_mtime_ns for path in tables(corpus)} == made
+
+
+@pytest.mark.usefixtures("here")
+def test_notes_about_the_audio_are_kept_in_the_record(corpus, tracks):
+    """The duration in a feed does not outweigh a complete file."""
+    track = tracks[0].model_copy(update={"duration": 600.0})
+    (record,) = extract(corpus, [track])
+    assert record.status == "done"
+    (note,) = corpus.record(track.key).notes
+    assert re.fullmatch(r"it contains \d+\.\d s of audio, but its source states 600\.0 s", note)
+    assert record.summary()["notes"] == [note]
+    (record,) = extract(corpus, [tracks[1]])
+    assert record.notes == ()

@@ -119,3 +119,8 @@ def test_summary_has_the_documented_fields():
     }
     assert record().summary("cached")["status"] == "cached"
     assert record().summary()["error"] is None
+
+
+def test_record_of_an_earlier_version_has_no_notes():
+    stored = record().model_dump_json(exclude={"notes"})
+    assert TrackRecord.model_validate_json(stored).notes == ()

@@ -355,3 +355,38 @@ def test_item_without_an_address_is_found_again_on_its_page(site, sound, play, f
         with open_audio(fetch(track).path) as audio:
             seconds = sum(map(len, audio)) / audio.sr
         assert seconds == pytest.approx({"A": 1.0, "B": 2.0}[track.title], abs=0.05)
+
+
+def test_whole_file_that_is_shorter_than_its_feed_states_is_done(site, sound, fetch):
+    """The extraction adds the note to the track's record."""
+    for name, kind in (("a.flac", "FLAC"), ("a.ogg", "OGG"), ("a.mp3", "MP3")):
+        url = site.put(f"/{name}", sound(kind, 440.0, 5.0), "audio/x")
+        assert fetch(a_track(url, duration=10.0)).path.is_file()
+
+
+@pytest.mark.parametrize("options", [{}, {"audio": NATIVE}])
+def test_video_that_is_longer_than_its_sound_is_done(site, encoded, fetch, ffmpeg, options):
+    video = encoded("a.mp4", "-f", "lavfi", "-i", "testsrc=size=64x64:rate=5:duration=9", "-c:v", "mpeg4")
+    found = fetch(a_track(site.put("/a.mp4", video, "video/mp4")), **options)
+    assert heard(found.path, ffmpeg) == pytest.approx(3.0, abs=0.1)
+
+
+def test_damaged_download_is_not_converted_so_that_its_damage_is_noted(site, encoded, fetch, ffmpeg):
+    content = bytearray(encoded("a.m4a", seconds=20.0))
+    middle = len(content) // 2
+    content[middle : middle + 600] = bytes(600)
+    found = fetch(a_track(site.put("/a.m4a", bytes(content), "audio/mp4")))
+    assert found.path.suffix == ".m4a"
+    with open_audio(found.path, ffmpeg=ffmpeg) as audio:
+        list(audio)
+    assert audio.notes[0].startswith("it is damaged at ")
+
+
+def test_first_of_several_audio_streams_is_kept_with_a_note(site, encoded, fetch, ffmpeg):
+    content = encoded(
+        "a.mka", "-f", "lavfi", "-i", "sine=duration=5", "-map", "1:a", "-map", "0:a", "-c:a", "libvorbis"
+    )
+    url = site.put("/a.mka", content, "audio/x-matroska")
+    found = fetch(a_track(url))
+    assert found.warnings == (f"Song ({url}) contains 2 audio streams; the first is used, not #2 (vorbis)",)
+    assert heard(found.path, ffmpeg) == pytest.approx(5.0, abs=0.1)

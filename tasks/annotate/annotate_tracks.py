@@ -147,7 +147,8 @@ def _annotate_folder(
         raise AnnotationError(
             problems[0]
             if problems
-            else f"no label file in {folder} is named after a song of the source; rename the files ({suffixes})"
+            else f"no label file in {folder} is named after a song of the source; "
+            f"rename the files (for SONG.mp3: {suffixes})"
         )
     labelled = {entry["key"] for entry in entries}
     return AnnotateReport(entries, problems, [record.title for record, _ in tracks if record.key not in labelled])

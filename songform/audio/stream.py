@@ -48,6 +48,7 @@ MAX_AMPLITUDE = (
 )
 MIN_UNDECODED = 0.5  # seconds; decoders trim what encoders add at the ends
 MAX_NAMED = 3  # times that a note names
+MAX_DEVIATION = 0.05  # seconds between the length of an undamaged file and the one in its header
 
 
 class AudioStream:
@@ -185,7 +186,7 @@ class AudioStream:
         gaps = self._source.gaps
         if gaps:
             self.notes.append(f"it is {damage(gaps)}")
-        elif self._source.is_damaged and (self._layout is None or self._layout.is_plain):
+        elif self._source.is_damaged and not self._is_as_long_as_stated():
             self.notes.append("it may be damaged or cut short, because its decoder reported errors")
         lost = missing_seconds(gaps)
         if self._layout is not None:  # a decoder may skip frames or pages that are not damaged visibly
@@ -197,6 +198,12 @@ class AudioStream:
                 f"{self.path.name} is {where}; {lost:.1f} s of {self.seconds + lost:.1f} s cannot be decoded, which is "
                 f"more than {100 * MAX_MISSING:.0f} %; the file or its download is damaged; fetch it again"
             )
+
+    def _is_as_long_as_stated(self) -> bool:
+        """Return whether errors of the decoder cost no audio, as those about a tag behind a FLAC file."""
+        if self._layout is not None and not self._layout.is_plain:
+            return True  # the layout shows all damaged places; decoders report tags and joints as errors, too
+        return self.duration is not None and abs(self.seconds - self.duration) <= MAX_DEVIATION
 
     def _is_whole(self) -> bool:
         """Return whether the end of the file exists, whatever duration was stated."""

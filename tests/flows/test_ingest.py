@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import soundfile
 from prefect.states import Completed
 from prefect.utilities.collections import visit_collection
 
@@ -133,6 +134,19 @@ def test_local_files_are_read_in_place_and_not_changed(api, audio_files, quick, 
     assert not (home / "data" / "incoming").exists()
     again = ingest(home, [str(audio_files[0].parent)], quick)
     assert {track["status"] for track in again.tracks} == {"cached"}
+
+
+def test_notes_about_the_audio_of_a_track_are_notes_of_the_ingest(api, songs, quick, home, tmp_path):
+    """Two MP3s are joined: all of both is read, but the header states the length of the first."""
+    path = tmp_path / "joined.mp3"
+    soundfile.write(path, songs[0].y, songs[0].sr)
+    path.write_bytes(2 * path.read_bytes())
+    report = ingest(home, [str(path)], quick)
+    (track,) = report.tracks
+    assert track["duration"] == pytest.approx(2 * len(songs[0].y) / songs[0].sr, abs=0.2)
+    (note,) = track["notes"]
+    assert "its header states" in note
+    assert report.notes == [f"joined ({track['source']}): {note}"]
 
 
 def test_limit_is_applied_per_source_and_duplicates_are_removed(api, audio_files, quick, home):

@@ -216,6 +216,7 @@ def test_tag_behind_a_flac_file_does_not_matter(encode, put, behind):
         expected = np.concatenate(list(audio))
     with open_audio(put("song.flac", flac + behind), ffmpeg=FFMPEG) as audio:
         np.testing.assert_array_equal(np.concatenate(list(audio)), expected)
+    assert audio.notes == []
 
 
 def test_damaged_flac_is_used_with_a_note(encode, put, decoded_seconds):

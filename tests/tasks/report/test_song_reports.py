@@ -51,6 +51,17 @@ def test_a_report_partitions_the_song_and_names_its_model(trained, model, tmp_pa
     assert set(told["weak"]) <= set(told["states"])
 
 
+def test_report_repeats_the_notes_about_the_audio_of_a_track(trained, model, tmp_path):
+    corpus, key = Corpus(trained.home), trained.plan.keys[0]
+    record = corpus.record(key)
+    try:
+        corpus.save_record(record.model_copy(update={"notes": ("it is damaged at 8.9 s",)}))
+        (document,) = report(trained, model, out=tmp_path)
+    finally:
+        corpus.save_record(record)
+    assert document["track"]["notes"] == ["it is damaged at 8.9 s"]
+
+
 def test_pictures_are_png_and_existing_ones_are_not_drawn_again(trained, model, tmp_path):
     (document,) = report(trained, model, out=tmp_path)
     key = document["track"]["key"]

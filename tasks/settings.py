@@ -251,7 +251,9 @@ class ScheduleSettings(_Section):
     retry: str = Field("30 * * * *", description="When to retry failed tracks whose retry is due.")
     train: str = Field("0 4 * * 1", description="When to train the model again.")
     catch_up: bool = Field(
-        True, description="When songform schedule starts, run once what was due since its last run and was missed."
+        True,
+        strict=False,
+        description="When songform schedule starts, run once what was due since its last run and was missed.",
     )
 
 

@@ -245,6 +245,20 @@ def test_machine_that_was_off_for_two_days_ingests_once_when_it_starts(home, fee
         assert said(process) == ["Stopped."]
 
 
+def test_run_that_was_killed_with_the_schedule_is_caught_up_at_the_next_start(home, feed):
+    (home / "songform.toml").write_text(TOML.format(url=feed, pause=600.0))
+    with schedule(home) as (process, api):
+        until(lambda: list((home / "data" / "hosts").glob("*.json")))
+        process.kill()
+        until(lambda: not processes(home))
+    age(home, 2)
+    daily(home, feed, (datetime.now(UTC).hour + 12) % 24)
+    with schedule(home) as (process, api):
+        until(lambda: [run for run in runs(api) if "catch-up" in run["tags"] and run["end_time"]])
+        assert sorted(run["state"]["type"] for run in runs(api)) == ["COMPLETED", "CRASHED"]
+        said(process)
+
+
 def test_suspended_machine_ingests_once_when_it_wakes_up(home, feed):
     with schedule(home) as (process, api):
         until(lambda: [run for run in runs(api) if run["state"]["name"] == "Completed"])

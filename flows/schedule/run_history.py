@@ -70,12 +70,15 @@ def last_start(client: SyncPrefectClient, deployment: UUID, now: datetime) -> da
     return max((time for time in times if time is not None and time <= now), default=None)
 
 
-def superseding_run(client: SyncPrefectClient, late: FlowRun, now: datetime) -> FlowRun | None:
-    """Return a run that counts, has the same parameters, and started after the scheduled time of a run, or None."""
-    if late.deployment_id is None or late.expected_start_time is None:
+def superseding_run(client: SyncPrefectClient, late: FlowRun) -> FlowRun | None:
+    """Return a run that counts, has the same parameters, and started between the due time and the start of a late run.
+
+    Of two runs, only the later one can be superseded, even if both are running.
+    """
+    if late.deployment_id is None or late.expected_start_time is None or late.start_time is None:
         return None
-    since = FlowRunFilterStartTime(after_=late.expected_start_time, before_=now, is_null_=False)
-    runs = _started(client, late.deployment_id, _DONE, since, limit=10)
+    between = FlowRunFilterStartTime(after_=late.expected_start_time, before_=late.start_time, is_null_=False)
+    runs = _started(client, late.deployment_id, _DONE, between, limit=10)
     return next((run for run in runs if run.id != late.id and run.parameters == late.parameters), None)
 
 

@@ -24,7 +24,6 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -159,13 +158,12 @@ def subject(deployment: RunnerDeployment) -> str:
 
 
 def _superseded() -> State[Any] | None:
-    """Return the final state of the current run if it is late and a later run has done its work, or None."""
+    """Return the final state of the current run if another run has done its work since it was due, or None."""
     if AUTO not in flow_run.tags:
         return None
     with get_client(sync_client=True) as client:
-        late = client.read_flow_run(flow_run.id)
-        other = superseding_run(client, late, datetime.now(UTC))
-    return Cancelled(message=f"the later run {other.name!r} has done the work of this late run") if other else None
+        other = superseding_run(client, client.read_flow_run(flow_run.id))
+    return Cancelled(message=f"the run {other.name!r} has done the work since this run was due") if other else None
 
 
 def _copied(state: State[Any]) -> State[Any]:

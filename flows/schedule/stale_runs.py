@@ -9,6 +9,7 @@ deployment that was created before the clock was set back is created again, beca
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
 from flows.schedule.run_history import AUTO, CATCH_UP, home_deployments
@@ -81,4 +83,5 @@ def _delete_unstarted(client: SyncPrefectClient, deployment: UUID) -> None:
     wanted = _UNSTARTED.model_copy(update={"deployment_id": of_this})
     while runs := client.read_flow_runs(flow_run_filter=wanted):
         for run in runs:
-            client.delete_flow_run(run.id)
+            with suppress(ObjectNotFound):  # the user may delete it in Prefect's UI at the same time
+                client.delete_flow_run(run.id)

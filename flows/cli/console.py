@@ -206,7 +206,7 @@ def print_tracks(console: Console, tracks: Sequence[dict[str, Any]]) -> None:
 def failure_reason(track: dict[str, Any]) -> str:
     """Return why a track failed, without its title, which the table shows above."""
     message: str = track["error"]["message"]
-    # With the space: the title `text` must not be removed from `text.mp3 is not an audio file`.
+    # The space is part of the prefix, so that the title `text` is not removed from `text.mp3 is not an audio file`.
     return message.removeprefix(f"{track['title']} ").strip()
 
 

@@ -20,7 +20,7 @@ STAGES = {
     "download": "Downloading",
     "features": "Extracting features",
     "context": "Pooling features",
-    "states": "Labelling",
+    "states": "Labeling",
     "training": "Training",
     "evaluation": "Evaluating",
     "reports": "Writing reports",

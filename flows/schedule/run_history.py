@@ -1,7 +1,7 @@
 """Deployments of a home and the runs that Prefect's database records for them.
 
 A run *counts* if its work was done or is being done: it completed, failed or is running. A run that was interrupted or
-cancelled counts only if it was itself started to catch up. Otherwise a run that crashes the machine would be started
+canceled counts only if it was itself started to catch up. Otherwise a run that crashes the machine would be started
 again after each restart.
 
 The times that a clock recorded before it was set back lie in the future. Such runs are ignored.

@@ -113,7 +113,7 @@ def train_anew(home: Path = Path(), experiment: str = "songform") -> State[Any]:
 
 
 def deployments(home: Path, settings: Settings) -> list[RunnerDeployment]:
-    """Return the deployments of a home: one per playlist, one for retries and one for trainings.
+    """Return the deployments of a home: one per playlist, one for retries and one for training.
 
     Each has a schedule and runs only once at a time.
     """
@@ -181,7 +181,7 @@ def _deployment(work: Any, name: str, cron: str, timezone: str, parameters: dict
     from prefect.schedules import Cron
     from prefect.types.entrypoint import EntrypointType
 
-    # A run that would overlap with the previous run is cancelled, because the previous run does the same work.
+    # A run that would overlap with the previous run is canceled, because the previous run does the same work.
     alone = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
     deployment: RunnerDeployment = work.to_deployment(
         name,

@@ -31,7 +31,7 @@ from songform.plain_text import plain_text
 
 __all__ = ["FORMATS", "MAX_BYTES", "VERSION", "WRITERS", "LabelFormat", "parsed_annotation", "read_annotation"]
 
-VERSION = 1  # increase this when the same segments give a different text, so that exports are written again
+VERSION = 1  # increase this when the same segments result in a different text, so that exports are written again
 
 MAX_BYTES = 16 * 2**20
 """Maximum size of a label file in bytes."""

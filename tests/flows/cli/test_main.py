@@ -198,7 +198,7 @@ def test_missing_model_before_any_training_is_reported_in_one_sentence(songform,
     result = songform("--home", home, "analyze", audio_files[0], "--model", "models:/songform/7")
     assert result.exit_code == NOTHING_DONE
     sentence = said(result)
-    assert sentence.startswith(f"there is no model models:/songform/7: no model was trained in {home} ")
+    assert sentence.startswith(f"there is no model models:/songform/7: no model has been trained in {home} ")
     assert "songform train" in sentence
     assert not (home / "data" / "reports").exists()
 

@@ -116,7 +116,7 @@ def test_unlisted_playlist_is_reported_in_one_sentence(api, home):
 
 def test_retry_with_nothing_due_is_completed(api, home):
     state = retry_due(home, return_state=True)
-    assert (state.name, state.message) == ("Completed", "nothing is due")
+    assert (state.name, state.message) == ("Completed", "no retry is due")
     assert Corpus(home).records() == []
 
 
@@ -124,7 +124,7 @@ def test_retry_with_only_permanent_failures_is_completed(api, home):
     gone = Track(key="web-0", title="Gone", source="https://a.example/gone.mp3")
     record_failure(Corpus(home), gone, TrackError("it was removed", "permanent"))
     state = retry_due(home, return_state=True)
-    assert (state.name, state.message) == ("Completed", "nothing is due")
+    assert (state.name, state.message) == ("Completed", "no retry is due")
 
 
 @pytest.mark.parametrize(

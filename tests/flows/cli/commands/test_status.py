@@ -41,7 +41,7 @@ def test_empty_folder_has_no_tracks_and_is_not_changed(songform, document, tmp_p
 
 
 def test_missing_home_is_reported_and_not_created(songform, document, tmp_path):
-    """The most common cause is a misspelt name, which must not be reported as an empty corpus."""
+    """The most common cause is a misspelled name, which must not be reported as an empty corpus."""
     result = songform("--home", tmp_path / "new", "--json", "status")
     assert result.exit_code == 4
     assert document(result)["error"].startswith(f"the home {tmp_path / 'new'} does not exist; check its name")

@@ -248,6 +248,11 @@ class ScheduleSettings(_Section):
     timezone: str = Field("UTC", description="Time zone of schedules that do not name one.")
     retry: str = Field("30 * * * *", description="When to retry failed tracks whose retry is due.")
     train: str = Field("0 4 * * 1", description="When to train the model again.")
+    catch_up: bool = Field(
+        True,
+        strict=False,
+        description="When songform schedule starts, run once what was due since its last run and was missed.",
+    )
 
 
 class NotifySettings(_Section):

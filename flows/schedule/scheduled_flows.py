@@ -12,6 +12,10 @@ train-anew           trains on the whole corpus                  `schedule.train
 
 `songform schedule` serves the flows as deployments (`flows.schedule.scheduler`). `prefect.yaml` declares deployments of
 the same flows for Prefect work pools.
+
+After the machine was suspended, or after a worker of a work pool was off, Prefect starts late all runs that it had
+scheduled. Only the first of them does the work. The others find that a run has started after their scheduled time, and
+end as Cancelled.
 """
 
 from __future__ import annotations
@@ -25,22 +29,25 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from prefect import flow
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from flows.config.library_environment import prepare_environment
 from flows.config.load_settings import load_settings
 from flows.ingest import WITH_FAILURES, ingest
 from flows.prefect_server.child_processes import exit_with_parent
-from flows.schedule.stale_runs import TAG
+from flows.schedule.run_history import AUTO, TAG, superseding_run
 from songform.errors import SettingsError
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
-__all__ = ["combined_state", "deployments", "ingest_playlists", "retry_due", "schedule_lines", "train_anew"]
+__all__ = ["combined_state", "deployments", "ingest_playlists", "retry_due", "schedule_lines", "subject", "train_anew"]
+
+_SUBJECTS = {"retry-due": "retry of failed tracks", "train-anew": "training"}
 
 
 def _run_name() -> str:
@@ -70,6 +77,8 @@ def ingest_playlists(home: Path = Path(), urls: list[str] | None = None) -> Stat
         If the file lists none of the playlists.
     """
     exit_with_parent()
+    if superseded := _superseded():
+        return superseded
     settings = _settings(home)
     wanted = [playlist for playlist in settings.playlists if urls is None or playlist.url in urls]
     if not wanted:
@@ -87,6 +96,8 @@ def ingest_playlists(home: Path = Path(), urls: list[str] | None = None) -> Stat
 def retry_due(home: Path = Path()) -> State[Any]:
     """Retry the failed tracks whose next retry is due."""
     exit_with_parent()
+    if superseded := _superseded():
+        return superseded
     return _copied(ingest(home.absolute(), [], _settings(home), return_state=True))
 
 
@@ -94,6 +105,8 @@ def retry_due(home: Path = Path()) -> State[Any]:
 def train_anew(home: Path = Path(), experiment: str = "songform") -> State[Any]:
     """Train on the whole corpus, unless a run with the same settings and tracks has finished."""
     exit_with_parent()
+    if superseded := _superseded():
+        return superseded
     from flows.train import train
 
     return _copied(train(home.absolute(), _settings(home), experiment, return_state=True))
@@ -123,9 +136,9 @@ def schedule_lines(settings: Settings) -> Iterator[str]:
     zone = settings.schedule.timezone
     for playlist in settings.playlists:
         yield f"{playlist.every:<14} {playlist.timezone or zone}  {playlist.url}"
-    for cron, what in ((settings.schedule.retry, "retry of failed tracks"), (settings.schedule.train, "training")):
+    for cron, what in ((settings.schedule.retry, "retry-due"), (settings.schedule.train, "train-anew")):
         if cron:
-            yield f"{cron:<14} {zone}  {what}"
+            yield f"{cron:<14} {zone}  {_SUBJECTS[what]}"
 
 
 def combined_state(states: list[State[Any]]) -> State[Any]:
@@ -136,6 +149,21 @@ def combined_state(states: list[State[Any]]) -> State[Any]:
         return Failed(message=message)
     is_whole = all(state.name == "Completed" for state in states)
     return Completed(name="Completed" if is_whole else WITH_FAILURES, message=message)
+
+
+def subject(deployment: RunnerDeployment) -> str:
+    """Return what a deployment does, as in `schedule_lines`."""
+    urls: list[str] = deployment.parameters.get("urls", [])
+    return ", ".join(urls) or _SUBJECTS[str(deployment.flow_name)]
+
+
+def _superseded() -> State[Any] | None:
+    """Return the final state of the current run if another run has done its work since it was due, or None."""
+    if AUTO not in flow_run.tags:
+        return None
+    with get_client(sync_client=True) as client:
+        other = superseding_run(client, client.read_flow_run(flow_run.id))
+    return Cancelled(message=f"the run {other.name!r} has done the work since this run was due") if other else None
 
 
 def _copied(state: State[Any]) -> State[Any]:

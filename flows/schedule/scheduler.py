@@ -13,6 +13,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,14 +140,17 @@ def _serve(home: Path, settings: Settings, api: str, say: Callable[[str], None])
     )
     monitor = _ServerMonitor(api)
     with monitor, environment_variable(PARENT_PID, str(os.getpid())):  # for the runs, which inherit it
-        asyncio.run(_run(served))
+        asyncio.run(_run(served, say, catch_up=settings.schedule.catch_up))
     if monitor.is_lost:
         raise SongformError(f"the Prefect server {api} no longer answers; start songform schedule again")
 
 
-async def _run(served: list[RunnerDeployment]) -> None:
+async def _run(served: list[RunnerDeployment], say: Callable[[str], None], *, catch_up: bool) -> None:
     """Let Prefect start each run as a process until this process is stopped, and then stop the runs."""
     from prefect.runner import Runner
+
+    from flows.schedule.missed_runs import start_missed
+    from flows.schedule.scheduled_flows import subject
 
     class Stoppable(Runner):
         def handle_sigterm(self, *_: object, **__: object) -> None:
@@ -155,8 +159,10 @@ async def _run(served: list[RunnerDeployment]) -> None:
 
     loop, ending = asyncio.get_running_loop(), list[asyncio.Task[None]]()
     runner = Stoppable()  # pauses the schedules when it ends, and resumes them when it starts
-    for deployment in served:
-        await runner.aadd_deployment(deployment)
+    registered = {await runner.aadd_deployment(deployment): subject(deployment) for deployment in served}
+    # Only now, because Prefect schedules no time before a deployment is registered.
+    for line in start_missed(registered, datetime.now(UTC)) if catch_up else ():
+        say(line)
     signal.signal(signal.SIGINT, runner.handle_sigterm)
     await runner.start()
     for task in ending:

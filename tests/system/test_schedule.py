@@ -9,10 +9,12 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -117,15 +119,15 @@ def until(condition):
 
 
 def processes(home):
-    """Return the processes whose arguments or environment contain the path of a home; the test's own does not."""
+    """Return the IDs of the processes whose arguments or environment contain the path of a home."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            said = (place / "cmdline").read_bytes() + (place / "environ").read_bytes()
+            words = (place / "cmdline").read_bytes() + (place / "environ").read_bytes()
         except OSError:
             continue
-        if str(home).encode() in said:
-            found.append(said.split(b"\0")[:6])
+        if str(home).encode() in words:  # not in those of the test itself
+            found.append(int(place.name))
     return found
 
 
@@ -186,6 +188,94 @@ def test_run_ends_when_only_its_schedule_is_killed_and_the_next_schedule_continu
         until(lambda: [run for run in runs(api) if run["state"]["name"] == "Completed"])
         process.send_signal(signal.SIGTERM)
         assert process.wait(90) == 0
+
+
+def daily(home, feed, hour, **schedule):
+    """Make the feed due daily at an hour, in UTC."""
+    text = TOML.format(url=feed, pause=0.0).replace('"* * * * *"', f'"0 {hour} * * *"')
+    for name, value in schedule.items():
+        text = text.replace("[schedule]", f"[schedule]\n{name} = {value}")
+    (home / "songform.toml").write_text(text)
+
+
+def age(home, days):
+    """Move all records of Prefect's database into the past, as if the machine had been off since then."""
+    with sqlite3.connect(home / ".prefect" / "prefect.db") as database:
+        for table, column in (
+            ("deployment", "created"),
+            ("flow_run", "start_time"),
+            ("flow_run", "expected_start_time"),
+        ):
+            moved = f"strftime('%Y-%m-%d %H:%M:%f000', {column}, '-{days} days')"
+            database.execute(f"update {table} set {column} = {moved}")
+    database.close()
+
+
+def said(process):
+    """Stop a schedule, and return the lines that it printed after its start."""
+    process.send_signal(signal.SIGTERM)
+    rest = process.stdout.read()
+    assert process.wait(90) == 0
+    return rest.splitlines()
+
+
+def test_machine_that_was_off_for_two_days_ingests_once_when_it_starts(home, feed):
+    hour = (datetime.now(UTC).hour + 12) % 24  # not due while the test runs
+    daily(home, feed, hour)
+    with schedule(home) as (process, api):
+        until(lambda: requests.post(f"{api}/deployments/filter", json={}, timeout=30).json())
+        time.sleep(5)
+        assert said(process) == ["Stopped."]
+    age(home, 2)
+    daily(home, feed, hour, catch_up="false")
+    with schedule(home) as (process, api):
+        time.sleep(15)  # longer than the pause between two requests for runs
+        assert runs(api) == []
+        assert said(process) == ["Stopped."]
+    daily(home, feed, hour)
+    with schedule(home) as (process, api):
+        until(lambda: [run for run in runs(api) if run["state"]["name"] == "Completed"])
+        (line, _) = said(process)
+        assert line.startswith("Missed on ")
+        assert line.endswith(f" at {hour:02}:00 UTC, starts now: {feed}")
+    assert {record.status for record in Corpus(home).records()} == {"done"}
+    with schedule(home) as (process, api):
+        time.sleep(15)
+        assert len(runs(api)) == 1
+        assert said(process) == ["Stopped."]
+
+
+def test_run_that_was_killed_with_the_schedule_is_caught_up_at_the_next_start(home, feed):
+    (home / "songform.toml").write_text(TOML.format(url=feed, pause=600.0))
+    with schedule(home) as (process, api):
+        until(lambda: list((home / "data" / "hosts").glob("*.json")))
+        process.kill()
+        until(lambda: not processes(home))
+    age(home, 2)
+    daily(home, feed, (datetime.now(UTC).hour + 12) % 24)
+    with schedule(home) as (process, api):
+        until(lambda: [run for run in runs(api) if "catch-up" in run["tags"] and run["end_time"]])
+        assert sorted(run["state"]["type"] for run in runs(api)) == ["COMPLETED", "CRASHED"]
+        said(process)
+
+
+def test_suspended_machine_ingests_once_when_it_wakes_up(home, feed):
+    with schedule(home) as (process, api):
+        until(lambda: [run for run in runs(api) if run["state"]["name"] == "Completed"])
+        before = {run["id"] for run in runs(api)}
+        everything = processes(home)
+        for pid in everything:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(200)
+        for pid in everything:
+            os.kill(pid, signal.SIGCONT)
+        woken = datetime.now(UTC).isoformat()
+        until(lambda: [run for run in runs(api) if run["expected_start_time"] > woken and run["end_time"]])
+        late = [run for run in runs(api) if run["id"] not in before and run["expected_start_time"] < woken]
+        assert len(late) >= 2
+        assert [run["state"]["type"] for run in late].count("COMPLETED") == 1, late
+        assert {run["state"]["type"] for run in late} == {"COMPLETED", "CANCELLED"}
+        said(process)
 
 
 @pytest.fixture

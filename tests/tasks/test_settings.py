@@ -176,6 +176,12 @@ def test_secrets_and_playlists_are_not_dumped():
     assert "my-" not in settings.model_dump_json() + str(settings.flat())
 
 
+def test_schedule_changes_no_digest():
+    changed = Settings.model_validate({"schedule": {"catch_up": False, "retry": "", "timezone": "Europe/Berlin"}})
+    assert not changed.schedule.catch_up
+    assert digest(changed) == digest(Settings())
+
+
 def test_settings_are_frozen_and_can_be_hashed():
     settings = Settings()
     with pytest.raises(ValidationError, match="frozen"):

@@ -60,6 +60,8 @@ class Annotation:
         Name of the person or model that made the annotation.
     tool : str
         Program with which the annotation was made.
+    notes : tuple of str
+        How a file was read, if its layout is unusual. Notes are not written to files.
 
     Raises
     ------
@@ -80,6 +82,7 @@ class Annotation:
     duration: float | None = None
     annotator: str = ""
     tool: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         intervals = np.asarray(self.intervals, np.float64)
@@ -149,7 +152,7 @@ def fitted(annotation: Annotation, duration: float) -> tuple[Annotation, list[st
     annotation : Annotation
         Intervals within `[0, duration]`, without points.
     notes : list of str
-        One sentence each for gaps, for overlaps, and for points that are ignored because other labels have a length.
+        The notes of the annotation, and one sentence each for gaps, for overlaps, and for points that are ignored because other labels have a length.
 
     Raises
     ------
@@ -170,7 +173,7 @@ def fitted(annotation: Annotation, duration: float) -> tuple[Annotation, list[st
     ignored = (
         f"{n_dropped} label without a length was" if n_dropped == 1 else f"{n_dropped} labels without a length were"
     )
-    notes = [f"{ignored} ignored"] if n_dropped else []
+    notes = [*annotation.notes, *([f"{ignored} ignored"] if n_dropped else [])]
     notes += _interval_notes(_gaps(sections.intervals, duration), "no label")
     notes += _interval_notes(_overlaps(sections.intervals), "more than one label")
     return replace(sections, duration=duration), notes

@@ -60,11 +60,6 @@ def _is_jams(text: str) -> bool:
     return _is_json(text) and '"file_metadata"' in text
 
 
-def _is_csv(text: str) -> bool:
-    header = _lines(text)[:1]
-    return bool(header) and set(csv_labels.COLUMNS[:2]) <= set(header[0].casefold().replace(";", ",").split(","))
-
-
 def _is_label_track(text: str) -> bool:
     lines = _lines(text)
     return any(line.startswith(audacity.FREQUENCIES) for line in lines) or "\t" in "".join(lines[:1])
@@ -78,7 +73,7 @@ FORMATS: dict[str, LabelFormat] = {
     "jams_file": LabelFormat(jams_file.read, jams_file.write, _is_jams, (".jams",), ".jams", has_confidences=True),
     "report": LabelFormat(songform_report.read, songform_report.write, _is_json, has_confidences=True),
     "csv_labels": LabelFormat(
-        csv_labels.read, csv_labels.write, _is_csv, (".csv", ".tsv"), ".csv", has_confidences=True
+        csv_labels.read, csv_labels.write, csv_labels.recognizes, (".csv", ".tsv"), ".csv", has_confidences=True
     ),
     "audacity": LabelFormat(audacity.read, audacity.write, _is_label_track, export=".labels.txt"),
     "lab": LabelFormat(lab.read, lab.write, lambda _text: True, (".lab",), ".lab"),

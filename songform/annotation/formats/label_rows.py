@@ -41,7 +41,7 @@ def annotation_of(rows: Sequence[Row], **about: Any) -> Annotation:
     rows : sequence of Row
         Rows in any order.
     **about
-        `title`, `duration`, `annotator` and `tool`, if the format stores them.
+        `title`, `duration`, `annotator` and `tool`, if the format stores them, and `notes`.
 
     Raises
     ------

@@ -62,6 +62,8 @@ class Annotation:
         Program with which the annotation was made.
     notes : tuple of str
         How a file was read, if its layout is unusual. Notes are not written to files.
+    alternative : Annotation, optional
+        Other possible reading of the file, with longer intervals. `fitted` chooses by the duration of the track.
 
     Raises
     ------
@@ -83,6 +85,7 @@ class Annotation:
     annotator: str = ""
     tool: str = ""
     notes: tuple[str, ...] = ()
+    alternative: Annotation | None = None
 
     def __post_init__(self) -> None:
         intervals = np.asarray(self.intervals, np.float64)
@@ -137,8 +140,9 @@ def fitted(annotation: Annotation, duration: float) -> tuple[Annotation, list[st
     """Fit an annotation to the track that it describes.
 
     Labels that exceed the end of the track by at most 0.5 s are clipped, because times in files are rounded and
-    decoders pad the sound. If all labels are points, each one starts a section that lasts until the next point; a last
-    point labelled `end` only ends the section before it.
+    decoders pad the sound. If the annotation has an alternative reading, the one that ends with the track is used. If
+    all labels are points, each one starts a section that lasts until the next point; a last point labelled `end` only
+    ends the section before it.
 
     Parameters
     ----------
@@ -152,7 +156,8 @@ def fitted(annotation: Annotation, duration: float) -> tuple[Annotation, list[st
     annotation : Annotation
         Intervals within `[0, duration]`, without points.
     notes : list of str
-        The notes of the annotation, and one sentence each for gaps, for overlaps, and for points that are ignored because other labels have a length.
+        The notes of the annotation, and one sentence each for gaps, for overlaps, and for points that are ignored
+        because other labels have a length.
 
     Raises
     ------
@@ -161,6 +166,7 @@ def fitted(annotation: Annotation, duration: float) -> tuple[Annotation, list[st
     """
     if not len(annotation):
         raise AnnotationError("it contains no labels; was it saved before any label was added?")
+    annotation = _chosen_reading(annotation, duration)
     reach = float(annotation.intervals.max())
     if reach > duration + TOLERANCE_SECONDS:
         raise AnnotationError(
@@ -208,6 +214,20 @@ def partition(annotation: Annotation, duration: float) -> Annotation:
     confidences = [sections.confidences[owner] if owner >= 0 else np.nan for _, _, owner in runs]
     intervals = np.array([[edges[first], edges[last]] for first, last, _ in runs])
     return replace(annotation, intervals=intervals, labels=labels, confidences=np.array(confidences), duration=duration)
+
+
+def _chosen_reading(annotation: Annotation, duration: float) -> Annotation:
+    """Return the reading of a file that ends with the track, without the other one."""
+    other, plain = annotation.alternative, replace(annotation, alternative=None)
+    if other is None or abs(annotation.intervals.max() - duration) <= TOLERANCE_SECONDS:
+        return plain
+    excess = float(other.intervals.max()) - duration
+    if abs(excess) <= TOLERANCE_SECONDS:
+        return replace(other, notes=(", because ".join((*other.notes, "its labels then end with the track")),))
+    if excess > 0:
+        return plain
+    note = "its second column was read as ends, but may contain durations; if so, name the columns in the first line"
+    return replace(plain, notes=(*plain.notes, note))
 
 
 def _check_rows(intervals: Array, labels: Sequence[str], confidences: Array) -> None:

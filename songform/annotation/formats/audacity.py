@@ -15,7 +15,7 @@ from __future__ import annotations
 from songform.annotation.annotations import Annotation
 from songform.annotation.formats.column_layouts import label_columns
 from songform.annotation.formats.label_cells import rows_of_lines
-from songform.annotation.formats.label_rows import annotation_of, lines_of, seconds_text
+from songform.annotation.formats.label_rows import lines_of, seconds_text
 
 __all__ = ["FREQUENCIES", "read", "write"]
 
@@ -32,8 +32,7 @@ def read(text: str) -> Annotation:
         If a line cannot be read, which the message names, or the meaning of the columns is not clear.
     """
     lines = [(place, line) for place, line in lines_of(text) if not line.startswith(FREQUENCIES)]
-    columns = label_columns(rows_of_lines(lines), has_points=True)
-    return annotation_of(columns.rows, notes=columns.notes)
+    return label_columns(rows_of_lines(lines), has_points=True).annotation()
 
 
 def write(annotation: Annotation) -> str:

@@ -10,9 +10,9 @@ rarely tell these layouts apart, so that all rows are considered together:
 - Labels may be numbers. If no row has a further column, the second column contains labels if it does not contain ends
   or durations, and its numbers are integers.
 
-If the rows do not decide, the file is refused with what was seen. Nothing is guessed, with one exception: `start,
-number, label` is read as `start, end, label` unless the numbers contradict it, because nearly all files are of this
-kind.
+If the rows do not decide, the file is refused with what was seen. There is one exception: `start, number, label` is
+read as `start, end, label` unless the rows contradict it, because nearly all files are of this kind. If the numbers can
+be durations as well, the annotation has an alternative, and the duration of the track decides.
 
 References
 ----------
@@ -25,20 +25,19 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from songform.annotation.annotations import Annotation
 from songform.annotation.formats.label_cells import CellRow, cell_number, check_decimal_marks, n_decimals
-from songform.annotation.formats.label_rows import Row
+from songform.annotation.formats.label_rows import LONGEST, Row, annotation_of
 from songform.errors import AnnotationError
 
 __all__ = ["HEADER_ADVICE", "LabelColumns", "label_columns"]
 
-HEADER_ADVICE = (
-    "name the columns in the first line, for example start,end,label or start,duration,label or start,label"
-)
+HEADER_ADVICE = "name the columns in the first line, for example start,end,label or start,duration,label or start,label"
 """How to say what the columns of a file are; part of error messages."""
 
 _TOLERANCE = 0.02  # seconds; starts and durations are rounded separately
@@ -60,22 +59,38 @@ class LabelColumns:
         Whether the end of every row is the start of the next one. False for a single row, and for starts without ends.
     notes : tuple of str
         How unusual columns were read.
+    alternative : LabelColumns, optional
+        Other reading with which the rows agree.
     """
 
     rows: list[Row]
     is_contiguous: bool = False
     notes: tuple[str, ...] = ()
+    alternative: LabelColumns | None = None
+
+    def annotation(self) -> Annotation:
+        """Return the labels as an annotation.
+
+        Raises
+        ------
+        AnnotationError
+            If there is no row, or the times of a row are invalid.
+        """
+        other = self.alternative
+        return annotation_of(self.rows, notes=self.notes, alternative=other and other.annotation())
 
 
 class _Layout:
     """Reading of the numeric columns: the ends that it gives, and how well they agree with the next starts."""
 
     def __init__(self, names: str, n_cells: int, starts: Array, ends: Array) -> None:
-        self.names, self.n_cells, self.ends = names, n_cells, ends
+        self.names, self.n_cells, self.starts, self.ends = names, n_cells, starts, ends
         self.is_valid = bool((ends >= starts).all())
         order = np.lexsort((ends, starts))
         self.order = order[:-1]
-        self.matches = np.abs(ends[order[:-1]] - starts[order[1:]]) <= _TOLERANCE
+        excess = ends[order[:-1]] - starts[order[1:]]
+        self.matches = np.abs(excess) <= _TOLERANCE
+        self.overlaps = bool((excess > _TOLERANCE).any())
 
     @property
     def share(self) -> float:
@@ -144,7 +159,19 @@ def label_columns(rows: Sequence[CellRow], *, has_points: bool = False, joint: s
         return _instants_or_points(rows, has_points=has_points, joint=joint)
     with np.errstate(invalid="ignore", over="ignore"):  # the times of a file may be infinite or huge
         layout = _two_columns(table) if table.n_numeric == 2 else _three_columns(table)
-        return _columns(table, layout, joint)
+        other = _durations(table) if layout.names == _END else None
+        columns = _columns(table, layout, joint)
+        if other is None or not _is_possible(other, layout):
+            return columns
+        return replace(columns, alternative=_columns(table, other, joint))
+
+
+def _is_possible(durations: _Layout, ends: _Layout) -> bool:
+    """Return whether the rows of a file with ends would agree with durations as well."""
+    is_point = bool((ends.ends == ends.starts).all())
+    is_same = bool(np.allclose(durations.ends, ends.ends, rtol=0, atol=_TOLERANCE))
+    is_distinct = durations.is_valid and not is_same and not is_point and durations.ends.max() <= LONGEST
+    return bool(is_distinct and not durations.overlaps and not ends.n_better(durations))
 
 
 def _n_numeric(cells: Sequence[str]) -> int:

@@ -147,14 +147,14 @@ def _spaced_rows(lines: list[tuple[str, str]]) -> list[CellRow]:
 
 def _without_header(rows: list[CellRow], separator: str) -> Annotation:
     """Return the labels of rows of numbers, unless their commas may be separators as well as decimal commas."""
-    columns = label_columns([row for row in rows if not row.cells[0].startswith("#")], joint=separator)
+    data = [CellRow(place, [_plain(cell) for cell in cells]) for place, cells in rows if not cells[0].startswith("#")]
+    columns = label_columns(data, joint=separator)
     if separator == "," and not columns.is_contiguous and _are_bare(rows):
         raise AnnotationError(
             f"line 1 must be a header with the columns {', '.join(COLUMNS[:3])}, because its commas can be separators "
             "or decimal commas; add the header, and write decimals with points or separate the cells with semicolons"
         )
-    found = [row._replace(label=_plain(row.label)) for row in columns.rows]
-    return annotation_of(found, notes=columns.notes)
+    return columns.annotation()
 
 
 def _are_bare(rows: Iterable[CellRow]) -> bool:

@@ -12,7 +12,7 @@ from songform.annotation.annotations import Annotation
 from songform.annotation.formats import csv_labels
 from songform.annotation.formats.column_layouts import label_columns
 from songform.annotation.formats.label_cells import data_lines, rows_of_lines
-from songform.annotation.formats.label_rows import annotation_of, seconds_text
+from songform.annotation.formats.label_rows import seconds_text
 
 __all__ = ["read", "write"]
 
@@ -27,8 +27,7 @@ def read(text: str) -> Annotation:
     """
     if csv_labels.recognizes(text):
         return csv_labels.read(text)
-    columns = label_columns(rows_of_lines(data_lines(text)))
-    return annotation_of(columns.rows, notes=columns.notes)
+    return label_columns(rows_of_lines(data_lines(text))).annotation()
 
 
 def write(annotation: Annotation) -> str:

@@ -9,9 +9,20 @@ from typing import NamedTuple
 from songform.annotation.formats.label_rows import lines_of
 from songform.errors import AnnotationError
 
-__all__ = ["CellRow", "cell_number", "check_decimal_marks", "clock_seconds", "data_lines", "line_cells", "n_decimals", "rows_of_lines"]
+__all__ = [
+    "CellRow",
+    "cell_number",
+    "check_decimal_marks",
+    "clock_seconds",
+    "data_lines",
+    "line_cells",
+    "n_decimals",
+    "rows_of_lines",
+]
 
-_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*|,[0-9]+)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf(?:inity)?)", re.I)
+_NUMBER = re.compile(
+    r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*|,[0-9]+)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf(?:inity)?)", re.IGNORECASE
+)
 _CLOCK = re.compile(r"(?:([0-9]+):)?([0-9]{1,2}):([0-9]{2}(?:[.,][0-9]+)?)")
 _DECIMALS = re.compile(r"[0-9]*[.,]([0-9]+)")
 

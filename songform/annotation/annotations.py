@@ -35,6 +35,7 @@ TOLERANCE_SECONDS = 0.5
 
 UNLABELLED = "(unlabelled)"
 
+_PRECISE_SECONDS = 0.1  # less than TOLERANCE_SECONDS, so that an unusual reading is not chosen by accident
 _DECIMALS = 6
 
 Array = NDArray[np.float64]
@@ -222,7 +223,7 @@ def _chosen_reading(annotation: Annotation, duration: float) -> Annotation:
     if other is None or abs(annotation.intervals.max() - duration) <= TOLERANCE_SECONDS:
         return plain
     excess = float(other.intervals.max()) - duration
-    if abs(excess) <= TOLERANCE_SECONDS:
+    if abs(excess) <= _PRECISE_SECONDS:
         return replace(other, notes=(", because ".join((*other.notes, "its labels then end with the track")),))
     if excess > 0:
         return plain

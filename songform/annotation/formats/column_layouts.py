@@ -122,6 +122,10 @@ class _Table:
         """Return the numbers of a column."""
         return np.asarray(self.values[:, index])
 
+    def n_decimals(self, index: int) -> int:
+        """Return the smallest number of decimals of a column."""
+        return min(n_decimals(row.cells[index]) for row in self.rows)
+
     def is_written_like_starts(self, index: int) -> bool:
         """Return whether all numbers of a column have as many decimals as all starts, which are at least three."""
         counts = {n_decimals(row.cells[column]) for row in self.rows for column in (0, index)}
@@ -170,7 +174,13 @@ def _is_possible(durations: _Layout, ends: _Layout) -> bool:
     """Return whether the rows of a file with ends would agree with durations as well."""
     is_point = bool((ends.ends == ends.starts).all())
     is_same = bool(np.allclose(durations.ends, ends.ends, rtol=0, atol=_TOLERANCE))
-    is_distinct = durations.is_valid and not is_same and not is_point and durations.ends.max() <= LONGEST
+    is_distinct = (
+        durations.is_valid
+        and (ends.starts >= 0).all()
+        and not is_same
+        and not is_point
+        and durations.ends.max() <= LONGEST
+    )
     return bool(is_distinct and not durations.overlaps and not ends.n_better(durations))
 
 
@@ -225,7 +235,8 @@ def _are_durations(table: _Table, ends: _Layout, durations: _Layout) -> bool:
     """Return whether the second column contains durations; without labels, integers may be labels as well."""
     if not durations.explains(ends) or (ends.is_valid and (durations.n_better(ends) < 2 or ends.n_better(durations))):
         return False
-    return table.has_rest or durations.share == 1 or not table.is_integer(1)
+    is_accident = table.is_integer(1) and len(durations.matches) < 2
+    return not is_accident and (table.has_rest or not table.is_integer(1) or durations.share == 1)
 
 
 def _checked_ends(table: _Table, ends: _Layout, durations: _Layout) -> _Layout:
@@ -235,13 +246,19 @@ def _checked_ends(table: _Table, ends: _Layout, durations: _Layout) -> _Layout:
         raise AnnotationError(_backwards(table))
     if durations.explains(ends) and not is_point:
         raise AnnotationError(_ambiguous("the second column can contain ends or durations"))
+    if not ends.matches.any() and table.n_decimals(0) > 1 and table.is_integer(1) and not is_point:
+        raise AnnotationError(
+            _ambiguous(
+                "the second column contains integers and the first one decimals, so it can contain ends or labels"
+            )
+        )
     return ends
 
 
 def _without_labels(table: _Table, ends: _Layout, durations: _Layout) -> _Layout:
     """Return the layout of rows of two numbers: `start, end`, or `start, label` with integers as labels."""
     if ends.is_valid:
-        if (ends.share >= 0.5 and not durations.explains(ends)) or table.is_written_like_starts(1):
+        if (ends.share > 0.5 and not durations.explains(ends)) or table.is_written_like_starts(1):
             return ends
         raise AnnotationError(
             _ambiguous("each line has a start and a larger number, which can be an end, a duration or a label")
@@ -258,7 +275,8 @@ def _three_columns(table: _Table) -> _Layout:
     # If one of two columns is written like the starts and the other is not, the other does not contain times.
     is_like = [table.is_written_like_starts(index) for index in (1, 2)]
     has_ends, has_regions = is_like != [False, True], is_like != [True, False] and bool(third.any())
-    if has_ends and has_regions and bool((starts > _TOLERANCE).any()):
+    is_certain = len(starts) > 1 or table.n_decimals(2) > 0  # a single integer may be equal by accident
+    if has_ends and has_regions and is_certain and bool((starts > _TOLERANCE).any()):
         if ends.is_valid and np.allclose(third, second - starts, rtol=0, atol=_TOLERANCE):
             return _Layout(_LENGTH, 3, starts, second)
         if np.allclose(third, starts + second, rtol=0, atol=_TOLERANCE) and bool((second >= 0).all()):
@@ -286,11 +304,10 @@ def _regions_or_durations(
 def _ends_or_regions(table: _Table, ends: _Layout, durations: _Layout, regions: _Layout) -> _Layout:
     """Return the layout of rows whose second column can contain ends, and whose third column can contain durations."""
     if np.allclose(ends.ends, regions.ends, rtol=0, atol=_TOLERANCE):
-        return _Layout(_LENGTH, 3, table.column(0), table.column(1)) if table.has_rest else ends
+        return _Layout(_LENGTH, 3, table.column(0), table.column(1)) if table.n_cells > 3 else ends
     if regions.explains(ends) and regions.n_better(ends) >= 2 and not ends.n_better(regions):
         return regions
-    is_numeric_label = table.n_cells == 3 and table.is_integer(2) and not regions.n_better(ends)
-    if (ends.explains(regions) or is_numeric_label) and not durations.explains(ends):
+    if ends.n_better(regions) and not regions.n_better(ends) and not durations.explains(ends):
         return ends
     raise AnnotationError(
         _ambiguous(

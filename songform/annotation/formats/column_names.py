@@ -28,6 +28,7 @@ _ENDS = ("end", "end_time", "endtime", "stop")
 _DURATIONS = ("duration", "length", "dur")
 _LABELS = ("label", "state")
 _OTHER_LABELS = ("name", "section", "segment", "function", "text")
+_NO_TIMES = ("", "value", "level", "color", "colour")
 _UNIT = re.compile(r"_?[(\[]?(?<=[_(\[])(?:s|secs?|seconds?)[)\]]?$")
 
 
@@ -91,9 +92,9 @@ def _only(names: Sequence[str], known: Sequence[str]) -> str | None:
 
 
 def _check(chosen: dict[str, str | None], names: Sequence[str]) -> None:
-    """Check that a header has a start and a label, and an end or a duration unless its start is called a time."""
+    """Check that a header has a start, a label, and an end or a duration, unless no other column can be the end."""
     missing = [name for name in REQUIRED if chosen[name] is None]
-    if "end" in missing and (chosen["duration"] or chosen["start"] in ("time", "onset")):
+    if "end" in missing and (chosen["duration"] or set(names) <= {*chosen.values(), *_NO_TIMES}):
         missing.remove("end")
     if not missing:
         return

@@ -42,6 +42,10 @@ COLUMNS = ("start", "end", "label", "confidence")
 _FORMULA = ("=", "+", "-", "@", "'")  # includes the apostrophe, because `read` removes the first one
 _SEPARATORS = (";", "\t", ",")
 _SEPARATOR_LINE = re.compile(r"sep=([;,\t])\s*", re.IGNORECASE)  # first line of some spreadsheets
+_COMMAS = (
+    f"line 1 must be a header with the columns {', '.join(COLUMNS[:3])}, because the commas can be separators or "
+    "decimal commas; add the header, and write decimals with points or separate the cells with semicolons"
+)
 _BARS = re.compile(r"-?\d+\.\d+\.\d+")
 
 
@@ -148,12 +152,12 @@ def _spaced_rows(lines: list[tuple[str, str]]) -> list[CellRow]:
 def _without_header(rows: list[CellRow], separator: str) -> Annotation:
     """Return the labels of rows of numbers, unless their commas may be separators as well as decimal commas."""
     data = [CellRow(place, [_plain(cell) for cell in cells]) for place, cells in rows if not cells[0].startswith("#")]
+    has_bare_commas = separator == "," and _are_bare(data)
+    if has_bare_commas and _has_four_numbers(data):
+        raise AnnotationError(_COMMAS)
     columns = label_columns(data, joint=separator)
-    if separator == "," and not columns.is_contiguous and _are_bare(rows):
-        raise AnnotationError(
-            f"line 1 must be a header with the columns {', '.join(COLUMNS[:3])}, because its commas can be separators "
-            "or decimal commas; add the header, and write decimals with points or separate the cells with semicolons"
-        )
+    if has_bare_commas and not columns.is_contiguous:
+        raise AnnotationError(_COMMAS)
     return columns.annotation()
 
 
@@ -161,6 +165,11 @@ def _are_bare(rows: Iterable[CellRow]) -> bool:
     """Return whether all numbers before the labels are integers, so that a comma may separate their decimals."""
     numbers = [cell.strip() for row in rows for cell in row.cells[:3] if cell_number(cell) is not None]
     return all(cell.isdecimal() for cell in numbers)
+
+
+def _has_four_numbers(rows: Iterable[CellRow]) -> bool:
+    """Return whether a row begins with four numbers, which can be two times with decimal commas."""
+    return any(all(cell_number(cell) is not None for cell in row.cells[:4]) for row in rows if len(row.cells) > 3)
 
 
 def _time_cells(cells: list[str], places: dict[str, int]) -> list[str]:

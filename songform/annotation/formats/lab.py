@@ -8,13 +8,19 @@ are read as `csv_labels`. The format cannot store confidences.
 
 from __future__ import annotations
 
+import re
+
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats import csv_labels
 from songform.annotation.formats.column_layouts import label_columns
+from songform.annotation.formats.csv_labels import read as read_csv
+from songform.annotation.formats.csv_labels import recognizes as is_csv
 from songform.annotation.formats.label_cells import data_lines, rows_of_lines
 from songform.annotation.formats.label_rows import seconds_text
+from songform.errors import AnnotationError
 
 __all__ = ["read", "write"]
+
+_COMMA = re.compile(r"\s*\d+,\d +[^\d\s]")  # such as `5,2 verse`
 
 
 def read(text: str) -> Annotation:
@@ -25,9 +31,15 @@ def read(text: str) -> Annotation:
     AnnotationError
         If a line cannot be read, which the message names, or the meaning of the columns is not clear.
     """
-    if csv_labels.recognizes(text):
-        return csv_labels.read(text)
-    return label_columns(rows_of_lines(data_lines(text))).annotation()
+    if is_csv(text):
+        return read_csv(text)
+    lines = data_lines(text)
+    if lines and all(_COMMA.match(line) for _, line in lines):
+        raise AnnotationError(
+            "the comma in each line can be a decimal comma, or it can separate a start from a label that begins with a "
+            "number; write decimals with points, or separate the columns with tabs"
+        )
+    return label_columns(rows_of_lines(lines)).annotation()
 
 
 def write(annotation: Annotation) -> str:

@@ -113,7 +113,13 @@ def test_folder_of_labels_is_matched_with_a_folder_of_songs(annotate, document, 
 
 def test_listing_labels_writes_nothing(told, home, record, labels):
     before = {path for path in home.rglob("*") if path.name != "local-files.json"}
-    assert told(record.key) == {"annotations": [], "problems": [], "without": [record.title]}
+    assert told(record.key) == {
+        "annotations": [],
+        "problems": [],
+        "notes": [],
+        "without": [record.title],
+        "unmatched": [],
+    }
     assert {path for path in home.rglob("*") if path.name != "local-files.json"} == before
     told(record.key, labels("x.lab"), "--annotator", "Ana")
     (entry,) = told(record.key)["annotations"]

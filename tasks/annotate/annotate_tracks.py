@@ -177,7 +177,8 @@ def _annotate_folder(
 def _no_match(folder: Path, unmatched: Sequence[Path]) -> str:
     suffixes = ", ".join(f"SONG{suffix}" for suffix in LABEL_SUFFIXES)
     found = f"; it contains {plain_text(unmatched[0].name)}" if unmatched else ""
-    more = f" and {len(unmatched) - 1} more label files" if len(unmatched) > 1 else ""
+    n_more = len(unmatched) - 1
+    more = f" and {n_more} more label file{'' if n_more == 1 else 's'}" if n_more > 0 else ""
     return f"no file in {plain_text(folder, 400)} is named like a song ({suffixes}){found}{more}"
 
 

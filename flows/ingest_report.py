@@ -97,7 +97,7 @@ def attach_ingest_report(ingested: IngestReport) -> Iterator[None]:
     Raises
     ------
     RunStoppedError
-        If the block raises a `SongformError`. Errors of wrong usage are not changed.
+        If the block raises a `SongformError`. Usage errors are not changed.
     RunInterrupted
         If the block is interrupted.
     """

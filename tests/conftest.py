@@ -40,7 +40,7 @@ def songs():
 
 @pytest.fixture(scope="session")
 def quick():
-    """Return settings for fast downloads and trainings."""
+    """Return settings for fast downloads and training."""
     from tasks.settings import Settings
 
     return Settings.model_validate(

@@ -1,4 +1,4 @@
-"""The typer application: its commands, and the handling of wrong usage and of closed output pipes.
+"""The typer application: its commands, and the handling of usage errors and of closed output pipes.
 
 Slow imports (Prefect, MLflow, TensorFlow, pandas) are inside the commands that need them, so that `songform --help`
 is fast.
@@ -37,7 +37,7 @@ COMMANDS = (demo, run, ingest, train, analyze, annotate, evaluate, report, statu
 
 
 class CommandLine(TyperGroup):
-    """Group of commands that prints a JSON document also for wrong usage if `--json` is given."""
+    """Group of commands that also prints a JSON document for usage errors if `--json` is given."""
 
     def main(self, args: Sequence[str] | None = None, *positional: Any, **options: Any) -> Any:
         """Parse the arguments and run a command."""

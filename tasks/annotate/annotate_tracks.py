@@ -7,7 +7,7 @@ are searched for in the subfolder that corresponds to that of the song. Label fi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,16 +62,15 @@ class AnnotateReport:
         """One sentence on the label files that match no song."""
         if not self.unmatched:
             return []
-        names = [plain_text(Path(path).name) for path in self.unmatched]
-        named = f"{', '.join(names[:_MAX_NAMES])}{', ...' if len(names) > _MAX_NAMES else ''}"
-        count = "1 label file matches" if len(names) == 1 else f"{len(names)} label files match"
-        return [f"{count} no ingested song: {named}; {_PAIRING_ADVICE}"]
+        n_files = len(self.unmatched)
+        count = "1 label file matches" if n_files == 1 else f"{n_files} label files match"
+        return [f"{count} no ingested song: {_names(self.unmatched)}; {_PAIRING_ADVICE}"]
 
 
 _PAIRING_ADVICE = (
     "name each file like its song (SONG.lab or SONG.NAME.lab), keep it in the same subfolder, and ingest the song"
 )
-_MAX_NAMES = 10  # maximum number of unmatched files that a note names
+_MAX_NAMES = 10  # maximum number of unmatched files that a message names
 
 
 class LabelFile(NamedTuple):
@@ -169,17 +168,23 @@ def _annotate_folder(
             problems.append(str(error))
     if not entries:
         raise AnnotationError(problems[0] if problems else _no_match(folder, unmatched))
-    labelled = {entry["key"] for entry in entries}
-    without = [record.title for record, _ in tracks if record.key not in labelled]
+    labeled = {entry["key"] for entry in entries}
+    without = [record.title for record, _ in tracks if record.key not in labeled]
     return AnnotateReport(entries, problems, without, [str(path) for path in unmatched])
 
 
 def _no_match(folder: Path, unmatched: Sequence[Path]) -> str:
     suffixes = ", ".join(f"SONG{suffix}" for suffix in LABEL_SUFFIXES)
-    found = f"; it contains {plain_text(unmatched[0].name)}" if unmatched else ""
-    n_more = len(unmatched) - 1
-    more = f" and {n_more} more label file{'' if n_more == 1 else 's'}" if n_more > 0 else ""
-    return f"no file in {plain_text(folder, 400)} is named like a song ({suffixes}){found}{more}"
+    found = f"; it contains {_names(map(str, unmatched))}" if unmatched else ""
+    return (
+        f"no label file in {plain_text(folder, 400)} is named after a song of the source{found}; rename the files "
+        f"({suffixes})"
+    )
+
+
+def _names(paths: Iterable[str]) -> str:
+    names = [plain_text(Path(path).name) for path in paths]
+    return ", ".join(names[:_MAX_NAMES]) + (", ..." if len(names) > _MAX_NAMES else "")
 
 
 def _folder_of(source: str) -> Path | None:

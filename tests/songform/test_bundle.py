@@ -126,7 +126,7 @@ def test_table_without_rows_or_columns_is_an_error(bundle, song, ask):
     more = (overview, duration) if ask == "form" else ()
     missing = features.drop(columns=["mfcc_01", "rms_mean"])
     with pytest.raises(
-        ModelError, match=r"feature table lacks .*rms_mean, mfcc_01;.* 38 columns.*songform\.frame_features"
+        ModelError, match=r"feature table lacks .*rms_mean, mfcc_01;.*songform\.frame_features.* 38 columns"
     ):
         getattr(bundle, ask)(missing, *more)
     with pytest.raises(ModelError, match=r"feature table has no rows.* 38 columns"):
@@ -244,7 +244,7 @@ def test_damaged_bundle_is_an_error(saved, tmp_path, name, content):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelError, match="train again") as caught:
         Bundle.load(tmp_path)
-    assert str(caught.value).startswith(str(tmp_path))
+    assert str(tmp_path) in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ module             files                 content                         confide
 =================  ====================  ==============================  ===========
 `lab`              ``.lab``              start, end, label               no
 `audacity`         ``.labels.txt, .txt`` Audacity's label track          no
-`csv_labels`       ``.csv, .tsv``        comma-separated, with a header  yes
+`csv_labels`       ``.csv, .tsv``        comma-separated                 yes
 `jams_file`        ``.jams``             JAMS, `segment_open`            yes
 `songform_report`  ``.json``             songform's report               yes
 =================  ====================  ==============================  ===========
 
 `read_annotation` recognizes the format by the suffix of the file, or by its content if the suffix is `.txt`, `.json` or
-unknown.
+unknown. The columns of `lab`, `audacity` and `csv_labels` files are recognized by their names (`column_names`) or, in a
+file without a header, by the numbers of all rows (`column_layouts`).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from songform.plain_text import plain_text
 
 __all__ = ["FORMATS", "MAX_BYTES", "VERSION", "WRITERS", "LabelFormat", "parsed_annotation", "read_annotation"]
 
-VERSION = 1  # increase this when the same segments give a different text, so that exports are written again
+VERSION = 1  # increase this when the same segments result in a different text, so that exports are written again
 
 MAX_BYTES = 16 * 2**20
 """Maximum size of a label file in bytes."""
@@ -87,7 +88,7 @@ _READERS = {suffix: label_format.read for label_format in FORMATS.values() for s
 
 
 def read_annotation(path: str | Path) -> Annotation:
-    """Read a label file in any of the formats.
+    r"""Read a label file in any of the formats.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def read_annotation(path: str | Path) -> Annotation:
 
     Examples
     --------
-    >>> _ = Path("song.lab").write_text("0.0 9.5 Intro\\n9.5 20.0 Verse\\n")
+    >>> _ = Path("song.lab").write_text("0.0 9.5 Intro\n9.5 20.0 Verse\n")
     >>> annotation = read_annotation("song.lab")
     >>> annotation.labels
     ('Intro', 'Verse')

@@ -101,5 +101,5 @@ def _check(chosen: dict[str, str | None], names: Sequence[str]) -> None:
     frames = "; times in audio frames cannot be read, export them in seconds" if "frame" in names else ""
     raise AnnotationError(
         f"line 1 must be a header with the columns {', '.join(REQUIRED)}; {' and '.join(missing)} "
-        f"{'is' if len(missing) == 1 else 'are'} missing (columns found: {len(names)}){frames}"
+        f"{'is' if len(missing) == 1 else 'are'} missing (the line has {len(names)} columns){frames}"
     )

@@ -181,7 +181,7 @@ def _row(row: CellRow, places: dict[str, int], n_cells: int) -> Row:
     place, cells = row
     needed = [places[name] for name in ("start", "end" if "end" in places else "duration", "label") if name in places]
     if len(cells) <= max(needed):
-        raise AnnotationError(f"{place} has {len(cells)} cells, fewer than the header")
+        raise AnnotationError(f"{place} has {len(cells)} cells, fewer than the header; a cell may be missing")
     if any(cell.strip() for cell in cells[n_cells:]):
         raise AnnotationError(
             f"{place} has {len(cells)} cells, but the header has {n_cells}; write decimals with points, and put quotes "

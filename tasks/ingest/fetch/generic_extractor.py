@@ -1,7 +1,7 @@
 """yt-dlp's generic extractor, for feeds and for pages of sites without an extractor, with size limits.
 
 Parsing untrusted content costs a multiple of its size: about 500 bytes of memory per XML element, two hundred searches
-for media players per page, and any number of segments that a manifest announces. Each of these is limited
+for media players per page, and any number of segments that a manifest lists. Each of these is limited
 (`tasks.ingest.fetch.stream_manifests` for manifests), and content above a limit is refused before yt-dlp parses it.
 
 An item with an invalid address is kept, so that its download reports the error. `tasks.ingest.fetch.ytdlp` makes yt-dlp

@@ -164,5 +164,5 @@ def test_song_scores_compare_the_estimate_with_each_person_and_people_with_each_
 
 
 def test_song_without_annotations_is_rejected():
-    with pytest.raises(ParameterError, match="people must contain at least one annotation, not 0"):
+    with pytest.raises(ParameterError, match="people is empty; it must contain at least one annotation"):
         song_scores({}, annotation((0, 90, "A")), DURATION)

@@ -95,7 +95,7 @@ def test_each_sample_and_each_frame_is_in_exactly_one_cell(sr):
 
 
 def test_last_cell_includes_the_samples_after_it():
-    y = np.zeros(5 * 2205 + 100, np.float32)  # the last frame is centred on 10,752, and cell 5 would begin at 11,025
+    y = np.zeros(5 * 2205 + 100, np.float32)  # the last frame is centered on 10,752, and cell 5 would begin at 11,025
     y[-1] = -0.7
     overview = overview_of(y)
     assert len(overview) == 5

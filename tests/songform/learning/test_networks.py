@@ -115,7 +115,7 @@ def test_network_can_memorize_a_small_batch():
 
 @pytest.fixture(scope="module")
 def training():
-    """Return a training that stops early, because the states of the validation windows are random."""
+    """Return a training run that stops early, because the states of the validation windows are random."""
     validation, epochs = stream(seed=5, shuffled=True), []
     network, history = fitted(
         stream(seed=1),

@@ -79,7 +79,7 @@ def test_no_window_and_no_target_crosses_a_span(n_frames, shape, spans, target, 
 
 @pytest.mark.parametrize("pool_seconds", [0.0, HOP / SR, 0.1, 0.25])
 def test_the_current_target_is_the_state_of_a_frame_of_the_last_unit(pool_seconds):
-    """If each frame is a unit, the target is the state of that frame and not of its neighbour."""
+    """If each frame is a unit, the target is the state of that frame and not of its neighbor."""
     shape = WindowShape(pool_seconds=pool_seconds, seconds=1.0, hop_seconds=0.1)
     windows = cut(2000, shape, [(0.0, np.inf)])
     assert len(windows.ends) > 50

@@ -293,7 +293,7 @@ def jump(curves: Curves, cut: int) -> float:
 
 
 def plain_rise(curves: Curves, bounds: np.ndarray, i: int) -> float:
-    """Return the largest increase of a stretch, alone or joined with neighbours without a jump between them."""
+    """Return the largest increase of a stretch, alone or joined with neighbors without a jump between them."""
     befores, afters = [i], [i]
     if i > 0 and jump(curves, bounds[i]) <= 1:
         befores.append(i - 1)

@@ -70,7 +70,7 @@ def test_distinct_clusters_are_found_and_named(units, truth):
 
 
 def weighted_units(units: np.ndarray, context_weight: float) -> np.ndarray:
-    """Standardise and weight the units as in the documentation of the model."""
+    """Standardize and weight the units as in the documentation of the model."""
     standard = np.clip(StandardScaler().fit_transform(units), -2, 2)
     context = context_weight * standard[:, N_FEATURES:] / np.sqrt(6) * [1, 1, 1, 1.5, 1, 1]
     return np.hstack([standard[:, :N_FEATURES] / np.sqrt(N_FEATURES), context])
@@ -316,7 +316,9 @@ def test_units_that_differ_only_in_columns_without_weight_are_too_few(rng):
 
 @pytest.mark.parametrize("shape", [(3, 13), (14,), (3, 15)])
 def test_units_of_other_settings_are_an_error(units, shape):
-    with pytest.raises(ModelError, match=rf"14 dimensions, not .*{re.escape(str(shape))}.*other settings.*train again"):
+    with pytest.raises(
+        ModelError, match=rf"\(n_units, 14\), not {re.escape(str(shape))};.*different settings.*train again"
+    ):
         state_posterior(fit_states([units]), np.zeros(shape))
 
 

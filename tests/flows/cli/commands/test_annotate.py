@@ -163,8 +163,8 @@ def test_folder_without_a_matching_file_is_refused_with_the_files_that_it_contai
         labels(f"labels/{name}")
     result = annotate(audio_files[0].parent, tmp_path / "labels")
     assert result.exit_code == 4
-    assert "named like a song" in result.stderr
-    assert "it contains one.lab and 1 more label file" in result.stderr
+    assert "named after a song" in result.stderr
+    assert "it contains one.lab, two.lab" in result.stderr
 
 
 def test_durations_are_told_from_ends_by_the_length_of_the_track(told, record, labels):
@@ -181,8 +181,8 @@ REFUSED = {
     "no file": (["{key}", "{bad}x"], 4, "bad.labx does not exist"),
     "no track": (["feed-9", "{good}"], 4, "feed-9 is neither a file nor the key of a track"),
     "a file for a folder": (["{folder}", "{good}"], 2, "6 tracks, but"),
-    "a folder without labels": (["{folder}", "{folder}"], 4, f"song (SONG{', SONG'.join(LABEL_SUFFIXES)})"),
-    "a name of blanks": (["{key}", "{good}", "--annotator", " "], 2, "the name is blank"),
+    "a folder without labels": (["{folder}", "{folder}"], 4, f"rename the files (SONG{', SONG'.join(LABEL_SUFFIXES)})"),
+    "a blank name": (["{key}", "{good}", "--annotator", " "], 2, "the name is blank"),
 }
 
 

@@ -111,10 +111,10 @@ def test_smuggled_data_in_a_feed_is_removed(note, listed, site, good, fetch):
         (
             "<item><title>Salt & Pepper</title></item></channel></rss>",
             "permanent",
-            "is invalid at line 4, column 20: not",
+            "is invalid, at line 4, column 20: not",
         ),
-        ("<item><title>One</item></channel></rss>", "permanent", "is invalid at line 4, column 19: mismatched tag"),
-        ("<item>&nbsp;</item></channel></rss>", "permanent", "is invalid at line 4, column 7: undefined entity"),
+        ("<item><title>One</item></channel></rss>", "permanent", "is invalid, at line 4, column 19: mismatched tag"),
+        ("<item>&nbsp;</item></channel></rss>", "permanent", "is invalid, at line 4, column 7: undefined entity"),
         ("<item><title>One</title>", "transient", "ends too early, at line 4, column 25: no element found"),
         ("<item><title><![CDATA[One", "transient", "ends too early, at line 4, column 26: unclosed CDATA section"),
         ("<item><tit", "transient", "ends too early, at line 4, column 7: unclosed token"),

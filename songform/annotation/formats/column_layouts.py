@@ -102,7 +102,7 @@ class _Layout:
         return len(set(self.order[self.matches].tolist()) - set(other.order[other.matches].tolist()))
 
     def explains(self, other: _Layout) -> bool:
-        """Return whether the rows clearly favour this layout over another one."""
+        """Return whether the rows clearly favor this layout over another one."""
         better = self.n_better(other)
         return self.is_valid and self.share >= 0.5 and better > 2 * other.n_better(self)
 

@@ -19,16 +19,22 @@ from tasks.train.window_source import WindowSource
 SECONDS = {"ash": 6.0, "birch": 6.5, "cedar": 7.0, "oak": 20.0, "pine": 24.0}
 
 
+def melody(title: str, seconds: float) -> np.ndarray:
+    """Return a tone that changes every half second; each title has other tones."""
+    rng = np.random.default_rng(list(title.encode()))
+    frequencies = np.repeat(rng.uniform(100, 6000, 100), 11025)[: round(22050 * seconds)]
+    return 0.3 * np.sin(2 * np.pi * np.cumsum(frequencies) / 22050)
+
+
 @pytest.fixture
 def ingested(tmp_path: Path, quick: Settings, ingest: Callable) -> Callable[..., dict[str, str]]:
-    """Return a function that ingests noise of the given lengths, and returns the key of each title."""
+    """Return a function that ingests songs of the given lengths, and returns the key of each title."""
 
     def run(suffix: str = ".flac", **seconds: float) -> dict[str, str]:
         folder = tmp_path / f"songs{suffix}"
         folder.mkdir()
-        for seed, (title, length) in enumerate(seconds.items()):
-            y = np.random.default_rng(seed).normal(0, 0.1, round(22050 * length)) * np.linspace(0.1, 1, round(22050 * length))
-            soundfile.write(folder / f"{title}{suffix}", y, 22050)
+        for title, length in seconds.items():
+            soundfile.write(folder / f"{title}{suffix}", melody(title, length), 22050)
         ingest(tmp_path / "home", folder, quick)
         return {record.title: record.key for record in Corpus(tmp_path / "home").records()}
 

@@ -93,7 +93,7 @@ def test_frames_before_the_first_complete_window_get_its_answer(bundle, song):
     assert answer["confidence"].iloc[len(first)] != first["confidence"].iloc[-1]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(n=st.integers(1, 90))
 def test_table_shorter_than_a_window_gets_an_answer_for_each_frame(bundle, song, n):
     features = song[0].iloc[300 : 300 + n]
@@ -138,7 +138,7 @@ def test_predict_without_a_network_is_an_error(bundle, song):
         replace(bundle, sequence=None).predict(song[0])
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seconds=st.floats(0.01, 20.0), weight=st.sampled_from([0.0, 1.0]), ear=st.booleans(), ahead=st.booleans())
 def test_segments_of_a_form_partition_the_song(bundle, seconds, weight, ear, ahead):
     t = np.arange(max(1, round(seconds * SR))) / SR

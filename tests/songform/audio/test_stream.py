@@ -106,7 +106,7 @@ def test_resampling_in_blocks_equals_resampling_the_whole_signal(rng, orig_sr, b
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.opus", "a.mp3", "a.webm"])
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(block=st.integers(1000, 500_000))
 def test_samples_do_not_depend_on_the_size_of_the_blocks(folder, monkeypatch, name, block):
     """Decoding and resampling in blocks gives the same bits as decoding and resampling the whole file at once."""

@@ -123,7 +123,7 @@ def test_cell_without_frames_has_the_values_of_the_previous_cell():
     np.testing.assert_array_equal(overview.logmel[1::2], overview.logmel[:-1:2])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 120_000), st.lists(st.integers(0, 120_000), max_size=6))
 def test_overview_and_features_do_not_depend_on_the_chunks(n_samples, cuts):
     y = np.random.default_rng(n_samples).standard_normal(n_samples).astype(np.float32)

@@ -167,5 +167,5 @@ def test_missing_or_damaged_network_file_raises_model_error(tmp_path):
         path.unlink(missing_ok=True)
         if content is not None:
             path.write_bytes(content)
-        with pytest.raises(ModelError, match=r"cannot load .*\S+network\.keras \(.+\); train again$"):
+        with pytest.raises(ModelError, match=r"network\.keras cannot be loaded .*\(.+\); train again$"):
             load_network(path)

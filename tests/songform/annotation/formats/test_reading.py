@@ -297,7 +297,7 @@ SONG = Annotation(np.array([[0.0, 8.0], [8.0, 15.5]]), ["A", "B"], np.array([0.5
 WRITTEN = {**WRITERS, ".json": songform_report.write}
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.data())
 @pytest.mark.parametrize("suffix", [*WRITTEN, ".txt"])
 def test_any_file_is_read_or_rejected_with_one_sentence(suffix, data):

@@ -4,36 +4,53 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from pathlib import Path
 
+from songform.errors import CorpusError
 from songform.learning.splits import Split
 from songform.plain_text import plain_text
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import TrackRecord
-from tasks.train.training_plan import recordings
-from tasks.train.window_source import WindowSource
+from tasks.train.training_plan import Plan, recordings
+from tasks.train.window_source import count_windows
 
-__all__ = ["short_songs"]
+__all__ = ["require_training_windows", "short_songs"]
 
 _MAX_NAMES = 5  # maximum number of songs that are named
 
 
-def short_songs(source: WindowSource) -> str:
+def require_training_windows(home: Path, plan: Plan, settings: Settings) -> None:
+    """Check that the training part has a window, before anything is computed.
+
+    Parameters
+    ----------
+    home, plan, settings
+        Path of the home, plan of the training run, and all settings.
+
+    Raises
+    ------
+    CorpusError
+        If it has none.
+    """
+    corpus = Corpus(home)
+    if not any(count_windows(corpus, key, spans, settings) for key, spans in plan.split.train.items()):
+        raise CorpusError(short_songs(corpus, plan, settings))
+
+
+def short_songs(corpus: Corpus, plan: Plan, settings: Settings) -> str:
     """Return one sentence that says which songs are long enough for a window, where they are, and how to fix it.
 
     Parameters
     ----------
-    source : WindowSource
-        Source of the windows; its training part has none.
+    corpus, plan, settings
+        Corpus, plan of the training run, whose training part has no window, and all settings.
     """
-    corpus, plan, settings = source.corpus, source.plan, source.settings
     records = [record for record in map(corpus.record, plan.keys) if record is not None]
-    whole = replace(source, plan=replace(plan, split=Split(train={key: [(0.0, math.inf)] for key in plan.keys})))
-    is_long = {record.key: whole.count(record.key, "train") > 0 for record in records}
+    n_windows = {record.key: count_windows(corpus, record.key, [(0.0, math.inf)], settings) for record in records}
     parts = [
-        _too_short([record for record in records if not is_long[record.key]]),
-        _held_out([record for record in records if is_long[record.key]], source),
+        _too_short([record for record in records if not n_windows[record.key]]),
+        _held_out([record for record in records if n_windows[record.key]], plan.split),
         _copies(corpus, records, settings),
         _remedy([record for record in records if record.key in plan.split.train], settings),
     ]
@@ -50,9 +67,8 @@ def _too_short(records: Sequence[TrackRecord]) -> str:
     return f"without a window: {_named(records)}" if records else ""
 
 
-def _held_out(records: Sequence[TrackRecord], source: WindowSource) -> str:
+def _held_out(records: Sequence[TrackRecord], split: Split) -> str:
     """Return which songs are long enough, although the training part has no window of them."""
-    split = source.plan.split
     if not records:
         return "no song is long enough"
     held_out = all(record.key in split.validation or record.key in split.test for record in records)

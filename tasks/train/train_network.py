@@ -114,7 +114,7 @@ def _trained(
     source = WindowSource(corpus, plan, settings, states, center, scale, cache)
     counts = {part: sum(source.count(key, part) for key in plan.split.part(part)) for part in ("train", "validation")}
     if not counts["train"]:
-        raise CorpusError(short_songs(source))
+        raise CorpusError(short_songs(corpus, plan, settings))
     announce("training", 0, chosen.epochs, "starting TensorFlow")
     network, history = fit_network(
         _windows(source, "train", counts["train"]),

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from songform.errors import CorpusError
 from songform.learning.splits import Split
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.train.short_songs import short_songs
+from tasks.train.short_songs import require_training_windows
 from tasks.train.training_plan import Plan
-from tasks.train.window_source import WindowSource
 
 SECONDS = {"ash": 6.0, "birch": 6.5, "cedar": 7.0, "oak": 20.0, "pine": 24.0}
 
@@ -46,9 +46,9 @@ def whole(*keys: str) -> dict[str, list[tuple[float, float]]]:
 
 
 def sentence(home: Path, settings: Settings, split: Split) -> str:
-    plan = Plan(split, "manifest", "states", "bundle")
-    source = WindowSource(Corpus(home), plan, settings, None, np.zeros(0), np.ones(0))  # type: ignore[arg-type]
-    return short_songs(source)
+    with pytest.raises(CorpusError) as caught:
+        require_training_windows(home, Plan(split, "manifest", "states", "bundle"), settings)
+    return str(caught.value)
 
 
 def test_sentence_names_short_songs_and_long_songs_that_are_held_out(ingested, tmp_path, quick, changed) -> None:
@@ -62,6 +62,7 @@ def test_sentence_names_short_songs_and_long_songs_that_are_held_out(ingested, t
     assert {"oak (20.0 s)", "pine (24.0 s)"} == set(clauses[2].partition(": ")[2].split(", "))
     assert "songs of at least 24 s" in clauses[3]
     assert "lower sequences.seconds, for example to 3" in clauses[3]
+    require_training_windows(tmp_path / "home", Plan(split, "", "", ""), changed(quick, sequences={"seconds": 3.0}))
 
 
 def test_sentence_names_copies_which_count_as_one_song(ingested, tmp_path, quick, changed) -> None:

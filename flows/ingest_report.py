@@ -92,7 +92,7 @@ class RunInterrupted(KeyboardInterrupt):
 
 @contextmanager
 def attach_ingest_report(ingested: IngestReport) -> Iterator[None]:
-    """Attach the report of an ingest to the errors of later steps, so that its tracks are reported as well.
+    """Attach the report of an ingest to errors in a `with` block, so that its tracks are reported as well.
 
     Raises
     ------

@@ -190,7 +190,7 @@ class DownloadSettings(_Section):
         "it doubles with each consecutive answer of this kind.",
     )
     throttle_most_seconds: float = Field(
-        900.0, ge=0.0, description="Upper limit of the doubling pause of throttle_seconds, in seconds."
+        900.0, ge=0.0, description="Maximum to which the pause of throttle_seconds doubles, in seconds."
     )
     circuit_seconds: float = Field(
         3600.0, ge=0.0, description="Minimum pause after a host suspects an automated client, in seconds."

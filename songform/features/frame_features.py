@@ -260,7 +260,7 @@ class DeltaStream:
     def finish(self) -> NDArray[Any]:
         """Return the remaining rows, of shape (m, d + len(columns))."""
         if self._held is None:
-            raise ValueError("no rows were pushed")
+            raise ValueError("no rows were pushed; call push at least once before finish")
         if self._slopes is None:
             padded = np.pad(self._held[:, self._columns], ((REACH, REACH), (0, 0)), mode="edge")
             return self._beside(self._held, _slopes(padded))

@@ -86,7 +86,9 @@ def run_command(command: tuple[str, ...], event: Event, *, seconds: float = COMM
     try:
         code, output = _run(command, event, seconds)
     except subprocess.TimeoutExpired as error:
-        raise DeliveryError(f"{name} took longer than {seconds:g} s and was stopped") from error
+        raise DeliveryError(
+            f"{name} took longer than {seconds:g} s and was stopped; check what it waits for"
+        ) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DeliveryError(f"{name} cannot be started ({reason}); check its path in songform.toml") from error

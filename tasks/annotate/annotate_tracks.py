@@ -178,7 +178,7 @@ def _no_match(folder: Path, unmatched: Sequence[Path]) -> str:
     found = f"; it contains {_names(map(str, unmatched))}" if unmatched else ""
     return (
         f"no label file in {plain_text(folder, 400)} is named after a song of the source{found}; rename the files "
-        f"({suffixes})"
+        f"(for SONG.mp3: {suffixes})"
     )
 
 

@@ -67,7 +67,7 @@ def write_index(home: Path, model: ModelInfo) -> Index:
     if not found:
         whose = f"the model {model.uri}" if model.uri else "states fitted on the song itself"
         raise CorpusError(
-            f"no song in {home} has been analyzed with {whose} yet; analyze some with songform analyze SOURCE"
+            f"no song in {home} has been analyzed with {whose}; analyze some with songform analyze SOURCE"
         )
     path = folder / "index.html"
     with atomic_path(path) as temporary:

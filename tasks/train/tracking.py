@@ -84,7 +84,7 @@ def prepare_store(home: Path, experiment: str) -> str:
 
 @task(cache_policy=NO_CACHE)
 def finished_run(home: Path, experiment_id: str, plan: Plan) -> str | None:
-    """Return the latest finished run with the same training plan in an experiment, or None."""
+    """Return the latest finished run of a training plan in an experiment, or None."""
     runs = client(home).search_runs(
         [experiment_id],
         f"tags.`songform.bundle` = '{plan.bundle_id}' and attributes.status = 'FINISHED'",

@@ -18,6 +18,7 @@ from tasks.store.corpus import Corpus
 from tasks.train.array_cache import array_folder
 from tasks.train.heldout_scores import score_bundle
 from tasks.train.registry import log_results, model_version, register_bundle, update_champion
+from tasks.train.short_songs import require_training_windows
 from tasks.train.state_labels import fit_corpus_states, label_tracks
 from tasks.train.tracking import MODEL_NAME, finish_run, finished_run, prepare_store, run_summary, start_run
 from tasks.train.train_network import train_bundle
@@ -73,10 +74,11 @@ def train(
     Raises
     ------
     CorpusError
-        If the corpus has no track to train on.
+        If the corpus has no track to train on, or its training part has no window.
     """
     Corpus(home).prepare()
     plan = plan_training(home, settings)
+    require_training_windows(home, plan, settings)
     experiment_id = prepare_store(home, experiment)
     with _training_lock(home):
         return _train_unless_finished(home, settings, plan, experiment_id, again=again)

@@ -35,6 +35,7 @@ TOLERANCE_SECONDS = 0.5
 
 UNLABELLED = "(unlabelled)"
 
+_PRECISE_SECONDS = 0.1  # less than TOLERANCE_SECONDS, so that an unusual reading is not chosen by accident
 _DECIMALS = 6
 
 Array = NDArray[np.float64]
@@ -60,6 +61,10 @@ class Annotation:
         Name of the person or model that made the annotation.
     tool : str
         Program with which the annotation was made.
+    notes : tuple of str
+        How a file was read, if its layout is unusual. Notes are not written to files.
+    alternative : Annotation, optional
+        Other possible reading of the file, with longer intervals. `fitted` chooses by the duration of the track.
 
     Raises
     ------
@@ -80,6 +85,8 @@ class Annotation:
     duration: float | None = None
     annotator: str = ""
     tool: str = ""
+    notes: tuple[str, ...] = ()
+    alternative: Annotation | None = None
 
     def __post_init__(self) -> None:
         intervals = np.asarray(self.intervals, np.float64)
@@ -134,8 +141,9 @@ def fitted(annotation: Annotation, duration: float) -> tuple[Annotation, list[st
     """Fit an annotation to the track that it describes.
 
     Labels that exceed the end of the track by at most 0.5 s are clipped, because times in files are rounded and
-    decoders pad the sound. If all labels are points, each one starts a section that lasts until the next point; a last
-    point labeled `end` only ends the section before it.
+    decoders pad the sound. If the annotation has an alternative reading, the one that ends with the track is used. If
+    all labels are points, each one starts a section that lasts until the next point; a last point labeled `end` only
+    ends the section before it.
 
     Parameters
     ----------
@@ -149,7 +157,8 @@ def fitted(annotation: Annotation, duration: float) -> tuple[Annotation, list[st
     annotation : Annotation
         Intervals within `[0, duration]`, without points.
     notes : list of str
-        One sentence each for gaps, for overlaps, and for points that are ignored because other labels have a length.
+        The notes of the annotation, and one sentence each for gaps, for overlaps, and for points that are ignored
+        because other labels have a length.
 
     Raises
     ------
@@ -158,6 +167,7 @@ def fitted(annotation: Annotation, duration: float) -> tuple[Annotation, list[st
     """
     if not len(annotation):
         raise AnnotationError("it contains no labels; was it saved before any label was added?")
+    annotation = _chosen_reading(annotation, duration)
     reach = float(annotation.intervals.max())
     if reach > duration + TOLERANCE_SECONDS:
         raise AnnotationError(
@@ -170,7 +180,7 @@ def fitted(annotation: Annotation, duration: float) -> tuple[Annotation, list[st
     ignored = (
         f"{n_dropped} label without a length was" if n_dropped == 1 else f"{n_dropped} labels without a length were"
     )
-    notes = [f"{ignored} ignored"] if n_dropped else []
+    notes = [*annotation.notes, *([f"{ignored} ignored"] if n_dropped else [])]
     notes += _interval_notes(_gaps(sections.intervals, duration), "no label")
     notes += _interval_notes(_overlaps(sections.intervals), "more than one label")
     return replace(sections, duration=duration), notes
@@ -205,6 +215,20 @@ def partition(annotation: Annotation, duration: float) -> Annotation:
     confidences = [sections.confidences[owner] if owner >= 0 else np.nan for _, _, owner in runs]
     intervals = np.array([[edges[first], edges[last]] for first, last, _ in runs])
     return replace(annotation, intervals=intervals, labels=labels, confidences=np.array(confidences), duration=duration)
+
+
+def _chosen_reading(annotation: Annotation, duration: float) -> Annotation:
+    """Return the reading of a file that ends with the track, without the other one."""
+    other, plain = annotation.alternative, replace(annotation, alternative=None)
+    if other is None or abs(annotation.intervals.max() - duration) <= TOLERANCE_SECONDS:
+        return plain
+    excess = float(other.intervals.max()) - duration
+    if abs(excess) <= _PRECISE_SECONDS:
+        return replace(other, notes=(", because ".join((*other.notes, "its labels then end with the track")),))
+    if excess > 0:
+        return plain
+    note = "its second column was read as ends, but may contain durations; if so, name the columns in the first line"
+    return replace(plain, notes=(*plain.notes, note))
 
 
 def _check_rows(intervals: Array, labels: Sequence[str], confidences: Array) -> None:

@@ -1,13 +1,13 @@
 """Matching of label files to tracks of the corpus, and storing of the labels.
 
 If a folder of label files is given for a folder of songs, both must have the same subfolders: the label files of a song
-are searched for in the subfolder that corresponds to that of the song.
+are searched for in the subfolder that corresponds to that of the song. Label files that belong to no song are reported.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from songform.annotation.annotations import Annotation
 from songform.annotation.formats import read_annotation
 from songform.errors import AnnotationError, ParameterError, SourceError
+from songform.plain_text import plain_text
 from tasks.annotate.annotations import (
     LABEL_SUFFIXES,
     NOBODY,
@@ -23,6 +24,8 @@ from tasks.annotate.annotations import (
     keep_annotation,
     label_files,
     named_annotator,
+    same_folder,
+    unmatched_files,
 )
 from tasks.ingest.sources.corpus_lookup import find_tracks
 from tasks.ingest.sources.local_files import local_path
@@ -45,11 +48,29 @@ class AnnotateReport:
         One sentence per file that cannot be used.
     without : list of str
         Titles of the tracks of the source that have no labels.
+    unmatched : list of str
+        Paths of the label files that are not named like a song of the source, if both are folders.
     """
 
     annotations: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     without: list[str] = field(default_factory=list)
+    unmatched: list[str] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """One sentence on the label files that match no song."""
+        if not self.unmatched:
+            return []
+        n_files = len(self.unmatched)
+        count = "1 label file matches" if n_files == 1 else f"{n_files} label files match"
+        return [f"{count} no ingested song: {_names(self.unmatched)}; {_PAIRING_ADVICE}"]
+
+
+_PAIRING_ADVICE = (
+    "name each file like its song (SONG.lab or SONG.NAME.lab), keep it in the same subfolder, and ingest the song"
+)
+_MAX_NAMES = 10  # maximum number of unmatched files that a message names
 
 
 class LabelFile(NamedTuple):
@@ -134,7 +155,10 @@ def _annotate_folder(
     entries: list[dict[str, Any]] = []
     problems: list[str] = []
     taken: dict[tuple[str, str], str] = {}
-    for labels in _files_of_tracks(tracks, source, folder):
+    root = _folder_of(source)
+    files = list(_files_of_tracks(tracks, root, folder))
+    unmatched = [] if root is None else unmatched_files(folder, {labels.file for labels in files})
+    for labels in files:
         try:
             annotation = read_annotation(labels.file)
             name = labels.annotator or annotator or annotation.annotator or NOBODY
@@ -143,30 +167,44 @@ def _annotate_folder(
         except AnnotationError as error:
             problems.append(str(error))
     if not entries:
-        suffixes = ", ".join(f"SONG{suffix}" for suffix in LABEL_SUFFIXES)
-        raise AnnotationError(
-            problems[0]
-            if problems
-            else f"no label file in {folder} is named after a song of the source; "
-            f"rename the files (for SONG.mp3: {suffixes})"
-        )
-    labelled = {entry["key"] for entry in entries}
-    return AnnotateReport(entries, problems, [record.title for record, _ in tracks if record.key not in labelled])
+        raise AnnotationError(problems[0] if problems else _no_match(folder, unmatched))
+    labeled = {entry["key"] for entry in entries}
+    without = [record.title for record, _ in tracks if record.key not in labeled]
+    return AnnotateReport(entries, problems, without, [str(path) for path in unmatched])
+
+
+def _no_match(folder: Path, unmatched: Sequence[Path]) -> str:
+    suffixes = ", ".join(f"SONG{suffix}" for suffix in LABEL_SUFFIXES)
+    found = f"; it contains {_names(map(str, unmatched))}" if unmatched else ""
+    return (
+        f"no label file in {plain_text(folder, 400)} is named after a song of the source{found}; rename the files "
+        f"(for SONG.mp3: {suffixes})"
+    )
+
+
+def _names(paths: Iterable[str]) -> str:
+    names = [plain_text(Path(path).name) for path in paths]
+    return ", ".join(names[:_MAX_NAMES]) + (", ..." if len(names) > _MAX_NAMES else "")
+
+
+def _folder_of(source: str) -> Path | None:
+    """Return the folder of songs that a source is, or None for a track."""
+    try:
+        path = local_path(source)
+    except SourceError:  # a key or an address
+        return None
+    return path if path.is_dir() else None
 
 
 def _files_of_tracks(
-    tracks: Sequence[tuple[TrackRecord, Path | None]], source: str, folder: Path
+    tracks: Sequence[tuple[TrackRecord, Path | None]], root: Path | None, folder: Path
 ) -> Iterator[LabelFile]:
     """Yield the label files of each song, from the subfolder that corresponds to that of the song in the source."""
-    try:
-        root = local_path(source)
-    except SourceError:  # a key or an address, not a folder of songs
-        root = None
     stems = {audio.stem for _, audio in tracks if audio is not None}
     for record, audio in tracks:
         if audio is not None:
-            place = audio.parent.relative_to(root) if root is not None and root.is_dir() else Path()
-            for name, path in label_files(folder / place, audio.stem, stems):
+            place = Path() if root is None else audio.parent.relative_to(root)
+            for name, path in label_files(same_folder(folder, place), audio.stem, stems):
                 yield LabelFile(record, path, name)
 
 

@@ -2,7 +2,12 @@
 
 There is one file per person and track; new labels of the same person replace earlier ones. Label files in a folder of
 songs are recognized by their names: `SONG.lab`, or `SONG.NAME.lab` if several people labeled the song. The suffixes
-`.jams` and `.labels.txt` work in the same way.
+`.jams` and `.labels.txt` work in the same way. Names are compared in Unicode's form NFC [1]_, because some file systems
+and programs write `é` as one character, and others as `e` with an accent.
+
+References
+----------
+.. [1] Unicode Standard Annex #15, "Unicode Normalization Forms".
 """
 
 from __future__ import annotations
@@ -26,7 +31,17 @@ from tasks.store.atomic_files import atomic_path
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import TrackRecord
 
-__all__ = ["LABEL_SUFFIXES", "NOBODY", "Kept", "annotations_of", "keep_annotation", "label_files", "named_annotator"]
+__all__ = [
+    "LABEL_SUFFIXES",
+    "NOBODY",
+    "Kept",
+    "annotations_of",
+    "keep_annotation",
+    "label_files",
+    "named_annotator",
+    "same_folder",
+    "unmatched_files",
+]
 
 LABEL_SUFFIXES = (".labels.txt", ".lab", ".jams")
 """Suffixes of label files in a folder of songs; other files are ignored."""
@@ -119,22 +134,62 @@ def label_files(folder: Path, stem: str, stems: Collection[str]) -> list[tuple[s
     stems : collection of str
         Stems of all songs: `a.b.lab` belongs to `a.b.mp3` if that exists, and otherwise to `a.mp3`.
     """
-    if not folder.is_dir():
-        return []
-    found = ((named_annotator(path.name, stem, stems), path) for path in sorted(folder.iterdir()) if path.is_file())
+    # Two songs may have the same name in different Unicode forms; each file then belongs to the song in its own form.
+    same = {other for other in stems if unicodedata.normalize("NFC", other) == unicodedata.normalize("NFC", stem)}
+    files = (path for path in _files(folder) if _form(path.name, same) in (None, stem))
+    found = ((named_annotator(path.name, stem, stems), path) for path in files)
     return [(name, path) for name, path in found if name is not None]
+
+
+def unmatched_files(folder: Path, matched: Collection[Path]) -> list[Path]:
+    """Return the label files of a folder and its subfolders that do not belong to any song.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder to search; hidden files and folders are ignored.
+    matched : collection of Path
+        Label files that belong to a song.
+    """
+    files = (path for path in sorted(folder.rglob("*")) if path.name.lower().endswith(LABEL_SUFFIXES))
+    visible = (path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    return [path for path in visible if path not in matched and path.is_file()]
+
+
+def same_folder(root: Path, place: Path) -> Path:
+    """Return the subfolder of a folder, even if its name on the disk is in another Unicode form."""
+    for part in place.parts:
+        exact, other = root / part, unicodedata.normalize("NFC", part)
+        found = [] if exact.is_dir() or not root.is_dir() else [path for path in root.iterdir() if _name(path) == other]
+        root = found[0] if found else exact
+    return root
 
 
 def named_annotator(name: str, stem: str, stems: Iterable[str] = ()) -> str | None:
     """Return the person in the name of a label file: empty if there is none, None if it is not a file of this song."""
+    name, own = (unicodedata.normalize("NFC", text) for text in (name, stem))
+    others = {unicodedata.normalize("NFC", other) for other in stems}
     for suffix in LABEL_SUFFIXES:
-        if name.lower().endswith(suffix) and name.startswith(stem):
-            middle = name[len(stem) : -len(suffix)]
+        if name.lower().endswith(suffix) and name.startswith(own):
+            middle = name[len(own) : -len(suffix)]
             if not middle:
                 return ""
             is_name = middle.startswith(".") and middle.count(".") == 1 and len(middle) > 1
-            return middle[1:] if is_name and f"{stem}{middle}" not in stems else None
+            return middle[1:] if is_name and f"{own}{middle}" not in others else None
     return None
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_file()] if folder.is_dir() else []
+
+
+def _form(name: str, stems: Collection[str]) -> str | None:
+    """Return the one of several Unicode forms of a stem with which a name begins, or None if it has another form."""
+    return next((stem for stem in stems if name.startswith(stem)), None)
+
+
+def _name(path: Path) -> str:
+    return unicodedata.normalize("NFC", path.name)
 
 
 def _file_name(annotator: str) -> str:

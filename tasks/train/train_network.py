@@ -33,6 +33,7 @@ from tasks.store.tables import read_features
 from tasks.train import stage_versions
 from tasks.train.array_cache import ArrayCache, array_folder
 from tasks.train.reference_songs import TUNING_SEEDS, best_weight, composed_songs
+from tasks.train.short_songs import short_songs
 from tasks.train.state_labels import read_state_model
 from tasks.train.tracking import epoch_logger
 from tasks.train.training_plan import Plan
@@ -113,7 +114,7 @@ def _trained(
     source = WindowSource(corpus, plan, settings, states, center, scale, cache)
     counts = {part: sum(source.count(key, part) for key in plan.split.part(part)) for part in ("train", "validation")}
     if not counts["train"]:
-        raise CorpusError(_too_short(settings))
+        raise CorpusError(short_songs(corpus, plan, settings))
     announce("training", 0, chosen.epochs, "starting TensorFlow")
     network, history = fit_network(
         _windows(source, "train", counts["train"]),
@@ -158,15 +159,6 @@ def _windows(source: WindowSource, part: str, n_windows: int) -> Windows:
     )
 
 
-def _too_short(settings: Settings) -> str:
-    ahead = f" with a target {settings.sequences.ahead_seconds:g} s ahead" if _looks_ahead(settings) else ""
-    lower = " or sequences.ahead_seconds" if ahead else ""
-    return (
-        f"the training tracks are too short for a window of {settings.sequences.seconds:g} s{ahead}; "
-        f"lower sequences.seconds{lower}, or add longer songs"
-    )
-
-
 def _frame_scaler(
     corpus: Corpus, plan: Plan, settings: Settings
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[str, ...]]:
@@ -178,10 +170,6 @@ def _frame_scaler(
         inside = np.any([(start <= times) & (times < end) for start, end in spans], axis=0)
         scaler.partial_fit(features.to_numpy(np.float64)[inside])
     return scaler.mean_, scaler.scale_, tuple(features.columns)
-
-
-def _looks_ahead(settings: Settings) -> bool:
-    return settings.sequences.target == "ahead"
 
 
 def _write(bundle: Bundle, training: Training, folder: Path) -> None:

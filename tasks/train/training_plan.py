@@ -19,7 +19,7 @@ from tasks.store.tables import features_config, has_features, read_overview
 from tasks.store.tracks import TrackRecord
 from tasks.train.stage_versions import bundle_versions, states_versions
 
-__all__ = ["Plan", "plan_training"]
+__all__ = ["Plan", "plan_training", "recordings"]
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,14 @@ def plan_training(home: Path, settings: Settings) -> Plan:
     return Plan(split, manifest, states_id, bundle_id)
 
 
+def recordings(corpus: Corpus, records: Sequence[TrackRecord], settings: Settings) -> list[list[str]]:
+    """Return groups of keys; the tracks of a group are copies of the same recording."""
+    return audio_groups({record.key: _signature(corpus, record, settings) for record in records})
+
+
 def _split(corpus: Corpus, records: list[TrackRecord], settings: Settings) -> Split:
     """Split by track, or into blocks of time if there are fewer than three different recordings."""
-    groups = audio_groups({record.key: _signature(corpus, record, settings) for record in records})
+    groups = recordings(corpus, records, settings)
     durations = {record.key: record.duration or 0.0 for record in records}
     try:
         if len(groups) >= 3:

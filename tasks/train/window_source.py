@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +19,7 @@ from tasks.train.array_cache import ArrayCache, Arrays
 from tasks.train.state_labels import read_labels
 from tasks.train.training_plan import Plan
 
-__all__ = ["WindowSource", "window_shape"]
+__all__ = ["WindowSource", "count_windows", "window_shape"]
 
 
 @dataclass(frozen=True)
@@ -58,20 +59,8 @@ class WindowSource:
         return SongWindows(**self.cache.get(f"{part}-{key}", lambda: self._cut(key, part, features)))
 
     def count(self, key: str, part: str) -> int:
-        """Return the number of windows of a track in a part, reading only the number of rows of its features."""
-        shape = window_shape(self.settings)
-        n_frames = count_frames(self.corpus, key, self.settings)
-        units = n_units(n_frames, sr=shape.sr, hop_length=shape.hop_length, unit_seconds=shape.pool_seconds)
-        sequences = self.settings.sequences
-        ends, _ = window_positions(
-            units,
-            n_frames,
-            shape,
-            spans=self.plan.split.part(part)[key],
-            target=sequences.target,
-            ahead_seconds=sequences.ahead_seconds,
-        )
-        return len(ends)
+        """Return the number of windows of a track in a part."""
+        return count_windows(self.corpus, key, self.plan.split.part(part)[key], self.settings)
 
     def _cut(self, key: str, part: str, features: pd.DataFrame | None) -> Arrays:
         shape, sequences = window_shape(self.settings), self.settings.sequences
@@ -85,6 +74,17 @@ class WindowSource:
             ahead_seconds=sequences.ahead_seconds,
         )
         return vars(song)
+
+
+def count_windows(corpus: Corpus, key: str, spans: Sequence[tuple[float, float]], settings: Settings) -> int:
+    """Return the number of windows of a track within spans of time, reading only the number of rows of its features."""
+    shape, sequences = window_shape(settings), settings.sequences
+    n_frames = count_frames(corpus, key, settings)
+    units = n_units(n_frames, sr=shape.sr, hop_length=shape.hop_length, unit_seconds=shape.pool_seconds)
+    ends, _ = window_positions(
+        units, n_frames, shape, spans=spans, target=sequences.target, ahead_seconds=sequences.ahead_seconds
+    )
+    return len(ends)
 
 
 def window_shape(settings: Settings) -> WindowShape:

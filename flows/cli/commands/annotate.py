@@ -72,10 +72,18 @@ def annotate(
 def print_annotate(console: Console, report: AnnotateReport) -> None:
     """Print the stored labels of each track, with notes on unusual labels, as text or as a JSON document."""
     if console.json:
-        fields = {"annotations": report.annotations, "problems": report.problems, "without": report.without}
-        console.document(fields)
+        console.document(
+            {
+                "annotations": report.annotations,
+                "problems": report.problems,
+                "notes": report.notes,
+                "without": report.without,
+                "unmatched": report.unmatched,
+            }
+        )
     else:
         _print_annotations(console, report)
+    console.notes(report.notes)
     console.problems(report.problems)
 
 

@@ -8,13 +8,14 @@ module             files                 content                         confide
 =================  ====================  ==============================  ===========
 `lab`              ``.lab``              start, end, label               no
 `audacity`         ``.labels.txt, .txt`` Audacity's label track          no
-`csv_labels`       ``.csv, .tsv``        comma-separated, with a header  yes
+`csv_labels`       ``.csv, .tsv``        comma-separated                 yes
 `jams_file`        ``.jams``             JAMS, `segment_open`            yes
 `songform_report`  ``.json``             songform's report               yes
 =================  ====================  ==============================  ===========
 
 `read_annotation` recognizes the format by the suffix of the file, or by its content if the suffix is `.txt`, `.json` or
-unknown.
+unknown. The columns of `lab`, `audacity` and `csv_labels` files are recognized by their names (`column_names`) or, in a
+file without a header, by the numbers of all rows (`column_layouts`).
 """
 
 from __future__ import annotations
@@ -60,11 +61,6 @@ def _is_jams(text: str) -> bool:
     return _is_json(text) and '"file_metadata"' in text
 
 
-def _is_csv(text: str) -> bool:
-    header = _lines(text)[:1]
-    return bool(header) and set(csv_labels.COLUMNS[:2]) <= set(header[0].casefold().replace(";", ",").split(","))
-
-
 def _is_label_track(text: str) -> bool:
     lines = _lines(text)
     return any(line.startswith(audacity.FREQUENCIES) for line in lines) or "\t" in "".join(lines[:1])
@@ -78,7 +74,7 @@ FORMATS: dict[str, LabelFormat] = {
     "jams_file": LabelFormat(jams_file.read, jams_file.write, _is_jams, (".jams",), ".jams", has_confidences=True),
     "report": LabelFormat(songform_report.read, songform_report.write, _is_json, has_confidences=True),
     "csv_labels": LabelFormat(
-        csv_labels.read, csv_labels.write, _is_csv, (".csv", ".tsv"), ".csv", has_confidences=True
+        csv_labels.read, csv_labels.write, csv_labels.recognizes, (".csv", ".tsv"), ".csv", has_confidences=True
     ),
     "audacity": LabelFormat(audacity.read, audacity.write, _is_label_track, export=".labels.txt"),
     "lab": LabelFormat(lab.read, lab.write, lambda _text: True, (".lab",), ".lab"),

@@ -1,7 +1,8 @@
 r"""Label tracks of Audacity: one label per line with `start`, `end` and text, separated by tabs [1]_.
 
 A label with two equal times is a point. A line that begins with a backslash contains the frequencies of the label on
-the line before, and is ignored. The format cannot store confidences.
+the line before, and is ignored. Other programs write files of the same form with other columns (Sonic Visualiser,
+SALAMI), which `column_layouts` recognizes. The format cannot store confidences.
 
 References
 ----------
@@ -12,7 +13,9 @@ References
 from __future__ import annotations
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats.label_rows import Row, annotation_of, lines_of, number, seconds_text
+from songform.annotation.formats.column_layouts import label_columns
+from songform.annotation.formats.label_cells import rows_of_lines
+from songform.annotation.formats.label_rows import lines_of, seconds_text
 
 __all__ = ["FREQUENCIES", "read", "write"]
 
@@ -26,22 +29,13 @@ def read(text: str) -> Annotation:
     Raises
     ------
     AnnotationError
-        If a line cannot be read; the message has its number.
+        If a line cannot be read, which the message names, or the meaning of the columns is not clear.
     """
-    return annotation_of([_row(place, line) for place, line in lines_of(text) if not line.startswith(FREQUENCIES)])
+    lines = [(place, line) for place, line in lines_of(text) if not line.startswith(FREQUENCIES)]
+    return label_columns(rows_of_lines(lines), has_points=True).annotation()
 
 
 def write(annotation: Annotation) -> str:
     """Write an annotation in the form that *File > Import > Labels* reads."""
     rows = zip(annotation.intervals, annotation.labels, strict=True)
     return "".join(f"{seconds_text(start)}\t{seconds_text(end)}\t{label}\n" for (start, end), label in rows)
-
-
-def _row(place: str, line: str) -> Row:
-    first, _, rest = line.partition("\t")
-    start = number(first, place)
-    second, _, label = rest.partition("\t")
-    try:
-        return Row(place, start, float(second), label)
-    except ValueError:
-        return Row(place, start, start, rest)

@@ -17,9 +17,20 @@ import numpy as np
 from songform.annotation.annotations import Annotation
 from songform.errors import AnnotationError
 
-__all__ = ["Row", "annotation_of", "is_number", "json_text", "lines_of", "number", "parsed_json", "seconds_text"]
+__all__ = [
+    "LONGEST",
+    "Row",
+    "annotation_of",
+    "is_number",
+    "json_text",
+    "lines_of",
+    "number",
+    "parsed_json",
+    "seconds_text",
+]
 
-_LONGEST = 1e7  # seconds, which is four months: larger times must be in another unit
+LONGEST = 1e7
+"""Maximum time in seconds, which is four months: larger times must be in another unit."""
 
 
 class Row(NamedTuple):
@@ -41,7 +52,7 @@ def annotation_of(rows: Sequence[Row], **about: Any) -> Annotation:
     rows : sequence of Row
         Rows in any order.
     **about
-        `title`, `duration`, `annotator` and `tool`, if the format stores them.
+        `title`, `duration`, `annotator` and `tool`, if the format stores them, and `notes` and `alternative`.
 
     Raises
     ------
@@ -51,7 +62,7 @@ def annotation_of(rows: Sequence[Row], **about: Any) -> Annotation:
     if not rows:
         raise AnnotationError("it contains no labels; was it saved before any label was added?")
     for row in rows:
-        if row.end > _LONGEST and math.isfinite(row.end):
+        if row.end > LONGEST and math.isfinite(row.end):
             raise AnnotationError(
                 f"{row.place} ends at {row.end:g}; times must be seconds from the beginning of the song"
             )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +12,15 @@ from hypothesis import strategies as st
 
 from songform.annotation.annotations import Annotation
 from songform.errors import AnnotationError
-from tasks.annotate.annotations import _file_name, annotations_of, keep_annotation, label_files, named_annotator
+from tasks.annotate.annotations import (
+    _file_name,
+    annotations_of,
+    keep_annotation,
+    label_files,
+    named_annotator,
+    same_folder,
+    unmatched_files,
+)
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import TrackRecord
 
@@ -105,3 +116,37 @@ def test_label_files_of_a_song_are_found(tmp_path):
     (tmp_path / "a.3.lab").mkdir()
     assert label_files(tmp_path, "a", {"a"}) == [("1", tmp_path / "a.1.lab"), ("2", tmp_path / "a.2.lab")]
     assert label_files(tmp_path / "nowhere", "a", {"a"}) == []
+
+
+NFC, NFD = (unicodedata.normalize(form, "café über 안녕") for form in ("NFC", "NFD"))
+
+
+@pytest.mark.parametrize(("song", "file"), [(NFC, NFD), (NFD, NFC), (NFC, NFC), (NFD, NFD)])
+def test_names_in_any_unicode_form_match(tmp_path, song, file):
+    (tmp_path / f"{file}.lab").touch()
+    (tmp_path / f"{file}.{file}.lab").touch()
+    found = label_files(tmp_path, song, {song})
+    assert found == [(NFC, tmp_path / f"{file}.{file}.lab"), ("", tmp_path / f"{file}.lab")]
+
+
+def test_songs_of_one_name_in_two_unicode_forms_keep_their_own_label_files(tmp_path):
+    for form in (NFC, NFD):
+        (tmp_path / f"{form}.lab").touch()
+    for form in (NFC, NFD):
+        assert label_files(tmp_path, form, {NFC, NFD}) == [("", tmp_path / f"{form}.lab")]
+
+
+def test_subfolder_is_found_in_any_unicode_form(tmp_path):
+    (tmp_path / NFD / "disc 1").mkdir(parents=True)
+    assert same_folder(tmp_path, Path(NFC, "disc 1")) == tmp_path / NFD / "disc 1"
+    (tmp_path / NFC).mkdir()
+    assert same_folder(tmp_path, Path(NFC)) == tmp_path / NFC
+    assert not same_folder(tmp_path, Path("other")).exists()
+
+
+def test_label_files_of_no_song_are_found_in_subfolders(tmp_path):
+    for name in ("a.lab", "b.JAMS", "c.txt", "disc/d.labels.txt", ".hidden/e.lab", ".f.lab"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.lab").mkdir()
+    assert unmatched_files(tmp_path, {tmp_path / "a.lab"}) == [tmp_path / "b.JAMS", tmp_path / "disc" / "d.labels.txt"]

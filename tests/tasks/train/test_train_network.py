@@ -166,7 +166,7 @@ def test_a_bundle_that_cannot_be_written_leaves_the_old_one_or_none(copy, traine
 def test_corpus_without_a_training_window_is_rejected(copy, run_id):
     (key, *_) = copy.plan.split.train
     plan = replace(copy.plan, split=Split(train={key: [(0.0, 2.0)]}), bundle_id="0123456789ab")
-    with pytest.raises(CorpusError, match=r"too short for a window of 4 s; lower sequences\.seconds"):
+    with pytest.raises(CorpusError, match=r"too short for a window of 4 s; .*lower sequences\.seconds"):
         train_bundle.fn(copy.home, plan, copy.settings, run_id)
     assert not Corpus(copy.home).bundle_path("0123456789ab").exists()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
@@ -105,6 +106,7 @@ def test_folder_of_labels_is_matched_with_a_folder_of_songs(annotate, document, 
     assert any(f"{third.stem}.lab cannot be used: line 2 has 'x'" in problem for problem in found["problems"])
     assert any(f"{second.stem}.lab is skipped" in each and f"{second.stem}.jams" in each for each in found["problems"])
     assert sorted(found["without"]) == sorted(path.stem for path in audio_files[2:])
+    assert found["unmatched"] == [str(tmp_path / "labels" / "other.lab")]
     listed = annotate(first.parent)
     assert listed.exit_code == 0
     assert "3 label files for 2 tracks" in listed.stdout
@@ -113,11 +115,64 @@ def test_folder_of_labels_is_matched_with_a_folder_of_songs(annotate, document, 
 
 def test_listing_labels_writes_nothing(told, home, record, labels):
     before = {path for path in home.rglob("*") if path.name != "local-files.json"}
-    assert told(record.key) == {"annotations": [], "problems": [], "without": [record.title]}
+    assert told(record.key) == {
+        "annotations": [],
+        "problems": [],
+        "notes": [],
+        "without": [record.title],
+        "unmatched": [],
+    }
     assert {path for path in home.rglob("*") if path.name != "local-files.json"} == before
     told(record.key, labels("x.lab"), "--annotator", "Ana")
     (entry,) = told(record.key)["annotations"]
     assert (entry["annotator"], entry["status"], entry["segments"], entry["file"]) == ("Ana", "kept", 2, None)
+
+
+def test_songs_and_labels_with_accents_are_paired_and_other_files_are_named(
+    annotate, document, audio_files, labels, tmp_path
+):
+    songs = tmp_path / "songs" / unicodedata.normalize("NFC", "Ménage")
+    songs.mkdir(parents=True)
+    shutil.copy(audio_files[0], songs / unicodedata.normalize("NFC", f"café{audio_files[0].suffix}"))
+    matched = labels(unicodedata.normalize("NFD", "labels/Ménage/café.lab"))
+    others = [labels("labels/elsewhere/café.lab"), labels("labels/tea.Ana.jams", "{}")]
+    result = annotate(tmp_path / "songs", tmp_path / "labels", "--json")
+    assert result.exit_code == 0
+    found = document(result)
+    assert [entry["file"] for entry in found["annotations"]] == [str(matched)]
+    assert (found["problems"], found["without"]) == ([], [])
+    assert found["unmatched"] == [str(path) for path in others]
+    (note,) = found["notes"]
+    assert all(
+        fact in note for fact in ("2 label files match no ingested song", "café.lab", "tea.Ana.jams", "SONG.lab")
+    )
+    assert note in " ".join(annotate(tmp_path / "songs", tmp_path / "labels").stderr.split())
+
+
+def test_label_files_of_other_songs_are_not_named_for_a_single_track(told, audio_files, labels, tmp_path):
+    labels(f"labels/{audio_files[0].stem}.lab")
+    labels("labels/other.lab")
+    found = told(audio_files[0], tmp_path / "labels")
+    assert (found["notes"], found["unmatched"]) == ([], [])
+
+
+def test_folder_without_a_matching_file_is_refused_with_the_files_that_it_contains(
+    annotate, audio_files, labels, tmp_path
+):
+    for name in ("one.lab", "two.lab"):
+        labels(f"labels/{name}")
+    result = annotate(audio_files[0].parent, tmp_path / "labels")
+    assert result.exit_code == 4
+    assert "named after a song" in result.stderr
+    assert "it contains one.lab, two.lab" in result.stderr
+
+
+def test_durations_are_told_from_ends_by_the_length_of_the_track(told, record, labels):
+    rest = record.duration - 6
+    (entry,) = told(record.key, labels("x.lab", f"0 6 A\n6 {rest:.2f} B\n"))["annotations"]
+    assert entry["notes"] == [
+        "its columns were read as start, duration and label, because its labels then end with the track"
+    ]
 
 
 REFUSED = {

@@ -320,3 +320,51 @@ def read_or_message(text: str, name: str) -> tuple[Annotation | None, str | None
         return parsed_annotation(text, name), None
     except AnnotationError as error:
         return None, str(error)
+
+
+HEADERS = {
+    "Sonic Visualiser's regions": "TIME,VALUE,DURATION,LABEL\n0.0,0,13.389,i\n13.389,1,10.666,verse 1\n",
+    "REAPER's regions": "#,Name,Start,End,Length\nR1,i,0.0,13.389,13.389\nR2,verse 1,13.389,24.055,10.666\n",
+    "REAPER's regions in minutes": "#,Name,Start,End,Length,Color\nR1,i,0:00.000,0:13.389,0:13.389,\n"
+    "R2,verse 1,0:13.389,0:24.055,0:10.666,FF0000\n",
+    "Audition's markers": "Name\tStart\tDuration\tTime Format\ni\t0:00.000\t0:13.389\tdecimal\n"
+    "verse 1\t0:13.389\t0:10.666\tdecimal\n",
+    "onset and offset": "onset,offset,label\n0,13.389,i\n13.389,24.055,verse 1\n",
+    "start_time and end_time": "start_time;end_time;label\n0;13,389;i\n13,389;24,055;verse 1\n",
+    "units": "Start (s),End (s),Section\n0,13.389,i\n13.389,24.055,verse 1\n",
+    "a line for spreadsheets": "sep=;\nstart;end;label\n0;13,389;i\n13,389;24,055;verse 1\n",
+    "a name for each row": "id,start,end,label,duration\n7,0,13.389,i,300\n8,13.389,24.055,verse 1,300\n",
+}
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.txt", "x.lab"])
+@pytest.mark.parametrize("case", HEADERS)
+def test_headers_of_other_programs_are_read(name, case):
+    assert rows_of(parsed_annotation(HEADERS[case], name)) == TWO
+
+
+def test_markers_of_reaper_are_points_and_instants_have_no_ends():
+    text = "#,Name,Start,End,Length\nM1,drop,5.0,,\nR1,i,0.0,13.389,13.389\n"
+    assert rows_of(csv_labels.read(text)) == [(0.0, 13.389, "i"), (5.0, 5.0, "drop")]
+    assert rows_of(csv_labels.read("TIME,LABEL\n0.5,i\n13.389,verse 1\n")) == [
+        (0.5, 0.5, "i"),
+        (13.389, 13.389, "verse 1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("#,Name,Start,End,Length\nR1,i,1.1.00,5.1.00,4.0.00\n", r"line 2 .*'1\.1\.00' in bars.* seconds"),
+        ("FRAME,LABEL\n0,i\n", "start and end are missing .*in audio frames.*seconds"),
+        ("start,finale,label\n0,5,i\n", "end is missing"),
+        ("start,end,name,section\n0,5,song,i\n", "name and section; rename the one"),
+        ("start,end,label\n0,0,5,5,A\n", "line 2 has 5 cells, but the header has 3; write decimals with points"),
+        ("start,end,label\n0,5,A, loud\n", "line 2 has 4 cells, but the header has 3; .*quotes"),
+        ("start;end;label\n0.5;5,5;A\n", "line 2 .*'0.5' with a decimal point, but line 2 has '5,5' with a comma"),
+        ("start,end,label\n0:75,1:80,A\n", "line 2 has '0:75' where a time in seconds"),
+    ],
+)
+def test_header_that_does_not_fit_its_rows_is_reported(text, message):
+    with pytest.raises(AnnotationError, match=message):
+        csv_labels.read(text)

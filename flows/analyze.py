@@ -89,7 +89,7 @@ def analyze(
         If no track could be ingested or analysed, or the model is not available. The error has the outcome of each
         track.
     """
-    ingested = report_of(ingest(home, sources, settings, limit, return_state=True))
+    ingested = report_of(ingest(home, sources, settings, limit, verify=True, return_state=True))
     with attach_ingest_report(ingested):
         report = analyze_ingested(home, ingested, settings, model, out)
     if not sonify:
@@ -109,7 +109,7 @@ def analyze_ingested(
     reports = [document for document in documents if "error" not in document]
     if not reports:
         raise ModelError(problems_message("none of these tracks could be analysed", problems))
-    collect_segments(home, reports, settings)
+    problems += collect_segments(home, reports, settings)
     return AnalyzeReport(ingested, reports, chosen, problems)
 
 

@@ -1,0 +1,71 @@
+"""SQLite databases of a home, which belong to MLflow and Prefect: detection of damage, and renaming of damaged ones."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from songform.errors import first_line
+from tasks.store.damaged_files import set_aside
+
+__all__ = ["database_fault", "set_aside_database"]
+
+_LOGS = ("-wal", "-shm")  # files of the write-ahead log, see https://www.sqlite.org/walformat.html
+_MIGRATIONS = "alembic_version"  # the table in which MLflow and Prefect record the version of their tables
+
+
+def database_fault(database: Path, tables: tuple[str, ...] = ()) -> str | None:
+    """Return what is wrong with a database, or None if it can be used or does not exist.
+
+    Parameters
+    ----------
+    database : Path
+        Path of the database.
+    tables : tuple of str
+        Tables that it must have.
+    """
+    if not database.exists():
+        return None
+    if not database.is_file():
+        return "it is not a file"
+    if not database.stat().st_size and not database.with_name(f"{database.name}-wal").exists():
+        return "it is empty"
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection:
+            state = str(connection.execute("pragma quick_check(1)").fetchone()[0])
+            rows = connection.execute("select name from sqlite_master where type = 'table'").fetchall()
+    except sqlite3.OperationalError as error:  # locked, or not readable: its content is not the cause
+        return None if _is_temporary(error) else first_line(error)
+    except sqlite3.DatabaseError as error:
+        return first_line(error)
+    missing = {_MIGRATIONS, *tables} - {name for (name,) in rows}
+    if state != "ok":
+        return first_line(ValueError(state))
+    return f"it has no table {min(missing)}" if missing else None
+
+
+def set_aside_database(database: Path) -> Path:
+    """Rename a damaged database together with its write-ahead log, and return its new path.
+
+    A log that stayed behind would be applied to the next database of the same name.
+    """
+    aside = set_aside(database)
+    for end in _LOGS:
+        log = database.with_name(database.name + end)
+        if log.exists():
+            log.rename(aside.with_name(aside.name + end))
+    return aside
+
+
+def _is_temporary(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+    )

@@ -105,7 +105,7 @@ def analyze_ingested(
     keys = _ingested_keys(ingested)
     chosen = choose_model(home, model, fetch=fetch_bundle)
     documents = report_tracks(home, keys, settings, chosen, out=out, n_tracks=len(keys))
-    problems = [document["error"] for document in documents if "error" in document]
+    problems = [*chosen.problems, *(document["error"] for document in documents if "error" in document)]
     reports = [document for document in documents if "error" not in document]
     if not reports:
         raise ModelError(problems_message("none of these tracks could be analysed", problems))

@@ -27,8 +27,8 @@ class RunReport:
 
     @property
     def problems(self) -> list[str]:
-        """Problems of the ingest and of the analysis."""
-        return self.analyzed.all_problems
+        """Problems of all three steps."""
+        return list(dict.fromkeys([*self.trained.problems, *self.analyzed.all_problems]))
 
 
 @flow(name="run", flow_run_name="run {sources}")

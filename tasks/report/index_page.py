@@ -60,7 +60,7 @@ def write_index(home: Path, model: ModelInfo) -> Index:
     """
     corpus = Corpus(home)
     folder = corpus.report_path(model.model_id, "")
-    problems: list[str] = []
+    problems = list(model.problems)
     found = [report for path in sorted(folder.glob("*.json")) if (report := _read(path, problems))]
     if not found and problems:
         raise CorpusError(problems_message("none of the reports can be read", problems))

@@ -174,7 +174,11 @@ class Corpus:
 
     def annotated(self) -> list[str]:
         """Return the keys of the tracks that people have labelled, sorted."""
-        return sorted({path.parent.name for path in (self.data / "annotations").glob("*/*.jams")})
+        return sorted({path.parent.name for path in self.annotation_files()})
+
+    def annotation_files(self) -> list[Path]:
+        """Return the files of people's labels, sorted."""
+        return sorted((self.data / "annotations").glob("*/*.jams"))
 
     @property
     def track_locks_path(self) -> Path:

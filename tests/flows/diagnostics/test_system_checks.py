@@ -35,7 +35,8 @@ def test_complete_home_passes_all_checks(trained, quick):
     names = ["Python", "ffmpeg", "JavaScript runtime", "yt-dlp", "packages", "home", "settings", "corpus"]
     assert [check.name for check in checks] == [
         *names,
-        *("MLflow store", "cookies", "playlists", "schedule", "alarms", "disk"),
+        *("models", "MLflow store", "Prefect database", "damaged files"),
+        *("cookies", "playlists", "schedule", "alarms", "disk"),
     ]
     # The age of yt-dlp and the free disk space depend on the day and the machine.
     unexpected = [check for check in checks if check.level != "ok" and check.name not in {"yt-dlp", "disk"}]

@@ -64,6 +64,7 @@ def ingest(
     settings: Settings = Settings(),  # noqa: B008  frozen, and Prefect's UI shows the defaults
     limit: int | None = None,
     retry_failed: bool = False,
+    *,
     verify: bool = False,
 ) -> IngestReport:
     """Add the tracks of some sources to the corpus: download the audio and extract features.

@@ -283,7 +283,17 @@ class Bundle:
         return self.sequence.at(values, np.arange(count, dtype=np.float64) * UNIT_SECONDS + UNIT_SECONDS / 2)
 
 
-_FAULTS = (OSError, EOFError, ValueError, KeyError, TypeError, RecursionError, ModelError, zipfile.BadZipFile, zlib.error)
+_FAULTS = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RecursionError,
+    ModelError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def _not_a_bundle(folder: Path, error: Exception) -> ModelError:

@@ -150,10 +150,8 @@ def _exit_code_of(work: Callable[[CommandContext], int], console: Console, home:
         fields = ingest_document(interruption.ingested) if isinstance(interruption, RunInterrupted) else {}
         return console.fail(STOPPED, interruption_code(interruption), **fields)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            return console.fail(f"the name {error.filename} is too long for this system; use a shorter one", NOTHING_DONE)
-        if isinstance(error, OSError) and error.errno in _ENVIRONMENT_ERRORS:
-            return console.fail(_environment_sentence(error), NOTHING_DONE)
+        if isinstance(error, OSError) and (sentence := _system_sentence(error)):
+            return console.fail(sentence, NOTHING_DONE)
         if console.json and not console.has_document:  # Python prints the traceback on standard error
             console.document({"error": f"unexpected {type(error).__name__}: {error}; please report it"})
         raise
@@ -204,7 +202,12 @@ def _fail_stopped(console: Console, error: RunStoppedError) -> int:
     return console.fail(error, NOTHING_DONE, **ingest_document(error.ingested))
 
 
-def _environment_sentence(error: OSError) -> str:
+def _system_sentence(error: OSError) -> str | None:
+    """Return a sentence about an error of the system that only the user can fix, or None for another error."""
+    if error.errno == errno.ENAMETOOLONG:
+        return f"the name {error.filename} is too long for this system; use a shorter one"
+    if error.errno not in _ENVIRONMENT_ERRORS:
+        return None
     where = f" ({error.filename})" if error.filename else ""
     return f"the system reported: {error.strerror}{where}; free some disk space or fix the permissions, {_CONTINUES}"
 

@@ -51,7 +51,9 @@ def check_models(home: Path) -> Check:
     corpus = Corpus(home)
     bundles = _folders(corpus.bundle_path(""))
     damaged = [*_bundle_faults(bundles), *_faults(_state_checks(corpus))]
-    finding = "; ".join([f"{len(bundles)} model{'' if len(bundles) == 1 else 's'}", *(_what(fault) for fault in damaged)])
+    finding = "; ".join(
+        [f"{len(bundles)} model{'' if len(bundles) == 1 else 's'}", *(_what(fault) for fault in damaged)]
+    )
     if not damaged:
         return _well("models", finding)
     return Check("models", "failure", finding, "run songform train, which restores them or computes them again")
@@ -98,7 +100,9 @@ def check_damaged_files(home: Path) -> Check:
     if not found:
         return _well("damaged files", "none")
     finding = f"renamed by earlier commands: {', '.join(map(str, found))}"
-    return Check("damaged files", "warning", finding, "find out what damaged them, and delete them if you do not need them")
+    return Check(
+        "damaged files", "warning", finding, "find out what damaged them, and delete them if you do not need them"
+    )
 
 
 def _well(name: str, finding: str) -> Check:

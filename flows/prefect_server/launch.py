@@ -21,10 +21,10 @@ from songform.errors import SongformError
 from tasks.store.databases import database_fault, set_aside_database
 
 __all__ = [
+    "DATABASE_TABLES",
     "SHARED_SETTINGS",
     "SINGLE_RUN_SETTINGS",
     "PrefectServer",
-    "DATABASE_TABLES",
     "api_url",
     "available_port",
     "free_port",
@@ -171,10 +171,11 @@ def repair_database(home: Path) -> list[str]:
     if database is None or (fault := database_fault(database, DATABASE_TABLES)) is None:
         return []
     aside = set_aside_database(database)
-    return [
+    msg = (
         f"Prefect's database {database} is damaged ({fault}); it was renamed to {aside.name}, and earlier runs are no "
         "longer shown in Prefect's UI"
-    ]
+    )
+    return [msg]
 
 
 def server_database(home: Path) -> Path | None:

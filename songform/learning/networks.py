@@ -26,7 +26,16 @@ from numpy.typing import NDArray
 from songform.errors import ModelError, ParameterError
 from songform.learning.sequences import Windows
 
-__all__ = ["NETWORKS", "VERSION", "NetworkBuilder", "fit_network", "load_network", "lstm_network", "predictor", "verify_network"]
+__all__ = [
+    "NETWORKS",
+    "VERSION",
+    "NetworkBuilder",
+    "fit_network",
+    "load_network",
+    "lstm_network",
+    "predictor",
+    "verify_network",
+]
 
 VERSION = 2
 

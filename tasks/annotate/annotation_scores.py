@@ -121,9 +121,7 @@ def log_evaluation(home: Path, evaluation: Evaluation, model: ModelInfo) -> tupl
     return run_id, True
 
 
-def _read(
-    corpus: Corpus, model: ModelInfo, key: str, problems: list[str]
-) -> tuple[Annotation, dict[str, Annotation]]:
+def _read(corpus: Corpus, model: ModelInfo, key: str, problems: list[str]) -> tuple[Annotation, dict[str, Annotation]]:
     """Read the report of a track and people's labels of it, by person; label files that cannot be read are problems."""
     path = corpus.report_path(model.model_id, f"{key}.json")
     if not path.is_file():

@@ -95,9 +95,7 @@ def keep_annotation(corpus: Corpus, record: TrackRecord, annotation: Annotation,
     return Kept(path, kept, "new" if known is None else "replaced", notes)
 
 
-def annotations_of(
-    corpus: Corpus, key: str, problems: list[str] | None = None
-) -> dict[str, tuple[Path, Annotation]]:
+def annotations_of(corpus: Corpus, key: str, problems: list[str] | None = None) -> dict[str, tuple[Path, Annotation]]:
     """Return the path and the content of each stored file of labels of a track, by the name of the person.
 
     Parameters

@@ -155,7 +155,9 @@ def _audible(blocks: Iterable[NDArray[np.float32]], job: ExtractionJob) -> Itera
     seconds = n_samples / job.settings.frames.sr
     if seconds < UNIT_SECONDS:
         held = f"{job.track.title} lasts {seconds:.3g} s, but songform finds the form of a song in units of"
-        raise AudioError(f"{held} {UNIT_SECONDS:g} s; it is not a song, or the file was cut off; find another copy of it")
+        raise AudioError(
+            f"{held} {UNIT_SECONDS:g} s; it is not a song, or the file was cut off; find another copy of it"
+        )
 
 
 def _about(job: ExtractionJob, *, sha256: str, decoder: str) -> dict[str, Any]:

@@ -84,5 +84,7 @@ def _existing_table(path: Path) -> pa.Table | None:
         return None
     table = read_table(path)
     if missing := set(FACTS.names) - set(table.column_names):
-        raise UnreadableFileError(f"{path} is not a table of segments (it has no column {min(missing)}); rename it", path)
+        raise UnreadableFileError(
+            f"{path} is not a table of segments (it has no column {min(missing)}); rename it", path
+        )
     return table

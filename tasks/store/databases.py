@@ -13,6 +13,16 @@ from tasks.store.damaged_files import set_aside
 __all__ = ["database_fault", "set_aside_database"]
 
 _LOGS = ("-wal", "-shm")  # files of the write-ahead log, see https://www.sqlite.org/walformat.html
+_TEMPORARY = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_NOMEM,
+)
 _MIGRATIONS = "alembic_version"  # the table in which MLflow and Prefect record the version of their tables
 
 
@@ -33,16 +43,18 @@ def database_fault(database: Path, tables: tuple[str, ...] = ()) -> str | None:
     if not database.stat().st_size and not database.with_name(f"{database.name}-wal").exists():
         return "it is empty"
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection:
-            state = str(connection.execute("pragma quick_check(1)").fetchone()[0])
-            rows = connection.execute("select name from sqlite_master where type = 'table'").fetchall()
-    except sqlite3.OperationalError as error:  # locked, or not readable: its content is not the cause
-        return None if _is_temporary(error) else first_line(error)
+        return _content_fault(database, {_MIGRATIONS, *tables})
     except sqlite3.DatabaseError as error:
-        return first_line(error)
-    missing = {_MIGRATIONS, *tables} - {name for (name,) in rows}
+        return None if _is_temporary(error) else first_line(error)
+
+
+def _content_fault(database: Path, tables: set[str]) -> str | None:
+    with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection:
+        state = str(connection.execute("pragma quick_check(1)").fetchone()[0])
+        rows = connection.execute("select name from sqlite_master where type = 'table'").fetchall()
+    missing = tables - {name for (name,) in rows}
     if state != "ok":
-        return first_line(ValueError(state))
+        return state.splitlines()[0]
     return f"it has no table {min(missing)}" if missing else None
 
 
@@ -59,13 +71,6 @@ def set_aside_database(database: Path) -> Path:
     return aside
 
 
-def _is_temporary(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorcode & 0xFF in (
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_FULL,
-    )
+def _is_temporary(error: sqlite3.DatabaseError) -> bool:
+    """Return whether the system or another process is the cause, and not the content of the database."""
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _TEMPORARY  # the other bits specify the primary code

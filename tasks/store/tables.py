@@ -154,7 +154,11 @@ def check_ends(path: Path) -> None:
 
 def _unreadable(path: Path, error: Exception) -> UnreadableFileError:
     is_damaged = is_content_fault(error)
-    fix = "fix its permissions" if isinstance(error, PermissionError) else "ingest the track again, which creates it again"
+    fix = (
+        "fix its permissions"
+        if isinstance(error, PermissionError)
+        else "ingest the track again, which creates it again"
+    )
     return UnreadableFileError(f"{path} cannot be read ({first_line(error)}); {fix}", path, is_damaged=is_damaged)
 
 

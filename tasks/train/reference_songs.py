@@ -106,7 +106,9 @@ def _composed_song(corpus: Corpus, config: str, seed: int, settings: Settings) -
     try:
         return _read(corpus, config, seed)
     except (KeyError, TypeError, ValueError, RecursionError, UnreadableFileError):
-        _make(corpus, config, seed, settings)  # a song is composed from its seed, so nothing of the damaged files is lost
+        _make(
+            corpus, config, seed, settings
+        )  # a song is composed from its seed, so nothing of the damaged files is lost
         return _read(corpus, config, seed)
 
 

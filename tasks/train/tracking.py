@@ -63,8 +63,8 @@ def repair_store(home: Path) -> list[str]:
             return []
         aside = set_aside_database(database)
     msg = (
-        f"MLflow's database {database} is damaged ({fault}); it was renamed to {aside.name}, and its runs and models are "
-        "no longer listed; songform train records the model of the current tracks again"
+        f"MLflow's database {database} is damaged ({fault}); it was renamed to {aside.name}, and its runs and models "
+        "are no longer listed; songform train records the model of the current tracks again"
     )
     return [msg]
 

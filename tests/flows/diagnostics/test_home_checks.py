@@ -47,8 +47,17 @@ def test_all_damaged_records_tables_and_labels_are_named_at_once(home, quick):
     corpus.segments_path.write_bytes(b"PAR1 no table")
     corpus.record_path(keys[0]).write_bytes(b"")
     corpus.record_path(keys[1]).write_bytes(b"[]")
-    tables = [corpus.features_path(config, keys[2]), corpus.overview_path(config, keys[2]), corpus.features_path(config, keys[3])]
-    damaged = [corpus.record_path(keys[0]), corpus.record_path(keys[1]), *map(middle_damaged, tables), corpus.segments_path]
+    tables = [
+        corpus.features_path(config, keys[2]),
+        corpus.overview_path(config, keys[2]),
+        corpus.features_path(config, keys[3]),
+    ]
+    damaged = [
+        corpus.record_path(keys[0]),
+        corpus.record_path(keys[1]),
+        *map(middle_damaged, tables),
+        corpus.segments_path,
+    ]
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     check = check_corpus(home, quick)
     assert check.level == "failure"
@@ -92,7 +101,10 @@ def test_renamed_files_are_a_warning_that_names_them(home):
     assert check_damaged_files(home).level == "ok"
     (home / "mlruns").mkdir()
     (home / "mlruns" / "mlflow.db").touch()
-    renamed = [set_aside(home / "mlruns" / "mlflow.db"), set_aside(Corpus(home).record_path(Corpus(home).records()[0].key))]
+    renamed = [
+        set_aside(home / "mlruns" / "mlflow.db"),
+        set_aside(Corpus(home).record_path(Corpus(home).records()[0].key)),
+    ]
     check = check_damaged_files(home)
     assert (check.level, check.is_well) == ("warning", True)
     assert all(str(path) in check.finding for path in renamed)

@@ -10,7 +10,14 @@ import time
 import pytest
 
 from flows.prefect_server.health import is_healthy
-from flows.prefect_server.launch import SHARED_SETTINGS, SINGLE_RUN_SETTINGS, api_url, free_port, launched_server, repair_database
+from flows.prefect_server.launch import (
+    SHARED_SETTINGS,
+    SINGLE_RUN_SETTINGS,
+    api_url,
+    free_port,
+    launched_server,
+    repair_database,
+)
 from songform.errors import SongformError
 
 # Prints the names of the Prefect settings that the environment has changed.

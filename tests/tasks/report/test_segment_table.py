@@ -8,7 +8,6 @@ import threading
 import pandas as pd
 import pytest
 
-from songform.errors import CorpusError
 from songform.features.frame_features import FEATURE_COLUMNS
 from songform.output.segment_table import FACTS, replaced_rows
 from tasks.report.segment_table import collect_segments

@@ -56,12 +56,12 @@ def test_damage_of_each_file_is_found(folder, name, kind):
 @pytest.mark.parametrize("name", FILES[:4])
 def test_missing_file_is_found_and_the_folder_is_renamed_as_a_whole(folder, name):
     (folder / name).unlink()
-    left = sorted(os.listdir(folder))
+    left = sorted(path.name for path in folder.iterdir())
     (problem,) = set_aside_bundle(folder)
     assert f"the model {folder} is damaged (" in problem
     assert "it was renamed to 0123456789ab.damaged-1" in problem
     assert is_lost(folder)
-    assert sorted(os.listdir(f"{folder}.damaged-1")) == left
+    assert sorted(path.name for path in folder.with_name("0123456789ab.damaged-1").iterdir()) == left
 
 
 def test_the_newest_bundle_that_can_be_loaded_is_found(folder):

@@ -42,7 +42,9 @@ def test_file_that_cannot_be_renamed_is_reported_in_one_sentence(tmp_path, monke
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr("pathlib.Path.rename", forbidden)
-    with pytest.raises(CorpusError, match=r"x\.json is damaged and cannot be renamed \(Permission denied\); .*permissions"):
+    with pytest.raises(
+        CorpusError, match=r"x\.json is damaged and cannot be renamed \(Permission denied\); .*permissions"
+    ):
         set_aside(tmp_path / "x.json")
 
 
@@ -50,7 +52,9 @@ def test_only_damaged_files_are_renamed(tmp_path):
     """A file without permission, and one that does not fit into memory, may be intact."""
     path = tmp_path / "x.json"
     path.touch()
-    intact = UnreadableFileError(f"{path} cannot be read (Permission denied); fix its permissions", path, is_damaged=False)
+    intact = UnreadableFileError(
+        f"{path} cannot be read (Permission denied); fix its permissions", path, is_damaged=False
+    )
     assert set_aside_error(intact, "it is made again") == str(intact)
     assert path.exists()
     damaged = UnreadableFileError(f"{path} cannot be read (it is empty); ingest it", path)

@@ -162,6 +162,6 @@ def test_table_without_permission_is_not_called_damaged(parquet, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tasks.store.tables.pq.read_table", refuse)
-    with pytest.raises(UnreadableFileError, match="Permission denied.*; fix its permissions$") as caught:
+    with pytest.raises(UnreadableFileError, match=r"Permission denied.*; fix its permissions$") as caught:
         read_table(parquet)
     assert not caught.value.is_damaged

@@ -97,11 +97,12 @@ class Console:
     def document(self, fields: dict[str, Any]) -> None:
         """Print the JSON document of a command."""
         # The document is encoded completely before it is written, so that an invalid value leaves no partial document.
-        text = json.dumps(fields, ensure_ascii=False, indent=2, allow_nan=False)
+        is_unicode = sys.stdout.encoding.lower().startswith("utf")  # other encodings cannot represent every title
+        text = json.dumps(fields, ensure_ascii=not is_unicode, indent=2, allow_nan=False)
         try:
-            text.encode(sys.stdout.encoding or "utf-8")
-        except UnicodeEncodeError:  # a title in a terminal that is not UTF-8, or a file name that is not
-            text = json.dumps(fields, ensure_ascii=True, indent=2, allow_nan=False)
+            text.encode()
+        except UnicodeEncodeError:  # the name of a file that is not UTF-8
+            text = json.dumps(fields, indent=2, allow_nan=False)
         self.has_document = True
         try:
             sys.stdout.write(f"{text}\n")

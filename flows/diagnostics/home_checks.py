@@ -61,18 +61,21 @@ def check_models(home: Path) -> Check:
 
 def check_mlflow_store(home: Path) -> Check:
     """Check that MLflow's database can be read and was made at this path."""
-    from tasks.store.databases import database_fault
+    from tasks.store.databases import mlflow_database, mlflow_fault
 
-    database = Corpus(home).mlruns / "mlflow.db"
-    if not database.is_file():
+    corpus = Corpus(home)
+    database = mlflow_database(corpus)
+    if not database.exists():
         return _well("MLflow store", "none yet; the first training creates it")
-    if fault := database_fault(database, ("experiments", "registered_models", "runs")):
+    if fault := mlflow_fault(corpus):
         fix = "restore it from a backup, or run songform train, which renames it and records the current model again"
         return Check("MLflow store", "failure", f"{database} is damaged ({fault})", fix)
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+        if not connection.execute("select 1 from sqlite_master where name = 'runs'").fetchone():
+            return _well("MLflow store", "empty; the first training fills it")
         runs = connection.execute("select count(*) from runs").fetchone()[0]
         places = connection.execute("select artifact_location from experiments where name <> 'Default'").fetchall()
-    moved = [place for (place,) in places if not place.startswith(Corpus(home).mlruns.as_uri())]
+    moved = [place for (place,) in places if not place.startswith(corpus.mlruns.as_uri())]
     if moved:
         finding = f"created at another path: {moved[0]}"
         return Check("MLflow store", "failure", finding, "move the home back to that path")
@@ -81,13 +84,13 @@ def check_mlflow_store(home: Path) -> Check:
 
 def check_prefect_database(home: Path) -> Check:
     """Check that Prefect's database can be read."""
-    from flows.prefect_server.launch import DATABASE_TABLES, server_database
+    from flows.prefect_server.launch import DATABASE_TABLE, server_database
     from tasks.store.databases import database_fault
 
     database = server_database(home)
     if database is None or not database.exists():
         return _well("Prefect database", "none yet" if database else "not in this home")
-    if fault := database_fault(database, DATABASE_TABLES):
+    if fault := database_fault(database, DATABASE_TABLE):
         fix = "the next command that needs it renames it and creates another one"
         return Check("Prefect database", "failure", f"{database} is damaged ({fault})", fix)
     return _well("Prefect database", str(database))

@@ -21,7 +21,7 @@ from songform.errors import SongformError
 from tasks.store.databases import database_fault, set_aside_database
 
 __all__ = [
-    "DATABASE_TABLES",
+    "DATABASE_TABLE",
     "SHARED_SETTINGS",
     "SINGLE_RUN_SETTINGS",
     "PrefectServer",
@@ -67,7 +67,7 @@ SHARED_SETTINGS = _EVENT_BATCHES | {
 }
 
 
-DATABASE_TABLES = ("deployment", "flow", "flow_run")
+DATABASE_TABLE = "flow_run"
 _OTHER_DATABASES = ("PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL")
 
 
@@ -168,7 +168,7 @@ def repair_database(home: Path) -> list[str]:
     No server of the home may be starting.
     """
     database = server_database(home)
-    if database is None or (fault := database_fault(database, DATABASE_TABLES)) is None:
+    if database is None or (fault := database_fault(database, DATABASE_TABLE)) is None:
         return []
     aside = set_aside_database(database)
     msg = (

@@ -8,9 +8,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from songform.errors import first_line
+from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside
 
-__all__ = ["database_fault", "set_aside_database"]
+__all__ = ["database_fault", "mlflow_database", "mlflow_fault", "set_aside_database"]
 
 _LOGS = ("-wal", "-shm")  # files of the write-ahead log, see https://www.sqlite.org/walformat.html
 _TEMPORARY = (
@@ -23,39 +24,53 @@ _TEMPORARY = (
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_NOMEM,
 )
-_MIGRATIONS = "alembic_version"  # the table in which MLflow and Prefect record the version of their tables
 
 
-def database_fault(database: Path, tables: tuple[str, ...] = ()) -> str | None:
+def mlflow_fault(corpus: Corpus) -> str | None:
+    """Return what is wrong with MLflow's database of a home, or None if it can be used or does not exist.
+
+    A process that is killed while it creates the database may leave an empty file, which MLflow can use. If there are
+    files of runs, however, the database was not empty before.
+    """
+    database = mlflow_database(corpus)
+    if database.is_file() and not database.stat().st_size and (corpus.mlruns / "artifacts").is_dir():
+        return "it is empty"
+    return database_fault(database, "experiments")
+
+
+def mlflow_database(corpus: Corpus) -> Path:
+    """Return the path of MLflow's database of a home."""
+    return corpus.mlruns / "mlflow.db"
+
+
+def database_fault(database: Path, table: str) -> str | None:
     """Return what is wrong with a database, or None if it can be used or does not exist.
 
     Parameters
     ----------
     database : Path
         Path of the database.
-    tables : tuple of str
-        Tables that it must have.
+    table : str
+        Table that it must have, unless it has no tables at all. A process that is killed while it creates the database
+        may leave it without tables, or without some of them; its program then creates the others.
     """
     if not database.exists():
         return None
     if not database.is_file():
         return "it is not a file"
-    if not database.stat().st_size and not database.with_name(f"{database.name}-wal").exists():
-        return "it is empty"
     try:
-        return _content_fault(database, {_MIGRATIONS, *tables})
+        return _content_fault(database, table)
     except sqlite3.DatabaseError as error:
         return None if _is_temporary(error) else first_line(error)
 
 
-def _content_fault(database: Path, tables: set[str]) -> str | None:
+def _content_fault(database: Path, table: str) -> str | None:
     with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection:
         state = str(connection.execute("pragma quick_check(1)").fetchone()[0])
         rows = connection.execute("select name from sqlite_master where type = 'table'").fetchall()
-    missing = tables - {name for (name,) in rows}
     if state != "ok":
         return state.splitlines()[0]
-    return f"it has no table {min(missing)}" if missing else None
+    return f"it has no table {table}" if rows and (table,) not in rows else None
 
 
 def set_aside_database(database: Path) -> Path:

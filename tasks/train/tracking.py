@@ -19,7 +19,7 @@ from prefect.cache_policies import NO_CACHE
 from songform.errors import CorpusError, ModelError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.store.databases import database_fault, set_aside_database
+from tasks.store.databases import mlflow_database, mlflow_fault, set_aside_database
 from tasks.train.git_commit import git_state
 from tasks.train.training_plan import Plan
 
@@ -38,32 +38,30 @@ __all__ = [
 ]
 
 MODEL_NAME = "songform"
-STORE_TABLES = ("experiments", "registered_models", "runs")
 
 
 def store_uri(home: Path) -> str:
     """Return the address of the home's MLflow database."""
-    return f"sqlite:///{Corpus(home).mlruns / 'mlflow.db'}"
+    return f"sqlite:///{mlflow_database(Corpus(home))}"
 
 
 def has_store(home: Path) -> bool:
     """Return whether the home has a store. Only the file is checked, because a client would create the store."""
-    return (Corpus(home).mlruns / "mlflow.db").is_file()
+    return mlflow_database(Corpus(home)).is_file()
 
 
 def repair_store(home: Path) -> list[str]:
     """Rename the home's database if it is damaged; return one sentence about it, or nothing."""
     corpus = Corpus(home)
-    database = corpus.mlruns / "mlflow.db"
-    if database_fault(database, STORE_TABLES) is None:
+    if mlflow_fault(corpus) is None:
         return []
     with FileLock(corpus.mlruns / ".lock", timeout=120):  # another process may be creating it
-        fault = database_fault(database, STORE_TABLES)
+        fault = mlflow_fault(corpus)
         if fault is None:
             return []
-        aside = set_aside_database(database)
+        aside = set_aside_database(mlflow_database(corpus))
     msg = (
-        f"MLflow's database {database} is damaged ({fault}); it was renamed to {aside.name}, and its runs and models "
+        f"MLflow's database {mlflow_database(corpus)} is damaged ({fault}); it was renamed to {aside.name}, and its runs and models "
         "are no longer listed; songform train records the model of the current tracks again"
     )
     return [msg]

@@ -82,7 +82,7 @@ def test_all_damaged_models_and_states_are_named_at_once(home, trained):
     assert check.finding.startswith("2 models; ")
 
 
-@pytest.mark.parametrize("content", [b"", bytes(10_000), b"SQLite format 3\0" + b"broken" * 1000])
+@pytest.mark.parametrize("content", [bytes(10_000), b"SQLite format 3\0" + b"broken" * 1000])
 def test_damaged_databases_are_failures(home, monkeypatch, content):
     monkeypatch.delenv("PREFECT_HOME")
     for check, path in (

@@ -135,8 +135,9 @@ def prefect_server(home: Path, *modules: str, report: Callable[[str], None] | No
 def _own_server(home: Path, modules: tuple[str, ...], report: Callable[[str], None] | None) -> Iterator[str]:
     """Start a server for a `with` block, and import modules while it starts."""
     with launched_server(home, free_port()) as server, environment_variable(API_URL, server.api):
-        for problem in server.problems if report else ():
-            report(problem)
+        if report is not None:
+            for problem in server.problems:
+                report(problem)
         _import(modules)
         server.wait()
         yield server.api

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from songform.errors import TrackError, UnreadableFileError
 from tasks.ingest.failures.retries import is_due, needs_manual_retry
@@ -102,7 +102,7 @@ def plan_ingest(
         If a damaged file cannot be renamed.
     """
     corpus, config = Corpus(home), features_config(settings)
-    known, notes = _all_failed(corpus) if tracks is None else _listed(corpus, tracks)
+    known, notes, blocked = _all_failed(corpus) if tracks is None else _listed(corpus, unique_tracks(tracks))
     tracks = tuple(known.values()) if tracks is None else unique_tracks(tracks)
     groups: dict[str, list[Track]] = {"wanted": [], "cached": [], "deferred": []}
     for track in tracks:
@@ -113,34 +113,41 @@ def plan_ingest(
         if is_done and not damage:
             groups["cached"].append(track)
         else:
-            groups["wanted" if is_wanted(record, now, retry_failed=retry_failed) else "deferred"].append(track)
+            wanted = track.key not in blocked and is_wanted(record, now, retry_failed=retry_failed)
+            groups["wanted" if wanted else "deferred"].append(track)
     divided = {name: tuple(group) for name, group in groups.items()}
     return IngestPlan(tracks, **divided, records=known, notes=tuple(notes))
 
 
-Known = tuple[dict[str, TrackRecord], list[str]]
-"""Records by key, and one sentence per damaged file."""
+class _Known(NamedTuple):
+    """Records by key, one sentence per damaged file, and the keys of the tracks whose records are not accessible."""
+
+    records: dict[str, TrackRecord]
+    notes: list[str]
+    blocked: set[str]
 
 
-def _all_failed(corpus: Corpus) -> Known:
+def _all_failed(corpus: Corpus) -> _Known:
     """Return the records that contain an error."""
     found = corpus.read_records()
-    return {record.key: record for record in found.records if record.error is not None}, found.problems
+    return _Known({record.key: record for record in found.records if record.error is not None}, found.problems, set())
 
 
-def _listed(corpus: Corpus, tracks: Sequence[Track]) -> Known:
+def _listed(corpus: Corpus, tracks: Sequence[Track]) -> _Known:
     """Return the records of some tracks; a damaged record is renamed, as if the track were new."""
-    known: dict[str, TrackRecord] = {}
-    notes: list[str] = []
+    known = _Known({}, [], set())
     for track in tracks:
         try:
             record = corpus.record(track.key)
         except UnreadableFileError as error:
-            notes.append(set_aside_error(error, "the track is ingested again"))
-            record = None if error.is_damaged else unwritten_record(track, TrackError(str(error), "environment"))
+            known.notes.append(set_aside_error(error, "the track is ingested again"))
+            if error.is_damaged:
+                continue
+            record = unwritten_record(track, TrackError(str(error), "environment"))
+            known.blocked.add(track.key)
         if record is not None:
-            known[track.key] = record
-    return known, notes
+            known.records[track.key] = record
+    return known
 
 
 def _set_aside_tables(corpus: Corpus, track: Track, settings: Settings, *, whole: bool) -> list[str]:

@@ -230,7 +230,7 @@ class Corpus:
             except UnreadableFileError as error:
                 found.errors.append(error)
             else:
-                found.records += [record] if record is not None else []
+                found.records.extend([record] if record is not None else [])
         return found
 
     def save_record(self, record: TrackRecord) -> None:

@@ -53,15 +53,16 @@ def has_store(home: Path) -> bool:
 def repair_store(home: Path) -> list[str]:
     """Rename the home's database if it is damaged; return one sentence about it, or nothing."""
     corpus = Corpus(home)
+    database = mlflow_database(corpus)
     if mlflow_fault(corpus) is None:
         return []
     with FileLock(corpus.mlruns / ".lock", timeout=120):  # another process may be creating it
         fault = mlflow_fault(corpus)
         if fault is None:
             return []
-        aside = set_aside_database(mlflow_database(corpus))
+        aside = set_aside_database(database)
     msg = (
-        f"MLflow's database {mlflow_database(corpus)} is damaged ({fault}); it was renamed to {aside.name}, and its runs and models "
+        f"MLflow's database {database} is damaged ({fault}); it was renamed to {aside.name}, and its runs and models "
         "are no longer listed; songform train records the model of the current tracks again"
     )
     return [msg]

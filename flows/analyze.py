@@ -89,7 +89,7 @@ def analyze(
         If no track could be ingested or analyzed, or the model is not available. The error has the outcome of each
         track.
     """
-    ingested = report_of(ingest(home, sources, settings, limit, return_state=True))
+    ingested = report_of(ingest(home, sources, settings, limit, verify=True, return_state=True))
     with attach_ingest_report(ingested):
         report = analyze_ingested(home, ingested, settings, model, out)
     if not sonify:
@@ -105,11 +105,11 @@ def analyze_ingested(
     keys = _ingested_keys(ingested)
     chosen = choose_model(home, model, fetch=fetch_bundle)
     documents = report_tracks(home, keys, settings, chosen, out=out, n_tracks=len(keys))
-    problems = [document["error"] for document in documents if "error" in document]
+    problems = [*chosen.problems, *(document["error"] for document in documents if "error" in document)]
     reports = [document for document in documents if "error" not in document]
     if not reports:
         raise ModelError(problems_message("none of these tracks could be analyzed", problems))
-    collect_segments(home, reports, settings)
+    problems += collect_segments(home, reports, settings)
     return AnalyzeReport(ingested, reports, chosen, problems)
 
 

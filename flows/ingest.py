@@ -65,6 +65,8 @@ def ingest(
     settings: Settings = Settings(),  # noqa: B008  frozen, and Prefect's UI shows the defaults
     limit: int | None = None,
     retry_failed: bool = False,
+    *,
+    verify: bool = False,
 ) -> IngestReport:
     """Add the tracks of some sources to the corpus: download the audio and extract features.
 
@@ -81,6 +83,8 @@ def ingest(
         Maximum number of tracks per source.
     retry_failed : bool
         Whether to retry permanent failures as well.
+    verify : bool
+        Whether to read the tables of finished tracks completely, and to ingest tracks with damaged tables again.
 
     Returns
     -------
@@ -100,14 +104,15 @@ def ingest(
     try:
         listed = list_sources(home, sources, settings, limit, alerts)
         tracks = listed.tracks if sources else None
-        found = plan_ingest(home, tracks, settings, retry_failed=retry_failed, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        found = plan_ingest(home, tracks, settings, retry_failed=retry_failed, verify=verify, now=now)
         notes = ingest_in_batches(home, found, settings, retry_failed=retry_failed)
         summaries = found.summaries(home, settings)
         alerts.count(found, summaries)
     except Exception:
         alerts.send()
         raise
-    report = IngestReport(summaries, listed.problems, [*listed.notes, *notes, *alerts.send()])
+    report = IngestReport(summaries, listed.problems, [*listed.notes, *found.notes, *notes, *alerts.send()])
     publish_tracks(report.tracks)
     publish_links(sources)
     state = final_state(report, is_asked=bool(sources or found.wanted))

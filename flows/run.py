@@ -27,8 +27,8 @@ class RunReport:
 
     @property
     def problems(self) -> list[str]:
-        """Problems of the ingest and of the analysis."""
-        return self.analyzed.all_problems
+        """Problems of all three steps."""
+        return list(dict.fromkeys([*self.trained.problems, *self.analyzed.all_problems]))
 
 
 @flow(name="run", flow_run_name="run {sources}")
@@ -61,7 +61,7 @@ def run(
     RunStoppedError
         If no track could be ingested, or the training or the analysis failed. The error has the outcome of each track.
     """
-    ingested = report_of(ingest(home, sources, settings, limit, return_state=True))
+    ingested = report_of(ingest(home, sources, settings, limit, verify=True, return_state=True))
     with attach_ingest_report(ingested):
         if not ingested.done:
             raise SourceError("none of these tracks could be ingested, so nothing was trained or analyzed")

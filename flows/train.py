@@ -5,22 +5,33 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from prefect import flow
 
+from songform.errors import ModelError, UnreadableFileError
 from tasks.progress import announce
 from tasks.settings import Settings
+from tasks.store.bundles import set_aside_bundle
 from tasks.store.corpus import Corpus
 from tasks.train.array_cache import array_folder
+from tasks.train.damaged_inputs import set_aside_inputs
 from tasks.train.heldout_scores import score_bundle
-from tasks.train.registry import log_results, model_version, register_bundle, update_champion
+from tasks.train.registry import log_results, model_version, register_bundle, restore_bundle, update_champion
 from tasks.train.short_songs import require_training_windows
 from tasks.train.state_labels import fit_corpus_states, label_tracks
-from tasks.train.tracking import MODEL_NAME, finish_run, finished_run, prepare_store, run_summary, start_run
+from tasks.train.tracking import (
+    MODEL_NAME,
+    finish_run,
+    finished_run,
+    prepare_store,
+    repair_store,
+    run_summary,
+    start_run,
+)
 from tasks.train.train_network import train_bundle
 from tasks.train.training_plan import Plan, plan_training
 
@@ -41,6 +52,8 @@ class TrainReport:
         Whether the model is the champion now.
     is_new : bool
         False if the run was already finished.
+    problems : list of str
+        One sentence per damaged file.
     """
 
     run_id: str
@@ -49,6 +62,7 @@ class TrainReport:
     model_uri: str
     is_champion: bool
     is_new: bool
+    problems: list[str] = field(default_factory=list)
 
 
 @flow(name="train", flow_run_name="train for {experiment}")
@@ -77,17 +91,28 @@ def train(
         If the corpus has no track to train on, or its training part has no window.
     """
     Corpus(home).prepare()
-    plan = plan_training(home, settings)
-    require_training_windows(home, plan, settings)
-    experiment_id = prepare_store(home, experiment)
-    with _training_lock(home):
-        return _train_unless_finished(home, settings, plan, experiment_id, again=again)
+    problems = repair_store(home)
+    while True:
+        plan = plan_training(home, settings)
+        require_training_windows(home, plan, settings)
+        experiment_id = prepare_store(home, experiment)
+        try:
+            with _training_lock(home):
+                report = _train_unless_finished(home, settings, plan, experiment_id, again=again)
+        except UnreadableFileError as error:
+            if not error.is_damaged:
+                raise
+            problems += [*plan.problems, *set_aside_inputs(home, plan, settings, error)]
+        else:
+            problems += [*plan.problems, *report.problems]
+            return replace(report, problems=list(dict.fromkeys(problems)))
 
 
 def _train_unless_finished(
     home: Path, settings: Settings, plan: Plan, experiment_id: str, *, again: bool
 ) -> TrainReport:
     run_id = None if again else finished_run(home, experiment_id, plan)
+    run_id, problems = _run_with_bundle(home, plan, run_id)
     is_new = run_id is None
     if run_id is None:
         began = time.monotonic()
@@ -103,7 +128,27 @@ def _train_unless_finished(
     version = model_version(home, run_id)
     is_champion = update_champion(home, version) if version else False
     uri = f"models:/{MODEL_NAME}/{version}" if version else f"runs:/{run_id}/bundle"
-    return TrainReport(**run_summary(home, run_id), model_uri=uri, is_champion=is_champion, is_new=is_new)
+    summary = run_summary(home, run_id)
+    return TrainReport(**summary, model_uri=uri, is_champion=is_champion, is_new=is_new, problems=problems)
+
+
+def _run_with_bundle(home: Path, plan: Plan, run_id: str | None) -> tuple[str | None, list[str]]:
+    """Restore the bundle of a finished run if it is damaged or missing.
+
+    Returns
+    -------
+    run_id : str or None
+        The run, or None if its bundle cannot be restored, so that the model has to be trained again.
+    problems : list of str
+        One sentence if the bundle was damaged.
+    """
+    folder = Corpus(home).bundle_path(plan.bundle_id)
+    if run_id is None:
+        return None, [f"{problem}, and the model is trained again" for problem in set_aside_bundle(folder)]
+    try:
+        return run_id, restore_bundle(f"runs:/{run_id}/bundle", folder)
+    except ModelError as error:
+        return None, [f"{error}; the model is trained again"]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from songform.errors import ModelError
 from songform.features.overview import Overview
-from songform.learning.networks import Network, load_network, predictor
+from songform.learning.networks import Network, load_network, predictor, verify_network
 from songform.learning.sequences import WindowShape, standard_inputs, window_probabilities
 from songform.structure.boundaries import refined_segments
 from songform.structure.context import UNIT_SECONDS
@@ -232,13 +233,36 @@ class Bundle:
             If a file is missing or cannot be read.
         """
         try:
-            about = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
-            states = StateModel.load(folder / "states.npz")
-            sequence = _sequence_model(folder, about["sequence"]) if about["sequence"] else None
-            return cls(states, sequence, float(about["weight"]), tuple(about["columns"]), about["settings"])
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            msg = f"{folder} is not a bundle that this version of songform can read ({error}); train again"
-            raise ModelError(msg) from error
+            bundle, sequence = cls._without_network(folder)
+            return replace(bundle, sequence=_sequence_model(folder, sequence) if sequence else None)
+        except _FAULTS as error:
+            raise _not_a_bundle(folder, error) from error
+
+    @classmethod
+    def verify(cls, folder: Path) -> None:
+        """Check that the files of a bundle can be read, without loading its network, which takes seconds.
+
+        Raises
+        ------
+        ModelError
+            If a file is missing or damaged.
+        """
+        try:
+            _, sequence = cls._without_network(folder)
+            if sequence:
+                _scaler(folder)
+                WindowShape(**sequence["shape"])
+                verify_network(folder / "network.keras")
+        except _FAULTS as error:
+            raise _not_a_bundle(folder, error) from error
+
+    @classmethod
+    def _without_network(cls, folder: Path) -> tuple[Bundle, dict[str, Any] | None]:
+        """Return a bundle without its network, and the parameters of the inputs of its network."""
+        about = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+        states = StateModel.load(folder / "states.npz")
+        bundle = cls(states, None, float(about["weight"]), tuple(about["columns"]), about["settings"])
+        return bundle, about["sequence"]
 
     def _values(self, features: pd.DataFrame) -> NDArray[np.float64]:
         missing = [column for column in self.columns if column not in features.columns]
@@ -259,10 +283,31 @@ class Bundle:
         return self.sequence.at(values, np.arange(count, dtype=np.float64) * UNIT_SECONDS + UNIT_SECONDS / 2)
 
 
-def _sequence_model(folder: Path, about: dict[str, Any]) -> SequenceModel:
+_FAULTS = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RecursionError,
+    ModelError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def _not_a_bundle(folder: Path, error: Exception) -> ModelError:
+    return ModelError(f"{folder} is not a bundle that this version of songform can read ({error}); train again")
+
+
+def _scaler(folder: Path) -> tuple[Array, Array]:
     # As in StateModel.load, the file is opened here, because np.load does not close a file that is not an archive.
     with (folder / "sequence.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        center, scale = arrays["center"], arrays["scale"]
+        return arrays["center"], arrays["scale"]
+
+
+def _sequence_model(folder: Path, about: dict[str, Any]) -> SequenceModel:
+    center, scale = _scaler(folder)
     network = load_network(folder / "network.keras")
     return SequenceModel(
         network, center, scale, WindowShape(**about["shape"]), about["target"], float(about["ahead_seconds"])

@@ -10,6 +10,7 @@ The class hierarchy::
     ├── SettingsError       an invalid setting in songform.toml, an environment variable or --set
     ├── SourceError         a SOURCE that cannot be listed; has a failure class if a site reported the reason
     ├── CorpusError         a home or a corpus that cannot be used for the command
+    │   └── UnreadableFileError   one file of a home that cannot be read; other files are not affected
     ├── ModelError          a model that is missing or cannot be used with the given features
     ├── AnnotationError     a label file that cannot be read or does not match its track
     └── TrackError          a failure of one track, with its failure class; other tracks are not affected
@@ -18,6 +19,7 @@ The class hierarchy::
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "SongformError",
     "SourceError",
     "TrackError",
+    "UnreadableFileError",
     "first_line",
 ]
 
@@ -69,6 +72,24 @@ class SourceError(SongformError):
 
 class CorpusError(SongformError):
     """The home cannot be used, or the corpus is too small for the command."""
+
+
+class UnreadableFileError(CorpusError):
+    """A file of a home cannot be read; other files are not affected.
+
+    Parameters
+    ----------
+    message : str
+        Path of the file, what is wrong, and the fix.
+    path : Path
+        Path of the file.
+    is_damaged : bool
+        Whether the content of the file is the cause, and not, for example, its permissions.
+    """
+
+    def __init__(self, message: str, path: Path = Path(), *, is_damaged: bool = True) -> None:
+        super().__init__(message)
+        self.path, self.is_damaged = path, is_damaged
 
 
 class ModelError(SongformError):

@@ -99,6 +99,10 @@ class Console:
         # The document is encoded completely before it is written, so that an invalid value leaves no partial document.
         is_unicode = sys.stdout.encoding.lower().startswith("utf")  # other encodings cannot represent every title
         text = json.dumps(fields, ensure_ascii=not is_unicode, indent=2, allow_nan=False)
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # the name of a file that is not UTF-8
+            text = json.dumps(fields, indent=2, allow_nan=False)
         self.has_document = True
         try:
             sys.stdout.write(f"{text}\n")

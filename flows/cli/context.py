@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CommandContext", "typer_command"]
 
 _ENVIRONMENT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # only the user can fix them
+_OTHER_HOME = "choose another home with --home"
 _WHICH_HOME = "choose another home with --home, or add tracks with songform ingest SOURCE"
 _CONTINUES = "then run the same command again to continue where it stopped"
 
@@ -99,7 +100,7 @@ class CommandContext:
         _require_sources(sources)
         with self.console.progress():
             announce("server", 0, None)
-            with prefect_server(self.home, module):
+            with prefect_server(self.home, module, report=lambda note: self.console.notes([note])):
                 announce("server", 1, 1)
                 yield
 
@@ -120,7 +121,7 @@ def typer_command(function: Callable[..., int]) -> Callable[..., None]:
     def command(ctx: typer.Context, *, home: Path | None, json: bool, **options: Any) -> None:
         given: dict[str, Any] = ctx.obj or {}
         console = Console(json=json or given.get("json", False))
-        work = functools.partial(function, **options)
+        work = functools.partial(function, **{name: _as_text(value) for name, value in options.items()})
         raise typer.Exit(_exit_code_of(work, console, home or given.get("home") or Path()))
 
     _, *options = signature.parameters.values()
@@ -136,7 +137,7 @@ def _common_options(ctx: typer.Context, *, home: Home = None, json: Json = False
 def _exit_code_of(work: Callable[[CommandContext], int], console: Console, home: Path) -> int:
     """Run a command, print any error as one sentence, and return the exit code."""
     try:
-        place = Path(os.path.abspath(home.expanduser()))  # noqa: PTH100  resolves `..`, but not symbolic links
+        place = _absolute_home(home)
         prepare_environment(place)
         return work(CommandContext(place, console))
     except (SettingsError, ParameterError) as error:
@@ -149,11 +150,47 @@ def _exit_code_of(work: Callable[[CommandContext], int], console: Console, home:
         fields = ingest_document(interruption.ingested) if isinstance(interruption, RunInterrupted) else {}
         return console.fail(STOPPED, interruption_code(interruption), **fields)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _ENVIRONMENT_ERRORS:
-            return console.fail(_environment_sentence(error), NOTHING_DONE)
+        if isinstance(error, OSError) and (sentence := _system_sentence(error)):
+            return console.fail(sentence, NOTHING_DONE)
         if console.json and not console.has_document:  # Python prints the traceback on standard error
             console.document({"error": f"unexpected {type(error).__name__}: {error}; please report it"})
         raise
+
+
+def _absolute_home(home: Path) -> Path:
+    """Return the absolute path of the home.
+
+    Raises
+    ------
+    CorpusError
+        If no folder can have this path.
+    """
+    try:
+        place = Path(os.path.abspath(home.expanduser()))  # noqa: PTH100  resolves `..`, but not symbolic links
+    except RuntimeError as error:
+        msg = f"the home {home} contains an unknown user name after ~; check its spelling, or {_OTHER_HOME}"
+        raise CorpusError(msg) from error
+    except FileNotFoundError as error:
+        raise CorpusError(f"the current folder was deleted; change to another folder, or {_OTHER_HOME}") from error
+    try:
+        str(place).encode()  # MLflow and Prefect store the path as text
+        place.lstat()
+    except UnicodeEncodeError as error:
+        raise CorpusError(f"the path of the home {place} is not UTF-8 text; rename it, or {_OTHER_HOME}") from error
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise CorpusError(f"the home {place} cannot be used ({error.strerror}); {_OTHER_HOME}") from error
+    return place
+
+
+def _as_text(value: Any) -> Any:
+    """Return the value of an option in which bytes that are not UTF-8 are replaced, because Prefect stores it as text.
+
+    A path that is changed by this does not exist, and is reported like a misspelled one.
+    """
+    if isinstance(value, list):
+        return [_as_text(part) for part in value]
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(value, str) else value
 
 
 def _fail_stopped(console: Console, error: RunStoppedError) -> int:
@@ -165,7 +202,12 @@ def _fail_stopped(console: Console, error: RunStoppedError) -> int:
     return console.fail(error, NOTHING_DONE, **ingest_document(error.ingested))
 
 
-def _environment_sentence(error: OSError) -> str:
+def _system_sentence(error: OSError) -> str | None:
+    """Return a sentence about an error of the system that only the user can fix, or None for another error."""
+    if error.errno == errno.ENAMETOOLONG:
+        return f"the name {error.filename} is too long for this system; use a shorter one"
+    if error.errno not in _ENVIRONMENT_ERRORS:
+        return None
     where = f" ({error.filename})" if error.filename else ""
     return f"the system reported: {error.strerror}{where}; free some disk space or fix the permissions, {_CONTINUES}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import sys
 from typing import NoReturn
@@ -14,6 +15,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line."""
+    _replace_unencodable_letters()
     with termination_as_interrupt():
         try:
             from flows.cli.app import app
@@ -23,6 +25,13 @@ def main() -> None:
             app(prog_name="songform")
         finally:
             gc.freeze()  # saves half a second: otherwise Python searches all imported modules for cycles at exit
+
+
+def _replace_unencodable_letters() -> None:
+    """Print `?` for letters that the terminal's encoding does not have, such as emoji in Latin-1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _exit_interrupted(interruption: KeyboardInterrupt) -> NoReturn:

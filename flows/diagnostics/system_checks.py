@@ -14,10 +14,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flows.diagnostics.check import Check
+from flows.diagnostics.home_checks import (
+    check_corpus,
+    check_damaged_files,
+    check_mlflow_store,
+    check_models,
+    check_prefect_database,
+)
 from flows.diagnostics.ingest_checks import check_cookies, check_playlists
-from songform.errors import CorpusError, SettingsError, SongformError
+from songform.errors import SettingsError, SongformError
 from tasks.settings import Settings
-from tasks.store.corpus import Corpus
 
 __all__ = ["examine"]
 
@@ -49,8 +55,11 @@ def examine(home: Path, read_settings: Callable[[], Settings]) -> list[Check]:
         ("packages", _packages),
         ("home", lambda: _home(home)),
         ("settings", lambda: _settings(problem)),
-        ("corpus", lambda: _corpus(home, settings)),
-        ("MLflow store", lambda: _store(home)),
+        ("corpus", lambda: check_corpus(home, settings)),
+        ("models", lambda: check_models(home)),
+        ("MLflow store", lambda: check_mlflow_store(home)),
+        ("Prefect database", lambda: check_prefect_database(home)),
+        ("damaged files", lambda: check_damaged_files(home)),
         ("cookies", lambda: _unread("cookies") if problem else check_cookies(settings)),
         ("playlists", lambda: _unread("playlists") if problem else check_playlists(settings)),
         ("schedule", lambda: _unread("schedule") if problem else _schedule(home, settings)),
@@ -141,48 +150,6 @@ def _home(home: Path) -> Check:
 
 def _settings(problem: str) -> Check:
     return Check("settings", "failure", problem) if problem else Check("settings", "ok", "all valid")
-
-
-def _corpus(home: Path, settings: Settings) -> Check:
-    corpus = Corpus(home)
-    records = corpus.records()
-    if not records:
-        return Check("corpus", "ok", "no tracks yet; add some with songform ingest SOURCE")
-    from tasks.store.tables import has_features
-
-    done = [record for record in records if record.status == "done"]
-    lost = [record for record in done if not has_features(corpus, record, settings)]
-    finding = f"{len(records)} tracks, {len(done)} done, {len(records) - len(done)} failed"
-    if lost:
-        finding = f"{finding}; {len(lost)} without features for the current settings"
-        return Check("corpus", "failure", finding, "ingest them again")
-    return Check("corpus", "ok", finding)
-
-
-def _store(home: Path) -> Check:
-    import sqlite3
-
-    database = Corpus(home).mlruns / "mlflow.db"
-    if not database.is_file():
-        return Check("MLflow store", "ok", "none yet; the first training run creates it")
-    try:
-        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-            runs = connection.execute("select count(*) from runs").fetchone()[0]
-            state = connection.execute("pragma quick_check").fetchone()[0]
-            places = connection.execute("select artifact_location from experiments where name <> 'Default'").fetchall()
-        connection.close()
-    except sqlite3.DatabaseError as error:
-        raise CorpusError(f"{database} is damaged ({error}); restore it from a backup, or move it away") from error
-    moved = [place for (place,) in places if not place.startswith(Corpus(home).mlruns.as_uri())]
-    if moved:
-        return Check(
-            "MLflow store", "failure", f"created at another path: {moved[0]}", "move the home back to that path"
-        )
-    if state != "ok":
-        return Check(
-            "MLflow store", "failure", f"{runs} runs; the database is damaged: {state}", "restore it from a backup"
-        )
-    return Check("MLflow store", "ok", f"{runs} runs")
 
 
 def _schedule(home: Path, settings: Settings) -> Check:

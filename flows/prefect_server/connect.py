@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -93,7 +93,7 @@ _FIRST_FLOW_MODULES = ("prefect.flow_engine", "prefect.task_engine", "prefect.ar
 
 
 @contextmanager
-def prefect_server(home: Path, *modules: str) -> Iterator[str]:
+def prefect_server(home: Path, *modules: str, report: Callable[[str], None] | None = None) -> Iterator[str]:
     """Yield the address of a Prefect API and set `PREFECT_API_URL` to it within a `with` block.
 
     If `PREFECT_API_URL` is already set, that server is used; otherwise the shared server of the home, if it is running;
@@ -105,6 +105,8 @@ def prefect_server(home: Path, *modules: str) -> Iterator[str]:
         Home of the command.
     *modules : str
         Modules that the block will import. They are imported while a new server starts, because both take seconds.
+    report : callable, optional
+        Function that is called with one sentence if the database of the home was damaged.
 
     Raises
     ------
@@ -121,7 +123,7 @@ def prefect_server(home: Path, *modules: str) -> Iterator[str]:
             with _without_heartbeats(), _explained_failures(home, url):
                 yield url
     else:
-        with _own_server(home, modules) as url, _without_heartbeats():
+        with _own_server(home, modules, report) as url, _without_heartbeats():
             try:
                 with _explained_failures(home, url):
                     yield url
@@ -130,9 +132,12 @@ def prefect_server(home: Path, *modules: str) -> Iterator[str]:
 
 
 @contextmanager
-def _own_server(home: Path, modules: tuple[str, ...]) -> Iterator[str]:
+def _own_server(home: Path, modules: tuple[str, ...], report: Callable[[str], None] | None) -> Iterator[str]:
     """Start a server for a `with` block, and import modules while it starts."""
     with launched_server(home, free_port()) as server, environment_variable(API_URL, server.api):
+        if report is not None:
+            for problem in server.problems:
+                report(problem)
         _import(modules)
         server.wait()
         yield server.api

@@ -18,8 +18,10 @@ from pathlib import Path
 from flows.prefect_server.child_processes import start_child, stop_child
 from flows.prefect_server.health import wait_until_healthy
 from songform.errors import SongformError
+from tasks.store.databases import database_fault, set_aside_database
 
 __all__ = [
+    "DATABASE_TABLE",
     "SHARED_SETTINGS",
     "SINGLE_RUN_SETTINGS",
     "PrefectServer",
@@ -27,6 +29,8 @@ __all__ = [
     "available_port",
     "free_port",
     "launched_server",
+    "repair_database",
+    "server_database",
     "server_log",
     "start_server",
 ]
@@ -63,6 +67,10 @@ SHARED_SETTINGS = _EVENT_BATCHES | {
 }
 
 
+DATABASE_TABLE = "flow_run"
+_OTHER_DATABASES = ("PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL")
+
+
 @dataclass(frozen=True)
 class PrefectServer:
     """Prefect server of a home.
@@ -77,12 +85,15 @@ class PrefectServer:
         Log file of the process.
     starting : ExitStack
         Resources that are released as soon as the server has started.
+    problems : tuple of str
+        One sentence if the database of the home was damaged.
     """
 
     api: str
     process: subprocess.Popen[bytes] | None = None
     log: Path = Path()
     starting: ExitStack = field(default_factory=ExitStack)
+    problems: tuple[str, ...] = ()
 
     @property
     def pages(self) -> str:
@@ -128,9 +139,10 @@ def launched_server(home: Path, port: int, *, ui: bool = False) -> Iterator[Pref
     log.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as starting:
         starting.enter_context(FileLock(log.with_name(".lock")))
+        problems = repair_database(home)
         process = start_server(home, port, ui=ui)
         try:
-            yield PrefectServer(api_url(port), process, log, starting)
+            yield PrefectServer(api_url(port), process, log, starting, tuple(problems))
         finally:
             stop_child(process)
 
@@ -148,6 +160,29 @@ def start_server(home: Path, port: int, *, ui: bool = False) -> subprocess.Popen
     }
     command = [sys.executable, "-m", "flows.prefect_server.server_process", str(port)]
     return start_child(command, log=log, environment=environment)
+
+
+def repair_database(home: Path) -> list[str]:
+    """Rename the home's database if it is damaged; return one sentence about it, or nothing.
+
+    No server of the home may be starting.
+    """
+    database = server_database(home)
+    if database is None or (fault := database_fault(database, DATABASE_TABLE)) is None:
+        return []
+    aside = set_aside_database(database)
+    msg = (
+        f"Prefect's database {database} is damaged ({fault}); it was renamed to {aside.name}, and earlier runs are no "
+        "longer shown in Prefect's UI"
+    )
+    return [msg]
+
+
+def server_database(home: Path) -> Path | None:
+    """Return the database of the home's servers; None if the user has chosen another one."""
+    own = str(home / ".prefect")
+    is_other = any(os.environ.get(name) for name in _OTHER_DATABASES)
+    return None if is_other or os.environ.get("PREFECT_HOME", own) != own else home / ".prefect" / "prefect.db"
 
 
 def server_log(home: Path) -> Path:

@@ -116,6 +116,8 @@ def _server(home: Path, port: int, say: Callable[[str], None]) -> Iterator[str]:
         yield url
         return
     with shared_server(home, port) as server:
+        for problem in server.problems:
+            say(f"Note: {problem}")
         say("Starting; this takes up to a minute.")
         with environment_variable(API_URL, server.api):
             with imports_without_gc():

@@ -15,6 +15,7 @@ References
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,7 +26,16 @@ from numpy.typing import NDArray
 from songform.errors import ModelError, ParameterError
 from songform.learning.sequences import Windows
 
-__all__ = ["NETWORKS", "VERSION", "NetworkBuilder", "fit_network", "load_network", "lstm_network", "predictor"]
+__all__ = [
+    "NETWORKS",
+    "VERSION",
+    "NetworkBuilder",
+    "fit_network",
+    "load_network",
+    "lstm_network",
+    "predictor",
+    "verify_network",
+]
 
 VERSION = 2
 
@@ -165,15 +175,23 @@ def load_network(path: Path) -> Network:
         If the file is missing, damaged, or not a Keras model.
     """
     try:
-        _check_whole(path)
+        verify_network(path)
         return _keras().models.load_model(path, compile=False)  # the optimizer is not needed for predictions
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         msg = f"{path} cannot be loaded by Keras ({str(error).partition(chr(10))[0]}); train again"
         raise ModelError(msg) from error
 
 
-def _check_whole(path: Path) -> None:
-    """Verify the checksums of the archive. Keras does not always do so, and would load damaged weights."""
+def verify_network(path: Path) -> None:
+    """Verify the checksums of a network that Keras saved.
+
+    Keras does not always do so, and would load damaged weights.
+
+    Raises
+    ------
+    OSError, zipfile.BadZipFile
+        If the file cannot be read or is damaged.
+    """
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged is not None:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -148,7 +149,7 @@ class StateModel:
                 fields: dict[str, Any] = {name: archive[name] for name in archive.files}
                 rest = json.loads(str(fields.pop("rest")))
             return cls(**fields, **{**rest, "states": tuple(rest["states"]), "weak": tuple(rest["weak"])})
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             msg = f"{path} is not a state model that this version of songform can read ({error}); train again"
             raise ModelError(msg) from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,10 +106,12 @@ def annotate_tracks(home: Path, source: str, file: str, annotator: str | None = 
         If one file is given for several tracks.
     """
     corpus, path = Corpus(home), local_path(file)
-    tracks = find_tracks(corpus, source)
+    problems: list[str] = []
+    tracks = find_tracks(corpus, source, problems)
     corpus.prepare()
     if path.is_dir():
-        return _annotate_folder(corpus, tracks, source, path, annotator)
+        report = _annotate_folder(corpus, tracks, source, path, annotator)
+        return replace(report, problems=[*problems, *report.problems])
     if len(tracks) > 1:
         raise ParameterError(
             f"{source} contains {len(tracks)} tracks, but {file} has the labels of one track; give that track as SOURCE"
@@ -135,17 +137,16 @@ def list_annotations(home: Path, source: str) -> AnnotateReport:
     ------
     SourceError
         If the corpus has no such track.
-    AnnotationError
-        If a file of the corpus cannot be read.
     """
     corpus = Corpus(home)
     entries, without = [], []
-    for record, _ in find_tracks(corpus, source):
-        known = annotations_of(corpus, record.key)
+    problems: list[str] = []
+    for record, _ in find_tracks(corpus, source, problems):
+        known = annotations_of(corpus, record.key, problems)
         entries += [_entry(record, Kept(path, annotation, "kept", [])) for path, annotation in known.values()]
         if not known:
             without.append(record.title)
-    return AnnotateReport(entries, [], without)
+    return AnnotateReport(entries, problems, without)
 
 
 def _annotate_folder(

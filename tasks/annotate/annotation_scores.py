@@ -19,7 +19,7 @@ from songform.annotation.annotations import Annotation
 from songform.annotation.formats import read_annotation
 from songform.annotation.formats.csv_labels import plain_cell
 from songform.annotation.segmentation_scores import MEASURES, VERSION, mean_scores, song_scores
-from songform.errors import AnnotationError
+from songform.errors import AnnotationError, UnreadableFileError
 from tasks.annotate.annotations import annotations_of
 from tasks.progress import announce
 from tasks.settings import digest
@@ -75,8 +75,8 @@ def evaluate_tracks(home: Path, model: ModelInfo) -> Evaluation:
     keys = corpus.annotated()
     for count, key in enumerate(keys, start=1):
         try:
-            estimate, people = _read(corpus, model, key)
-        except AnnotationError as error:
+            estimate, people = _read(corpus, model, key, missing)
+        except (AnnotationError, UnreadableFileError) as error:
             missing.append(str(error))
             continue
         scores = song_scores(people, estimate, estimate.duration or float(estimate.intervals.max()))
@@ -121,15 +121,18 @@ def log_evaluation(home: Path, evaluation: Evaluation, model: ModelInfo) -> tupl
     return run_id, True
 
 
-def _read(corpus: Corpus, model: ModelInfo, key: str) -> tuple[Annotation, dict[str, Annotation]]:
-    """Read the report of a track and people's labels of it, by person."""
+def _read(corpus: Corpus, model: ModelInfo, key: str, problems: list[str]) -> tuple[Annotation, dict[str, Annotation]]:
+    """Read the report of a track and people's labels of it, by person; label files that cannot be read are problems."""
     path = corpus.report_path(model.model_id, f"{key}.json")
     if not path.is_file():
         record = corpus.record(key)
         title, source = (record.title, record.source) if record else (key, key)
         raise AnnotationError(f"{title} has no report by this model; create it with songform analyze {source}")
-    people = {name: said for name, (_, said) in annotations_of(corpus, key).items()}
-    return read_annotation(path), people
+    estimate = read_annotation(path)
+    people = {name: said for name, (_, said) in annotations_of(corpus, key, problems).items()}
+    if not people:
+        raise AnnotationError(f"{estimate.title} has no labels that can be read; label it again with songform annotate")
+    return estimate, people
 
 
 def _content(annotation: Annotation) -> list[Any]:

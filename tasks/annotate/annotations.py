@@ -29,6 +29,7 @@ from songform.plain_text import plain_text
 from tasks.settings import digest
 from tasks.store.atomic_files import atomic_path
 from tasks.store.corpus import Corpus
+from tasks.store.damaged_files import set_aside
 from tasks.store.tracks import TrackRecord
 
 __all__ = [
@@ -101,7 +102,7 @@ def keep_annotation(corpus: Corpus, record: TrackRecord, annotation: Annotation,
     tool = annotation.tool or f"songform {__version__} (annotate)"
     kept = replace(within, title=record.title, annotator=annotator, tool=tool)
     path = corpus.annotations_path(record.key) / f"{_file_name(annotator)}.jams"
-    known = read_annotation(path) if path.is_file() else None
+    known = _known(path, notes)
     if known is not None and _is_same(known, kept):
         return Kept(path, known, "same", notes)
     with atomic_path(path) as temporary:
@@ -109,17 +110,45 @@ def keep_annotation(corpus: Corpus, record: TrackRecord, annotation: Annotation,
     return Kept(path, kept, "new" if known is None else "replaced", notes)
 
 
-def annotations_of(corpus: Corpus, key: str) -> dict[str, tuple[Path, Annotation]]:
+def annotations_of(corpus: Corpus, key: str, problems: list[str] | None = None) -> dict[str, tuple[Path, Annotation]]:
     """Return the path and the content of each stored file of labels of a track, by the name of the person.
+
+    Parameters
+    ----------
+    corpus, key
+        Corpus, and key of the track.
+    problems : list of str, optional
+        List to which one sentence per file that cannot be read is added.
 
     Raises
     ------
     AnnotationError
-        If a file cannot be read.
+        If a file cannot be read, and `problems` is None.
     """
-    paths = sorted(corpus.annotations_path(key).glob("*.jams"))
-    read = [(path, read_annotation(path)) for path in paths]
-    return {annotation.annotator or path.stem: (path, annotation) for path, annotation in read}
+    found: dict[str, tuple[Path, Annotation]] = {}
+    for path in sorted(corpus.annotations_path(key).glob("*.jams")):
+        try:
+            annotation = read_annotation(path)
+        except AnnotationError as error:
+            if problems is None:
+                raise
+            problems.append(f"{path} is skipped: {error}")
+        else:
+            found[annotation.annotator or path.stem] = (path, annotation)
+    return found
+
+
+def _known(path: Path, notes: list[str]) -> Annotation | None:
+    """Return the stored labels of a person, or None; a damaged file is renamed and named in a note."""
+    if not path.is_file():
+        return None
+    try:
+        return read_annotation(path)
+    except AnnotationError as error:
+        if isinstance(error.__cause__, OSError):  # for example its permissions
+            raise
+        notes.append(f"the earlier labels cannot be read ({error}); their file was renamed to {set_aside(path)}")
+        return None
 
 
 def label_files(folder: Path, stem: str, stems: Collection[str]) -> list[tuple[str, Path]]:

@@ -22,6 +22,7 @@ from songform.errors import AudioError, TrackError
 from songform.features import frame_features
 from songform.features import overview as overviews
 from songform.features.extraction import SongExtractor, feature_groups, feature_schema
+from songform.structure.pooling import UNIT_SECONDS
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tables import ROW_GROUP, features_config, table_writer, write_table
@@ -150,7 +151,7 @@ def _bounded(audio: AudioStream, job: ExtractionJob) -> Iterator[NDArray[np.floa
 
 
 def _audible(blocks: Iterable[NDArray[np.float32]], job: ExtractionJob) -> Iterator[NDArray[np.float32]]:
-    """Yield the blocks of a track; refuse one without samples: very short audio, or a wrong sampling rate."""
+    """Yield the blocks of a track; refuse one that is shorter than one unit, or has no samples at the sampling rate."""
     n_samples = 0
     for block in blocks:
         n_samples += len(block)
@@ -158,6 +159,12 @@ def _audible(blocks: Iterable[NDArray[np.float32]], job: ExtractionJob) -> Itera
     if not n_samples:
         held = f"{job.track.title} contains no audio: it is shorter than one sample at {job.settings.frames.sr} Hz"
         raise AudioError(f"{held}; its header is wrong or the recording is empty; find another copy of it")
+    seconds = n_samples / job.settings.frames.sr
+    if seconds < UNIT_SECONDS:
+        held = f"{job.track.title} lasts {seconds:.3g} s, but songform finds the form of a song in units of"
+        raise AudioError(
+            f"{held} {UNIT_SECONDS:g} s; it is not a song, or the file was cut off; find another copy of it"
+        )
 
 
 def _about(job: ExtractionJob, *, sha256: str, decoder: str) -> dict[str, Any]:

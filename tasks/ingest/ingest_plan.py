@@ -2,7 +2,7 @@
 
 A track is wanted if its tables do not exist, unless it failed or was skipped and its retry is not due
 (`tasks.ingest.failures.retries`). The plan keeps the records, so that finished tracks are summarized without reading
-anything a second time.
+anything a second time. A damaged record or table of a track is renamed, and the track is ingested again.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from songform.errors import TrackError
+from songform.errors import TrackError, UnreadableFileError
 from tasks.ingest.failures.retries import is_due, needs_manual_retry
 from tasks.ingest.sources.listing import unique_tracks
 from tasks.ingest.track_outcomes import unwritten_record
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.store.tables import features_config, has_feature_tables, has_features
+from tasks.store.damaged_files import set_aside_error
+from tasks.store.tables import check_features, check_overview, features_config, has_feature_tables, has_features
 from tasks.store.tracks import Track, TrackRecord
 
 __all__ = ["IngestPlan", "is_wanted", "plan_ingest"]
@@ -41,6 +42,8 @@ class IngestPlan:
         Failed or skipped tracks that are not retried now, or only on request.
     records : dict of TrackRecord
         Records of the tracks that are in the corpus, by key.
+    notes : tuple of str
+        One sentence per damaged file.
     """
 
     tracks: tuple[Track, ...]
@@ -48,6 +51,7 @@ class IngestPlan:
     cached: tuple[Track, ...]
     deferred: tuple[Track, ...]
     records: Mapping[str, TrackRecord] = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     def summaries(self, home: Path, settings: Settings) -> list[dict[str, Any]]:
         """Summarize the outcome of each track after the ingest; only the records of wanted tracks are read again."""
@@ -67,7 +71,13 @@ class IngestPlan:
 
 
 def plan_ingest(
-    home: Path, tracks: Sequence[Track] | None, settings: Settings, *, retry_failed: bool = False, now: datetime
+    home: Path,
+    tracks: Sequence[Track] | None,
+    settings: Settings,
+    *,
+    retry_failed: bool = False,
+    verify: bool = False,
+    now: datetime,
 ) -> IngestPlan:
     """Group tracks by what has to be done; every record is read at most once.
 
@@ -81,31 +91,74 @@ def plan_ingest(
         All settings; they determine the paths of the tables.
     retry_failed : bool
         Whether to retry permanent failures, too. Scheduled retries still wait until they are due.
+    verify : bool
+        Whether to read the tables of finished tracks completely, and not only their ends, to find damaged ones.
     now : datetime
         Current time, with its time zone.
 
     Raises
     ------
     CorpusError
-        If a record cannot be read.
+        If a damaged file cannot be renamed.
     """
-    corpus = Corpus(home)
-    if tracks is None:
-        known = {record.key: record for record in corpus.records() if record.error is not None}
-        tracks = tuple(known.values())
-    else:
-        tracks = unique_tracks(tracks)
-        found = ((track.key, corpus.record(track.key)) for track in tracks)
-        known = {key: record for key, record in found if record is not None}
+    corpus, config = Corpus(home), features_config(settings)
+    known, notes, blocked = _all_failed(corpus) if tracks is None else _listed(corpus, unique_tracks(tracks))
+    tracks = tuple(known.values()) if tracks is None else unique_tracks(tracks)
     groups: dict[str, list[Track]] = {"wanted": [], "cached": [], "deferred": []}
-    config = features_config(settings)
     for track in tracks:
         record = known.get(track.key)
-        if has_feature_tables(corpus, record, config):
+        is_done = has_feature_tables(corpus, record, config)
+        damage = _set_aside_tables(corpus, track, settings, whole=verify) if is_done else []
+        notes += damage
+        if is_done and not damage:
             groups["cached"].append(track)
         else:
-            groups["wanted" if is_wanted(record, now, retry_failed=retry_failed) else "deferred"].append(track)
-    return IngestPlan(tuple(tracks), **{name: tuple(group) for name, group in groups.items()}, records=known)
+            wanted = track.key not in blocked and is_wanted(record, now, retry_failed=retry_failed)
+            groups["wanted" if wanted else "deferred"].append(track)
+    divided = {name: tuple(group) for name, group in groups.items()}
+    return IngestPlan(tracks, **divided, records=known, notes=tuple(notes))
+
+
+class _Known(NamedTuple):
+    """Records by key, one sentence per damaged file, and the keys of the tracks whose records are not accessible."""
+
+    records: dict[str, TrackRecord]
+    notes: list[str]
+    blocked: set[str]
+
+
+def _all_failed(corpus: Corpus) -> _Known:
+    """Return the records that contain an error."""
+    found = corpus.read_records()
+    return _Known({record.key: record for record in found.records if record.error is not None}, found.problems, set())
+
+
+def _listed(corpus: Corpus, tracks: Sequence[Track]) -> _Known:
+    """Return the records of some tracks; a damaged record is renamed, as if the track were new."""
+    known = _Known({}, [], set())
+    for track in tracks:
+        try:
+            record = corpus.record(track.key)
+        except UnreadableFileError as error:
+            known.notes.append(set_aside_error(error, "the track is ingested again"))
+            if error.is_damaged:
+                continue
+            record = unwritten_record(track, TrackError(str(error), "environment"))
+            known.blocked.add(track.key)
+        if record is not None:
+            known.records[track.key] = record
+    return known
+
+
+def _set_aside_tables(corpus: Corpus, track: Track, settings: Settings, *, whole: bool) -> list[str]:
+    """Rename the tables of a track that are damaged, and return one sentence about each."""
+    notes: list[str] = []
+    for check in (check_features, check_overview):
+        try:
+            check(corpus, track.key, settings, whole=whole)
+        except UnreadableFileError as error:
+            notes.append(set_aside_error(error, "the track is ingested again"))
+    return notes
 
 
 def is_wanted(record: TrackRecord | None, now: datetime, *, retry_failed: bool = False) -> bool:

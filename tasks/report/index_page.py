@@ -34,7 +34,7 @@ class Index:
     left : int
         Number of songs of the corpus that this model has not analyzed yet.
     problems : list of str
-        One sentence per report that cannot be read.
+        One sentence per report or record that cannot be read.
     """
 
     path: Path
@@ -60,7 +60,7 @@ def write_index(home: Path, model: ModelInfo) -> Index:
     """
     corpus = Corpus(home)
     folder = corpus.report_path(model.model_id, "")
-    problems: list[str] = []
+    problems = list(model.problems)
     found = [report for path in sorted(folder.glob("*.json")) if (report := _read(path, problems))]
     if not found and problems:
         raise CorpusError(problems_message("none of the reports can be read", problems))
@@ -74,8 +74,9 @@ def write_index(home: Path, model: ModelInfo) -> Index:
         temporary.write_text(index_page([entry for _, entry in found], model=model.name), encoding="utf-8")
     songs = [_summary(folder, key, entry) for key, entry in found]
     known = {key for key, _ in found}
-    left = sum(record.status == "done" and record.key not in known for record in corpus.records())
-    return Index(path, songs, left, problems)
+    corpus_records = corpus.read_records()
+    left = sum(record.status == "done" and record.key not in known for record in corpus_records.records)
+    return Index(path, songs, left, [*problems, *corpus_records.problems])
 
 
 def _read(path: Path, problems: list[str]) -> tuple[str, SongEntry] | None:
@@ -84,7 +85,7 @@ def _read(path: Path, problems: list[str]) -> tuple[str, SongEntry] | None:
         report = json.loads(path.read_text(encoding="utf-8"))
         segments = _segments(report)
         key, title = str(report["track"]["key"]), str(report["track"]["title"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         problems.append(f"the report {path} cannot be read ({error}); delete it and analyze the song again")
         return None
     page = path.with_suffix(".html")

@@ -16,10 +16,11 @@ from filelock import FileLock
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from songform.errors import CorpusError
+from songform.errors import UnreadableFileError
 from songform.output.segment_table import FACTS, replaced_rows, segment_rows
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
+from tasks.store.damaged_files import set_aside_error
 from tasks.store.tables import read_features, read_table, write_table
 
 __all__ = ["BATCH", "collect_segments"]
@@ -29,8 +30,10 @@ BATCH = 250
 
 
 @task(cache_policy=NO_CACHE)
-def collect_segments(home: Path, reports: Sequence[dict[str, Any]], settings: Settings) -> Path:
-    """Update the table of segments with some reports; return its path.
+def collect_segments(home: Path, reports: Sequence[dict[str, Any]], settings: Settings) -> list[str]:
+    """Update the table of segments with some reports.
+
+    A file that is not a table of segments is renamed, and a new table is made.
 
     Parameters
     ----------
@@ -41,39 +44,47 @@ def collect_segments(home: Path, reports: Sequence[dict[str, Any]], settings: Se
     settings : Settings
         All settings.
 
+    Returns
+    -------
+    list of str
+        One sentence if the existing file was not a table of segments.
+
     Raises
     ------
     CorpusError
-        If the existing file is not a table of segments.
+        If the existing file cannot be read or renamed.
     """
     corpus = Corpus(home)
+    problems: list[str] = []
     for first in range(0, len(reports), BATCH):
         batch = reports[first : first + BATCH]
-        _update_table(
-            corpus, [segment_rows(report, read_features(corpus, report["track"]["key"], settings)) for report in batch]
-        )
-    return corpus.segments_path
+        rows = [segment_rows(report, read_features(corpus, report["track"]["key"], settings)) for report in batch]
+        problems += _update_table(corpus, rows)
+    return problems
 
 
-def _update_table(corpus: Corpus, rows: Sequence[pa.Table]) -> None:
+def _update_table(corpus: Corpus, rows: Sequence[pa.Table]) -> list[str]:
+    """Replace the rows of some songs; return one sentence if the existing file is not a table of segments."""
+    problems: list[str] = []
     with FileLock(corpus.data / ".segments.lock"):
-        known = _existing_table(corpus.segments_path)
+        try:
+            known = _existing_table(corpus.segments_path)
+        except UnreadableFileError as error:
+            if not error.is_damaged:
+                raise
+            known, problems = None, [set_aside_error(error, "its other songs are added when they are analyzed again")]
         table = replaced_rows(known, rows)
         if known is None or not table.equals(known):
             write_table(corpus.segments_path, table)
+    return problems
 
 
 def _existing_table(path: Path) -> pa.Table | None:
     if not path.exists():
         return None
-    try:
-        table = read_table(path)
-    except CorpusError as error:
-        raise CorpusError(_not_a_table(path)) from error
-    if not set(FACTS.names) <= set(table.column_names):
-        raise CorpusError(_not_a_table(path))
+    table = read_table(path)
+    if missing := set(FACTS.names) - set(table.column_names):
+        raise UnreadableFileError(
+            f"{path} is not a table of segments (it has no column {min(missing)}); rename it", path
+        )
     return table
-
-
-def _not_a_table(path: Path) -> str:
-    return f"{path} is not a table of segments; delete it, then analyze its songs again"

@@ -62,12 +62,13 @@ def report_tracks(
     -------
     list of dict
         Each report, with the path of its JSON file as `path`. If there are several songs and one of them is too short
-        to fit states on, its entry has only the key of the track and an `error`.
+        to fit states on, or its record or tables cannot be read, its entry has only the key of the track and an
+        `error`.
 
     Raises
     ------
     CorpusError
-        If there is no record of a track.
+        If the record or the tables of the only song are missing or cannot be read.
     ModelError
         If the bundle cannot be used with these settings, or the only song is too short to fit states on.
     """
@@ -77,17 +78,14 @@ def report_tracks(
         _check_settings(bundle, settings)
     reports: list[dict[str, Any]] = []
     for count, key in enumerate(keys, start=1):
-        record = corpus.record(key)
-        if record is None:
-            raise CorpusError(f"there is no track {key} in the corpus; ingest it with songform ingest")
-        song = _Song(record, read_features(corpus, key, settings), read_overview(corpus, key, settings), settings)
         try:
+            song = _song(corpus, key, settings)
             reports.append(_report(corpus, song, model, bundle, out or corpus.report_path(model.model_id, "")))
-        except ModelError as error:
+        except (ModelError, CorpusError) as error:
             if n_tracks == 1:
                 raise
             reports.append({"track": {"key": key}, "error": str(error)})
-        announce("reports", count, n_tracks, record.title)
+        announce("reports", count, n_tracks, reports[-1]["track"].get("title", key))
     return reports
 
 
@@ -99,6 +97,13 @@ class _Song:
     features: pd.DataFrame
     overview: Overview
     settings: Settings
+
+
+def _song(corpus: Corpus, key: str, settings: Settings) -> _Song:
+    record = corpus.record(key)
+    if record is None:
+        raise CorpusError(f"there is no track {key} in the corpus; ingest it with songform ingest")
+    return _Song(record, read_features(corpus, key, settings), read_overview(corpus, key, settings), settings)
 
 
 def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None, folder: Path) -> dict[str, Any]:
@@ -204,6 +209,6 @@ def _draw(pictures: dict[str, Path], song: _Song, form: Form) -> None:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return document

@@ -28,15 +28,17 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from songform.errors import CorpusError, first_line
+from songform.errors import CorpusError, UnreadableFileError, first_line
 from tasks.settings import AudioSettings
 from tasks.store.atomic_files import remove_stale_temporaries, temporary_path, write_json
+from tasks.store.damaged_files import is_content_fault
 from tasks.store.tracks import TrackRecord
 
-__all__ = ["AUDIO_SUFFIXES", "Corpus"]
+__all__ = ["AUDIO_SUFFIXES", "Corpus", "Records"]
 
 # The only suffixes of downloads that are used in paths, because a site can name its files arbitrarily.
 AUDIO_SUFFIXES = (
@@ -46,6 +48,18 @@ AUDIO_SUFFIXES = (
 DEFAULT_ENCODING = AudioSettings().encoding
 
 _SUFFIXES = (*AUDIO_SUFFIXES, ".audio")
+
+
+class Records(NamedTuple):
+    """Records of the tracks of a home, and the errors of the records that cannot be read."""
+
+    records: list[TrackRecord]
+    errors: list[UnreadableFileError]
+
+    @property
+    def problems(self) -> list[str]:
+        """One sentence per record that cannot be read."""
+        return [str(error) for error in self.errors]
 
 
 class Corpus:
@@ -160,7 +174,11 @@ class Corpus:
 
     def annotated(self) -> list[str]:
         """Return the keys of the tracks that people have labeled, sorted."""
-        return sorted({path.parent.name for path in (self.data / "annotations").glob("*/*.jams")})
+        return sorted({path.parent.name for path in self.annotation_files()})
+
+    def annotation_files(self) -> list[Path]:
+        """Return the files of people's labels, sorted."""
+        return sorted((self.data / "annotations").glob("*/*.jams"))
 
     @property
     def track_locks_path(self) -> Path:
@@ -181,7 +199,7 @@ class Corpus:
 
         Raises
         ------
-        CorpusError
+        UnreadableFileError
             If the record cannot be read. Records are written atomically, so something else has damaged the file.
         """
         try:
@@ -193,14 +211,27 @@ class Corpus:
             return None
         except (OSError, ValidationError) as error:
             path = self.record_path(key)
-            fault = _record_fault(error)
-            msg = f"the record {path} cannot be read ({fault}); delete it, and the next ingest creates it again"
-            raise CorpusError(msg) from error
+            is_damaged = is_content_fault(error)
+            is_forbidden = isinstance(error, PermissionError)
+            fix = "fix its permissions" if is_forbidden else "ingest its track again, which creates it again"
+            msg = f"the record {path} cannot be read ({_record_fault(error)}); {fix}"
+            raise UnreadableFileError(msg, path, is_damaged=is_damaged) from error
 
     def records(self) -> list[TrackRecord]:
-        """Return the records of all tracks, sorted by key."""
-        keys = sorted(path.stem for path in (self.data / "tracks").glob("*.json"))
-        return [record for record in map(self.record, keys) if record is not None]
+        """Return the records that can be read, sorted by key; `read_records` also names the others."""
+        return self.read_records().records
+
+    def read_records(self) -> Records:
+        """Return the records that can be read, sorted by key, and the errors of the others."""
+        found = Records([], [])
+        for key in sorted(path.stem for path in (self.data / "tracks").glob("*.json")):
+            try:
+                record = self.record(key)
+            except UnreadableFileError as error:
+                found.errors.append(error)
+            else:
+                found.records.extend([record] if record is not None else [])
+        return found
 
     def save_record(self, record: TrackRecord) -> None:
         """Write the record of a track."""

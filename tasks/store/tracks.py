@@ -55,7 +55,7 @@ class Failure(BaseModel):
 class Track(BaseModel):
     """A track as it was listed, before its audio is downloaded."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     key: str = Field(description="Key that names the track's files.", pattern=r"^[a-z0-9_]+-[A-Za-z0-9_-]+$")
     title: str = Field(description="Title given by the feed or site, or the stem of the file name.")

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from songform import synth
 from songform.bundle import Bundle, Form
+from songform.errors import UnreadableFileError
 from songform.features.extraction import describe_audio
 from songform.features.overview import Overview
 from songform.learning.classification_metrics import macro_f1
@@ -100,10 +101,19 @@ def _f1(bundle: Bundle, songs: list[ComposedSong], paths: list[NDArray[np.intp]]
 
 
 def _composed_song(corpus: Corpus, config: str, seed: int, settings: Settings) -> ComposedSong:
-    about = corpus.composed_path(config, f"{seed}.json")
-    if not about.is_file():
+    if not corpus.composed_path(config, f"{seed}.json").is_file():
         _make(corpus, config, seed, settings)
-    facts = json.loads(about.read_text(encoding="utf-8"))
+    try:
+        return _read(corpus, config, seed)
+    except (KeyError, TypeError, ValueError, RecursionError, UnreadableFileError):
+        _make(
+            corpus, config, seed, settings
+        )  # a song is composed from its seed, so nothing of the damaged files is lost
+        return _read(corpus, config, seed)
+
+
+def _read(corpus: Corpus, config: str, seed: int) -> ComposedSong:
+    facts = json.loads(corpus.composed_path(config, f"{seed}.json").read_text(encoding="utf-8"))
     features = read_table(corpus.composed_path(config, f"{seed}.features.parquet")).to_pandas().set_index("time_s")
     overview = Overview.from_table(read_table(corpus.composed_path(config, f"{seed}.overview.parquet")))
     n_units = int(features.index[-1] / UNIT_SECONDS) + 1

@@ -12,7 +12,7 @@ import shutil
 import time
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from songform.learning.baselines import BASELINES
 from songform.structure.context import CONTEXT_COLUMNS
 from tasks.settings import Settings
 from tasks.store.atomic_files import temporary_path
+from tasks.store.bundles import bundle_fault, is_lost, set_aside_bundle
 from tasks.store.corpus import Corpus
 from tasks.train import pyfunc_bundle
 from tasks.train.heldout_scores import HeldOutScores
@@ -42,6 +43,7 @@ __all__ = [
     "log_results",
     "model_version",
     "register_bundle",
+    "restore_bundle",
     "update_champion",
 ]
 
@@ -65,12 +67,15 @@ class ModelInfo:
         Id of the run that trained it, if any.
     is_champion : bool
         Whether it was the champion when this object was created.
+    problems : tuple of str
+        One sentence per damaged file that was found when the model was looked up.
     """
 
     uri: str
     model_id: str
     run_id: str | None
     is_champion: bool
+    problems: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def name(self) -> str:
@@ -134,10 +139,17 @@ def model_version(home: Path, run_id: str) -> str | None:
 
 @task(cache_policy=NO_CACHE)
 def update_champion(home: Path, model_version: str) -> bool:
-    """Make a version the champion if it is better than the current one; return whether it is the champion now."""
+    """Make a version the champion if it is better than the current one; return whether it is the champion now.
+
+    A champion whose files are damaged and cannot be restored is replaced by any other version.
+    """
     store = client(home)
     current = champion_version(home)
-    if current is None or _composed_f1(store, model_version) > _composed_f1(store, current):
+    if (
+        current is None
+        or _composed_f1(store, model_version) > _composed_f1(store, current)
+        or _is_lost(home, store, current)
+    ):
         store.set_registered_model_alias(MODEL_NAME, CHAMPION, model_version)
         return True
     return current == model_version
@@ -188,14 +200,36 @@ def fetch_bundle(home: Path, uri: str) -> ModelInfo:
         run_id = mlflow.models.get_model_info(uri).run_id
         model_id = str(store.get_run(run_id).data.tags["songform.bundle"])
         uri = _versioned(home, uri, run_id)
-        folder = Corpus(home).bundle_path(model_id)
-        if not (folder / "bundle.json").is_file():
-            _download(uri, folder)
+        problems = restore_bundle(uri, Corpus(home).bundle_path(model_id))
     except (MlflowException, OSError, KeyError, ModelError) as error:
         reason = first_line(error)
-        msg = f"no songform model can be loaded from {uri} ({reason}); songform ui shows the registered models"
+        msg = (
+            f"no songform model can be loaded from {uri} ({reason}); songform ui shows the registered models, and "
+            "songform train trains a new one"
+        )
         raise ModelError(msg) from error
-    return ModelInfo(uri, model_id, run_id, uri == f"models:/{MODEL_NAME}/{champion_version(home)}")
+    is_champion = uri == f"models:/{MODEL_NAME}/{champion_version(home)}"
+    return ModelInfo(uri, model_id, run_id, is_champion, tuple(problems))
+
+
+def restore_bundle(uri: str, folder: Path) -> list[str]:
+    """Download a bundle from MLflow if it is not in the corpus or damaged; return one sentence if it was damaged.
+
+    Raises
+    ------
+    ModelError
+        If its copy in MLflow's store is damaged, too, or is not a songform bundle.
+    """
+    from mlflow.exceptions import MlflowException
+
+    problems = set_aside_bundle(folder)
+    if folder.exists():
+        return []
+    try:
+        _download(uri, folder)
+    except (MlflowException, OSError, ModelError) as error:
+        raise ModelError("; ".join([*problems, first_line(error)])) from error
+    return [f"{problem}, and its copy in MLflow's store is used" for problem in problems]
 
 
 def _versioned(home: Path, uri: str, run_id: str) -> str:
@@ -217,9 +251,17 @@ def _download(uri: str, folder: Path) -> None:
         found = sorted(path.parent for path in model.glob("artifacts/*/bundle.json"))
         if not found:
             raise ModelError("it is not a songform bundle")
+        if fault := bundle_fault(found[0]):
+            raise ModelError(f"its copy in MLflow's store is damaged, too ({fault})")
         found[0].rename(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _is_lost(home: Path, store: Any, model_version: str) -> bool:
+    run_id = store.get_model_version(MODEL_NAME, model_version).run_id
+    model_id = store.get_run(run_id).data.tags.get("songform.bundle")
+    return model_id is not None and is_lost(Corpus(home).bundle_path(model_id))
 
 
 def _composed_f1(store: Any, model_version: str) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from songform.errors import CorpusError, ParameterError
+from songform.errors import CorpusError, ModelError, ParameterError, UnreadableFileError, first_line
 from songform.learning.splits import Split
 from songform.structure.context import UNIT_SECONDS
 from songform.structure.pooling import frame_units, n_units
@@ -20,6 +20,7 @@ from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.atomic_files import atomic_path
 from tasks.store.corpus import Corpus
+from tasks.store.damaged_files import is_content_fault
 from tasks.store.tables import count_frames, read_features, read_overview, read_table, write_table
 from tasks.train import stage_versions
 from tasks.train.array_cache import ArrayCache, Arrays
@@ -85,16 +86,39 @@ def states_by_settings(songs: list[NDArray[np.float64]], settings: Settings) -> 
 
 
 def read_state_model(corpus: Corpus, plan: Plan) -> StateModel:
-    """Read the state model of a training run."""
-    return StateModel.load(corpus.states_path(plan.states_id, "model.npz"))
+    """Read the state model of a training run.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it cannot be read.
+    """
+    path = corpus.states_path(plan.states_id, "model.npz")
+    try:
+        return StateModel.load(path)
+    except ModelError as error:
+        cause = error.__cause__
+        is_damaged = isinstance(cause, Exception) and is_content_fault(cause)
+        raise UnreadableFileError(str(error), path, is_damaged=is_damaged) from error
 
 
 def read_labels(corpus: Corpus, plan: Plan, key: str, model: StateModel) -> NDArray[np.intp]:
-    """Read the states of all frames of a track, as indices into the model's states."""
-    column = read_table(corpus.states_path(plan.states_id, f"{key}.parquet"), ["state"]).column("state")
-    names = column.combine_chunks().dictionary_decode().to_numpy(zero_copy_only=False)
+    """Read the states of all frames of a track, as indices into the model's states.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the table cannot be read.
+    """
+    path = corpus.states_path(plan.states_id, f"{key}.parquet")
+    table = read_table(path)
     place = {name: index for index, name in enumerate(model.states)}
-    return np.array([place[name] for name in names], dtype=np.intp)
+    try:
+        names = table.column("state").combine_chunks().dictionary_decode().to_numpy(zero_copy_only=False)
+        return np.array([place[name] for name in names], dtype=np.intp)
+    except (KeyError, AttributeError) as error:
+        msg = f"{path} is not a table of the states of this model ({first_line(error)}); train again"
+        raise UnreadableFileError(msg, path) from error
 
 
 @dataclass(frozen=True)

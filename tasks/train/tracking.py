@@ -19,6 +19,7 @@ from prefect.cache_policies import NO_CACHE
 from songform.errors import CorpusError, ModelError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
+from tasks.store.databases import mlflow_database, mlflow_fault, set_aside_database
 from tasks.train.git_commit import git_state
 from tasks.train.training_plan import Plan
 
@@ -30,6 +31,7 @@ __all__ = [
     "finished_run",
     "has_store",
     "prepare_store",
+    "repair_store",
     "run_summary",
     "start_run",
     "store_uri",
@@ -40,12 +42,30 @@ MODEL_NAME = "songform"
 
 def store_uri(home: Path) -> str:
     """Return the address of the home's MLflow database."""
-    return f"sqlite:///{Corpus(home).mlruns / 'mlflow.db'}"
+    return f"sqlite:///{mlflow_database(Corpus(home))}"
 
 
 def has_store(home: Path) -> bool:
     """Return whether the home has a store. Only the file is checked, because a client would create the store."""
-    return (Corpus(home).mlruns / "mlflow.db").is_file()
+    return mlflow_database(Corpus(home)).is_file()
+
+
+def repair_store(home: Path) -> list[str]:
+    """Rename the home's database if it is damaged; return one sentence about it, or nothing."""
+    corpus = Corpus(home)
+    database = mlflow_database(corpus)
+    if mlflow_fault(corpus) is None:
+        return []
+    with FileLock(corpus.mlruns / ".lock", timeout=120):  # another process may be creating it
+        fault = mlflow_fault(corpus)
+        if fault is None:
+            return []
+        aside = set_aside_database(database)
+    msg = (
+        f"MLflow's database {database} is damaged ({fault}); it was renamed to {aside.name}, and its runs and models "
+        "are no longer listed; songform train records the model of the current tracks again"
+    )
+    return [msg]
 
 
 def client(home: Path) -> Any:

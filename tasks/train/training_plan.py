@@ -9,17 +9,22 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from songform.errors import CorpusError, ParameterError
+from songform.errors import CorpusError, ParameterError, UnreadableFileError
 from songform.learning import baselines, networks
 from songform.learning.splits import Signature, Split, audio_groups, blocks_in_time, split_tracks
 from songform.structure import context, naming, states
+from tasks.ingest.sources.listing import problems_message
 from tasks.settings import Settings, digest
 from tasks.store.corpus import Corpus
-from tasks.store.tables import features_config, has_features, read_overview
+from tasks.store.damaged_files import set_aside_error
+from tasks.store.tables import check_features, features_config, has_features, read_overview
 from tasks.store.tracks import TrackRecord
 from tasks.train.stage_versions import bundle_versions, states_versions
 
-__all__ = ["Plan", "plan_training", "recordings"]
+__all__ = ["LEFT_OUT", "Plan", "plan_training", "recordings"]
+
+LEFT_OUT = "its track is left out of the training until it is ingested again"
+"""What happens after a damaged table was renamed, as the end of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,15 @@ class Plan:
     states_id, bundle_id : str
         Digests of everything that determines the state model, and of everything that determines the bundle. They name
         the folders of both.
+    problems : tuple of str
+        One sentence per record or table that cannot be read; its track is left out.
     """
 
     split: Split
     manifest: str
     states_id: str
     bundle_id: str
+    problems: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[str]:
@@ -58,11 +66,14 @@ def plan_training(home: Path, settings: Settings) -> Plan:
         If there is no such track, or all of them are shorter than a window.
     """
     corpus = Corpus(home)
-    records = [record for record in corpus.records() if has_features(corpus, record, settings)]
+    found = corpus.read_records()
+    problems = found.problems
+    signatures = _signatures(corpus, found.records, settings, problems)
+    records = [record for record in found.records if record.key in signatures]
     if not records:
-        msg = f"the corpus in {corpus.data} has no features with these settings; ingest tracks with songform ingest"
-        raise CorpusError(msg)
-    split = _split(corpus, records, settings)
+        none = f"the corpus in {corpus.data} has no features with these settings; ingest tracks with songform ingest"
+        raise CorpusError(problems_message("no track can be used for training", problems or [none]))
+    split = _split(records, signatures, settings)
     manifest = digest([[record.key, record.audio_sha256] for record in records], features_config(settings))
     versions = [context.VERSION, naming.VERSION, states.VERSION]
     train = [
@@ -71,7 +82,7 @@ def plan_training(home: Path, settings: Settings) -> Plan:
     states_id = digest(features_config(settings), settings.states, versions, _plain(train), later=states_versions())
     versions = [networks.VERSION, baselines.VERSION]
     bundle_id = digest(states_id, manifest, settings.sequences, settings.model, *versions, later=bundle_versions())
-    return Plan(split, manifest, states_id, bundle_id)
+    return Plan(split, manifest, states_id, bundle_id, tuple(problems))
 
 
 def recordings(corpus: Corpus, records: Sequence[TrackRecord], settings: Settings) -> list[list[str]]:
@@ -79,9 +90,24 @@ def recordings(corpus: Corpus, records: Sequence[TrackRecord], settings: Setting
     return audio_groups({record.key: _signature(corpus, record, settings) for record in records})
 
 
-def _split(corpus: Corpus, records: list[TrackRecord], settings: Settings) -> Split:
+def _signatures(
+    corpus: Corpus, records: Sequence[TrackRecord], settings: Settings, problems: list[str]
+) -> dict[str, Signature]:
+    """Return the signature of each track that has features; damaged tables are renamed and added to the problems."""
+    signatures: dict[str, Signature] = {}
+    for record in records:
+        if has_features(corpus, record, settings):
+            try:
+                check_features(corpus, record.key, settings, whole=False)
+                signatures[record.key] = _signature(corpus, record, settings)
+            except UnreadableFileError as error:
+                problems.append(set_aside_error(error, LEFT_OUT))
+    return signatures
+
+
+def _split(records: list[TrackRecord], signatures: dict[str, Signature], settings: Settings) -> Split:
     """Split by track, or into blocks of time if there are fewer than three different recordings."""
-    groups = recordings(corpus, records, settings)
+    groups = audio_groups(signatures)
     durations = {record.key: record.duration or 0.0 for record in records}
     try:
         if len(groups) >= 3:

@@ -72,8 +72,14 @@ def _output_folder(out: str) -> Path:
     """
     if not out.strip():
         raise ParameterError("--out is empty; give a folder, or . for the current folder")
+    if "\N{REPLACEMENT CHARACTER}" in out:
+        raise ParameterError(f"--out {out} has a name that is not UTF-8 text; give another folder")
     folder = Path(out).absolute()
-    if folder.exists() and not folder.is_dir():
+    try:
+        is_file = folder.exists() and not folder.is_dir()
+    except OSError as error:
+        raise ParameterError(f"--out {out} cannot be used ({error.strerror}); give another folder") from error
+    if is_file:
         raise ParameterError(f"--out {out} is a file; give a folder, which is created if it does not exist")
     return folder
 

@@ -81,12 +81,13 @@ def evaluate_model(home: Path, model: str | None = None) -> EvaluateReport:
         raise CorpusError(f"no track of the corpus in {home} has labels; add some with songform annotate SOURCE FILE")
     chosen = choose_model(home, model)
     evaluation = evaluate_tracks(home, chosen)
+    problems = [*chosen.problems, *evaluation.missing]
     if not evaluation.tracks:
         n_others = len(evaluation.missing) - 1
         more = f" ({counted(n_others, 'other track')} without a report)" if n_others else ""
         raise CorpusError(evaluation.missing[0] + more)
     run_id, is_new = log_evaluation(home, evaluation, chosen)
-    return EvaluateReport(run_id, is_new, chosen, evaluation.tracks, evaluation.mean, evaluation.missing)
+    return EvaluateReport(run_id, is_new, chosen, evaluation.tracks, evaluation.mean, problems)
 
 
 def print_evaluate(console: Console, report: EvaluateReport) -> None:

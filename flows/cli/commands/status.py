@@ -46,7 +46,8 @@ def status(context: CommandContext, *, failed: Failed = False) -> int:
         context.settings()
     except SettingsError as error:  # this command does not need the settings, but other commands will fail
         problems.append(str(error))
-    tracks = corpus_status(context.home)
+    tracks, damaged = corpus_status(context.home)
+    problems += damaged
     if failed:
         print_failures(context.console, failures_by_class(tracks), problems)
     else:
@@ -54,13 +55,13 @@ def status(context: CommandContext, *, failed: Failed = False) -> int:
     return DONE
 
 
-def corpus_status(home: Path) -> list[dict[str, Any]]:
-    """Return the summary of each track's record, sorted by title.
+def corpus_status(home: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the summary of each track's record, sorted by title, and one sentence per record that cannot be read.
 
     Raises
     ------
     CorpusError
-        If the home does not exist, or a record cannot be read.
+        If the home does not exist.
     """
     from tasks.store.corpus import Corpus
 
@@ -68,8 +69,9 @@ def corpus_status(home: Path) -> list[dict[str, Any]]:
         raise CorpusError(f"the home {home} does not exist; check its name, or create it with songform ingest SOURCE")
     if not home.is_dir():
         raise CorpusError(f"the home {home} is not a folder; give the folder that holds data/ with --home")
-    records = sorted(Corpus(home).records(), key=lambda record: (record.title.casefold(), record.key))
-    return [record.summary() for record in records]
+    found = Corpus(home).read_records()
+    records = sorted(found.records, key=lambda record: (record.title.casefold(), record.key))
+    return [record.summary() for record in records], found.problems
 
 
 def failures_by_class(tracks: Sequence[Mapping[str, Any]]) -> list[FailureGroup]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from flows.cli.console import DONE, Console
+from flows.cli.console import DONE, SOME_FAILED, Console
 from flows.cli.context import CommandContext
 from flows.cli.options import Assignments, Experiment
 
@@ -35,7 +35,7 @@ def train(
 
         report = train_corpus(context.home, settings, experiment, again)
     print_train(context.console, report)
-    return DONE
+    return SOME_FAILED if report.problems else DONE
 
 
 def train_document(report: TrainReport) -> dict[str, Any]:
@@ -47,6 +47,7 @@ def train_document(report: TrainReport) -> dict[str, Any]:
         "model_uri": report.model_uri,
         "is_champion": report.is_champion,
         "is_new": report.is_new,
+        "problems": report.problems,
     }
 
 
@@ -56,6 +57,7 @@ def print_train(console: Console, report: TrainReport) -> None:
         console.document(train_document(report))
     else:
         print_metrics(console, report)
+    console.problems(report.problems)
 
 
 def print_metrics(console: Console, report: TrainReport) -> None:

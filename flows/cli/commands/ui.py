@@ -104,13 +104,18 @@ def _serve(served: ServedPages, home: Path, port: int, prefect_port: int, say: C
     from flows.prefect_server.connect import shared_server
     from flows.prefect_server.launch import available_port
     from tasks.store.corpus import Corpus
+    from tasks.train.tracking import repair_store
 
     corpus = Corpus(home)
     corpus.prepare()
     port = available_port(port, "--port")
     if port == prefect_port:
         raise ParameterError(f"--port and --prefect-port are both {port}; give two different ports")
+    for problem in repair_store(home):
+        say(f"Note: {problem}")
     with shared_server(home, prefect_port) as prefect:
+        for problem in prefect.problems:
+            say(f"Note: {problem}")
         mlflow = MlflowServer(f"http://127.0.0.1:{port}", _start_mlflow(corpus, port), corpus.mlruns / "server.log")
         try:
             say("Starting; this takes up to a minute.")

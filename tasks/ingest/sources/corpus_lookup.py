@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from songform.errors import SourceError
+from songform.errors import SourceError, UnreadableFileError
 from songform.plain_text import plain_text
 from tasks.ingest.sources.local_files import FileHashes, local_listing, local_path
 from tasks.store.corpus import Corpus
@@ -20,7 +20,9 @@ __all__ = ["find_tracks"]
 _KEY = re.compile(r"[a-z0-9_]+-[A-Za-z0-9_-]+")
 
 
-def find_tracks(corpus: Corpus, source: str) -> list[tuple[TrackRecord, Path | None]]:
+def find_tracks(
+    corpus: Corpus, source: str, problems: list[str] | None = None
+) -> list[tuple[TrackRecord, Path | None]]:
     """Return the records of the tracks that a SOURCE refers to, each with its audio file if it is a local file.
 
     Parameters
@@ -30,23 +32,38 @@ def find_tracks(corpus: Corpus, source: str) -> list[tuple[TrackRecord, Path | N
     source : str
         Key or address of a track, path of an audio file, or path of a folder, for those of its files that are in the
         corpus.
+    problems : list of str, optional
+        List to which one sentence per record that cannot be read is added.
 
     Raises
     ------
     SourceError
         If the corpus has no such track.
+    UnreadableFileError
+        If the record of the only such track cannot be read.
     """
     source = source.strip()
     record = corpus.record(source) if _KEY.fullmatch(source) else None
     if record is not None:
         return [(record, None if record.path is None else Path(record.path))]
     if "://" in source:
-        return _by_address(corpus, source)
+        return _by_address(corpus, source, problems)
     path = _path(source)
     hashes = FileHashes(corpus)
     listed = local_listing(path, hashes=hashes).tracks
-    found = [(corpus.record(track.key), Path(track.path or "")) for track in listed]
-    tracks: list[tuple[TrackRecord, Path | None]] = [(record, file) for record, file in found if record is not None]
+    errors: list[UnreadableFileError] = []
+    tracks: list[tuple[TrackRecord, Path | None]] = []
+    for track in listed:
+        try:
+            record = corpus.record(track.key)
+        except UnreadableFileError as error:
+            errors.append(error)
+        else:
+            tracks += [(record, Path(track.path or ""))] if record is not None else []
+    if errors and not tracks:
+        raise errors[0]
+    if problems is not None:
+        problems += map(str, errors)
     if not tracks:
         shown = plain_text(path, 400)
         what = f"no song of {shown} is" if path.is_dir() else f"{shown} is not"
@@ -65,10 +82,15 @@ def _path(source: str) -> Path:
         raise SourceError(msg) from error
 
 
-def _by_address(corpus: Corpus, address: str) -> list[tuple[TrackRecord, Path | None]]:
-    for record in corpus.records():
+def _by_address(corpus: Corpus, address: str, problems: list[str] | None) -> list[tuple[TrackRecord, Path | None]]:
+    known = corpus.read_records()
+    if problems is not None:
+        problems += known.problems
+    for record in known.records:
         if record.source.rstrip("/") == address.rstrip("/"):
             return [(record, None)]
+    if known.errors:
+        raise known.errors[0]
     msg = (
         f"no track in the corpus has the address {plain_text(address, 400)}; songform --json status lists the "
         "address and the key of each track"

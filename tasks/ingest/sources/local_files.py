@@ -243,6 +243,8 @@ def _hint(source: str, path: Path) -> str:
         siblings = [sibling.name for sibling in path.parent.iterdir()]
     except OSError:
         siblings = []
+    if "\N{REPLACEMENT CHARACTER}" in path.name:  # the command line replaced bytes by it
+        return "if its name contains bytes that are not UTF-8 text, rename it"
     close = difflib.get_close_matches(path.name, siblings, n=1)
     if close:
         return f"did you mean {_shown(path.with_name(close[0]))}?"

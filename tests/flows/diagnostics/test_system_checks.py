@@ -35,7 +35,8 @@ def test_complete_home_passes_all_checks(trained, quick):
     names = ["Python", "ffmpeg", "JavaScript runtime", "yt-dlp", "packages", "home", "settings", "corpus"]
     assert [check.name for check in checks] == [
         *names,
-        *("MLflow store", "cookies", "playlists", "schedule", "alarms", "disk"),
+        *("models", "MLflow store", "Prefect database", "damaged files"),
+        *("cookies", "playlists", "schedule", "alarms", "disk"),
     ]
     # The age of yt-dlp and the free disk space depend on the day and the machine.
     unexpected = [check for check in checks if check.level != "ok" and check.name not in {"yt-dlp", "disk"}]
@@ -83,7 +84,7 @@ def test_damaged_store_is_reported(home):
     check = found(home, "MLflow store")
     assert not check.is_well
     assert "is damaged" in check.finding
-    assert "restore it from a backup" in check.finding
+    assert "restore it from a backup" in check.mend
 
 
 def test_moved_home_is_reported_with_its_former_path(trained, tmp_path):
@@ -183,7 +184,7 @@ def test_defect_in_a_check_does_not_stop_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(flows.diagnostics.system_checks, "_disk", lambda home: 1 / 0)
     checks = examine(tmp_path, Settings)
     assert checks[-1] == Check("disk", "failure", "ZeroDivisionError: division by zero", "please report it")
-    assert len(checks) == 14
+    assert len(checks) == 17
 
 
 @pytest.mark.parametrize("name", ["tensorflow", "tensorflow-cpu"])
@@ -212,7 +213,7 @@ def test_unreadable_settings_are_reported_and_the_other_checks_still_run(songfor
     for name in ("cookies", "playlists", "schedule"):
         assert checks[name]["finding"].startswith("not checked: the settings cannot be read")
         assert checks[name]["mend"] == "fix the settings first"
-    assert len(checks) == 14
+    assert len(checks) == 17
     (home / "songform.toml").unlink()
     assert found(home, "settings").is_well
 

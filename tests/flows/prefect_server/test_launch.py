@@ -10,7 +10,14 @@ import time
 import pytest
 
 from flows.prefect_server.health import is_healthy
-from flows.prefect_server.launch import SHARED_SETTINGS, SINGLE_RUN_SETTINGS, api_url, free_port, launched_server
+from flows.prefect_server.launch import (
+    SHARED_SETTINGS,
+    SINGLE_RUN_SETTINGS,
+    api_url,
+    free_port,
+    launched_server,
+    repair_database,
+)
 from songform.errors import SongformError
 
 # Prints the names of the Prefect settings that the environment has changed.
@@ -60,3 +67,27 @@ def test_settings_of_a_server_are_known_to_prefect(tmp_path, settings):
     run = subprocess.run([sys.executable, "-c", CHANGED], env=environment, capture_output=True, text=True, check=True)
     assert set(settings) <= set(run.stdout.split())
     assert len(settings) >= 5
+
+
+@pytest.mark.parametrize("content", [b"not a database", b"SQLite format 3\0" + b"broken" * 1000, bytes(4096)])
+def test_damaged_database_is_renamed_and_the_server_starts_with_another_one(tmp_path, monkeypatch, content):
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / ".prefect"))
+    database = tmp_path / ".prefect" / "prefect.db"
+    database.parent.mkdir()
+    database.write_bytes(content)
+    with launched_server(tmp_path, free_port()) as server:
+        server.wait()
+        (problem,) = server.problems
+        assert f"Prefect's database {database} is damaged" in problem
+    assert database.with_name("prefect.db.damaged-1").read_bytes() == content
+    assert repair_database(tmp_path) == []
+
+
+def test_database_that_the_user_has_chosen_is_not_touched(tmp_path, monkeypatch):
+    (tmp_path / ".prefect").mkdir()
+    (tmp_path / ".prefect" / "prefect.db").touch()
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "other"))
+    assert repair_database(tmp_path) == []
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / ".prefect"))
+    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "postgresql+asyncpg://a.example/prefect")
+    assert repair_database(tmp_path) == []

@@ -38,7 +38,7 @@ def made(corpus, name, settings=Settings()):  # noqa: B008  frozen
     files = [corpus.features_path(config, key), corpus.overview_path(config, key)]
     for path in files:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"table")
+        path.write_bytes(b"PAR1 table PAR1")
     return record_done(corpus, a_track(name), duration=3.0, sha256="ab", decoder="x", files=files)
 
 
@@ -187,3 +187,66 @@ def test_each_record_is_read_once_and_those_of_finished_tracks_not_again(corpus,
     read.clear()
     look(corpus, None)
     assert read == dict.fromkeys(("web-finished", "web-gone", "web-due"), 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"key": "web-a", "status": "done"}'])
+def test_damaged_record_is_renamed_and_its_track_is_wanted(corpus, content):
+    for name in ("a", "b"):
+        made(corpus, name)
+    path = corpus.record_path(a_track("a").key)
+    path.write_bytes(content)
+    found = look(corpus, ["a", "b"])
+    assert groups(found) == {"wanted": ["a"], "cached": ["b"], "deferred": []}
+    (note,) = found.notes
+    assert note.startswith(f"the record {path} cannot be read (")
+    assert path.with_name(f"{path.name}.damaged-1").read_bytes() == content
+    assert look(corpus, ["a", "b"]).notes == ()
+
+
+def test_damaged_record_is_named_when_failed_tracks_are_retried(corpus):
+    """Its source is not known, so the record stays in place until its track is listed."""
+    failed(corpus, "late", "transient")
+    path = corpus.record_path(a_track("a").key)
+    path.write_bytes(b"")
+    found = look(corpus, None, later=1e6)
+    assert groups(found)["wanted"] == ["late"]
+    assert str(path) in found.notes[0]
+    assert path.exists()
+
+
+def test_record_that_is_not_accessible_fails_alone_and_stays_in_place(corpus, monkeypatch):
+    for name in ("a", "b"):
+        made(corpus, name)
+    path, read = corpus.record_path(a_track("a").key), open
+
+    def refuse(name, *arguments):
+        if str(name) == str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(name, *arguments)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    found = look(corpus, ["a", "b"])
+    assert groups(found) == {"wanted": [], "cached": ["b"], "deferred": ["a"]}
+    assert "Permission denied" in found.notes[0]
+    assert path.exists()
+    assert found.records["web-a"].error.failure == "environment"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_table_that_was_overwritten_is_renamed_and_its_track_is_wanted(corpus, number):
+    made(corpus, "a")
+    names = corpus.table_names(features_config(Settings()), "web-a")
+    path = corpus.data / names[number]
+    path.write_bytes(bytes(path.stat().st_size))
+    found = look(corpus, ["a"])
+    assert groups(found) == {"wanted": ["a"], "cached": [], "deferred": []}
+    assert found.notes[0].startswith(f"{path} cannot be read (")
+    assert not path.exists()
+
+
+def test_damage_within_a_table_is_found_only_if_the_tables_are_verified(corpus):
+    made(corpus, "a")
+    assert groups(look(corpus, ["a"]))["cached"] == ["a"]
+    found = look(corpus, ["a"], verify=True)
+    assert groups(found)["wanted"] == ["a"]
+    assert len(found.notes) == 2

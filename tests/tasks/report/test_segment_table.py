@@ -8,7 +8,6 @@ import threading
 import pandas as pd
 import pytest
 
-from songform.errors import CorpusError
 from songform.features.frame_features import FEATURE_COLUMNS
 from songform.output.segment_table import FACTS, replaced_rows
 from tasks.report.segment_table import collect_segments
@@ -57,7 +56,8 @@ def test_an_analysis_replaces_its_own_songs_and_keeps_the_others(home, keys, qui
 
 
 def test_an_analysis_that_changes_nothing_writes_nothing(home, keys, quick):
-    path = collect_segments.fn(home, [report(keys[0], "Calm")], quick)
+    path = Corpus(home).segments_path
+    collect_segments.fn(home, [report(keys[0], "Calm")], quick)
     before = path.stat().st_mtime_ns
     collect_segments.fn(home, [report(keys[0], "Calm")], quick)
     assert path.stat().st_mtime_ns == before
@@ -66,20 +66,25 @@ def test_an_analysis_that_changes_nothing_writes_nothing(home, keys, quick):
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 no table", "other"])
-def test_file_that_is_not_a_table_raises_one_sentence_and_is_kept(home, keys, quick, content):
+def test_file_that_is_not_a_table_is_renamed_and_the_table_is_made_again(home, keys, quick, content):
     path = home / "data" / "segments.parquet"
     if content == "other":
         pd.DataFrame({"x": [1]}).to_parquet(path)
     else:
         path.write_bytes(content)
     before = path.read_bytes()
-    with pytest.raises(CorpusError, match=r"segments\.parquet is not a table.*; delete it, .*analyze"):
-        collect_segments.fn(home, [report(keys[0], "Calm")], quick)
-    assert path.read_bytes() == before
+    (problem,) = collect_segments.fn(home, [report(keys[0], "Calm")], quick)
+    assert problem.startswith(f"{path} ")
+    assert "renamed to segments.parquet.damaged-1" in problem
+    assert "analyzed again" in problem
+    assert path.with_name("segments.parquet.damaged-1").read_bytes() == before
+    assert table_of(home).track.tolist() == [keys[0]]
+    assert collect_segments.fn(home, [report(keys[0], "Calm")], quick) == []
 
 
 def test_a_full_disk_leaves_the_old_table(home, keys, quick, monkeypatch):
-    path = collect_segments.fn(home, [report(keys[0], "Calm")], quick)
+    path = Corpus(home).segments_path
+    collect_segments.fn(home, [report(keys[0], "Calm")], quick)
     before = path.read_bytes()
 
     def full(*_, **__):

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from songform.errors import CorpusError
+from songform.errors import CorpusError, UnreadableFileError
 from tasks.store.atomic_files import machine
 from tasks.store.corpus import AUDIO_SUFFIXES, Corpus
 from tasks.store.tables import write_table
@@ -167,14 +167,30 @@ def test_records_are_saved_and_listed_by_key(corpus):
         (b'{"key": "web-0", "title": "", "source": "", "status": "done"}', "updated_at: Field required"),
     ],
 )
-def test_corrupt_record_raises_one_sentence_with_path_and_reason(corpus, content, why):
+def test_damaged_record_raises_one_sentence_with_path_and_reason_and_the_others_are_read(corpus, content, why):
+    corpus.save_record(record("web-1"))
     corpus.record_path("web-0").write_bytes(content)
-    with pytest.raises(CorpusError) as caught:
-        corpus.records()
+    with pytest.raises(UnreadableFileError) as caught:
+        corpus.record("web-0")
     message = str(caught.value)
     assert message.startswith(f"the record {corpus.record_path('web-0')} cannot be read ({why}")
-    assert re.search(r"\); delete it, .*ingest", message)
+    assert re.search(r"\); ingest its track again", message)
     assert "\n" not in message
+    assert (caught.value.path, caught.value.is_damaged) == (corpus.record_path("web-0"), True)
+    found = corpus.read_records()
+    assert [one.key for one in found.records] == ["web-1"]
+    assert found.problems == [message]
+    assert corpus.records() == found.records
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-1e999"])
+def test_record_with_an_impossible_number_is_damaged(corpus, number):
+    """Such a number could not be written to a JSON document."""
+    corpus.save_record(record("web-0", duration=3.25))
+    path = corpus.record_path("web-0")
+    path.write_text(path.read_text().replace("3.25", number))
+    with pytest.raises(UnreadableFileError, match="duration"):
+        corpus.record("web-0")
 
 
 def test_folder_in_the_place_of_a_record_raises_one_sentence(corpus):

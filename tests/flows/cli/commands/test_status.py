@@ -23,7 +23,7 @@ def home(extracted, tmp_path):
 
 
 def test_tracks_are_sorted_by_title_and_contain_their_errors(home, audio_files):
-    tracks = corpus_status(home)
+    tracks, _ = corpus_status(home)
     titles = [track["title"] for track in tracks]
     assert titles == sorted([*(path.stem for path in audio_files), "a lost song"], key=str.casefold)
     (failed,) = [track for track in tracks if track["status"] == "failed"]
@@ -33,7 +33,7 @@ def test_tracks_are_sorted_by_title_and_contain_their_errors(home, audio_files):
 
 
 def test_empty_folder_has_no_tracks_and_is_not_changed(songform, document, tmp_path):
-    assert corpus_status(tmp_path) == []
+    assert corpus_status(tmp_path) == ([], [])
     result = songform("--home", tmp_path, "--json", "status")
     assert (result.exit_code, document(result)) == (0, {"tracks": [], "problems": []})
     assert "songform ingest" in songform("--home", tmp_path, "status").stdout
@@ -54,13 +54,19 @@ def test_home_that_is_a_file_is_reported_in_one_sentence(tmp_path):
         corpus_status(tmp_path / "file")
 
 
-def test_unreadable_record_is_reported_in_one_sentence(songform, home):
-    (home / "data" / "tracks" / "web-1.json").write_text("{}")
-    with pytest.raises(CorpusError, match=r"web-1\.json cannot be read"):
-        corpus_status(home)
-    result = songform("--home", home, "status")
-    assert result.exit_code == 4
-    assert "; delete it, and the next ingest" in result.stderr
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1, 2", b"\xff\xfe", b"[" * 10_000, b"null"])
+def test_damaged_record_is_a_problem_and_the_other_tracks_are_listed(songform, document, home, content):
+    before, _ = corpus_status(home)
+    path = home / "data" / "tracks" / "web-damaged.json"
+    path.write_bytes(content)
+    tracks, (problem,) = corpus_status(home)
+    assert tracks == before
+    assert problem.startswith(f"the record {path} cannot be read (")
+    assert problem.endswith("; ingest its track again, which creates it again")
+    result = songform("--home", home, "--json", "status")
+    assert (result.exit_code, document(result)["problems"]) == (0, [problem])
+    assert str(path) in songform("--home", home, "status").stderr
+    assert path.read_bytes() == content
 
 
 def test_invalid_settings_are_reported_with_the_tracks(songform, document, home):
@@ -86,7 +92,7 @@ def unlucky(home):
 
 
 def test_failures_are_grouped_by_class_with_the_fix_of_each_class(unlucky):
-    groups = failures_by_class(corpus_status(unlucky))
+    groups = failures_by_class(corpus_status(unlucky)[0])
     assert [(group.failure, len(group.tracks)) for group in groups] == [
         *(("transient", 2), ("throttled", 2), ("permanent", 2), ("needs-you", 1), ("later", 1)),
         *(("environment", 1), ("bug", 1)),
@@ -98,7 +104,7 @@ def test_failures_are_grouped_by_class_with_the_fix_of_each_class(unlucky):
 
 def test_failed_tracks_are_shown_with_the_time_of_their_next_retry(songform, document, unlucky):
     shown = " ".join(songform("--home", unlucky, "status", "--failed").stdout.split())
-    for group in failures_by_class(corpus_status(unlucky)):
+    for group in failures_by_class(corpus_status(unlucky)[0]):
         plural = "s" if len(group.tracks) > 1 else ""
         assert f"{group.failure}: {len(group.tracks)} track{plural}" in shown
     assert shown.count("next retry: 20") == 6  # two transient ones, throttled, skipped, later, bug
@@ -115,7 +121,7 @@ def test_track_that_is_done_with_other_settings_can_be_among_the_failures(home):
     corpus = Corpus(home)
     record = next(record for record in corpus.records() if record.status == "done")
     record_failure(corpus, record, TrackError("the disk is full", "environment"))
-    groups = failures_by_class(corpus_status(home))
+    groups = failures_by_class(corpus_status(home)[0])
     assert [group.failure for group in groups] == ["permanent", "environment"]
     assert groups[1].tracks[0]["status"] == "done"
 

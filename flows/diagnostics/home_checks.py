@@ -1,0 +1,154 @@
+"""Checks of the files of a home: records, tables, models and databases.
+
+Every file is read completely, and all damaged files are named. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from flows.diagnostics.check import Check
+from songform.errors import SongformError
+from tasks.settings import Settings
+from tasks.store.corpus import Corpus
+from tasks.store.damaged_files import set_aside_files
+
+__all__ = ["check_corpus", "check_damaged_files", "check_mlflow_store", "check_models", "check_prefect_database"]
+
+
+def check_corpus(home: Path, settings: Settings) -> Check:
+    """Check that the records, the tables of finished tracks, the table of segments and people's labels can be read."""
+    from songform.annotation.formats import read_annotation
+    from tasks.store.tables import check_features, check_overview, has_features, read_table
+
+    corpus = Corpus(home)
+    found = corpus.read_records()
+    records, n_tracks = found.records, len(found.records) + len(found.errors)
+    if not n_tracks:
+        return Check("corpus", "ok", "no tracks yet; add some with songform ingest SOURCE")
+    done = [record for record in records if record.status == "done"]
+    whole = [record for record in done if has_features(corpus, record, settings)]
+    n_failed, n_lost = len(records) - len(done), len(done) - len(whole)
+    tables = [partial(check, corpus, one.key, settings) for one in whole for check in (check_features, check_overview)]
+    tables += [partial(read_table, path) for path in (corpus.segments_path,) if path.exists()]
+    labels = (partial(read_annotation, path) for path in corpus.annotation_files())
+    damaged = [*found.problems, *_faults(tables), *_faults(labels)]
+    finding = f"{n_tracks} tracks, {len(done)} done, {n_failed} failed"
+    if n_lost:
+        finding = f"{finding}; {n_lost} without features for the current settings"
+    finding = "; ".join([finding, *(_what(fault) for fault in damaged)])
+    return Check("corpus", "failure", finding, "ingest them again") if n_lost or damaged else _well("corpus", finding)
+
+
+def check_models(home: Path) -> Check:
+    """Check that the models and the states that the trainings computed can be read."""
+    corpus = Corpus(home)
+    bundles = _folders(corpus.bundle_path(""))
+    damaged = [*_bundle_faults(bundles), *_faults(_state_checks(corpus))]
+    finding = "; ".join(
+        [f"{len(bundles)} model{'' if len(bundles) == 1 else 's'}", *(_what(fault) for fault in damaged)]
+    )
+    if not damaged:
+        return _well("models", finding)
+    return Check("models", "failure", finding, "run songform train, which restores them or computes them again")
+
+
+def check_mlflow_store(home: Path) -> Check:
+    """Check that MLflow's database can be read and was made at this path."""
+    from tasks.store.databases import mlflow_database, mlflow_fault
+
+    corpus = Corpus(home)
+    database = mlflow_database(corpus)
+    if not database.exists():
+        return _well("MLflow store", "none yet; the first training creates it")
+    if fault := mlflow_fault(corpus):
+        fix = "restore it from a backup, or run songform train, which renames it and records the current model again"
+        return Check("MLflow store", "failure", f"{database} is damaged ({fault})", fix)
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+        if not connection.execute("select 1 from sqlite_master where name = 'runs'").fetchone():
+            return _well("MLflow store", "empty; the first training fills it")
+        runs = connection.execute("select count(*) from runs").fetchone()[0]
+        places = connection.execute("select artifact_location from experiments where name <> 'Default'").fetchall()
+    moved = [place for (place,) in places if not place.startswith(corpus.mlruns.as_uri())]
+    if moved:
+        finding = f"created at another path: {moved[0]}"
+        return Check("MLflow store", "failure", finding, "move the home back to that path")
+    return _well("MLflow store", f"{runs} runs")
+
+
+def check_prefect_database(home: Path) -> Check:
+    """Check that Prefect's database can be read."""
+    from flows.prefect_server.launch import DATABASE_TABLE, server_database
+    from tasks.store.databases import database_fault
+
+    database = server_database(home)
+    if database is None or not database.exists():
+        return _well("Prefect database", "none yet" if database else "not in this home")
+    if fault := database_fault(database, DATABASE_TABLE):
+        fix = "the next command that needs it renames it and creates another one"
+        return Check("Prefect database", "failure", f"{database} is damaged ({fault})", fix)
+    return _well("Prefect database", str(database))
+
+
+def check_damaged_files(home: Path) -> Check:
+    """List the damaged files that earlier commands renamed."""
+    corpus = Corpus(home)
+    found = [path for folder in (corpus.data, corpus.mlruns, home / ".prefect") for path in set_aside_files(folder)]
+    if not found:
+        return _well("damaged files", "none")
+    finding = f"renamed by earlier commands: {', '.join(map(str, found))}"
+    return Check(
+        "damaged files", "warning", finding, "find out what damaged them, and delete them if you do not need them"
+    )
+
+
+def _well(name: str, finding: str) -> Check:
+    return Check(name, "ok", finding)
+
+
+def _what(fault: str) -> str:
+    """Return the message of an error without its fix, which the check gives once for all."""
+    return fault.rpartition("; ")[0] or fault
+
+
+def _faults(checks: Iterable[Callable[[], object]]) -> list[str]:
+    """Run checks that read files, on all cores, and return the errors."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return [fault for fault in pool.map(_fault, checks) if fault]
+
+
+def _fault(check: Callable[[], object]) -> str | None:
+    try:
+        check()
+    except SongformError as error:
+        return str(error)
+    return None
+
+
+def _bundle_faults(bundles: Iterable[Path]) -> Iterator[str]:
+    from tasks.store.bundles import bundle_fault
+
+    for folder in bundles:
+        fault = bundle_fault(folder)
+        if fault:
+            yield f"{folder} is damaged ({fault}); "
+
+
+def _state_checks(corpus: Corpus) -> Iterator[Callable[[], object]]:
+    from songform.structure.states import StateModel
+    from tasks.store.tables import read_table
+
+    for folder in _folders(corpus.states_path("", "")):
+        yield from (partial(StateModel.load, path) for path in folder.glob("model.npz"))
+        yield from (partial(read_table, path) for path in sorted(folder.glob("*.parquet")))
+
+
+def _folders(place: Path) -> list[Path]:
+    """Return the folders in a folder, without temporary and renamed ones."""
+    return sorted(folder for folder in place.glob("*") if folder.is_dir() and "." not in folder.name)

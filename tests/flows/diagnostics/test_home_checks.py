@@ -1,0 +1,110 @@
+"""Every damaged file of a home is named by songform doctor, all at once, and none is changed."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from flows.diagnostics.home_checks import (
+    check_corpus,
+    check_damaged_files,
+    check_mlflow_store,
+    check_models,
+    check_prefect_database,
+)
+from tasks.store.corpus import Corpus
+from tasks.store.damaged_files import set_aside
+from tasks.store.tables import features_config
+
+
+@pytest.fixture
+def home(trained, tmp_path):
+    shutil.copytree(trained.home / "data", tmp_path / "home" / "data")
+    return tmp_path / "home"
+
+
+def middle_damaged(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x55
+    path.write_bytes(content)
+    return path
+
+
+def test_intact_home_has_no_damage(trained, quick):
+    home = trained.home
+    checks = [check_corpus(home, quick), check_models(home), check_mlflow_store(home), check_damaged_files(home)]
+    assert [check.level for check in checks] == ["ok"] * 4
+    assert checks[1].finding == "1 model"
+
+
+def test_all_damaged_records_tables_and_labels_are_named_at_once(home, quick):
+    corpus, config = Corpus(home), features_config(quick)
+    keys = [record.key for record in corpus.records()]
+    labels = corpus.annotations_path(keys[4]) / "Ana.jams"
+    labels.parent.mkdir(parents=True)
+    labels.write_bytes(b"{")
+    corpus.segments_path.write_bytes(b"PAR1 no table")
+    corpus.record_path(keys[0]).write_bytes(b"")
+    corpus.record_path(keys[1]).write_bytes(b"[]")
+    tables = [
+        corpus.features_path(config, keys[2]),
+        corpus.overview_path(config, keys[2]),
+        corpus.features_path(config, keys[3]),
+    ]
+    damaged = [
+        corpus.record_path(keys[0]),
+        corpus.record_path(keys[1]),
+        *map(middle_damaged, tables),
+        corpus.segments_path,
+    ]
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    check = check_corpus(home, quick)
+    assert check.level == "failure"
+    assert all(str(path) in check.finding for path in damaged)
+    assert labels.name in check.finding
+    assert "6 tracks, 4 done" in check.finding
+    assert "ingest" in check.mend
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+
+
+def test_all_damaged_models_and_states_are_named_at_once(home, trained):
+    corpus = Corpus(home)
+    other = shutil.copytree(trained.folder, corpus.bundle_path("0123456789ab"))
+    states = corpus.states_path(trained.plan.states_id, "")
+    damaged = [states / "model.npz", states / f"{trained.plan.keys[0]}.parquet"]
+    for path in (*damaged, other / "network.keras", corpus.bundle_path(trained.plan.bundle_id) / "bundle.json"):
+        path.write_bytes(b"")
+    check = check_models(home)
+    assert (check.level, "songform train" in check.mend) == ("failure", True)
+    for path in (*damaged, other, corpus.bundle_path(trained.plan.bundle_id)):
+        assert str(path) in check.finding
+    assert check.finding.startswith("2 models; ")
+
+
+@pytest.mark.parametrize("content", [bytes(10_000), b"SQLite format 3\0" + b"broken" * 1000])
+def test_damaged_databases_are_failures(home, monkeypatch, content):
+    monkeypatch.delenv("PREFECT_HOME")
+    for check, path in (
+        (check_mlflow_store, home / "mlruns" / "mlflow.db"),
+        (check_prefect_database, home / ".prefect" / "prefect.db"),
+    ):
+        assert check(home).level == "ok"
+        path.parent.mkdir()
+        path.write_bytes(content)
+        assert check(home).level == "failure"
+        assert str(path) in check(home).finding
+        assert path.read_bytes() == content
+
+
+def test_renamed_files_are_a_warning_that_names_them(home):
+    assert check_damaged_files(home).level == "ok"
+    (home / "mlruns").mkdir()
+    (home / "mlruns" / "mlflow.db").touch()
+    renamed = [
+        set_aside(home / "mlruns" / "mlflow.db"),
+        set_aside(Corpus(home).record_path(Corpus(home).records()[0].key)),
+    ]
+    check = check_damaged_files(home)
+    assert (check.level, check.is_well) == ("warning", True)
+    assert all(str(path) in check.finding for path in renamed)

@@ -7,9 +7,13 @@ import random
 import shutil
 from functools import partial
 
+import mlflow.store.model_registry.sqlalchemy_store
+import mlflow.store.tracking.sqlalchemy_store
 import numpy as np
 import pytest
 import soundfile
+from mlflow.tracking._model_registry.registry import ModelRegistryStoreRegistry
+from mlflow.tracking._tracking_service.registry import TrackingStoreRegistry
 
 from flows.train import train
 from songform import synth
@@ -56,6 +60,16 @@ def middle_scrambled(path):
     whole = path.read_bytes()
     third = len(whole) // 3
     path.write_bytes(whole[:third] + random.Random(0).randbytes(third) + whole[2 * third :])
+
+
+def forget_connections():
+    """Close MLflow's connections: it keeps them for the life of a process, and each command is a process of its own."""
+    for store in (mlflow.store.tracking.sqlalchemy_store, mlflow.store.model_registry.sqlalchemy_store):
+        for engine in store.SqlAlchemyStore._engine_map.values():
+            engine.dispose()
+        store.SqlAlchemyStore._engine_map.clear()
+    for registry in (TrackingStoreRegistry, ModelRegistryStoreRegistry):
+        registry._get_store_with_resolved_uri.cache_clear()
 
 
 def aside(path):
@@ -194,6 +208,7 @@ def test_commands_go_on_without_mlflows_database(call, home, quick, folder):
     before = train(home, quick, "database")
     assert call("analyze", folder)[0] == 0
     database = home / "mlruns" / "mlflow.db"
+    forget_connections()
     damaged = scrambled(database)
     code, found = call("report")
     assert code == 3

@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from songform.errors import SourceError
 from songform.plain_text import plain_text
@@ -35,7 +36,7 @@ from tasks.store.atomic_files import write_json
 from tasks.store.corpus import AUDIO_SUFFIXES, Corpus
 from tasks.store.tracks import Track, file_key
 
-__all__ = ["FileHashes", "local_listing", "local_path"]
+__all__ = ["FileHashes", "local_entry", "local_listing", "local_path"]
 
 SETTLED_NS = 2_000_000_000  # coarsest resolution of modification times, that of FAT
 
@@ -155,6 +156,32 @@ def local_path(source: str, folder: Path | None = None) -> Path:
     except (OSError, ValueError) as error:
         raise SourceError(_unreadable(path, error)) from error
     return path
+
+
+def local_entry(entry: str, folder: Path) -> Path:
+    """Return the absolute path of an entry of a playlist.
+
+    Players write an entry as a path, as a path with backslashes, as a percent-encoded relative address, or as a `file:`
+    address. The first of these that exists is returned.
+
+    Parameters
+    ----------
+    entry : str
+        Entry as written.
+    folder : Path
+        Folder of the playlist.
+
+    Raises
+    ------
+    SourceError
+        If none exists.
+    """
+    local = re.sub(r"(?i)^file:(//(localhost)?(?=/))?", "", entry)
+    forms = [local, unquote(local)] if local == entry else [unquote(local), local]
+    for form in (*forms, *(form.replace("\\", "/") for form in forms)):
+        with suppress(SourceError):
+            return local_path(form, folder)
+    return local_path(local, folder)
 
 
 def local_listing(path: Path, limit: int | None = None, hashes: FileHashes | None = None) -> Listing:

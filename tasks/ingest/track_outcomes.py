@@ -50,6 +50,7 @@ def record_done(
         updated_at=_written(_now()),
         audio_sha256=sha256,
         decoder=decoder,
+        copies=known.copies if known else (),
         files={**(known.files if known else {}), **sizes},
     )
     corpus.save_record(record)

@@ -83,6 +83,9 @@ class TrackRecord(Track):
     spent: float | None = Field(None, description="Duration of the failed attempts of the last ingest, in seconds.")
     audio_sha256: str | None = Field(None, description="SHA-256 of the analyzed audio file.")
     decoder: str | None = None
+    copies: tuple[str, ...] = Field(
+        (), description="Keys of other addresses that were found to have the same audio; these are not tracks."
+    )
     files: dict[str, int] = Field(
         default_factory=dict, description="Sizes of the track's files in bytes, by their paths relative to data/."
     )

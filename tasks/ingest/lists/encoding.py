@@ -67,7 +67,7 @@ def yt_dlp_encoding(content: bytes, content_type: str) -> str:
     guess = "utf-16" if content.startswith(codecs.BOM_UTF16_LE) else "utf-8"
     name = charset_of_type(content_type) or (meta[1].decode("ascii", "replace") if meta else guess)
     try:
-        b"".decode(name)
+        b" ".decode(name, "replace")
     except LookupError:
         return "utf-8"
     return name

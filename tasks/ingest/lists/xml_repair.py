@@ -98,7 +98,7 @@ def parse_xml_list(text: str, source: str) -> XmlList:
         return XmlList(_parsed(_escaped(head + body[len(start[1]) :])))
     except ParseError as error:
         if _is_truncated(error, body, start[2]):
-            raise _invalid(source, failure) from error
+            raise _invalid(source, failure if failure.code in _TOO_EARLY else error) from error
     return _by_items(body, head, start[2], source, failure)
 
 

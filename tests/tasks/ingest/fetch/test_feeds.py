@@ -88,7 +88,9 @@ def test_invalid_address_on_a_page_does_not_affect_the_others(page, item, site, 
     body = page.format("".join(item.format(address) for address in ("http://[::1", good, "http://[::1]:9/a.ogg")))
     tracks = list_tracks(site.put("/page", body, "text/html"), settings=PATIENT).tracks
     assert [track.source.replace("%5B", "[") for track in tracks] == ["http://[::1", good, "http://[::1]:9/a.ogg"]
-    with pytest.raises(TrackError, match=r"(cannot request it|its address is not valid) .*; check the address") as caught:
+    with pytest.raises(
+        TrackError, match=r"(cannot request it|its address is not valid) .*; check the address"
+    ) as caught:
         fetch(tracks[0])
     assert caught.value.failure == "permanent"
     assert fetch(tracks[1]).path.is_file()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import contextmanager
+
 import pytest
 
 from songform.errors import SourceError
@@ -12,6 +15,16 @@ from tasks.store.tracks import feed_key, web_key
 
 SETTINGS = DownloadSettings()
 XSPF = '<?xml version="1.0"?><playlist xmlns="http://xspf.org/ns/0/"><trackList>{}</trackList></playlist>'
+JSON = json.dumps(
+    {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": "list",
+        "items": [
+            {"id": "1", "attachments": [{"url": "music/ein lied.flac", "mime_type": "audio/flac"}]},
+            {"attachments": [{"url": "https://a.example/2.mp3", "mime_type": "audio/mpeg"}]},
+        ],
+    }
+)
 HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\na.ts\n#EXT-X-ENDLIST\n"
 
 
@@ -27,7 +40,11 @@ def listed(source):
         ("/l/list.m3u8", "application/vnd.apple.mpegurl", "\ufeff#EXTM3U\r\n#EXTINF:3,Ein Lied\r\na.ogg\r\nb.ogg\r\n"),
         ("/l/list.m3u", "text/plain", "#EXTINF:3,Ein Lied\na.ogg\nb.ogg\n"),
         ("/l/list", "application/x-mpegurl", '#EXTINF:3 group-title="x,y",Ein Lied\na.ogg\nb.ogg\n'),
-        ("/l/list.pls", "audio/x-scpls", "[playlist]\nFile2=b.ogg\nFile1=a.ogg\nTitle1=Ein Lied\nLength1=3\nVersion=2\n"),
+        (
+            "/l/list.pls",
+            "audio/x-scpls",
+            "[playlist]\nFile2=b.ogg\nFile1=a.ogg\nTitle1=Ein Lied\nLength1=3\nVersion=2\n",
+        ),
         ("/l/any", "text/plain", "\n[Playlist]\r\nfile1 = a.ogg\r\ntitle1=Ein Lied\r\nlength1=3\r\nfile2=b.ogg\r\n"),
         (
             "/l/list.xspf",
@@ -99,8 +116,6 @@ def test_endless_chain_of_lists_ends_with_a_sentence(site, patience):
 
 
 def test_every_address_of_a_list_is_requested_within_the_given_context(site, patience):
-    from contextlib import contextmanager
-
     open_now, opened = set(), []
 
     @contextmanager
@@ -131,29 +146,25 @@ def test_every_address_of_a_list_is_requested_within_the_given_context(site, pat
                 "<track><location>https://a.example/2.mp3</location></track>"
             ),
         ),
-        (
-            "list.json",
-            '{{"version": "https://jsonfeed.org/version/1.1", "title": "list", "items": ['
-            '{{"id": "1", "attachments": [{{"url": "music/ein lied.flac", "mime_type": "audio/flac"}}]}}, '
-            '{{"attachments": [{{"url": "https://a.example/2.mp3", "mime_type": "audio/mpeg"}}]}}]}}',
-        ),
+        ("list.json", JSON),
         (
             "list.rss",
-            "<rss><channel><title>list</title><item><enclosure url='music/ein lied.flac'/></item>"
-            "<item><enclosure url='https://a.example/2.mp3'/></item></channel></rss>",
+            "<rss><channel><title>list</title>{}</channel></rss>".format(
+                "<item><enclosure url='music/ein lied.flac'/></item><item><link>https://a.example/2.mp3</link></item>"
+            ),
         ),
         (
             "list.opml",
-            '<opml><body><outline type="audio" url="music/ein lied.flac"/>'
-            '<outline type="audio" url="https://a.example/2.mp3"/></body></opml>',
+            "<opml><body>{}</body></opml>".format(
+                '<outline url="music/ein lied.flac"/><outline type="audio" url="https://a.example/2.mp3"/>'
+            ),
         ),
     ],
 )
 def test_local_list_names_local_files_and_addresses(name, content, song, tmp_path):
     (tmp_path / "music").mkdir()
     path = song("music/ein lied.flac")
-    written = content.format(folder=tmp_path) if "{folder}" in content or "{{" in content else content
-    (tmp_path / name).write_text(written)
+    (tmp_path / name).write_text(content.replace("{folder}", str(tmp_path)))
     found = listed(tmp_path / name)
     assert [track.path or track.source for track in found.tracks] == [str(path), "https://a.example/2.mp3"]
     assert found.title == "list"
@@ -179,7 +190,14 @@ def test_local_feed_gives_the_keys_of_the_feed_at_its_address(site, tmp_path, pa
 
 @pytest.mark.parametrize(
     ("encoding", "first"),
-    [("latin-1", ""), ("windows-1252", ""), ("utf-8", ""), ("utf-8-sig", ""), ("utf-16", ""), ("KOI8-R", "#EXTENC: KOI8-R\n")],
+    [
+        ("latin-1", ""),
+        ("windows-1252", ""),
+        ("utf-8", ""),
+        ("utf-8-sig", ""),
+        ("utf-16", ""),
+        ("KOI8-R", "#EXTENC: KOI8-R\n"),
+    ],
 )
 def test_names_in_a_playlist_are_read_in_its_encoding(encoding, first, song, tmp_path):
     name = "Привет.flac" if encoding == "KOI8-R" else "Für Élise.flac"
@@ -190,7 +208,7 @@ def test_names_in_a_playlist_are_read_in_its_encoding(encoding, first, song, tmp
 
 def test_local_manifest_of_a_stream_is_refused(tmp_path):
     (tmp_path / "stream.m3u8").write_text(HLS)
-    with pytest.raises(SourceError, match="manifest of an HLS stream.*give the address"):
+    with pytest.raises(SourceError, match=r"manifest of an HLS stream.*give the address"):
         listed(tmp_path / "stream.m3u8")
     assert read_list(HLS.encode(), name="stream.m3u8", base="https://a.example/") is None
 

@@ -187,4 +187,4 @@ def test_each_record_is_read_once_and_those_of_finished_tracks_not_again(corpus,
     assert read == {"web-due": 1, "web-new": 1}
     read.clear()
     look(corpus, None)
-    assert read == dict.fromkeys(("web-finished", "web-gone", "web-due"), 1)
+    assert read == dict.fromkeys(("web-finished", "web-gone", "web-due", "web-new"), 1)

@@ -15,12 +15,25 @@ from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import codecs, features, large, memory, overhead, pages, pipeline, startup, throughput, training
+from benchmarks import (
+    codecs,
+    features,
+    large,
+    librosa_functions,
+    memory,
+    overhead,
+    pages,
+    pipeline,
+    startup,
+    throughput,
+    training,
+)
 from benchmarks.measuring import markdown
 from benchmarks.songs import default_song
 
 PARTS = {
     "Features": features,
+    "Functions that librosa also has": librosa_functions,
     "From file to Parquet": pipeline,
     "Workers": throughput,
     "Memory": memory,

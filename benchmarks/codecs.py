@@ -28,7 +28,7 @@ from tasks.settings import AudioSettings
 
 __all__ = ["measure"]
 
-RUNS = 3  # fewer than elsewhere: encoding takes seconds, and no bound is checked
+RUNS = 3  # fewer than in other benchmarks, because encoding takes seconds and no bound is checked
 SERVED = {"song.m4a": "aac", "song.webm": "libopus"}
 
 

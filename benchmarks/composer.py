@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def counts(composed: list[Composition]) -> dict[str, str]:
-    """Count the properties of the songs: lengths, tempos, metres, dynamics, states and sections."""
+    """Count the properties of the songs: lengths, tempos, meters, dynamics, states and sections."""
     traits = [each.traits for each in composed]
     orders = [[passage.state for passage in each.passages] for each in composed]
     seconds = [sum(passage.clock.n_samples for passage in each.passages) / SR for each in composed]
@@ -53,7 +53,7 @@ def counts(composed: list[Composition]) -> dict[str, str]:
 
 
 def shares(composed: list[Composition]) -> list[dict[str, str]]:
-    """Return the share of the time of each state, and how often each of its patterns occurs."""
+    """Return each state's share of the total duration, and how often each of its patterns occurs."""
     samples: Counter[str] = Counter()
     kinds: dict[str, Counter[str]] = {}
     for passage in (passage for each in composed for passage in each.passages):

@@ -28,7 +28,7 @@ class Item:
     guid : str
         Permanent identifier of the item.
     seconds : float, optional
-        Length that the feed announces, in seconds. Feeds round it to whole seconds.
+        Length that the feed states, in seconds. Feeds round it to whole seconds.
     """
 
     title: str

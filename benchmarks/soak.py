@@ -9,9 +9,9 @@ off, empty or not audio, manifests that make yt-dlp crash, and folders that bloc
 classes occur.
 
 The playlist is ingested with songform's command line. The first five runs are killed with SIGKILL at random times:
-either the program alone, as when memory runs out, or with its workers and its Prefect server, as in a power cut. Then
-the ingest is repeated until no track is due, and once more after the blocking folders are removed. Finally the corpus
-is compared with the requests that the hosts received.
+either the program alone, as when memory runs out, or with its workers and its Prefect server, as in a power failure.
+Then the ingest is repeated until no track is due, and once more after the blocking folders are removed. Finally, the
+corpus is compared with the requests that the hosts received.
 """
 
 from __future__ import annotations

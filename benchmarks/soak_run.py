@@ -23,7 +23,7 @@ __all__ = ["SETTINGS", "Soak", "outcome"]
 
 MAX_SECONDS = 480.0  # after this time no further run starts
 MAX_WAIT = 120.0
-ORPHANS_SECONDS = 40.0  # time in which an orphaned server notices that it is alone and stores its pending events
+ORPHANS_SECONDS = 40.0  # time in which an orphaned server detects that its parent is gone and stores its pending events
 
 SETTINGS = DownloadSettings(
     attempts=2,

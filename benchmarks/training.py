@@ -1,4 +1,4 @@
-"""Benchmark of a training with few epochs: the time of each step, and of scoring compared with training.
+"""Benchmark of a training run with few epochs: the time of each step, and of scoring compared with training.
 
 Run it with ``python -m benchmarks.training``. It composes its songs, which takes a minute; the song of the other
 benchmarks is not used.

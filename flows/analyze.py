@@ -31,12 +31,12 @@ class AnalyzeReport:
     ingested : IngestReport
         Outcomes of the tracks of the sources.
     reports : list of dict
-        One report per analysed track, as written to `<key>.json`, with its `path`, and with the path of the `sonified`
+        One report per analyzed track, as written to `<key>.json`, with its `path`, and with the path of the `sonified`
         song if the songs were sonified.
     model : ModelInfo
         Model that found the form.
     problems : list of str
-        One sentence per song that could not be analysed or sonified.
+        One sentence per song that could not be analyzed or sonified.
     """
 
     ingested: IngestReport
@@ -86,7 +86,7 @@ def analyze(
     SourceError
         If no source can be listed.
     RunStoppedError
-        If no track could be ingested or analysed, or the model is not available. The error has the outcome of each
+        If no track could be ingested or analyzed, or the model is not available. The error has the outcome of each
         track.
     """
     ingested = report_of(ingest(home, sources, settings, limit, return_state=True))
@@ -108,7 +108,7 @@ def analyze_ingested(
     problems = [document["error"] for document in documents if "error" in document]
     reports = [document for document in documents if "error" not in document]
     if not reports:
-        raise ModelError(problems_message("none of these tracks could be analysed", problems))
+        raise ModelError(problems_message("none of these tracks could be analyzed", problems))
     collect_segments(home, reports, settings)
     return AnalyzeReport(ingested, reports, chosen, problems)
 
@@ -124,6 +124,6 @@ def _ingested_keys(ingested: IngestReport) -> list[str]:
     keys = [track["key"] for track in ingested.done]
     if not keys:
         reasons = [track["error"]["message"] for track in ingested.tracks if track["error"]] + ingested.problems
-        none = "there is no track to analyse; give another SOURCE"
+        none = "there are no tracks to analyze; give another SOURCE"
         raise SourceError(problems_message("none of these tracks could be ingested", reasons or [none]))
     return keys

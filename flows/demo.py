@@ -90,7 +90,7 @@ def _for_demo(settings: Settings) -> Settings:
 
 
 def guid(seed: int, number: int) -> str:
-    """Return the GUID of a song of the demo in its feed."""
+    """Return the GUID of a demo song in its feed."""
     return f"songform-demo-{seed}-{number}"
 
 

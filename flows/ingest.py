@@ -55,7 +55,7 @@ class Listed:
 
 
 def _run_name() -> str:
-    return f"ingest {flow_run.parameters['sources'] or 'what is due'}"
+    return f"ingest {flow_run.parameters['sources'] or 'due retries'}"
 
 
 @flow(name="ingest", flow_run_name=_run_name, validate_parameters=True)
@@ -117,7 +117,7 @@ def ingest(
 
 
 def list_sources(home: Path, sources: list[str], settings: Settings, limit: int | None, alerts: IngestAlerts) -> Listed:
-    """List all sources. A source that cannot be listed is a problem, or an error if there is no other track."""
+    """List all sources. A source that cannot be listed is a problem, or an error if no source contains a track."""
     listing = list_source.with_options(**retry_options(settings.download))
     tracks: list[Track] = []
     problems: list[str] = []
@@ -136,7 +136,7 @@ def list_sources(home: Path, sources: list[str], settings: Settings, limit: int 
             problems.extend(found.problems)
             notes.extend(found.notes)
     if sources and not tracks:
-        none = f"there is no track in {', '.join(sources)}"
+        none = f"there are no tracks in {', '.join(sources)}"
         raise SourceError(problems_message("none of these sources could be listed", problems or [none]))
     return Listed(unique_tracks(tracks), problems, notes)
 
@@ -200,7 +200,7 @@ def fetch_tracks(home: Path, tracks: Sequence[Track], settings: Settings) -> lis
 
 
 def record_loss(home: Path, tracks: Sequence[Track], settings: Settings, result: object) -> None:
-    """Record the failure of tracks whose task could not record it, because its worker died.
+    """Record the failure of tracks whose task could not record it, because the worker died.
 
     Raises
     ------
@@ -210,7 +210,7 @@ def record_loss(home: Path, tracks: Sequence[Track], settings: Settings, result:
     if isinstance(result, WorkerLostError):
         for track in tracks:
             msg = (
-                f"{track.title} crashed the workers that processed it, most often because they ran out of memory; "
+                f"{track.title} crashed the workers that processed it, probably because they ran out of memory; "
                 "give the workers more memory, and check their logs"
             )
             error = TrackError(msg, "environment")
@@ -222,7 +222,7 @@ def record_loss(home: Path, tracks: Sequence[Track], settings: Settings, result:
 def final_state(report: IngestReport, *, is_asked: bool) -> State[IngestReport]:
     """Return the state of an ingest; it is Completed if no source was given and no retry was due."""
     if not is_asked:
-        return Completed(message="nothing is due", data=report)
+        return Completed(message="no retry is due", data=report)
     message = outcome_counts(report.tracks)
     if report.tracks and not report.done:
         first = next((track["error"]["message"] for track in report.tracks if track["error"]), "")

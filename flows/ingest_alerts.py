@@ -1,7 +1,7 @@
-"""Alerts of an ingest, which are sent at its end.
+"""Alarms of an ingest, which are sent at its end.
 
-`tasks.alerts.conditions` decides which conditions need attention, and `tasks.alerts.notify` sends each alert once.
-Without `notify.command` and `notify.webhook`, nothing is checked. Errors of alerts never stop an ingest.
+`tasks.alerts.conditions` determines which conditions need attention, and `tasks.alerts.notify` sends each alarm once.
+Without `notify.command` and `notify.webhook`, nothing is checked. An error in sending alarms never stops an ingest.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["IngestAlerts"]
 
 @dataclass
 class IngestAlerts:
-    """Observations of one ingest, and the alerts that follow from them.
+    """Observations of one ingest, and the alarms that follow from them.
 
     Parameters
     ----------
@@ -71,21 +71,21 @@ class IngestAlerts:
                 self.n_tried += track["status"] == "done" or track["key"] not in failed
 
     def send(self) -> list[str]:
-        """Send the alerts; return one sentence per alert that could not be delivered."""
+        """Send the alarms; return one sentence per alarm that could not be delivered."""
         notify = self.settings.notify
         if not (notify.command or notify.webhook):
             return []
         try:
             return raise_alarms(self.corpus, notify, list(self._conditions(datetime.now(UTC))))
-        except Exception:  # noqa: BLE001  a failed alert must not fail the ingest
-            get_run_logger().warning("the alerts of this ingest could not be sent", exc_info=True)
+        except Exception:  # noqa: BLE001  a failed alarm must not fail the ingest
+            get_run_logger().warning("the alarms of this ingest could not be sent", exc_info=True)
             return []
 
     def _conditions(self, now: datetime) -> Iterator[Condition]:
         notify, folder = self.settings.notify, self.corpus.data
         for source in self._watched_sources():
             yield playlist_condition(source, self.listed[source], notify)
-        if self.listed:  # retries without sources consist of failed tracks only, so their success rate says nothing
+        if self.listed:  # retries without sources consist of failed tracks only, so their success rate is meaningless
             yield from success_conditions(", ".join(self.listed), self.n_done, self.n_tried, notify)
         for host, since, until, reason in host_pauses(self.corpus):
             # A pause may also have begun and ended within a long ingest.

@@ -92,12 +92,12 @@ class RunInterrupted(KeyboardInterrupt):
 
 @contextmanager
 def attach_ingest_report(ingested: IngestReport) -> Iterator[None]:
-    """Attach the report of an ingest to the errors of later steps, so that its tracks are reported as well.
+    """Attach the report of an ingest to errors in a `with` block, so that its tracks are reported as well.
 
     Raises
     ------
     RunStoppedError
-        If the block raises a `SongformError`. Errors of wrong usage are not changed.
+        If the block raises a `SongformError`. Usage errors are not changed.
     RunInterrupted
         If the block is interrupted.
     """

@@ -52,7 +52,7 @@ def run(
     limit : int, optional
         Maximum number of tracks per source.
     experiment : str
-        MLflow experiment that the training is recorded in.
+        MLflow experiment in which the training run is recorded.
 
     Raises
     ------
@@ -64,6 +64,6 @@ def run(
     ingested = report_of(ingest(home, sources, settings, limit, return_state=True))
     with attach_ingest_report(ingested):
         if not ingested.done:
-            raise SourceError("none of these tracks could be ingested, so nothing was trained or analysed")
+            raise SourceError("none of these tracks could be ingested, so nothing was trained or analyzed")
         trained = train(home, settings, experiment)
         return RunReport(ingested, trained, analyze_ingested(home, ingested, settings, trained.model_uri))

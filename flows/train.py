@@ -28,7 +28,7 @@ __all__ = ["TrainReport", "train"]
 
 @dataclass(frozen=True)
 class TrainReport:
-    """Result of a training.
+    """Result of a training run.
 
     Parameters
     ----------
@@ -106,12 +106,12 @@ def _train_unless_finished(
 
 @contextmanager
 def _training_lock(home: Path) -> Iterator[None]:
-    """Run only one training of a home at a time, so that two identical trainings started together are done once."""
+    """Train only once at a time in a home, so that of two identical runs that start together, only one trains."""
     turn = FileLock(home / "mlruns" / ".training.lock")
     try:
         turn.acquire(timeout=0)
     except Timeout:
-        announce("training", 0.0, None, "waiting for another training in this home")
+        announce("training", 0.0, None, "waiting for another training run in this home")
         turn.acquire()
     try:
         yield

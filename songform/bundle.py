@@ -123,7 +123,7 @@ class Bundle:
     columns : tuple of str
         Feature columns that both models read, in order.
     settings : dict
-        Settings of the training, one dict per section. They are stored for information and do not affect the results.
+        Settings of the training run, one dict per section. They are stored for information and do not affect results.
     """
 
     states: StateModel
@@ -174,7 +174,7 @@ class Bundle:
         features : pd.DataFrame
             Frame features of one song.
         overview : Overview
-            Overview of the same song, with the same framing.
+            Overview of the same song, with the same sampling rate and hop length.
         duration : float > 0
             Duration of the song in seconds.
 
@@ -245,14 +245,14 @@ class Bundle:
         if missing or features.empty:
             what = f"lacks the columns {', '.join(missing[:3])}" if missing else "has no rows"
             msg = (
-                f"the feature table {what}; the model needs the {len(self.columns)} columns "
-                "that songform.frame_features computes"
+                f"the feature table {what}; pass the result of songform.frame_features, with one row per frame and the "
+                f"{len(self.columns)} columns of the model"
             )
             raise ModelError(msg)
         return features[list(self.columns)].to_numpy(np.float64)
 
     def _sequence_at_units(self, values: NDArray[np.float64]) -> Array | None:
-        """Return the probabilities of the network at the centres of the units of the state model."""
+        """Return the probabilities of the network at the centers of the units of the state model."""
         if self.sequence is None:
             return None
         count = n_units(len(values), sr=self.states.sr, hop_length=self.states.hop_length, unit_seconds=UNIT_SECONDS)

@@ -117,15 +117,15 @@ class TrackError(SongformError):
 
 
 class AudioError(TrackError):
-    """A file or stream is not audio, is empty or damaged, or is shorter than announced.
+    """A file or stream is not audio, is empty or damaged, or is shorter than its header or source states.
 
     Parameters
     ----------
     message, failure
         As in `TrackError`.
     measured : float, optional
-        Measured duration in seconds, if a longer one was announced. If a later ingest measures the same duration, the
-        file is complete and the announced duration is wrong.
+        Measured duration in seconds, if a longer one was expected. If a later ingest measures the same duration, the
+        file is complete and the expected duration is wrong.
     """
 
     def __init__(self, message: str, failure: FailureClass = "permanent", *, measured: float | None = None) -> None:

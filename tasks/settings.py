@@ -59,7 +59,7 @@ class AudioSettings(_Section):
 
     @property
     def encoding(self) -> str:
-        """Encoding as it appears in folder names: `mp3-192`, or `native` whatever the bit rate."""
+        """Encoding as it appears in folder names: `mp3-192`, or `native` regardless of the bit rate."""
         return self.codec if self.codec == "native" else f"{self.codec}-{self.bitrate}"
 
 
@@ -115,8 +115,8 @@ class SequencesSettings(_Section):
         0.25,
         ge=0.0,
         le=3600.0,
-        description="Length of a unit in seconds; the model sees the mean and standard deviation of its frames. "
-        "0: the model sees the frames themselves.",
+        description="Length of a unit in seconds; the inputs are the mean and standard deviation of its frames. "
+        "0: the inputs are the frames themselves.",
     )
     seconds: float = Field(12.0, gt=0.0, le=3600.0, description="Length of a window in seconds.")
     hop_seconds: float = Field(0.5, gt=0.0, le=3600.0, description="Time between successive windows in seconds.")
@@ -124,9 +124,7 @@ class SequencesSettings(_Section):
         "current",
         description="State to predict. current: that of the window's last unit; ahead: the one ahead_seconds later.",
     )
-    ahead_seconds: float = Field(
-        2.0, gt=0.0, le=3600.0, description="How far the target `ahead` lies in the future, in seconds."
-    )
+    ahead_seconds: float = Field(2.0, gt=0.0, le=3600.0, description="How far ahead the target `ahead` is, in seconds.")
 
     @model_validator(mode="after")
     def _a_window_holds_two_units(self) -> Self:
@@ -171,7 +169,7 @@ class DownloadSettings(_Section):
         description="Pause before the second attempt, in seconds; it doubles before each further attempt.",
     )
     timeout_seconds: float = Field(
-        20.0, gt=0.0, description="Time without data after which a connection counts as dead, in seconds."
+        20.0, gt=0.0, description="Time without data after which a connection is considered lost, in seconds."
     )
     workers: int = Field(8, ge=1, le=64, description="Maximum number of simultaneous downloads in total.")
     host_workers: int = Field(2, ge=1, le=16, description="Maximum number of simultaneous downloads from one host.")
@@ -189,16 +187,16 @@ class DownloadSettings(_Section):
         60.0,
         ge=0.0,
         description="Pause after a host answers 429 without a Retry-After header, in seconds; "
-        "it doubles with each such answer in a row.",
+        "it doubles with each consecutive answer of this kind.",
     )
     throttle_most_seconds: float = Field(
-        900.0, ge=0.0, description="Maximum of the pause set by throttle_seconds, in seconds."
+        900.0, ge=0.0, description="Maximum to which the pause of throttle_seconds doubles, in seconds."
     )
     circuit_seconds: float = Field(
         3600.0, ge=0.0, description="Minimum pause after a host suspects an automated client, in seconds."
     )
     patience_seconds: float = Field(
-        900.0, ge=0.0, description="Longest pause of a host that an ingest waits for, in seconds."
+        900.0, ge=0.0, description="Longest pause of a host that an ingest waits out, in seconds."
     )
     max_megabytes: float = Field(500.0, gt=0.0, description="Maximum size of a download, in MB.")
     max_hours: float = Field(3.0, gt=0.0, description="Maximum duration of a track, in hours.")
@@ -263,10 +261,15 @@ class NotifySettings(_Section):
         3, ge=1, description="Number of days after which a playlist that cannot be listed is reported."
     )
     least_success: float = Field(
-        0.8, ge=0.0, le=1.0, description="Fraction of an ingest's tracks that must succeed; a lower one is reported."
+        0.8,
+        ge=0.0,
+        le=1.0,
+        description="Minimum fraction of an ingest's tracks that must succeed; a lower fraction is reported.",
     )
     yt_dlp_days: int = Field(60, ge=1, description="Maximum age of yt-dlp in days; an older version is reported.")
-    disk_gigabytes: float = Field(5.0, ge=0.0, description="Minimum free disk space in GB; less is reported.")
+    disk_gigabytes: float = Field(
+        5.0, ge=0.0, description="Minimum free disk space in GB; less free space is reported."
+    )
 
 
 class Playlist(_Section):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from flows.config.library_environment import prepare_environment
@@ -20,6 +21,10 @@ for _name in list(os.environ):
     if _name.startswith(("SONGFORM_", "PREFECT_", "MLFLOW_")) or _name.lower().endswith("_proxy"):
         del os.environ[_name]
 prepare_environment(_SCRATCH)
+
+# A busy machine takes longer over an example than Hypothesis allows by default.
+hypothesis.settings.register_profile("songform", deadline=None)
+hypothesis.settings.load_profile("songform")
 
 SECONDS = 20.0
 N_SONGS = 6
@@ -40,7 +45,7 @@ def songs():
 
 @pytest.fixture(scope="session")
 def quick():
-    """Return settings for fast downloads and trainings."""
+    """Return settings for fast downloads and training."""
     from tasks.settings import Settings
 
     return Settings.model_validate(

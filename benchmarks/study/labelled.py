@@ -26,7 +26,7 @@ def print_labelled(songs: Sequence[Described]) -> None:
     """Print the mean agreement of all songs; the states are discovered in the same songs."""
     model = fitted(songs)
     weak = ", ".join(f"{name} ({why})" for name, why in zip(model.states, model.weak, strict=True) if why) or "none"
-    print(f"\n{len(songs)} labelled songs; the states are discovered in the same songs; weak names: {weak}\n")
+    print(f"\n{len(songs)} labeled songs; the states are discovered in the same songs; weak names: {weak}\n")
     print(f"| segments | {' | '.join(MEASURES)} |")
     print(f"|---|{'--:|' * len(MEASURES)}")
     scores = [_scores(model, song) for song in songs]

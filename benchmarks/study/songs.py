@@ -1,4 +1,4 @@
-"""Songs of the study, composed or read from files, with their features and their true or labelled form."""
+"""Songs of the study, composed or read from files, with their features and their true or labeled form."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def fitted(songs: Sequence[Described]) -> StateModel:
 
 
 def named_frames(model: StateModel, song: Described) -> NDArray[np.str_]:
-    """Return the state at the centre of each frame, as a report would show it."""
+    """Return the state at the center of each frame, as a report would show it."""
     bundle = Bundle(model, None, 0.0, tuple(song.features.columns))
     segments = bundle.form(song.features, song.overview, song.duration).segments
     sections = [synth.Section(segment.start, segment.end, segment.state) for segment in segments]
@@ -69,7 +69,7 @@ def named_frames(model: StateModel, song: Described) -> NDArray[np.str_]:
 
 
 def true_frames(song: Described) -> NDArray[np.str_]:
-    """Return the true state at the centre of each frame of a composed song."""
+    """Return the true state at the center of each frame of a composed song."""
     return synth.states_at(song.sections, song.features.index.to_numpy())
 
 

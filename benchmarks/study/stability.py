@@ -14,7 +14,7 @@ HALVES = 5
 
 
 def print_stability(name: str, songs: Sequence[Described]) -> None:
-    """Print the share of frames that keep their state in models of random halves of the songs."""
+    """Print the share of frames that get the same state from models fitted on random halves of the songs."""
     whole = fitted(songs)
     assigned = np.concatenate([named_frames(whole, song) for song in songs])
     rng = np.random.default_rng(0)

@@ -2,7 +2,7 @@
 
 With `--json`, exactly one JSON document is written to standard output, and text is written to standard error or
 omitted. Titles and messages are untrusted text from the web and from files. They are printed without control characters
-and never interpreted as markup. The README lists the exit codes; a defect ends with Python's exit code 1.
+and never interpreted as markup. docs/json.md lists the exit codes; a defect ends with Python's exit code 1.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def print_tracks(console: Console, tracks: Sequence[dict[str, Any]]) -> None:
 def failure_reason(track: dict[str, Any]) -> str:
     """Return why a track failed, without its title, which the table shows above."""
     message: str = track["error"]["message"]
-    # With the space: the title `text` must not be removed from `text.mp3 is not an audio file`.
+    # The space is part of the prefix, so that the title `text` is not removed from `text.mp3 is not an audio file`.
     return message.removeprefix(f"{track['title']} ").strip()
 
 

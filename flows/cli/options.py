@@ -24,9 +24,9 @@ __all__ = [
 
 
 def valid_name(value: str) -> str:
-    """Return a name if it is not blank; a blank name, which MLflow cannot show, is wrong usage."""
+    """Return a name if it is not blank; a blank name, which MLflow cannot show, is a usage error."""
     if not value.strip():
-        raise typer.BadParameter("the name is blank; give another one")
+        raise typer.BadParameter("the name is blank; give a name")
     return value
 
 
@@ -80,7 +80,7 @@ Limit = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="
 Experiment = Annotated[
     str,
     typer.Option(
-        "--experiment", metavar="NAME", callback=valid_name, help="MLflow experiment that the run is recorded in."
+        "--experiment", metavar="NAME", callback=valid_name, help="MLflow experiment in which the run is recorded."
     ),
 ]
 Model = Annotated[
@@ -88,8 +88,8 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="URI",
-        help="MLflow URI of a model, for example models:/songform/1. By default the champion or, if there is none, "
-        "states found from each song alone.",
+        help="MLflow URI of a model, for example models:/songform/1. By default the champion (the best model so "
+        "far) or, if there is none, states found from each song alone.",
     ),
 ]
 PrefectPort = Annotated[

@@ -20,7 +20,7 @@ STAGES = {
     "download": "Downloading",
     "features": "Extracting features",
     "context": "Pooling features",
-    "states": "Labelling",
+    "states": "Labeling",
     "training": "Training",
     "evaluation": "Evaluating",
     "reports": "Writing reports",
@@ -70,11 +70,11 @@ def _bars(console: Console) -> Iterator[Callable[[ProgressEvent], None]]:
 
 @contextmanager
 def _lines(console: Console) -> Iterator[Callable[[ProgressEvent], None]]:
-    said: set[str] = set()
+    shown: set[str] = set()
 
     def listener(event: ProgressEvent) -> None:
-        if event.stage not in said:
-            said.add(event.stage)
+        if event.stage not in shown:
+            shown.add(event.stage)
             console.print(f"{STAGES.get(event.stage, event.stage)} ...", markup=False)
 
     yield listener

@@ -1,4 +1,4 @@
-"""Timeline of a song's segments for the terminal, readable with and without colours."""
+"""Timeline of a song's segments for the terminal, readable with and without colors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["legend", "segment_table", "timeline"]
 
 
 def timeline(document: dict[str, Any], *, width: int) -> Text:
-    """Return the segments of a report as one line of coloured blocks.
+    """Return the segments of a report as one line of colored blocks.
 
     Each block begins with the name of its state, or with the first letter of the name if the block is too narrow.
 
@@ -50,12 +50,12 @@ def segment_table(document: dict[str, Any]) -> Table:
 
 
 def legend(states: list[str]) -> Text:
-    """Return the names of the states in their colours."""
+    """Return the names of the states in their colors."""
     return Text(" ").join(Text(f" {state} ", style=_style(state)) for state in states)
 
 
 def _style(state: str) -> str:
-    """Return a style with the state's colour as background, and black or white text, whichever is easier to read."""
+    """Return a style with the state's color as background, and black or white text, whichever is easier to read."""
     color = state_color(state)
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     bright = 0.299 * red + 0.587 * green + 0.114 * blue > 110

@@ -46,7 +46,7 @@ def prepare_environment(home: Path) -> None:
 
 @contextmanager
 def environment_variable(name: str, value: str) -> Iterator[None]:
-    """Set an environment variable within a `with` block, and restore it afterwards."""
+    """Set an environment variable within a `with` block, and restore it afterward."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:

@@ -140,7 +140,7 @@ def _value(text: str) -> Any:
 
 def _error_message(error: ValidationError, origins: Mapping[str, str]) -> str:
     """Return one sentence about the first error: its source, what is wrong, and how to fix it."""
-    # Unknown names come first, because a misspelt name can be the reason why another one is missing.
+    # Unknown names come first, because a misspelled name can be the reason why another one is missing.
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     where = first["loc"]
     if not where:  # sections that contradict each other
@@ -148,7 +148,10 @@ def _error_message(error: ValidationError, origins: Mapping[str, str]) -> str:
         return f"{', '.join(dict.fromkeys(culprits))}: {first['ctx']['error']}."
     if where[0] == PLAYLISTS:
         name, known = str(where[2]), [*Playlist.model_fields]
-        origin, kind = f"{origins[PLAYLISTS]}: {_entry(int(where[1]))}", f"a playlist has {', '.join(known)}."
+        origin, kind = (
+            f"{origins[PLAYLISTS]}: {_entry(int(where[1]))}",
+            f"the settings of a playlist are {', '.join(known)}.",
+        )
     else:
         name, known = ".".join(str(part) for part in where[:2]), _known()
         of_section = dict.fromkeys(origin for full, origin in origins.items() if full.startswith(f"{name}."))
@@ -210,7 +213,7 @@ def _schedule_values(settings: Settings, origins: Mapping[str, str]) -> Iterator
 
 
 def _check_webhook(settings: Settings, origins: Mapping[str, str]) -> None:
-    """Check the address of the webhook now, because alerts are sent unattended. The address is secret and not shown."""
+    """Check the address of the webhook now, because alarms are sent unattended. The address is secret and not shown."""
     webhook = settings.notify.webhook
     if webhook is not None and not webhook.lower().startswith(("http://", "https://")):
         raise SettingsError(f"{origins['notify.webhook']}: notify.webhook must begin with http:// or https://.")

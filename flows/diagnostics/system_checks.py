@@ -164,7 +164,7 @@ def _store(home: Path) -> Check:
 
     database = Corpus(home).mlruns / "mlflow.db"
     if not database.is_file():
-        return Check("MLflow store", "ok", "none yet; the first training creates it")
+        return Check("MLflow store", "ok", "none yet; the first training run creates it")
     try:
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
             runs = connection.execute("select count(*) from runs").fetchone()[0]

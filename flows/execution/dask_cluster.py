@@ -155,7 +155,8 @@ def _outcome(future: TaskFuture) -> State[Any]:
         # An exception that the task raises is in its state, so this one was raised before the task began.
         msg = (
             f"the Dask workers cannot run songform's tasks ({type(error).__name__}: {_first_line(error)}); "
-            "install the same versions of Python and songform on the workers, and let them reach the Prefect server"
+            "install the same versions of Python and songform on the workers, and make sure that they can reach the "
+            "Prefect server"
         )
         raise SongformError(msg) from error
     return state

@@ -64,7 +64,7 @@ def results(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Set
     calls : sequence of dict
         Parameters of each run.
     settings : Settings
-        All settings; `run.task_runner` decides where the task runs.
+        All settings; `run.task_runner` determines where the task runs.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def results(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Set
     found = _run_once(task, calls, settings)
     suspects = [number for number, result in enumerate(found) if isinstance(result, WorkerLostError)]
     if len(suspects) > 1:
-        # They shared workers. A run that crashes a worker while it runs alone is the cause.
+        # These runs shared workers. Run each one alone: the one that crashes its worker again is the cause.
         for number in suspects:
             found[number] = _run_once(task, [calls[number]], settings)[0]
     return found

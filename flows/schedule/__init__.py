@@ -1,1 +1,1 @@
-"""Scheduled ingests, retries and trainings of a home."""
+"""Scheduled ingests, retries and training runs of a home."""

@@ -100,7 +100,7 @@ def train_anew(home: Path = Path(), experiment: str = "songform") -> State[Any]:
 
 
 def deployments(home: Path, settings: Settings) -> list[RunnerDeployment]:
-    """Return the deployments of a home: one per playlist, one for retries and one for trainings.
+    """Return the deployments of a home: one per playlist, one for retries and one for training.
 
     Each has a schedule and runs only once at a time.
     """
@@ -131,11 +131,11 @@ def schedule_lines(settings: Settings) -> Iterator[str]:
 def combined_state(states: list[State[Any]]) -> State[Any]:
     """Return the combined state of several ingests: Failed only if all of them failed."""
     failed = sum(not state.is_completed() for state in states)
-    said = f"{len(states)} playlists, {failed} failed"
+    message = f"{len(states)} playlists, {failed} failed"
     if failed == len(states):
-        return Failed(message=said)
+        return Failed(message=message)
     is_whole = all(state.name == "Completed" for state in states)
-    return Completed(name="Completed" if is_whole else WITH_FAILURES, message=said)
+    return Completed(name="Completed" if is_whole else WITH_FAILURES, message=message)
 
 
 def _copied(state: State[Any]) -> State[Any]:
@@ -153,7 +153,7 @@ def _deployment(work: Any, name: str, cron: str, timezone: str, parameters: dict
     from prefect.schedules import Cron
     from prefect.types.entrypoint import EntrypointType
 
-    # A run that would overlap with the previous run is cancelled, because the previous run does the same work.
+    # A run that would overlap with the previous run is canceled, because the previous run does the same work.
     alone = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
     deployment: RunnerDeployment = work.to_deployment(
         name,

@@ -133,7 +133,10 @@ def _serve(home: Path, settings: Settings, api: str, say: Callable[[str], None])
     clean_up_stale(home, {deployment.name for deployment in served})
     for line in schedule_lines(settings):
         say(line)
-    say("Ctrl-C stops the schedule. Each run reads songform.toml; restart after changing playlists or times.")
+    say(
+        "Ctrl-C stops the schedule. Each run reads songform.toml; restart songform schedule after changing playlists "
+        "or times."
+    )
     monitor = _ServerMonitor(api)
     with monitor, environment_variable(PARENT_PID, str(os.getpid())):  # for the runs, which inherit it
         asyncio.run(_run(served))

@@ -1,7 +1,7 @@
 """Cleanup of the runs and deployments that an earlier `songform schedule` of a home left on the server.
 
-A playlist that is no longer listed still has a deployment. A run that ended because of a kill or a power cut stays in
-the state Running. It would occupy the only concurrency slot of its deployment, and all later runs would be cancelled.
+A playlist that is no longer listed still has a deployment. A run that was killed, or ended by a power failure, stays in
+the state Running. It would occupy the only concurrency slot of its deployment, and all later runs would be canceled.
 """
 
 from __future__ import annotations

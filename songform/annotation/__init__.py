@@ -1,1 +1,1 @@
-"""Annotations of songs: reading, writing and comparing labelled intervals."""
+"""Annotations of songs: reading, writing and comparing labeled intervals."""

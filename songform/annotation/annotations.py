@@ -1,4 +1,4 @@
-"""Annotations: labelled intervals of a song, made by a person or by a model.
+"""Annotations: labeled intervals of a song, made by a person or by a model.
 
 Conventions
 -----------
@@ -42,7 +42,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """Labelled intervals of one song, sorted by start.
+    """Labeled intervals of one song, sorted by start.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def fitted(annotation: Annotation, duration: float) -> tuple[Annotation, list[st
 
     Labels that exceed the end of the track by at most 0.5 s are clipped, because times in files are rounded and
     decoders pad the sound. If all labels are points, each one starts a section that lasts until the next point; a last
-    point labelled `end` only ends the section before it.
+    point labeled `end` only ends the section before it.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def fitted(annotation: Annotation, duration: float) -> tuple[Annotation, list[st
 def partition(annotation: Annotation, duration: float) -> Annotation:
     """Return an annotation that covers a song from 0 to its end, without gaps and without overlaps.
 
-    Where labels overlap, the one that starts later is used. Gaps are labelled `UNLABELLED`. A gap shorter than 0.5 s is
+    Where labels overlap, the one that starts later is used. Gaps are labeled `UNLABELLED`. A gap shorter than 0.5 s is
     closed instead by extending the interval before it, or the first interval if the gap is at the beginning.
 
     Parameters

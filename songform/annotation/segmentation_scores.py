@@ -11,7 +11,7 @@ Each measure has a precision, a recall and an F-measure, between 0 and 1.
 - `trimmed_*`: the same without the beginning and the end of the song, which every segmentation contains.
 - `pairwise_*`: share of the pairs of 0.1 s frames with the same label in one segmentation that also have the same label
   in the other [3]_.
-- `v_*`: normalised conditional entropies of the labels [4]_. Precision decreases if the estimate splits a label of the
+- `v_*`: normalized conditional entropies of the labels [4]_. Precision decreases if the estimate splits a label of the
   reference, recall if it merges labels.
 
 The last two compare which frames have the same label. They do not depend on the names of the labels.
@@ -128,7 +128,7 @@ def song_scores(people: Mapping[str, Annotation], estimate: Annotation, duration
     """
     if not people:
         raise ParameterError(
-            "people must contain at least one annotation, not 0; the estimate is compared with these annotations"
+            "people is empty; it must contain at least one annotation, with which the estimate is compared"
         )
     estimates = {"songform": estimate}
     estimates |= {name: regular_annotation(duration, seconds) for name, seconds in BASELINES.items()}

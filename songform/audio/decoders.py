@@ -208,7 +208,7 @@ def _sound_file(bytes_of_file: HashingFile) -> soundfile.SoundFile | None:
         file = _SoundStream(bytes_of_file)
     except soundfile.SoundFileError:
         return None
-    # The writer did not know the length: FLAC then reports a huge length, and WAV reports 0, like an empty song.
+    # The length was unknown when the file was written: FLAC then reports a huge length, and WAV 0, like an empty song.
     if file.frames >= UNKNOWN_FRAMES or (file.frames == 0 and file.format in {"WAV", "WAVEX", "RF64"}):
         file.close()
         return None

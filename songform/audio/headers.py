@@ -1,9 +1,9 @@
-"""Durations announced by the headers of audio files.
+"""Durations given in the headers of audio files.
 
-An interrupted download or copy leaves a shorter file that often decodes without an error. Many containers announce
-their length at the start of the file, so that it is still known if the end of the file is missing:
+An interrupted download or copy leaves a shorter file that often decodes without an error. Many containers store
+their length at the start of the file, so it is still known if the end of the file is missing:
 
-* WAV: the size of the data chunk. A streaming writer stores 0 or all ones there, which announces nothing.
+* WAV: the size of the data chunk. A streaming writer stores 0 or all ones there, which means unknown.
 * FLAC: the number of samples; 0 when streamed.
 * MP3: the number of frames in the Xing or Info tag, if there is one. A length estimated from file size and bit rate is
   not used, because it decreases with the size of the file.
@@ -38,7 +38,7 @@ CONTAINERS = (
     "rka,sbc,sds,vag,wve"
 )
 
-# Sizes that WAV writers store when they do not know the length. Some programs store other values near 2 GB, but any
+# Sizes that WAV writers store when the length is unknown. Some programs store other values near 2 GB, but any
 # value that could be a length is treated as one; otherwise an incomplete file would be accepted.
 UNKNOWN_SIZES = {0, 2**32 - 1, 2**64 - 1}  # the last one in RF64
 
@@ -50,20 +50,20 @@ XING = re.compile(
 
 
 def is_cut_short(decoded: float, announced: float | None) -> bool:
-    """Return whether more than 2 s and more than 2 % of an announced duration are missing.
+    """Return whether more than 2 s and more than 2 % of an expected duration are missing.
 
     Parameters
     ----------
     decoded : float
         Decoded duration in seconds.
     announced : float, optional
-        Duration in seconds that the container or the site announced. With None the result is False.
+        Duration in seconds according to the container or the site. With None, the result is False.
     """
     return announced is not None and announced - decoded > max(2.0, 0.02 * announced)
 
 
 def announced_duration(path: str | Path, *, ffmpeg: str | None = None) -> float | None:
-    """Read the duration that the header of a file announces.
+    """Read the duration from the header of a file.
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ def announced_duration(path: str | Path, *, ffmpeg: str | None = None) -> float 
     Returns
     -------
     float or None
-        Duration in seconds, or None if the file announces none or if ffmpeg is needed to read it and was not given.
+        Duration in seconds, or None if the header contains none, or if ffmpeg is needed to read it and was not given.
 
     Raises
     ------
     AudioError
-        If a WAV file announces less audio than it contains.
+        If a WAV file contains more audio than its header states.
     """
     with Path(path).open("rb") as file:
         _skip_id3(file)
@@ -165,7 +165,7 @@ def _wav_seconds(file: BinaryIO, path: Path) -> float | None:
 
 
 def _refuse_overrun(file: BinaryIO, path: Path, size: int, byte_rate: int) -> None:
-    """Raise an error if audio follows the announced end of a WAV file, whose 32-bit size wraps around at 4 GB."""
+    """Raise an error if audio follows the end of a WAV file by its header, whose 32-bit size wraps around at 4 GB."""
     file.seek(size + size % 2, 1)
     here, end = file.tell(), file.seek(0, 2)
     file.seek(min(here, end))
@@ -174,8 +174,8 @@ def _refuse_overrun(file: BinaryIO, path: Path, size: int, byte_rate: int) -> No
     announced, more = size / byte_rate, (end - here) / byte_rate
     if is_cut_short(announced, announced + more) and not is_chunk:
         raise AudioError(
-            f"{path.name} announces {announced:.1f} s in its header, but {more:.1f} s more follow; "
-            "a WAV file cannot be larger than 4 GB; convert it to RF64 or FLAC"
+            f"{path.name} is {announced:.1f} s long according to its header, but {more:.1f} s more follow; "
+            "WAV files are limited to 4 GB; convert it to RF64 or FLAC"
         )
 
 

@@ -7,12 +7,12 @@ defect, so `open_audio` and the stream raise an `AudioError` if the file
 * does not exist, is empty, or contains no audio,
 * contains an invalid sample: NaN, infinity, or at least a million times full scale,
 * cannot be decoded to its end,
-* is cut short: more than 2 s and more than 2 % shorter than its header or its site announced.
+* is cut short: more than 2 s and more than 2 % shorter than its header or its source states.
 
 References
 ----------
-`songform.audio.decoders` decodes files, and `songform.audio.headers` reads announced durations. `soxr.ResampleStream`
-resamples.
+`songform.audio.decoders` decodes files, and `songform.audio.headers` reads durations from headers.
+`soxr.ResampleStream` resamples.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AudioStream", "announced_duration", "audio_blocks", "is_cut_short", "load", "open_audio", "resampled"]
 
-VERSION = 1  # increase this when the same file gives other samples
+VERSION = 1  # increase this when the same file gives different samples
 MAX_AMPLITUDE = (
     1e6  # times full scale; integers stored as floats are far below this, unlike the values in damaged files
 )
@@ -51,9 +51,9 @@ class AudioStream:
     source : Decoder
         The open decoder.
     duration : float, optional
-        Duration in seconds that the header announces.
+        Duration in seconds according to the header.
     announced : float, optional
-        Duration in seconds that the site or the feed announced.
+        Duration in seconds according to the site or the feed.
 
     Attributes
     ----------
@@ -131,14 +131,14 @@ class AudioStream:
         for who, seconds in (("its header", self.duration), ("its source", self.announced)):
             if is_cut_short(self.seconds, seconds):
                 raise AudioError(
-                    f"{self.path.name} is cut short: it contains {self.seconds:.1f} s of audio, but {who} announced "
-                    f"{seconds:.1f} s; fetch it again",
+                    f"{self.path.name} is cut short: it contains {self.seconds:.1f} s of audio, but {who} "
+                    f"states a length of {seconds:.1f} s; fetch it again",
                     "transient",
                     measured=self.seconds,
                 )
 
     def _of_announced(self) -> str:
-        return "" if self.duration is None else f" of the announced {self.duration:.1f} s"
+        return "" if self.duration is None else f" of the expected {self.duration:.1f} s"
 
 
 @contextmanager
@@ -152,7 +152,7 @@ def open_audio(path: str | Path, *, ffmpeg: str | None = None, announced: float 
     ffmpeg : str, optional
         Path of the ffmpeg executable, which M4A, WebM and other formats need.
     announced : float, optional
-        Duration in seconds that the site or the feed announced. Reading fails if the audio is much shorter; see
+        Duration in seconds according to the site or the feed. Reading fails if the audio is much shorter; see
         `is_cut_short`.
 
     Yields

@@ -1,6 +1,6 @@
 """Descriptors of a single frame, computed from its samples and its spectrum.
 
-Every value depends on one frame only. Derivatives, which also depend on neighbouring frames, are in
+Every value depends on one frame only. Derivatives, which also depend on neighboring frames, are in
 `songform.features.frame_features`. S denotes the magnitude of the frame's spectrum.
 
 Descriptors

@@ -36,7 +36,7 @@ class SongExtractor:
     sr : int
         Sampling rate in Hz.
     frame_length, hop_length : int
-        Length of a frame, and distance between the centres of consecutive frames, in samples.
+        Length of a frame, and distance between the centers of consecutive frames, in samples.
     n_mfcc : int
         Number of MFCCs.
 
@@ -153,7 +153,7 @@ def describe_audio(
 
 
 def feature_schema(columns: Sequence[str]) -> pa.Schema:
-    """Return the schema of feature tables on disk: the time of the frame centre in seconds, then the features."""
+    """Return the schema of feature tables on disk: the time of the frame center in seconds, then the features."""
     return pa.schema([("time_s", pa.float64()), *((column, pa.float32()) for column in columns)])
 
 

@@ -44,7 +44,7 @@ def hann_window(frame_length: int) -> NDArray[np.float64]:
 
 
 def fft_frequencies(sr: float, n_fft: int) -> NDArray[np.float64]:
-    """Return the centre of each bin of a real FFT in Hz, of shape (1 + n_fft // 2,): `librosa.fft_frequencies`."""
+    """Return the center of each bin of a real FFT in Hz, of shape (1 + n_fft // 2,): `librosa.fft_frequencies`."""
     return np.arange(1 + n_fft // 2) * sr / n_fft
 
 
@@ -67,7 +67,7 @@ def mel_filters(sr: float, n_fft: int, n_mels: int = 128) -> NDArray[np.float64]
 
 
 def chroma_filters(sr: float, n_fft: int) -> NDArray[np.float64]:
-    """Return the filters of twelve pitch classes from C upwards [2]_, tuned to A = 440 Hz.
+    """Return the filters of twelve pitch classes from C upward [2]_, tuned to A = 440 Hz.
 
     Each filter is a comb of Gaussian bumps one octave apart.
 
@@ -95,7 +95,7 @@ def dct_basis(n_bands: int, n_coefficients: int) -> NDArray[np.float64]:
 class Filterbank:
     """Filter bank that skips bins in which the filters are 0.
 
-    A mel filter covers only a few of about a thousand bins. Neighbouring filters are applied together, as one matrix
+    A mel filter covers only a few of about a thousand bins. Neighboring filters are applied together, as one matrix
     product over the bins that they cover. This takes a fifteenth of the operations of the full product, all in BLAS.
 
     Parameters
@@ -105,7 +105,7 @@ class Filterbank:
     dtype : dtype
         Data type of the computation.
     group : int
-        Number of neighbouring filters that are applied together.
+        Number of neighboring filters that are applied together.
     """
 
     def __init__(self, filters: NDArray[np.float64], *, dtype: DTypeLike = np.float32, group: int = 8) -> None:

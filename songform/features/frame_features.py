@@ -6,7 +6,7 @@ for songs of any length.
 
 Conventions
 -----------
-Columns are float32, in the order of `feature_columns`. The index `time_s` is the centre of the frame in seconds,
+Columns are float32, in the order of `feature_columns`. The index `time_s` is the center of the frame in seconds,
 float64. `songform.features.descriptors` defines the values of a single frame. Derivatives per frame are computed for
 the mean RMS, the mean zero-crossing rate and the MFCCs. The derivative at row ``i`` is the slope of a straight line
 fitted to the nine rows around it (a filter of Savitzky and Golay, 1964)::
@@ -74,7 +74,7 @@ def frame_features(
     sr : int
         Sampling rate in Hz.
     frame_length, hop_length : int
-        Length of a frame, and distance between the centres of consecutive frames, in samples.
+        Length of a frame, and distance between the centers of consecutive frames, in samples.
     n_mfcc : int
         Number of MFCCs.
 
@@ -196,7 +196,7 @@ class FrameExtractor:
 def feature_table(
     rows: Sequence[NDArray[Any]], columns: Sequence[str], *, sr: float = 22050, hop_length: int = 512, start: int = 0
 ) -> pd.DataFrame:
-    """Return a table of consecutive rows, indexed by the centres of the frames.
+    """Return a table of consecutive rows, indexed by the centers of the frames.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def feature_table(
     columns : sequence of str
         Names of the columns.
     sr, hop_length : int
-        Sampling rate in Hz, and distance between the centres of consecutive frames in samples.
+        Sampling rate in Hz, and distance between the centers of consecutive frames in samples.
     start : int
         Index of the frame of the first row.
 
@@ -260,7 +260,7 @@ class DeltaStream:
     def finish(self) -> NDArray[Any]:
         """Return the remaining rows, of shape (m, d + len(columns))."""
         if self._held is None:
-            raise ValueError("no rows were pushed")
+            raise ValueError("no rows were pushed; call push at least once before finish")
         if self._slopes is None:
             padded = np.pad(self._held[:, self._columns], ((REACH, REACH), (0, 0)), mode="edge")
             return self._beside(self._held, _slopes(padded))

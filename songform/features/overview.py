@@ -7,8 +7,8 @@ and about a thousand frames are in memory.
 
 Conventions
 -----------
-Row ``k`` is the cell from ``0.1 k`` to ``0.1 (k + 1)`` seconds. A frame belongs to the cell that contains its centre.
-The last cell is the one that contains the centre of the last frame.
+Row ``k`` is the cell from ``0.1 k`` to ``0.1 (k + 1)`` seconds. A frame belongs to the cell that contains its center.
+The last cell is the one that contains the center of the last frame.
 
 ======================  =======================================================================================
 ``wave_min, wave_max``  float32, over the samples of the cell (the last cell includes the samples after it)
@@ -86,15 +86,15 @@ class Overview:
     wave_min, wave_max : np.ndarray, shape (n,)
         Smallest and largest sample of each cell.
     logmel : np.ndarray, shape (n, 64)
-        Mel bands, quantised to uint8; see `logmel_db` for values in dB.
+        Mel bands, quantized to uint8; see `logmel_db` for values in dB.
     chroma : np.ndarray, shape (n, 12)
-        Pitch classes from C upwards, 0 to 1.
+        Pitch classes from C upward, 0 to 1.
     low_share : np.ndarray, shape (n,)
         Fraction of the energy below 150 Hz, 0 to 1; 0 in silence.
     onset : np.ndarray, shape (n_frames,)
         Onset strength of each frame, in dB.
     frame_counts : np.ndarray, shape (n,)
-        Number of frames whose centre is in each cell; the sum is n_frames.
+        Number of frames whose center is in each cell; the sum is n_frames.
     """
 
     time_s: NDArray[np.float64]
@@ -160,13 +160,13 @@ class Overview:
 
 
 def quantised(levels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Quantise values in dB to steps of 0.5 dB, from -100 dB (0) to 27.5 dB (255)."""
+    """Quantize values in dB to steps of 0.5 dB, from -100 dB (0) to 27.5 dB (255)."""
     steps = np.round((levels - FLOOR_DB) / STEP_DB)
     return np.clip(steps, 0, 255).astype(np.uint8)
 
 
 def dequantised(steps: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the values in dB of quantised steps, the inverse of `quantised`."""
+    """Return the values in dB of quantized steps, the inverse of `quantised`."""
     return steps * np.float32(STEP_DB) + np.float32(FLOOR_DB)
 
 

@@ -6,12 +6,12 @@ audio is enough. A block is small enough to stay in the cache of the processor w
 
 Conventions
 -----------
-Frame ``i`` of a signal of ``n_samples`` samples is centred on sample ``hop_length * i``::
+Frame ``i`` of a signal of ``n_samples`` samples is centered on sample ``hop_length * i``::
 
     frames[i] == y[hop_length * i - frame_length // 2 : hop_length * i + frame_length // 2]
 
 where ``y`` is zero on both sides of the signal, and ``n_frames == 1 + n_samples // hop_length``. This is librosa's
-``center=True, pad_mode="constant"``. The time of a frame is the time of its centre in seconds. It is float64, because
+``center=True, pad_mode="constant"``. The time of a frame is the time of its center in seconds. It is float64, because
 float32 has an error of milliseconds in a long file.
 
 References
@@ -59,7 +59,7 @@ def n_frames(n_samples: int, hop_length: int) -> int:
 def frame_times(
     n_frames: int, *, sr: float = 22050, hop_length: int = 512, first_frame: int = 0
 ) -> NDArray[np.float64]:
-    """Return the centres of consecutive frames in seconds, of shape (n_frames,), like `librosa.times_like`."""
+    """Return the centers of consecutive frames in seconds, of shape (n_frames,), like `librosa.times_like`."""
     return np.arange(first_frame, first_frame + n_frames, dtype=np.float64) * hop_length / sr
 
 
@@ -82,7 +82,7 @@ class Framer:
     frame_length : int
         Length of a frame in samples; a multiple of 4, because some descriptors use the quarters of a frame.
     hop_length : int
-        Distance between the centres of consecutive frames in samples; at most `frame_length`, so that every sample is
+        Distance between the centers of consecutive frames in samples; at most `frame_length`, so that every sample is
         in a frame.
     block_frames : int
         Number of frames in a block.
@@ -192,7 +192,7 @@ class SpectrumBlock:
     samples : np.ndarray, shape ((n - 1) * hop_length + frame_length,)
         Samples of the frames, with zeros outside the signal.
     frame_length, hop_length : int
-        Length of a frame, and distance between the centres of consecutive frames, in samples.
+        Length of a frame, and distance between the centers of consecutive frames, in samples.
     magnitude : np.ndarray, shape (n, n_columns)
         Magnitude spectra of the windowed frames: ``1 + frame_length // 2`` bins, padded with zeros to a multiple of
         `GROUP`.
@@ -292,7 +292,7 @@ class SpectrumStream:
 
 def decibels(power: NDArray[Any]) -> NDArray[Any]:
     """Return power in dB with a minimum of -100 dB: ``10 log10(max(power, 1e-10))``."""
-    # NumPy vectorises the natural logarithm on all processors, and log10 only on some.
+    # NumPy vectorizes the natural logarithm on all processors, and log10 only on some.
     levels: NDArray[Any] = np.maximum(power, 1e-10)
     np.log(levels, out=levels)
     levels *= 10 / np.log(10)
@@ -325,7 +325,8 @@ def mono_signal(y: NDArray[Any]) -> NDArray[Any]:
         )
     if y.ndim not in (1, 2) or (y.ndim == 2 and not 1 <= y.shape[0] <= MAX_CHANNELS):
         raise ParameterError(
-            f"y must have shape (n_samples,) or (channels, n_samples), not {y.shape}; pass y.T for arrays of soundfile"
+            f"y must have shape (n_samples,) or (channels, n_samples), not {y.shape}; pass y.T for an array read with "
+            "soundfile"
         )
     if not np.isfinite(y).all():
         raise ParameterError(

@@ -111,7 +111,7 @@ def fit_network(
     Parameters
     ----------
     train, validation : Windows
-        Streams of windows. Without validation, the training loss decides when to stop.
+        Streams of windows. Without validation, the training loss determines when to stop.
     n_inputs, n_states : int
         Number of values per unit, and number of states.
     name : str
@@ -168,7 +168,7 @@ def load_network(path: Path) -> Network:
         _check_whole(path)
         return _keras().models.load_model(path, compile=False)  # the optimizer is not needed for predictions
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        msg = f"Keras cannot load the network {path} ({str(error).partition(chr(10))[0]}); train again"
+        msg = f"{path} cannot be loaded by Keras ({str(error).partition(chr(10))[0]}); train again"
         raise ModelError(msg) from error
 
 

@@ -1,11 +1,11 @@
 """Windows of features, and the state that a sequence model should predict for each.
 
-The inputs of the sequence model are the frame features, pooled to units. Every column is standardised with its mean
+The inputs of the sequence model are the frame features, pooled to units. Every column is standardized with its mean
 and standard deviation over the training frames; a unit is the mean and the standard deviation of each column over
 `pool_seconds`. A window is `n_steps` consecutive units.
 
 There are two targets. `current` is the state of the window's last unit. `ahead` is the state `ahead_seconds` after the
-last *sample* on which the window depends: the frames of its last unit extend half a frame beyond their centres, and
+last *sample* on which the window depends: the frames of its last unit extend half a frame beyond their centers, and
 their derivatives depend on four more frames.
 
 Conventions

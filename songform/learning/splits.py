@@ -110,7 +110,7 @@ def audio_groups(signatures: Mapping[str, Signature]) -> list[list[str]]:
 
 
 def split_tracks(groups: Sequence[Sequence[str]], *, seed: int) -> Split:
-    """Assign a tenth of the groups to the test, a tenth to validation, and the rest to training.
+    """Assign a tenth of the groups to the test part, a tenth to validation, and the rest to training.
 
     Parameters
     ----------
@@ -130,7 +130,8 @@ def split_tracks(groups: Sequence[Sequence[str]], *, seed: int) -> Split:
     """
     if len(groups) < len(PARTS):
         raise ParameterError(
-            f"{len(groups)} groups of tracks cannot be split into {len(PARTS)} parts; at least {len(PARTS)} are needed"
+            f"{len(groups)} groups of tracks cannot be split into {len(PARTS)} parts; at least {len(PARTS)} are "
+            "needed; add songs (copies of one recording form one group)"
         )
     order = sorted(groups, key=lambda group: hashlib.sha256(f"{seed}:{min(group)}".encode()).hexdigest())
     n = max(1, round(0.1 * len(groups)))
@@ -189,7 +190,7 @@ def _blocks(duration: float, window: float) -> list[tuple[float, float]]:
 
 
 def _is_same(one: Signature, other: Signature) -> bool:
-    """Compare two recordings at shifts of half seconds. Means of neighbouring rows stand for the half seconds."""
+    """Compare two recordings at shifts of half seconds. Means of neighboring rows stand for the half seconds."""
     between = (other.spectra[1:] + other.spectra[:-1]) / 2
     rows = (other.spectra, between)
     return max(_correlation(one.spectra, row, shift) for row in rows for shift in range(-3, 4)) > _MIN_CORRELATION

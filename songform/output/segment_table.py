@@ -5,7 +5,7 @@
 ``start, end``                seconds
 ``state, confidence``         state and confidence of the segment, as in the report
 ``model``                     id of the model; `own` if the states were fitted on the song itself
-one column per feature, 38    float32, mean over the frames whose centre lies in the segment
+one column per feature, 38    float32, mean over the frames whose center lies in the segment
 ============================  ====================================================================
 
 Rows are sorted by song key and time. Each song has the rows of its latest analysis. The setting `features.n_mfcc`
@@ -86,14 +86,14 @@ def segment_means(
         Starts of the segments in seconds, ascending. Each segment lasts until the next one, the last segment until the
         end of the song.
     times : np.ndarray, shape=(n_frames,)
-        Centres of the frames in seconds, ascending.
+        Centers of the frames in seconds, ascending.
     values : np.ndarray, shape=(n_frames, n_columns)
         One row per frame.
 
     Returns
     -------
     np.ndarray, shape=(n_segments, n_columns)
-        Means. A segment that contains no frame centre has the values of the next frame.
+        Means. A segment that contains no frame center has the values of the next frame.
 
     Raises
     ------

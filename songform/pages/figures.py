@@ -1,7 +1,7 @@
 """Bokeh figures of a song, with a common time axis.
 
 =============  ==================================================================================
-`wave`         Waveform, coloured by state.
+`wave`         Waveform, colored by state.
 `confidence`   Probability of the displayed state over time, and its mean in each segment.
 `states`       Probability of each state over time.
 `energy` ...   Context descriptors from which the states are found.
@@ -15,7 +15,7 @@ Conventions
 -----------
 Time is in milliseconds, the unit of Bokeh's datetime axes. All figures share the range `view` and have the same
 borders. A moment is therefore at the same horizontal position in all of them, and a single element can be laid over
-all figures. Every model that the page's script changes has a name. The colours are those of the light theme, until the
+all figures. Every model that the page's script changes has a name. The colors are those of the light theme, until the
 script applies the current theme.
 """
 
@@ -79,7 +79,7 @@ _HOURS = "%-H:%M:%S"
 _FONT = "system-ui, sans-serif"
 _INK = "#1D2026"
 
-# Blue, background, red: values near the song's mean have nearly the background colour in both themes.
+# Blue, background, red: values near the song's mean have nearly the background color in both themes.
 _DIVERGING = {
     "light": ((33, 102, 172), (247, 247, 247), (178, 24, 43)),
     "dark": ((94, 174, 245), (29, 32, 39), (245, 122, 100)),
@@ -205,9 +205,9 @@ def _axes(paper: Figure, clock: str) -> None:
 
 
 def _wave(view: Range1d, overview: Overview, segments: Sequence[Segment]) -> Figure:
-    """Draw the waveform, coloured by state.
+    """Draw the waveform, colored by state.
 
-    Each segment is a band of its state's colour. A translucent layer in the background colour covers the bands outside
+    Each segment is a band of its state's color. A translucent layer in the background color covers the bands outside
     the waveform. When the user moves a boundary, only the bands have to change.
     """
     both = np.stack([overview.wave_min, overview.wave_max], axis=1)
@@ -283,7 +283,7 @@ def _curve(view: Range1d, name: str, values: NDArray[np.float64], duration: floa
 
 
 def _mfcc(view: Range1d, features: pd.DataFrame, duration: float) -> Figure:
-    """Draw the cepstral coefficients as an image, each standardised within the song."""
+    """Draw the cepstral coefficients as an image, each standardized within the song."""
     mfcc = standard_mfcc(features, limit=_IMAGE_COLUMNS)
     n_coefficients = mfcc.mean.shape[1]
     paper = _paper(view, "mfcc", 0.5, n_coefficients + 0.5)
@@ -295,19 +295,19 @@ def _mfcc(view: Range1d, features: pd.DataFrame, duration: float) -> Figure:
 
 
 def diverging_palette(ground: str, n_colors: int = 51) -> list[str]:
-    """Return colours from blue to red, with the background colour of a theme in the middle.
+    """Return colors from blue to red, with the background color of a theme in the middle.
 
     Parameters
     ----------
     ground : str
         Theme: `light` or `dark`.
     n_colors : int
-        Number of colours.
+        Number of colors.
 
     Returns
     -------
     list of str
-        Colours as `#rrggbb`.
+        Colors as `#rrggbb`.
     """
     place = np.linspace(0, 2, n_colors)
     parts = [np.interp(place, [0, 1, 2], channel) for channel in zip(*_DIVERGING[ground], strict=True)]
@@ -324,7 +324,7 @@ def _source(name: str, data: Mapping[str, Any]) -> ColumnDataSource:
 
 
 def _times(series: Columns, duration: float) -> NDArray[np.float32]:
-    """Return the start of the song, the centre of each column, and the end of the song, in ms."""
+    """Return the start of the song, the center of each column, and the end of the song, in ms."""
     middles = (series.edges[1:] + series.edges[:-1]) / 2
     times = np.concatenate([[0.0], np.minimum(middles, duration), [duration]]) * MS
     return times.astype(np.float32)

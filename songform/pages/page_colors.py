@@ -1,7 +1,7 @@
-"""Colours of the states on pages, for the light and the dark theme.
+"""Colors of the states on pages, for the light and the dark theme.
 
-In the light theme, each state has its colour from `songform.plots.palette`, as in all pictures. In the dark theme,
-colours with too little contrast to the background are lightened, by no more than is needed. Text on a colour is black
+In the light theme, each state has its color from `songform.plots.palette`, as in all pictures. In the dark theme,
+colors with too little contrast to the background are lightened, by no more than is needed. Text on a color is black
 or white, whichever has more contrast; the contrast is always at least 4.5.
 
 References
@@ -26,7 +26,7 @@ _MIN_CONTRAST = 3.0  # WCAG's minimum for graphics
 
 
 class Tone(NamedTuple):
-    """Colour of a state, and of text on it, in the light and the dark theme, as `#RRGGBB`."""
+    """Color of a state, and of text on it, in the light and the dark theme, as `#RRGGBB`."""
 
     light: str
     light_ink: str
@@ -35,7 +35,7 @@ class Tone(NamedTuple):
 
 
 def state_tone(state: str) -> Tone:
-    """Return the colours of a state.
+    """Return the colors of a state.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def state_tone(state: str) -> Tone:
     Returns
     -------
     Tone
-        Colours in both themes.
+        Colors in both themes.
     """
     light = state_color(state)
     dark = _dark_color(light)
@@ -53,7 +53,7 @@ def state_tone(state: str) -> Tone:
 
 
 def tone_rules(states: Sequence[str]) -> str:
-    """Return the CSS classes `.tone-0`, `.tone-1`, ... with the colours of the states, in their order."""
+    """Return the CSS classes `.tone-0`, `.tone-1`, ... with the colors of the states, in their order."""
     tones = map(state_tone, states)
     return "\n".join(
         f".tone-{i} {{ --tone: light-dark({tone.light}, {tone.dark}); "
@@ -63,7 +63,7 @@ def tone_rules(states: Sequence[str]) -> str:
 
 
 def contrast(one: str, other: str) -> float:
-    """Return the contrast ratio of two colours, from 1 to 21."""
+    """Return the contrast ratio of two colors, from 1 to 21."""
     low, high = sorted((_luminance(one), _luminance(other)))
     return (high + 0.05) / (low + 0.05)
 
@@ -73,12 +73,12 @@ def _ink(color: str) -> str:
 
 
 def _dark_color(color: str) -> str:
-    """Lighten a colour until it has enough contrast to the dark background; invert the lightness of a grey."""
+    """Lighten a color until it has enough contrast to the dark background; invert the lightness of a gray."""
     if contrast(color, DARK_GROUND) >= _MIN_CONTRAST:
         return color
     hue, lightness, saturation = colorsys.rgb_to_hls(*_parts(color))
     if saturation < 0.05:
-        return _hex(hue, 1 - lightness, saturation)  # a lightened black would look like another state's grey
+        return _hex(hue, 1 - lightness, saturation)  # a lightened black would look like another state's gray
     steps = (_hex(hue, step, saturation) for step in np.arange(lightness, 1, 0.01))
     return next(step for step in steps if contrast(step, DARK_GROUND) >= _MIN_CONTRAST)
 

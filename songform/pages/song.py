@@ -177,7 +177,7 @@ def _summary(name: str, song: SongView) -> str:
         low, high = (clock(float(times[place])) for place in (values.argmin(), values.argmax()))
         return f"{DESCRIPTORS[name][0]} over time: lowest at {low}, highest at {high}."
     if name == "mfcc":
-        return "Mel-frequency cepstral coefficients over time, shown as colours."
+        return "Mel-frequency cepstral coefficients over time, shown as colors."
     least = min(song.segments, key=lambda segment: segment.confidence)
     lowest = f"{least.state} at {clock(least.start, 1)} has the lowest confidence, {round(100 * least.confidence)} %"
     return f"{_TRACKS[name][0]} over time. The table of segments lists the confidences. {lowest}."

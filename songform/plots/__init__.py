@@ -9,7 +9,7 @@ of a song             content
 `feature_curves`      seven features over time
 `mfcc_heatmap`        MFCCs over time
 `bandwidth`           spectral centroid and bandwidth
-`state_timeline`      waveform and segments, coloured by state
+`state_timeline`      waveform and segments, colored by state
 ====================  ================================================================
 
 ====================  ================================================================
@@ -23,8 +23,8 @@ of a training run     content
 
 Conventions
 -----------
-Each function returns a new `matplotlib.figure.Figure`. No function uses pyplot. A state has the same colour in every
-picture, `state_color`; the colours can be distinguished by readers with colour vision deficiency. `save_png` writes the
+Each function returns a new `matplotlib.figure.Figure`. No function uses pyplot. A state has the same color in every
+picture, `state_color`; the colors can be distinguished by readers with color vision deficiency. `save_png` writes the
 same bytes for the same picture.
 """
 

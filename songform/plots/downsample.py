@@ -52,7 +52,7 @@ def columns(time: ArrayLike, values: ArrayLike, *, limit: int = LINE_COLUMNS) ->
     Parameters
     ----------
     time : np.ndarray, shape=(n,), n > 0
-        Centres of the rows in seconds, evenly spaced.
+        Centers of the rows in seconds, evenly spaced.
     values : np.ndarray, shape=(n,) or (n, m)
         One row per time.
     limit : int > 0
@@ -101,9 +101,9 @@ def feature_series(features: pd.DataFrame, column: str) -> Columns:
 
 
 def standard_mfcc(features: pd.DataFrame, *, limit: int = IMAGE_COLUMNS) -> Columns:
-    """Return the MFCCs as the columns of an image, each coefficient standardised within the song.
+    """Return the MFCCs as the columns of an image, each coefficient standardized within the song.
 
-    Without standardisation, only the first coefficient would be visible: it is a hundred times larger than the last.
+    Without standardization, only the first coefficient would be visible: it is a hundred times larger than the last.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def standard_mfcc(features: pd.DataFrame, *, limit: int = IMAGE_COLUMNS) -> Colu
 
 
 def overview_middles(overview: Overview) -> NDArray[np.float64]:
-    """Return the centres of an overview's cells in seconds, or raise `ParameterError` if it has none."""
+    """Return the centers of an overview's cells in seconds, or raise `ParameterError` if it has none."""
     require_rows(len(overview.time_s), "overview")
     return overview.time_s + OVERVIEW_SECONDS / 2
 
@@ -144,4 +144,4 @@ def overview_middles(overview: Overview) -> NDArray[np.float64]:
 def require_rows(n_rows: int, name: str) -> None:
     """Raise `ParameterError` if there is no row."""
     if n_rows == 0:
-        raise ParameterError(f"{name} must have at least one row, not 0; is the song empty?")
+        raise ParameterError(f"{name} must have at least one row, but there is none; is the song empty?")

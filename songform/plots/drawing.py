@@ -3,7 +3,7 @@
 Conventions
 -----------
 - Only Matplotlib's object interface is used, because `pyplot` and `rcParams` are shared by all threads. Fonts and
-  colours are passed to each call, so that a style set by the caller has no effect.
+  colors are passed to each call, so that a style set by the caller has no effect.
 - A picture is `WIDTH` inches wide at `DPI`. Its text remains legible at half that size.
 - A picture does not contain more points than columns of pixels, see `songform.plots.downsample`.
 """
@@ -90,7 +90,7 @@ def paper(*heights: float, name: str, title: str = "", width: float = WIDTH) -> 
 
 
 def style(ax: Axes) -> None:
-    """Set the font, the colours and the grid that all pictures have."""
+    """Set the font, the colors and the grid that all pictures have."""
     ax.set_facecolor("white")
     ax.tick_params(labelsize=TYPE["size"], labelfontfamily=FONT, colors=INK, direction="out", length=3)
     ax.spines[["top", "right"]].set_visible(False)
@@ -100,7 +100,7 @@ def style(ax: Axes) -> None:
 
 
 def clock_axis(axes: Sequence[Axes], duration: float, *, note: str = "") -> None:
-    """Set a common time axis from 0 to `duration` seconds, labelled at the bottom; `note` is added to its label."""
+    """Set a common time axis from 0 to `duration` seconds, labeled at the bottom; `note` is added to its label."""
     step = float(_CLOCK_STEPS[min(bisect_left(_CLOCK_STEPS, duration / 8), len(_CLOCK_STEPS) - 1)])
     decimals = next((n for n in range(3) if step >= 10.0**-n), 3)
     marks = np.arange(0, duration + step / 1000, step)
@@ -132,7 +132,7 @@ def image(ax: Axes, values: NDArray[np.float64], duration: float, *, cmap: str, 
 
 
 def color_scale(ax: Axes, drawn: AxesImage, label: str) -> None:
-    """Add a colour bar to the right of an image."""
+    """Add a color bar to the right of an image."""
     bar = ax.figure.colorbar(drawn, ax=ax, pad=0.015, fraction=0.05, aspect=25)
     bar.set_label(label, **TYPE)
     bar.outline.set_edgecolor(INK)

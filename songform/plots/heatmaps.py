@@ -35,14 +35,14 @@ def spectrogram(overview: Overview, features: pd.DataFrame, *, sr: float = 22050
     features : pd.DataFrame
         Frame features of the song, with the column `rolloff_hz`.
     sr : number > 0
-        Sampling rate of the analysed signal in Hz.
+        Sampling rate of the analyzed signal in Hz.
     title : str
         Title of the song.
 
     Returns
     -------
     Figure
-        Level in decibels over time and frequency. The colours cover the 80 dB below the maximum.
+        Level in decibels over time and frequency. The colors cover the 80 dB below the maximum.
 
     Raises
     ------
@@ -71,9 +71,9 @@ def spectrogram(overview: Overview, features: pd.DataFrame, *, sr: float = 22050
 
 
 def mfcc_heatmap(features: pd.DataFrame, *, title: str = "") -> Figure:
-    """Draw the MFCCs over time, each coefficient standardised within the song.
+    """Draw the MFCCs over time, each coefficient standardized within the song.
 
-    Without standardisation, only the first coefficient would be visible: it is a hundred times larger than the last.
+    Without standardization, only the first coefficient would be visible: it is a hundred times larger than the last.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Colours of the states, which are the same in every picture.
+"""Colors of the states, which are the same in every picture.
 
-The named states have five hues of the palette of Okabe and Ito [1]_. Three are darkened, so that colours that differ
-little in hue for readers with colour vision deficiency differ in lightness. Any two of the five named states are at
+The named states have five hues of the palette of Okabe and Ito [1]_. Three are darkened, so that colors that differ
+little in hue for readers with color vision deficiency differ in lightness. Any two of the five named states are at
 least 30 units of CIELAB apart in normal vision, deuteranopia and protanopia, and 20 units in the rare tritanopia. Any
 two of the first nine states are at least 15 units apart. A test computes these distances with the model of Machado,
 Oliveira and Fernandes [2]_.
@@ -38,17 +38,17 @@ STATE_COLORS = {
 
 
 def state_color(state: str) -> str:
-    """Return the colour of a state.
+    """Return the color of a state.
 
     Parameters
     ----------
     state : str
-        Name of the state. A name without a fixed colour gets a colour that depends only on the name.
+        Name of the state. A name without a fixed color gets a color that depends only on the name.
 
     Returns
     -------
     str
-        Colour as `#RRGGBB`.
+        Color as `#RRGGBB`.
     """
     if state in STATE_COLORS:
         return STATE_COLORS[state]
@@ -69,7 +69,7 @@ def state_order(states: Iterable[str]) -> list[str]:
     Returns
     -------
     list of str
-        Each name once: names with a fixed colour in the order of `STATE_COLORS`, then the others in order of their
+        Each name once: names with a fixed color in the order of `STATE_COLORS`, then the others in order of their
         first occurrence.
     """
     present = dict.fromkeys(states)

@@ -1,7 +1,7 @@
-"""Picture of the form of a song: the waveform in the colours of its states, and one lane per state.
+"""Picture of the form of a song: the waveform in the colors of its states, and one lane per state.
 
 States have lanes instead of sharing one row. Their names are next to the lanes, so that they do not have to fit into
-short segments, and the picture remains readable with hundreds of segments and without colours.
+short segments, and the picture remains readable with hundreds of segments and without colors.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def state_timeline(overview: Overview, segments: Sequence[Segment], *, title: st
     Returns
     -------
     Figure
-        Top: the waveform in the colours of the states. Bottom: one lane per state, with its name and its share of the
+        Top: the waveform in the colors of the states. Bottom: one lane per state, with its name and its share of the
         song. The solid part of a bar is as high as the confidence of the segment; the rest is pale.
 
     Raises
@@ -107,7 +107,7 @@ def draw_wave(ax: Axes, wave: Columns, color: str) -> None:
 
 
 def _column_states(wave: Columns, segments: Sequence[Segment]) -> NDArray[np.str_]:
-    """Return the state at the centre of each column."""
+    """Return the state at the center of each column."""
     starts = np.array([segment.start for segment in segments])
     middles = (wave.edges[1:] + wave.edges[:-1]) / 2
     owner = np.maximum(np.searchsorted(starts, middles, side="right") - 1, 0)

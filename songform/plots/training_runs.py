@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-Each function returns a new `matplotlib.figure.Figure`. States have the colours of `songform.plots.palette`. `title` is
+Each function returns a new `matplotlib.figure.Figure`. States have the colors of `songform.plots.palette`. `title` is
 the name of the run or of the model.
 """
 
@@ -131,7 +131,7 @@ def cluster_profile(profile: pd.DataFrame, *, title: str = "") -> Figure:
     Returns
     -------
     Figure
-        Values on a diverging colour map, which is white at 0.
+        Values on a diverging color map, which is white at 0.
 
     Raises
     ------
@@ -206,12 +206,12 @@ def _mark_best(axes: Sequence[Axes], val_loss: NDArray[np.float64]) -> None:
 
 
 def _write(ax: Axes, x: int, y: int, text: str, *, pale: bool) -> None:
-    """Write text at the centre of a cell."""
+    """Write text at the center of a cell."""
     ax.text(x, y, text, ha="center", va="center", **TYPE | {"size": 8.0, "color": "white" if pale else INK})
 
 
 def _name_rows(figure: Figure, ax: Axes, states: Sequence[str]) -> None:
-    """Label the rows of a table with the names of the states, and with dots in their colours."""
+    """Label the rows of a table with the names of the states, and with dots in their colors."""
     rows = range(len(states))
     ax.set_yticks(rows, [plain_text(state, width=1.4, size=TYPE["size"]) for state in states])
     # Seven points to the left of the table, independent of its size.

@@ -36,7 +36,7 @@ def close_novelty(overview: Overview) -> Array:
     """Return the short-time novelty at the start of each row of the overview.
 
     Novelty is the squared distance between the mean of the 0.5 s before and the mean of the 0.2 s after. Timbre (64 mel
-    bands) and harmony (chroma) are standardised within the song.
+    bands) and harmony (chroma) are standardized within the song.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def _peaks(novelty: Array) -> NDArray[np.bool_]:
 
 
 def _timbre(overview: Overview) -> Array:
-    """Return the standardised levels of the mel bands; all bands together have the weight of one quantity."""
+    """Return the standardized levels of the mel bands; all bands together have the weight of one quantity."""
     levels = overview.logmel_db.astype(np.float64)
     levels = np.maximum(levels, np.quantile(levels, 0.98) - _AUDIBLE_DB)
     timbre: Array = _standard(levels, _LEAST_DB) / np.sqrt(levels.shape[1])

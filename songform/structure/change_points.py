@@ -4,7 +4,7 @@ A *stretch* is the part of a song between two change points. Within a stretch, t
 brightness and bass are constant or change linearly. Context descriptors are computed per stretch, because a window of
 fixed length would mix the sound before a change with the sound after it.
 
-Each stretch is modelled by one straight line per signal. The change points minimise the sum of the squared distances
+Each stretch is modeled by one straight line per signal. The change points minimize the sum of the squared distances
 from these lines plus a penalty for each stretch (optimal partitioning [1]_, [2]_). Because of the lines, a long
 crescendo is one stretch instead of many.
 
@@ -214,7 +214,7 @@ class _DistanceTable:
     @classmethod
     def of(cls, signals: Array) -> _DistanceTable:
         n = signals.shape[-2]
-        # Centring time and values keeps the sums small and does not change the distances.
+        # Centering time and values keeps the sums small and does not change the distances.
         time = np.arange(n) - (n - 1) / 2
         values = signals - signals.mean(axis=-2, keepdims=True)
         sums, moments = _cumulative_sums(values), _cumulative_sums(time[:, None] * values)

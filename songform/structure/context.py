@@ -103,14 +103,14 @@ def context_descriptors(
     features : pd.DataFrame
         Frame features from `songform.frame_features`.
     overview : Overview
-        Overview of the same song, with the same framing.
+        Overview of the same song, with the same sampling rate and hop length.
     sr, hop_length : float, int
         Sampling rate in Hz, and hop length in samples, of the features.
 
     Returns
     -------
     pd.DataFrame, shape=(n_units, 6)
-        The columns of `CONTEXT_COLUMNS`, float64, indexed by the centres of the units in seconds (`time_s`).
+        The columns of `CONTEXT_COLUMNS`, float64, indexed by the centers of the units in seconds (`time_s`).
 
     Raises
     ------
@@ -193,7 +193,7 @@ def last_stretch_context(curves: Curves, bounds: Bounds, units: MomentContext | 
 
 @dataclass(frozen=True, eq=False)
 class MomentContext:
-    """Values per unit from which the context of a stretch is computed, if they depend on neighbouring units.
+    """Values per unit from which the context of a stretch is computed, if they depend on neighboring units.
 
     Attributes
     ----------
@@ -316,7 +316,7 @@ def _joins(cues: Array, bounds: Bounds, i: int) -> bool:
 def _stretch_rise(
     cues: Array, bounds: Bounds, i: int, *, joins_before: bool = False, joins_after: bool = False
 ) -> float:
-    """Return the rise of stretch `i`, alone or joined with its neighbours, up to 30 s."""
+    """Return the rise of stretch `i`, alone or joined with its neighbors, up to 30 s."""
     before, after = i - int(joins_before), i + int(joins_after)
     climbs = [_climb(cues[:, bounds[i] : bounds[i + 1]])]
     for first, last in {(before, i), (i, after), (before, after)} - {(i, i)}:

@@ -1,6 +1,6 @@
 """Assignment of the names of the five states to clusters.
 
-The profile of a cluster is the mean of the context descriptors of its units, standardised over all units of the corpus.
+The profile of a cluster is the mean of the context descriptors of its units, standardized over all units of the corpus.
 Each profile is compared by cosine similarity with a fixed table of archetypes, one per state. The names are assigned so
 that the sum of the scores is maximal. A name is *weak* if its score or its margin is low, or if the cluster is not the
 extreme one in the descriptor of the state, for example if Calm does not have the lowest energy. The reasons are stored
@@ -79,7 +79,7 @@ def archetype_scores(profile: NDArray[np.float64]) -> NDArray[np.float64]:
     Parameters
     ----------
     profile : np.ndarray, shape=(n, 6)
-        Standardised context descriptors of clusters or of single units.
+        Standardized context descriptors of clusters or of single units.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def name_clusters(profile: NDArray[np.float64]) -> Naming:
     Parameters
     ----------
     profile : np.ndarray, shape=(n_clusters, 6)
-        Mean context descriptors of the clusters, standardised over all units.
+        Mean context descriptors of the clusters, standardized over all units.
 
     Returns
     -------

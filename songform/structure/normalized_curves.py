@@ -1,6 +1,6 @@
 """Curves of a song, normalized by the statistics of the song itself.
 
-The same level can be loud in one song and soft in another, so each quantity is standardised within its song: the mean
+The same level can be loud in one song and soft in another, so each quantity is standardized within its song: the mean
 is subtracted, the result is divided by the standard deviation and clipped to +-2.5. Mean and standard deviation are
 those of the audible units. Silence before the first note and after the last one is not included in the curves.
 
@@ -47,7 +47,7 @@ class Curves:
     before, after : int
         Number of silent units before the first note and after the last one, which are not included in the curves.
     level_db : np.ndarray, shape=(n_units,)
-        Loudness in dB, raised to the audible level where it is lower; not standardised.
+        Loudness in dB, raised to the audible level where it is lower; not standardized.
     loudness, onset, brightness, bass : np.ndarray, shape=(n_units,)
         Loudness, onset strength, logarithm of the spectral centroid, and fraction of the energy below 150 Hz.
     mfcc, chroma : np.ndarray, shape=(n_units, n_mfcc), (n_units, 12)
@@ -134,7 +134,7 @@ def stacked(several: Sequence[Curves]) -> Curves:
 
 
 def standardised(x: Array, audible: NDArray[np.bool_], *, floor: float, units: slice = slice(None)) -> Array:
-    """Standardise values by the mean and the standard deviation of the audible units.
+    """Standardize values by the mean and the standard deviation of the audible units.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Pooling of frames to units of a fraction of a second.
 
 A frame of 93 ms contains about one note. A unit of 0.25 to 0.5 s is long enough to describe how a moment of the song
-sounds. Unit `u` consists of the frames whose centre is in `[u, u + 1) * unit_seconds`, and is described by the mean and
+sounds. Unit `u` consists of the frames whose center is in `[u, u + 1) * unit_seconds`, and is described by the mean and
 the standard deviation of their features.
 
 `song_units` pools a whole song to units of 0.5 s, from which the context descriptors are computed. Mean, standard
@@ -81,7 +81,7 @@ def frame_units(n_frames: int, *, sr: float = 22050, hop_length: int = 512, unit
 
 
 def n_units(n_frames: int, *, sr: float = 22050, hop_length: int = 512, unit_seconds: float) -> int:
-    """Return the number of units of a number of frames."""
+    """Return the number of units into which `n_frames` frames are pooled."""
     return int(frame_units(n_frames, sr=sr, hop_length=hop_length, unit_seconds=unit_seconds)[-1]) + 1
 
 
@@ -107,7 +107,7 @@ def pooled(values: NDArray[np.floating], units: NDArray[np.intp]) -> tuple[NDArr
     """
     if len(values) != len(units):
         raise ParameterError(
-            f"values has {len(values)} frames, but units has {len(units)}; both must be of the same song"
+            f"values has {len(values)} frames, but units has {len(units)}; both must describe the same song"
         )
     starts = np.flatnonzero(np.r_[True, np.diff(units) > 0])
     counts = np.diff(np.r_[starts, len(units)]).reshape(-1, *[1] * (values.ndim - 1))
@@ -120,32 +120,32 @@ def pooled(values: NDArray[np.floating], units: NDArray[np.intp]) -> tuple[NDArr
 def spread(
     values: NDArray[np.floating], centres: NDArray[np.float64], times: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Interpolate unit-wise values linearly between the centres of the units.
+    """Interpolate unit-wise values linearly between the centers of the units.
 
     Parameters
     ----------
     values : np.ndarray, shape=(n_units, n_columns)
         One row per unit.
-    centres, times : np.ndarray of float64
-        Centres of the units, and times at which values are computed, in seconds.
+    centers, times : np.ndarray of float64
+        Centers of the units, and times at which values are computed, in seconds.
 
     Returns
     -------
     np.ndarray of float64, shape=(n_times, n_columns)
-        Interpolated values. Before the first and after the last centre, they are those of the first and the last unit.
+        Interpolated values. Before the first and after the last center, they are those of the first and the last unit.
     """
     return np.stack([np.interp(times, centres, column) for column in values.T], axis=1)
 
 
 def smoothed(x: NDArray[np.float64], width: int, *, lengths: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
-    """Return a centred moving average. At the ends of the song the window contains only the units of the song.
+    """Return a centered moving average. At the ends of the song the window contains only the units of the song.
 
     Parameters
     ----------
     x : np.ndarray, shape=(n_units, ...)
         One row per unit.
     width : int > 0
-        Number of units in the window. A window of even width contains one more unit before than after its centre.
+        Number of units in the window. A window of even width contains one more unit before than after its center.
     lengths : np.ndarray of int, optional
         Number of units in each column of the last axis, if it is followed by zeros. The window then contains only these
         units. The averages after them are meaningless.
@@ -218,7 +218,7 @@ class CausalUnits:
     features : pd.DataFrame
         Frame features from `songform.frame_features`.
     overview : Overview
-        Overview of the same song, with the same framing.
+        Overview of the same song, with the same sampling rate and hop length.
     sr, hop_length : float, int
         Sampling rate in Hz, and hop length in samples, of the features.
 
@@ -237,7 +237,8 @@ class CausalUnits:
         if len(overview.onset) != len(features):
             n, m = len(features), len(overview.onset)
             raise ParameterError(
-                f"features has {n} frames, but overview has {m}; pass the overview of the same song and framing"
+                f"features has {n} frames, but overview has {m}; compute both from the same song, with the same hop "
+                "length"
             )
         self._columns, self._values = tuple(features.columns), features.to_numpy(np.float64)
         self._overview = overview

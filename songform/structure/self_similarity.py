@@ -51,9 +51,9 @@ def similarity_vectors(mfcc: Array, chroma: Array) -> Array:
     Parameters
     ----------
     mfcc : np.ndarray, shape=(n_units, n_mfcc)
-        MFCCs of the units, standardised within the song.
+        MFCCs of the units, standardized within the song.
     chroma : np.ndarray, shape=(n_units, 12)
-        Chroma of the units, standardised within the song.
+        Chroma of the units, standardized within the song.
 
     Returns
     -------

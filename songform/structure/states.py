@@ -1,8 +1,8 @@
 """Discovery of musical states by clustering, and state sequences of songs.
 
 Each unit of 0.5 s is described by a vector of the means and standard deviations of its features and its context
-descriptors. The vectors of a corpus are standardised, weighted in two groups (features and context), and clustered by
-KMeans. `songform.structure.naming` assigns the names of the states to the clusters. Each cluster is then modelled by a
+descriptors. The vectors of a corpus are standardized, weighted in two groups (features and context), and clustered by
+KMeans. `songform.structure.naming` assigns the names of the states to the clusters. Each cluster is then modeled by a
 normal distribution in each dimension, which gives the probability of each state in a unit. Each dimension has its own
 variance, because a state can vary much in one dimension and little in another. `songform.structure.viterbi` computes
 the most probable state sequence of a song. The duration of a Transition is limited, because it is a short passage
@@ -100,7 +100,7 @@ class StateModel:
     shares : np.ndarray, shape=(n_states,)
         Fraction of the training units in each cluster.
     profile : np.ndarray, shape=(n_states, 6)
-        Mean context descriptors of each state, standardised over all training units.
+        Mean context descriptors of each state, standardized over all training units.
     scores, margins : np.ndarray, shape=(n_states,)
         Scores and margins of the names; see `songform.structure.naming.Naming`.
     weak : tuple of str
@@ -333,8 +333,8 @@ def state_posterior(model: StateModel, units: Array) -> Array:
     """
     if units.ndim != 2 or units.shape[1] != len(model.center):
         msg = (
-            f"the model reads unit vectors of {len(model.center)} dimensions, not of shape {units.shape}; "
-            "it was trained with other settings of frames or features; train again"
+            f"units must have shape (n_units, {len(model.center)}), not {units.shape}; the model was probably trained "
+            "with different settings of frames or features; train again"
         )
         raise ModelError(msg)
     weighted = np.clip((units - model.center) / model.scale, -_MOST, _MOST) * model.weight

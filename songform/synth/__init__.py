@@ -55,4 +55,4 @@ __all__ = [
     "study_songs",
 ]
 
-VERSION = 2  # increase this when a seed gives another song, so that stored measurements are repeated
+VERSION = 2  # increase this when a seed gives a different song, so that stored measurements are repeated

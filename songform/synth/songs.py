@@ -39,7 +39,7 @@ class Song:
     sections : tuple of Section
         Sections, which cover [0, n / sr] without gaps or overlaps.
     traits : Traits, optional
-        Tempo, metre, dynamics and fades.
+        Tempo, meter, dynamics and fades.
     """
 
     title: str

@@ -104,7 +104,7 @@ def circuit_condition(host: str, since: float, until: float, reason: str, now: d
     end = datetime.fromtimestamp(until, UTC)
     message = (
         f"requests to {host} are paused until {end:%Y-%m-%d %H:%M} UTC ({plain_text(reason)}); "
-        "cookies, or fewer tracks at a time, may help"
+        "setting download.cookies, or ingesting fewer tracks at a time, may help"
     )
     return Condition("circuit-open", host, message)
 

@@ -86,12 +86,14 @@ def run_command(command: tuple[str, ...], event: Event, *, seconds: float = COMM
     try:
         code, output = _run(command, event, seconds)
     except subprocess.TimeoutExpired as error:
-        raise DeliveryError(f"{name} took longer than {seconds:g} s and was stopped") from error
+        raise DeliveryError(
+            f"{name} took longer than {seconds:g} s and was stopped; check what it waits for"
+        ) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DeliveryError(f"{name} cannot be started ({reason}); check its path in songform.toml") from error
     if code:
-        raise DeliveryError(f"{name} exited with code {code}: {plain_text(output) or 'it printed nothing'}")
+        raise DeliveryError(f"{name} exited with code {code}: {plain_text(output) or 'it printed no message'}")
 
 
 def post_webhook(url: str, event: Event, *, seconds: float = WEBHOOK_SECONDS) -> None:
@@ -109,7 +111,7 @@ def post_webhook(url: str, event: Event, *, seconds: float = WEBHOOK_SECONDS) ->
     Raises
     ------
     DeliveryError
-        If the address is invalid or cannot be reached, or the response is not a success.
+        If the address is invalid or cannot be reached, or its response does not have a 2xx status.
     """
     host = _host(url)
     try:
@@ -131,7 +133,7 @@ def post_webhook(url: str, event: Event, *, seconds: float = WEBHOOK_SECONDS) ->
     if 300 <= status < 400:
         raise DeliveryError(f"notify.webhook at {host} redirects ({status}); set it to the address it redirects to")
     if not 200 <= status < 300:
-        raise DeliveryError(f"notify.webhook at {host} answered {status}")
+        raise DeliveryError(f"notify.webhook at {host} answered with status {status}; check its server")
 
 
 def _run(command: tuple[str, ...], event: Event, seconds: float) -> tuple[int, str]:

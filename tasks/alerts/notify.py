@@ -72,7 +72,7 @@ def raise_alarms(
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock"), timeout=_LOCK_SECONDS):
             problems += _deliver_all(corpus, conditions, channels(notify), now or datetime.now(UTC))
-    except OSError as error:  # includes the time-out of the lock
+    except OSError as error:  # includes the timeout of the lock
         problems.append(_save_problem(path, error))
     for problem in problems:
         _logger().warning(problem)

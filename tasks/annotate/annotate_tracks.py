@@ -144,7 +144,12 @@ def _annotate_folder(
             problems.append(str(error))
     if not entries:
         suffixes = ", ".join(f"SONG{suffix}" for suffix in LABEL_SUFFIXES)
-        raise AnnotationError(problems[0] if problems else f"no file in {folder} is named like a song ({suffixes})")
+        raise AnnotationError(
+            problems[0]
+            if problems
+            else f"no label file in {folder} is named after a song of the source; "
+            f"rename the files (for SONG.mp3: {suffixes})"
+        )
     labelled = {entry["key"] for entry in entries}
     return AnnotateReport(entries, problems, [record.title for record, _ in tracks if record.key not in labelled])
 

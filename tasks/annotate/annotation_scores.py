@@ -1,8 +1,8 @@
 """Scores of a model's segments against people's labels, per track, recorded as a run in MLflow.
 
-The runs of evaluations are in an experiment of their own, `songform-evaluate`, so that its table compares the scores of
-models, and the table of trainings needs no further columns. An evaluation and the training of its model have the same
-tag `songform.bundle`, by which one can be found from the other.
+Evaluations are recorded in a separate experiment, `songform-evaluate`, so that its table compares the scores of models
+and the table of training runs needs no further columns. An evaluation and the training run of its model have the same
+tag `songform.bundle`, so each can be found from the other.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Evaluation:
     mean : dict of dict
         Means of the scores over the tracks, by the names in `WHO`, then by measure.
     missing : list of str
-        One sentence per labelled track that has no report, or whose files cannot be read.
+        One sentence per labeled track that has no report, or whose files cannot be read.
     inputs : str
         Digest of everything that was compared.
     """

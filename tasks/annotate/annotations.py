@@ -1,7 +1,7 @@
 """People's labels of the tracks of the corpus: `data/annotations/<key>/<annotator>.jams`.
 
 There is one file per person and track; new labels of the same person replace earlier ones. Label files in a folder of
-songs are recognized by their names: `SONG.lab`, or `SONG.NAME.lab` if several people labelled the song. The suffixes
+songs are recognized by their names: `SONG.lab`, or `SONG.NAME.lab` if several people labeled the song. The suffixes
 `.jams` and `.labels.txt` work in the same way.
 """
 

@@ -111,7 +111,7 @@ def _done(corpus: Corpus, job: ExtractionJob, made: ExtractionResult) -> TrackRe
 
 
 def _downloads(corpus: Corpus, job: ExtractionJob) -> tuple[Path, Path]:
-    """Return the paths of a track's download: before its features are extracted, and afterwards if it is kept."""
+    """Return the paths of a track's download: before its features are extracted, and afterward if it is kept."""
     key, encoding, suffix = job.track.key, job.settings.audio.encoding, job.audio.suffix
     return corpus.incoming_path(key, encoding, suffix), corpus.audio_path(key, encoding, suffix)
 
@@ -133,8 +133,8 @@ def _track_error(job: ExtractionJob, outcome: object) -> TrackError:
     if isinstance(outcome, WorkerTimeoutError):
         late = AudioError(
             f"the extraction of {job.track.title} exceeded run.max_minutes = {job.settings.run.max_minutes:g}; "
-            "its file may be damaged, so that the decoder never finishes; if this machine is just overloaded, "
-            "raise this limit",
+            "the file may be damaged in a way that keeps the decoder from finishing; if this machine is merely "
+            "overloaded, raise this limit",
             "transient",
         )
         late.repeated = "permanent"  # a new download did not help

@@ -137,7 +137,7 @@ def _bounded(audio: AudioStream, job: ExtractionJob) -> Iterator[NDArray[np.floa
     hours = job.settings.download.max_hours if job.track.path is None else math.inf
     for block in audio:
         if audio.seconds > 3600.0 * hours:
-            held = f"{job.track.title} is longer than download.max_hours = {hours:g}, whatever length was announced"
+            held = f"the decoded audio of {job.track.title} is longer than download.max_hours = {hours:g}"
             raise AudioError(f"{held}; raise this limit if the track is really that long", "permanent")
         yield block
 

@@ -13,7 +13,7 @@ ingest continues.
 
 References
 ----------
-.. [1] PrefectHQ/prefect, the UI's `ArtifactDataTable` and `PMarkdownRenderer` (marked, GitHub's flavour).
+.. [1] PrefectHQ/prefect, the UI's `ArtifactDataTable` and `PMarkdownRenderer` (marked, GitHub's flavor).
 .. [2] CommonMark 0.31, "Backslash escapes": any ASCII punctuation may be escaped.
 """
 

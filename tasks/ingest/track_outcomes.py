@@ -17,7 +17,7 @@ __all__ = ["record_done", "record_failure", "record_skipped", "unwritten_record"
 
 _SAME_SECONDS = 0.05
 _NOT_RETRIED = " It failed in the same way before and is not retried automatically; use --retry-failed."
-# The fix of a temporary failure, with which messages of `tasks.ingest.failures.rules` and `songform.audio.stream` end.
+# The advice that ends messages of temporary failures, in `tasks.ingest.failures.rules` and `songform.audio.stream`.
 _RETRY_ADVICE = re.compile(rf"[;,] (?:{TRY_AGAIN}|fetch it again)$")
 
 

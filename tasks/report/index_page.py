@@ -66,7 +66,9 @@ def write_index(home: Path, model: ModelInfo) -> Index:
         raise CorpusError(problems_message("none of the reports can be read", problems))
     if not found:
         whose = f"the model {model.uri}" if model.uri else "states fitted on the song itself"
-        raise CorpusError(f"no song in {home} was analyzed with {whose} yet; analyze some with songform analyze SOURCE")
+        raise CorpusError(
+            f"no song in {home} has been analyzed with {whose}; analyze some with songform analyze SOURCE"
+        )
     path = folder / "index.html"
     with atomic_path(path) as temporary:
         temporary.write_text(index_page([entry for _, entry in found], model=model.name), encoding="utf-8")

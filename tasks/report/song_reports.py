@@ -157,7 +157,7 @@ def _versions() -> dict[str, int]:
 
 
 def _check_settings(bundle: Bundle, settings: Settings) -> None:
-    """Check that features are computed with the same settings as in the training of the model."""
+    """Check that features are computed with the settings that the model was trained with."""
     for section in ("frames", "features"):
         for name, value in settings.model_dump(mode="json")[section].items():
             trained = bundle.settings.get(section, {}).get(name, value)

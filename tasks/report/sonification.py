@@ -43,7 +43,7 @@ def sonify_tracks(
     reports : sequence of dict
         Reports, each with its `path`.
     settings : Settings
-        All settings; the section `audio` determines where kept audio is looked for.
+        All settings; the section `audio` determines where to look for kept audio.
 
     Returns
     -------

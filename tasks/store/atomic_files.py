@@ -1,7 +1,7 @@
 """Atomic writes, and removal of stale temporary files.
 
 A file is written under a temporary name in the folder of its target, flushed to disk and then renamed. After a power
-cut, the folder holds the old file, the new file or neither, but never a partial one.
+failure, the folder holds the old file, the new file or neither, but never a partial one.
 
 A temporary name contains the process id and the machine id: ``.<target>.<process>-<machine>.<word>.tmp``. Several
 machines may share a home, and a process id is only meaningful on its own machine. Files left by a process of this
@@ -63,7 +63,7 @@ def temporary_path(target: Path, word: str | None = None) -> Path:
 
 
 def remove_stale_temporaries(folder: Path, *, now: float) -> None:
-    """Remove the temporary files and folders that no process uses any more.
+    """Remove the temporary files and folders that no process uses anymore.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def _is_alive(pid: int) -> bool:
 def atomic_path(target: Path) -> Iterator[Path]:
     """Write a file atomically: yield a temporary path, and rename it to the target when the `with` block ends.
 
-    The file is flushed to disk before it is renamed, and the folder afterwards. If the block raises, the temporary file
+    The file is flushed to disk before it is renamed, and the folder afterward. If the block raises, the temporary file
     is removed and the target stays as it was.
     """
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -159,7 +159,7 @@ class Corpus:
         return self.data / "annotations" / key
 
     def annotated(self) -> list[str]:
-        """Return the keys of the tracks that people have labelled, sorted."""
+        """Return the keys of the tracks that people have labeled, sorted."""
         return sorted({path.parent.name for path in (self.data / "annotations").glob("*/*.jams")})
 
     @property

@@ -165,7 +165,7 @@ def has_features(corpus: Corpus, record: TrackRecord | None, settings: Settings)
 
 
 def has_feature_tables(corpus: Corpus, record: TrackRecord | None, config: str) -> bool:
-    """Do the same as `has_features`, given the return value of `features_config`, which many tracks share."""
+    """Like `has_features`, but given the return value of `features_config`, which many tracks share."""
     if record is None or record.status != "done":
         return False
     return corpus.has_files(record, *corpus.table_names(config, record.key))

@@ -61,7 +61,7 @@ class Track(BaseModel):
     title: str = Field(description="Title given by the feed or site, or the stem of the file name.")
     source: str = Field(description="Address or path of the track, as shown to the user.")
     duration: float | None = Field(
-        None, description="Duration in seconds: the announced one, later replaced by the measured one."
+        None, description="Duration in seconds: first the one that the source states, later the measured one."
     )
     path: str | None = Field(None, description="Path of the audio file of a local track.")
     entry: dict[str, Any] | None = Field(None, description="yt-dlp's entry of a track from the web.")
@@ -78,7 +78,7 @@ class TrackRecord(Track):
     )
     updated_at: str = Field(description="Time of the last change (UTC, ISO 8601).")
     measured: float | None = Field(
-        None, description="Measured duration in seconds, if the audio was shorter than announced."
+        None, description="Measured duration in seconds, if the audio was shorter than expected."
     )
     spent: float | None = Field(None, description="Duration of the failed attempts of the last ingest, in seconds.")
     audio_sha256: str | None = Field(None, description="SHA-256 of the analyzed audio file.")

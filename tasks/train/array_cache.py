@@ -1,4 +1,4 @@
-"""Disk cache of arrays that several steps of one training use; it is removed when the training ends.
+"""Disk cache of arrays that several steps of one training run use; it is removed when the run ends.
 
 The arrays are not kept in memory, because a corpus may have thousands of tracks. Those of one track are read when they
 are needed.
@@ -27,7 +27,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @contextmanager
 def array_folder(home: Path, plan: Plan) -> Iterator[Path]:
-    """Create a folder for the arrays of one training, and remove it when the `with` block ends.
+    """Create a folder for the arrays of one training run, and remove it when the `with` block ends.
 
     The folder lies next to the bundle and has a temporary name. If the process is killed, the next command removes it.
     """

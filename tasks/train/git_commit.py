@@ -1,4 +1,4 @@
-"""Git commit of the code that made a run."""
+"""Git commit of the code that produced a run."""
 
 from __future__ import annotations
 

@@ -79,11 +79,11 @@ def score_bundle(
     Parameters
     ----------
     home, plan, settings
-        Path of the home, plan of the training, and all settings.
+        Path of the home, plan of the training run, and all settings.
     folder : Path
         Folder of the bundle.
     arrays : Path, optional
-        Folder from `array_folder`, in which the training of the network has kept its windows.
+        Folder from `array_folder`, in which the training of the network stored its windows.
     """
     path = folder / "judgement.json"
     if not path.is_file():

@@ -53,7 +53,7 @@ class ComposedSong:
     duration : float
         Duration in seconds.
     truth : np.ndarray of str, shape=(n_units,)
-        True state at the centre of each unit of 0.5 s.
+        True state at the center of each unit of 0.5 s.
     """
 
     features: pd.DataFrame

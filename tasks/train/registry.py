@@ -1,7 +1,7 @@
 """Bundles in MLflow's model registry: logging, registration, the champion, and download.
 
 A new version becomes the `champion` if there is none, or if it names the states of four composed songs better than the
-current one (macro-F1). Scores against a model's own pseudo-labels are not used for this: they would favour degenerate
+current one (macro-F1). Scores against a model's own pseudo-labels are not used for this: they would favor degenerate
 clusterings, which are easy to predict.
 """
 
@@ -79,12 +79,12 @@ class ModelInfo:
 
 
 OWN_MODEL = ModelInfo("", "own", None, False)
-"""Placeholder for states that are fitted on the song itself, if no model was trained yet."""
+"""Placeholder for states that are fitted on the song itself, if no model has been trained yet."""
 
 
 @task(cache_policy=NO_CACHE)
 def log_results(home: Path, run_id: str, folder: Path, heldout: HeldOutScores, seconds: float) -> None:
-    """Log the metrics, the pictures and the description of the states of a training."""
+    """Log the metrics, the pictures and the description of the states of a training run."""
     from mlflow.entities import Metric
 
     store, bundle, training = client(home), Bundle.load(folder), read_training(folder)
@@ -121,7 +121,7 @@ def register_bundle(home: Path, run_id: str, folder: Path, settings: Settings) -
             signature=_signature(bundle),
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
         )
-    with suppress(MlflowException):  # it exists already, except in the first training
+    with suppress(MlflowException):  # it exists already, except in the first training run
         store.create_registered_model(MODEL_NAME)
     return str(store.create_model_version(MODEL_NAME, info.model_uri, run_id, model_id=info.model_id).version)
 
@@ -169,7 +169,7 @@ def fetch_bundle(home: Path, uri: str) -> ModelInfo:
     Returns
     -------
     ModelInfo
-        The model. Its address is that of its version, whatever `uri` was, so that all reports of a model agree.
+        The model. Its address is that of its version, regardless of `uri`, so that all reports of a model agree.
 
     Raises
     ------
@@ -180,7 +180,9 @@ def fetch_bundle(home: Path, uri: str) -> ModelInfo:
     from mlflow.exceptions import MlflowException
 
     if not has_store(home):
-        raise ModelError(f"there is no model {uri}: no model was trained in {home} yet; train one with songform train")
+        raise ModelError(
+            f"there is no model {uri}: no model has been trained in {home} yet; train one with songform train"
+        )
     store = client(home)
     try:
         run_id = mlflow.models.get_model_info(uri).run_id

@@ -21,10 +21,10 @@ __all__ = [
 
 # `VERSION` of modules of this folder, named like the module. They are defined here to avoid an import cycle: most of
 # these modules import `training_plan`, whose digests contain the numbers.
-STATE_LABELS = 1  # increase it when the same tables give other states or labels
-TRAIN_NETWORK = 1  # increase it when the same labels and windows give another bundle
-REFERENCE_SONGS = 1  # increase it when the same network gets another weight
-HELDOUT_SCORES = 1  # increase it when the same bundle gets other scores
+STATE_LABELS = 1  # increase it when the same tables give different states or labels
+TRAIN_NETWORK = 1  # increase it when the same labels and windows give a different bundle
+REFERENCE_SONGS = 1  # increase it when the same network gets a different weight
+HELDOUT_SCORES = 1  # increase it when the same bundle gets different scores
 
 
 def states_versions() -> dict[str, int]:

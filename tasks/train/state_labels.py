@@ -44,7 +44,7 @@ def fit_corpus_states(home: Path, plan: Plan, settings: Settings, *, arrays: Pat
     Parameters
     ----------
     home, plan, settings
-        Path of the home, plan of the training, and all settings.
+        Path of the home, plan of the training run, and all settings.
     arrays : Path, optional
         Folder from `array_folder`, in which the units of each track are kept for `label_tracks`.
 
@@ -85,7 +85,7 @@ def states_by_settings(songs: list[NDArray[np.float64]], settings: Settings) -> 
 
 
 def read_state_model(corpus: Corpus, plan: Plan) -> StateModel:
-    """Read the state model of a training."""
+    """Read the state model of a training run."""
     return StateModel.load(corpus.states_path(plan.states_id, "model.npz"))
 
 
@@ -110,7 +110,7 @@ class _UnitVectors:
         return self.cache.get(f"units-{key}", lambda: self._computed(key))
 
     def inside(self, key: str, spans: list[tuple[float, float]]) -> NDArray[np.intp]:
-        """Return the indices of the units of a track whose centres lie in some spans, without computing the units."""
+        """Return the indices of the units of a track whose centers lie in some spans, without computing the units."""
         n_frames = count_frames(self.corpus, key, self.settings)
         frames = self.settings.frames
         count = n_units(n_frames, sr=frames.sr, hop_length=frames.hop_length, unit_seconds=UNIT_SECONDS)

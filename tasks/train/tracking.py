@@ -73,8 +73,8 @@ def prepare_store(home: Path, experiment: str) -> str:
         if not known.artifact_location.startswith(corpus.mlruns.as_uri() + "/"):
             msg = (
                 f"the experiment {experiment} stores its files in {known.artifact_location}, outside {corpus.mlruns}: "
-                "it is MLflow's own experiment, or the home was copied or moved; use the home at its original path "
-                "or, with songform train and songform run, name another experiment with --experiment"
+                "either MLflow created this experiment itself, or the home was copied or moved; use the home at its "
+                "original path or, with songform train and songform run, name another experiment with --experiment"
             )
             raise CorpusError(msg)
         if known.lifecycle_stage == "deleted":
@@ -84,7 +84,7 @@ def prepare_store(home: Path, experiment: str) -> str:
 
 @task(cache_policy=NO_CACHE)
 def finished_run(home: Path, experiment_id: str, plan: Plan) -> str | None:
-    """Return the latest finished run of the same training in an experiment, or None."""
+    """Return the latest finished run of a training plan in an experiment, or None."""
     runs = client(home).search_runs(
         [experiment_id],
         f"tags.`songform.bundle` = '{plan.bundle_id}' and attributes.status = 'FINISHED'",
@@ -96,14 +96,14 @@ def finished_run(home: Path, experiment_id: str, plan: Plan) -> str | None:
 
 @task(cache_policy=NO_CACHE)
 def start_run(home: Path, experiment_id: str, plan: Plan, settings: Settings) -> str:
-    """Start a run with all settings as parameters, and mark interrupted runs of the same training as killed."""
+    """Start a run with all settings as parameters, and mark interrupted runs of the same plan as killed."""
     store = client(home)
     same = f"tags.`songform.bundle` = '{plan.bundle_id}' and attributes.status = 'RUNNING'"
     for run in store.search_runs([experiment_id], same):
         store.set_terminated(run.info.run_id, "KILLED")
     tags = {
         "songform.bundle": plan.bundle_id,
-        "songform.structure.states": plan.states_id,
+        "songform.states": plan.states_id,
         "mlflow.source.name": "songform train",
         "mlflow.source.type": "LOCAL",
         **git_state(home),

@@ -1,7 +1,7 @@
-"""Training of the network on the labelled tracks.
+"""Training of the network on the labeled tracks.
 
-Windows are streamed from disk, song by song. The output of a training is a bundle, one folder of the corpus, which is
-renamed to its final path when it is complete.
+Windows are streamed from disk, song by song. The output of a training run is a bundle, one folder of the corpus, which
+is renamed to its final path when it is complete.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ EpochListener = Callable[[int, Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class Training:
-    """Course of a training.
+    """Record of a training run.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def train_bundle(
     Parameters
     ----------
     home, plan, settings
-        Path of the home, plan of the training, and all settings.
+        Path of the home, plan of the training run, and all settings.
     run_id : str
         Id of the MLflow run.
     again : bool
@@ -101,7 +101,7 @@ def train_bundle(
 
 
 def read_training(folder: Path) -> Training:
-    """Read the course of the training of a bundle."""
+    """Read the record of the training run of a bundle."""
     return Training(**json.loads((folder / "training.json").read_text(encoding="utf-8")))
 
 

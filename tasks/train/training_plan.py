@@ -1,4 +1,4 @@
-"""Plan of a training: its tracks, their split, and the digests that name its folders."""
+"""Plan of a training run: its tracks, their split, and the digests that name its folders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Plan", "plan_training"]
 
 @dataclass(frozen=True)
 class Plan:
-    """Plan of one training.
+    """Plan of one training run.
 
     Parameters
     ----------

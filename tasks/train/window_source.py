@@ -28,7 +28,7 @@ class WindowSource:
     Parameters
     ----------
     corpus, plan, settings
-        Corpus, plan of the training, and all settings.
+        Corpus, plan of the training run, and all settings.
     states : StateModel
         State model whose labels are the targets.
     center, scale : np.ndarray, shape=(n_columns,)

@@ -16,7 +16,7 @@ def test_without_a_model_states_are_found_from_the_song_alone(songform, document
     shutil.copytree(extracted / "data", tmp_path / "data")
     result = songform("--home", tmp_path, "analyze", audio_files[0], "--out", tmp_path / "out", "--sonify")
     assert result.exit_code == 0
-    assert "No model was trained yet" in result.stdout
+    assert "No model has been trained yet" in result.stdout
     assert "songform train" in result.stdout
     assert f"Files: {tmp_path / 'out'}" in result.stdout
     assert len(list((tmp_path / "out").iterdir())) == 14

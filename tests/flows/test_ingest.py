@@ -65,7 +65,7 @@ def test_each_bad_enclosure_fails_alone_and_is_retried_later(songform, document,
     ]
     said = [track["error"]["message"] for track in tracks[:4]]
     causes = [
-        "the server answers 404 Not Found",
+        "the server answered 404 Not Found",
         "not audio, perhaps an error page",
         "is cut short: 1",
         "empty file",

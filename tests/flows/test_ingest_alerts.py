@@ -122,7 +122,7 @@ def test_defect_in_alerts_does_not_fail_the_ingest(home, listening, audio_files,
     settings, told = listening
     monkeypatch.setattr(flows.ingest_alerts, "host_pauses", lambda corpus: 1 / 0)
     assert len(ingest(home, [str(audio_files[0])], settings()).done) == 1
-    assert "the alerts of this ingest could not be sent" in caplog.text
+    assert "alarms of this ingest could not be sent" in caplog.text
     assert told() == []
 
 

@@ -274,7 +274,7 @@ def test_training_killed_between_epochs_is_marked_as_killed_and_repeated(extract
 
 
 STAGES = {
-    "train": ["Pooling features", "Labelling", "Training", "Evaluating"],
+    "train": ["Pooling features", "Labeling", "Training", "Evaluating"],
     "analyze": ["Extracting features", "Writing reports"],
 }
 

@@ -1,4 +1,4 @@
-"""Tests that failed trainings end their MLflow runs, and that finished work is not repeated."""
+"""Tests that failed training runs end their MLflow runs, and that finished work is not repeated."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_failed_or_interrupted_training_ends_its_mlflow_run(home, quick, monkeyp
 
 
 def test_existing_bundle_is_recorded_without_training(home, quick, trained, monkeypatch):
-    """A training that was killed before it was recorded leaves such a bundle."""
+    """A training run that was killed before it was recorded leaves such a bundle."""
     monkeypatch.setattr("tasks.train.train_network.fit_network", None)
     report = train(home, quick, "standing")
     assert report.is_new
@@ -91,7 +91,7 @@ def test_empty_corpus_creates_no_mlflow_run(tmp_path):
 
 
 def test_trainings_of_a_home_run_one_at_a_time(home, quick, monkeypatch):
-    """A training looks for a finished run only after it has acquired the lock."""
+    """A training run looks for a finished run only after it has acquired the lock."""
     turn = FileLock(home / "mlruns" / ".training.lock")
     finished, asked = flows.train.finished_run, []
 

@@ -266,7 +266,7 @@ def song_overview() -> Overview:
 
 
 def _times() -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return the centre and the section of each frame."""
+    """Return the center and the section of each frame."""
     time = (np.arange(SECONDS * FRAMES_PER_SECOND) + 0.5) / FRAMES_PER_SECOND
     return time, (time // _SECTION_SECONDS).astype(np.intp)
 

@@ -39,7 +39,7 @@ def report(song_segments):
 
 
 def drawn(figure):
-    """Return the numbers, colours and texts of a picture, which depend neither on fonts nor on Matplotlib's version."""
+    """Return the numbers, colors and texts of a picture, which depend neither on fonts nor on Matplotlib's version."""
     return {
         "size": list(figure.get_size_inches()),
         "words": [text.get_text() for text in figure.texts],
@@ -117,7 +117,7 @@ def test_content_of_pictures_matches_stored_values(golden, view, name):
 
 
 def test_size_of_a_saved_picture_matches_stored_values(golden, view):
-    """The PNG stores width and height in its chunk IHDR, and pixels per metre in its chunk pHYs."""
+    """The PNG stores width and height in its chunk IHDR, and pixels per meter in its chunk pHYs."""
     file = BytesIO()
     plots.save_png(plots.rms(view.features, title=TITLE), file)
     png = file.getvalue()

@@ -51,7 +51,7 @@ def curves():
 
 @pytest.fixture(scope="module")
 def posterior():
-    """Return the probabilities of five states in 60 units; every 12 units, another state is favoured."""
+    """Return the probabilities of five states in 60 units; every 12 units, another state is favored."""
     unit, state = np.arange(60)[:, None], np.arange(5)
     odds = np.exp(2.5 * (unit // 12 == state) + 1.5 * np.sin(1.1 * unit + 2 * state))
     return odds / odds.sum(axis=1, keepdims=True)

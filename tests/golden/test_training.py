@@ -1,4 +1,4 @@
-"""Golden values of a training in a home: states, labels, the inputs of the network, its weight and its scores.
+"""Golden values of a training run in a home: states, labels, the inputs of the network, its weight and its scores.
 
 The home contains three songs: the song of `conftest.py`, and two copies that are rotated in time. No network is
 trained; a formula replaces it.

@@ -93,7 +93,7 @@ def test_frames_before_the_first_complete_window_get_its_answer(bundle, song):
     assert answer["confidence"].iloc[len(first)] != first["confidence"].iloc[-1]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(n=st.integers(1, 90))
 def test_table_shorter_than_a_window_gets_an_answer_for_each_frame(bundle, song, n):
     features = song[0].iloc[300 : 300 + n]
@@ -126,7 +126,7 @@ def test_table_without_rows_or_columns_is_an_error(bundle, song, ask):
     more = (overview, duration) if ask == "form" else ()
     missing = features.drop(columns=["mfcc_01", "rms_mean"])
     with pytest.raises(
-        ModelError, match=r"feature table lacks .*rms_mean, mfcc_01;.* 38 columns.*songform\.frame_features"
+        ModelError, match=r"feature table lacks .*rms_mean, mfcc_01;.*songform\.frame_features.* 38 columns"
     ):
         getattr(bundle, ask)(missing, *more)
     with pytest.raises(ModelError, match=r"feature table has no rows.* 38 columns"):
@@ -138,7 +138,7 @@ def test_predict_without_a_network_is_an_error(bundle, song):
         replace(bundle, sequence=None).predict(song[0])
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seconds=st.floats(0.01, 20.0), weight=st.sampled_from([0.0, 1.0]), ear=st.booleans(), ahead=st.booleans())
 def test_segments_of_a_form_partition_the_song(bundle, seconds, weight, ear, ahead):
     t = np.arange(max(1, round(seconds * SR))) / SR
@@ -244,7 +244,7 @@ def test_damaged_bundle_is_an_error(saved, tmp_path, name, content):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelError, match="train again") as caught:
         Bundle.load(tmp_path)
-    assert str(caught.value).startswith(str(tmp_path))
+    assert str(tmp_path) in str(caught.value)
 
 
 @pytest.mark.parametrize(

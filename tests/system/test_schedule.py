@@ -160,7 +160,7 @@ def test_killed_schedule_continues_when_it_is_started_again(home, feed):
     (home / "songform.toml").write_text(TOML.format(url=feed, pause=600.0))
     with schedule(home) as (process, api):
         until(lambda: list((home / "data" / "hosts").glob("*.json")))
-        os.killpg(process.pid, signal.SIGKILL)  # with its runs, as by a service manager or a power cut
+        os.killpg(process.pid, signal.SIGKILL)  # with its runs, as by a service manager or a power failure
         process.wait(10)
     (home / "songform.toml").write_text(TOML.format(url=feed, pause=0.0))
     with schedule(home) as (process, api):

@@ -398,7 +398,7 @@ CONTRASTS = r"""
 def test_all_text_has_sufficient_contrast_in_both_themes(visit, report, scheme):
     page = opened(visit(report.path, color_scheme=scheme))
     edit(page)
-    page.wait_for_timeout(300)  # the change of colours is animated
+    page.wait_for_timeout(300)  # the change of colors is animated
     assert page.evaluate(CONTRASTS) == []
 
 

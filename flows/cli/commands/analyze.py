@@ -22,7 +22,7 @@ Out = Annotated[
     typer.Option(
         "--out",
         metavar="FOLDER",
-        help="Folder for the written files. By default data/reports/<model> in the home.",
+        help="Folder for the reports. By default data/reports/<model> in the home.",
     ),
 ]
 Sonify = Annotated[
@@ -109,8 +109,8 @@ def _print_model(console: Console, report: AnalyzeReport) -> None:
     """Print the model that found the form, and its states with weak names."""
     if not report.model.uri:
         console.say(
-            "No model was trained yet, so the states of each song were found from that song alone. Train a model with "
-            "songform train."
+            "No model has been trained yet, so the states of each song were found from that song alone. "
+            "Train a model with songform train."
         )
     else:
         rank = "the champion" if report.model.is_champion else "not the champion"

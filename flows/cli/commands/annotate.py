@@ -22,15 +22,15 @@ AnnotatedSource = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="Ingested song that the labels describe: its audio file, its address, or its key as shown by "
-        "songform status --json. Or a folder of ingested songs.",
+        "songform --json status. Or a folder of ingested songs.",
     ),
 ]
 LabelFile = Annotated[
     str | None,
     typer.Argument(
         metavar="FILE",
-        help="Labels of the song's sections, with start and end times: .lab, Audacity labels, CSV, JAMS or a JSON "
-        "report of songform. Or a folder of such files, each named after its song.",
+        help="Labels of the song's sections, with start and end times: .lab, Audacity labels, CSV, JAMS or a "
+        "JSON report of songform. Or a folder of such files, each named after its song.",
     ),
 ]
 Annotator = Annotated[
@@ -39,8 +39,8 @@ Annotator = Annotated[
         "--annotator",
         metavar="NAME",
         callback=valid_name_or_none,
-        help="Name of the person who labelled the song; several people can label one song. By default taken from "
-        "FILE or its name.",
+        help="Name of the person who labeled the song; several people can label one song. By default the "
+        "name is taken from the content or the name of FILE.",
     ),
 ]
 
@@ -50,7 +50,7 @@ _MAX_TITLES = 5  # maximum number of tracks without labels that are listed by ti
 def annotate(
     context: CommandContext, *, source: AnnotatedSource, file: LabelFile = None, annotator: Annotator = None
 ) -> int:
-    """Store a person's labels of a song's sections, which evaluate compares with songform's segments.
+    """Store the section labels that a person made for a song; songform evaluate compares segments with them.
 
     Without FILE, list the stored labels of SOURCE. Example: songform annotate song.mp3 song.lab --annotator Ana
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["demo", "print_demo"]
 
 Seed = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, help="Seed of the composed songs; each seed gives other songs.")
+    int, typer.Option("--seed", metavar="N", min=0, help="Seed of the composed songs; each seed gives different songs.")
 ]
 
 

@@ -46,4 +46,4 @@ def print_checks(console: Console, checks: Sequence[Check]) -> None:
 
 
 def _finding(check: Check) -> str:
-    return check.finding + (f" ({check.mend})" if check.mend else "")
+    return check.finding + (f"; {check.mend}" if check.mend else "")

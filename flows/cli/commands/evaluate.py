@@ -68,7 +68,7 @@ def evaluate_model(home: Path, model: str | None = None) -> EvaluateReport:
     Raises
     ------
     CorpusError
-        If no track has labels, or no labelled track has a report.
+        If no track has labels, or no labeled track has a report.
     ModelError
         If the model cannot be loaded.
     """
@@ -110,6 +110,6 @@ def _print_scores(console: Console, report: EvaluateReport) -> None:
     console.print(mean_table(report.mean))
     console.print()
     people = {name for track in report.tracks for name in track["annotators"]}
-    console.say(f"{counted(len(report.tracks), 'track')}, labelled by {', '.join(sorted(people))}")
+    console.say(f"{counted(len(report.tracks), 'track')}, labeled by {', '.join(sorted(people))}")
     console.say(f"Model: {report.model.uri or 'none; the states were found from each song alone'}")
     console.say(f"{'Recorded' if report.is_new else 'Already recorded'}: MLflow run {report.run_id}")

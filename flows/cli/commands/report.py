@@ -1,4 +1,4 @@
-"""The command `songform report`: write an index page of the analysed songs."""
+"""The command `songform report`: write an index page of the analyzed songs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["print_report", "report", "write_model_index"]
 
 
 def report(context: CommandContext, *, model: Model = None) -> int:
-    """Write an index page of all analysed songs, with a timeline of each, search and sorting."""
+    """Write an index page of all analyzed songs, with a timeline of each song, search and sorting."""
     context.require_corpus()
     index = write_model_index(context.home, model)
     print_report(context.console, index)
@@ -41,7 +41,7 @@ def write_model_index(home: Path, model: str | None = None) -> Index:
     ModelError
         If the model does not exist.
     CorpusError
-        If no song was analysed by the model.
+        If no song was analyzed by the model.
     """
     from tasks.report.index_page import write_index
     from tasks.train.requested_model import choose_model
@@ -58,6 +58,6 @@ def print_report(console: Console, index: Index) -> None:
         console.say(f"{counted(len(index.songs), 'song')}: {index.path}")
         if index.left:
             console.say(
-                f"{counted(index.left, 'song')} not analysed by this model; add them with songform analyze SOURCE."
+                f"{counted(index.left, 'song')} not analyzed by this model; add them with songform analyze SOURCE."
             )
     console.problems(index.problems)

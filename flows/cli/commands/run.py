@@ -24,7 +24,7 @@ def run(
     limit: Limit = None,
     experiment: Experiment = "songform",
 ) -> int:
-    """Run ingest, train and analyze one after the other."""
+    """Run ingest, train and analyze, one after the other."""
     settings = context.settings(assignments)
     with context.server("flows.run", sources):
         from flows.run import run as run_pipeline

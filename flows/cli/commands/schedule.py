@@ -12,7 +12,7 @@ __all__ = ["schedule"]
 
 
 def schedule(context: CommandContext, *, prefect_port: PrefectPort = 4200) -> int:
-    """Ingest the playlists of songform.toml, retry failed tracks and train, each on schedule, until Ctrl-C."""
+    """Ingest the playlists of songform.toml, retry failed tracks and train, each on its own schedule, until Ctrl-C."""
     pages = None
     with suppress(KeyboardInterrupt):  # Ctrl-C before the scheduler handles it
         from flows.schedule.scheduler import run_scheduler

@@ -40,7 +40,7 @@ class FailureGroup(NamedTuple):
 
 
 def status(context: CommandContext, *, failed: Failed = False) -> int:
-    """List the tracks of the corpus with their outcomes, and why tracks failed."""
+    """List the tracks of the corpus with their outcomes and the reasons for failures."""
     problems = []
     try:
         context.settings()

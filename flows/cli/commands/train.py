@@ -39,7 +39,7 @@ def train(
 
 
 def train_document(report: TrainReport) -> dict[str, Any]:
-    """Return the JSON fields of a training."""
+    """Return the JSON fields of a training run."""
     return {
         "run_id": report.run_id,
         "params": report.params,
@@ -51,7 +51,7 @@ def train_document(report: TrainReport) -> dict[str, Any]:
 
 
 def print_train(console: Console, report: TrainReport) -> None:
-    """Print the result of a training as text or as a JSON document."""
+    """Print the result of a training run as text or as a JSON document."""
     if console.json:
         console.document(train_document(report))
     else:

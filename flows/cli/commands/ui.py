@@ -56,7 +56,7 @@ class MlflowServer(NamedTuple):
 
 
 def ui(context: CommandContext, *, port: Port = 5000, prefect_port: PrefectPort = 4200) -> int:
-    """Serve the pages of MLflow and Prefect for this home on 127.0.0.1 until Ctrl-C."""
+    """Serve the web pages of MLflow and Prefect for this home on 127.0.0.1, until Ctrl-C."""
     served = serve_pages(context.home, port=port, prefect_port=prefect_port, say=context.console.say)
     return print_end(context.console, served)
 

@@ -31,7 +31,7 @@ from songform.plain_text import plain_text
 
 __all__ = ["FORMATS", "MAX_BYTES", "VERSION", "WRITERS", "LabelFormat", "parsed_annotation", "read_annotation"]
 
-VERSION = 1  # increase this when the same segments give a different text, so that exports are written again
+VERSION = 1  # increase this when the same segments result in a different text, so that exports are written again
 
 MAX_BYTES = 16 * 2**20
 """Maximum size of a label file in bytes."""
@@ -92,7 +92,7 @@ _READERS = {suffix: label_format.read for label_format in FORMATS.values() for s
 
 
 def read_annotation(path: str | Path) -> Annotation:
-    """Read a label file in any of the formats.
+    r"""Read a label file in any of the formats.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def read_annotation(path: str | Path) -> Annotation:
 
     Examples
     --------
-    >>> _ = Path("song.lab").write_text("0.0 9.5 Intro\\n9.5 20.0 Verse\\n")
+    >>> _ = Path("song.lab").write_text("0.0 9.5 Intro\n9.5 20.0 Verse\n")
     >>> annotation = read_annotation("song.lab")
     >>> annotation.labels
     ('Intro', 'Verse')

@@ -78,7 +78,7 @@ def _columns(header: list[str]) -> dict[str, int]:
     if missing := [name for name in COLUMNS[:3] if name not in names]:
         raise AnnotationError(
             f"line 1 must be a header with the columns {', '.join(COLUMNS[:3])}; {' and '.join(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} missing (columns found: {len(header)})"
+            f"{'is' if len(missing) == 1 else 'are'} missing (the line has {len(header)} columns)"
         )
     return {name: names.index(name) for name in COLUMNS if name in names}
 
@@ -86,7 +86,7 @@ def _columns(header: list[str]) -> dict[str, int]:
 def _row(cells: list[str], places: dict[str, int], line: int) -> Row:
     place = f"line {line}"
     if len(cells) <= max(places[name] for name in COLUMNS[:3]):
-        raise AnnotationError(f"{place} has {len(cells)} cells, fewer than the header")
+        raise AnnotationError(f"{place} has {len(cells)} cells, fewer than the header; a cell may be missing")
     start, end = (_number(cells[places[name]], place, "a time in seconds") for name in COLUMNS[:2])
     cell = cells[places["confidence"]].strip() if places.get("confidence", len(cells)) < len(cells) else ""
     confidence = _number(cell, place, "a confidence") if cell else math.nan

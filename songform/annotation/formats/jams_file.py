@@ -44,7 +44,7 @@ def read(text: str) -> Annotation:
 
     document = parsed_json(text)
     if not isinstance(document, Mapping):
-        raise AnnotationError(f"it is JSON but not a JAMS file; it is {json_text(document)} instead of an object")
+        raise AnnotationError(f"it is JSON but not a JAMS file: it contains {json_text(document)} instead of an object")
     try:
         jam = jams.JAMS(**document)
         duration = jam.file_metadata.duration
@@ -112,7 +112,7 @@ def _violation(document: Mapping[str, Any], error: Exception) -> str:
     """Return where and how a document violates the schema, without the words of jams and jsonschema."""
     cause: Any = error.__context__  # jams raises its error while it handles that of jsonschema
     if not hasattr(cause, "absolute_path"):  # jams could not build its objects, or a namespace is unknown
-        details = "a field is unknown or is of the wrong type; use jams.load to see which one"
+        details = "a field is unknown or has the wrong type; jams.load shows which one"
         return next(_invalid_parts(document), details)
     path = list(cause.absolute_path)
     # The observations of an annotation are validated as a list of their own.

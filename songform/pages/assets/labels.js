@@ -1,4 +1,4 @@
-// Colours of labels: those of the states, and for other labels the same colours as in songform's pictures.
+// Colors of labels: those of the states, and for other labels the same colors as in songform's pictures.
 
 const labels = (() => {
   const known = new Map(data.states.map((state) => [state.name, state]));
@@ -27,7 +27,7 @@ const labels = (() => {
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   }
 
-  /** Return the colour of a label, and of text on it, in both themes. */
+  /** Return the color of a label, and of text on it, in both themes. */
   function tone(label) {
     if (!known.has(label)) {
       const number = crc32(label);
@@ -40,7 +40,7 @@ const labels = (() => {
 
   return {
     color: (label) => tone(label)[theme.isDark() ? "dark" : "light"],
-    /** Apply the colours of a label to an element and its children. */
+    /** Apply the colors of a label to an element and its children. */
     dress(element, label) {
       const { light, light_ink: lightInk, dark, dark_ink: darkInk } = tone(label);
       element.style.setProperty("--tone", `light-dark(${light}, ${dark})`);

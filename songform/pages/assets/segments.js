@@ -60,7 +60,7 @@ const segments = (() => {
     fit();
   }
 
-  /** Hide names that do not fit into their block. The colour, the hover label and the table still show the state. */
+  /** Hide names that do not fit into their block. The color, the hover label and the table still show the state. */
   function fit() {
     const pixels = byId("overlay").clientWidth / (view.end() - view.start());
     const room = (song.duration / song.segments.length) * pixels;

@@ -46,7 +46,7 @@ const theme = (() => {
     onChange(follower) {
       followers.push(follower);
     },
-    /** Return the current value of a CSS colour property in a form that a canvas accepts. */
+    /** Return the current value of a CSS color property in a form that a canvas accepts. */
     color(name) {
       const probe = document.createElement("i");
       probe.style.color = `var(${name})`;

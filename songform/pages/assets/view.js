@@ -1,4 +1,4 @@
-// The curves, drawn by Bokeh: their visible time range and their colours.
+// The curves, drawn by Bokeh: their visible time range and their colors.
 
 const view = (() => {
   const MS = 1000;
@@ -93,7 +93,7 @@ const view = (() => {
     range.setv({ start: first * MS, end: (first + span) * MS });
   }
 
-  /** Zoom around the playhead if it is visible, otherwise around the centre. */
+  /** Zoom around the playhead if it is visible, otherwise around the center. */
   function zoom(factor) {
     const [from, length] = [start(), end() - start()];
     const still = isSeen(song.time) ? song.time : from + length / 2;

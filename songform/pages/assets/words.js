@@ -22,7 +22,7 @@ const words = {
 
   /** Describe a segment for screen readers. */
   segment({ start, end, label, confidence }) {
-    const sure = confidence === null ? "labelled by hand" : `confidence ${Math.round(confidence * 100)} percent`;
+    const sure = confidence === null ? "labeled by hand" : `confidence ${Math.round(confidence * 100)} percent`;
     return `${label}, ${words.clock(start, false)} to ${words.clock(end, false)}, ${sure}`;
   },
 };

@@ -1,4 +1,4 @@
-"""Subtractive synthesis of strings, flute, organ, brass, leads and basses, as in an analogue synthesizer.
+"""Subtractive synthesis of strings, flute, organ, brass, leads and basses, as in an analog synthesizer.
 
 A tone is a wave with many harmonics and a closing low-pass filter. The filter is approximated by a crossfade from a
 bright to a dull wavetable.

@@ -46,7 +46,7 @@ class Turn:
     longest : float
         Maximum duration in seconds. A longer section would not be perceived as a Transition.
     slowing : float
-        Amount of slowing towards the end, see `songform.synth.score.step_times.Clock`.
+        Amount of slowing toward the end, see `songform.synth.score.step_times.Clock`.
     """
 
     write: TurnWriter

@@ -1,7 +1,7 @@
 """Mastering, applied to a song after its sections have been set to their levels.
 
 The steps are, in this order: room reverb; downmix of a simulated stereo pair to mono, which acts as a comb filter;
-spectral tilt; an optional leveller, which makes the whole song equally loud; limiter; gain; fades; background noise, so
+spectral tilt; an optional leveler, which makes the whole song equally loud; limiter; gain; fades; background noise, so
 that rests are not digital silence.
 """
 
@@ -41,7 +41,7 @@ class Master:
     highest : float
         Cutoff frequency of a low-pass filter in Hz, as after lossy encoding.
     evened : bool
-        Whether the leveller is on.
+        Whether the leveler is on.
     drive_db, gain_db : float
         Gain before and after the limiter in dB.
     fade_in, fade_out : float
@@ -49,7 +49,7 @@ class Master:
     hiss_db : float
         RMS of the background noise in dB relative to full scale.
     hiss_pink : float
-        Colour of the noise: 0 is white; values towards 1 have more bass, like tape noise.
+        Color of the noise: 0 is white; values toward 1 have more bass, like tape noise.
     """
 
     room_seconds: float = 1.2
@@ -81,7 +81,7 @@ def new_master(
     fades : tuple of float
         Lengths of the fade-in and the fade-out in seconds.
     evened : bool
-        Whether the leveller is on.
+        Whether the leveler is on.
 
     Returns
     -------
@@ -164,7 +164,7 @@ def _tilted(y: Samples, decibels: float, sr: int) -> Samples:
 
 
 def _evened(y: Sound, sr: int) -> Sound:
-    """Make the loudness of a song uniform, as a leveller with a window of `LEVELLER_SECONDS` does."""
+    """Make the loudness of a song uniform, as a leveler with a window of `LEVELLER_SECONDS` does."""
     hop = round(LEVELLER_HOP * sr)
     n_hops = -(-y.size // hop)
     power = np.square(np.pad(y, (0, n_hops * hop - y.size))).reshape(n_hops, hop).mean(axis=1, dtype=np.float64)

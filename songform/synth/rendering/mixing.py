@@ -45,7 +45,7 @@ def levelled(buses: Sound, n_section: int, bar: int, levels_db: tuple[float, flo
     centres = (np.arange(n_parts) + 0.5) / n_parts
     parts = np.array_split(y, n_parts)
     gains = np.log([_gain(part, level) for part, level in zip(parts, first + (last - first) * centres, strict=True)])
-    # The gain is interpolated between the centres of the parts, and constant before the first and after the last.
+    # The gain is interpolated between the centers of the parts, and constant before the first and after the last.
     ridden = np.interp(np.arange(buses.shape[1]) / n_section, centres, gains)
     return np.asarray(buses * np.exp(ridden), dtype=np.float32)
 

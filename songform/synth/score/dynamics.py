@@ -5,7 +5,7 @@
 `narrow`     The difference is smaller, as in most recordings.
 `loud`       All sections are loud; there is no Calm.
 `soft`       All sections are soft; there is no Energetic.
-`mastered`   A leveller makes all sections equally loud, so that they differ only in texture.
+`mastered`   A leveler makes all sections equally loud, so that they differ only in texture.
 ===========  =======================================================================================
 """
 
@@ -42,7 +42,7 @@ class Dynamics:
     lacking : tuple of str
         States that do not occur in songs with this profile.
     evened : bool
-        Whether the mastering uses a leveller, which makes all sections equally loud.
+        Whether the mastering uses a leveler, which makes all sections equally loud.
     """
 
     ranges: dict[str, tuple[float, float]]
@@ -84,7 +84,7 @@ def new_dynamics(rng: np.random.Generator) -> str:
 def section_levels(rng: np.random.Generator, dynamics: Dynamics, plan: Plan, shifts: list[float]) -> list[Levels]:
     """Choose the level of each section at random.
 
-    One level is chosen per state. Without a leveller, sections deviate from it by up to 1 dB and by the shift of their
+    One level is chosen per state. Without a leveler, sections deviate from it by up to 1 dB and by the shift of their
     pattern.
 
     Parameters

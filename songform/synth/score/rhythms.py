@@ -45,5 +45,5 @@ def pulse(metre: int, density: float) -> list[int]:
 
 
 def drawn(rng: np.random.Generator, table: Mapping[int, Sequence[Steps]], metre: int) -> Steps:
-    """Choose one of the rhythms for a metre at random."""
+    """Choose one of the rhythms for a meter at random."""
     return table[metre][int(rng.integers(len(table[metre])))]

@@ -1,7 +1,7 @@
 """Conversion of steps to samples, with swing and slowing.
 
 A step is a sixteenth note. With swing, the second half of each beat is delayed. With slowing, the tempo decreases
-towards the end of a section (ritardando).
+toward the end of a section (ritardando).
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ PROGRESSIONS = {
     "tango": ("harmonic minor", (0, 3, 4, 0, 5, 3, 4, 2)),
 }
 
-# Rhythms of a bar of melody, for each metre: the steps on which tones start.
+# Rhythms of a bar of melody, for each meter: the steps on which tones start.
 MOTIFS = {
     16: ((0, 4, 6, 8, 12), (0, 3, 6, 8, 11, 14), (0, 2, 4, 8, 10, 12), (2, 4, 6, 8, 12, 14), (0, 6, 8, 10, 14)),
     12: ((0, 4, 8), (0, 4, 6, 8), (0, 2, 4, 8, 10), (0, 6, 8), (2, 4, 6, 8, 10)),
@@ -58,7 +58,7 @@ MOTIFS = {
 
 @dataclass(frozen=True)
 class Theme:
-    """Key, chord progression, metre and motif.
+    """Key, chord progression, meter and motif.
 
     Parameters
     ----------

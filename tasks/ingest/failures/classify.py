@@ -9,7 +9,7 @@ permanent      HTTP 404, removed, DRM, no audio on the page            none; the
 needs-you      private, login, age, country                            the user has to do something
 later          a premiere, a live stream                               retry when it is published
 environment    no ffmpeg, disk full                                    fix this machine, then retry
-bug            yt-dlp does not understand the site any more            upgrade yt-dlp
+bug            yt-dlp no longer works with the site                    upgrade yt-dlp
 =============  ======================================================  ==============================================
 
 Some failures are transient only the first time, for example HTTP 403, because the address may have expired, and a file

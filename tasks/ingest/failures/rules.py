@@ -40,7 +40,7 @@ SET_COOKIES = (
     "set download.cookies to a cookies.txt exported from a browser that is logged in to the site, "
     "or remove it from the source"
 )
-OTHER_COUNTRY = "it is available only from another country; find another copy of it, or remove it from the source"
+OTHER_COUNTRY = "it is available only in other countries; find another copy of it, or remove it from the source"
 OPEN_IN_BROWSER = (
     "open it in a browser; if it requires a login there, "
     "set download.cookies to a cookies.txt exported from that browser"
@@ -89,7 +89,7 @@ class MessageRule(NamedTuple):
     robot: bool = False
 
 
-# Messages with which the downloader gives up: downloader/{http,fragment,common}.py and YoutubeDL.py.
+# Messages of the downloader when it gives up: downloader/{http,fragment,common}.py and YoutubeDL.py.
 DOWNLOAD_ERROR_PATTERN = (
     r"\[download\] Got error|Did not get any data|content too short|Giving up after|fragment \d+ not found|"
     r"unable to (write|open for writing)|Unable to (create|rename)|No suitable extractor"
@@ -103,7 +103,7 @@ DOWNLOAD_ERROR_RULES: tuple[tuple[str, Explanation], ...] = (
         r"No suitable extractor",
         Explanation("permanent", "yt-dlp has no extractor for this address", "check the address"),
     ),
-    (r"HTTP Error 5\d\d", Explanation("transient", "the server fails during the download ({text})", TRY_AGAIN)),
+    (r"HTTP Error 5\d\d", Explanation("transient", "the server failed during the download ({text})", TRY_AGAIN)),
     (
         r"more expected|content too short",
         Explanation("transient", "the connection was lost before the end of the file", TRY_AGAIN),
@@ -175,12 +175,12 @@ STATUS_EXPLANATIONS: dict[int, Explanation] = {
     403: Explanation("transient", "access from this machine is denied", OPEN_IN_BROWSER, repeated="needs-you"),
     404: Explanation("permanent", "it was removed, or the address is mistyped", "check the address"),
     407: Explanation("needs-you", "the proxy requires a login", "check the proxy in the environment (https_proxy)"),
-    408: Explanation("transient", "the request arrived too late", TRY_AGAIN),
+    408: Explanation("transient", "the server gave up waiting for the request", TRY_AGAIN),
     410: Explanation("permanent", "it was removed permanently", OTHER_COPY),
     416: Explanation("transient", "the file changed during the download", TRY_AGAIN),
-    425: Explanation("transient", "the request came too early", TRY_AGAIN),
+    425: Explanation("transient", "the server is not ready for the request yet", TRY_AGAIN),
     429: Explanation("throttled", "this machine sent too many requests", WAIT_FOR_HOST),
     451: Explanation("needs-you", "it is blocked here for legal reasons", OTHER_COUNTRY),
 }
-CLIENT_ERROR = Explanation("permanent", "the request is rejected", "check the address")  # any other 4xx
-SERVER_ERROR = Explanation("transient", "an internal problem of the server", TRY_AGAIN)  # any 5xx
+CLIENT_ERROR = Explanation("permanent", "the request was rejected", "check the address")  # any other 4xx
+SERVER_ERROR = Explanation("transient", "a problem on the server", TRY_AGAIN)  # any 5xx

@@ -1,6 +1,6 @@
 """Causes of yt-dlp's errors.
 
-Behaviour of yt-dlp 2026.10.26, observed with a loopback server and read in its source:
+Behavior of yt-dlp 2026.10.26, observed with a loopback server and read in its source:
 
 1. When the retries of a media download are used up, only the text of the `DownloadError` describes the cause. If the
    caller is handling another exception at that moment, yt-dlp reports that exception as the cause. Therefore the text
@@ -141,14 +141,16 @@ def _of_status(chain: _Chain) -> Explanation | None:
     if answer is None:
         return None
     phrase = {status.value: status.phrase for status in HTTPStatus}.get(answer.status, "")
-    said = f"the server answers {answer.status} {phrase}".rstrip()
+    said = f"the server answered {answer.status} {phrase}".rstrip()
     if answer.redirect_loop:
         return Explanation("permanent", "the server redirects in a loop", "check the address in a browser")
     found = STATUS_EXPLANATIONS.get(answer.status, SERVER_ERROR if answer.status >= 500 else CLIENT_ERROR)
     if answer.status == HTTPStatus.FORBIDDEN and "unable to download video data" in str(chain[0]):
-        return found._replace(cause=f"{said} to the media's address, which may have expired", fix=TRY_AGAIN)
+        return found._replace(
+            cause=f"{said} to the request for the audio, whose address may have expired", fix=TRY_AGAIN
+        )
     pause = _pause_asked(answer.response.headers) if found.failure in ("throttled", "transient") else None
-    asked = "" if pause is None else f" and asks for a pause of {pause:.0f} s"
+    asked = "" if pause is None else f" and asked for a pause of {pause:.0f} s"
     return found._replace(cause=f"{said} ({found.cause}){asked}", retry_after=pause)
 
 
@@ -229,7 +231,7 @@ def _unexpected_error(chain: _Chain) -> Explanation:
 
     defect = next((link for link in chain if not isinstance(link, DownloadError)), chain[0])
     words = plain_text(re.sub(_ADVICE, "", str(defect), flags=re.DOTALL)) or "no reason given"
-    cause = f"yt-dlp fails unexpectedly ({type(defect).__name__}: {words}), probably because the site has changed"
+    cause = f"yt-dlp failed unexpectedly ({type(defect).__name__}: {words}), probably because the site has changed"
     return Explanation("bug", cause, UPGRADE_YT_DLP)
 
 

@@ -1,6 +1,6 @@
 """Length of the audio in a file, measured without decoding it.
 
-The header of an incomplete file announces the full length, so the length is computed from the packets that are in the
+The header of an incomplete file states the full length, so the length is computed from the packets that are in the
 file. ffmpeg splits a file into packets in little more time than reading it takes.
 
 A file from the web may be a disguised playlist that refers to other files or machines. Therefore ffmpeg may read only

@@ -130,7 +130,9 @@ class _Response(RequestsResponseAdapter):
             chunks.append(chunk)
             size += len(chunk)
             if size > MAX_PAGE_BYTES:
-                msg = f"{plain_text(self.url, 400)} is too large for a page: more than {MAX_PAGE_BYTES >> 20} MB"
+                msg = (
+                    f"{plain_text(self.url, 400)} is too large for a page or feed (more than {MAX_PAGE_BYTES >> 20} MB)"
+                )
                 raise RefusedError(f"{msg}; check the address in a browser", "permanent")
         return b"".join(chunks)
 

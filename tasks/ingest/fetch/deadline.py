@@ -47,7 +47,7 @@ class Stopwatch:
 
 
 class Deadline:
-    """Deadline of a download attempt. As a context manager it is started, and cancelled at the end of the block.
+    """Deadline of a download attempt. As a context manager it is started, and canceled at the end of the block.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class Deadline:
 
     def __str__(self) -> str:
         return (
-            f"it takes longer than download.max_minutes = {self.minutes:g} and may be an endless stream; "
+            f"the download takes longer than download.max_minutes = {self.minutes:g}; it may be an endless stream; "
             "raise this limit if it is not"
         )
 

@@ -4,17 +4,17 @@ yt-dlp downloads the best audio available. Depending on `audio.codec`, ffmpeg co
 A file that is already MP3 is not encoded again, and of a video only the audio is kept. Nothing is retried here: Prefect
 calls the function again if the class of the error allows it.
 
-A track that exceeds one of three limits fails permanently: `download.max_megabytes` limits the bytes that were received
-or announced, `download.max_hours` the announced and the actual length, and `download.max_minutes` the total time of all
+A track that exceeds one of three limits fails permanently: `download.max_megabytes` limits the stated and the
+actual size, `download.max_hours` the stated and the actual length, and `download.max_minutes` the total time of all
 attempts (`tasks.ingest.fetch.deadline`).
 
-Two behaviours of yt-dlp need a workaround. It reports success if it decided not to download anything, so a download
+Two behaviors of yt-dlp need a workaround. It reports success if it decided not to download anything, so a download
 counts as successful only if there is a file that is not empty. And it continues with any partial file in its folder, so
 each attempt uses an empty folder.
 
 Damage inside the file is found when the next step decodes it. Truncation is detected here, where another attempt costs
-least: the length of the received packets is compared with the length that the site announced, and with the length that
-the downloaded file announced before the conversion replaced its header.
+least: the length of the received packets is compared with the length that the site states, and with the length
+in the header of the downloaded file, which a conversion would replace.
 """
 
 from __future__ import annotations
@@ -180,12 +180,12 @@ class _Attempt:
         if info.get("is_live"):
             return "it is a live stream"
         if _is_part(self.track.entry) and not incomplete and info.get("id") != (self.track.entry or {}).get("id"):
-            return "it is another item of the page"
+            return "it is not the requested item of the page"
         self._refuse_long(self.track.duration or info.get("duration"))
         return None
 
     def _watch(self, state: Mapping[str, Any]) -> None:
-        """Report the number of bytes, enforce the size limit, and read the announced length of the finished file."""
+        """Report the number of bytes, enforce the size limit, and read the length in the header of a finished file."""
         done, total = int(state.get("downloaded_bytes") or 0), state.get("total_bytes")
         if max(done, total or 0) > self.settings.max_megabytes * 1e6:
             size = f"larger than download.max_megabytes = {self.settings.max_megabytes:g}"
@@ -209,15 +209,17 @@ class _Attempt:
         path = self._encoded(fetched.path)
         if self.audio.codec != "native":
             seconds = self._seconds(path)
-        for who, claim in (("its source", announced), ("the file itself", self.announced_by_file)):
+        for who, claim in (("its source", announced), ("its header", self.announced_by_file)):
             if is_cut_short(seconds, claim):
-                msg = f"it is cut short: {seconds:.1f} s arrived, but {who} announced {claim:.1f} s; try again later"
+                msg = (
+                    f"it is cut short: {seconds:.1f} s arrived, but {who} states a length of {claim:.1f} s; "
+                    "try again later"
+                )
                 raise AudioError(msg, "transient", measured=seconds)
         warnings: tuple[str, ...] = ()
         if announced is not None and seconds - announced > max(2.0, 0.02 * announced):
-            warnings = (
-                f"{track_label(self.track)} is {seconds:.1f} s long, but its source announced {announced:.1f} s",
-            )
+            length = f"{track_label(self.track)} is {seconds:.1f} s long"
+            warnings = (f"{length}, but its source states a length of {announced:.1f} s",)
         return replace(fetched, path=path, warnings=warnings)
 
     def _encoded(self, path: Path) -> Path:

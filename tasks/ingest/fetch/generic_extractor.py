@@ -6,7 +6,7 @@ everything else to yt-dlp. When tracks are listed, the extractor returns the lis
 download it returns the entries, because the file of an item may be a list of one file.
 
 Parsing untrusted content costs a multiple of its size: about 500 bytes of memory per XML element, two hundred searches
-for media players per page, and any number of segments that a manifest announces. Each of these is limited
+for media players per page, and any number of segments that a manifest lists. Each of these is limited
 (`tasks.ingest.fetch.stream_manifests` for manifests), and content above a limit is refused before it is parsed.
 
 An item with an invalid address is kept, so that its download reports the error. `tasks.ingest.fetch.ytdlp` makes yt-dlp

@@ -40,7 +40,7 @@ def why_not_public(address: str) -> str | None:
     if ip.is_loopback or ip.is_unspecified:
         return "this machine"
     if ip.is_link_local:
-        return "the local network link"
+        return "a link-local address"
     if ip.is_multicast:
         return "a multicast group"
     if isinstance(ip, IPv6Address) and ip in _PUBLIC and ip not in _DOCUMENTATION and ip.is_global:

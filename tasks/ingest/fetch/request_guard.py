@@ -91,7 +91,8 @@ class Guard:
 
 def _refused(url: str, address: str) -> RefusedError:
     msg = (
-        f"{plain_text(url, 400)} leads to {why_not_public(address)} ({address}), which is refused because an untrusted "
-        "playlist could use it to reach private machines; if you trust this address, set download.allow_private = true"
+        f"{plain_text(url, 400)} leads to {why_not_public(address)} ({address}); such addresses are refused, because "
+        "an untrusted playlist could use them to reach private machines; if you trust this one, "
+        "set download.allow_private = true"
     )
     return RefusedError(msg, "permanent")

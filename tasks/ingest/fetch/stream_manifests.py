@@ -50,7 +50,7 @@ def refuse_long_dash(manifest: Element) -> None:
     for template in manifest.iterfind(".//{*}SegmentTemplate"):
         _refuse_wide(template.get("media", ""), template.get("initialization", ""))
     if any(re.search(r"[$%]", each.get("id", "")) for each in manifest.iterfind(".//{*}Representation")):
-        raise _refusal("has a quality whose ID contains template characters")
+        raise _refusal("has a quality level whose ID contains template characters ($ or %)")
     _refuse(sum(_dash_pieces(manifest)))
 
 
@@ -119,7 +119,7 @@ def _refuse_wide(*templates: str) -> None:
 
 def _refuse(pieces: float) -> None:
     if not pieces <= MAX_SEGMENTS:  # false for NaN, too
-        raise _refusal(f"announces {pieces:.0f} segments, more than any song has")
+        raise _refusal(f"lists {pieces:.0f} segments, more than any song has")
 
 
 def _refusal(why: str) -> TrackError:

@@ -4,7 +4,7 @@ Audio that only moves to another container is copied packet by packet, without c
 ffmpeg may read and its run time are limited as in `tasks.ingest.fetch.audio_length`.
 
 `FFmpegExtractAudio` of yt-dlp is not used, because it does not support such limits. Besides, with the codec `best` it
-moves Opus from a WebM file to an Ogg file, which does not announce its length.
+moves Opus from a WebM file to an Ogg file, whose header does not contain the length.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tasks.ingest.fetch.audio_length import first_stream_command, no_audio_error
 
 __all__ = ["announced_seconds", "as_mp3", "audio_only"]
 
-# Containers for extracted audio. They announce their length, and browsers play them; Matroska holds any other codec.
+# Containers for extracted audio: their headers state the length, and browsers play them. Matroska is for other codecs.
 _SUFFIXES = {"aac": ".m4a", "alac": ".m4a", "mp3": ".mp3", "opus": ".webm", "vorbis": ".webm"}
 # Suffixes of files that keep their container, where the suffix differs from ffmpeg's name of the container.
 _NAMES = {"asf": ".wma", "matroska": ".mka", "mov": ".m4a"}
@@ -49,7 +49,7 @@ class _Inside(NamedTuple):
 
 
 def announced_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) -> float | None:
-    """Return the length that a file announces, in seconds; None if it announces none or is not an audio file.
+    """Return the length that the header of a file states, in seconds; None if it states none or is not an audio file.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def announced_seconds(path: Path, *, ffmpeg: str, timeout: float | None = None) 
         inside = _inside(path, ffmpeg, timeout)
     except AudioError:
         return None
-    # For these containers, ffmpeg may print a measured length in place of the announced one.
+    # For these containers, ffmpeg may print a measured length instead of the one in the header.
     is_read_here = inside.container in ("flac", "mp3", "ogg", "wav")
     return announced_duration(path) if is_read_here else banner_duration(inside.banner)
 

@@ -200,7 +200,7 @@ def _careful_params() -> dict[str, Any]:
         "logger": _SilentLogger(),
         "cachedir": False,
         "noplaylist": True,  # the address of a track within a list means the track
-        "geo_bypass": False,  # do not pretend to be in another country
+        "geo_bypass": False,  # do not send a false location
         "fixup": "never",  # `tasks.ingest.fetch.transcode` fixes containers
         "retries": RETRIES,
         "fragment_retries": RETRIES,

@@ -148,10 +148,10 @@ def _invalid(source: str, error: ParseError) -> TrackError:
     place = f"at line {line}, column {column + 1}: {ErrorString(error.code)}"
     what = f"{source} is a feed whose XML"
     if error.code in _TOO_EARLY:
-        said = f"{what} ends too early, {place}; it was probably truncated, try again later"
+        said = f"{what} ends too early, {place}; it was probably truncated; try again later"
         return TrackError(said, "transient")
     return TrackError(
-        f"{what} is invalid {place}; report this to its publisher, or use another address of the feed", "permanent"
+        f"{what} is invalid, {place}; report this to its publisher, or use another address of the feed", "permanent"
     )
 
 

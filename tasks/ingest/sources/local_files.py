@@ -322,7 +322,7 @@ def _unreadable(path: Path, error: Exception) -> str:
 
 
 def _hint(source: str, path: Path) -> str:
-    """Return a suggestion for a path that does not exist: a file with a similar name, or an address without scheme."""
+    """Return a suggestion for a path that does not exist: a file with a similar name, or to add a scheme."""
     try:
         siblings = [sibling.name for sibling in path.parent.iterdir()]
     except OSError:

@@ -122,10 +122,10 @@ SETTINGS = {
         ["songform.toml", "no setting sequences.second;", "did you mean"],
     ),
     "a wrong type": ("[model]\nepochs = 'many'", [], ["songform.toml", "model.epochs cannot be 'many'", "integer"]),
-    "no TOML": ("[model", [], ["songform.toml", "cannot be read as TOML", "fix"]),
-    "an unknown name": ("", ["--set", "model.epoch=3"], ["--set model.epoch=3", "did you mean model.epochs?"]),
-    "an impossible value": ("", ["--set", "model.epochs=0"], ["--set model.epochs=0", "greater than or equal to 1"]),
-    "no assignment": ("", ["--set", "epochs"], ["--set epochs", "section.name=value"]),
+    "not TOML": ("[model", [], ["songform.toml", "cannot be read as TOML", "fix"]),
+    "an unknown name of --set": ("", ["--set", "model.epoch=3"], ["--set model.epoch=3", "did you mean model.epochs?"]),
+    "a value out of range": ("", ["--set", "model.epochs=0"], ["--set model.epochs=0", "greater than or equal to 1"]),
+    "not an assignment": ("", ["--set", "epochs"], ["--set epochs", "section.name=value"]),
 }
 
 
@@ -198,7 +198,7 @@ def test_missing_model_before_any_training_is_reported_in_one_sentence(songform,
     result = songform("--home", home, "analyze", audio_files[0], "--model", "models:/songform/7")
     assert result.exit_code == NOTHING_DONE
     sentence = said(result)
-    assert sentence.startswith(f"there is no model models:/songform/7: no model was trained in {home} ")
+    assert sentence.startswith(f"there is no model models:/songform/7: no model has been trained in {home} ")
     assert "songform train" in sentence
     assert not (home / "data" / "reports").exists()
 
@@ -207,6 +207,14 @@ def test_ingest_without_a_source_is_wrong_usage(songform, home):
     result = songform("--home", home, "ingest")
     assert result.exit_code == USAGE
     assert "needs a SOURCE" in said(result)
+
+
+@pytest.mark.parametrize("words", [[], *([function.__name__] for function in COMMANDS)])
+def test_help_shows_a_value_only_for_options_that_have_one(songform, words):
+    result = songform(*words, "--help")
+    assert result.exit_code == DONE
+    assert "--json" in result.stdout
+    assert "bool" not in result.stdout
 
 
 @pytest.mark.parametrize("words", [["--version"], ["--json", "--version"]])
@@ -240,11 +248,11 @@ WRONG = {
     "a mistyped command": (["statsu"], "No such command 'statsu'. Did you mean 'status'"),
     "an unknown option": (["train", "--epochs", "3"], "No such option: --epochs"),
     "a number out of range": (["ingest", "--limit", "0", "x"], "Invalid value for '--limit'"),
-    "a number that is none": (["demo", "--seed", "x"], "Invalid value for '--seed'"),
+    "not a number": (["demo", "--seed", "x"], "Invalid value for '--seed'"),
     "a missing argument": (["run"], "Missing argument 'SOURCE'."),
     "a missing value": (["status", "--home"], "Option '--home' requires an argument."),
-    "an argument too many": (["doctor", "x"], "Got unexpected extra argument"),
-    "a name of blanks": (["train", "--experiment", " "], "Invalid value for '--experiment': the name is blank"),
+    "an extra argument": (["doctor", "x"], "Got unexpected extra argument"),
+    "a blank name": (["train", "--experiment", " "], "Invalid value for '--experiment': the name is blank"),
     "no command": ([], "Missing command."),
 }
 

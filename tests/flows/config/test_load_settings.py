@@ -244,9 +244,9 @@ ENTRY = "[[playlists]]\nurl = 'a'\n"
     [
         ("url = 'a'\nlimit = 5", "url 'a' is already listed in entry 1; remove one"),
         ("urll = 'b'", "there is no setting urll; did you mean url?"),
-        ("url = 'b'\nzzz = 1", "there is no setting zzz; a playlist has url, every, timezone, limit."),
-        ("every = '0 6 * * *'", "url is missing; a playlist has url, every, timezone, limit."),
-        ("", "url is missing; a playlist has url, every, timezone, limit."),
+        ("url = 'b'\nzzz = 1", "there is no setting zzz; the settings of a playlist are url, every, timezone, limit."),
+        ("every = '0 6 * * *'", "url is missing; the settings of a playlist are url, every, timezone, limit."),
+        ("", "url is missing; the settings of a playlist are url, every, timezone, limit."),
         ("url = ''", "url cannot be '': string should have at least 1 character."),
         ("url = 7", "url cannot be 7: input should be a valid string."),
         ("url = 'b'\nlimit = 0", "limit cannot be 0: input should be greater than or equal to 1."),

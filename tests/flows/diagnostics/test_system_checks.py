@@ -228,7 +228,7 @@ def test_exit_code_is_4_for_a_failure_and_0_for_a_warning(songform, document, tm
     assert result.exit_code == LEVELS[level]
     fields = {"name": "x", "level": level, "is_well": level != "failure", "finding": "[b]y", "mend": "mend"}
     assert document(result)["checks"][1] == fields
-    assert document(result)["problems"] == (["x: [b]y (mend)"] if level == "failure" else [])
+    assert document(result)["problems"] == (["x: [b]y; mend"] if level == "failure" else [])
 
 
 def test_text_output_shows_each_level_and_counts_warnings_and_failures(songform, tmp_path, monkeypatch):
@@ -237,8 +237,8 @@ def test_text_output_shows_each_level_and_counts_warnings_and_failures(songform,
     lines = songform("--home", tmp_path, "doctor").stdout.splitlines()
     assert [line.split() for line in lines[:-1]] == [
         ["ok", "ok", "[b]y"],
-        ["warning", "warning", "[b]y", "(mend)"],
-        ["failure", "failure", "[b]y", "(mend)"],
+        ["warning", "warning", "[b]y;", "mend"],
+        ["failure", "failure", "[b]y;", "mend"],
     ]
     assert lines[-1] == "3 checks: 1 warning and 1 failure"
     monkeypatch.setattr(flows.diagnostics.system_checks, "examine", lambda home, settings: checks[:1])

@@ -89,7 +89,7 @@ def home(tmp_path, feed):
     """Return a home whose songform.toml lists a feed with a limit of two tracks, and a command that records alerts."""
     command = [sys.executable, "-c", "import sys; open(sys.argv[1], 'a').write(sys.stdin.read() + '\\n')"]
     (tmp_path / "songform.toml").write_text(
-        f"[notify]\ncommand = {json.dumps([*command, str(tmp_path / 'told.jsonl')])}\ndisk_gigabytes = 1e9\n"
+        f"[notify]\ncommand = {json.dumps([*command, str(tmp_path / 'alerts.jsonl')])}\ndisk_gigabytes = 1e9\n"
         f"[[playlists]]\nurl = '{feed}'\nlimit = 2\n"
     )
     return tmp_path
@@ -98,8 +98,8 @@ def home(tmp_path, feed):
 def test_run_reads_songform_toml_and_notifies_its_command(api, home, feed):
     report = ingest_playlists(home, [feed])
     assert [track["status"] for track in report.tracks] == ["done"] * 2
-    told = [json.loads(line) for line in (home / "told.jsonl").read_text().splitlines() if line]
-    assert "disk-nearly-full" in [event["event"] for event in told]
+    events = [json.loads(line) for line in (home / "alerts.jsonl").read_text().splitlines() if line]
+    assert "disk-nearly-full" in [event["event"] for event in events]
     (home / "songform.toml").write_text(f"[[playlists]]\nurl = '{feed}'\nlimit = 1\n")
     assert [track["status"] for track in ingest_playlists(home).tracks] == ["cached"]
 
@@ -116,7 +116,7 @@ def test_unlisted_playlist_is_reported_in_one_sentence(api, home):
 
 def test_retry_with_nothing_due_is_completed(api, home):
     state = retry_due(home, return_state=True)
-    assert (state.name, state.message) == ("Completed", "nothing is due")
+    assert (state.name, state.message) == ("Completed", "no retry is due")
     assert Corpus(home).records() == []
 
 
@@ -124,11 +124,11 @@ def test_retry_with_only_permanent_failures_is_completed(api, home):
     gone = Track(key="web-0", title="Gone", source="https://a.example/gone.mp3")
     record_failure(Corpus(home), gone, TrackError("it was removed", "permanent"))
     state = retry_due(home, return_state=True)
-    assert (state.name, state.message) == ("Completed", "nothing is due")
+    assert (state.name, state.message) == ("Completed", "no retry is due")
 
 
 @pytest.mark.parametrize(
-    ("states", "name", "said"),
+    ("states", "name", "message"),
     [
         ([Completed(), Completed()], "Completed", "2 playlists, 0 failed"),
         ([Completed(), Completed(name=WITH_FAILURES)], WITH_FAILURES, "2 playlists, 0 failed"),
@@ -136,6 +136,6 @@ def test_retry_with_only_permanent_failures_is_completed(api, home):
         ([Failed(), Failed()], "Failed", "2 playlists, 2 failed"),
     ],
 )
-def test_combined_state_of_several_ingests(states, name, said):
+def test_combined_state_of_several_ingests(states, name, message):
     state = combined_state(states)
-    assert (state.name, state.message) == (name, said)
+    assert (state.name, state.message) == (name, message)

@@ -71,12 +71,12 @@ def test_lost_server_ends_the_schedule_and_a_busy_one_does_not(monkeypatch):
     answers = iter([True, False, True, *[False] * flows.schedule.scheduler._MAX_FAILURES])
     monkeypatch.setattr(flows.schedule.scheduler, "is_healthy", lambda url: next(answers))
     monkeypatch.setattr(flows.schedule.scheduler, "_CHECK_SECONDS", 0.01)
-    told = threading.Event()
-    before = signal.signal(signal.SIGINT, lambda *_: told.set())
+    interrupted = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     try:
         monitor = flows.schedule.scheduler._ServerMonitor("http://127.0.0.1:1/api")
         with monitor:
-            assert told.wait(30)
+            assert interrupted.wait(30)
         assert monitor.is_lost
     finally:
         signal.signal(signal.SIGINT, before)

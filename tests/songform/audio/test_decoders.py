@@ -30,7 +30,7 @@ def path(tmp_path_factory):
     return path
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(moves)
 def test_hash_does_not_depend_on_the_order_of_reads_and_seeks(path, moves):
     with HashingFile(path) as file, path.open("rb") as plain:

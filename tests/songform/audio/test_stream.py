@@ -106,7 +106,7 @@ def test_resampling_in_blocks_equals_resampling_the_whole_signal(rng, orig_sr, b
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.opus", "a.mp3", "a.webm"])
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(block=st.integers(1000, 500_000))
 def test_samples_do_not_depend_on_the_size_of_the_blocks(folder, monkeypatch, name, block):
     """Decoding and resampling in blocks gives the same bits as decoding and resampling the whole file at once."""
@@ -177,7 +177,7 @@ def test_file_cut_in_the_middle_is_detected(folder, name):
 def test_cut_ogg_is_detected_if_its_source_announced_a_duration(folder, name):
     shorter = cut(folder / name)
     assert len(whole(shorter)) < 0.6 * SECONDS * SR
-    with pytest.raises(AudioError, match=r"cut short.*its source announced 10.0 s"):
+    with pytest.raises(AudioError, match=r"cut short.*its source states .*10.0 s"):
         whole(shorter, announced=SECONDS)
 
 
@@ -264,13 +264,13 @@ def test_streamed_wav_is_accepted_as_complete(folder, tmp_path, size):
 
 @pytest.mark.parametrize("size", [0xFFFFFFFE, 3_000_000_000, 20_000_000])
 def test_wav_that_announces_more_than_it_contains_is_cut_short(folder, tmp_path, size):
-    with pytest.raises(AudioError, match=r"header.wav is cut short.*10\.0 s.*its header announced.*fetch it again"):
+    with pytest.raises(AudioError, match=r"header.wav is cut short.*10\.0 s.*its header states.*fetch it again"):
         whole(with_data_size(folder / "a.wav", tmp_path, size))
 
 
 def test_wav_that_announces_less_than_it_contains_is_an_error(folder, tmp_path):
     """A WAV file of more than 4 GB does so, because its 32-bit size wraps around."""
-    with pytest.raises(AudioError, match=r"header.wav announces 1\.0 s.*9\.0 s more.*4 GB.*RF64"):
+    with pytest.raises(AudioError, match=r"header.wav .*1\.0 s.*its header.*9\.0 s more.*4 GB.*RF64"):
         whole(with_data_size(folder / "a.wav", tmp_path, len((folder / "a.wav").read_bytes()) // 10))
 
 
@@ -312,7 +312,7 @@ def test_error_of_a_failing_decoder_contains_the_time(folder, tmp_path, n_bytes)
     stub.write_text(f'#!/bin/sh\ncase "$*" in *pipe:1) {dying};; *) exec {FFMPEG} "$@";; esac\n')
     stub.chmod(0o755)
     with pytest.raises(
-        AudioError, match=r"a.webm cannot be decoded beyond \d.\d s of the announced 10.0 s \(ffmpeg: out of luck\)"
+        AudioError, match=r"a.webm cannot be decoded beyond \d.\d s of the expected 10.0 s \(ffmpeg: out of luck\)"
     ):
         list(audio_blocks(folder / "a.webm", ffmpeg=str(stub)))
 

@@ -24,7 +24,7 @@ def as_frame(groups):
     return pa.concat_tables(groups).to_pandas().set_index("time_s")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 90_000), st.lists(st.integers(0, 90_000), max_size=6), st.integers(1, 100))
 def test_groups_and_chunks_of_any_size_give_the_same_table(n_samples, cuts, n_rows):
     y = noise(n_samples)

@@ -211,7 +211,7 @@ def test_sample_close_to_zero_counts_as_positive():
     assert frame_features(y, SR)["zcr_mean"].iloc[5:-5].eq(0).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 150_000), st.lists(st.integers(0, 150_000), max_size=8), st.sampled_from([512, 300, 2048]))
 def test_table_does_not_depend_on_the_chunks(n_samples, cuts, hop_length):
     y = np.random.default_rng(n_samples).standard_normal(n_samples).astype(np.float32)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from songform.features.frame_features import DeltaStream
@@ -14,7 +14,6 @@ def streamed(rows, cuts, columns):
     return np.concatenate([*parts, stream.finish()])
 
 
-@settings(deadline=None)  # the first example imports librosa
 @given(st.integers(1, 60), st.lists(st.integers(0, 60), max_size=8))
 def test_derivatives_equal_those_of_librosa_for_any_division_of_the_rows(n, cuts):
     import librosa

@@ -95,7 +95,7 @@ def test_each_sample_and_each_frame_is_in_exactly_one_cell(sr):
 
 
 def test_last_cell_includes_the_samples_after_it():
-    y = np.zeros(5 * 2205 + 100, np.float32)  # the last frame is centred on 10,752, and cell 5 would begin at 11,025
+    y = np.zeros(5 * 2205 + 100, np.float32)  # the last frame is centered on 10,752, and cell 5 would begin at 11,025
     y[-1] = -0.7
     overview = overview_of(y)
     assert len(overview) == 5
@@ -123,7 +123,7 @@ def test_cell_without_frames_has_the_values_of_the_previous_cell():
     np.testing.assert_array_equal(overview.logmel[1::2], overview.logmel[:-1:2])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 120_000), st.lists(st.integers(0, 120_000), max_size=6))
 def test_overview_and_features_do_not_depend_on_the_chunks(n_samples, cuts):
     y = np.random.default_rng(n_samples).standard_normal(n_samples).astype(np.float32)

@@ -151,7 +151,7 @@ def test_causal_states_equal_those_of_truncated_tables(described, model):
     assert len(set(expected)) == 4
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(n=st.integers(10, 1100))
 def test_causal_states_do_not_depend_on_later_sound(described, model, n):
     """The cell of the overview that contains the moment, and all later cells, may have any values."""

@@ -115,7 +115,7 @@ def test_network_can_memorize_a_small_batch():
 
 @pytest.fixture(scope="module")
 def training():
-    """Return a training that stops early, because the states of the validation windows are random."""
+    """Return a training run that stops early, because the states of the validation windows are random."""
     validation, epochs = stream(seed=5, shuffled=True), []
     network, history = fitted(
         stream(seed=1),
@@ -167,5 +167,5 @@ def test_missing_or_damaged_network_file_raises_model_error(tmp_path):
         path.unlink(missing_ok=True)
         if content is not None:
             path.write_bytes(content)
-        with pytest.raises(ModelError, match=r"cannot load .*\S+network\.keras \(.+\); train again$"):
+        with pytest.raises(ModelError, match=r"network\.keras cannot be loaded .*\(.+\); train again$"):
             load_network(path)

@@ -42,7 +42,6 @@ def cut(n_frames, shape, spans, **how):
     return SongWindows.of(*numbered(n_frames, shape), shape, spans=spans, **how)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 900), shapes, spans, st.sampled_from(["current", "ahead"]), st.floats(0.1, 3.0))
 def test_windows_equal_those_of_a_plain_loop(n_frames, shape, spans, target, ahead_seconds):
     expected = []
@@ -65,7 +64,6 @@ def test_windows_equal_those_of_a_plain_loop(n_frames, shape, spans, target, ahe
     assert list(zip(windows.ends, windows.targets, strict=True)) == expected
 
 
-@settings(deadline=None)
 @given(st.integers(1, 900), shapes, spans, st.sampled_from(["current", "ahead"]), st.floats(0.1, 3.0))
 def test_no_window_and_no_target_crosses_a_span(n_frames, shape, spans, target, ahead_seconds):
     windows = cut(n_frames, shape, spans, target=target, ahead_seconds=ahead_seconds)
@@ -79,7 +77,7 @@ def test_no_window_and_no_target_crosses_a_span(n_frames, shape, spans, target, 
 
 @pytest.mark.parametrize("pool_seconds", [0.0, HOP / SR, 0.1, 0.25])
 def test_the_current_target_is_the_state_of_a_frame_of_the_last_unit(pool_seconds):
-    """If each frame is a unit, the target is the state of that frame and not of its neighbour."""
+    """If each frame is a unit, the target is the state of that frame and not of its neighbor."""
     shape = WindowShape(pool_seconds=pool_seconds, seconds=1.0, hop_seconds=0.1)
     windows = cut(2000, shape, [(0.0, np.inf)])
     assert len(windows.ends) > 50
@@ -157,7 +155,6 @@ def predicted(windows):
     return np.stack([first, 1 - first], axis=1).astype(np.float32)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(2, 12), st.integers(1, 50))
 @example(1, 12, 256)
 @example(12, 12, 1)
@@ -202,7 +199,7 @@ class Library:
         return np.concatenate(parts), np.concatenate([song.targets for song in self.songs.values()])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=150), st.integers(1, 20), st.sampled_from([None, 0, 5]))
 @example([3] * 70, 7, None)
 @example([0, 0], 7, 1)

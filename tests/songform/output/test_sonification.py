@@ -63,7 +63,7 @@ def test_song_is_attenuated_and_keeps_its_length():
     assert np.allclose(y - sonified(SILENCE, SR, SEGMENTS), SONG_GAIN * song, atol=1e-6)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0.01, 5.9), max_size=8), st.floats(0.1, 10))
 def test_output_does_not_clip(inner, level):
     """For boundaries at any distance, and for input beyond full scale."""
@@ -75,7 +75,7 @@ def test_output_does_not_clip(inner, level):
         assert np.abs(y).max() <= 0.76
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 6 * SR - 1), max_size=5, unique=True))
 def test_blocks_equal_the_whole_song(cuts):
     song = np.sin(np.arange(len(SILENCE)) / 7).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Tests of the page's scripts that need no browser (formatting, colours, edits, exports), which are run by Deno.
+"""Tests of the page's scripts that need no browser (formatting, colors, edits, exports), which are run by Deno.
 
 Expected values come from the Python code that computes the same values or reads the exported files.
 """
@@ -139,7 +139,7 @@ def test_moved_boundary_stays_between_its_neighbours(javascript):
         "edits.js", expression="given[1].map(([n, t]) => edits.moved(given[0], n, t))", given=[SEGMENTS, given]
     )
     cuts = [segments[number]["start"] for segments, (number, _) in zip(moved, given, strict=True)]
-    # Each neighbour keeps at least 0.1 s, or less if it is short itself.
+    # Each neighbor keeps at least 0.1 s, or less if it is short itself.
     assert cuts == [12.346, 0.1, 19.9, 9.6, 20.1, 45.0]
     for segments in moved:
         assert_partition(segments)

@@ -1,4 +1,4 @@
-"""Tests of the colours of the states: contrast to the background and to text, in both themes."""
+"""Tests of the colors of the states: contrast to the background and to text, in both themes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ labels = st.sampled_from([*STATE_COLORS]) | st.text(max_size=20)
 
 
 def test_contrast_agrees_with_the_guidelines():
-    """Black on white has 21, a colour on itself 1, #777777 on white slightly less than 4.5."""
+    """Black on white has 21, a color on itself 1, #777777 on white slightly less than 4.5."""
     assert contrast("#000000", "#FFFFFF") == pytest.approx(21)
     assert contrast("#5B2A86", "#5B2A86") == 1
     assert contrast("#777777", "#FFFFFF") == contrast("#FFFFFF", "#777777") == pytest.approx(4.48, abs=0.005)

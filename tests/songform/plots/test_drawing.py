@@ -1,4 +1,4 @@
-"""Parts that all pictures share: colours, text, downsampling, time axes and PNG files."""
+"""Parts that all pictures share: colors, text, downsampling, time axes and PNG files."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_first_nine_states_differ_for_every_colour_vision(sight):
 
 @pytest.mark.parametrize("sight", SIGHT)
 def test_colours_of_dark_pages_differ_for_every_colour_vision(sight):
-    """Two of the colours are lighter than on white; the five named states are nearly as far apart."""
+    """Two of the colors are lighter than on white; the five named states are nearly as far apart."""
     dark = {state: state_tone(state).dark for state in STATE_COLORS}
     assert least_distance(STATES, sight, dark.get) > 20
     assert least_distance(list(STATE_COLORS)[:9], sight, dark.get) > 15

@@ -73,7 +73,7 @@ def png(figure):
 
 
 def colors(figure):
-    """Return all fill colours of a figure."""
+    """Return all fill colors of a figure."""
     filled = [artist.get_facecolor() for ax in figure.axes for artist in (*ax.patches, *ax.collections)]
     return {to_hex(color, keep_alpha=False).upper() for many in filled for color in np.atleast_2d(many)}
 

@@ -60,7 +60,7 @@ def least_cost(signals: np.ndarray, penalty: float, least: int, most: int) -> fl
     return min(sum(distance(a, b) + penalty for a, b in pairwise(way)) for way in whole)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(signals=small_signals, allowed=lengths, penalty=st.sampled_from([0.01, 0.5, 2.0, 30.0]))
 def test_change_points_have_the_minimum_cost_of_all_divisions(signals, allowed, penalty):
     least, most = allowed
@@ -88,7 +88,7 @@ def broken_lines(pieces: list[tuple[int, float, float, bool]]) -> tuple[np.ndarr
     return np.concatenate(values)[:, None], np.cumsum([0, *(piece[0] for piece in pieces)])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(pieces=broken)
 def test_change_points_are_exactly_at_the_jumps_between_lines(pieces):
     signals, breaks = broken_lines(pieces)
@@ -125,7 +125,7 @@ def test_noise_with_distances_below_the_penalty_is_one_stretch(seed):
 signals_of_noise = st.integers(0, 2**32 - 1).map(lambda s: np.random.default_rng(s).standard_normal((60, 4)).cumsum(0))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(signals=signals_of_noise)
 def test_change_points_do_not_depend_on_trends_order_mixture_or_direction(signals):
     """Add a straight line, reorder or rotate the signals, or reverse the song."""
@@ -140,7 +140,7 @@ def test_change_points_do_not_depend_on_trends_order_mixture_or_direction(signal
     assert cut(signals[::-1]) == [60 - bound for bound in bounds[::-1]]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(signals=signals_of_noise)
 def test_higher_penalty_does_not_increase_the_number_of_stretches(signals):
     counts = [len(partition(signals, penalty=penalty, least=4, most=30)) for penalty in (0.1, 1.0, 5.0, 25.0, 1e4)]

@@ -197,7 +197,7 @@ def test_descriptors_are_finite_for_songs_of_any_length(rng, n_samples):
     assert np.isfinite(table.to_numpy()).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(n=st.integers(1, 40), seed=st.integers(0, 2**32 - 1), size=st.sampled_from([0.0, 1e-9, 1.0, 1e3, 1e6]))
 def test_descriptors_are_within_their_bounds_for_any_curves(units_of, n, seed, size):
     """Curves have jumps of any size, and songs may have only one unit."""
@@ -293,7 +293,7 @@ def jump(curves: Curves, cut: int) -> float:
 
 
 def plain_rise(curves: Curves, bounds: np.ndarray, i: int) -> float:
-    """Return the largest increase of a stretch, alone or joined with neighbours without a jump between them."""
+    """Return the largest increase of a stretch, alone or joined with neighbors without a jump between them."""
     befores, afters = [i], [i]
     if i > 0 and jump(curves, bounds[i]) <= 1:
         befores.append(i - 1)

@@ -123,7 +123,7 @@ def test_gain_does_not_change_the_curves(music, gain_db):
     assert_allclose(song_curves(louder).level_db, song_curves(music).level_db + gain_db)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(1, 60),

@@ -63,7 +63,7 @@ def test_beginning_with_all_frames_is_the_whole_song(described):
     same_units(units.until(len(described[0])), units.whole)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(n=st.integers(1, 172))
 def test_units_of_a_beginning_do_not_depend_on_later_frames(described, n):
     """The same is true for the cell of the overview that contains both known and later frames.

@@ -51,7 +51,7 @@ def test_segments_of_a_known_song():
 
 
 def test_units_after_the_end_of_the_song_are_ignored():
-    """The centre of the last frame can be at the end of the song and start another unit there."""
+    """The center of the last frame can be at the end of the song and start another unit there."""
     path = np.array([0, 0, 1])
     posterior = np.array([[0.8, 0.2, 0], [0.8, 0.2, 0], [0.0, 1.0, 0]])
     segments = state_segments(path, posterior, STATES, unit_seconds=0.5, duration=1.0)

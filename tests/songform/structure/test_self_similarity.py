@@ -21,7 +21,7 @@ def unit_rows(rng: np.random.Generator, n: int, n_columns: int = 25) -> np.ndarr
 
 
 def checkerboard_novelty(matrix: np.ndarray, half: int) -> np.ndarray:
-    """Correlate the kernel with the matrix without its diagonal; each colour is averaged inside the song."""
+    """Correlate the kernel with the matrix without its diagonal; each color is averaged inside the song."""
     n = len(matrix)
     curve = np.zeros(n)
     for u in range(n):

@@ -54,7 +54,7 @@ def test_different_seeds_give_different_songs(composer) -> None:
     assert len({each.y.tobytes() for each in songs}) == 4
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**64), sr=st.sampled_from([8000, 11025]), duration=st.floats(5, 40))
 def test_sections_partition_the_song_and_the_samples_are_valid(seed: int, sr: int, duration: float) -> None:
     whole = compose(seed, sr=sr, duration=duration)

@@ -56,7 +56,7 @@ def sections(song: Song, *states: str) -> list[np.ndarray]:
     return [song.y[round(start * song.sr) : round(end * song.sr)] for start, end in spans if end - start > 1.5]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**64), sr=st.sampled_from([8000, 11025]), duration=st.floats(5, 30), unseen=st.booleans())
 def test_sections_partition_the_song_and_the_samples_are_valid(
     seed: int, sr: int, duration: float, unseen: bool

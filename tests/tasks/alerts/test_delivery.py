@@ -96,10 +96,10 @@ def test_a_program_need_not_read_its_input(program, tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("sys.exit(3)", "code 3: .*nothing"),
+        ("sys.exit(3)", "code 3: .*printed no message"),
         ("print('first'); sys.exit('no \\x1b[31mroute')", "code 1: no route"),
         ("os.write(2, b'\\xff'); sys.exit(1)", "code 1: \ufffd"),
-        ("os.kill(os.getpid(), 9)", "code -9: .*nothing"),
+        ("os.kill(os.getpid(), 9)", "code -9: .*printed no message"),
     ],
 )
 def test_failed_program_is_reported_with_its_code_and_last_line(program, text, reason):
@@ -138,7 +138,9 @@ def test_a_webhook_gets_the_event_as_json(receiver):
 @pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
 def test_webhook_that_answers_an_error_is_a_failed_delivery(receiver, status):
     receiver.status = status
-    with pytest.raises(DeliveryError, match=rf"^notify\.webhook at 127\.0\.0\.1 answered {status}$"):
+    with pytest.raises(
+        DeliveryError, match=rf"^notify\.webhook at 127\.0\.0\.1 answered with status {status}; check its server$"
+    ):
         post_webhook(receiver.url, EVENT)
 
 

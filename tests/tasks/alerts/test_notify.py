@@ -117,7 +117,7 @@ def test_failed_delivery_is_repeated_by_the_next_ingest(corpus, ways, caplog):
 
 
 def test_failing_channel_is_used_once_per_ingest(corpus, ways):
-    """Otherwise, an ingest would wait for a time-out per event."""
+    """Otherwise, an ingest would wait for a timeout per event."""
     ways.broken = {"command", "webhook"}
     problems = raise_alarms(corpus, NOTIFY, [DISK, replace(DISK, subject="/a"), replace(DISK, subject="/b")], NOW)
     assert ways.tried == len(problems) == 2

@@ -63,7 +63,7 @@ def test_reports_are_scored_and_tracks_without_one_are_named(corpus):
     assert first["trimmed_f_0.5"] == 1
     assert second["trimmed_f_0.5"] == 0
     assert evaluation.mean["songform"]["trimmed_f_0.5"] == 0.5
-    assert evaluation.mean["people"]["pairwise_f"] == 1  # of the one song that two people labelled
+    assert evaluation.mean["people"]["pairwise_f"] == 1  # of the one song that two people labeled
     assert [track["annotators"] for track in evaluation.tracks] == [["A", "B"], ["A"]]
     (missing,) = evaluation.missing
     assert re.search(r"^Song feed-2 has no report .*; .*songform analyze https://a\.example/feed-2$", missing)

@@ -343,7 +343,7 @@ def test_too_long_download_is_refused_whatever_it_announced(corpus, tracks):
     path.write_bytes(Path(tracks[0].path).read_bytes())
     (record,) = extract_tracks.fn(corpus.home, [(endless, path)], settings, 1)
     assert (record.status, record.error.failure, record.next_retry_at) == ("failed", "permanent", None)
-    assert re.search(r"^Endless .*download\.max_hours = 0\.0005.*announced; raise this limit", record.error.message)
+    assert re.search(r"\bEndless .*longer than download\.max_hours = 0\.0005; raise this limit", record.error.message)
     assert [path for path in corpus.data.rglob("*") if path.is_file()] == [corpus.record_path("web-0")]
 
 

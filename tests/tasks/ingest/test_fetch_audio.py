@@ -235,7 +235,7 @@ def test_track_whose_time_is_used_up_is_not_requested_again(home, site, flac, mo
     track = a_track(site.put("/a.flac", flac, "audio/flac"))
     record_failure(Corpus(home), track, TrackError("it breaks off", "transient"), spent=1801.0)
     monkeypatch.setenv("PREFECT__RUNTIME__TASK_RUN__RUN_COUNT", "2")
-    with pytest.raises(TrackError, match=r"it takes longer than download\.max_minutes = 30") as caught:
+    with pytest.raises(TrackError, match=r"the download takes longer than download\.max_minutes = 30") as caught:
         fetch(home, track)
     assert caught.value.failure == Corpus(home).record("web-2").error.failure == "permanent"
     assert site.asked == []

@@ -54,7 +54,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch,
 
 
 def test_file_is_flushed_before_the_rename_and_its_folder_after_it(tmp_path, monkeypatch):
-    """Otherwise, the renamed file may be empty after a power cut."""
+    """Otherwise, the renamed file may be empty after a power failure."""
     calls, fsync, replace = [], os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda fd: (calls.append(os.fstat(fd).st_ino), fsync(fd)))
     monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("renamed"), replace(a, b)))

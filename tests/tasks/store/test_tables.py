@@ -83,7 +83,7 @@ def test_columns_of_any_type_round_trip(tmp_path, columns):
     assert str(found.to_pydict()) == str(table.to_pydict())  # as text, because NaN is not equal to NaN
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.binary(max_size=400))
 def test_every_bit_of_a_number_round_trips(tmp_path_factory, bits):
     """The bits include NaNs with a payload, denormal numbers and negative zero."""
@@ -111,7 +111,7 @@ def parquet(tmp_path_factory):
     return path
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_table_is_read_or_raises_one_sentence(parquet, data):
     whole = parquet.read_bytes()

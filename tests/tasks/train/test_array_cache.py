@@ -1,4 +1,4 @@
-"""Arrays are computed once, and removed when the training ends."""
+"""Arrays are computed once, and removed when the training run ends."""
 
 from __future__ import annotations
 

@@ -101,7 +101,9 @@ def test_address_without_a_model_raises_one_sentence(trained, uri):
 def test_before_any_training_no_model_is_found_and_no_store_is_created(tmp_path):
     """An MLflow client would create a store, which fails if two processes do so at the same time."""
     assert champion_version(tmp_path) is None
-    with pytest.raises(ModelError, match=f"songform@champion.* no model was trained in {tmp_path} .*songform train"):
+    with pytest.raises(
+        ModelError, match=f"songform@champion.* no model has been trained in {tmp_path} .*songform train"
+    ):
         fetch_bundle.fn(tmp_path, "models:/songform@champion")
     assert list(tmp_path.iterdir()) == []
 
@@ -115,7 +117,7 @@ def test_two_homes_in_one_process_have_champions_of_their_own(trained, store_hom
 
 
 def test_model_of_another_program_is_rejected(trained, tmp_path):
-    """It is in the same store, but its run is not a training of songform."""
+    """It is in the same store, but its run is not a training run of songform."""
     import mlflow
 
     (tmp_path / "model.py").write_text(

@@ -19,7 +19,7 @@ def test_the_champion_is_chosen_unless_another_model_is_named(trained):
 
 def test_without_a_champion_states_are_fitted_on_the_song_but_a_named_model_must_exist(tmp_path):
     assert choose_model(tmp_path, None) == OWN_MODEL
-    with pytest.raises(ModelError, match=r"models:/songform/1.* no model was trained in .*songform train"):
+    with pytest.raises(ModelError, match=r"models:/songform/1.* no model has been trained in .*songform train"):
         choose_model(tmp_path, "models:/songform/1")
 
 

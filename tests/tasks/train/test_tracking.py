@@ -96,6 +96,7 @@ def test_run_has_settings_and_facts_about_the_corpus_as_parameters(home, experim
     facts |= {"split.train": "1", "split.validation": "0", "split.test": "1"}
     assert run.data.params == {name: str(value) for name, value in settings.flat().items()} | facts
     assert run.data.tags["songform.bundle"] == PLAN.bundle_id
+    assert run.data.tags["songform.states"] == PLAN.states_id
     assert run.info.status == "RUNNING"
 
 
@@ -141,9 +142,12 @@ def test_unknown_run_raises_one_sentence(home):
 
 
 def test_experiment_with_files_outside_the_home_is_rejected(tmp_path):
-    """MLflow's own experiment has its files elsewhere, and so have all experiments of a home that was copied."""
+    """The experiment that MLflow creates has its files elsewhere, and so have all experiments of a copied home."""
     prepare_store.fn(tmp_path, "test")
-    with pytest.raises(CorpusError, match=rf"the experiment Default .*outside {tmp_path}/mlruns: .*MLflow's own"):
+    with pytest.raises(
+        CorpusError,
+        match=rf"the experiment Default .*outside {tmp_path}/mlruns: .*MLflow created.* name another experiment",
+    ):
         prepare_store.fn(tmp_path, "Default")
 
 

@@ -1,4 +1,4 @@
-"""Training: from labelled tracks to a bundle."""
+"""Training: from labeled tracks to a bundle."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def copy(trained, tmp_path):
 
 @pytest.fixture
 def run_id(trained):
-    """Start another run of the same training."""
+    """Start another run with the same training plan."""
     run_id = start_run.fn(trained.home, trained.experiment_id, trained.plan, trained.settings)
     yield run_id
     finish_run.fn(trained.home, run_id)

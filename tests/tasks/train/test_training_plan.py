@@ -1,4 +1,4 @@
-"""Plan of a training: its tracks, their split, and its digests."""
+"""Plan of a training run: its tracks, their split, and its digests."""
 
 from __future__ import annotations
 

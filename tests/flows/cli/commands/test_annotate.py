@@ -126,8 +126,12 @@ REFUSED = {
     "no file": (["{key}", "{bad}x"], 4, "bad.labx does not exist"),
     "no track": (["feed-9", "{good}"], 4, "feed-9 is neither a file nor the key of a track"),
     "a file for a folder": (["{folder}", "{good}"], 2, "6 tracks, but"),
-    "a folder without labels": (["{folder}", "{folder}"], 4, f"song (SONG{', SONG'.join(LABEL_SUFFIXES)})"),
-    "a name of blanks": (["{key}", "{good}", "--annotator", " "], 2, "the name is blank"),
+    "a folder without labels": (
+        ["{folder}", "{folder}"],
+        4,
+        f"rename the files (for SONG.mp3: SONG{', SONG'.join(LABEL_SUFFIXES)})",
+    ),
+    "a blank name": (["{key}", "{good}", "--annotator", " "], 2, "the name is blank"),
 }
 
 

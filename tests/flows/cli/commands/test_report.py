@@ -1,4 +1,4 @@
-"""Tests of songform report, which writes an index of the analysed songs without a server."""
+"""Tests of songform report, which writes an index of the analyzed songs without a server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.train.registry import fetch_bundle
 
 @pytest.fixture(scope="module")
 def home(trained, tmp_path_factory):
-    """Return a new home in which one song was analysed by the champion, and another one with its own states."""
+    """Return a new home in which one song was analyzed by the champion, and another one with its own states."""
     home = tmp_path_factory.mktemp("reported")
     shutil.copytree(trained.home, home, dirs_exist_ok=True)
     shutil.rmtree(home / "data" / "reports", ignore_errors=True)  # written by other tests to the shared home
@@ -40,7 +40,7 @@ def test_text_output_shows_the_path_of_the_index_and_the_number_of_missing_songs
     result = songform("--home", home, "report")
     assert result.exit_code == 0
     assert f"1 song: {home / 'data' / 'reports' / trained.plan.bundle_id / 'index.html'}" in result.stdout
-    assert "not analysed by this model" in result.stdout
+    assert "not analyzed by this model" in result.stdout
 
 
 def test_without_a_model_the_index_lists_songs_with_their_own_states(songform, document, extracted, home, tmp_path):
@@ -56,7 +56,7 @@ def test_missing_analysis_is_reported_in_one_sentence(songform, document, tmp_pa
     result = songform("--home", tmp_path, "--json", "report")
     assert result.exit_code == 4
     error = document(result)["error"]
-    assert f"no song in {tmp_path} was analyzed" in error
+    assert f"no song in {tmp_path} has been analyzed" in error
     assert error.endswith("songform analyze SOURCE")
     assert list(tmp_path.rglob("*")) == [tmp_path / "data"]
 

@@ -72,6 +72,7 @@ def test_interrupted_training_still_reports_the_tracks(songform, document, monke
     assert (told["tracks"], told["problems"], told["notes"]) == ([TRACK], ["a feed cannot be listed"], ["a note"])
 
 
+@pytest.mark.usefixtures("api")
 def test_interruption_of_a_training_keeps_the_ingest_report_through_prefect(monkeypatch, tmp_path):
     def interrupt(*words, **options):
         raise KeyboardInterrupt

@@ -41,7 +41,7 @@ def test_empty_folder_has_no_tracks_and_is_not_changed(songform, document, tmp_p
 
 
 def test_missing_home_is_reported_and_not_created(songform, document, tmp_path):
-    """The most common cause is a misspelt name, which must not be reported as an empty corpus."""
+    """The most common cause is a misspelled name, which must not be reported as an empty corpus."""
     result = songform("--home", tmp_path / "new", "--json", "status")
     assert result.exit_code == 4
     assert document(result)["error"].startswith(f"the home {tmp_path / 'new'} does not exist; check its name")
@@ -79,9 +79,9 @@ def unlucky(home):
     corpus, slow = Corpus(home), DownloadSettings(retry_seconds=3600.0)
     for number, failure in enumerate((*FAILURE_CLASSES, FAILURE_CLASSES[0])):
         track = Track(key=f"web-1{number}", title=f"song {number}", source=f"https://a.example/{number}.mp3")
-        record_failure(corpus, track, TrackError(f"song {number} is not to be had", failure), settings=slow)
+        record_failure(corpus, track, TrackError(f"song {number} is not available", failure), settings=slow)
     track = Track(key="web-2", title="a patient song", source="https://a.example/2.mp3")
-    record_skipped(corpus, track, until=datetime.now(UTC) + timedelta(hours=2), reason="a.example wants a rest")
+    record_skipped(corpus, track, until=datetime.now(UTC) + timedelta(hours=2), reason="a.example limits the requests")
     return home
 
 

@@ -11,7 +11,7 @@ import mir_eval
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from songform.annotation.annotations import Annotation
@@ -56,7 +56,6 @@ def audacity_by_its_manual(text: str) -> list[tuple[float, float, str]]:
     return found
 
 
-@settings(deadline=None)
 @given(rows)
 @pytest.mark.parametrize("name", FORMATS)
 def test_any_annotation_is_read_back_unchanged(name: str, given: list):

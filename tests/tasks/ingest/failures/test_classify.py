@@ -126,7 +126,7 @@ def test_extractors_message_takes_precedence_over_the_status(site):
         except ExtractorError:
             extractor.raise_geo_restricted()
 
-    assert "another country" in explanation(raised(trouble)).fix
+    assert "other countries" in explanation(raised(trouble)).fix
     assert "403" in explanation(raised(lambda ie: ie._download_webpage(url, "x"))).cause
 
 
@@ -143,12 +143,12 @@ def test_every_status_has_a_class(status, failure, site):
     url = site.put("/x", status=status)
     found = explanation(raised(lambda ie: ie._download_webpage(url, "x")))
     assert found.failure == failure
-    assert f"the server answers {status}" in found.cause
+    assert f"the server answered {status}" in found.cause
 
 
 def test_requested_pause_is_in_the_message(site):
     url = site.put("/x", status=429, headers={"Retry-After": "90"})
-    assert "asks for a pause of 90 s" in explanation(raised(lambda ie: ie._download_webpage(url, "x"))).cause
+    assert "asked for a pause of 90 s" in explanation(raised(lambda ie: ie._download_webpage(url, "x"))).cause
 
 
 def test_redirect_loop_is_permanent(site):
@@ -202,7 +202,7 @@ def test_stalled_server_is_transient_for_pages_and_media(site, tmp_path):
         (PostProcessingError("audio conversion failed: No space left on device"), "environment", "disk is full"),
         (PostProcessingError("audio conversion failed: x"), "transient", r"cannot convert it \(audio conversion"),
         (DownloadError("\r[download] Got error: 5 bytes read, 9 more expected"), "transient", "lost before the end"),
-        (DownloadError("\r[download] Got error: HTTP Error 500: Oh"), "transient", r"fails .*\(HTTP Error 500: Oh\)"),
+        (DownloadError("\r[download] Got error: HTTP Error 500: Oh"), "transient", r"failed .*\(HTTP Error 500: Oh\)"),
         (DownloadError("\r[download] Got error: Connection reset"), "transient", r"\(Connection reset\)"),
         (
             DownloadError("unable to write data: [Errno 28] No space left"),
@@ -276,4 +276,4 @@ def test_status_without_a_standard_phrase_is_reported_as_a_number(site):
     url = site.put("/x", status=499)
     error = raised(lambda ie: ie._download_webpage(url, "x"))
     assert any(isinstance(link, HTTPError) for link in (error.exc_info[1], error.exc_info[1].__context__))
-    assert explanation(error).cause.startswith("the server answers 499 (the request is rejected")
+    assert explanation(error).cause.startswith("the server answered 499 (the request was rejected")

@@ -125,7 +125,7 @@ def test_403_is_transient_once_and_then_needs_the_user(answers, site, fetch):
 def test_retry_after_is_stored_and_mentioned_in_the_message(status, said, pause, site, fetch):
     found = fetch(site.put("/a.ogg", status=status, headers={"Retry-After": said}))
     assert found.retry_after == pause
-    assert ("asks for a pause of" in str(found)) == (pause is not None)
+    assert ("asked for a pause of" in str(found)) == (pause is not None)
 
 
 def test_retry_after_of_the_media_response_is_stored(site, fetch):
@@ -238,7 +238,7 @@ def test_site_messages_have_a_class_and_bot_checks_are_recognized(words, failure
         (lambda ie: ie.raise_login_required(), "needs-you", "set download.cookies to a cookies.txt exported from a"),
         (says("Private video"), "needs-you", "set download.cookies"),
         (says("Sign in to confirm your age"), "needs-you", "set download.cookies"),
-        (lambda ie: ie.raise_geo_restricted(countries=["NZ"]), "needs-you", "only from another country"),
+        (lambda ie: ie.raise_geo_restricted(countries=["NZ"]), "needs-you", "only in other countries"),
         (lambda ie: ie.report_drm("x"), "permanent", "find another copy"),
         (trouble(UserNotLive(video_id="x")), "later", "ingest it again when"),
         (trouble(KeyError("title")), "bug", "pip install -U yt-dlp"),

@@ -27,7 +27,7 @@ from tasks.store.tracks import Track
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 SHORT = DownloadSettings(timeout_seconds=1.0, max_minutes=0.01, allow_private=True)
-SAID = r"it takes longer than download\.max_minutes = 0\.01 .*endless.*; raise this limit"
+SAID = r"the download takes longer than download\.max_minutes = 0\.01; .*endless.*; raise this limit"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -202,7 +202,7 @@ def test_no_request_is_sent_after_the_deadline(site):
     late = Deadline(1e-9)
     with (
         youtube_dl({}, settings=SHORT, deadline=late) as ydl,
-        pytest.raises(TrackError, match="timed out: it takes"),
+        pytest.raises(TrackError, match="timed out: the download takes"),
     ):
         ydl.urlopen(site.url)
     assert site.asked == []

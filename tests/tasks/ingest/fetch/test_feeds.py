@@ -109,8 +109,8 @@ def test_smuggled_data_in_a_feed_is_removed(note, listed, site, good, fetch):
 @pytest.mark.parametrize(
     ("item", "failure", "words"),
     [
-        ("<item><title>One</item></channel></rss>", "permanent", "is invalid at line 4, column 19: mismatched tag"),
-        ("<item><a b=1/></item></channel></rss>", "permanent", "is invalid at line 4, column 12: not well-formed"),
+        ("<item><title>One</item></channel></rss>", "permanent", "is invalid, at line 4, column 19: mismatched tag"),
+        ("<item><a b=1/></item></channel></rss>", "permanent", "is invalid, at line 4, column 12: not well-formed"),
         ("<item><title>One</title>", "transient", "ends too early, at line 4, column 25: no element found"),
         ("<item><title><![CDATA[One", "transient", "ends too early, at line 4, column 26: unclosed CDATA section"),
         ("<item><tit", "transient", "ends too early, at line 4, column 7: unclosed token"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tasks.ingest.fetch.private_addresses import literal_address, why_not_public
 
-HERE, LINK, MANY, INSIDE = "this machine", "the local network link", "a multicast group", "a network that is"
+HERE, LINK, MANY, INSIDE = "this machine", "a link-local address", "a multicast group", "a network that is"
 
 
 @pytest.mark.parametrize(

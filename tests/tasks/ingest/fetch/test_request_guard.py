@@ -58,7 +58,7 @@ def radio(site, internet, public):
 def test_private_address_is_refused_without_a_request(site, ogg, refused):
     url = site.put("/a.ogg", ogg)
     said = refused(url)
-    assert said.startswith(f"Song ({url}) cannot be downloaded: {url} leads to this machine (127.0.0.1), ")
+    assert said.startswith(f"Song ({url}) cannot be downloaded: {url} leads to this machine (127.0.0.1); ")
     assert "untrusted playlist" in said
     assert said.endswith(FIX)
     assert site.asked == []
@@ -191,7 +191,7 @@ def test_proxy_may_be_private_but_literal_private_addresses_behind_it_are_refuse
     proxy.put("http://radio.example/a.ogg", ogg)
     assert fetch("http://radio.example/a.ogg").path.is_file()
     for host in ("10.0.0.1", "127.0.0.1", "0x7f.1", "localhost"):
-        assert "refused because" in refused(f"http://{host}/a.ogg")
+        assert "refused, because" in refused(f"http://{host}/a.ogg")
     assert set(proxy.asked) == {"http://radio.example/a.ogg"}
 
 

@@ -1,4 +1,4 @@
-"""Manifests that announce too many segments are refused before yt-dlp expands them in memory."""
+"""Manifests that list too many segments are refused before yt-dlp expands them in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tasks.store.tracks import Track
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
-MANY = r"its stream announces \d+ segments, more than any song.*; find another copy of it$"
+MANY = r"its stream lists \d+ segments, more than any song.*; find another copy of it$"
 WIDE = r"its stream has an invalid segment template; find another copy of it$"
 ENDLESS_HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n" + "#EXTINF:1,\na.ts\n" * (MAX_SEGMENTS + 1) + "#EXT-X-ENDLIST\n"
 

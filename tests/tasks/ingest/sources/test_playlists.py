@@ -23,7 +23,7 @@ def page(*names: str) -> str:
 
 
 class RadioIE(InfoExtractor):
-    """Extractor of a track whose ID determines its behaviour."""
+    """Extractor of a track whose ID determines its behavior."""
 
     _VALID_URL = r"https?://radio\.example/track/(?P<id>.+)"
     _RETURN_TYPE = "video"

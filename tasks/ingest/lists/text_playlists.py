@@ -19,14 +19,15 @@ from tasks.ingest.lists.durations import positive_seconds
 
 __all__ = ["is_hls", "is_pls", "read_m3u", "read_pls"]
 
-_INFO = re.compile(r"#EXTINF:\s*(-?[\d.]+)?(?:\s+[\w-]+=(?:\"[^\"]*\"|[^\s,]*))*\s*(?:,(.*))?", re.IGNORECASE)
-_PLS_LINE = re.compile(r"\s*(file|title|length)(\d{1,9})\s*=\s*(.*?)\s*", re.IGNORECASE)
-_PLAYLIST = re.compile(r"(?im)^#PLAYLIST:\s*(.*?)\s*$")
+# Atomic groups keep the search linear for any text.
+_INFO = re.compile(r"#EXTINF:\s*+(-?[\d.]++)?(?>\s++[\w-]++=(?>\"[^\"]*\"|[^\s,]*))*+\s*+(?:,(.*))?", re.IGNORECASE)
+_PLS_LINE = re.compile(r"(file|title|length)(\d{1,9})\s*+=(.*)", re.IGNORECASE)
+_PLAYLIST = re.compile(r"(?im)^#PLAYLIST:(.*)")
 
 
 def is_hls(text: str) -> bool:
     """Return whether an M3U text is a manifest of HLS and not a list of files."""
-    return re.search(r"(?m)^\s*#EXT-X-", text) is not None
+    return re.search(r"(?m)^[ \t]*#EXT-X-", text) is not None
 
 
 def is_pls(start: str) -> bool:
@@ -45,7 +46,7 @@ def read_m3u(text: str, base: str | None) -> ListDocument:
         Address of the playlist; with None, relative addresses stay relative.
     """
     named = _PLAYLIST.search(text)
-    return ListDocument(named[1] if named else "", tuple(_m3u_entries(text, base)))
+    return ListDocument(named[1].strip() if named else "", tuple(_m3u_entries(text, base)))
 
 
 def _m3u_entries(text: str, base: str | None) -> Iterator[ListItem]:
@@ -71,8 +72,8 @@ def read_pls(text: str, base: str | None) -> ListDocument:
     """
     entries: dict[int, dict[str, str]] = {}
     for line in text.splitlines():
-        if found := _PLS_LINE.fullmatch(line):
-            entries.setdefault(int(found[2]), {}).setdefault(found[1].lower(), found[3])
+        if found := _PLS_LINE.fullmatch(line.strip()):
+            entries.setdefault(int(found[2]), {}).setdefault(found[1].lower(), found[3].strip())
     listed = ((number, entry) for number, entry in sorted(entries.items()) if entry.get("file"))
     items = (_entry(e["file"], base, f"File{n}", e.get("length"), e.get("title")) for n, e in listed)
     return ListDocument("", tuple(items))

@@ -130,8 +130,12 @@ def _by_items(body: str, head: str, name: str, source: str, failure: ParseError)
 
 def _title(text: str) -> str:
     """Return the title element of the channel, for a list whose items are parsed one by one."""
-    found = re.search(r"<title[^>]*>(.*?)</title\s*>", text, re.DOTALL)
-    return f"<channel><title>{_escaped(found[1]).replace('<', '&lt;')}</title></channel>" if found else ""
+    end = text.find("</title")
+    start = text.rfind("<title", 0, end) if end > 0 else -1
+    if start < 0:
+        return ""
+    title = _escaped(text[start:end].partition(">")[2])
+    return f"<channel><title>{title}</title></channel>" if "<" not in title.replace("<![CDATA[", "") else ""
 
 
 def _item_problem(source: str, number: int, item: str, error: ParseError) -> str:
@@ -157,8 +161,11 @@ def _invalid(source: str, error: ParseError) -> TrackError:
 
 def _escaped(text: str) -> str:
     """Return XML without forbidden characters and with all special characters escaped, except in CDATA sections."""
-    parts = _CDATA.split(_FORBIDDEN.sub("", text))
-    return "".join(part if number % 2 else _SPECIAL.sub(_replacement, part) for number, part in enumerate(parts))
+    legal = _FORBIDDEN.sub("", text)
+    end = legal.rfind("]]>") + 3  # no section ends after it; searching for the end of each would take quadratic time
+    *parts, rest = _CDATA.split(legal[:end]) if end > 2 else [""]
+    pieces = [*parts, rest + legal[end:] if end > 2 else legal]
+    return "".join(part if number % 2 else _SPECIAL.sub(_replacement, part) for number, part in enumerate(pieces))
 
 
 def _replacement(found: re.Match[str]) -> str:

@@ -283,3 +283,26 @@ def test_any_content_is_a_list_or_not_but_never_a_traceback(noise):
         with suppress(TrackError):
             found = read_list(start + noise, name="list.m3u", base=BASE)
             assert found is None or isinstance(found.items, tuple)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<rss>" + "<![CDATA[" * 200_000 + "&",
+        "<rss><channel>" + "<title>" * 200_000 + "<item>",
+        "<rss>" + "<item><title>" * 100_000,
+        "<!DOCTYPE rss [" + "<!ENTITY a 'b'>" * 100_000,
+        "<rss " + "a:b " * 200_000,
+        "#EXTM3U\n" + "\n \n" * 200_000 + "x",
+        "#EXTINF:1" + ' a="x"' * 100_000 + " z\n",
+        "#PLAYLIST:" + " " * 500_000 + "x",
+        "[playlist]\nFile1=a" + " " * 500_000 + "b\n" + " " * 500_000,
+        "<" * 500_000,
+        " " * 500_000 + "<rss",
+    ],
+)
+def test_malicious_list_is_read_in_linear_time(content):
+    """Regular expressions that backtrack would take almost forever."""
+    with suppress(TrackError):
+        found = read_list(content.encode(), name="list.m3u", base=BASE)
+        assert found is None or len(found.items) <= 1

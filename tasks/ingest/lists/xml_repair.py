@@ -36,6 +36,8 @@ _ROOT = re.compile(
 )
 _ITEMS = {"rss": "item", "rdf:RDF": "item", "feed": "entry"}
 
+MAX_PROBLEMS = 20  # broken items that are named
+
 _CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPECIAL = re.compile(r"&(?:(#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});)?|<(?![A-Za-z_/!?])")
@@ -125,6 +127,9 @@ def _by_items(body: str, head: str, name: str, source: str, failure: ParseError)
             good.append(item)
     if not good:
         raise _invalid(source, failure)
+    if len(problems) > MAX_PROBLEMS:
+        more = f"{source}: {len(problems) - MAX_PROBLEMS} more items are left out, because their XML is invalid"
+        problems[MAX_PROBLEMS:] = [more]
     return XmlList(_parsed(f"{head}{_title(before)}{''.join(good)}</{name}>"), tuple(problems))
 
 

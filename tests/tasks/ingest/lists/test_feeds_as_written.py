@@ -126,6 +126,13 @@ def test_item_with_broken_xml_is_left_out_alone(broken, title):
     assert "publisher" in problem
 
 
+def test_many_broken_items_are_counted():
+    found = read(rss(item(), *["<item><title>Broken</item>"] * 30))
+    assert len(found.items) == 1
+    assert len(found.problems) == 21
+    assert "10 more items" in found.problems[-1]
+
+
 def test_item_that_is_not_closed_ends_where_the_next_one_begins():
     unclosed = item("A & B", "https://a.example/0.mp3").removesuffix("</item>")
     found = read(rss(unclosed, item("C", "https://a.example/3.mp3")))

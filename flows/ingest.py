@@ -29,6 +29,7 @@ from tasks.ingest.fetch.download import Download
 from tasks.ingest.fetch.host_rate_limiter import interleaved_by_host
 from tasks.ingest.fetch_audio import existing_audio, fetch_audio, remove_leftover_downloads
 from tasks.ingest.ingest_plan import IngestPlan, plan_ingest
+from tasks.ingest.known_copies import replace_known_copies, set_copies_aside
 from tasks.ingest.list_source import list_source
 from tasks.ingest.prefect_artifacts import outcome_counts, publish_links, publish_progress, publish_tracks
 from tasks.ingest.process_pool import WorkerLostError
@@ -103,10 +104,12 @@ def ingest(
     alerts = IngestAlerts(Corpus(home), settings)
     try:
         listed = list_sources(home, sources, settings, limit, alerts)
-        tracks = listed.tracks if sources else None
+        tracks, copies = replace_known_copies(home, listed.tracks)
         now = datetime.now(UTC)
-        found = plan_ingest(home, tracks, settings, retry_failed=retry_failed, verify=verify, now=now)
-        notes = ingest_in_batches(home, found, settings, retry_failed=retry_failed)
+        found = plan_ingest(
+            home, tracks if sources else None, settings, retry_failed=retry_failed, verify=verify, now=now
+        )
+        notes = copies + ingest_in_batches(home, found, settings, retry_failed=retry_failed)
         summaries = found.summaries(home, settings)
         alerts.count(found, summaries)
     except Exception:
@@ -180,14 +183,15 @@ def fetch_and_extract(home: Path, tracks: list[Track], settings: Settings, *, re
     # Another process may have ingested some of the tracks since the plan was made.
     wanted = plan_ingest(home, tracks, settings, retry_failed=retry_failed, now=datetime.now(UTC)).wanted
     notes = fetch_tracks(home, wanted, settings)
-    jobs = [(track, audio) for track in wanted if (audio := existing_audio(home, track, settings)) is not None]
+    fetched = [(track, audio) for track in wanted if (audio := existing_audio(home, track, settings)) is not None]
+    jobs, copies = set_copies_aside(home, fetched, settings)
     parts = jobs_per_task(jobs, settings)
     calls = [{"home": home, "jobs": part, "settings": settings, "n_tracks": len(part)} for part in parts]
     for part, result in zip(parts, results(extract_tracks, calls, settings), strict=True):
         record_loss(home, [track for track, _ in part], settings, result)
         done = [] if isinstance(result, Exception) else [record for record in result if record.status == "done"]
         notes += [f"{track_label(record)}: {note}" for record in done for note in record.notes]
-    return notes
+    return notes + copies
 
 
 def fetch_tracks(home: Path, tracks: Sequence[Track], settings: Settings) -> list[str]:

@@ -33,7 +33,9 @@ __all__ = ["announced_duration", "banner_duration", "ffmpeg_banner", "ffmpeg_inp
 # Names as in ffmpeg. Formats that refer to other files or addresses (hls, dash, concat, sdp) are not in the list.
 CONTAINERS = (
     "aa,aac,aax,ac3,ac4,aiff,amr,ape,apm,asf,au,avi,caf,dff,dsf,dts,dtshd,eac3,flac,flv,loas,matroska,webm,mlp,mov,mp4,"
-    "m4a,mp3,mpc,mpc8,mpeg,mpegts,nut,ogg,oma,qcp,rm,rso,shn,sox,swf,tak,truehd,tta,voc,vqf,w64,wav,wtv,wv,xwma"
+    "m4a,mp3,mpc,mpc8,mpeg,mpegts,nut,ogg,oma,qcp,rm,rso,shn,sox,swf,tak,truehd,tta,voc,vqf,w64,wav,wtv,wv,xwma,"
+    "adx,aea,aptx,ast,avr,bonk,brstm,dss,dv,epaf,g722,gsm,gxf,hca,iamf,iff,ilbc,ircam,mmf,mxf,nistsphere,osq,pvf,qoa,"
+    "rka,sbc,sds,vag,wve"
 )
 
 # Sizes that WAV writers store when the length is unknown. Some programs store other values near 2 GB, but any

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from songform.errors import TrackError, UnreadableFileError
 from tasks.ingest.failures.retries import is_due, needs_manual_retry
+from tasks.ingest.known_copies import known_originals
 from tasks.ingest.sources.listing import unique_tracks
 from tasks.ingest.track_outcomes import unwritten_record
 from tasks.settings import Settings
@@ -54,20 +56,26 @@ class IngestPlan:
     notes: tuple[str, ...] = ()
 
     def summaries(self, home: Path, settings: Settings) -> list[dict[str, Any]]:
-        """Summarize the outcome of each track after the ingest; only the records of wanted tracks are read again."""
+        """Summarize the outcome of each track after the ingest; only the records of wanted tracks are read again.
+
+        A wanted track that turned out to be a copy of a known track is summarized as that track.
+        """
         corpus = Corpus(home)
         wanted, cached = ({track.key for track in tracks} for tracks in (self.wanted, self.cached))
+        originals = cache(partial(known_originals, corpus))
 
         def summary(track: Track) -> dict[str, Any]:
             if track.key in wanted:
-                return _outcome(corpus, track, settings)
+                record = corpus.record(track.key)
+                original = originals().get(track.key) if record is None else None
+                return _outcome(track, record, corpus, settings) if original is None else _cached(original)
             record = self.records[track.key]
             if track.key in cached:
-                # The error may come from an ingest with other settings; it does not concern the existing tables.
-                return record.summary("cached") | {"error": None, "next_retry_at": None}
+                return _cached(record)
             return record.summary("skipped" if record.status == "skipped" else "failed")
 
-        return [summary(track) for track in self.tracks]
+        found = [summary(track) for track in self.tracks]
+        return list({document["key"]: document for document in found}.values())
 
 
 def plan_ingest(
@@ -168,9 +176,14 @@ def is_wanted(record: TrackRecord | None, now: datetime, *, retry_failed: bool =
     return is_due(record, now) or (retry_failed and needs_manual_retry(record))
 
 
-def _outcome(corpus: Corpus, track: Track, settings: Settings) -> dict[str, Any]:
+def _cached(record: TrackRecord) -> dict[str, Any]:
+    """Summarize a track whose tables exist."""
+    # The error may come from an ingest with other settings; it does not concern the existing tables.
+    return record.summary("cached") | {"error": None, "next_retry_at": None}
+
+
+def _outcome(track: Track, record: TrackRecord | None, corpus: Corpus, settings: Settings) -> dict[str, Any]:
     """Summarize the outcome of a wanted track."""
-    record = corpus.record(track.key)
     if record is None:
         message = (
             f"the outcome of {track.title} could not be recorded; "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from prefect import task
@@ -30,24 +31,21 @@ __all__ = ["list_source"]
 def list_source(home: Path, source: str, settings: Settings, limit: int | None = None) -> Listing:
     """List the tracks of a SOURCE without downloading them; unchanged local files are not read again."""
     hashes = FileHashes(Corpus(home))
-    with _rate_limited(home, source, settings):
-        listing = list_tracks(source, limit=limit, settings=settings.download, hashes=hashes)
+    requesting = partial(_rate_limited, home, settings)
+    listing = list_tracks(source, limit=limit, settings=settings.download, hashes=hashes, requesting=requesting)
     hashes.save()
     return listing
 
 
 @contextmanager
-def _rate_limited(home: Path, source: str, settings: Settings) -> Iterator[None]:
-    """Wait for a slot of an address's host, and pause the host when it asks for that; do nothing for a path."""
-    if not source.strip().lower().startswith(("http://", "https://")):
-        yield
-        return
-    limiter = HostRateLimiter(Corpus(home).hosts_path, host_of_address(source.strip()), settings.download)
+def _rate_limited(home: Path, settings: Settings, address: str) -> Iterator[None]:
+    """Wait for a slot of an address's host, and pause the host when it asks for that."""
+    limiter = HostRateLimiter(Corpus(home).hosts_path, host_of_address(address), settings.download)
     try:
         with limiter.slot():
             yield
     except HostPausedError as pause:
-        msg = f"{plain_text(source, 400)} was not listed: {pause}; ingest it again after that time"
+        msg = f"{plain_text(address, 400)} was not listed: {pause}; ingest it again after that time"
         raise SourceError(msg, "throttled") from pause
     except SourceError as error:
         cause = error.__cause__

@@ -60,6 +60,7 @@ def record_done(
         audio_sha256=sha256,
         decoder=decoder,
         notes=notes,
+        copies=known.copies if known else (),
         files={**(known.files if known else {}), **sizes},
     )
     corpus.save_record(record)

@@ -86,6 +86,9 @@ class TrackRecord(Track):
     notes: tuple[str, ...] = Field(
         (), description="What is unusual about the audio file, such as damaged places, without the name of the track."
     )
+    copies: tuple[str, ...] = Field(
+        (), description="Keys of other addresses that were found to have the same audio; these are not tracks."
+    )
     files: dict[str, int] = Field(
         default_factory=dict, description="Sizes of the track's files in bytes, by their paths relative to data/."
     )

@@ -222,3 +222,24 @@ def test_prefect_does_not_search_the_tracks_of_a_report_for_futures():
     visit_collection(Completed(data=report), seen.append, return_data=False)
     assert report in seen
     assert not [each for each in seen if each in ("web-a", "a problem", "a note")]
+
+
+@pytest.mark.usefixtures("api")
+def test_track_whose_address_has_changed_is_told_as_a_copy_and_downloaded_once(
+    songform, document, songs, home, tmp_path
+):
+    folder = tmp_path / "feed"
+    folder.mkdir()
+    with served_feed(folder, songs[:1], 0) as url:
+        documents = []
+        for address in ("0.flac", "0.flac?updated=1", "0.flac?updated=1"):
+            (folder / "list.m3u").write_text(f"#EXTM3U\n{address}\n")
+            documents.append(
+                document(songform("--home", home, "--json", "ingest", url.replace("feed.rss", "list.m3u")))
+            )
+    (key,) = {track["key"] for each in documents for track in each["tracks"]}
+    assert [track["status"] for each in documents for track in each["tracks"]] == ["done", "cached", "cached"]
+    assert [len(each["notes"]) for each in documents] == [0, 1, 1]
+    assert "0.flac?updated=1) is a copy of 0 (" in documents[1]["notes"][0]
+    assert [record.key for record in Corpus(home).records()] == [key]
+    assert [path for path in (home / "data" / "incoming").rglob("*") if path.is_file()] == []

@@ -112,11 +112,19 @@ class _Response(RequestsResponseAdapter):
         super().__init__(response._requests_response)
         self._guard = guard
         self._response = response  # keeps a reference: garbage collection would close the body
+        self._peeked = b""
+
+    def peek(self, amt: int | None = None) -> bytes:
+        """Return the next bytes of the body, or all of them, which remain to be read."""
+        if amt is None or len(self._peeked) < amt:
+            self._peeked = self.read(amt)
+        return self._peeked if amt is None else self._peeked[:amt]
 
     def read(self, amt: int | None = None) -> bytes:
         if amt is not None:
+            start, self._peeked = self._peeked[:amt], self._peeked[amt:]
             with self._guard.watching(self.url):
-                return bytes(super().read(amt))
+                return start + bytes(super().read(amt - len(start))) if len(start) < amt else start
         chunks, size = [], 0
         while chunk := self.read(_CHUNK):
             chunks.append(chunk)

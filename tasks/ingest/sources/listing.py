@@ -33,6 +33,8 @@ class Listing:
         One sentence per part that could not be listed: a line of a list, a file of a folder, a list within a list.
     notes : tuple of str
         One sentence per observation that is not a problem.
+    sources : tuple of str
+        Addresses in the list that have to be listed in turn, such as the feeds of an OPML list.
     """
 
     title: str
@@ -40,6 +42,7 @@ class Listing:
     announced: int | None = None
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def require_tracks(self, source: str) -> Listing:
         """Return the listing if it has tracks.
@@ -47,9 +50,9 @@ class Listing:
         Raises
         ------
         SourceError
-            If it has none; the message contains the problems, if any.
+            If it has neither tracks nor sources; the message contains the problems, if any.
         """
-        if self.tracks:
+        if self.tracks or self.sources:
             return self
         if self.problems:
             raise SourceError(problems_message(f"no track of {source} can be listed", self.problems))

@@ -1,13 +1,14 @@
 """Listing of local audio files: a single file, or all files of a folder and its subfolders.
 
 The key of a local file is the SHA-256 of its content, so a file may be renamed and moved, and a copy of it is the same
-track. In a folder, only files with the suffix of an audio format are listed. Hidden files and folders are ignored, and
-links to folders are not followed.
+track. In a folder, the files that are audio by their suffix or their content (`tasks.ingest.sources.audio_content`) are
+listed, and the others are counted in a note. Hidden files and folders are ignored, and links to folders are not
+followed.
 
 `FileHashes` caches hashes in `data/local-files.json`: a file with the same path, size and modification time (in ns) is
-not read again. As in git's index [1]_, the hash of a file that was modified a moment ago is not cached, because the
-file may change again without a new modification time. If the cache is damaged or cannot be written, files are read
-again.
+not read again. For a file that is not audio, the hash is empty. As in git's index [1]_, a file that was modified a
+moment ago is not cached, because it may change again without a new modification time. If the cache is damaged or cannot
+be written, files are read again.
 
 References
 ----------
@@ -21,27 +22,30 @@ import hashlib
 import json
 import os
 import re
-import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-from songform.errors import SourceError
+from songform.errors import SourceError, TrackError
 from songform.plain_text import plain_text
+from tasks.ingest.sources.audio_content import SkippedFiles, has_audio_suffix, is_audio
 from tasks.ingest.sources.listing import DuplicateFiles, Listing, unique_tracks
 from tasks.store.atomic_files import write_json
-from tasks.store.corpus import AUDIO_SUFFIXES, Corpus
+from tasks.store.corpus import Corpus
 from tasks.store.tracks import Track, file_key
 
-__all__ = ["FileHashes", "local_listing", "local_path"]
+__all__ = ["FileHashes", "local_entry", "local_listing", "local_path"]
 
 SETTLED_NS = 2_000_000_000  # coarsest resolution of modification times, that of FAT
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+NO_AUDIO = ""  # in place of the hash of a file that is not audio
 
-Entry = tuple[int, int, str]  # size in bytes, modification time in ns, SHA-256
+_SHA256 = re.compile(r"([0-9a-f]{64})?")
+
+Entry = tuple[int, int, str]  # size in bytes, modification time in ns, SHA-256 or NO_AUDIO
 
 
 class FileHashes:
@@ -73,18 +77,42 @@ class FileHashes:
         OSError
             If the file cannot be read.
         """
-        size, changed = _stamp(path.stat())
-        entry = self._known.get(str(path))
-        if entry is not None and entry[:2] == (size, changed):
-            return entry[2]
+        known = self._cached(path)
+        if known:
+            return known
         asked = self._now()
         with path.open("rb") as file:
             before = _stamp(os.fstat(file.fileno()))
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             after = _stamp(os.fstat(file.fileno()))
-        if before == after and before[1] <= asked - SETTLED_NS:
-            self._known[str(path)] = self._news[str(path)] = (*before, sha256)
+        if before == after:
+            self._remember(path, before, asked, sha256)
         return sha256
+
+    def is_audio(self, path: Path) -> bool:
+        """Return whether a file is audio by its content; it is examined only if it may have changed.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        """
+        known = self._cached(path)
+        if known is not None:
+            return known != NO_AUDIO
+        asked, stamp = self._now(), _stamp(path.stat())
+        found = is_audio(path)
+        if not found:
+            self._remember(path, stamp, asked, NO_AUDIO)
+        return found
+
+    def _cached(self, path: Path) -> str | None:
+        entry = self._known.get(str(path))
+        return entry[2] if entry is not None and entry[:2] == _stamp(path.stat()) else None
+
+    def _remember(self, path: Path, stamp: tuple[int, int], asked: int, sha256: str) -> None:
+        if stamp[1] <= asked - SETTLED_NS and _is_text(path):
+            self._known[str(path)] = self._news[str(path)] = (*stamp, sha256)
 
     def save(self) -> None:
         """Write the new hashes to the cache, and keep those that other processes have written.
@@ -97,6 +125,15 @@ class FileHashes:
         with suppress(OSError):  # the cache is optional; an error that matters is reported when the records are written
             write_json(self._path, entries)
             self._news = {}
+
+
+def _is_text(path: Path) -> bool:
+    """Return whether the name of a file can be written to the cache."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _stamp(status: os.stat_result) -> tuple[int, int]:
@@ -157,8 +194,34 @@ def local_path(source: str, folder: Path | None = None) -> Path:
     return path
 
 
+def local_entry(entry: str, folder: Path) -> Path:
+    """Return the absolute path of an entry of a playlist.
+
+    Players write an entry as a path, as a path with backslashes, as a percent-encoded relative address, or as a `file:`
+    address. The first of these that exists is returned.
+
+    Parameters
+    ----------
+    entry : str
+        Entry as written.
+    folder : Path
+        Folder of the playlist.
+
+    Raises
+    ------
+    SourceError
+        If none exists.
+    """
+    local = re.sub(r"(?i)^file:(//(localhost)?(?=/))?", "", entry)
+    forms = [local, unquote(local)] if local == entry else [unquote(local), local]
+    for form in (*forms, *(form.replace("\\", "/") for form in forms)):
+        with suppress(SourceError):
+            return local_path(form, folder)
+    return local_path(local, folder)
+
+
 def local_listing(path: Path, limit: int | None = None, hashes: FileHashes | None = None) -> Listing:
-    """List an audio file, or the audio files of a folder, sorted by path.
+    """List an audio file, or the audio files of a folder, sorted by path; a note counts the others.
 
     Parameters
     ----------
@@ -172,44 +235,65 @@ def local_listing(path: Path, limit: int | None = None, hashes: FileHashes | Non
     Raises
     ------
     SourceError
-        If the file does not have the suffix of an audio format or cannot be read, or if the folder contains no track.
+        If the file is not audio or cannot be read, or if the folder contains no track.
     """
-    problems: list[str] = []
     if path.is_dir():
-        duplicates = DuplicateFiles()
-        tracks = unique_tracks(duplicates.observe(_tracks(path, hashes, problems)), limit)
-        title = plain_text(path.name) or str(path)
-        listing = Listing(title, tracks, problems=tuple(problems), notes=duplicates.notes())
-        return listing.require_tracks(_shown(path))
-    if not stat.S_ISREG(path.stat().st_mode) or path.suffix.lower() not in AUDIO_SUFFIXES:
-        suffixes = ", ".join(sorted(suffix[1:] for suffix in AUDIO_SUFFIXES))
+        return _folder_listing(path, limit, hashes)
+    if not _is_audio_file(path, hashes):
         raise SourceError(
-            f"{_shown(path)} is neither a folder, a list (txt, list, m3u, m3u8) nor a file with an audio suffix "
-            f"({suffixes}); rename it if it is an audio file, or convert it"
+            f"{_shown(path)} is neither a folder, a list (txt, list, m3u, pls, xspf, opml, rss, json) nor a file with "
+            "audio that ffmpeg decodes; check it in a player, or convert it"
         )
     track = _track(path, hashes)
     return Listing(track.title, (track,))
 
 
-def _tracks(folder: Path, hashes: FileHashes | None, problems: list[str]) -> Iterator[Track]:
-    for path in _audio_files(folder, problems):
+def _folder_listing(path: Path, limit: int | None, hashes: FileHashes | None) -> Listing:
+    problems: list[str] = []
+    duplicates, skipped = DuplicateFiles(), SkippedFiles()
+    tracks = unique_tracks(duplicates.observe(_tracks(path, hashes, problems, skipped)), limit)
+    notes = (*skipped.notes(_shown(path)), *duplicates.notes())
+    listing = Listing(plain_text(path.name) or str(path), tracks, problems=tuple(problems), notes=notes)
+    if not tracks and not problems and notes:
+        raise SourceError(f"{_shown(path)} contains no tracks: {notes[0]}; check that it is the right source")
+    return listing.require_tracks(_shown(path))
+
+
+def _tracks(folder: Path, hashes: FileHashes | None, problems: list[str], skipped: SkippedFiles) -> Iterator[Track]:
+    for path in _files(folder, problems):
         try:
-            yield _track(path, hashes)
+            if has_audio_suffix(path) and _is_special(path):
+                problems.append(f"{_shown(path)} is a pipe or a device, not a file; remove it")
+            elif _is_audio_file(path, hashes):
+                yield _track(path, hashes)
+            else:
+                skipped.add(path)
         except SourceError as error:
             problems.append(str(error))
 
 
-def _audio_files(folder: Path, problems: list[str]) -> list[Path]:
+def _is_audio_file(path: Path, hashes: FileHashes | None) -> bool:
+    """Return whether a path is listed; a pipe or a device is not, because opening it could block forever."""
+    if _is_special(path):
+        return False
+    if has_audio_suffix(path):
+        return True
+    try:
+        return is_audio(path) if hashes is None else hashes.is_audio(path)
+    except (OSError, ValueError):
+        return False
+    except TrackError as error:
+        raise SourceError(f"{_shown(path)} cannot be examined: {error}") from error
+
+
+def _files(folder: Path, problems: list[str]) -> list[Path]:
+    """Return the files of a folder and its subfolders, sorted by path."""
     found: list[Path] = []
     walk = os.walk(folder, onerror=lambda error: problems.append(_unreadable(Path(error.filename), error)))
     for parent, folders, names in walk:
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in names if not name.startswith(".")]
-    audio = sorted(path for path in found if path.suffix.lower() in AUDIO_SUFFIXES)
-    # A path that exists but is not a file is a pipe or a device: opening it could block forever.
-    special = {path for path in audio if _is_special(path)}
-    problems += [f"{_shown(path)} is a pipe or a device, not a file; remove it" for path in audio if path in special]
-    return [path for path in audio if path not in special]
+    return sorted(found)
 
 
 def _is_special(path: Path) -> bool:

@@ -19,15 +19,15 @@ a part        an item of a page, with an ID but without address   the page, and 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from songform.errors import SourceError, TrackError
 from songform.plain_text import plain_text
 from tasks.ingest.failures.classify import listing_error
+from tasks.ingest.lists.documents import ListDocument
+from tasks.ingest.lists.durations import positive_seconds
+from tasks.ingest.sources.list_items import address_stem, list_tracks_of
 from tasks.ingest.sources.listing import Listing, unique_tracks
 from tasks.settings import DownloadSettings
 from tasks.store.tracks import Track, feed_key, site_key, web_key
@@ -70,7 +70,8 @@ def web_listing(url: str, *, limit: int | None = None, settings: DownloadSetting
     SourceError
         If nothing can be listed, with the class of the failure and a `TrackError` as its cause.
     """
-    from tasks.ingest.fetch.ytdlp import youtube_dl  # which imports yt-dlp
+    from tasks.ingest.fetch.generic_extractor import LIST_KEY  # which imports yt-dlp
+    from tasks.ingest.fetch.ytdlp import youtube_dl
 
     params = {
         "extract_flat": "in_playlist",
@@ -84,6 +85,8 @@ def web_listing(url: str, *, limit: int | None = None, settings: DownloadSetting
         raise SourceError(str(error), error.failure) from error
     with careful as ydl:
         info = _extracted(ydl, url)
+        if LIST_KEY in info:
+            return _list_listing(info[LIST_KEY], url, limit)
         title = plain_text(info.get("title") or info.get("id")) or url
         if info.get("_type") not in _LISTS:
             return Listing(title, (_track({**info, "url": url}, None),))
@@ -92,6 +95,16 @@ def web_listing(url: str, *, limit: int | None = None, settings: DownloadSetting
         tracks = unique_tracks((_track(entry, page) for page, entry in _entries(ydl, info, problems)), limit)
     listing = Listing(title, tracks, _count(info.get("playlist_count")), tuple(problems))
     return listing.require_tracks(url).check_announced(plain_text(url, 400), len(info["entries"]), limit)
+
+
+def _list_listing(document: ListDocument, url: str, limit: int | None) -> Listing:
+    """Return the listing of a list or feed; what has to be listed in turn is in its `sources`."""
+    shown = plain_text(url, 400)
+    tracks = unique_tracks(list_tracks_of(document), limit)
+    sources = tuple(dict.fromkeys(item.address for item in document.items if item.is_source))
+    title = plain_text(document.title) or plain_text(url)
+    listing = Listing(title, tracks, len(document.items), document.problems, document.notes, sources)
+    return listing.require_tracks(shown)
 
 
 def _extracted(ydl: YoutubeDL, url: str, extractor: str | None = None) -> dict[str, Any]:
@@ -147,9 +160,13 @@ def _track(entry: Mapping[str, Any], page: Mapping[str, Any] | None) -> Track:
         key = site_key(extractor, str(entry["id"]))
     else:
         key = web_key(address)
-    title = plain_text(entry.get("title")) or plain_text(entry.get("id")) or _stem(address)
+    title = plain_text(entry.get("title")) or plain_text(entry.get("id")) or address_stem(address)
     return Track(
-        key=key, title=title, source=plain_text(address, 2000), duration=_seconds(entry.get("duration")), entry=kept
+        key=key,
+        title=title,
+        source=plain_text(address, 2000),
+        duration=positive_seconds(entry.get("duration")),
+        entry=kept,
     )
 
 
@@ -199,20 +216,6 @@ def _trimmed(url: str) -> str:
 
     address, smuggled = unsmuggle_url(url, {})
     return str(smuggle_url(address.strip(), smuggled) if smuggled else address.strip())
-
-
-def _stem(address: str) -> str:
-    try:
-        path = urlsplit(address).path
-    except ValueError:  # an invalid address, which the download reports
-        path = ""
-    return plain_text(PurePosixPath(unquote(path)).stem) or plain_text(address)
-
-
-def _seconds(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) and value > 0 else None
 
 
 def _count(value: object) -> int | None:

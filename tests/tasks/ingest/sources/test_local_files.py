@@ -66,7 +66,7 @@ def test_cached_file_that_is_missing_is_a_problem(tmp_path, album):
     listing = listed(tmp_path, album)
     assert len(listing.tracks) == len(AUDIO_SUFFIXES) - 1
     assert "02.webm cannot be read" in listing.problems[0]
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(SourceError, match=r"02\.webm cannot be read"):
         local_listing(album / "02.webm", None, FileHashes(Corpus(tmp_path)))
 
 

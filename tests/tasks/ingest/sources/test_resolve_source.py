@@ -37,10 +37,10 @@ def test_renamed_file_is_the_same_track_and_a_changed_one_is_not(song):
 
 
 def test_folder_is_listed_in_order_without_hidden_and_other_files(song, tmp_path):
-    for number, name in enumerate(
-        ["b/2.flac", "a/1.FLAC", "c.flac", ".hidden/x.flac", ".y.flac", "notes.txt", "d.pdf"]
-    ):
+    for number, name in enumerate(["b/2.flac", "a/1.FLAC", "c.flac", ".hidden/x.flac", ".y.flac"]):
         song(f"album/{name}", 300.0 + number)
+    (tmp_path / "album" / "notes.txt").write_text("notes")
+    (tmp_path / "album" / "d.pdf").write_bytes(b"%PDF")
     listing = listed(tmp_path / "album")
     assert [os.path.relpath(track.path, tmp_path / "album") for track in listing.tracks] == [
         "a/1.FLAC",
@@ -49,6 +49,8 @@ def test_folder_is_listed_in_order_without_hidden_and_other_files(song, tmp_path
     ]
     assert listing.title == "album"
     assert listing.problems == ()
+    (note,) = listing.notes
+    assert "2 files that are not audio were skipped" in note
 
 
 def test_copies_in_a_folder_are_one_track_with_a_note(song, tmp_path):
@@ -174,7 +176,7 @@ def test_latin_1_list_is_read(song, tmp_path):
         ("x" * 300, "cannot be read"),
         ("empty", "contains no tracks"),
         ("empty.txt", "contains no tracks"),
-        ("score.pdf", "neither a folder, a list .* nor a file with an audio suffix .*rename it"),
+        ("score.pdf", "neither a folder, a list .* nor a file with audio that ffmpeg decodes; .*convert it"),
         ("album/song.flac/more", "does not exist"),
         ("pipe.flac", "neither a folder"),
     ],

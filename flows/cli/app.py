@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from flows.cli.commands.analyze import analyze
 from flows.cli.commands.annotate import annotate
@@ -36,8 +36,20 @@ COMMANDS = (demo, run, ingest, train, analyze, annotate, evaluate, report, statu
 """Commands, in the order of the help."""
 
 
+class Command(TyperCommand):
+    """Command whose flags have no metavar in the help."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters of the command, with `--help`."""
+        return _without_flag_metavars(super().get_params(ctx))
+
+
 class CommandLine(TyperGroup):
     """Group of commands that also prints a JSON document for usage errors if `--json` is given."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters of the group, with `--help`."""
+        return _without_flag_metavars(super().get_params(ctx))
 
     def main(self, args: Sequence[str] | None = None, *positional: Any, **options: Any) -> Any:
         """Parse the arguments and run a command."""
@@ -59,6 +71,14 @@ class CommandLine(TyperGroup):
             raise
 
 
+def _without_flag_metavars(parameters: list[Any]) -> list[Any]:
+    """Remove the `<bool>` that Typer prints after a flag, which looks as if the flag had a value."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
+
+
 app = typer.Typer(
     name="songform",
     cls=CommandLine,
@@ -78,4 +98,4 @@ def _common(ctx: typer.Context, home: Home = None, json: Json = False, version: 
 
 
 for _command in COMMANDS:
-    app.command()(typer_command(_command))
+    app.command(cls=Command)(typer_command(_command))

@@ -209,6 +209,14 @@ def test_ingest_without_a_source_is_wrong_usage(songform, home):
     assert "needs a SOURCE" in said(result)
 
 
+@pytest.mark.parametrize("words", [[], *([function.__name__] for function in COMMANDS)])
+def test_help_shows_a_value_only_for_options_that_have_one(songform, words):
+    result = songform(*words, "--help")
+    assert result.exit_code == DONE
+    assert "--json" in result.stdout
+    assert "bool" not in result.stdout
+
+
 @pytest.mark.parametrize("words", [["--version"], ["--json", "--version"]])
 def test_version_is_printed(songform, words):
     result = songform(*words)

@@ -189,10 +189,10 @@ def ingest_document(report: IngestReport) -> dict[str, Any]:
     return {"tracks": report.tracks, "problems": report.problems, "notes": report.notes}
 
 
-def print_tracks(console: Console, tracks: Sequence[dict[str, Any]]) -> None:
+def print_tracks(console: Console, tracks: Sequence[dict[str, Any]], *, none: str = "No tracks.") -> None:
     """Print a table of tracks, with failed tracks first, and the number of tracks per outcome."""
     if not tracks:
-        console.say("No tracks.")
+        console.say(none)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("outcome", no_wrap=True)

@@ -88,6 +88,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="URI",
+        callback=valid_name_or_none,
         help="MLflow URI of a model, for example models:/songform/1. By default the champion (the best model so "
         "far) or, if there is none, states found from each song alone.",
     ),

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["environment_variable", "imports_without_gc", "prepare_environment"]
+__all__ = ["environment_variable", "imports_without_gc", "prepare_environment", "signals_deferred"]
 
 
 def prepare_environment(home: Path) -> None:
@@ -71,6 +72,20 @@ def imports_without_gc() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Let Ctrl-C, SIGTERM and SIGHUP wait until the end of a `with` block.
+
+    Pydantic turns an interruption within its serializers, which Prefect runs when it is imported, into an error of its
+    own. The command would then report a defect instead of the interruption.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _bypass_proxies_on_loopback() -> None:

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 
-from flows.config.library_environment import environment_variable, imports_without_gc
+from flows.config.library_environment import environment_variable, imports_without_gc, signals_deferred
 from flows.prefect_server.health import is_healthy
 from flows.prefect_server.launch import PrefectServer, available_port, free_port, launched_server, server_log
 from songform.errors import SongformError
@@ -169,7 +169,7 @@ def _flush_logs_and_events() -> None:
 
 
 def _import(modules: tuple[str, ...]) -> None:
-    with imports_without_gc():
+    with imports_without_gc(), signals_deferred():
         for module in ("prefect", *modules, *_FIRST_FLOW_MODULES):
             import_module(module)
 

@@ -64,8 +64,9 @@ def run_scheduler(home: Path, settings: Settings, *, prefect_port: int, say: Cal
     """
     if not settings.playlists:
         file = home / "songform.toml"
+        problem = "lists no playlists" if file.is_file() else "does not exist, so there are no playlists"
         raise SettingsError(
-            f'{file} lists no playlists; add a heading [[playlists]] and below it a line such as url = "https://..."'
+            f'{file} {problem}; add a heading [[playlists]] and below it a line such as url = "https://..."'
         )
     Corpus(home).prepare()
     pages = None

@@ -278,8 +278,8 @@ def fit_states(
     weighted, context = standard * weight, standard[:, -len(CONTEXT_COLUMNS) :]
     if len(np.unique(weighted, axis=0)) < n_states:  # distinct after clipping, as in KMeans
         msg = (
-            f"{len(units)} units of {UNIT_SECONDS} s cannot be divided into {n_states} different states; "
-            "the audio is too short or does not change; add songs or lower states.n_states"
+            f"{len(units)} unit{'' if len(units) == 1 else 's'} of {UNIT_SECONDS} s cannot be divided into {n_states} "
+            "different states; the audio is too short or does not change; use longer audio or lower states.n_states"
         )
         raise ParameterError(msg)
     labels = _clusters(weighted, context, n_states, seed)

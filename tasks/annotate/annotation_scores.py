@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -127,7 +128,9 @@ def _read(corpus: Corpus, model: ModelInfo, key: str, problems: list[str]) -> tu
     if not path.is_file():
         record = corpus.record(key)
         title, source = (record.title, record.source) if record else (key, key)
-        raise AnnotationError(f"{title} has no report by this model; create it with songform analyze {source}")
+        option = f" --model {model.uri}" if model.uri and not model.is_champion else ""
+        remedy = f"songform analyze {shlex.quote(source)}{option}"
+        raise AnnotationError(f"{title} has no report by this model; create it with {remedy}")
     estimate = read_annotation(path)
     people = {name: said for name, (_, said) in annotations_of(corpus, key, problems).items()}
     if not people:

@@ -49,6 +49,6 @@ def print_ingest(console: Console, report: IngestReport) -> None:
     if console.json:
         console.document(ingest_document(report))
     else:
-        print_tracks(console, report.tracks)
+        print_tracks(console, report.tracks, none="No tracks to ingest or to retry.")
     console.notes(report.notes)
     console.problems(report.problems)

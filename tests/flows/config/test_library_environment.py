@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from flows.config.library_environment import environment_variable, imports_without_gc, prepare_environment
+from flows.config.library_environment import (
+    environment_variable,
+    imports_without_gc,
+    prepare_environment,
+    signals_deferred,
+)
 
 
 @pytest.fixture
@@ -72,3 +78,18 @@ def test_variable_is_set_within_the_block_and_restored_even_after_an_error(monke
             if error:
                 raise error
         assert os.environ.get("SONGFORM_TEST") == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_wait_until_the_end_of_the_block(number):
+    received = []
+    before = signal.signal(number, lambda *_: received.append(number))
+    try:
+        with signals_deferred():
+            os.kill(os.getpid(), number)
+            assert received == []
+        assert received == [number]
+        os.kill(os.getpid(), number)
+        assert received == [number, number]
+    finally:
+        signal.signal(number, before)

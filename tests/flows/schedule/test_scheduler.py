@@ -33,7 +33,10 @@ def _nothing_starts(monkeypatch):
 def test_home_without_playlists_is_reported_with_a_fix(songform, tmp_path):
     result = songform("--home", tmp_path, "schedule")
     assert result.exit_code == 2
-    assert f"{tmp_path / 'songform.toml'} lists no playlists; add a heading [[playlists]]" in result.stderr
+    assert (
+        f"{tmp_path / 'songform.toml'} does not exist, so there are no playlists; add a heading [[playlists]]"
+        in result.stderr
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -37,7 +37,7 @@ def made(corpus, track, content):
     files = [corpus.features_path(config, track.key), corpus.overview_path(config, track.key)]
     for path in files:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"table")
+        path.write_bytes(b"PAR1 table PAR1")
     sha256 = hashlib.sha256(content).hexdigest()
     return record_done(corpus, track, duration=3.0, sha256=sha256, decoder="x", files=files)
 

@@ -47,6 +47,6 @@ def test_home_without_playlists_is_wrong_usage_with_a_document(songform, documen
     result = songform("--home", tmp_path, "schedule", "--json")
     assert result.exit_code == 2
     error = document(result)["error"]
-    assert f"{tmp_path / 'songform.toml'} lists no playlists" in error
+    assert f"{tmp_path / 'songform.toml'} does not exist, so there are no playlists" in error
     assert "[[playlists]]" in error
     assert "url = " in error

@@ -9,11 +9,14 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = ["environment_variable", "imports_without_gc", "prepare_environment", "signals_deferred"]
+
+_DEFERRED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def prepare_environment(home: Path) -> None:
@@ -81,11 +84,19 @@ def signals_deferred() -> Iterator[None]:
     Pydantic turns an interruption within its serializers, which Prefect runs when it is imported, into an error of its
     own. The command would then report a defect instead of the interruption.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    if threading.current_thread() is not threading.main_thread():  # only the main thread handles signals
+        yield
+        return
+    received: list[int] = []
+    numbers = [number for number in _DEFERRED if signal.getsignal(number) is not signal.SIG_IGN]
+    before = [(number, signal.signal(number, lambda number, _: received.append(number))) for number in numbers]
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before:
+            signal.signal(number, handler)
+        for number in dict.fromkeys(received):
+            signal.raise_signal(number)
 
 
 def _bypass_proxies_on_loopback() -> None:

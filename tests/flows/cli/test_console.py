@@ -57,12 +57,15 @@ SCORES = {"songform": dict.fromkeys(MEASURES, 0.25), "people": dict.fromkeys(MEA
 SCORED = {"key": "feed-0", "title": NASTY, "annotators": [NASTY], "scores": SCORES}
 EVALUATED = EvaluateReport("0" * 32, True, ANALYZED.model, [SCORED], SCORES, [f"{NASTY} has no report"])
 RUN = RunReport(INGESTED, TRAINED, ANALYZED)
-TRAIN_FIELDS = {"run_id", "params", "metrics", "model_uri", "is_champion", "is_new"}
+TRAIN_FIELDS = {"run_id", "params", "metrics", "model_uri", "is_champion", "is_new", "problems"}
 CALLS = {
     "ingest": (lambda console: print_ingest(console, INGESTED), {"tracks", "problems", "notes"}),
     "train": (lambda console: print_train(console, TRAINED), TRAIN_FIELDS),
     "analyze": (lambda console: print_analyze(console, ANALYZED), {"tracks", "reports", "notes", "problems"}),
-    "annotate": (lambda console: print_annotate(console, ANNOTATED), {"annotations", "problems", "without"}),
+    "annotate": (
+        lambda console: print_annotate(console, ANNOTATED),
+        {"annotations", "notes", "problems", "unmatched", "without"},
+    ),
     "evaluate": (
         lambda console: print_evaluate(console, EVALUATED),
         {"run_id", "is_new", "model", "tracks", "mean", "problems"},

@@ -69,7 +69,7 @@ SOURCES = {
     "a path that is not there": ("{home}/nowhere", ["{home}/nowhere", "does not exist", "check its spelling"]),
     "a folder without audio": ("{home}", ["{home}", "no tracks", "check"]),
     "an empty list": ("{home}/list.txt", ["{home}/list.txt", "no tracks", "check"]),
-    "a file that is no audio": ("{home}/notes.pdf", ["{home}/notes.pdf", "audio suffix", "rename it", "convert it"]),
+    "a file that is no audio": ("{home}/notes.pdf", ["{home}/notes.pdf", "neither a folder, a list", "convert it"]),
 }
 
 

@@ -295,7 +295,9 @@ def test_other_archives_and_pickles_are_an_error(tmp_path, units):
 
 
 def test_too_few_different_units_are_an_error():
-    with pytest.raises(ParameterError, match=r"80 units of 0\.5 s .* 5 different states.*add songs.*states\.n_states"):
+    with pytest.raises(
+        ParameterError, match=r"80 units of 0\.5 s .* 5 different states.*longer audio.*states\.n_states"
+    ):
         fit_states([np.tile(np.eye(4, 14), (20, 1))])
 
 

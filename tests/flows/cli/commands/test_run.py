@@ -34,7 +34,7 @@ def _no_server(monkeypatch):
     """Replace the Prefect server, because the tests do not run the flows."""
 
     @contextmanager
-    def nothing(home, *modules):
+    def nothing(home, *modules, report):
         yield "http://127.0.0.1:9/api"
 
     monkeypatch.setattr("flows.prefect_server.connect.prefect_server", nothing)

@@ -15,7 +15,7 @@ PREFECT = "http://127.0.0.1:4242"
 class Shared:
     """Replacement of the home's Prefect server that calls a function whenever `is_up` is read."""
 
-    api, pages, process = f"{PREFECT}/api", PREFECT, object()
+    api, pages, process, problems = f"{PREFECT}/api", PREFECT, object(), ()
 
     def __init__(self, log, happens):
         self.log, self.happens = log, happens

@@ -95,8 +95,8 @@ def signals_deferred() -> Iterator[None]:
     finally:
         for number, handler in before:
             signal.signal(number, handler)
-        for number in dict.fromkeys(received):
-            signal.raise_signal(number)
+        for each in dict.fromkeys(received):
+            signal.raise_signal(each)
 
 
 def _bypass_proxies_on_loopback() -> None:

@@ -21,7 +21,7 @@ from tasks.store.corpus import Corpus
 from tasks.store.tables import features_config, has_features
 from tasks.train.tracking import client
 
-pytestmark = pytest.mark.usefixtures("api")
+pytestmark = [pytest.mark.usefixtures("api"), pytest.mark.system]  # several training runs take minutes
 
 
 @pytest.fixture

@@ -251,7 +251,8 @@ class ScheduleSettings(_Section):
     catch_up: bool = Field(
         True,
         strict=False,
-        description="When songform schedule starts, run once what was due since its last run and was missed.",
+        description="When songform schedule starts, run each playlist, the retry and the training once if they were "
+        "due after their own last run and were missed.",
     )
 
 

@@ -60,7 +60,7 @@ def home_deployments(client: SyncPrefectClient, home: Path) -> Iterator[Deployme
 
 
 def last_start(client: SyncPrefectClient, deployment: UUID, now: datetime) -> datetime | None:
-    """Return when the last run of a deployment that counts was started, or None.
+    """Return when a deployment's last run that completed, failed, is running or is a catch-up run started, or None.
 
     A run that starts a moment before its scheduled time counts as started at its scheduled time.
     """

@@ -176,7 +176,11 @@ def fitted(annotation: Annotation, duration: float) -> tuple[Annotation, list[st
         )
     sections, n_dropped = _sections(annotation, duration)
     if not len(sections):
-        raise AnnotationError("none of its labels is within the track")
+        msg = (
+            f"none of its labels is within the track, which ends at {duration:.1f} s; they probably belong to another "
+            "song or to another version of this one"
+        )
+        raise AnnotationError(msg)
     ignored = (
         f"{n_dropped} label without a length was" if n_dropped == 1 else f"{n_dropped} labels without a length were"
     )

@@ -220,8 +220,8 @@ def _ffmpeg_decoder(
 ) -> Iterator[Decoder]:
     if ffmpeg is None:
         raise AudioError(
-            f"{path.name} cannot be read by libsndfile completely and needs ffmpeg, which was not found; "
-            "install the Python package imageio-ffmpeg or ffmpeg itself",
+            f"libsndfile cannot read all of {path.name}, so ffmpeg is needed, but it was not found; "
+            "install the Python package imageio-ffmpeg, or ffmpeg itself",
             "environment",
         )
     banner = ffmpeg_banner(path, ffmpeg)

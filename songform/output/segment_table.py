@@ -101,7 +101,10 @@ def segment_means(
         If there is no segment or no frame.
     """
     if not len(starts) or not len(times):
-        raise ParameterError(f"means need at least one segment and one frame, not {len(starts)} and {len(times)}")
+        raise ParameterError(
+            "the means of segments can be computed only from at least one segment and one frame, "
+            f"not from {len(starts)} segments and {len(times)} frames"
+        )
     edges = np.append(np.searchsorted(times, starts), len(times))
     return np.stack(
         [values[a:b].mean(axis=0) if a < b else values[min(a, len(values) - 1)] for a, b in pairwise(edges)]

@@ -52,7 +52,7 @@ def _substitute(home: Path, problems: list[str]) -> ModelInfo:
         return replace(OWN_MODEL, problems=tuple(problems))
     folder = corpus.bundle_path(model_id)
     msg = (
-        f"no model is the champion since MLflow's database was damaged, so the newest model is used: {folder}; "
+        f"MLflow's database was damaged, so no model is the champion, and the newest model is used: {folder}; "
         "record it again with songform train"
     )
     return ModelInfo(folder.as_uri(), model_id, None, False, (*problems, msg))

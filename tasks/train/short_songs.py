@@ -64,7 +64,7 @@ def _window(settings: Settings) -> str:
 
 
 def _too_short(records: Sequence[TrackRecord]) -> str:
-    return f"without a window: {_named(records)}" if records else ""
+    return f"songs that are too short for a window: {_named(records)}" if records else ""
 
 
 def _held_out(records: Sequence[TrackRecord], split: Split) -> str:
@@ -72,7 +72,11 @@ def _held_out(records: Sequence[TrackRecord], split: Split) -> str:
     if not records:
         return "no song is long enough"
     held_out = all(record.key in split.validation or record.key in split.test for record in records)
-    where = "needed for validation and test" if held_out and split.by_track else "divided into blocks without a window"
+    where = (
+        "needed for validation and test"
+        if held_out and split.by_track
+        else "divided into blocks that are too short for a window"
+    )
     return f"long enough, but {where}: {_named(records)}"
 
 

@@ -332,7 +332,7 @@ def _instants_or_points(rows: Sequence[CellRow], *, has_points: bool, joint: str
         raise AnnotationError(f"{first.place} has only one column; a start, an end and a label are expected")
     raise AnnotationError(
         f"{first.place} has {first.cells[1][:40]!r} where a time in seconds is expected, because the second column of "
-        f"{numeric[0].place} is a number; if it is part of a label, {HEADER_ADVICE}"
+        f"{numeric[0].place} is a number; if that number is part of a label, {HEADER_ADVICE}"
     )
 
 
@@ -359,8 +359,8 @@ def _backwards(table: _Table) -> str:
     )
     return (
         f"{row.place} goes from {start:g} to {end:g} s; a label must start at 0 or later and must not end before it "
-        "starts; if the second column does not contain ends (start + duration is not the start of the next line "
-        f"either), {HEADER_ADVICE}"
+        "starts; the second column does not look like durations either, because start + duration is not the start of "
+        f"the next line; if it does not contain ends, {HEADER_ADVICE}"
     )
 
 

@@ -263,7 +263,7 @@ def _tracks(folder: Path, hashes: FileHashes | None, problems: list[str], skippe
     for path in _files(folder, problems):
         try:
             if has_audio_suffix(path) and _is_special(path):
-                problems.append(f"{_shown(path)} is a pipe or a device, not a file; remove it")
+                problems.append(f"{_shown(path)} is a pipe or a device, not a file; move it out of this folder")
             elif _is_audio_file(path, hashes):
                 yield _track(path, hashes)
             else:

@@ -101,7 +101,8 @@ class _Lister:
             raise SourceError("the source is an empty string; give an address, an audio file, a folder or a list")
         if depth > MAX_DEPTH:
             raise SourceError(
-                f"{plain_text(source, 400)} is in more than {MAX_DEPTH} lists; give it as a source itself"
+                f"{plain_text(source, 400)} is nested in more than {MAX_DEPTH} lists, one inside the other; "
+                "give it as a source itself"
             )
         scheme = _SCHEME.match(source)
         if scheme and scheme[1].lower() in ("http", "https"):

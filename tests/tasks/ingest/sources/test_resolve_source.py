@@ -226,7 +226,7 @@ def test_pipe_in_a_folder_is_a_problem_and_does_not_block(tmp_path):
     listing = list_tracks(str(tmp_path), settings=DownloadSettings())
     assert [track.title for track in listing.tracks] == ["song"]
     assert "pipe.wav is a pipe or a device" in listing.problems[0]
-    assert "remove it" in listing.problems[0]
+    assert "move it out" in listing.problems[0]
 
 
 def test_unknown_user_name_is_reported_in_one_sentence():

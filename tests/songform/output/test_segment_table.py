@@ -64,7 +64,8 @@ def test_segment_without_a_frame_has_the_values_of_the_next_frame():
 
 @pytest.mark.parametrize(("starts", "times"), [([], [0.0]), ([0.0], [])])
 def test_means_without_segments_or_frames_are_rejected(starts, times):
-    with pytest.raises(ParameterError, match=f"at least one segment and one frame, not {len(starts)} and {len(times)}"):
+    facts = f"at least one segment and one frame, not from {len(starts)} segments and {len(times)} frames"
+    with pytest.raises(ParameterError, match=facts):
         segment_means(np.array(starts), np.array(times), np.zeros((len(times), 2)))
 
 

@@ -252,6 +252,7 @@ def runs(home):
     return {run.info.run_id: run.info.status for run in store.search_runs([experiment.experiment_id])}
 
 
+@pytest.mark.system  # two training runs in processes of their own take half a minute
 @pytest.mark.usefixtures("api")
 def test_training_killed_between_epochs_is_marked_as_killed_and_repeated(extracted, home):
     shutil.copytree(extracted / "data", home / "data")

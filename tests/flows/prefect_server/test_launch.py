@@ -69,6 +69,7 @@ def test_settings_of_a_server_are_known_to_prefect(tmp_path, settings):
     assert len(settings) >= 5
 
 
+@pytest.mark.system  # each case starts a server with a new database
 @pytest.mark.parametrize("content", [b"not a database", b"SQLite format 3\0" + b"broken" * 1000, bytes(4096)])
 def test_damaged_database_is_renamed_and_the_server_starts_with_another_one(tmp_path, monkeypatch, content):
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / ".prefect"))

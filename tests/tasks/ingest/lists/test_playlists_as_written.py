@@ -110,7 +110,7 @@ def test_opml_lists_the_feeds_that_it_names(site, patience):
 def test_endless_chain_of_lists_ends_with_a_sentence(site, patience):
     for number in range(20):
         site.put(f"/{number}.opml", f'<opml><body><outline xmlUrl="{number + 1}.opml"/></body></opml>', "text/xml")
-    with pytest.raises(SourceError, match="nested in more than .* lists.*give it as a source itself"):
+    with pytest.raises(SourceError, match=r"nested in more than .* lists.*give it as a source itself"):
         list_tracks(f"{site.url}/0.opml", settings=patience)
     assert len(site.asked) < 10
 

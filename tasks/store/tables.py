@@ -22,6 +22,7 @@ from songform.audio import stream
 from songform.errors import UnreadableFileError, first_line
 from songform.features import frame_features
 from songform.features import overview as overviews
+from songform.features.frame_features import feature_columns
 from songform.features.overview import Overview
 from tasks.settings import Settings, digest, later_versions
 from tasks.store.atomic_files import atomic_path
@@ -114,9 +115,11 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         If the file is missing or cannot be read.
     """
     try:
-        return pq.read_table(path, columns=columns, partitioning=None, page_checksum_verification=True)
+        table = pq.read_table(path, columns=columns, partitioning=None, page_checksum_verification=True)
+        _ = table.column_names  # raises UnicodeDecodeError if a name is damaged; the checksums do not cover names
     except _FAULTS as error:
         raise _unreadable(path, error) from error
+    return table
 
 
 def count_rows(path: Path) -> int:
@@ -238,10 +241,10 @@ def read_features(corpus: Corpus, key: str, settings: Settings) -> pd.DataFrame:
     """Read the frame features of a track, indexed by time."""
     path = corpus.features_path(features_config(settings), key)
     table: pd.DataFrame = read_table(path).to_pandas()
-    try:
-        return table.set_index("time_s")
-    except KeyError as error:
-        raise _unreadable(path, ValueError("it has no column time_s")) from error
+    expected = ("time_s", *feature_columns(settings.features.n_mfcc))
+    if missing := [name for name in expected if name not in table.columns]:
+        raise _unreadable(path, ValueError(f"it has no column {missing[0]}"))
+    return table.set_index("time_s")
 
 
 def count_frames(corpus: Corpus, key: str, settings: Settings) -> int:

@@ -8,11 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from songform.errors import CorpusError, UnreadableFileError
-from tasks.store.tables import read_table, table_writer, write_table
+from songform.features.frame_features import feature_columns
+from tasks.settings import Settings
+from tasks.store.corpus import Corpus
+from tasks.store.tables import features_config, read_features, read_table, table_writer, write_table
 
 TABLE = pa.table({"time_s": np.arange(300.0), "rms": np.linspace(0, 1, 300, dtype=np.float32)})
 SCHEMA = pa.schema([("time_s", pa.float64()), ("rms", pa.float32())])
@@ -143,6 +146,7 @@ def test_missing_column_is_named_in_the_error(parquet):
 
 @settings(max_examples=150, deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
+@example(place=0.728515625, flip=128)  # a byte of the name of a column, which is no longer text
 def test_changed_byte_of_a_table_never_changes_a_value(parquet, place, flip):
     """The pages have checksums; without them, most changed bytes would be read as other numbers."""
     broken = bytearray(parquet.read_bytes())
@@ -155,6 +159,18 @@ def test_changed_byte_of_a_table_never_changes_a_value(parquet, place, flip):
         assert error.is_damaged  # noqa: PT017  either outcome is correct
     else:
         assert found.to_pydict() == read_table(parquet).to_pydict() or found.schema != TABLE.schema
+
+
+@pytest.mark.parametrize(("letter", "reason"), [(b"\xf2ms", "utf-8"), (b"smr", "no column rms")])
+def test_features_with_a_damaged_column_name_raise_one_sentence(tmp_path, letter, reason):
+    """The checksums of the pages do not cover the names of the columns."""
+    columns = {name: np.zeros(3, np.float32) for name in feature_columns()}
+    path = Corpus(tmp_path).features_path(features_config(Settings()), "key")
+    write_table(path, pa.table({"time_s": np.arange(3.0), **columns}))
+    path.write_bytes(path.read_bytes().replace(b"rms", letter))
+    with pytest.raises(UnreadableFileError, match=rf"\(.*{reason}.*\); ingest the track again") as caught:
+        read_features(Corpus(tmp_path), "key", Settings())
+    assert caught.value.is_damaged
 
 
 def test_table_without_permission_is_not_called_damaged(parquet, monkeypatch):

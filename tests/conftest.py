@@ -22,8 +22,10 @@ for _name in list(os.environ):
         del os.environ[_name]
 prepare_environment(_SCRATCH)
 
-# A busy machine takes longer over an example than Hypothesis allows by default.
-hypothesis.settings.register_profile("songform", deadline=None)
+# A busy machine takes longer over an example than Hypothesis allows by default. The examples are the same in each run,
+# so that a failure seen in one clone is seen in all of them; `--hypothesis-profile random` tries others.
+hypothesis.settings.register_profile("songform", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("random", deadline=None)
 hypothesis.settings.load_profile("songform")
 
 SECONDS = 20.0

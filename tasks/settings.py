@@ -251,8 +251,8 @@ class ScheduleSettings(_Section):
     catch_up: bool = Field(
         True,
         strict=False,
-        description="When songform schedule starts, run each playlist, the retry and the training once if they were "
-        "due after their own last run and were missed.",
+        description="When songform schedule starts, run each schedule (of a playlist, the retry or the training) once "
+        "if it has missed at least one time since its last run.",
     )
 
 

@@ -163,7 +163,11 @@ def _superseded() -> State[Any] | None:
         return None
     with get_client(sync_client=True) as client:
         other = superseding_run(client, client.read_flow_run(flow_run.id))
-    return Cancelled(message=f"the run {other.name!r} has done the work since this run was due") if other else None
+    if other is None:
+        return None
+    return Cancelled(
+        message=f"not needed: the run {other.name!r} started after this run was due, and does the same work"
+    )
 
 
 def _copied(state: State[Any]) -> State[Any]:

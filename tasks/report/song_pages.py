@@ -142,7 +142,8 @@ def _audio_file(corpus: Corpus, record: TrackRecord, settings: Settings) -> tupl
     if not path.is_file():
         return None, f"No sound: {path.name} was moved or deleted after the song was ingested."
     if path.suffix.lower() not in PLAYABLE:
-        return None, f"No sound: browsers do not play {path.suffix.lower() or 'such'} files."
+        kind = f"{path.suffix.lower()} files" if path.suffix else "files without a suffix"
+        return None, f"No sound: browsers do not play {kind}."
     return path, ""
 
 

@@ -39,12 +39,14 @@ def require_training_windows(home: Path, plan: Plan, settings: Settings) -> None
 
 
 def short_songs(corpus: Corpus, plan: Plan, settings: Settings) -> str:
-    """Return one sentence that says which songs are long enough for a window, where they are, and how to fix it.
+    """Return one sentence on a training part without a window: which songs are too short, and how to fix it.
+
+    It also says why the songs that are long enough do not help.
 
     Parameters
     ----------
     corpus, plan, settings
-        Corpus, plan of the training run, whose training part has no window, and all settings.
+        The corpus, the plan of a training run (whose training part has no window), and all settings.
     """
     records = [record for record in map(corpus.record, plan.keys) if record is not None]
     n_windows = {record.key: count_windows(corpus, record.key, [(0.0, math.inf)], settings) for record in records}
@@ -84,7 +86,7 @@ def _copies(corpus: Corpus, records: Sequence[TrackRecord], settings: Settings) 
     """Return which tracks are copies of one recording, which count as one song."""
     titles = {record.key: record for record in records}
     groups = [group for group in recordings(corpus, records, settings) if len(group) > 1]
-    named = " and ".join(_named([titles[key] for key in group]) for group in groups[:_MAX_NAMES])
+    named = ", ".join(f"[{_named([titles[key] for key in group])}]" for group in groups[:_MAX_NAMES])
     return f"copies of one recording count as one song: {named}" if groups else ""
 
 

@@ -38,7 +38,7 @@ TRY_AGAIN = "try again later"
 OTHER_COPY = "remove it from the source, or find another copy of it"
 SET_COOKIES = (
     "set download.cookies to a cookies.txt exported from a browser that is logged in to the site, "
-    "or remove it from the source"
+    "or remove this address from the source"
 )
 OTHER_COUNTRY = "it is available only in other countries; find another copy of it, or remove it from the source"
 OPEN_IN_BROWSER = (

@@ -19,7 +19,7 @@ __all__ = ["address_stem", "list_tracks_of"]
 
 
 def list_tracks_of(document: ListDocument) -> Iterator[Track]:
-    """Yield the tracks of the items that need not be listed in turn."""
+    """Yield the tracks of the items, except for items that are themselves sources to be listed."""
     return (item_track(item, document.key_title) for item in document.items if not item.is_source)
 
 

@@ -71,7 +71,7 @@ def test_sentence_names_copies_which_count_as_one_song(ingested, tmp_path, quick
     keys = [record.key for record in Corpus(tmp_path / "home").records()]
     assert len(keys) == 6
     found = sentence(tmp_path / "home", changed(quick, sequences={"seconds": 60.0}), Split(whole(*keys)))
-    assert "copies of one recording count as one song: ash (6.0 s), ash (6.0 s);" in found
+    assert "copies of one recording count as one song: [ash (6.0 s), ash (6.0 s)];" in found
     assert "no song is long enough" in found
     assert "and 1 more" in found
 

@@ -78,6 +78,8 @@ class Decoder:
         Damaged places in the middle of the file; complete after all blocks have been read.
     is_damaged : bool
         Whether ffmpeg reported errors about the audio; known after all blocks have been read.
+    notes : list of str
+        What is unusual about the samples; complete after all blocks have been read.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Decoder:
     banner: str = ""
     gaps: list[Gap] = field(default_factory=list)
     is_damaged: bool = False
+    notes: list[str] = field(default_factory=list)
 
     @property
     def has_frames(self) -> bool:

@@ -1,7 +1,9 @@
 """Streams of mono samples from audio files, checked while they are read.
 
-As in `librosa.load`, the channels are averaged and the signal is then resampled (soxr, high quality). Only one block of
-samples is in memory at a time, so memory does not depend on the length of the file. The length of a song is what a
+As in `librosa.load`, the channels are averaged and the signal is then resampled (soxr, high quality). If their mean
+loses the sound, this is known only at the end of the file: the stream then raises an `UnsuitableMeanError`, and the
+file is read again with another mixdown, as `read_audio` and `load` do. Only a few blocks of samples are in memory at a
+time, so memory does not depend on the length of the file. The length of a song is what a
 decoder finds from beginning to end. Decoders do not report every defect, so `open_audio` and the stream raise an
 `AudioError` if the file
 
@@ -14,7 +16,8 @@ decoder finds from beginning to end. Decoders do not report every defect, so `op
 
 References
 ----------
-`songform.audio.decoders` decodes files, and `songform.audio.headers` reads durations from headers.
+`songform.audio.decoders` decodes files, `songform.audio.headers` reads durations from headers, and
+`songform.audio.mixdown` mixes channels.
 `soxr.ResampleStream` resamples.
 """
 
@@ -22,7 +25,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import soxr
@@ -31,16 +34,27 @@ from songform.audio.containers import container_bytes, is_container_complete
 from songform.audio.decoders import Decoder, DecodingError, open_decoder
 from songform.audio.headers import announced_duration, banner_duration, is_cut_short, other_streams
 from songform.audio.layout import MAX_MISSING, damage, missing_seconds
+from songform.audio.mixdown import MEAN, ChannelStatistics, Mixdown, suitable_mixdown
 from songform.errors import AudioError, ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from songform.audio.layout import Layout
 
-__all__ = ["AudioStream", "announced_duration", "audio_blocks", "is_cut_short", "load", "open_audio", "resampled"]
+__all__ = [
+    "AudioStream",
+    "UnsuitableMeanError",
+    "announced_duration",
+    "audio_blocks",
+    "is_cut_short",
+    "load",
+    "open_audio",
+    "read_audio",
+    "resampled",
+]
 
 VERSION = 1  # increase this when the same file gives different samples
 MAX_AMPLITUDE = (
@@ -49,6 +63,25 @@ MAX_AMPLITUDE = (
 MIN_UNDECODED = 0.5  # seconds; decoders trim what encoders add at the ends
 MAX_NAMED = 3  # times that a note names
 MAX_DEVIATION = 0.05  # seconds between the length of an undamaged file and the one in its header
+
+T = TypeVar("T")
+
+
+class UnsuitableMeanError(AudioError):
+    """The mean of the channels of a file is not its sound; it was noticed at the end of the file.
+
+    Attributes
+    ----------
+    mixdown : Mixdown
+        The mixdown to use instead.
+    """
+
+    def __init__(self, path: Path, mixdown: Mixdown) -> None:
+        super().__init__(
+            f"{path.name} must be read with another mixdown than the mean of its channels: {'; '.join(mixdown.notes)}; "
+            "use songform.audio.stream.read_audio"
+        )
+        self.mixdown = mixdown
 
 
 class AudioStream:
@@ -66,6 +99,8 @@ class AudioStream:
         Duration in seconds according to the site or the feed.
     ffmpeg : str, optional
         Path of the ffmpeg executable.
+    mixdown : Mixdown, optional
+        How the channels are mixed. Default: their mean, if it is suitable.
 
     Attributes
     ----------
@@ -86,12 +121,14 @@ class AudioStream:
         duration: float | None = None,
         announced: float | None = None,
         ffmpeg: str | None = None,
+        mixdown: Mixdown | None = None,
     ) -> None:
         self.path, self.duration, self.announced = path, duration, announced
         self.sr, self.channels = source.sr, source.channels
         self.n_samples = 0
         self.notes: list[str] = []
         self._source, self._ffmpeg = source, ffmpeg
+        self._mixdown, self._statistics = mixdown or MEAN, ChannelStatistics() if mixdown is None else None
 
     @property
     def decoder(self) -> str:
@@ -113,26 +150,38 @@ class AudioStream:
         return self.n_samples / self.sr
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
-        """Yield float32 blocks of shape (n,): the mean of all channels, at the sampling rate of the file.
+        """Yield float32 blocks of shape (n,): the channels mixed to one, at the sampling rate of the file.
 
         Raises
         ------
         AudioError
             If the audio is damaged, contains no samples, or is cut short.
+        UnsuitableMeanError
+            After the last block, if no mixdown was given and the mean of the channels is not suitable.
         """
         self.notes += self._notes_on_streams()
         try:
             for block in self._source.blocks:
                 self._check_samples(block)
                 self.n_samples += len(block)
-                yield _mean_of_channels(block)
+                if self._statistics is not None:
+                    self._statistics.add(block)
+                yield self._mixdown.mixed(block)
         except DecodingError as error:
             raise _damaged(
                 f"{self.path.name} cannot be decoded beyond {self.seconds:.1f} s{self._of_announced()} ({error}); "
                 "it is damaged or cut short; fetch it again"
             ) from error
+        self.notes += self._source.notes
         self._check_damage()
         self._check_length()
+        self._check_mixdown()
+
+    def _check_mixdown(self) -> None:
+        self.notes += self._mixdown.notes
+        suitable = None if self._statistics is None else suitable_mixdown(self._statistics)
+        if suitable is not None:
+            raise UnsuitableMeanError(self.path, suitable)
 
     def _check_samples(self, block: NDArray[np.float32]) -> None:
         if block.min() > -MAX_AMPLITUDE and block.max() < MAX_AMPLITUDE:  # false for NaN, too
@@ -247,7 +296,9 @@ def _damaged(message: str) -> AudioError:
 
 
 @contextmanager
-def open_audio(path: str | Path, *, ffmpeg: str | None = None, announced: float | None = None) -> Iterator[AudioStream]:
+def open_audio(
+    path: str | Path, *, ffmpeg: str | None = None, announced: float | None = None, mixdown: Mixdown | None = None
+) -> Iterator[AudioStream]:
     """Open an audio file.
 
     Parameters
@@ -259,6 +310,9 @@ def open_audio(path: str | Path, *, ffmpeg: str | None = None, announced: float 
     announced : float, optional
         Duration in seconds according to the site or the feed. Reading fails if the audio is much shorter; see
         `is_cut_short`.
+    mixdown : Mixdown, optional
+        How the channels are mixed. With None, their mean is used, and an `UnsuitableMeanError` at the end states if it
+        is not suitable; with `songform.audio.mixdown.MEAN`, it is used in any case.
 
     Yields
     ------
@@ -279,7 +333,43 @@ def open_audio(path: str | Path, *, ffmpeg: str | None = None, announced: float 
         duration = announced_duration(path)
         if duration is None and source.layout is None:
             duration = banner_duration(source.banner)
-        yield AudioStream(path, source, duration=duration, announced=announced, ffmpeg=ffmpeg)
+        yield AudioStream(path, source, duration=duration, announced=announced, ffmpeg=ffmpeg, mixdown=mixdown)
+
+
+def read_audio(
+    path: str | Path,
+    read: Callable[[AudioStream], T],
+    *,
+    ffmpeg: str | None = None,
+    announced: float | None = None,
+) -> T:
+    """Read a file with a function, and a second time if the mean of its channels is not suitable.
+
+    Parameters
+    ----------
+    path, ffmpeg, announced
+        As in `open_audio`.
+    read : callable
+        Reads an open `AudioStream` to its end, and returns a result. What it has done with the blocks must be without
+        effect if the stream raises an error.
+
+    Returns
+    -------
+    object
+        The result of `read`.
+
+    Raises
+    ------
+    AudioError
+        As in `open_audio`, and by reading the stream.
+    """
+    try:
+        with open_audio(path, ffmpeg=ffmpeg, announced=announced) as audio:
+            return read(audio)
+    except UnsuitableMeanError as error:
+        mixdown = error.mixdown
+    with open_audio(path, ffmpeg=ffmpeg, announced=announced, mixdown=mixdown) as audio:
+        return read(audio)
 
 
 def resampled(
@@ -328,20 +418,14 @@ def audio_blocks(
         As in `open_audio`.
     sr : int
         Sampling rate of the blocks, in Hz.
+
+    Raises
+    ------
+    UnsuitableMeanError
+        After the last block, if the mean of the channels is not suitable; `load` returns the suitable mixdown.
     """
     with open_audio(path, ffmpeg=ffmpeg, announced=announced) as audio:
         yield from resampled(audio, orig_sr=audio.sr, target_sr=sr)
-
-
-def _mean_of_channels(block: NDArray[np.float32]) -> NDArray[np.float32]:
-    if block.shape[1] == 1:
-        return block[:, 0]
-    # Adding channel by channel is thirty times as fast as a mean over an axis of length two.
-    total: NDArray[np.float32] = block[:, 0] + block[:, 1]
-    for channel in block.T[2:]:
-        total += channel
-    total /= block.shape[1]
-    return total
 
 
 def load(path: str | Path, *, sr: int = 22050, ffmpeg: str | None = None) -> tuple[NDArray[np.float32], int]:
@@ -373,4 +457,8 @@ def load(path: str | Path, *, sr: int = 22050, ffmpeg: str | None = None) -> tup
     >>> y.shape, y.dtype, sr
     ((22050,), dtype('float32'), 22050)
     """
-    return np.concatenate(list(audio_blocks(path, sr=sr, ffmpeg=ffmpeg))), sr
+
+    def samples(audio: AudioStream) -> NDArray[np.float32]:
+        return np.concatenate(list(resampled(audio, orig_sr=audio.sr, target_sr=sr)))
+
+    return read_audio(path, samples, ffmpeg=ffmpeg), sr

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from songform.audio.stream import AudioStream, open_audio, resampled
+from songform.audio.stream import AudioStream, read_audio, resampled
 from songform.errors import AudioError, TrackError
 from songform.features import frame_features
 from songform.features import overview as overviews
@@ -113,6 +113,13 @@ def extract_track(job: ExtractionJob) -> ExtractionResult:
 
 
 def _extract(job: ExtractionJob) -> ExtractionResult:
+    def read(audio: AudioStream) -> ExtractionResult:
+        return _extracted(job, audio)
+
+    return read_audio(job.audio, read, ffmpeg=job.ffmpeg, announced=job.track.duration)
+
+
+def _extracted(job: ExtractionJob, audio: AudioStream) -> ExtractionResult:
     corpus, config, frames = Corpus(job.home), features_config(job.settings), job.settings.frames
     features, overview = (find(config, job.track.key) for find in (corpus.features_path, corpus.overview_path))
     extractor = SongExtractor(
@@ -121,10 +128,7 @@ def _extract(job: ExtractionJob) -> ExtractionResult:
         hop_length=frames.hop_length,
         n_mfcc=job.settings.features.n_mfcc,
     )
-    with (
-        open_audio(job.audio, ffmpeg=job.ffmpeg, announced=job.track.duration) as audio,
-        table_writer(features, feature_schema(extractor.columns)) as table,
-    ):
+    with table_writer(features, feature_schema(extractor.columns)) as table:  # discarded if the stream raises an error
         blocks = _audible(resampled(_bounded(audio, job), orig_sr=audio.sr, target_sr=frames.sr), job)
         for group in feature_groups(extractor, blocks, n_rows=ROW_GROUP):
             table.write(group)

@@ -15,7 +15,7 @@ import soundfile
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from songform.audio.stream import open_audio
+from songform.audio.stream import AudioStream, read_audio
 from songform.errors import TrackError
 from songform.output.sonification import VERSION, sonified
 from songform.structure.segments import Segment
@@ -90,17 +90,17 @@ def _audio(corpus: Corpus, record: TrackRecord, settings: Settings) -> Path:
 
 
 def _write(target: Path, source: Path, record: TrackRecord, segments: list[Segment], made_of: str) -> None:
-    with (
-        open_audio(source, ffmpeg=_ffmpeg_or_none()) as audio,
-        soundfile.SoundFile(target, "w", audio.sr, 1, "PCM_16", format="FLAC") as file,
-    ):
-        file.title, file.comment = record.title, made_of
-        offset = 0
-        for block in audio:
-            file.write(sonified(block, audio.sr, segments, offset=offset))
-            offset += len(block)
+    def write(audio: AudioStream) -> None:
+        with soundfile.SoundFile(target, "w", audio.sr, 1, "PCM_16", format="FLAC") as file:
+            file.title, file.comment = record.title, made_of
+            offset = 0
+            for block in audio:
+                file.write(sonified(block, audio.sr, segments, offset=offset))
+                offset += len(block)
         if record.audio_sha256 not in (None, audio.sha256):
             raise TrackError(f"{source} was changed after it was ingested; ingest it again, as a new track")
+
+    read_audio(source, write, ffmpeg=_ffmpeg_or_none())
 
 
 def _comment(path: Path) -> str | None:

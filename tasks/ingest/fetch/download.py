@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from songform.audio.headers import is_cut_short
+from songform.audio.mixdown import MEAN
 from songform.audio.stream import open_audio
 from songform.errors import AudioError, ParameterError, TrackError
 from songform.plain_text import plain_text
@@ -231,7 +232,7 @@ class _Attempt:
     def _is_whole(self, path: Path, claim: float) -> bool:
         """Decode a file to its end, and return whether it is complete although it is shorter than stated."""
         try:
-            with open_audio(path, ffmpeg=self.ffmpeg, announced=claim) as audio:
+            with open_audio(path, ffmpeg=self.ffmpeg, announced=claim, mixdown=MEAN) as audio:  # only its length
                 for _ in audio:
                     self._refuse_long(audio.seconds)
                     if self.deadline.is_over:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import soundfile
 
+from songform.audio.bursts import Bursts, with_decoded_bursts
 from songform.audio.byte_window import ByteWindow
 from songform.audio.ffmpeg_decoder import DecodingError, FFmpegStream, ffmpeg_name, open_ffmpeg
 from songform.audio.hashing import HashingFile
@@ -52,6 +53,8 @@ MAX_SHORTAGE = 0.05  # seconds by which the length that libsndfile finds may be 
 UNKNOWN_FRAMES = 2**62  # libsndfile reports about 2**63 samples for a streamed FLAC file
 MAX_PARTS = 200  # parts that are decoded separately; each one takes a process
 RAW_FRAMES = re.compile(r"^Input #0, (?:aac|loas|ac3|eac3|dts|dtshd|mlp|truehd|flac|wv|tta),", re.MULTILINE)
+# Samples by the header of a WAV file, in which ffmpeg has found bursts.
+BURSTS_IN_WAV = re.compile(r": Audio: (?!pcm)(\w+) .*\(\[1\]\[0\]\[0\]\[0\]")
 COMPRESSED_IN_WAV = "MPEG_LAYER_III"  # an MP3 in a WAV file, whose length libsndfile takes from the header
 
 
@@ -125,8 +128,22 @@ def open_decoder(path: Path, *, ffmpeg: str | None = None) -> Iterator[Decoder]:
         with file:
             name = f"libsndfile {soundfile.__libsndfile_version__}"
             decoder = Decoder(name, file.samplerate, file.channels, bytes_of_file.sha256, layout)
-            with closing(_sound_file_blocks(file, bytes_of_file, decoder, path, ffmpeg)) as decoder.blocks:
+            with (
+                closing(_sound_file_blocks(file, bytes_of_file, decoder, path, ffmpeg)) as blocks,
+                closing(_with_decoded_bursts(blocks, decoder, path, ffmpeg)) as decoder.blocks,
+            ):
                 yield decoder
+
+
+def _with_decoded_bursts(
+    blocks: Iterator[NDArray[np.float32]], decoder: Decoder, path: Path, ffmpeg: str | None
+) -> Generator[NDArray[np.float32]]:
+    def report(found: Bursts) -> None:
+        decoder.notes.append(f"it contains {found.what} instead of samples, which ffmpeg decodes")
+        if ffmpeg is not None:
+            decoder.name = ffmpeg_name(ffmpeg_banner(path, ffmpeg))
+
+    return with_decoded_bursts(blocks, sr=decoder.sr, path=path, ffmpeg=ffmpeg, report=report)
 
 
 def _layout(bytes_of_file: HashingFile) -> Layout | None:
@@ -233,7 +250,12 @@ def _ffmpeg_decoder(
     parts = layout.parts if layout is not None and 1 < len(layout.parts) <= MAX_PARTS else ()
     with open_ffmpeg(path, ffmpeg, block_length=BLOCK_LENGTH, parts=parts) as stream:
         decoder = Decoder(ffmpeg_name(banner), stream.sr, stream.channels, bytes_of_file.sha256, layout, banner=banner)
-        with closing(_ffmpeg_blocks(stream, decoder, path, ffmpeg)) as decoder.blocks:
+        if found := BURSTS_IN_WAV.search(banner):
+            decoder.notes.append(f"it contains {found[1]} in bursts instead of samples, which ffmpeg decodes")
+        with (
+            closing(_ffmpeg_blocks(stream, decoder, path, ffmpeg)) as blocks,
+            closing(_with_decoded_bursts(blocks, decoder, path, ffmpeg)) as decoder.blocks,
+        ):
             yield decoder
 
 

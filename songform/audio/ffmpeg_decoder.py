@@ -19,6 +19,7 @@ import re
 import struct
 import subprocess
 import tempfile
+import threading
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, cast
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from songform.audio.layout import Part
 
-__all__ = ["DecodingError", "FFmpegStream", "ffmpeg_name", "open_ffmpeg"]
+__all__ = ["DecodingError", "FFmpegStream", "ffmpeg_name", "open_ffmpeg", "open_ffmpeg_pipe"]
 
 MAX_MESSAGES = 2**20  # bytes; ffmpeg prints several lines per damaged frame
 # Messages of ffmpeg's decoding thread, of its parsers, and of demuxers that check sums.
@@ -105,6 +106,60 @@ def open_ffmpeg(path: Path, ffmpeg: str, *, block_length: int, parts: Sequence[P
             yield stream
 
 
+@contextmanager
+def open_ffmpeg_pipe(
+    data: Iterable[bytes], demuxer: str, sr: int, path: Path, ffmpeg: str, *, block_length: int
+) -> Iterator[FFmpegStream]:
+    """Decode data that is not a file of its own.
+
+    Parameters
+    ----------
+    data : iterable of bytes
+        The data; a thread iterates over it.
+    demuxer : str
+        ffmpeg's name of the format.
+    sr : int
+        Sampling rate of the decoded audio, in Hz.
+    path, ffmpeg, block_length
+        As in `open_ffmpeg`; the path is used for error messages.
+
+    Raises
+    ------
+    AudioError
+        If the data contains no audio.
+    """
+    with _running([ffmpeg, "-v", "error", "-f", demuxer, "-i", "pipe:0"], sr, is_fed=True) as pipe, _fed(pipe, data):
+        stream = FFmpegStream(*_wav_format(pipe, path))
+        with closing(_blocks(stream, pipe, stream.channels, block_length)) as stream.blocks:
+            yield stream
+
+
+@contextmanager
+def _fed(pipe: _Pipe, data: Iterable[bytes]) -> Iterator[None]:
+    """Write data to a process in a thread, because the process blocks if its output is not read."""
+    errors: list[Exception] = []
+
+    def feed() -> None:
+        try:
+            with cast("IO[bytes]", pipe.process.stdin) as stdin:
+                for part in data:
+                    stdin.write(part)
+        except BrokenPipeError:
+            pass  # the process has ended
+        except Exception as error:  # noqa: BLE001 - raised below, in the thread that reads
+            errors.append(error)
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        yield
+    finally:
+        pipe.process.kill()  # so that the thread does not wait for a process whose output is not read
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
 @dataclass
 class _Pipe:
     """A running ffmpeg process, and the file with its messages."""
@@ -125,28 +180,21 @@ class _Pipe:
         )  # remove the memory address, which is of no use to the reader
 
 
-@contextmanager
-def _ffmpeg_pipe(path: Path, ffmpeg: str, part: Part | None, sr: int | None = None) -> Iterator[_Pipe]:
+def _ffmpeg_pipe(path: Path, ffmpeg: str, part: Part | None, sr: int | None = None) -> AbstractContextManager[_Pipe]:
     input_of_part = ffmpeg_input(path) if part is None else ffmpeg_input(path, part=(part.start, part.end))
+    return _running([ffmpeg, "-v", "error", *input_of_part], sr)
+
+
+@contextmanager
+def _running(command: Sequence[str], sr: int | None, *, is_fed: bool = False) -> Iterator[_Pipe]:
+    """Run ffmpeg with the given input, and decode the first audio stream to its standard output."""
     rate = [] if sr is None else ["-ar", str(sr)]
-    command = [
-        ffmpeg,
-        "-v",
-        "error",
-        *input_of_part,
-        "-map",
-        "0:a:0",
-        *rate,
-        "-f",
-        "wav",
-        "-c:a",
-        "pcm_f32le",
-        "pipe:1",
-    ]
+    output = ["-map", "0:a:0", *rate, "-f", "wav", "-c:a", "pcm_f32le", "pipe:1"]
+    stdin = subprocess.PIPE if is_fed else subprocess.DEVNULL
     # Messages are written to a file because ffmpeg would block on a full pipe that is not read.
     with (
         tempfile.TemporaryFile() as errors,
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process,  # noqa: S603 - no shell; the caller names the program
+        subprocess.Popen([*command, *output], stdin=stdin, stdout=subprocess.PIPE, stderr=errors) as process,  # noqa: S603 - no shell; the caller names the program
     ):
         try:
             yield _Pipe(process, cast("IO[bytes]", process.stdout), errors)

@@ -37,7 +37,9 @@ __all__ = ["Bursts", "find_bursts", "has_sync_words", "with_decoded_bursts"]
 
 BLOCK_LENGTH = 65_536  # samples per channel in a block of decoded audio
 FULL_SCALE = 32_768  # of 16-bit samples
-CHECKED = 16_384  # samples at the end of a block in which synchronization words are searched
+CHECKED = (
+    8_192  # samples at the end of a block in which synchronization words are searched: the longest period is 6,144
+)
 MIN_FRAMES = 3  # frames that must be found; a single synchronization word may be a coincidence
 MIN_DISTANCE = 48  # words of the shortest DTS frame
 IEC_61937 = (0xF872, 0x4E1F)
@@ -48,6 +50,10 @@ DTS = {(0x7FFE, 0x8001): (0xFC00, 0xFC00), (0x1FFF, 0xE800): (0xFFF0, 0x07F0)}
 AC3 = 0x0B77
 AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 MAX_BSID = 10  # bit stream identification; that of E-AC-3 is larger
+
+_SWAPPED = {word: (word & 0xFF) << 8 | word >> 8 for word in (AC3, *IEC_61937, *itertools.chain(*DTS))}
+_SYNC_WORDS = [IEC_61937, *DTS]
+_SYNC_WORDS += [(_SWAPPED[first], _SWAPPED[second]) for first, second in _SYNC_WORDS]
 
 
 @dataclass(frozen=True)
@@ -90,13 +96,14 @@ def has_sync_words(block: NDArray[np.float32]) -> bool:
     block : np.ndarray, shape (n, channels)
         Samples relative to full scale.
     """
-    first = FULL_SCALE * block[:256]  # enough to recognize a finer resolution, as after decoding a lossy format
-    if not np.array_equal(first, np.rint(first)):
+    first = FULL_SCALE * block[:64]  # enough to recognize a finer resolution, as after decoding a lossy format
+    if not (first == np.rint(first)).all():
         return False
     words = _words(block[-CHECKED:])
-    return any(
-        any(len(_positions(order, sync)) for sync in (IEC_61937, *DTS)) or _find_ac3(order) is not None
-        for order in (words, words.byteswap())
+    return (
+        any(len(_positions(words, sync)) for sync in _SYNC_WORDS)
+        or ((words == AC3).any() and _find_ac3(words) is not None)
+        or ((words == _SWAPPED[AC3]).any() and _find_ac3(words.byteswap()) is not None)
     )
 
 

@@ -8,8 +8,8 @@ chapters at the end, are read when the hash is requested.
 libsndfile relies on the header of an MP3, and skips damaged pages of an Ogg file. It therefore decodes these files only
 if their layout (`songform.audio.mpeg_frames`, `songform.audio.ogg_pages`) shows that it finds all of the audio.
 ffmpeg (`songform.audio.ffmpeg_decoder`) decodes everything else: other formats (M4A, WebM, ...), streamed FLAC and WAV
-files whose header does not contain the length, files with damaged or joined parts, and the rest of a file after an
-error of libsndfile.
+files whose header does not contain the length, files with damaged or joined parts, the rest of a file after an error of
+libsndfile, and bursts of AC-3 or DTS instead of samples (`songform.audio.bursts`).
 
 References
 ----------

@@ -4,8 +4,8 @@ The mean of two channels with opposite signs is silent, a silent channel halves 
 constant offset hides how quiet a passage is. `ChannelStatistics` finds these defects from means and covariances of the
 channels, which are computed while the file is read; `suitable_mixdown` returns the mixdown that avoids them.
 
-The statistics use one sixteenth of the samples: 4,096 at the start of each block. This takes less than one percent of
-the time of an extraction, and a song has more than a hundred of these windows.
+The statistics use windows of 4,096 samples every 1.5 s. This takes less than one percent of the time of an extraction,
+and a song has more than a hundred windows.
 
 References
 ----------
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MEAN", "ChannelStatistics", "Mixdown", "suitable_mixdown"]
 
-WINDOW = 4096  # samples; with the blocks of `songform.audio.decoders`, there is a window every 1.5 s at 44.1 kHz
+WINDOW = 4096  # samples
+PERIOD = 1.5  # seconds between the starts of two windows, if a block is as long; it is at 44.1 and 48 kHz
 SOUNDING = 1e-4  # power of a window that counts, relative to the loudest window (-40 dB) ...
 AUDIBLE = 1e-7  # ... and to full scale (-70 dB); encoders fill quiet windows with noise of any phase
 
@@ -32,6 +33,7 @@ AUDIBLE = 1e-7  # ... and to full scale (-70 dB); encoders fill quiet windows wi
 # in the worst window, and above it in the median window of each. A channel without its counterpart gives 0 dB, channels
 # of equal power with a correlation of -0.95 give -10 dB, and a right channel of -0.98 times the left one gives -34 dB.
 CANCELED = 0.1  # power of the sum of the channels, relative to the loudest channel
+EQUAL = 0.98  # power of a channel that is as loud as the loudest one; the first of them is used
 MIN_CANCELED = 0.15  # share of the sounding windows; a short effect with opposite signs is not a defect
 
 # A channel that has no sound from beginning to end: the noise of an open input, or of 16-bit dither. A channel of music
@@ -78,19 +80,25 @@ MEAN = Mixdown()
 
 
 class ChannelStatistics:
-    """Sums and products of the channels of a file, in one window per block.
+    """Sums and products of the channels of a file, in windows.
 
     If the number of channels changes within the file, the windows of each number are kept separately.
+
+    Parameters
+    ----------
+    sr : int
+        Sampling rate in Hz.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sr: int) -> None:
+        self._stride = max(WINDOW, round(PERIOD * sr))
         self._windows: dict[int, list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {}
 
     def add(self, block: NDArray[np.float32]) -> None:
         """Add the next block, of shape (n, channels)."""
-        if len(block) >= WINDOW:
+        for start in range(0, len(block) - WINDOW + 1, self._stride):
             # Contiguous channels in double precision, because the power of a sum that cancels out is a difference.
-            y = np.array(block[:WINDOW].T, np.float64, order="C")
+            y = np.array(block[start : start + WINDOW].T, np.float64, order="C")
             self._windows.setdefault(len(y), []).append((y.sum(axis=1), y @ y.T))
 
     def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -136,7 +144,8 @@ def suitable_mixdown(statistics: ChannelStatistics) -> Mixdown | None:
     notes = [] if is_used.all() else [_note_on_silence(power, is_used)]
     canceled = _canceled_share(power[:, is_used], covariances[:, is_used][:, :, is_used])
     if canceled >= MIN_CANCELED:
-        loudest = int(np.argmax(power.mean(axis=0)))
+        level = power.mean(axis=0)
+        loudest = int(np.argmax(level > EQUAL * level.max()))
         is_used = np.arange(n_channels) == loudest
         notes.append(
             f"the mean of its channels loses the sound, because they have opposite signs in {100 * canceled:.0f} % of "

@@ -128,7 +128,7 @@ class AudioStream:
         self.n_samples = 0
         self.notes: list[str] = []
         self._source, self._ffmpeg = source, ffmpeg
-        self._mixdown, self._statistics = mixdown or MEAN, ChannelStatistics() if mixdown is None else None
+        self._mixdown, self._statistics = mixdown or MEAN, ChannelStatistics(source.sr) if mixdown is None else None
 
     @property
     def decoder(self) -> str:

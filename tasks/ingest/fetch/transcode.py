@@ -16,6 +16,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from songform.audio.decoders import DecodingError, open_decoder
 from songform.audio.headers import announced_duration, banner_duration, ffmpeg_input, other_streams
 from songform.errors import AudioError
 from tasks.ingest.failures.rules import TRY_AGAIN
@@ -28,6 +29,8 @@ _SUFFIXES = {"aac": ".m4a", "alac": ".m4a", "mp3": ".mp3", "opus": ".webm", "vor
 # Suffixes of files that keep their container, where the suffix differs from ffmpeg's name of the container.
 _NAMES = {"asf": ".wma", "matroska": ".mka", "mov": ".m4a"}
 _NAMES_BY_CODEC = {("matroska", "opus"): ".webm", ("matroska", "vorbis"): ".webm", ("ogg", "opus"): ".opus"}
+_LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta")
+_PCM_CONTAINERS = ("wav", "w64")  # ffmpeg reports the codec of the bursts that it finds there
 _INPUT = re.compile(r"^Input #0, (\S+), from", re.MULTILINE)
 _SOUND = re.compile(r"^  Stream #\S+: Audio: (\w+)", re.MULTILINE)
 _PICTURES = re.compile(r"^  Stream #\S+: Video: (?!.*\(attached pic\))", re.MULTILINE)  # a cover image is not a video
@@ -116,7 +119,8 @@ def audio_only(path: Path, *, ffmpeg: str, timeout: float | None = None) -> Path
 def as_mp3(path: Path, *, bitrate: int, seconds: float, ffmpeg: str, timeout: float | None = None) -> Path:
     """Convert a file to MP3; an MP3 of any bit rate is not encoded again.
 
-    A damaged file is not converted either, because an MP3 would not show where audio is missing.
+    A damaged file is not converted either, because an MP3 would not show where audio is missing. A file with bursts of
+    AC-3 or DTS instead of samples is not converted, because an MP3 would not preserve them.
 
     Parameters
     ----------
@@ -132,8 +136,8 @@ def as_mp3(path: Path, *, bitrate: int, seconds: float, ffmpeg: str, timeout: fl
     Returns
     -------
     Path
-        Path of the MP3 in the same folder, with the first audio stream; or of the audio of a damaged file, as from
-        `audio_only`.
+        Path of the MP3 in the same folder, with the first audio stream; or of the audio of a damaged file or one
+        with bursts, as from `audio_only`.
 
     Raises
     ------
@@ -143,9 +147,27 @@ def as_mp3(path: Path, *, bitrate: int, seconds: float, ffmpeg: str, timeout: fl
     inside, target = _inside(path, ffmpeg, timeout), path.with_name("sound.mp3")
     if inside.container == inside.codec == "mp3":
         return path.rename(target)
+    if _has_bursts(path, inside, seconds, ffmpeg):
+        return audio_only(path, ffmpeg=ffmpeg, timeout=timeout)
     codec = ["copy"] if inside.codec == "mp3" else ["libmp3lame", "-b:a", f"{bitrate}k"]
     made = _made(path, target, ["-c:a", *codec, "-t", f"{seconds:.3f}"], ffmpeg=ffmpeg, timeout=timeout, is_strict=True)
     return made or audio_only(path, ffmpeg=ffmpeg, timeout=timeout)
+
+
+def _has_bursts(path: Path, inside: _Inside, seconds: float, ffmpeg: str) -> bool:
+    """Return whether the first seconds of a file contain bursts; only lossless formats preserve them."""
+    if inside.container not in _PCM_CONTAINERS and not inside.codec.startswith(_LOSSLESS):
+        return False
+    try:
+        with open_decoder(path, ffmpeg=ffmpeg) as decoder:
+            n_samples = 0
+            for block in decoder.blocks:
+                n_samples += len(block)
+                if decoder.notes or n_samples > seconds * decoder.sr:
+                    break
+            return bool(decoder.notes)
+    except (AudioError, DecodingError):
+        return False  # the conversion or the extraction reports the error
 
 
 def _inside(path: Path, ffmpeg: str, timeout: float | None) -> _Inside:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 
+import numpy as np
 import pytest
+import soundfile
 
 from songform.errors import AudioError
 from tasks.ingest.fetch.audio_length import packet_seconds
@@ -83,6 +85,20 @@ def test_encoded_length_is_limited(sound, tmp_path, ffmpeg):
     path.write_bytes(sound("FLAC", 440.0, 9.0))
     found = as_mp3(path, bitrate=64, seconds=4.0, ffmpeg=ffmpeg)
     assert packet_seconds(found, ffmpeg=ffmpeg) == pytest.approx(4.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("suffix", "is_swapped"), [(".wav", False), (".wav", True), (".flac", False)])
+def test_file_with_bursts_instead_of_samples_is_not_converted(sound, tmp_path, ffmpeg, suffix, is_swapped):
+    """As an MP3, the bursts would be noise."""
+    (tmp_path / "tone.flac").write_bytes(sound("FLAC", 440.0, 9.0))
+    command = [ffmpeg, "-v", "error", "-i", tmp_path / "tone.flac", "-ac", "2", "-ar", "48000", "-c:a", "ac3"]
+    data = subprocess.run([*command, "-f", "spdif", "pipe:1"], check=True, capture_output=True).stdout
+    samples = np.frombuffer(data, ">i2" if is_swapped else "<i2").astype(np.int16).reshape(-1, 2)
+    path = tmp_path / f"audio{suffix}"
+    soundfile.write(path, samples, 48000)
+    served = path.read_bytes()
+    found = as_mp3(path, bitrate=192, seconds=60.0, ffmpeg=ffmpeg)
+    assert (found.suffix, found.read_bytes()) == (suffix, served)
 
 
 def test_all_ffmpeg_calls_observe_the_timeout(tmp_path):

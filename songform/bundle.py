@@ -33,6 +33,7 @@ from songform.structure.boundaries import refined_segments
 from songform.structure.context import UNIT_SECONDS
 from songform.structure.pooling import frame_units, n_units
 from songform.structure.segments import Segment, state_segments
+from songform.structure.silence import silent_spans, with_silence
 from songform.structure.states import StateModel, state_posterior, state_sequence, unit_vectors
 from songform.structure.viterbi import joint_posterior
 
@@ -94,7 +95,7 @@ class Form:
     Attributes
     ----------
     segments : list of Segment
-        Segments that partition the song.
+        Segments that partition the song. Digital silence of more than 2 s has the label `Silence` instead of a state.
     path : np.ndarray of int, shape=(n_units,)
         Index of the state of each unit of 0.5 s.
     clusters, sequence, joint : np.ndarray, shape=(n_units, n_states)
@@ -164,11 +165,11 @@ class Bundle:
         }
         return pd.DataFrame(table, index=features.index)
 
-    def form(self, features: pd.DataFrame, overview: Overview, duration: float) -> Form:
+    def form(self, features: pd.DataFrame, overview: Overview, duration: float, *, frame_length: int = 2048) -> Form:
         """Return the form of a song.
 
         The probabilities of the clusters and of the network are combined, and the most probable state sequence is
-        divided into segments.
+        divided into segments. Digital silence is then cut out of them as segments of its own.
 
         Parameters
         ----------
@@ -178,6 +179,8 @@ class Bundle:
             Overview of the same song, with the same sampling rate and hop length.
         duration : float > 0
             Duration of the song in seconds.
+        frame_length : int
+            Number of samples of a frame, from which the start and the end of a silence are computed.
 
         Raises
         ------
@@ -202,7 +205,15 @@ class Bundle:
         joint = clusters if sequence is None else joint_posterior(clusters, sequence, self.weight)
         path = state_sequence(model, joint)
         segments = state_segments(path, joint, model.states, unit_seconds=UNIT_SECONDS, duration=duration)
-        return Form(refined_segments(segments, overview), path, clusters, sequence, joint)
+        spans = silent_spans(
+            features["rms_mean"].to_numpy(),
+            sr=model.sr,
+            hop_length=model.hop_length,
+            frame_length=frame_length,
+            duration=duration,
+        )
+        segments = with_silence(refined_segments(segments, overview), spans, joint, model.states)
+        return Form(segments, path, clusters, sequence, joint)
 
     def with_weight(self, weight: float) -> Bundle:
         """Return a copy of the bundle with another weight."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from songform.plots.palette import state_color
+from songform.structure.silence import SILENCE
 from songform.time_format import clock
 
 __all__ = ["legend", "segment_table", "timeline"]
@@ -49,8 +51,10 @@ def segment_table(document: dict[str, Any]) -> Table:
     return table
 
 
-def legend(states: list[str]) -> Text:
-    """Return the names of the states in their colors."""
+def legend(documents: Sequence[dict[str, Any]]) -> Text:
+    """Return the names of the states of some reports in their colors, and silence if a song contains any."""
+    states = list(dict.fromkeys(state for each in documents for state in each["model"]["states"]))
+    states += [SILENCE] * any(segment["state"] == SILENCE for each in documents for segment in each["segments"])
     return Text(" ").join(Text(f" {state} ", style=_style(state)) for state in states)
 
 

@@ -1,6 +1,6 @@
 """Sonification: the segments of a song as sounds added to the song.
 
-A soft click marks each boundary, and each state has a quiet tone of its own. A listener can check whether the song
+A soft click marks each boundary, and each state has a quiet tone of its own; silence has no tone. A listener can check whether the song
 changes at the boundaries and which segments have the same state. The song is attenuated to leave room for a click and a
 tone, so that the sum does not clip. The gain does not depend on the rest of the song, so that a song of any length can
 be processed in blocks.
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from songform.errors import ParameterError
 from songform.plots.palette import STATE_COLORS
 from songform.structure.segments import Segment
+from songform.structure.silence import SILENCE
 
 __all__ = ["CLICK_HZ", "CLICK_SECONDS", "SONG_GAIN", "VERSION", "sonified", "state_tones"]
 
@@ -55,7 +56,7 @@ def state_tones(states: Sequence[str]) -> dict[str, float]:
 def sonified(
     y: NDArray[np.floating], sr: float, segments: Sequence[Segment], *, offset: int = 0
 ) -> NDArray[np.float32]:
-    """Return a song with a click at each boundary and a tone for each state.
+    """Return a song with a click at each boundary and a tone for each state, but none for silence.
 
     Parameters
     ----------
@@ -87,9 +88,10 @@ def sonified(
     for number, segment in enumerate(segments):
         first, last = round(segment.start * sr), round(segment.end * sr)
         at = _within(first, last, offset, len(y))
-        mixed[at - offset] += (
-            TONE_GAIN * _envelope(at, first, last, sr) * np.sin(2 * np.pi * tones[segment.state] / sr * at)
-        )
+        if segment.state != SILENCE:
+            mixed[at - offset] += (
+                TONE_GAIN * _envelope(at, first, last, sr) * np.sin(2 * np.pi * tones[segment.state] / sr * at)
+            )
         if number:
             at = _within(first, first + round(CLICK_SECONDS * sr), offset, len(y))
             mixed[at - offset] += CLICK_GAIN * _click((at - first) / sr)

@@ -43,6 +43,7 @@ from songform.pages.page_colors import LIGHT_GROUND, state_tone
 from songform.plots.downsample import Columns, columns, overview_middles, standard_mfcc
 from songform.structure.context import CONTEXT_COLUMNS
 from songform.structure.pooling import UNIT_SECONDS
+from songform.structure.silence import SILENCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,6 +123,7 @@ def song_figures(
     """
     duration = segments[-1].end
     view = _view(duration)
+    posterior, states = _with_silence(posterior, states, segments)
     drawn = {
         "wave": _wave(view, overview, segments),
         "confidence": _confidence(view, posterior, states, segments),
@@ -155,6 +157,22 @@ def _counted(value: Any, names: dict[str, str]) -> Any:
             for key, part in value.items()
         }
     return [_counted(part, names) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _with_silence(
+    posterior: NDArray[np.float64], states: Sequence[str], segments: Sequence[Segment]
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Add silence, if there is some, as a last state: it has probability 1 in the units whose centers are silent."""
+    if all(segment.state != SILENCE for segment in segments):
+        return posterior, list(states)
+    is_silent = np.array([segment.state == SILENCE for segment in segments])[_owners(len(posterior), segments)]
+    return np.c_[posterior * ~is_silent[:, None], is_silent], [*states, SILENCE]
+
+
+def _owners(n_units: int, segments: Sequence[Segment]) -> NDArray[np.intp]:
+    """Return the index of the segment that contains the center of each unit."""
+    centres = (np.arange(n_units) + 0.5) * UNIT_SECONDS
+    return np.asarray(np.searchsorted([segment.start for segment in segments], centres, side="right") - 1)
 
 
 def _view(duration: float) -> Range1d:
@@ -239,8 +257,7 @@ def _confidence(
 ) -> Figure:
     """Draw the probability of the displayed state as an area, and its mean in each segment as a line."""
     centres = (np.arange(len(posterior)) + 0.5) * UNIT_SECONDS
-    owner = np.searchsorted([segment.start for segment in segments], centres, side="right") - 1
-    shown = np.array([states.index(segment.state) for segment in segments])[owner]
+    shown = np.array([states.index(segment.state) for segment in segments])[_owners(len(posterior), segments)]
     moments = columns(centres, posterior[np.arange(len(posterior)), shown], limit=_CURVE_COLUMNS)
     paper = _paper(view, "confidence", 0, 127)
     _percent(paper, 127)

@@ -13,6 +13,7 @@ from songform.errors import ParameterError
 from songform.pages.markup import asset, data_block, page, program
 from songform.pages.page_colors import state_tone, tone_rules
 from songform.plots.palette import state_order
+from songform.structure.silence import SILENCE, silence_seconds
 
 if TYPE_CHECKING:
     from songform.structure.segments import Segment
@@ -34,9 +35,16 @@ class SongEntry(NamedTuple):
         return self.segments[-1].end
 
     @property
+    def silence(self) -> float:
+        """Length of the digital silence in seconds."""
+        return silence_seconds(self.segments)
+
+    @property
     def confidence(self) -> float:
-        """Mean confidence over the song, weighted by the segments' durations."""
-        return sum((segment.end - segment.start) * segment.confidence for segment in self.segments) / self.duration
+        """Mean confidence over the sound of the song, weighted by the segments' durations; 1 if there is none."""
+        sound = [segment for segment in self.segments if segment.state != SILENCE] or self.segments
+        weights = [segment.end - segment.start for segment in sound]
+        return sum(w * segment.confidence for w, segment in zip(weights, sound, strict=True)) / sum(weights)
 
     @property
     def least(self) -> Segment:
@@ -75,15 +83,17 @@ def index_page(songs: Sequence[SongEntry], *, model: str) -> str:
         scripts=[program("theme.js", "words.js", "index.js")],
         model=model,
         n_songs=len(songs),
-        shares={state: _share(state, songs) for state in states},
+        shares={state: _share(state, songs) for state in states if state != SILENCE},
+        silence=SILENCE,
+        silence_seconds=sum(song.silence for song in songs),
         data=data_block("index-data", _data(songs, states)),
     )
 
 
 def _share(state: str, songs: Sequence[SongEntry]) -> float:
-    """Return a state's share of the duration of all songs."""
+    """Return a state's share of the sound of all songs."""
     of_state = sum(segment.end - segment.start for song in songs for segment in song.segments if segment.state == state)
-    return of_state / sum(song.duration for song in songs)
+    return of_state / sum(song.duration - song.silence for song in songs)
 
 
 def _data(songs: Sequence[SongEntry], states: Sequence[str]) -> dict[str, Any]:

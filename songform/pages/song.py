@@ -12,6 +12,7 @@ from songform.pages.figures import BORDERS, HEIGHTS, diverging_palette, figures_
 from songform.pages.markup import asset, data_block, page, program
 from songform.pages.page_colors import state_tone, tone_rules
 from songform.pages.state_descriptions import DESCRIPTORS, state_meanings
+from songform.structure.silence import SILENCE, silence_seconds
 from songform.time_format import clock
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class SongView:
         Context descriptors of the song, from `songform.context_descriptors`.
     sound : Sound
         Audio of the song.
+    notes : sequence of str
+        What is unusual about the audio file, such as damaged places.
     """
 
     key: str
@@ -90,6 +93,7 @@ class SongView:
     features: pd.DataFrame
     context: pd.DataFrame
     sound: Sound
+    notes: Sequence[str] = ()
 
 
 def song_page(song: SongView, *, stamp: str = "") -> str:
@@ -112,11 +116,11 @@ def song_page(song: SongView, *, stamp: str = "") -> str:
     ParameterError
         If a table has no rows, or the features have no MFCC columns.
     """
-    states = song.states.states
+    states = _labels(song)
     figures = song_figures(
         song.segments,
         song.posterior,
-        states,
+        song.states.states,
         overview=song.overview,
         features=song.features,
         context=song.context,
@@ -138,8 +142,16 @@ def song_page(song: SongView, *, stamp: str = "") -> str:
         meanings=state_meanings(song.states),
         descriptors=DESCRIPTORS,
         shares=_shares(song.segments),
+        silence=SILENCE,
+        silence_seconds=silence_seconds(song.segments),
+        n_silences=sum(segment.state == SILENCE for segment in song.segments),
         data=data_block("song-data", _data(song, figures_json(figures))),
     )
+
+
+def _labels(song: SongView) -> list[str]:
+    """Return the states of the model and, if the song contains silence, the label of silence."""
+    return [*song.states.states, *([SILENCE] if silence_seconds(song.segments) else [])]
 
 
 class _Track(NamedTuple):
@@ -156,18 +168,20 @@ def _track(name: str, song: SongView) -> _Track:
 
 
 class _Share(NamedTuple):
-    """Share of a state in a song's duration, and its number of segments."""
+    """Share of a state in the sound of a song, and its number of segments."""
 
-    of_song: float
+    of_sound: float
     n_segments: int
 
 
 def _shares(segments: Sequence[Segment]) -> dict[str, _Share]:
-    """Return the share of each state that occurs."""
+    """Return the share of each state that occurs in the sound, without silence."""
     lengths: dict[str, list[float]] = {}
     for segment in segments:
-        lengths.setdefault(segment.state, []).append(segment.end - segment.start)
-    return {state: _Share(sum(each) / segments[-1].end, len(each)) for state, each in lengths.items()}
+        if segment.state != SILENCE:
+            lengths.setdefault(segment.state, []).append(segment.end - segment.start)
+    sound = segments[-1].end - silence_seconds(segments)
+    return {state: _Share(sum(each) / sound, len(each)) for state, each in lengths.items()}
 
 
 def _summary(name: str, song: SongView) -> str:
@@ -193,10 +207,15 @@ def _data(song: SongView, drawn: Mapping[str, Any]) -> dict[str, Any]:
             {"start": segment.start, "end": segment.end, "label": segment.state, "confidence": segment.confidence}
             for segment in song.segments
         ],
-        "states": [{"name": state, **state_tone(state)._asdict()} for state in song.states.states],
+        "states": [_toned(state) for state in _labels(song)],
+        "silence": _toned(SILENCE),
         "palettes": {ground: diverging_palette(ground) for ground in ("light", "dark")},
         "figures": drawn,
     }
+
+
+def _toned(label: str) -> dict[str, str]:
+    return {"name": label, **state_tone(label)._asdict()}
 
 
 def _border_rules() -> str:

@@ -4,7 +4,7 @@ The named states have five hues of the palette of Okabe and Ito [1]_. Three are 
 little in hue for readers with color vision deficiency differ in lightness. Any two of the five named states are at
 least 30 units of CIELAB apart in normal vision, deuteranopia and protanopia, and 20 units in the rare tritanopia. Any
 two of the first nine states are at least 15 units apart. A test computes these distances with the model of Machado,
-Oliveira and Fernandes [2]_.
+Oliveira and Fernandes [2]_. Silence, which is not a state, is a neutral gray that is visible on white and on black.
 
 References
 ----------
@@ -19,7 +19,9 @@ import colorsys
 import zlib
 from collections.abc import Iterable
 
-__all__ = ["STATE_COLORS", "state_color", "state_order"]
+from songform.structure.silence import SILENCE
+
+__all__ = ["SILENCE_COLOR", "STATE_COLORS", "state_color", "state_order"]
 
 STATE_COLORS = {
     "Calm": "#56B4E9",
@@ -36,6 +38,8 @@ STATE_COLORS = {
     "State 12": "#7FAE3F",
 }
 
+SILENCE_COLOR = "#8C8C8C"
+
 
 def state_color(state: str) -> str:
     """Return the color of a state.
@@ -43,7 +47,7 @@ def state_color(state: str) -> str:
     Parameters
     ----------
     state : str
-        Name of the state. A name without a fixed color gets a color that depends only on the name.
+        Name of the state, or `SILENCE`. A name without a fixed color gets a color that depends only on the name.
 
     Returns
     -------
@@ -52,6 +56,8 @@ def state_color(state: str) -> str:
     """
     if state in STATE_COLORS:
         return STATE_COLORS[state]
+    if state == SILENCE:
+        return SILENCE_COLOR
     # Python's hash() of a string differs between processes.
     digest = zlib.crc32(state.encode("utf-8", "replace"))
     rgb = colorsys.hls_to_rgb((digest % 360) / 360, 0.4 + (digest // 360 % 3) / 10, 0.45)
@@ -70,7 +76,8 @@ def state_order(states: Iterable[str]) -> list[str]:
     -------
     list of str
         Each name once: names with a fixed color in the order of `STATE_COLORS`, then the others in order of their
-        first occurrence.
+        first occurrence, and then silence.
     """
     present = dict.fromkeys(states)
-    return [state for state in STATE_COLORS if state in present] + [s for s in present if s not in STATE_COLORS]
+    others = [state for state in present if state not in STATE_COLORS and state != SILENCE]
+    return [state for state in STATE_COLORS if state in present] + others + [SILENCE] * (SILENCE in present)

@@ -15,6 +15,8 @@ from songform.plots.downsample import IMAGE_COLUMNS, Columns, columns, overview_
 from songform.plots.drawing import clock_axis, paper
 from songform.plots.palette import state_color, state_order
 from songform.plots.text import TYPE, plain_text
+from songform.structure.silence import SILENCE
+from songform.time_format import clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +49,7 @@ def state_timeline(overview: Overview, segments: Sequence[Segment], *, title: st
     -------
     Figure
         Top: the waveform in the colors of the states. Bottom: one lane per state, with its name and its share of the
-        song. The solid part of a bar is as high as the confidence of the segment; the rest is pale.
+        sound, and one lane for silence, with its length. The solid part of a bar is as high as the confidence of the segment; the rest is pale.
 
     Raises
     ------
@@ -131,12 +133,13 @@ def _boxes(segments: Sequence[Segment], y: float, heights: NDArray[np.float64]) 
 
 
 def _name_lanes(ax: Axes, states: Sequence[str], segments: Sequence[Segment]) -> None:
-    """Label each lane with the name of its state and the share of the song."""
-    whole = sum(segment.end - segment.start for segment in segments)
+    """Label each lane with the name of its state and the share of the sound, or with the length of the silence."""
+    seconds = {s: sum(segment.end - segment.start for segment in segments if segment.state == s) for s in states}
+    sound = sum(seconds.values()) - seconds.get(SILENCE, 0.0)
     names = []
     for state in states:
-        share = sum(segment.end - segment.start for segment in segments if segment.state == state) / whole
-        names.append(f"{plain_text(state, width=1.2, size=TYPE['size'])}  {100 * share:.0f} %")
+        amount = clock(seconds[state]) if state == SILENCE else f"{100 * seconds[state] / sound:.0f} %"
+        names.append(f"{plain_text(state, width=1.2, size=TYPE['size'])}  {amount}")
     ax.set_yticks(range(len(states)), names)
     ax.set_ylim(-0.6, len(states) - 0.4)
     ax.grid(visible=False, axis="y")

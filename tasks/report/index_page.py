@@ -29,8 +29,8 @@ class Index:
     path : Path
         Path of the page.
     songs : list of dict
-        For each song `key`, `title`, `duration`, `confidence` (the mean), `lowest_confidence`, and `page`, the path of
-        the song's page or None.
+        For each song `key`, `title`, `duration`, `silence` (its length in seconds), `confidence` (the mean over the
+        sound), `lowest_confidence`, and `page`, the path of the song's page or None.
     left : int
         Number of songs of the corpus that this model has not analyzed yet.
     problems : list of str
@@ -115,6 +115,7 @@ def _summary(folder: Path, key: str, song: SongEntry) -> dict[str, Any]:
         "key": key,
         "title": song.title,
         "duration": song.duration,
+        "silence": round(song.silence, 4),
         "confidence": round(song.confidence, 4),
         "lowest_confidence": song.least.confidence,
         "page": str(folder / unquote(song.page)) if song.page else None,

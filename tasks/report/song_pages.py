@@ -104,6 +104,7 @@ def write_song_page(
         features=features,
         context=_context(features, overview, bundle),
         sound=_sound(audio, beside, silence),
+        notes=record.notes,
     )
     with atomic_path(path) as temporary:
         temporary.write_text(song_page(view, stamp=stamp), encoding="utf-8")

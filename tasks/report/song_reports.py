@@ -19,7 +19,8 @@ from songform.annotation import formats
 from songform.bundle import Bundle, Form
 from songform.errors import CorpusError, ModelError, ParameterError
 from songform.features.overview import Overview
-from songform.structure import boundaries, segments
+from songform.structure import boundaries, segments, silence
+from songform.structure.silence import silence_seconds
 from songform.structure.states import unit_vectors
 from tasks.progress import announce
 from tasks.report.exports import export_paths, write_exports
@@ -110,7 +111,8 @@ def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None
     """Write the report of one song, unless it is up to date."""
     key = song.record.key
     bundle = bundle or _own_bundle(song)
-    form = bundle.form(song.features, song.overview, song.record.duration or 0.0)
+    duration, frame_length = song.record.duration or 0.0, song.settings.frames.frame_length
+    form = bundle.form(song.features, song.overview, duration, frame_length=frame_length)
     report = _document(song, model, bundle, form)
     path = folder / f"{key}.json"
     pictures = {name: folder / f"{key}.{name}.png" for name in PICTURES}
@@ -132,6 +134,7 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form) -> dict
             "title": record.title,
             "source": record.source,
             "duration": record.duration,
+            **({"silence": round(silent, 4)} if (silent := silence_seconds(form.segments)) else {}),
             **({"notes": list(record.notes)} if record.notes else {}),
         },
         "settings": bundle.settings or song.settings.model_dump(mode="json"),
@@ -157,6 +160,7 @@ def _versions() -> dict[str, int]:
     return later_versions(
         boundaries=boundaries.VERSION,
         segments=segments.VERSION,
+        silence=silence.VERSION,
         pictures=plots.VERSION,
         exports=formats.VERSION,
     )

@@ -106,7 +106,7 @@ def print_timelines(console: Console, report: AnalyzeReport) -> None:
         if len(report.reports) <= _MAX_SEGMENT_TABLES:
             console.print(segment_table(document))
     console.print()
-    console.print(legend(list(dict.fromkeys(state for each in report.reports for state in each["model"]["states"]))))
+    console.print(legend(report.reports))
     _print_model(console, report)
     _print_files(console, report)
 

@@ -4,18 +4,23 @@ const { states, songs: rows } = JSON.parse(document.getElementById("index-data")
 const byId = (id) => document.getElementById(id);
 const CHUNK = 100;
 
+const silence = states.findIndex(({ name }) => name === "Silence"); // -1 if no song contains any
+
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
 const songs = rows.map(([title, page, length, mean, lowest, where, parts]) => {
-  const shares = new Array(states.length).fill(0);
+  const seconds = new Array(states.length).fill(0);
   const segments = [];
   for (let i = 0, start = 0; i < parts.length; i += 2) {
     const [end, state] = [parts[i], parts[i + 1]];
     segments.push({ start, end, state });
-    shares[state] += (end - start) / length;
+    seconds[state] += end - start;
     start = end;
   }
-  return { title, page, length, mean, lowest, where, segments, shares, plain: plain(title) };
+  // The shares of the states are those of the sound; the share of silence is that of the whole song.
+  const sound = length - (seconds[silence] ?? 0) || 1;
+  const shares = seconds.map((sum, state) => sum / (state === silence ? length : sound));
+  return { title, page, length, mean, lowest, where, segments, seconds, shares, plain: plain(title) };
 });
 
 const collator = new Intl.Collator(undefined, { numeric: true });
@@ -32,15 +37,16 @@ function compare(one, other) {
   return (order.isDown ? value(other) - value(one) : value(one) - value(other)) || byTitle;
 }
 
-function timeline({ segments, length, shares }) {
+function timeline({ segments, length, seconds, shares }) {
   const element = document.createElement("div");
   element.className = "timeline";
   const place = (time) => `${((time / length) * 100).toFixed(2)}%`;
   const stops = segments.map(({ start, end, state }) => `${color(states[state])} ${place(start)} ${place(end)}`);
   element.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
   element.setAttribute("role", "img");
-  const present = states.map(({ name }, i) => [name, shares[i]]).filter(([, share]) => share > 0);
-  element.setAttribute("aria-label", present.map(([name, share]) => `${name} ${words.percent(share)}`).join(", "));
+  const amount = (i) => (i === silence ? words.clock(seconds[i], false) : words.percent(shares[i]));
+  const present = [...states.keys()].filter((i) => seconds[i] > 0).map((i) => `${states[i].name} ${amount(i)}`);
+  element.setAttribute("aria-label", present.join(", "));
   return element;
 }
 

@@ -1,7 +1,7 @@
-// Colors of labels: those of the states, and for other labels the same colors as in songform's pictures.
+// Colors of labels: those of the states and of silence, and for other labels the same colors as in songform's pictures.
 
 const labels = (() => {
-  const known = new Map(data.states.map((state) => [state.name, state]));
+  const known = new Map([data.silence, ...data.states].map((state) => [state.name, state]));
 
   function crc32(text) {
     let crc = -1;

@@ -1,9 +1,9 @@
 """Sonification: the segments of a song as sounds added to the song.
 
-A soft click marks each boundary, and each state has a quiet tone of its own; silence has no tone. A listener can check whether the song
-changes at the boundaries and which segments have the same state. The song is attenuated to leave room for a click and a
-tone, so that the sum does not clip. The gain does not depend on the rest of the song, so that a song of any length can
-be processed in blocks.
+A soft click marks each boundary, and each state has a quiet tone of its own; silence has no tone. A listener can check
+whether the song changes at the boundaries and which segments have the same state. The song is attenuated to leave room
+for a click and a tone, so that the sum does not clip. The gain does not depend on the rest of the song, so that a song
+of any length can be processed in blocks.
 
 Conventions
 -----------
@@ -84,7 +84,7 @@ def sonified(
     if not sr > 0:
         raise ParameterError(f"sr must be a positive number of samples per second, not {sr}")
     mixed = SONG_GAIN * np.clip(y, -1.0, 1.0).astype(np.float64)
-    tones = state_tones([segment.state for segment in segments])
+    tones = state_tones([segment.state for segment in segments if segment.state != SILENCE])
     for number, segment in enumerate(segments):
         first, last = round(segment.start * sr), round(segment.end * sr)
         at = _within(first, last, offset, len(y))

@@ -49,7 +49,8 @@ def state_timeline(overview: Overview, segments: Sequence[Segment], *, title: st
     -------
     Figure
         Top: the waveform in the colors of the states. Bottom: one lane per state, with its name and its share of the
-        sound, and one lane for silence, with its length. The solid part of a bar is as high as the confidence of the segment; the rest is pale.
+        sound, and one lane for silence, with its length. The solid part of a bar is as high as the confidence of the
+        segment; the rest is pale.
 
     Raises
     ------

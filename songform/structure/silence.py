@@ -29,9 +29,9 @@ SILENCE = "Silence"
 MIN_SECONDS = 2.0
 """A shorter silence is a pause of the music."""
 
-# One step of 16 bits, or -90 dBFS. Decoders do not always return zeros for digital silence. Silence that was encoded as
-# MP3, AAC, Opus, Vorbis or AC-3 and decoded by libsndfile or ffmpeg has an RMS of 0, but silence with dither has 0.25 to
-# 0.7 steps, before and after such an encoding. The hiss of tapes and microphones has at least 5 steps (-75 dBFS).
+# One step of 16 bits, or -90 dBFS. Zeros that were encoded as MP3, MP2, AAC, Opus, Vorbis, AC-3 or FLAC and decoded by
+# libsndfile or ffmpeg have an RMS of 0 again. Zeros with dither have 0.25 to 0.7 steps, before and after such an
+# encoding, and must count as silence, too. The hiss of tapes and microphones has at least 5 steps (-75 dBFS).
 SILENT_RMS = 2.0**-15
 """RMS below which a frame is silent; full scale is 1."""
 
@@ -39,7 +39,7 @@ Array = NDArray[np.float64]
 
 
 def silent_spans(
-    rms: NDArray[np.floating], *, sr: int, hop_length: int, frame_length: int, duration: float
+    rms: NDArray[np.floating], *, sr: float, hop_length: int, frame_length: int, duration: float
 ) -> list[tuple[float, float]]:
     """Return the start and the end of each digital silence that is longer than `MIN_SECONDS`.
 
@@ -47,7 +47,7 @@ def silent_spans(
     ----------
     rms : np.ndarray, shape=(n_frames,)
         RMS of each frame: the column `rms_mean` of the frame features.
-    sr : int
+    sr : float > 0
         Sampling rate in Hz.
     hop_length, frame_length : int
         Distance between the centers of successive frames, and length of a frame, in samples.
@@ -106,7 +106,7 @@ def with_silence(
 
 def silence_seconds(segments: Sequence[Segment]) -> float:
     """Return the length of all silent segments together, in seconds."""
-    return sum(segment.end - segment.start for segment in segments if segment.state == SILENCE)
+    return sum((segment.end - segment.start for segment in segments if segment.state == SILENCE), 0.0)
 
 
 def _settled(time: float, spans: Sequence[tuple[float, float]]) -> float:

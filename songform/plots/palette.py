@@ -38,7 +38,7 @@ STATE_COLORS = {
     "State 12": "#7FAE3F",
 }
 
-SILENCE_COLOR = "#8C8C8C"
+SILENCE_COLOR = "#949494"
 
 
 def state_color(state: str) -> str:

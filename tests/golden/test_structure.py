@@ -16,6 +16,7 @@ from songform.structure import (
     pooling,
     segments,
     self_similarity,
+    silence,
     states,
     viterbi,
 )
@@ -184,3 +185,14 @@ def test_boundaries_match_stored_values(golden, song_overview, song_segments):
         "ends": [segment.end for segment in refined],
     }
     golden.check("boundaries", [boundaries], output)
+
+
+def test_silence_matches_stored_values(golden, posterior):
+    """The level falls below one step of 16 bits for 0.5 s, for 2.5 s, and for the last 3 s."""
+    time = np.arange(300) / 10
+    level = np.where((time >= 4) & (time < 4.5) | (time >= 12) & (time < 14.5) | (time >= 27), 2e-5, 0.1)
+    spans = silence.silent_spans(level, sr=SR, hop_length=HOP_LENGTH, frame_length=2048, duration=30.0)
+    path = posterior.argmax(axis=1)
+    found = segments.state_segments(path, posterior, naming.STATES, unit_seconds=UNIT_SECONDS, duration=30.0)
+    cut = silence.with_silence(found, spans, posterior, naming.STATES)
+    golden.check("silence", [silence, segments], {"spans": spans, "segments": [segment._asdict() for segment in cut]})

@@ -66,5 +66,8 @@ def test_segment_table_shows_minutes_and_tenths_of_seconds():
 
 
 def test_legend_shows_each_state_in_its_colour():
-    line = legend(["Calm", "Energetic"])
+    document = {"model": {"states": ["Calm", "Energetic"]}, "segments": [{"state": "Calm"}]}
+    line = legend([document, document])
     assert line.plain.split() == ["Calm", "Energetic"]
+    silent = {**document, "segments": [{"state": "Silence"}]}
+    assert legend([document, silent]).plain.split() == ["Calm", "Energetic", "Silence"]

@@ -163,3 +163,12 @@ def test_song_scores_compare_the_estimate_with_each_person_and_people_with_each_
 def test_song_without_annotations_is_rejected():
     with pytest.raises(ParameterError, match="people is empty; it must contain at least one annotation"):
         song_scores({}, annotation((0, 90, "A")), DURATION)
+
+
+@pytest.mark.parametrize("label", ["silence", "Silence", "end", None])
+def test_silence_agrees_with_the_label_of_a_person_or_with_a_part_without_a_label(label):
+    """The names of labels do not matter, and a part without a label is a section of its own."""
+    estimate = annotation((0, 5, "Silence"), (5, 50, "Calm"), (50, 86, "Energetic"), (86, 90, "Silence"))
+    ends = [(0, 5, label), (86, 90, label)] if label else []
+    person = annotation(*ends, (5, 50, "verse"), (50, 86, "chorus"))
+    assert set(agreement(person, estimate, DURATION).values()) == {1.0}

@@ -111,3 +111,11 @@ def test_segments_after_the_end_of_the_sound_are_ignored():
 def test_invalid_samples_and_sampling_rates_are_rejected(y, sr, message):
     with pytest.raises(ParameterError, match=message):
         sonified(y, sr, SEGMENTS)
+
+
+def test_digital_silence_has_no_tone_but_clicks_at_its_ends():
+    segments = [Segment(0.0, 2.0, "Calm", 0.5), Segment(2.0, 4.5, "Silence", 1.0), Segment(4.5, 6.0, "verse", 0.5)]
+    y = sonified(SILENCE, SR, segments)
+    assert not between(y, 2.1, 4.5).any()
+    assert all(np.abs(between(y, time, time + CLICK_SECONDS)).max() > 0.1 for time in (2.0, 4.5))
+    assert loudest_hz(between(y, 4.7, 5.8)) == pytest.approx(state_tones(["verse"])["verse"], abs=1.0)

@@ -10,6 +10,8 @@ import pytest
 from songform.errors import ParameterError
 from songform.pages.figures import BORDERS, HEIGHTS, diverging_palette, figures_json, song_figures
 from songform.pages.page_colors import state_tone
+from songform.structure.segments import Segment
+from songform.structure.silence import SILENCE
 
 
 def drawn(view):
@@ -136,6 +138,20 @@ def test_the_shortest_song_can_be_drawn(song, duration):
     figures = drawn(song(duration, 1))
     assert all(len(source(figures, name)["time"]) >= 3 for name in ("shape", "moments", "stack", "energy"))
     json.dumps(figures_json(figures), allow_nan=False)
+
+
+def test_digital_silence_is_a_further_state_with_probability_one(song):
+    """The first 30 s of a minute are silent."""
+    segments = [Segment(0, 30, SILENCE, 1.0), Segment(30, 60, "Calm", 0.5)]
+    view = song(segments=segments)
+    figures = drawn(view)
+    stack, moments = source(figures, "stack"), source(figures, "moments")
+    is_silent = np.array(stack["time"]) < 30_000
+    assert set(stack["top5"][is_silent]) == {0}
+    assert set(stack["top6"][is_silent]) == {127}
+    assert set(stack["top6"][~is_silent] - stack["top5"][~is_silent]) == {0}
+    assert set(moments["value"][is_silent]) == {127}
+    assert [glyph.name for glyph in figures["states"].renderers] == [f"state-{i}" for i in range(6)]
 
 
 def test_silence_is_drawn_as_a_flat_line(song):

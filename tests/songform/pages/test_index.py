@@ -9,6 +9,7 @@ import pytest
 from songform.errors import ParameterError
 from songform.pages import SongEntry, index_page
 from songform.structure.segments import Segment
+from songform.structure.silence import SILENCE
 
 HOSTILE = "</script><!--<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;\u2028$data"
 
@@ -40,6 +41,25 @@ def test_songs_can_be_sorted_by_the_share_of_each_state(read):
     songs = [entry(), entry("Other", Segment(0, 10, "Verse", 0.9))]
     options = read(index_page(songs, model="")).all("option")
     assert [option.text for option in options][4:] == ["Share of Calm", "Share of Energetic", "Share of Verse"]
+
+
+def test_silence_is_stated_separately_and_the_shares_and_confidences_are_those_of_the_sound(read):
+    parts = Segment(0, 20, SILENCE, 1.0), Segment(20, 50, "Calm", 0.5), Segment(50, 60, "Energetic", 0.25)
+    reader = read(index_page([entry("Song", *parts)], model=""))
+    found = data(reader)
+    assert [state["name"] for state in found["states"]] == ["Calm", "Energetic", SILENCE]
+    mean = (30 * 0.5 + 10 * 0.25) / 40
+    assert found["songs"] == [["Song", "file-1.html", 60, round(mean, 3), 0.25, 50, [20, 2, 50, 0, 60, 1]]]
+    legend = reader.one("ul")
+    assert legend.attributes["aria-label"] == "States and their share of the sound"
+    assert [e.text for e in reader.all("span") if "li" in e.parents and e.text] == ["75 %", "25 %", "0:20"]
+    assert [option.text for option in reader.all("option")][-1] == "Share of Silence"
+
+
+def test_an_index_of_a_silent_song_has_its_length(read):
+    reader = read(index_page([entry("Song", Segment(0, 20, SILENCE, 1.0))], model=""))
+    assert data(reader)["songs"][0][3] == 1
+    assert [e.text for e in reader.all("span") if "li" in e.parents and e.text] == ["0:20"]
 
 
 def test_nothing_is_fetched_and_hostile_titles_are_text(read):

@@ -17,6 +17,7 @@ from songform import read_annotation
 from songform.pages.markup import asset
 from songform.pages.page_colors import state_tone
 from songform.plots.palette import STATE_COLORS
+from songform.structure.silence import SILENCE
 from songform.time_format import clock
 
 DURATION = 60.0
@@ -41,6 +42,7 @@ def javascript(tmp_path):
 
     def evaluate(*names, expression, given=None, states=(), segments=SEGMENTS, is_dark=False):
         data = {"key": "file-0", "title": "A song", "duration": DURATION, "states": states, "segments": segments}
+        data["silence"] = {"name": SILENCE, **state_tone(SILENCE)._asdict()}
         browser = BROWSER.replace("DATA", json.dumps(data)).replace("DARK", json.dumps(is_dark))
         scripts = "\n".join(asset(name) for name in names)
         program = (
@@ -100,7 +102,7 @@ def test_numbers_in_words(javascript):
 @pytest.mark.parametrize("is_dark", [False, True])
 def test_label_has_the_color_of_the_pictures(javascript, is_dark):
     states = [{"name": state, **state_tone(state)._asdict()} for state in STATE_COLORS]
-    own = ["Chorus", "état 3", "鼓", "a & b", ""]
+    own = [SILENCE, "Chorus", "état 3", "鼓", "a & b", ""]
     got = javascript(
         *("signals.js", "labels.js"),
         expression="given.map(labels.color)",

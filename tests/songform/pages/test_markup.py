@@ -31,7 +31,7 @@ HOSTILE = [
 ]
 
 
-INDEX = {"model": "", "n_songs": 1, "shares": {}, "data": ""}
+INDEX = {"silence": "Silence", "silence_seconds": 0.0, "model": "", "n_songs": 1, "shares": {}, "data": ""}
 
 
 def inserted(words, template="{{ words }}"):

@@ -12,6 +12,7 @@ from songform.pages import Sound, song_page
 from songform.structure.context import CONTEXT_COLUMNS, CONTEXT_DESCRIPTIONS
 from songform.structure.naming import STATES
 from songform.structure.segments import Segment
+from songform.structure.silence import SILENCE
 from songform.structure.states import StateModel
 from songform.time_format import clock
 
@@ -129,6 +130,40 @@ def test_each_state_has_a_description_and_a_weak_name_has_a_reason(reader):
     assert [e.attributes["title"] for e in heads] == 5 * list(CONTEXT_DESCRIPTIONS.values())
     assert [e.text for e in heads][:6] == ["Energy", "Rise", "Novelty", "Recurrence", "Variance", "Slope"]
     assert (profile[0], profile[-1]) == ("\u22123.0", "+3.0")
+
+
+def test_silence_is_listed_after_the_states_and_is_not_counted_in_their_shares(song, read):
+    segments = [Segment(0, 30, SILENCE, 1.0), Segment(30, 45, "Calm", 0.25), Segment(45, 60, "Energetic", 0.5)]
+    reader = read(song_page(song(segments=segments)))
+    assert [state["name"] for state in data(reader)["states"]] == [*STATES, SILENCE]
+    assert reader.one("h3", id="silence").text == SILENCE
+    found = [e.text for e in reader.all("p", class_="found")]
+    assert found[-1] == "0:30 of this song, 1 segment"
+    assert [text for text in found[:-1] if "%" in text] == ["50 % of the sound of this song, 1 segment"] * 2
+    assert [e.text for e in reader.all("td", class_="label")] == [SILENCE, "Calm", "Energetic"]
+    assert len(reader.all("span", class_="swatch tone-5")) == 1
+    assert ".tone-5 { --tone: light-dark(" in "".join(element.text for element in reader.all("style"))
+
+
+def test_a_page_without_silence_does_not_mention_it(reader):
+    assert SILENCE not in words(reader)
+    assert SILENCE not in " ".join(e.attributes.get("aria-label", "") for e in reader.elements)
+    assert SILENCE not in [state["name"] for state in data(reader)["states"]]
+
+
+def test_a_silent_song_has_a_page(song, read):
+    reader = read(song_page(song(n_segments=1, segments=[Segment(0, 60, SILENCE, 1.0)])))
+    found = [e.text for e in reader.all("p", class_="found")]
+    assert found == ["not in this song"] * 5 + ["1:00 of this song, 1 segment"]
+
+
+def test_notes_about_the_audio_are_listed_as_text(song, read, reader):
+    notes = ("12 ms at 1:23 are missing", HOSTILE)
+    shown = read(song_page(song(notes=notes)))
+    assert [e.text for e in shown.all("li")] == list(notes)
+    assert shown.one("h2", id="audio-notes").text == "About the audio file"
+    assert len(shown.all("script")) == 4
+    assert not reader.all("h2", id="audio-notes")
 
 
 def test_the_data_are_those_of_the_song(reader, song):

@@ -15,12 +15,13 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Text
 from PIL import Image
 
-from songform.pages.page_colors import state_tone
+from songform.pages.page_colors import DARK_GROUND, LIGHT_GROUND, contrast, state_tone
 from songform.plots.downsample import columns
 from songform.plots.drawing import DPI, WIDTH, clock_axis, paper, save_png
-from songform.plots.palette import STATE_COLORS, state_color, state_order
+from songform.plots.palette import SILENCE_COLOR, STATE_COLORS, state_color, state_order
 from songform.plots.text import FONT, plain_text
 from songform.structure.naming import STATES
+from songform.structure.silence import SILENCE
 
 # Matrices of Machado, Oliveira and Fernandes (2009) for severity 1, applied to linear RGB.
 SIGHT = {
@@ -98,6 +99,22 @@ def test_states_have_contrast_with_the_background():
     assert [state for state, y in light.items() if 1.05 / (y + 0.05) < 2] == ["State 9"]
 
 
+@pytest.mark.parametrize("sight", SIGHT)
+def test_silence_differs_from_the_states_for_every_colour_vision(sight):
+    gray = SILENCE_COLOR
+    assert len({gray[i : i + 2] for i in (1, 3, 5)}) == 1
+    for state in list(STATE_COLORS)[:9]:
+        for color in (state_tone(state).light, state_tone(state).dark):
+            assert least_distance([gray, color], sight, str) > 12, state
+
+
+def test_silence_is_visible_in_both_themes():
+    """The ratio of WCAG for graphics is 3."""
+    tone = state_tone(SILENCE)
+    assert tone.light == tone.dark == SILENCE_COLOR
+    assert min(contrast(SILENCE_COLOR, ground) for ground in (LIGHT_GROUND, DARK_GROUND)) >= 3
+
+
 def test_fixed_colours_are_different_and_include_the_named_states():
     assert len(set(STATE_COLORS.values())) == len(STATE_COLORS)
     assert set(STATES) < set(STATE_COLORS)
@@ -122,6 +139,7 @@ def test_states_are_ordered_by_the_palette_and_unknown_states_are_last():
         "State 6",
         "Coda",
     ]
+    assert state_order([SILENCE, "Coda", "Calm", SILENCE]) == ["Calm", "Coda", SILENCE]
 
 
 @pytest.mark.parametrize("title", HOSTILE.values(), ids=HOSTILE.keys())

@@ -26,6 +26,7 @@ from songform.features.overview import Overview
 from songform.plots import cluster_profile
 from songform.plots.downsample import IMAGE_COLUMNS, LINE_COLUMNS
 from songform.structure.segments import Segment
+from songform.structure.silence import SILENCE
 
 STATES = ("Calm", "BuildUp", "Energetic", "Transition", "Repetitive")
 
@@ -152,6 +153,16 @@ def test_timeline_labels_states_with_their_shares(described):
     segments = [Segment(0, 15, "Energetic", 1), Segment(15, 45, "Calm", 1), Segment(45, 60, "$x_$", 1)]
     lanes = plots.state_timeline(overview, segments).axes[1]
     assert [label.get_text() for label in lanes.get_yticklabels()] == ["Calm  50 %", "Energetic  25 %", r"\$x_\$  25 %"]
+
+
+def test_timeline_has_a_lane_with_the_length_of_the_silence(described):
+    _, overview, _ = described
+    segments = [Segment(0, 30, SILENCE, 1), Segment(30, 45, "Energetic", 0.5), Segment(45, 60, "Calm", 1)]
+    lanes = plots.state_timeline(overview, segments).axes[1]
+    names = ["Calm  50 %", "Energetic  50 %", "Silence  0:30"]
+    assert [label.get_text() for label in lanes.get_yticklabels()] == names
+    lanes = plots.state_timeline(overview, [Segment(0, 60, SILENCE, 1)]).axes[1]
+    assert [label.get_text() for label in lanes.get_yticklabels()] == ["Silence  1:00"]
 
 
 def test_height_of_a_bar_is_its_confidence(described):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import jams
@@ -14,6 +15,9 @@ import pytest
 
 import songform
 from songform.annotation.formats import WRITERS, read_annotation
+from songform.bundle import Bundle
+from songform.structure.segments import Segment
+from songform.structure.silence import SILENCE
 from tasks.report.exports import export_paths
 from tasks.report.song_reports import OWN_MODEL, report_tracks
 from tasks.store.corpus import Corpus
@@ -102,3 +106,21 @@ def test_exports_change_with_their_report(reported, report):
         each.write_text("old", encoding="utf-8")
     reported()
     assert {each: each.read_bytes() for each in before} == before
+
+
+def test_silence_reads_back_from_every_export(reported, tmp_path, monkeypatch):
+    segments = [Segment(0.0, 5.25, SILENCE, 1.0), Segment(5.25, 20.0, "Calm", 0.5)]
+    form = Bundle.form
+
+    def with_silence(*arguments, **options):
+        return replace(form(*arguments, **options), segments=segments)
+
+    monkeypatch.setattr(Bundle, "form", with_silence)
+    monkeypatch.setattr("tasks.report.song_reports.write_song_page", lambda *_, **__: None)
+    report = reported()
+    assert report["track"]["silence"] == 5.25
+    assert report["segments"][0] == {"start": 0.0, "end": 5.25, "state": "Silence", "confidence": 1.0}
+    for path in [*export_paths(Path(report["path"])), Path(report["path"])]:
+        found = read_annotation(path)
+        assert found.intervals.tolist() == [[0.0, 5.25], [5.25, 20.0]], path.name
+        assert list(found.labels) == ["Silence", "Calm"]

@@ -77,7 +77,9 @@ def test_pictures_are_png_and_existing_ones_are_not_drawn_again(trained, model, 
     assert pictures["rms"].is_file()
 
 
-@pytest.mark.parametrize("stage", ["plots", "annotation.formats", "structure.boundaries", "structure.segments"])
+@pytest.mark.parametrize(
+    "stage", ["plots", "annotation.formats", "structure.boundaries", "structure.segments", "structure.silence"]
+)
 def test_pictures_and_exports_of_an_earlier_version_are_made_again_once(trained, model, tmp_path, monkeypatch, stage):
     (document,) = report(trained, model, out=tmp_path)
     path = Path(document["path"])

@@ -15,6 +15,7 @@ from songform.errors import ModelError
 from songform.features.extraction import describe_audio
 from songform.features.frame_features import FEATURE_COLUMNS
 from songform.learning.sequences import WindowShape, standard_inputs
+from songform.structure.silence import SILENCE
 from songform.structure.states import fit_states, state_posterior, unit_vectors
 from songform.structure.viterbi import joint_posterior
 
@@ -131,6 +132,15 @@ def test_table_without_rows_or_columns_is_an_error(bundle, song, ask):
         getattr(bundle, ask)(missing, *more)
     with pytest.raises(ModelError, match=r"feature table has no rows.* 38 columns"):
         getattr(bundle, ask)(features.iloc[:0], *more)
+
+
+def test_predict_returns_states_even_in_silence_which_form_labels_as_silence(bundle):
+    loud = np.random.default_rng(1).standard_normal(5 * SR).astype(np.float32)
+    features, overview, n_samples = describe_audio([np.concatenate([loud, np.zeros(5 * SR, np.float32)])])
+    answer, probabilities = bundle.predict(features), plain_answers(bundle, features)
+    assert answer["state"].tolist() == [bundle.states.states[k] for k in probabilities.argmax(axis=1)]
+    assert [segment.state for segment in bundle.form(features, overview, n_samples / SR).segments][-1] == SILENCE
+    assert SILENCE not in set(answer["state"])
 
 
 def test_predict_without_a_network_is_an_error(bundle, song):

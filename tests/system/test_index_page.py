@@ -100,6 +100,16 @@ def test_timeline_draws_segments_at_their_positions_and_has_their_shares_as_labe
     assert "75%" in timeline.evaluate("element => element.style.background")
 
 
+def test_silence_is_not_counted_in_the_shares_of_the_states(visit, written):
+    parts = [Segment(0, 20, "Silence", 1.0), Segment(20, 50, "Calm", 0.9), Segment(50, 60, "Energetic", 0.3)]
+    page = visit(written([SongEntry("Quiet", "", parts), SongEntry("Silent", "", [Segment(0, 65, "Silence", 1.0)])]))
+    assert page.get_by_role("img", name="Calm 75 %, Energetic 25 %, Silence 0:20").count() == 1
+    assert page.get_by_role("img", name="Silence 1:05", exact=True).count() == 1
+    page.get_by_label("Sort by").select_option("Share of Silence")
+    assert titles(page) == ["Silent", "Quiet"]
+    assert page.locator("#songs .share").all_inner_texts() == ["100 %", "33 %"]
+
+
 def test_link_to_the_lowest_confidence_opens_the_song_at_that_time(visit, reported):
     page = visit(reported / "index.html")
     page.locator("#songs a").nth(1).click()

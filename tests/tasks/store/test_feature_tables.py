@@ -5,12 +5,14 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from songform.features.frame_features import feature_columns
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tables import features_config, has_feature_tables, has_features, read_features, write_table
 from tasks.store.tracks import TrackRecord
 
 KEY = "web-0"
+COLUMNS = feature_columns()
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def corpus(tmp_path):
     """Return a corpus with both tables of one track."""
     corpus = Corpus(tmp_path)
     for name in corpus.table_names(features_config(Settings()), KEY):
-        write_table(corpus.data / name, pa.table({"time_s": [0.0, 0.5], "rms": [0.25, 0.75]}))
+        write_table(corpus.data / name, pa.table({"time_s": [0.0, 0.5], **{name: [0.25, 0.75] for name in COLUMNS}}))
     return corpus
 
 
@@ -62,4 +64,4 @@ def test_track_has_features_if_it_is_done_and_both_tables_exist(corpus):
 def test_features_are_indexed_by_their_time(corpus):
     features = read_features(corpus, KEY, Settings())
     assert features.index.name == "time_s"
-    assert features["rms"].to_dict() == {0.0: 0.25, 0.5: 0.75}
+    assert features["rms_mean"].to_dict() == {0.0: 0.25, 0.5: 0.75}

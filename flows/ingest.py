@@ -15,6 +15,7 @@ from typing import cast
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
@@ -29,7 +30,7 @@ from tasks.ingest.fetch.download import Download
 from tasks.ingest.fetch.host_rate_limiter import interleaved_by_host
 from tasks.ingest.fetch_audio import existing_audio, fetch_audio, remove_leftover_downloads
 from tasks.ingest.ingest_plan import IngestPlan, plan_ingest
-from tasks.ingest.known_copies import replace_known_copies, set_copies_aside
+from tasks.ingest.known_copies import KnownTracks, replace_known_copies, set_copies_aside
 from tasks.ingest.list_source import list_source
 from tasks.ingest.prefect_artifacts import outcome_counts, publish_links, publish_progress, publish_tracks
 from tasks.ingest.process_pool import WorkerLostError
@@ -104,18 +105,21 @@ def ingest(
     alerts = IngestAlerts(Corpus(home), settings)
     try:
         listed = list_sources(home, sources, settings, limit, alerts)
-        tracks, copies = replace_known_copies(home, listed.tracks)
+        known = KnownTracks(home, settings)
+        tracks, copies = replace_known_copies(listed.tracks, known)
         now = datetime.now(UTC)
         found = plan_ingest(
             home, tracks if sources else None, settings, retry_failed=retry_failed, verify=verify, now=now
         )
-        notes = copies + ingest_in_batches(home, found, settings, retry_failed=retry_failed)
+        notes = copies + ingest_in_batches(home, found, settings, known, retry_failed=retry_failed)
         summaries = found.summaries(home, settings)
         alerts.count(found, summaries)
     except Exception:
         alerts.send()
         raise
     report = IngestReport(summaries, listed.problems, [*listed.notes, *found.notes, *notes, *alerts.send()])
+    for problem in report.problems:
+        get_run_logger().warning("%s", problem)
     publish_tracks(report.tracks)
     publish_links(sources)
     state = final_state(report, is_asked=bool(sources or found.wanted))
@@ -147,7 +151,9 @@ def list_sources(home: Path, sources: list[str], settings: Settings, limit: int 
     return Listed(unique_tracks(tracks), problems, notes)
 
 
-def ingest_in_batches(home: Path, found: IngestPlan, settings: Settings, *, retry_failed: bool) -> list[str]:
+def ingest_in_batches(
+    home: Path, found: IngestPlan, settings: Settings, known: KnownTracks, *, retry_failed: bool
+) -> list[str]:
     """Ingest the tracks of a plan, one batch after the other; return notes about unusual tracks."""
     remove_leftover_downloads(home, found.cached, settings)
     if not found.wanted:
@@ -158,13 +164,15 @@ def ingest_in_batches(home: Path, found: IngestPlan, settings: Settings, *, retr
     progress = publish_progress(0, len(wanted))
     with cluster_settings(settings) as placed:
         for first in range(0, len(wanted), BATCH_SIZE):
-            notes += work(home, wanted[first : first + BATCH_SIZE], placed, retry_failed)
+            notes += work(home, wanted[first : first + BATCH_SIZE], placed, known, retry_failed)
             publish_progress(min(first + BATCH_SIZE, len(wanted)), len(wanted), progress)
     return notes
 
 
 @flow(name="ingest-batch", flow_run_name="ingest {tracks[0].title} and others", validate_parameters=False)
-def ingest_batch(home: Path, tracks: list[Track], settings: Settings, retry_failed: bool) -> list[str]:
+def ingest_batch(
+    home: Path, tracks: list[Track], settings: Settings, known: KnownTracks, retry_failed: bool
+) -> list[str]:
     """Download tracks and extract their features; return notes about unusual tracks.
 
     Each track is locked, so that only one process works on it at a time.
@@ -172,26 +180,32 @@ def ingest_batch(home: Path, tracks: list[Track], settings: Settings, retry_fail
     corpus, keys = Corpus(home), [track.key for track in tracks]
     with locked_tracks(corpus, keys) as ours:
         own = [track for track in tracks if track.key in ours]
-        notes = fetch_and_extract(home, own, settings, retry_failed=retry_failed)
+        notes = fetch_and_extract(home, own, settings, known, retry_failed=retry_failed)
     others = [track for track in tracks if track.key not in ours]
     with locked_tracks(corpus, [track.key for track in others], wait=True):
-        return notes + fetch_and_extract(home, others, settings, retry_failed=retry_failed)
+        return notes + fetch_and_extract(home, others, settings, known, retry_failed=retry_failed)
 
 
-def fetch_and_extract(home: Path, tracks: list[Track], settings: Settings, *, retry_failed: bool) -> list[str]:
+def fetch_and_extract(
+    home: Path, tracks: list[Track], settings: Settings, known: KnownTracks, *, retry_failed: bool
+) -> list[str]:
     """Download the tracks whose audio is missing, and extract all features; return notes about unusual tracks."""
     # Another process may have ingested some of the tracks since the plan was made.
     wanted = plan_ingest(home, tracks, settings, retry_failed=retry_failed, now=datetime.now(UTC)).wanted
     notes = fetch_tracks(home, wanted, settings)
     fetched = [(track, audio) for track in wanted if (audio := existing_audio(home, track, settings)) is not None]
-    jobs, copies = set_copies_aside(home, fetched, settings)
-    parts = jobs_per_task(jobs, settings)
-    calls = [{"home": home, "jobs": part, "settings": settings, "n_tracks": len(part)} for part in parts]
+    distinct = set_copies_aside(fetched, known)
+    parts = jobs_per_task(distinct.jobs, settings)
+    calls = [
+        {"home": home, "jobs": part, "settings": settings, "n_tracks": len(part), "hashes": distinct.hashes}
+        for part in parts
+    ]
     for part, result in zip(parts, results(extract_tracks, calls, settings), strict=True):
         record_loss(home, [track for track, _ in part], settings, result)
         done = [] if isinstance(result, Exception) else [record for record in result if record.status == "done"]
+        known.add(done)
         notes += [f"{track_label(record)}: {note}" for record in done for note in record.notes]
-    return notes + copies
+    return notes + distinct.notes
 
 
 def fetch_tracks(home: Path, tracks: Sequence[Track], settings: Settings) -> list[str]:

@@ -103,7 +103,7 @@ class Decoder:
 
 
 @contextmanager
-def open_decoder(path: Path, *, ffmpeg: str | None = None) -> Iterator[Decoder]:
+def open_decoder(path: Path, *, ffmpeg: str | None = None, sha256: str | None = None) -> Iterator[Decoder]:
     """Open a file with a decoder that reads all of its audio.
 
     Parameters
@@ -112,13 +112,15 @@ def open_decoder(path: Path, *, ffmpeg: str | None = None) -> Iterator[Decoder]:
         Path of an audio file.
     ffmpeg : str, optional
         Path of the ffmpeg executable.
+    sha256 : str, optional
+        SHA-256 of the file, if it is known.
 
     Raises
     ------
     AudioError
         If the file contains no audio, or if ffmpeg is needed and was not given.
     """
-    with HashingFile(path) as bytes_of_file:
+    with HashingFile(path, sha256=sha256) as bytes_of_file:
         layout = _layout(bytes_of_file)
         file = _sound_file(bytes_of_file, layout)
         if file is None:

@@ -23,6 +23,8 @@ class HashingFile(io.BufferedReader):
     path : Path
         Path of the file. The attribute `name` is empty, so that decoders identify the format by the content of the file
         and not by its suffix.
+    sha256 : str, optional
+        Hash of the file, if it is known; then nothing is hashed.
 
     Examples
     --------
@@ -34,8 +36,8 @@ class HashingFile(io.BufferedReader):
 
     name = ""
 
-    def __init__(self, path: Path) -> None:
-        self._bytes = _HashedBytes(path)
+    def __init__(self, path: Path, *, sha256: str | None = None) -> None:
+        self._bytes = _HashedBytes(path, sha256)
         super().__init__(self._bytes, BUFFER)
 
     @property
@@ -62,8 +64,9 @@ class HashingFile(io.BufferedReader):
 class _HashedBytes(io.FileIO):
     """The unbuffered file below a `HashingFile`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sha256: str | None) -> None:
         super().__init__(str(path), "rb")  # errors contain this name
+        self.known = sha256
         self.error: OSError | None = None
         self.n_hashed = 0  # number of bytes hashed so far, from the beginning
         self._hash = hashlib.sha256()
@@ -76,12 +79,14 @@ class _HashedBytes(io.FileIO):
             error.filename = self.name
             self.error = error
             return 0
-        if start <= self.n_hashed < start + n_bytes:
+        if self.known is None and start <= self.n_hashed < start + n_bytes:
             self._hash.update(memoryview(buffer).cast("B")[self.n_hashed - start : n_bytes])
             self.n_hashed = start + n_bytes
         return n_bytes
 
     def sha256(self) -> str:
+        if self.known is not None and self.error is None:
+            return self.known
         position, buffer = self.tell(), bytearray(BUFFER)
         self.seek(self.n_hashed)
         while self.readinto(buffer):

@@ -297,7 +297,12 @@ def _damaged(message: str) -> AudioError:
 
 @contextmanager
 def open_audio(
-    path: str | Path, *, ffmpeg: str | None = None, announced: float | None = None, mixdown: Mixdown | None = None
+    path: str | Path,
+    *,
+    ffmpeg: str | None = None,
+    announced: float | None = None,
+    mixdown: Mixdown | None = None,
+    sha256: str | None = None,
 ) -> Iterator[AudioStream]:
     """Open an audio file.
 
@@ -313,6 +318,8 @@ def open_audio(
     mixdown : Mixdown, optional
         How the channels are mixed. With None, their mean is used, and an `UnsuitableMeanError` at the end states if it
         is not suitable; with `songform.audio.mixdown.MEAN`, it is used in any case.
+    sha256 : str, optional
+        SHA-256 of the file as hex digits, if it is known. Otherwise the file is hashed while it is read.
 
     Yields
     ------
@@ -329,7 +336,7 @@ def open_audio(
         raise AudioError(f"there is no audio file {path}; check the path, or fetch it again")
     if not path.stat().st_size:
         raise AudioError(f"{path.name} is empty (0 bytes); fetch it again", "transient")
-    with open_decoder(path, ffmpeg=ffmpeg) as source:
+    with open_decoder(path, ffmpeg=ffmpeg, sha256=sha256) as source:
         duration = announced_duration(path)
         if duration is None and source.layout is None:
             duration = banner_duration(source.banner)
@@ -342,12 +349,13 @@ def read_audio(
     *,
     ffmpeg: str | None = None,
     announced: float | None = None,
+    sha256: str | None = None,
 ) -> T:
     """Read a file with a function, and a second time if the mean of its channels is not suitable.
 
     Parameters
     ----------
-    path, ffmpeg, announced
+    path, ffmpeg, announced, sha256
         As in `open_audio`.
     read : callable
         Reads an open `AudioStream` to its end, and returns a result. What it has done with the blocks must be without
@@ -364,11 +372,11 @@ def read_audio(
         As in `open_audio`, and by reading the stream.
     """
     try:
-        with open_audio(path, ffmpeg=ffmpeg, announced=announced) as audio:
+        with open_audio(path, ffmpeg=ffmpeg, announced=announced, sha256=sha256) as audio:
             return read(audio)
     except UnsuitableMeanError as error:
         mixdown = error.mixdown
-    with open_audio(path, ffmpeg=ffmpeg, announced=announced, mixdown=mixdown) as audio:
+    with open_audio(path, ffmpeg=ffmpeg, announced=announced, mixdown=mixdown, sha256=sha256) as audio:
         return read(audio)
 
 

@@ -7,7 +7,7 @@ track as soon as it is known. If a worker crashes, only its own track fails.
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,11 @@ def _run_name(parameters: dict[str, Any]) -> str:
 # Prefect's type for callable run names has a class method, which functions do not have.
 @task(task_run_name=_run_name, cache_policy=NO_CACHE)  # type: ignore[arg-type]
 def extract_tracks(
-    home: Path, jobs: Sequence[tuple[Track, Path]], settings: Settings, n_tracks: int
+    home: Path,
+    jobs: Sequence[tuple[Track, Path]],
+    settings: Settings,
+    n_tracks: int,
+    hashes: Mapping[str, str] | None = None,
 ) -> list[TrackRecord]:
     """Extract the features of several tracks on all cores; a failed track does not affect the others.
 
@@ -54,6 +58,8 @@ def extract_tracks(
         All settings.
     n_tracks : int
         Number of tracks, for the progress display.
+    hashes : mapping of str to str, optional
+        Known SHA-256 hashes of audio files, by the keys of the tracks. The other files are hashed.
 
     Returns
     -------
@@ -61,7 +67,8 @@ def extract_tracks(
         Records of the tracks, in the order of the jobs.
     """
     corpus, ffmpeg = Corpus(home), _ffmpeg()
-    asked = [ExtractionJob(corpus.home, *job, settings, ffmpeg) for job in jobs]
+    known = hashes or {}
+    asked = [ExtractionJob(corpus.home, *job, settings, ffmpeg, known.get(job[0].key)) for job in jobs]
     records = {job.track.key: record for job in asked if (record := _done_before(corpus, job)) is not None}
     wanted = [job for job in asked if job.track.key not in records]
     workers, seconds = settings.run.workers or usable_cores(), 60.0 * settings.run.max_minutes

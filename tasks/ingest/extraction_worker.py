@@ -49,6 +49,8 @@ class ExtractionJob:
         All settings.
     ffmpeg : str, optional
         Path of the ffmpeg executable.
+    sha256 : str, optional
+        SHA-256 of the audio file, if it is known. Otherwise the file is hashed while it is read.
     """
 
     home: Path
@@ -56,6 +58,7 @@ class ExtractionJob:
     audio: Path
     settings: Settings
     ffmpeg: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def _extract(job: ExtractionJob) -> ExtractionResult:
     def read(audio: AudioStream) -> ExtractionResult:
         return _extracted(job, audio)
 
-    return read_audio(job.audio, read, ffmpeg=job.ffmpeg, announced=job.track.duration)
+    return read_audio(job.audio, read, ffmpeg=job.ffmpeg, announced=job.track.duration, sha256=job.sha256)
 
 
 def _extracted(job: ExtractionJob, audio: AudioStream) -> ExtractionResult:

@@ -4,13 +4,18 @@ A track without an id or a guid is identified by its address. If the publisher c
 with `?updated=123`, the track is downloaded again under a new key. If the downloaded file has the SHA-256 of the file
 from which the features of another downloaded track were extracted, it is the same recording. Then no second track is
 made: the new key is added to the `copies` in the record of the known track, and later ingests do not download it again.
+
+An ingest reads the records of the home at most once (`KnownTracks`), and hashes a download once: the extraction uses
+the hash that was computed here.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from songform.plain_text import plain_text
 from tasks.settings import Settings
@@ -18,7 +23,7 @@ from tasks.store.corpus import Corpus
 from tasks.store.tables import features_config, has_feature_tables
 from tasks.store.tracks import Track, TrackRecord
 
-__all__ = ["known_originals", "replace_known_copies", "set_copies_aside"]
+__all__ = ["Distinct", "KnownTracks", "known_originals", "replace_known_copies", "set_copies_aside"]
 
 MAX_COPIES = 100  # keys per record; some publishers change the address every day
 _MAX_NAMED = 5  # copies that a note names
@@ -26,15 +31,82 @@ _MAX_NAMED = 5  # copies that a note names
 Job = tuple[Track, Path]
 
 
-def replace_known_copies(home: Path, tracks: Sequence[Track]) -> tuple[tuple[Track, ...], list[str]]:
-    """Replace the tracks that earlier ingests recognized as copies by the tracks that they are copies of.
+class KnownTracks:
+    """Tracks of a home by the content of their audio, and by the keys of their copies.
+
+    The records are read once, when they are first needed. What this ingest adds is known from `add` and from
+    `set_copies_aside`; what other processes add meanwhile is not known.
 
     Parameters
     ----------
     home : Path
         Home of the corpus.
+    settings : Settings
+        All settings; content is known if its features were extracted with the same settings.
+    """
+
+    def __init__(self, home: Path, settings: Settings) -> None:
+        self.corpus, self._config = Corpus(home), features_config(settings)
+
+    @cached_property
+    def _records(self) -> list[TrackRecord]:
+        return self.corpus.records()
+
+    @cached_property
+    def originals(self) -> dict[str, TrackRecord]:
+        """Records of the tracks that have copies, by the keys of the copies, at the beginning of the ingest."""
+        return {key: record for record in self._records for key in record.copies}
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        """Keys of the tracks by the hashes of their audio."""
+        return self._by_content(self._records)
+
+    def add(self, records: Iterable[TrackRecord]) -> None:
+        """Add the tracks that were just ingested."""
+        if "_keys" in self.__dict__:  # otherwise they are read with the other records
+            self._keys.update(self._by_content(records))
+
+    def with_content(self, sha256: str) -> TrackRecord | None:
+        """Return the current record of the downloaded track with this content and with tables, or None."""
+        key = self._keys.get(sha256)
+        record = self.corpus.record(key) if key is not None else None
+        return record if record is not None and record.audio_sha256 == sha256 and self._is_usable(record) else None
+
+    def _by_content(self, records: Iterable[TrackRecord]) -> dict[str, str]:
+        return {hashed: record.key for record in records if (hashed := record.audio_sha256) and self._is_usable(record)}
+
+    def _is_usable(self, record: TrackRecord) -> bool:
+        return record.path is None and has_feature_tables(self.corpus, record, self._config)
+
+
+class Distinct(NamedTuple):
+    """Downloads that are not copies of known tracks.
+
+    Parameters
+    ----------
+    jobs : list of (Track, Path)
+        Tracks and their audio files.
+    hashes : dict of str to str
+        SHA-256 of the files that were hashed to find out, by the keys of the tracks.
+    notes : list of str
+        One sentence that names the copies, or nothing.
+    """
+
+    jobs: list[Job]
+    hashes: dict[str, str]
+    notes: list[str]
+
+
+def replace_known_copies(tracks: Sequence[Track], known: KnownTracks) -> tuple[tuple[Track, ...], list[str]]:
+    """Replace the tracks that earlier ingests recognized as copies by the tracks that they are copies of.
+
+    Parameters
+    ----------
     tracks : sequence of Track
         The listed tracks.
+    known : KnownTracks
+        Tracks of the home.
 
     Returns
     -------
@@ -43,11 +115,9 @@ def replace_known_copies(home: Path, tracks: Sequence[Track]) -> tuple[tuple[Tra
     notes : list of str
         One sentence that names the copies, or nothing.
     """
-    corpus = Corpus(home)
-    if not any(_has_address_key(track) and corpus.record(track.key) is None for track in tracks):
+    if not any(_has_address_key(track) and known.corpus.record(track.key) is None for track in tracks):
         return tuple(tracks), []  # reading all records takes a while, and is rarely needed
-    originals = known_originals(corpus)
-    copies = [(track, originals[track.key]) for track in tracks if track.key in originals]
+    copies = [(track, known.originals[track.key]) for track in tracks if track.key in known.originals]
     keys = {track.key: original.key for track, original in copies}
     return tuple(track.model_copy(update={"key": keys.get(track.key, track.key)}) for track in tracks), _notes(copies)
 
@@ -57,60 +127,41 @@ def known_originals(corpus: Corpus) -> dict[str, TrackRecord]:
     return {key: record for record in corpus.records() for key in record.copies}
 
 
-def set_copies_aside(home: Path, jobs: Sequence[Job], settings: Settings) -> tuple[list[Job], list[str]]:
+def set_copies_aside(jobs: Sequence[Job], known: KnownTracks) -> Distinct:
     """Remove downloads that are copies of known tracks, and record the copies.
 
     Parameters
     ----------
-    home : Path
-        Home of the corpus.
     jobs : sequence of (Track, Path)
         Tracks and their audio files.
-    settings : Settings
-        All settings; a track is known if its features were extracted with the same settings.
+    known : KnownTracks
+        Tracks of the home.
 
     Returns
     -------
-    jobs : list of (Track, Path)
+    Distinct
         The other tracks, in the same order.
-    notes : list of str
-        One sentence that names the copies, or nothing.
     """
-    corpus = Corpus(home)
-    doubtful = {track.key: _sha256(audio) for track, audio in jobs if _has_address_key(track)}
-    if not doubtful:
-        return list(jobs), []
-    originals = _by_content(corpus, settings)
-    copies = [(track, originals[doubtful[track.key]]) for track, _ in jobs if doubtful.get(track.key) in originals]
-    copies = [(track, original) for track, original in copies if track.key != original.key]
-    for track, original in copies:
-        _record_copy(corpus, track, original.key)
-    keys = {track.key for track, _ in copies}
+    hashes = {track.key: _sha256(audio) for track, audio in jobs if _has_address_key(track)}
+    kept, copies = list[Job](), list[tuple[Track, TrackRecord]]()
     for track, audio in jobs:
-        if track.key in keys:
+        original = known.with_content(hashes[track.key]) if track.key in hashes else None
+        if original is None or original.key == track.key:
+            kept.append((track, audio))
+        else:
+            copies.append((track, original))
+            _record_copy(known.corpus, track, original)
             audio.unlink(missing_ok=True)
-    return [job for job in jobs if job[0].key not in keys], _notes(copies)
+    return Distinct(kept, hashes, _notes(copies))
 
 
 def _has_address_key(track: Track) -> bool:
     return track.path is None and track.key.startswith("web-")
 
 
-def _by_content(corpus: Corpus, settings: Settings) -> dict[str, TrackRecord]:
-    config = features_config(settings)
-    return {
-        record.audio_sha256: record
-        for record in corpus.records()
-        if record.audio_sha256 and record.path is None and has_feature_tables(corpus, record, config)
-    }
-
-
-def _record_copy(corpus: Corpus, track: Track, original: str) -> None:
-    record = corpus.record(original)
-    if record is None:
-        return
-    copies = (*(key for key in record.copies if key != track.key), track.key)
-    corpus.save_record(record.model_copy(update={"copies": copies[-MAX_COPIES:]}))
+def _record_copy(corpus: Corpus, track: Track, original: TrackRecord) -> None:
+    copies = (*(key for key in original.copies if key != track.key), track.key)
+    corpus.save_record(original.model_copy(update={"copies": copies[-MAX_COPIES:]}))
     corpus.record_path(track.key).unlink(missing_ok=True)  # the record of an earlier failure
 
 

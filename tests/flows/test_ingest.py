@@ -171,12 +171,13 @@ def test_only_several_batches_are_sub_flows(api, audio_files, quick, home, monke
         assert flow_runs(api, home / str(size)) == sorted([f"ingest {paths}", *expected])
 
 
-def test_unlistable_source_is_a_problem_with_others_and_an_error_alone(api, audio_files, quick, home):
+def test_unlistable_source_is_a_problem_with_others_and_an_error_alone(api, audio_files, quick, home, caplog):
     nowhere = str(home / "nowhere")
     report = ingest(home, [nowhere, str(audio_files[0])], quick)
     assert [track["status"] for track in report.tracks] == ["done"]
     (problem,) = report.problems
     assert nowhere in problem
+    assert ("WARNING", problem) in [(record.levelname, record.message) for record in caplog.records]
     with pytest.raises(SourceError, match="does not exist"):
         ingest(home, [nowhere], quick)
     with pytest.raises(SourceError, match="does not exist"):

@@ -61,6 +61,13 @@ def test_bytes_that_were_read_are_not_read_again_for_the_hash(path, monkeypatch)
     )  # seeks to the end of the hashed part and back to the reader's position, both at the end
 
 
+def test_known_hash_is_not_computed_again(path):
+    with HashingFile(path, sha256="known") as file:
+        assert file.read() == CONTENT
+        assert file.sha256() == "known"
+        assert file.raw.n_hashed == 0
+
+
 def test_an_empty_file_has_a_hash(tmp_path):
     (tmp_path / "empty").touch()
     with HashingFile(tmp_path / "empty") as file:

@@ -386,3 +386,11 @@ def test_notes_about_the_audio_are_kept_in_the_record(corpus, tracks):
     assert record.summary()["notes"] == [note]
     (record,) = extract(corpus, [tracks[1]])
     assert record.notes == ()
+
+
+def test_known_hash_of_a_download_is_recorded(corpus, tracks):
+    jobs = [(track, Path(track.path)) for track in tracks[:2]]
+    known = {tracks[0].key: "0" * 64}
+    first, second = extract_tracks.fn(corpus.home, jobs, Settings(), 2, known)
+    assert first.audio_sha256 == "0" * 64
+    assert second.audio_sha256 == hashlib.sha256(jobs[1][1].read_bytes()).hexdigest()

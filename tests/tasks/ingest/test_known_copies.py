@@ -9,7 +9,7 @@ import pytest
 
 from songform.errors import TrackError
 from tasks.ingest.ingest_plan import plan_ingest
-from tasks.ingest.known_copies import MAX_COPIES, replace_known_copies, set_copies_aside
+from tasks.ingest.known_copies import MAX_COPIES, KnownTracks, replace_known_copies, set_copies_aside
 from tasks.ingest.track_outcomes import record_done, record_failure
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
@@ -49,6 +49,10 @@ def downloaded(corpus, track, content):
     return track, path
 
 
+def known(corpus):
+    return KnownTracks(corpus.home, SETTINGS)
+
+
 def test_download_with_known_content_is_a_copy_and_is_not_downloaded_again(corpus):
     old, new, other = a_track("a"), a_track("a-2"), a_track("b")
     made(corpus, old, b"song")
@@ -56,8 +60,9 @@ def test_download_with_known_content_is_a_copy_and_is_not_downloaded_again(corpu
     jobs = [downloaded(corpus, new, b"song"), downloaded(corpus, other, b"another song")]
     found = plan_ingest(corpus.home, [new, other], SETTINGS, retry_failed=True, now=datetime(2100, 1, 1, tzinfo=UTC))
 
-    kept, notes = set_copies_aside(corpus.home, jobs, SETTINGS)
+    kept, hashes, notes = set_copies_aside(jobs, known(corpus))
     assert kept == jobs[1:]
+    assert hashes[other.key] == hashlib.sha256(b"another song").hexdigest()
     assert not jobs[0][1].exists()
     assert jobs[1][1].exists()
     (note,) = notes
@@ -67,7 +72,7 @@ def test_download_with_known_content_is_a_copy_and_is_not_downloaded_again(corpu
     assert (first["key"], first["status"], first["error"]) == ("web-a", "cached", None)
     assert [record.key for record in corpus.records()] == ["web-a"]
 
-    tracks, again = replace_known_copies(corpus.home, [new, other])
+    tracks, again = replace_known_copies([new, other], known(corpus))
     assert [track.key for track in tracks] == ["web-a", "web-b"]
     assert tracks[0].entry == new.entry  # the new address is used if the track has to be downloaded again
     assert again == notes
@@ -77,7 +82,7 @@ def test_download_with_known_content_is_a_copy_and_is_not_downloaded_again(corpu
 def test_known_copies_survive_a_new_extraction(corpus):
     old, new = a_track("a"), a_track("a-2")
     made(corpus, old, b"song")
-    set_copies_aside(corpus.home, [downloaded(corpus, new, b"song")], SETTINGS)
+    set_copies_aside([downloaded(corpus, new, b"song")], known(corpus))
     assert made(corpus, old, b"song").copies == ("web-a-2",)
 
 
@@ -86,22 +91,22 @@ def test_track_with_an_id_is_never_a_copy(kind, corpus):
     """A guid or an id on a site identifies a track, whatever its content."""
     made(corpus, a_track("a"), b"song")
     jobs = [downloaded(corpus, a_track("b", kind), b"song")]
-    assert set_copies_aside(corpus.home, jobs, SETTINGS) == (jobs, [])
+    assert set_copies_aside(jobs, known(corpus)) == (jobs, {}, [])
 
 
 def test_only_tracks_with_features_of_the_same_settings_are_known(corpus):
     made(corpus, a_track("a"), b"song")
     jobs = [downloaded(corpus, a_track("b"), b"song")]
     other = Settings.model_validate({"features": {"n_mfcc": 20}})
-    assert set_copies_aside(corpus.home, jobs, other) == (jobs, [])
+    assert set_copies_aside(jobs, KnownTracks(corpus.home, other)).jobs == jobs
     itself = [downloaded(corpus, a_track("a"), b"song")]
-    assert set_copies_aside(corpus.home, itself, SETTINGS) == (itself, [])
+    assert set_copies_aside(itself, known(corpus)).jobs == itself
 
 
 def test_number_of_recorded_copies_is_limited(corpus):
     made(corpus, a_track("a"), b"song")
     jobs = [downloaded(corpus, a_track(f"n{number}"), b"song") for number in range(MAX_COPIES + 3)]
-    _, (note,) = set_copies_aside(corpus.home, jobs, SETTINGS)
+    (note,) = set_copies_aside(jobs, known(corpus)).notes
     assert corpus.record("web-a").copies == tuple(f"web-n{number}" for number in range(3, MAX_COPIES + 3))
     assert note.count("is a copy of") == 5
     assert note.endswith(f"and {MAX_COPIES - 2} more")
@@ -111,4 +116,28 @@ def test_records_are_not_searched_if_every_track_is_known(corpus, monkeypatch):
     made(corpus, a_track("a"), b"song")
     monkeypatch.setattr(Corpus, "records", None)
     tracks = (a_track("a"), a_track("b", "feed"))
-    assert replace_known_copies(corpus.home, tracks) == (tracks, [])
+    assert replace_known_copies(tracks, known(corpus)) == (tracks, [])
+
+
+def test_records_are_read_once_per_ingest_and_new_tracks_are_known(corpus, monkeypatch):
+    """The second batch knows the tracks of the first one, and no record is read again to find out."""
+    for number in range(5):
+        made(corpus, a_track(f"a{number}"), b"song %d" % number)
+    tracks = known(corpus)
+    new = a_track("b")
+    assert set_copies_aside([downloaded(corpus, new, b"another song")], tracks).notes == []
+    tracks.add([made(corpus, new, b"another song")])
+    monkeypatch.setattr(Corpus, "records", None)
+    (note,) = set_copies_aside([downloaded(corpus, a_track("c"), b"another song")], tracks).notes
+    assert f"is a copy of b ({new.source})" in note
+    assert corpus.record(new.key).copies == ("web-c",)
+
+
+def test_track_that_was_removed_during_the_ingest_has_no_copies(corpus):
+    old = a_track("a")
+    made(corpus, old, b"song")
+    tracks = known(corpus)
+    set_copies_aside([downloaded(corpus, a_track("b"), b"another song")], tracks)
+    corpus.record_path(old.key).unlink()
+    jobs = [downloaded(corpus, a_track("c"), b"song")]
+    assert set_copies_aside(jobs, tracks).jobs == jobs

@@ -11,6 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from prefect import flow
+from prefect.logging import get_run_logger
 
 from songform.errors import ModelError, UnreadableFileError
 from tasks.progress import announce
@@ -74,6 +75,8 @@ def train(
 ) -> TrainReport:
     """Discover the states of the corpus, train the network on them, and record the run in MLflow.
 
+    Each damaged file is a warning in the log of the run, because the report of a scheduled training is not shown.
+
     Parameters
     ----------
     home : Path
@@ -92,8 +95,21 @@ def train(
     """
     Corpus(home).prepare()
     problems = repair_store(home)
+    try:
+        report = _train_on_intact_files(home, settings, experiment, problems, again=again)
+    finally:
+        for problem in dict.fromkeys(problems):
+            get_run_logger().warning("%s", problem)
+    return replace(report, problems=list(dict.fromkeys(problems)))
+
+
+def _train_on_intact_files(
+    home: Path, settings: Settings, experiment: str, problems: list[str], *, again: bool
+) -> TrainReport:
+    """Train; plan again without the files that turn out to be damaged, and append one sentence about each."""
     while True:
         plan = plan_training(home, settings)
+        problems += plan.problems
         require_training_windows(home, plan, settings)
         experiment_id = prepare_store(home, experiment)
         try:
@@ -102,10 +118,10 @@ def train(
         except UnreadableFileError as error:
             if not error.is_damaged:
                 raise
-            problems += [*plan.problems, *set_aside_inputs(home, plan, settings, error)]
+            problems += set_aside_inputs(home, plan, settings, error)
         else:
-            problems += [*plan.problems, *report.problems]
-            return replace(report, problems=list(dict.fromkeys(problems)))
+            problems += report.problems
+            return report
 
 
 def _train_unless_finished(

@@ -61,6 +61,18 @@ def test_existing_bundle_is_recorded_without_training(home, quick, trained, monk
     assert (again.run_id, again.metrics, again.model_uri) == (report.run_id, report.metrics, report.model_uri)
 
 
+def test_damaged_files_are_warnings_in_the_log_of_the_run(home, quick, monkeypatch, caplog):
+    """Nobody sees the report of a scheduled training."""
+    monkeypatch.setattr("tasks.train.train_network.fit_network", None)
+    monkeypatch.setattr(flows.train, "repair_store", lambda home: ["a.json is 100% damaged"])
+    assert train(home, quick, "damaged").problems == ["a.json is 100% damaged"]
+    monkeypatch.setattr(flows.train, "plan_training", lambda home, settings: (_ for _ in ()).throw(CorpusError("none")))
+    with pytest.raises(CorpusError):
+        train(home, quick, "damaged")
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings.count("a.json is 100% damaged") == 2
+
+
 def test_each_experiment_has_its_own_runs(home, quick, monkeypatch):
     monkeypatch.setattr("tasks.train.train_network.fit_network", None)
     one, other = (train(home, quick, name) for name in ("one", "other"))

@@ -33,6 +33,7 @@ from songform.audio.headers import ffmpeg_banner
 from songform.audio.mpeg_frames import is_mpeg_audio, mpeg_layout
 from songform.audio.ogg_pages import is_ogg, ogg_layout
 from songform.audio.packets import decoded_gaps
+from songform.audio.raw_frames import raw_layout
 from songform.audio.tags import before_tags
 from songform.errors import AudioError
 
@@ -55,6 +56,7 @@ MAX_PARTS = 200  # parts that are decoded separately; each one takes a process
 RAW_FRAMES = re.compile(r"^Input #0, (?:aac|loas|ac3|eac3|dts|dtshd|mlp|truehd|flac|wv|tta),", re.MULTILINE)
 # Samples by the header of a WAV file, in which ffmpeg has found bursts.
 BURSTS_IN_WAV = re.compile(r": Audio: (?!pcm)(\w+) .*\(\[1\]\[0\]\[0\]\[0\]")
+FRAMES = re.compile(r"^Input #0, (mp3|aac|e?ac3),", re.MULTILINE)  # whose headers say where something is missing
 COMPRESSED_IN_WAV = "MPEG_LAYER_III"  # an MP3 in a WAV file, whose length libsndfile takes from the header
 
 
@@ -247,8 +249,9 @@ def _ffmpeg_decoder(
             "environment",
         )
     banner = ffmpeg_banner(path, ffmpeg)
-    if layout is None and re.search(r"^Input #0, mp3,", banner, re.MULTILINE):
-        layout = mpeg_layout(bytes_of_file)  # other bytes precede the first frame
+    if layout is None and (named := FRAMES.search(banner)) is not None:
+        # Of an MP3, this is only known now if other bytes precede the first frame.
+        layout = mpeg_layout(bytes_of_file) if named[1] == "mp3" else raw_layout(bytes_of_file, named[1])
     parts = layout.parts if layout is not None and 1 < len(layout.parts) <= MAX_PARTS else ()
     with open_ffmpeg(path, ffmpeg, block_length=BLOCK_LENGTH, parts=parts) as stream:
         decoder = Decoder(ffmpeg_name(banner), stream.sr, stream.channels, bytes_of_file.sha256, layout, banner=banner)
@@ -269,7 +272,7 @@ def _ffmpeg_blocks(stream: FFmpegStream, decoder: Decoder, path: Path, ffmpeg: s
 def _find_gaps(decoder: Decoder, stream: FFmpegStream, path: Path, ffmpeg: str) -> None:
     """Store what is known about damaged places after all blocks have been read."""
     decoder.is_damaged = stream.is_damaged
-    if decoder.layout is not None:
+    if decoder.layout is not None and (decoder.layout.gaps or not decoder.has_frames):
         decoder.gaps.extend(decoder.layout.gaps)
-    elif stream.has_errors:
+    elif stream.has_errors and (decoder.layout is None or decoder.layout.is_plain):
         decoder.gaps.extend(decoded_gaps(path, ffmpeg=ffmpeg))

@@ -1,8 +1,8 @@
 """The layout of an audio file: its parts, its damaged places and its end, as found without decoding.
 
-`songform.audio.mpeg_frames` and `songform.audio.ogg_pages` read the layout of a file from the headers of all its frames
-or pages. It does not depend on the length in the header of the file, and reading it takes little more time than
-reading the file.
+`songform.audio.mpeg_frames`, `songform.audio.raw_frames` and `songform.audio.ogg_pages` read the layout of a file from
+the headers of all its frames or pages. It does not depend on the length in the header of the file, and reading it takes
+little more time than reading the file.
 """
 
 from __future__ import annotations

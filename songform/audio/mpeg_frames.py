@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from songform.audio.byte_window import ByteWindow
-from songform.audio.layout import Gap, Layout, Part, missing_seconds
+from songform.audio.frame_walk import MAX_PADDING, Frame, FrameCodec, FrameReader, Walk, walk_frames
+from songform.audio.layout import Gap, Layout, missing_seconds
 from songform.audio.tags import after_tags, before_tags
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["is_mpeg_audio", "mpeg_layout"]
 
-N_CONFIRMING = 2  # frames of the same format that must follow the first frame after a damaged place
-MAX_PADDING = 4096  # bytes after the last frame that are not audio and do not make a file unusual
 
 # Bit rates in kbit/s by MPEG-1 or not, and by layer.
 RATES = {
@@ -48,15 +47,6 @@ SYNC = re.compile(
 XING_TAG = re.compile(rb".{4}(?:..)?(?:.{32}|.{17}|.{9})(?:Xing|Info)\x00\x00\x00[\x00-\x0f]", re.DOTALL)
 
 
-class _Frame(NamedTuple):
-    """What the four bytes of a frame header say."""
-
-    size: int  # bytes
-    format: tuple[
-        int, int, int, int
-    ]  # layer, samples, sampling rate and channels: the same in all frames of a recording
-
-
 class _Announced(NamedTuple):
     """What the tag of an encoder in the first frame says; 0 if there is none."""
 
@@ -66,62 +56,12 @@ class _Announced(NamedTuple):
     is_frame: bool = False  # whether the first frame is this tag
 
 
-@dataclass
-class _Run:
-    """Frames of one format, also across damaged places and tags."""
-
-    start: int
-    format: tuple[int, int, int, int]
-    end: int = 0
-    n_frames: int = 0
-    last_size: int = 0  # bytes of the last frame
-
-    @property
-    def n_samples(self) -> int:
-        return self.n_frames * self.format[1]
-
-    @property
-    def sr(self) -> int:
-        return self.format[2]
-
-
-@dataclass
-class _Walk:
-    """What was found on the way from the first frame to the last."""
-
-    runs: list[_Run] = field(default_factory=list)
-    gaps: list[tuple[float, int]] = field(default_factory=list)  # time, and number of bytes that are not in a frame
-    n_tag_bytes: int = 0  # between frames
-    is_end_complete: bool = True
-
-    @property
-    def seconds(self) -> float:
-        return sum(run.n_samples / run.sr for run in self.runs)
-
-    @property
-    def n_frames(self) -> int:
-        return sum(run.n_frames for run in self.runs)
-
-    @property
-    def n_gap_bytes(self) -> int:
-        return sum(n_bytes for _, n_bytes in self.gaps)
-
-    @property
-    def n_bytes(self) -> int:
-        """Number of bytes from the first frame to the last one."""
-        return self.runs[-1].end - self.runs[0].start
-
-    @property
-    def seconds_per_byte(self) -> float:
-        return self.seconds / max(1, self.n_bytes - self.n_gap_bytes - self.n_tag_bytes)
-
-
 def is_mpeg_audio(file: BinaryIO) -> bool:
     """Return whether a file starts with a frame of MPEG audio, after any ID3 tags."""
     window = ByteWindow(file, chunk=4096)
     at = after_tags(window, 0)
-    frame = _frame(window.read(at, 4))
-    return frame is not None and _is_confirmed(window, at, frame, window.size)
+    frames = FrameReader(window, MPEG, window.size)
+    return frames.is_confirmed(at, frames.at(at))
 
 
 def mpeg_layout(file: BinaryIO) -> Layout | None:
@@ -140,17 +80,18 @@ def mpeg_layout(file: BinaryIO) -> Layout | None:
     window = ByteWindow(file)
     start = after_tags(window, 0)
     for end in (before_tags(window), window.size):  # the size of a tag at the end may be wrong
-        first = _next_frame(window, start, end)
+        frames = FrameReader(window, MPEG, end)
+        first = frames.first(start)
         if first is not None:
             claim = _announced(window.read(first, 512))
-            walk = _walked(window, first, end)
+            walk = walk_frames(frames, first)
             walk.runs[0].n_frames -= claim.is_frame  # the frame with these numbers contains no audio
             return _layout(walk, claim, starts_at_once=first == start, n_trailing=end - walk.runs[-1].end)
     return None
 
 
-def _layout(walk: _Walk, claim: _Announced, *, starts_at_once: bool, n_trailing: int) -> Layout:
-    parts = tuple(Part(run.start, run.end, run.sr, run.format[3], run.n_samples) for run in walk.runs if run.n_frames)
+def _layout(walk: Walk, claim: _Announced, *, starts_at_once: bool, n_trailing: int) -> Layout:
+    parts = walk.parts
     is_regular = starts_at_once and not walk.gaps and not walk.n_tag_bytes and n_trailing <= MAX_PADDING
     # libsndfile complains if the number of bytes is wrong by more than 1 %.
     is_plain = (
@@ -167,7 +108,7 @@ def _layout(walk: _Walk, claim: _Announced, *, starts_at_once: bool, n_trailing:
     )
 
 
-def _is_complete(walk: _Walk, claim: _Announced) -> bool:
+def _is_complete(walk: Walk, claim: _Announced) -> bool:
     """Return whether the last frame is complete, and the file is not smaller than the encoder wrote it."""
     if not walk.is_end_complete:
         return False
@@ -176,102 +117,22 @@ def _is_complete(walk: _Walk, claim: _Announced) -> bool:
     return claim.n_frames <= 1.01 * walk.n_frames + 1
 
 
-def _gaps(walk: _Walk, claim: _Announced) -> tuple[Gap, ...]:
+def _gaps(walk: Walk, claim: _Announced) -> tuple[Gap, ...]:
     """Estimate how much audio is missing at each place, from the number of frames in the header or from bytes."""
-    found = [Gap(start, n_bytes * walk.seconds_per_byte) for start, n_bytes in walk.gaps]
+    found = walk.byte_gaps
     n_lost = claim.n_frames - walk.n_frames
     if not found or n_lost < 0 or not walk.is_end_complete:
-        return tuple(found)
+        return found
     lost = n_lost * walk.seconds / max(1, walk.n_frames)
     room = (walk.n_gap_bytes + max(0, claim.n_bytes - walk.n_bytes)) * walk.seconds_per_byte
     if lost > 2 * room + 0.1:  # the number in the header is wrong
-        return tuple(found)
+        return found
     share = lost / max(1e-9, missing_seconds(found))
     return tuple(Gap(gap.start, share * gap.missing) for gap in found)
 
 
-def _walked(window: ByteWindow, first: int, end: int) -> _Walk:
-    """Go from frame to frame, and find the next one where there is none."""
-    walk, at = _Walk(), first
-    while at + 4 <= end:
-        at = _run_end(window, walk, at, end)
-        if at + 4 > end or not walk.is_end_complete:
-            break
-        following = after_tags(window, at)
-        if following > at:
-            is_between = _frame(window.read(following, 4)) is not None
-            walk.n_tag_bytes += following - at if is_between else 0
-        else:
-            following = _beyond_damage(window, walk, at, end)
-        at = following
-    return walk
-
-
-def _run_end(window: ByteWindow, walk: _Walk, at: int, end: int) -> int:
-    """Count the frames that follow each other from a position on; return the end of the last one."""
-    frame = _frame(window.read(at, 4))
-    while frame is not None and _is_in_run(window, walk, at, frame, end):
-        run = walk.runs[-1]
-        while frame is not None and frame.format == run.format:
-            if at + frame.size > end:
-                walk.is_end_complete = False
-                return at
-            at += frame.size
-            run.n_frames, run.end, run.last_size = run.n_frames + 1, at, frame.size
-            frame = _frame(window.read(at, 4))
-    return at
-
-
-def _is_in_run(window: ByteWindow, walk: _Walk, at: int, frame: _Frame, end: int) -> bool:
-    """Return whether a frame continues the last run; a frame of another format starts a new one."""
-    if walk.runs and walk.runs[-1].format == frame.format:
-        return True
-    if not _is_confirmed(window, at, frame, end):
-        return False
-    walk.runs.append(_Run(at, frame.format))
-    return True
-
-
-def _beyond_damage(window: ByteWindow, walk: _Walk, at: int, end: int) -> int:
-    """Find the next frame after a damaged place, and record the place.
-
-    If bytes of the last frame are lost, the next frame starts before the end that the header of the last one indicates.
-    """
-    run = walk.runs[-1]
-    following = _next_frame(window, at - run.last_size + 4 if at == run.end else at, end)
-    if following is None:
-        return end
-    if following < at:  # the last frame is damaged
-        at -= run.last_size
-        run.n_frames, run.end = run.n_frames - 1, at
-    walk.gaps.append((walk.seconds, following - at))
-    return following
-
-
-def _next_frame(window: ByteWindow, start: int, end: int) -> int | None:
-    """Return the position of the next frame that others of its format follow."""
-    for at in window.matches(SYNC, start, end):
-        frame = _frame(window.read(at, 4))
-        if frame is not None and _is_confirmed(window, at, frame, end):
-            return at
-    return None
-
-
-def _is_confirmed(window: ByteWindow, at: int, frame: _Frame, end: int) -> bool:
-    """Return whether a frame is followed by others of its format, or is one of the last ones."""
-    following: _Frame | None = frame
-    for _ in range(N_CONFIRMING):
-        if following is None or following.format != frame.format:
-            return False
-        at += following.size
-        if at + 4 > end:
-            return at == end
-        following = _frame(window.read(at, 4))
-    return following is not None and following.format == frame.format
-
-
 @lru_cache(maxsize=4096)
-def _frame(header: bytes) -> _Frame | None:
+def _frame(header: bytes) -> Frame | None:
     if len(header) < 4 or SYNC.match(header) is None:
         return None
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)  # version 3 is MPEG-1, 2 MPEG-2, 0 MPEG-2.5
@@ -279,7 +140,7 @@ def _frame(header: bytes) -> _Frame | None:
     rate, padding = 1000 * RATES[version == 3, layer][(header[2] >> 4) - 1], header[2] >> 1 & 1
     n_samples = 384 if layer == 1 else 576 if layer == 3 and version != 3 else 1152
     size = 4 * (12 * rate // sr + padding) if layer == 1 else n_samples // 8 * rate // sr + padding
-    return _Frame(size, (layer, n_samples, sr, 1 if header[3] >> 6 == 3 else 2))
+    return Frame(size, (layer, n_samples, sr, 1 if header[3] >> 6 == 3 else 2))
 
 
 def _announced(frame: bytes) -> _Announced:
@@ -299,3 +160,6 @@ def _announced(frame: bytes) -> _Announced:
         int.from_bytes(frame[at + 21 : at + 24], "big") if frame[at : at + 4] in (b"LAME", b"Lavc", b"Lavf") else 0
     )
     return _Announced(fields[0], fields[1], (trimmed >> 12) + (trimmed & 0xFFF), is_frame=True)
+
+
+MPEG = FrameCodec(SYNC, 4, _frame)

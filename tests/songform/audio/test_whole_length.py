@@ -369,7 +369,10 @@ def test_container_that_states_more_bytes_than_the_file_has_is_cut_short(encode,
         read(put(name, content[: len(content) // 2]))
 
 
-@pytest.mark.parametrize("name", ["a.m4a", "a.wma"])
+RAW = ["a.aac", "a.ac3", "a.eac3"]
+
+
+@pytest.mark.parametrize("name", ["a.m4a", "a.wma", *RAW])
 def test_damage_in_the_middle_of_a_container_has_a_place_and_a_length(encode, put, name):
     content = bytearray(encode(name))
     middle = len(content) // 2
@@ -385,6 +388,38 @@ def test_container_with_too_much_damage_in_the_middle_is_refused(encode, put):
     content[middle : middle + 600] = bytes(600)
     with pytest.raises(AudioError, match=r"a.mka is damaged at (9|10)\.\d s, where about \d\.\d\d s .*more than 2 %"):
         read(put("a.mka", content))
+
+
+@pytest.mark.parametrize("options", [(), ("-ac", "1", "-ar", "32000")])
+@pytest.mark.parametrize("name", RAW)
+def test_frames_without_a_container_have_the_length_of_a_full_decode(encode, put, name, options):
+    """Two different recordings are joined, with tags around them, and the second one is cut within a frame."""
+    first, second = encode(name, *options), encode(f"b{name}", "-ac", "1", "-ar", "44100", seconds=5.0)
+    seconds, _, notes = read(put(name, id3(300) + first + ID3V1))
+    assert (seconds, notes) == (pytest.approx(20, abs=0.1), [])
+    seconds, _, notes = read(put(name, first + id3(300) + second[:-150]))
+    assert seconds == pytest.approx(25, abs=0.2)
+    assert notes == [
+        "its sampling rate or its number of channels changes at 20.0 s",
+        "it may be cut short, because its last frame is incomplete or its end is not marked",
+    ]
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_frames_without_a_container_are_refused_if_too_much_is_missing(encode, put, name):
+    content = bytearray(encode(name))
+    middle, lost = len(content) // 2, len(content) // 25
+    content[middle : middle + lost] = bytes(lost)
+    with pytest.raises(AudioError, match=rf"{name} is damaged at (9|10)\.\d s, where about 0\.\d\d s .*more than 2 %"):
+        read(put(name, content))
+
+
+def test_damage_within_one_frame_of_aac_has_a_place(encode, put):
+    """The headers are intact, so the place comes from the times of the decoded frames."""
+    content = bytearray(encode("a.aac"))
+    at = content.index(b"\xff\xf1", len(content) // 2) + 20
+    content[at : at + 90] = bytes(90)
+    assert re.fullmatch(r"it is damaged at (9|10)\.\d s, .*", read(put("a.aac", content))[2][0])
 
 
 def test_broken_picture_in_a_tag_is_not_damage(encode, put):

@@ -1,0 +1,113 @@
+"""Layout of AAC files in ADTS and of AC-3 files, read from the headers of all frames.
+
+These files have no container and state no length. Their decoders skip what is not a frame, without a trace in the times
+of the decoded audio, so only the headers show that something is missing, and where.
+
+References
+----------
+ISO/IEC 13818-7 and 14496-3 (ADTS); ETSI TS 102 366 (AC-3, and E-AC-3 without dependent streams).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from songform.audio.byte_window import ByteWindow
+from songform.audio.frame_walk import MAX_PADDING, Frame, FrameCodec, FrameReader, walk_frames
+from songform.audio.layout import Layout
+from songform.audio.tags import after_tags, before_tags
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+__all__ = ["raw_layout"]
+
+ADTS_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)  # Hz
+AC3_RATES = (48000, 44100, 32000)  # Hz
+AC3_BIT_RATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)  # kbit/s
+AC3_CHANNELS = (2, 1, 2, 3, 3, 4, 4, 5)  # without the channel for low frequencies
+EAC3_BLOCKS = (1, 2, 3, 6)
+BLOCK = 256  # samples per block of AC-3
+
+
+def raw_layout(file: BinaryIO, name: str) -> Layout | None:
+    """Read the layout of an AAC or AC-3 file.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        The file; its position changes.
+    name : str
+        ffmpeg's name of the format.
+
+    Returns
+    -------
+    Layout or None
+        None for another format, or if no frame is found.
+    """
+    codec, window = CODECS.get(name), ByteWindow(file)
+    if codec is None:
+        return None
+    start = after_tags(window, 0)
+    frames = FrameReader(window, codec, before_tags(window))
+    first = frames.first(start)
+    return None if first is None else _layout(frames, start, first)
+
+
+def _layout(frames: FrameReader, start: int, first: int) -> Layout:
+    walk = walk_frames(frames, first)
+    n_trailing = frames.end - walk.runs[-1].end if walk.is_end_complete else 0
+    is_regular = first == start and not walk.gaps and not walk.n_tag_bytes
+    return Layout(
+        walk.parts,
+        walk.byte_gaps,
+        is_plain=is_regular and walk.is_end_complete and frames.window.size == walk.runs[-1].end,
+        is_complete=walk.is_end_complete,
+        n_trailing=n_trailing if n_trailing > MAX_PADDING else 0,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _adts_frame(header: bytes) -> Frame | None:
+    if len(header) < 7 or ADTS.sync.match(header) is None:
+        return None
+    size = (header[3] & 3) << 11 | header[4] << 3 | header[5] >> 5
+    channels = (header[2] & 1) << 2 | header[3] >> 6  # 0 if the first frame describes them
+    n_samples = 1024 * (1 + (header[6] & 3))
+    return Frame(size, (header[2] >> 6, n_samples, ADTS_RATES[header[2] >> 2 & 0xF], channels)) if size >= 7 else None
+
+
+@lru_cache(maxsize=4096)
+def _ac3_frame(header: bytes) -> Frame | None:
+    if len(header) < 7 or AC3.sync.match(header) is None:
+        return None
+    version = header[5] >> 3
+    if version > 10:
+        return _eac3_frame(header) if version <= 16 else None
+    rate, code = header[4] >> 6, header[4] & 0x3F
+    if rate == 3 or code >> 1 >= len(AC3_BIT_RATES):
+        return None
+    sr, bit_rate = AC3_RATES[rate], 1000 * AC3_BIT_RATES[code >> 1]
+    size = 2 * (6 * BLOCK * bit_rate // 16 // sr + (code & 1 if sr == 44100 else 0))
+    return Frame(size, (version, 6 * BLOCK, sr >> max(0, version - 8), AC3_CHANNELS[header[6] >> 5]))
+
+
+def _eac3_frame(header: bytes) -> Frame | None:
+    kind, rate, blocks = header[2] >> 6, header[4] >> 6, header[4] >> 4 & 3
+    if kind in (1, 3) or header[2] >> 3 & 7 or (rate == 3 and blocks == 3):  # another stream, or reserved
+        return None
+    sr, n_blocks = (AC3_RATES[blocks] // 2, 6) if rate == 3 else (AC3_RATES[rate], EAC3_BLOCKS[blocks])
+    size = 2 * (((header[2] & 7) << 8 | header[3]) + 1)
+    return Frame(size, (header[5] >> 3, n_blocks * BLOCK, sr, AC3_CHANNELS[header[4] >> 1 & 7]))
+
+
+# The fixed bits of a header, and a sampling rate that is not reserved.
+ADTS = FrameCodec(
+    re.compile(rb"\xff[\xf0\xf1\xf8\xf9][" + re.escape(bytes(b for b in range(256) if b >> 2 & 0xF < 13)) + rb"]"),
+    7,
+    _adts_frame,
+)
+AC3 = FrameCodec(re.compile(rb"\x0b\x77"), 7, _ac3_frame)
+CODECS = {"aac": ADTS, "ac3": AC3, "eac3": AC3}

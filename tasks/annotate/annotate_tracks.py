@@ -21,6 +21,8 @@ from tasks.annotate.annotations import (
     NOBODY,
     Kept,
     annotations_of,
+    contains_labels,
+    is_label_suffix,
     keep_annotation,
     label_files,
     named_annotator,
@@ -50,27 +52,34 @@ class AnnotateReport:
         Titles of the tracks of the source that have no labels.
     unmatched : list of str
         Paths of the label files that are not named like a song of the source, if both are folders.
+    unused : list of str
+        One sentence per file that is named like a song, may contain something other than labels, and was not used.
     """
 
     annotations: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     without: list[str] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
-        """One sentence on the label files that match no song."""
+        """Sentences on the files that were not used."""
         if not self.unmatched:
-            return []
+            return self.unused
         n_files = len(self.unmatched)
         count = "1 label file matches" if n_files == 1 else f"{n_files} label files match"
-        return [f"{count} no ingested song: {_names(self.unmatched)}; {_PAIRING_ADVICE}"]
+        return [f"{count} no ingested song: {_names(self.unmatched)}; {_PAIRING_ADVICE}", *self.unused]
 
 
 _PAIRING_ADVICE = (
     "name each file like its song (SONG.lab or SONG.NAME.lab), keep it in the same subfolder, and ingest the song"
 )
 _MAX_NAMES = 10  # maximum number of unmatched files that a message names
+
+
+class _TakenError(Exception):
+    """Another file already contains the labels of the same person and song."""
 
 
 class LabelFile(NamedTuple):
@@ -155,6 +164,7 @@ def _annotate_folder(
     """Store the labels of each song. A file that cannot be used is a problem, or an error if no file can be used."""
     entries: list[dict[str, Any]] = []
     problems: list[str] = []
+    unused: list[str] = []
     taken: dict[tuple[str, str], str] = {}
     root = _folder_of(source)
     files = list(_files_of_tracks(tracks, root, folder))
@@ -166,12 +176,17 @@ def _annotate_folder(
             _take(taken, labels, name)
             entries.append(_entry(labels.record, _keep(corpus, labels, annotation, name), labels.file))
         except AnnotationError as error:
-            problems.append(str(error))
+            is_labels = is_label_suffix(labels.file) or contains_labels(labels.file)
+            (problems if is_labels else unused).append(str(error))
+        except _TakenError as error:
+            (problems if is_label_suffix(labels.file) else unused).append(str(error))
     if not entries:
-        raise AnnotationError(problems[0] if problems else _no_match(folder, unmatched))
+        raise AnnotationError(
+            problems[0] if problems else _no_match(folder, [*unmatched, *(each.file for each in files)])
+        )
     labeled = {entry["key"] for entry in entries}
     without = [record.title for record, _ in tracks if record.key not in labeled]
-    return AnnotateReport(entries, problems, without, [str(path) for path in unmatched])
+    return AnnotateReport(entries, problems, without, [str(path) for path in unmatched], unused)
 
 
 def _no_match(folder: Path, unmatched: Sequence[Path]) -> str:
@@ -213,7 +228,7 @@ def _take(taken: dict[tuple[str, str], str], labels: LabelFile, name: str) -> No
     """Check that no file replaces the labels from another file of the same call."""
     before = taken.setdefault((labels.record.key, name), labels.file.name)
     if before != labels.file.name:
-        raise AnnotationError(f"{labels.file.name} is skipped, because {before} already contains the labels of {name}")
+        raise _TakenError(f"{labels.file.name} is skipped, because {before} already contains the labels of {name}")
 
 
 def _keep(corpus: Corpus, labels: LabelFile, annotation: Annotation, annotator: str) -> Kept:
@@ -225,7 +240,7 @@ def _keep(corpus: Corpus, labels: LabelFile, annotation: Annotation, annotator: 
 
 def _number_in(name: str) -> str:
     """Return the number in a name like `song.2.lab`."""
-    found = re.search(r"\.(\d+)\.(?:lab|jams|labels\.txt)$", name, re.IGNORECASE)
+    found = re.search(r"\.(\d+)\.(?:lab|jams|labels\.txt|txt|csv|tsv|json)$", name, re.IGNORECASE)
     return found[1] if found else ""
 
 

@@ -2,8 +2,9 @@
 
 There is one file per person and track; new labels of the same person replace earlier ones. Label files in a folder of
 songs are recognized by their names: `SONG.lab`, or `SONG.NAME.lab` if several people labeled the song. The suffixes
-`.jams` and `.labels.txt` work in the same way. Names are compared in Unicode's form NFC [1]_, because some file systems
-and programs write `é` as one character, and others as `e` with an accent.
+`.jams` and `.labels.txt` work in the same way. Files with the suffixes `.csv`, `.tsv`, `.txt` and `.json` may contain
+lyrics or measurements instead of labels, so that their content decides. Names are compared in Unicode's form NFC [1]_,
+because some file systems and programs write `é` as one character, and others as `e` with an accent.
 
 References
 ----------
@@ -16,6 +17,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +26,7 @@ import numpy as np
 from songform import __version__
 from songform.annotation.annotations import Annotation, fitted
 from songform.annotation.formats import jams_file, read_annotation
+from songform.annotation.formats.column_names import is_header
 from songform.errors import AnnotationError
 from songform.plain_text import plain_text
 from tasks.settings import digest
@@ -35,8 +38,11 @@ from tasks.store.tracks import TrackRecord
 __all__ = [
     "LABEL_SUFFIXES",
     "NOBODY",
+    "OTHER_SUFFIXES",
     "Kept",
     "annotations_of",
+    "contains_labels",
+    "is_label_suffix",
     "keep_annotation",
     "label_files",
     "named_annotator",
@@ -45,7 +51,12 @@ __all__ = [
 ]
 
 LABEL_SUFFIXES = (".labels.txt", ".lab", ".jams")
-"""Suffixes of label files in a folder of songs; other files are ignored."""
+"""Suffixes of label files in a folder of songs."""
+
+OTHER_SUFFIXES = (".csv", ".tsv", ".txt", ".json")
+"""Suffixes of files in a folder of songs that may contain labels or something else."""
+
+_MAX_COMMENTS = 100  # lines before the first label
 
 NOBODY = "person"
 """Name of an unknown annotator."""
@@ -154,6 +165,8 @@ def _known(path: Path, notes: list[str]) -> Annotation | None:
 def label_files(folder: Path, stem: str, stems: Collection[str]) -> list[tuple[str, Path]]:
     """Return the person in the name (empty if there is none) and the path of each label file of a song in a folder.
 
+    Files with the suffixes `OTHER_SUFFIXES` are the last ones, and may contain something else.
+
     Parameters
     ----------
     folder : Path
@@ -167,7 +180,37 @@ def label_files(folder: Path, stem: str, stems: Collection[str]) -> list[tuple[s
     same = {other for other in stems if unicodedata.normalize("NFC", other) == unicodedata.normalize("NFC", stem)}
     files = (path for path in _files(folder) if _form(path.name, same) in (None, stem))
     found = ((named_annotator(path.name, stem, stems), path) for path in files)
-    return [(name, path) for name, path in found if name is not None]
+    named = [(name, path) for name, path in found if name is not None]
+    return sorted(named, key=lambda labels: not is_label_suffix(labels[1]))
+
+
+def is_label_suffix(path: Path) -> bool:
+    """Return whether the suffix of a file says that it contains labels."""
+    return path.name.lower().endswith(LABEL_SUFFIXES)
+
+
+def contains_labels(path: Path) -> bool:
+    """Return whether a file with one of `OTHER_SUFFIXES` contains labels, perhaps with errors.
+
+    Its first line must be a header with times, or begin with a number; a JSON file must be without errors.
+    """
+    try:
+        annotation = read_annotation(path)
+    except AnnotationError:
+        return path.suffix.lower() != ".json" and _begins_with_times(path)
+    # A single line with a number and some words is a sentence rather than a label.
+    return len(annotation) > 1 or bool((annotation.intervals[:, 1] > annotation.intervals[:, 0]).all())
+
+
+def _begins_with_times(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            lines = (line.strip() for line in islice(file, _MAX_COMMENTS))
+            first = next((line for line in lines if line and not line.startswith("#")), "")
+    except OSError:
+        return False
+    cells = [cell.strip(' "') for cell in re.split(r"[;,\t]", first)]
+    return is_header(cells) or re.match(r"[+-]?\d+([.,:]\d+)*([;,\t]|\s+\S+$)", first) is not None
 
 
 def unmatched_files(folder: Path, matched: Collection[Path]) -> list[Path]:
@@ -180,9 +223,12 @@ def unmatched_files(folder: Path, matched: Collection[Path]) -> list[Path]:
     matched : collection of Path
         Label files that belong to a song.
     """
-    files = (path for path in sorted(folder.rglob("*")) if path.name.lower().endswith(LABEL_SUFFIXES))
+    files = (
+        path for path in sorted(folder.rglob("*")) if path.name.lower().endswith((*LABEL_SUFFIXES, *OTHER_SUFFIXES))
+    )
     visible = (path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
-    return [path for path in visible if path not in matched and path.is_file()]
+    others = (path for path in visible if path not in matched and path.is_file())
+    return [path for path in others if is_label_suffix(path) or contains_labels(path)]
 
 
 def same_folder(root: Path, place: Path) -> Path:
@@ -198,7 +244,7 @@ def named_annotator(name: str, stem: str, stems: Iterable[str] = ()) -> str | No
     """Return the person in the name of a label file: empty if there is none, None if it is not a file of this song."""
     name, own = (unicodedata.normalize("NFC", text) for text in (name, stem))
     others = {unicodedata.normalize("NFC", other) for other in stems}
-    for suffix in LABEL_SUFFIXES:
+    for suffix in (*LABEL_SUFFIXES, *OTHER_SUFFIXES):
         if name.lower().endswith(suffix) and name.startswith(own):
             middle = name[len(own) : -len(suffix)]
             if not middle:

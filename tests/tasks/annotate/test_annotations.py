@@ -15,6 +15,7 @@ from songform.errors import AnnotationError
 from tasks.annotate.annotations import (
     _file_name,
     annotations_of,
+    contains_labels,
     keep_annotation,
     label_files,
     named_annotator,
@@ -98,8 +99,10 @@ def test_damaged_label_file_raises_one_sentence(corpus):
         ("01. A song.lab", "01. A song", ""),
         ("01. A song.x.lab", "01. A song", "x"),
         ("a.b.lab", "a", None),  # belongs to a.b.mp3
-        ("a.txt", "a", None),
-        ("a.json", "a", None),
+        ("a.TXT", "a", ""),
+        ("a.Ana.csv", "a", "Ana"),
+        ("a.labels.txt", "a", ""),
+        ("a.png", "a", None),
         ("ab.lab", "a", None),
         ("a.1.2.lab", "a", None),
         ("a..lab", "a", None),
@@ -111,10 +114,11 @@ def test_name_of_a_label_file_contains_song_and_person(name, stem, annotator):
 
 
 def test_label_files_of_a_song_are_found(tmp_path):
-    for name in ("a.mp3", "a.1.lab", "a.2.lab", "a.png", "b.lab", ".a.lab"):
+    for name in ("a.mp3", "a.1.lab", "a.2.lab", "a.csv", "a.png", "b.lab", ".a.lab"):
         (tmp_path / name).touch()
     (tmp_path / "a.3.lab").mkdir()
-    assert label_files(tmp_path, "a", {"a"}) == [("1", tmp_path / "a.1.lab"), ("2", tmp_path / "a.2.lab")]
+    found = [("1", tmp_path / "a.1.lab"), ("2", tmp_path / "a.2.lab"), ("", tmp_path / "a.csv")]
+    assert label_files(tmp_path, "a", {"a"}) == found
     assert label_files(tmp_path / "nowhere", "a", {"a"}) == []
 
 
@@ -149,4 +153,29 @@ def test_label_files_of_no_song_are_found_in_subfolders(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.lab").mkdir()
+    (tmp_path / "README.txt").write_text("2 singers, one drum\n")
+    (tmp_path / "tempo.json").write_text('{"bpm": 120}')
     assert unmatched_files(tmp_path, {tmp_path / "a.lab"}) == [tmp_path / "b.JAMS", tmp_path / "disc" / "d.labels.txt"]
+    (tmp_path / "c.txt").write_text("0 5 A\n5 9 B\n")
+    assert tmp_path / "c.txt" in unmatched_files(tmp_path, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.txt", "0.0 5.0 intro\n5.0 9.0 verse\n", True),
+        ("a.txt", "# by Ana\n0.0\tintro\n5.0\tverse\n", True),
+        ("a.txt", "0.0\t5.0\tintro\nx\t9.0\tverse\n", True),  # with an error, which is reported
+        ("a.csv", "start,end,label\n0,5,A\n5,x,B\n", True),
+        ("a.csv", "0:00;0:05;A\n", True),
+        ("a.csv", "frame,energy\n0,0.5\n1,0.25\n", False),
+        ("a.txt", "Hello darkness\nmy old friend\n", False),
+        ("a.txt", "99 red balloons\nfloating in the summer sky\n", False),
+        ("a.txt", "", False),
+        ("a.json", '{"segments": [{"start": 0, "end": 5, "label": "A"}]}', True),
+        ("a.json", '{"bpm": 120}', False),
+    ],
+)
+def test_labels_are_told_from_other_text(tmp_path, name, content, expected):
+    (tmp_path / name).write_text(content)
+    assert contains_labels(tmp_path / name) is expected

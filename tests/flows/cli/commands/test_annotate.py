@@ -92,8 +92,9 @@ def test_same_labels_change_nothing_and_other_labels_replace_them(annotate, reco
 
 def test_folder_of_labels_is_matched_with_a_folder_of_songs(annotate, document, audio_files, labels, tmp_path):
     first, second, third = audio_files[:3]
-    for name in (f"{first.stem}.1.lab", f"{first.stem}.2.lab", f"{second.stem}.lab", "other.lab", "notes.txt"):
+    for name in (f"{first.stem}.1.lab", f"{first.stem}.2.lab", f"{second.stem}.lab", "other.lab"):
         labels(f"labels/{name}")
+    labels("labels/notes.txt", "Labeled by ear\n")
     labels(f"labels/{third.stem}.lab", "0 8 A\nx 9 B\n")
     labels(f"labels/{second.stem}.jams", WRITERS[".jams"](Annotation(LABELS.intervals, ["x", "y"])))
     result = annotate(first.parent, tmp_path / "labels", "--json")
@@ -111,6 +112,27 @@ def test_folder_of_labels_is_matched_with_a_folder_of_songs(annotate, document, 
     assert listed.exit_code == 0
     assert "3 label files for 2 tracks" in listed.stdout
     assert "(4 tracks)" in listed.stdout
+
+
+def test_label_files_with_general_suffixes_are_paired_and_other_texts_are_not(
+    annotate, document, audio_files, labels, tmp_path
+):
+    first, second, third, fourth = (path.stem for path in audio_files[:4])
+    used = [labels(f"labels/{first}.csv", "start;end;label\n0;5,5;A\n5,5;9;B\n"), labels(f"labels/{second}.Ana.TXT")]
+    used.append(labels(f"labels/{third}.lab"))
+    labels(f"labels/{third}.txt", "0 4 x\n4 9 y\n")
+    labels(f"labels/{fourth}.txt", "Oh baby\n")
+    unmatched = labels("labels/unknown.csv", "start,end,label\n0,5,A\n")
+    labels("labels/README.txt", "Labels of our songs\n")
+    result = annotate(audio_files[0].parent, tmp_path / "labels", "--json")
+    assert result.exit_code == 0
+    found = document(result)
+    assert sorted(entry["file"] for entry in found["annotations"]) == sorted(map(str, used))
+    assert (found["problems"], found["unmatched"]) == ([], [str(unmatched)])
+    notes = "; ".join(found["notes"])
+    assert f"{third}.txt is skipped, because {third}.lab already contains the labels of person" in notes
+    assert f"{fourth}.txt cannot be used" in notes
+    assert "README" not in notes
 
 
 def test_listing_labels_writes_nothing(told, home, record, labels):

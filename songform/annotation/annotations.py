@@ -36,6 +36,7 @@ TOLERANCE_SECONDS = 0.5
 UNLABELLED = "(unlabelled)"
 
 _PRECISE_SECONDS = 0.1  # less than TOLERANCE_SECONDS, so that an unusual reading is not chosen by accident
+_EXACT_SECONDS = 0.02  # if the usual reading ends near the end of the track as well, but not as near
 _DECIMALS = 6
 
 Array = NDArray[np.float64]
@@ -224,9 +225,12 @@ def partition(annotation: Annotation, duration: float) -> Annotation:
 def _chosen_reading(annotation: Annotation, duration: float) -> Annotation:
     """Return the reading of a file that ends with the track, without the other one."""
     other, plain = annotation.alternative, replace(annotation, alternative=None)
-    if other is None or abs(annotation.intervals.max() - duration) <= TOLERANCE_SECONDS:
+    distance = abs(float(annotation.intervals.max()) - duration)
+    if other is None or distance <= _PRECISE_SECONDS:
         return plain
     excess = float(other.intervals.max()) - duration
+    if distance <= TOLERANCE_SECONDS and abs(excess) > _EXACT_SECONDS:
+        return plain
     if abs(excess) <= _PRECISE_SECONDS:
         return replace(other, notes=(", because ".join((*other.notes, "its labels then end with the track")),))
     if excess > 0:

@@ -258,7 +258,10 @@ def _checked_ends(table: _Table, ends: _Layout, durations: _Layout) -> _Layout:
 def _without_labels(table: _Table, ends: _Layout, durations: _Layout) -> _Layout:
     """Return the layout of rows of two numbers: `start, end`, or `start, label` with integers as labels."""
     if ends.is_valid:
-        if (ends.share > 0.5 and not durations.explains(ends)) or table.is_written_like_starts(1):
+        # A single integer may be equal to the next start by accident.
+        is_accident = table.is_integer(1) and len(ends.matches) < 2
+        follows = ends.share > 0.5 and not is_accident and not durations.explains(ends)
+        if follows or table.is_written_like_starts(1):
             return ends
         raise AnnotationError(
             _ambiguous("each line has a start and a larger number, which can be an end, a duration or a label")
@@ -275,7 +278,8 @@ def _three_columns(table: _Table) -> _Layout:
     # If one of two columns is written like the starts and the other is not, the other does not contain times.
     is_like = [table.is_written_like_starts(index) for index in (1, 2)]
     has_ends, has_regions = is_like != [False, True], is_like != [True, False] and bool(third.any())
-    is_certain = len(starts) > 1 or table.n_decimals(2) > 0  # a single integer may be equal by accident
+    # One or two integers may be equal by accident, in particular if they can be the labels.
+    is_certain = len(starts) > (1 if table.has_rest else 2) or table.n_decimals(2) > 0
     if has_ends and has_regions and is_certain and bool((starts > _TOLERANCE).any()):
         if ends.is_valid and np.allclose(third, second - starts, rtol=0, atol=_TOLERANCE):
             return _Layout(_LENGTH, 3, starts, second)

@@ -172,6 +172,19 @@ def test_duration_of_the_track_decides_between_ends_and_durations(
     assert (notes == []) if note is None else any(note in each for each in notes)
 
 
+def test_exact_end_of_the_track_decides_if_both_readings_end_near_it() -> None:
+    text = "0.00 0.37 a\n0.37 9.32 b\n"
+    assert fitted(parsed_annotation(text, "x.lab"), 9.69)[0].intervals[:, 1].tolist() == [0.37, 9.69]
+    assert fitted(parsed_annotation(text, "x.lab"), 9.35)[0].intervals[:, 1].tolist() == [0.37, 9.32]
+
+
+def test_two_rows_of_integers_are_not_sections_by_accident() -> None:
+    with pytest.raises(AnnotationError, match="an end, a duration or a label"):
+        parsed_annotation("0 1\n1 4\n", "x.lab")
+    assert rows_of(parsed_annotation("0 1 1\n2 3 1\n", "x.lab")) == [(0, 1, "1"), (2, 3, "1")]
+    assert rows_of(parsed_annotation("0 5\n5 12\n12 20\n", "x.lab")) == [(0, 5, ""), (5, 12, ""), (12, 20, "")]
+
+
 def test_ends_that_follow_each_other_have_no_other_reading() -> None:
     assert parsed_annotation("0 5 a\n5 12 b\n12 20 c\n", "x.lab").alternative is None
 
@@ -251,3 +264,53 @@ def test_starts_with_numbers_as_labels_are_never_read_as_sections(given_rows: li
     lines = [f"{start:.3f}\t{label}\n" for start, (_, label) in zip(starts, given_rows, strict=True)]
     found = read_or_none("".join(lines), "x.lab")
     assert found is None or found.is_point.all() or np.isin(found.intervals[:-1, 1], starts).any()  # such as 0 2; 2 5
+
+
+FORMS = {
+    "start end label": (["start", "end", "label"], lambda start, end, label, _row: [start, end, label]),
+    "start duration label": (
+        ["start", "duration", "label"],
+        lambda start, end, label, _row: [start, end - start, label],
+    ),
+    "start label": (["time", "label"], lambda start, _end, label, _row: [start, label]),
+    "region": (["TIME", "VALUE", "DURATION", "LABEL"], lambda start, end, label, row: [start, row, end - start, label]),
+}
+cells = st.tuples(
+    st.integers(30, 3_000), st.integers(0, 200), st.sampled_from(["intro", "verse 2", "A", "7", "12", "2nd bridge"])
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(cells, min_size=2, max_size=20),
+    st.sampled_from(sorted(FORMS)),
+    st.sampled_from(["\t.", "\t,", ";.", ";,", ",.", " ."]),
+    st.integers(0, 3),
+    st.tuples(st.booleans(), st.booleans()),
+)
+def test_no_label_file_is_read_as_something_else(
+    given_rows: list, form: str, marks: str, decimals: int, options: tuple[bool, bool]
+) -> None:
+    """Whatever its form, a file is read with its own labels, starts and ends, or it is refused."""
+    has_header, has_gaps = options
+    scale, time, sections = 10.0 ** -min(decimals, 2), 0, []
+    for length, gap, label in given_rows:
+        sections.append((round(time * scale, 2), round((time + length) * scale, 2), label))
+        time += length + gap * has_gaps
+    header, row_of = FORMS[form]
+    separator, mark = marks
+    rows = [row_of(*section, number) for number, section in enumerate(sections, start=1)]
+    lines = [
+        [cell if isinstance(cell, str) else f"{cell:.{decimals}f}".replace(".", mark) for cell in row] for row in rows
+    ]
+    text = "".join(separator.join(line) + "\n" for line in ([header] if has_header else []) + lines)
+    found = read_or_none(text, "x.txt")
+    if found is None:
+        return
+    within, notes = fitted(found, sections[-1][1])
+    if any("may contain durations" in note for note in notes):
+        return
+    assert list(within.labels) == [label for *_, label in sections]
+    assert np.allclose(within.intervals[:, 0], [start for start, *_ in sections], rtol=0, atol=1e-6)
+    if form != "start label":
+        assert np.allclose(within.intervals[:, 1], [end for _, end, _ in sections], rtol=0, atol=1e-6)

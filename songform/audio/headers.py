@@ -42,6 +42,7 @@ CONTAINERS = (
 # value that could be a length is treated as one; otherwise an incomplete file would be accepted.
 UNKNOWN_SIZES = {0, 2**32 - 1, 2**64 - 1}  # the last one in RF64
 
+YAMAHA = 0x20  # ADPCM without blocks: four bits per sample
 ADPCM = (0x02, 0x11)  # Microsoft and IMA; a block of the size in the header contains a number of samples given there
 
 # A four-byte MPEG audio header, an optional checksum, side information of one of three sizes, and a tag with a count.
@@ -197,7 +198,9 @@ def _wav_seconds(file: BinaryIO, path: Path) -> float | None:
 
 def _byte_rate(fmt: bytes) -> float:
     """Return the number of bytes per second of a WAV file; that in the header is often wrong for ADPCM."""
-    codec, _, sr, byte_rate, block = struct.unpack_from("<HHIIH", fmt)
+    codec, channels, sr, byte_rate, block = struct.unpack_from("<HHIIH", fmt)
+    if codec == YAMAHA:
+        return sr * channels / 2
     n_samples = struct.unpack_from("<H", fmt, 18)[0] if codec in ADPCM and len(fmt) >= 20 else 0
     return float(block * sr / n_samples if n_samples else byte_rate)
 
@@ -232,4 +235,4 @@ def _mp3_seconds(start: bytes) -> float | None:
         return None
     sr = (44100, 48000, 32000)[rate] / {3: 1, 2: 2, 0: 4}[version]
     n_frames = int.from_bytes(tag[2], "big")
-    return n_frames * (1152 if version == 3 else 576) / sr if n_frames else None
+    return n_frames * (1152 if version == 3 else 576) / sr if 0 < n_frames < 2**32 - 1 else None

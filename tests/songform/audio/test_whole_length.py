@@ -344,7 +344,7 @@ def test_first_of_several_audio_streams_is_used_with_a_note(encode, put):
     assert notes[0] == "it contains 2 audio streams; the first is used, not #2 (fra, vorbis)"
 
 
-@pytest.mark.parametrize("codec", ["adpcm_ima_wav", "adpcm_ms"])
+@pytest.mark.parametrize("codec", ["adpcm_ima_wav", "adpcm_ms", "adpcm_yamaha"])
 def test_adpcm_in_a_wav_file_is_whole_whatever_its_byte_rate(encode, put, decoded_seconds, codec):
     content = bytearray(encode(f"{codec}.wav", "-c:a", codec))
     content[28:32] = struct.pack("<I", struct.unpack_from("<I", content, 28)[0] // 3)
@@ -403,6 +403,10 @@ def test_frames_without_a_container_have_the_length_of_a_full_decode(encode, put
         "its sampling rate or its number of channels changes at 20.0 s",
         "it may be cut short, because its last frame is incomplete or its end is not marked",
     ]
+
+
+def test_frame_count_of_all_ones_is_unknown(mp3, put):
+    assert read(put("song.mp3", with_frame_count(mp3["vbr"], 2**32 - 1)))[2] == []
 
 
 @pytest.mark.parametrize("name", RAW)

@@ -200,7 +200,7 @@ def _byte_rate(fmt: bytes) -> float:
     """Return the number of bytes per second of a WAV file; that in the header is often wrong for ADPCM."""
     codec, channels, sr, byte_rate, block = struct.unpack_from("<HHIIH", fmt)
     if codec == YAMAHA:
-        return sr * channels / 2
+        return float(sr * channels / 2)
     n_samples = struct.unpack_from("<H", fmt, 18)[0] if codec in ADPCM and len(fmt) >= 20 else 0
     return float(block * sr / n_samples if n_samples else byte_rate)
 

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from songform.errors import UnreadableFileError
 from songform.plain_text import plain_text
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
@@ -67,10 +68,20 @@ class KnownTracks:
         if "_keys" in self.__dict__:  # otherwise they are read with the other records
             self._keys.update(self._by_content(records))
 
+    def has_record(self, key: str) -> bool:
+        """Return whether a track has a record, even a damaged one, which the plan of the ingest renames."""
+        try:
+            return self.corpus.record(key) is not None
+        except UnreadableFileError:
+            return True
+
     def with_content(self, sha256: str) -> TrackRecord | None:
         """Return the current record of the downloaded track with this content and with tables, or None."""
         key = self._keys.get(sha256)
-        record = self.corpus.record(key) if key is not None else None
+        try:
+            record = self.corpus.record(key) if key is not None else None
+        except UnreadableFileError:  # another program has damaged it during the ingest
+            return None
         return record if record is not None and record.audio_sha256 == sha256 and self._is_usable(record) else None
 
     def _by_content(self, records: Iterable[TrackRecord]) -> dict[str, str]:
@@ -115,7 +126,7 @@ def replace_known_copies(tracks: Sequence[Track], known: KnownTracks) -> tuple[t
     notes : list of str
         One sentence that names the copies, or nothing.
     """
-    if not any(_has_address_key(track) and known.corpus.record(track.key) is None for track in tracks):
+    if not any(_has_address_key(track) and not known.has_record(track.key) for track in tracks):
         return tuple(tracks), []  # reading all records takes a while, and is rarely needed
     copies = [(track, known.originals[track.key]) for track in tracks if track.key in known.originals]
     keys = {track.key: original.key for track, original in copies}

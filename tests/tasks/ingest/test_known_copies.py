@@ -141,3 +141,17 @@ def test_track_that_was_removed_during_the_ingest_has_no_copies(corpus):
     corpus.record_path(old.key).unlink()
     jobs = [downloaded(corpus, a_track("c"), b"song")]
     assert set_copies_aside(jobs, tracks).jobs == jobs
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff"])
+def test_damaged_record_does_not_stop_the_ingest(corpus, content):
+    """The plan renames the damaged record, and the track is ingested again."""
+    old = a_track("a")
+    made(corpus, old, b"song")
+    tracks = known(corpus)
+    set_copies_aside([downloaded(corpus, a_track("b"), b"another song")], tracks)
+    corpus.record_path(old.key).write_bytes(content)
+    jobs = [downloaded(corpus, a_track("c"), b"song")]
+    assert set_copies_aside(jobs, tracks).jobs == jobs
+    assert replace_known_copies([old], known(corpus)) == ((old,), [])
+    assert plan_ingest(corpus.home, [old], SETTINGS, now=datetime.now(UTC)).wanted == (old,)

@@ -42,6 +42,8 @@ __all__ = ["DecodingError", "FFmpegStream", "ffmpeg_name", "open_ffmpeg", "open_
 MAX_MESSAGES = 2**20  # bytes; ffmpeg prints several lines per damaged frame
 # Messages of ffmpeg's decoding thread, of its parsers, and of demuxers that check sums.
 OF_AUDIO = re.compile(r"\[dec:|decoding|incomplete frame|CRC", re.IGNORECASE)
+# Messages about the end of ffmpeg's threads, which follow the message with the cause.
+OF_THREADS = re.compile(r"Task finished with|Terminating thread with|Error sending frames to consumers")
 
 
 class DecodingError(Exception):
@@ -173,8 +175,8 @@ class _Pipe:
         return self.errors.read(MAX_MESSAGES).decode(errors="replace")
 
     def last_line(self) -> str:
-        lines = self.messages().split("\n")
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "no message")
+        lines = [line.strip() for line in reversed(self.messages().split("\n")) if line.strip()]
+        last = next((line for line in lines if OF_THREADS.search(line) is None), "no message")
         return re.sub(
             r"\[[^]]* @ 0x[0-9a-f]+\] ", "", last
         )  # remove the memory address, which is of no use to the reader

@@ -43,6 +43,8 @@ CONTAINERS = (
 UNKNOWN_SIZES = {0, 2**32 - 1, 2**64 - 1}  # the last one in RF64
 
 YAMAHA = 0x20  # ADPCM without blocks: four bits per sample
+MAX_WAV = 2**32  # bytes
+
 ADPCM = (0x02, 0x11)  # Microsoft and IMA; a block of the size in the header contains a number of samples given there
 
 # A four-byte MPEG audio header, an optional checksum, side information of one of three sizes, and a tag with a count.
@@ -214,9 +216,13 @@ def _refuse_overrun(file: BinaryIO, path: Path, size: int, byte_rate: float) -> 
     is_chunk = len(head) == 8 and head[:4].isascii() and head[:4].decode().isprintable()
     announced, more = size / byte_rate, (end - here) / byte_rate
     if is_cut_short(announced, announced + more) and not is_chunk:
-        raise AudioError(
-            f"{path.name} is {announced:.1f} s long according to its header, but {more:.1f} s more follow; "
+        cause = (
             "WAV files are limited to 4 GB; convert it to RF64 or FLAC"
+            if end > MAX_WAV
+            else "its header is wrong, or the bytes behind its audio are not audio; export it again"
+        )
+        raise AudioError(
+            f"{path.name} is {announced:.1f} s long according to its header, but {more:.1f} s more follow; {cause}"
         )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["MAX_MISSING", "Gap", "Layout", "Part", "damage", "missing_seconds"]
+__all__ = ["MAX_MISSING", "Gap", "Layout", "Part", "damage", "damaged_places", "missing_seconds"]
 
 MAX_MISSING = 0.02  # share of the audio that may be missing in the middle
 MAX_NAMED = 3  # places that a note names
@@ -111,10 +111,21 @@ def damage(gaps: Sequence[Gap]) -> str:
     >>> damage([Gap(8.94, 0.026), Gap(11.2, 0.052)])
     'damaged at 8.9 s and 11.2 s, where about 0.08 s of audio is missing'
     """
-    places = [f"{gap.start:.1f} s" for gap in gaps]
-    if len(places) > MAX_NAMED:
-        places = [*places[:MAX_NAMED], f"{len(places) - MAX_NAMED} more places"]
-    named = " and ".join([", ".join(places[:-1]), places[-1]] if len(places) > 1 else places)
     missing = missing_seconds(gaps)
     lost = f"where about {missing:.2f} s of audio is missing" if missing >= MIN_MISSING else "but no audio is missing"
-    return f"damaged at {named}, {lost}"
+    return f"{damaged_places(gaps)}, {lost}"
+
+
+def damaged_places(gaps: Sequence[Gap]) -> str:
+    """Return where a file is damaged, as the end of a sentence.
+
+    Examples
+    --------
+    >>> damaged_places([Gap(0.5 * n, 0.026) for n in range(4)])
+    'damaged at 0.0 s, 0.5 s, 1.0 s and 1 more place'
+    """
+    places = [f"{gap.start:.1f} s" for gap in gaps]
+    if (n_more := len(places) - MAX_NAMED) > 0:
+        places = [*places[:MAX_NAMED], f"{n_more} more place{'s' if n_more > 1 else ''}"]
+    named = " and ".join([", ".join(places[:-1]), places[-1]] if len(places) > 1 else places)
+    return f"damaged at {named}"

@@ -8,6 +8,7 @@ decoder finds from beginning to end. Decoders do not report every defect, so `op
 `AudioError` if the file
 
 * does not exist, is empty, or contains no audio,
+* states a sampling rate that no audio has,
 * contains an invalid sample: NaN, infinity, or at least a million times full scale,
 * cannot be decoded to its end,
 * is damaged in the middle, so that more than 2 % of its audio is missing,
@@ -33,7 +34,7 @@ import soxr
 from songform.audio.containers import container_bytes, is_container_complete
 from songform.audio.decoders import Decoder, DecodingError, open_decoder
 from songform.audio.headers import announced_duration, banner_duration, is_cut_short, other_streams
-from songform.audio.layout import MAX_MISSING, damage, missing_seconds
+from songform.audio.layout import MAX_MISSING, damage, damaged_places, missing_seconds
 from songform.audio.mixdown import MEAN, ChannelStatistics, Mixdown, suitable_mixdown
 from songform.errors import AudioError, ParameterError
 
@@ -60,6 +61,7 @@ VERSION = 1  # increase this when the same file gives different samples
 MAX_AMPLITUDE = (
     1e6  # times full scale; integers stored as floats are far below this, unlike the values in damaged files
 )
+MIN_SR, MAX_SR = 1000, 10_000_000  # Hz; soxr needs gigabytes of memory, or crashes, if the ratio of two rates is huge
 MIN_UNDECODED = 0.5  # seconds; decoders trim what encoders add at the ends
 MAX_NAMED = 3  # times that a note names
 MAX_DEVIATION = 0.05  # seconds between the length of an undamaged file and the one in its header
@@ -242,7 +244,7 @@ class AudioStream:
             undecoded = sum(part.seconds for part in self._layout.parts) - self.seconds
             lost += undecoded if undecoded > MIN_UNDECODED else 0.0
         if self.n_samples and lost > MAX_MISSING * (self.seconds + lost):
-            where = damage(gaps) if gaps else "damaged"
+            where = damaged_places(gaps) if gaps else "damaged"
             raise _damaged(
                 f"{self.path.name} is {where}; {lost:.1f} s of {self.seconds + lost:.1f} s cannot be decoded, which is "
                 f"more than {100 * MAX_MISSING:.0f} %; the file or its download is damaged; fetch it again"
@@ -329,7 +331,8 @@ def open_audio(
     Raises
     ------
     AudioError
-        If the file does not exist, is empty, contains no audio, or needs ffmpeg and none was given.
+        If the file does not exist, is empty, contains no audio, states an impossible sampling rate, or needs ffmpeg and
+        none was given.
     """
     path = Path(path)
     if not path.is_file():
@@ -337,6 +340,11 @@ def open_audio(
     if not path.stat().st_size:
         raise AudioError(f"{path.name} is empty (0 bytes); fetch it again", "transient")
     with open_decoder(path, ffmpeg=ffmpeg, sha256=sha256) as source:
+        if not MIN_SR <= source.sr <= MAX_SR:
+            raise AudioError(
+                f"{path.name} has a sampling rate of {source.sr:,} Hz according to its header, but audio has between "
+                f"{MIN_SR:,} and {MAX_SR:,} Hz; its header is damaged; find another copy"
+            )
         duration = announced_duration(path)
         if duration is None and source.layout is None:
             duration = banner_duration(source.banner)

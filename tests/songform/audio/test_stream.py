@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import subprocess
 import tracemalloc
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 import songform.audio.decoders
 from songform.audio.decoders import BLOCK_LENGTH
 from songform.audio.hashing import _HashedBytes
-from songform.audio.stream import audio_blocks, open_audio, resampled
+from songform.audio.stream import announced_duration, audio_blocks, open_audio, resampled
 from songform.errors import AudioError, ParameterError
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -226,6 +227,14 @@ def test_file_without_samples_is_an_error(tmp_path, name):
         whole(tmp_path / name)
 
 
+@pytest.mark.parametrize("sr", [1, 999])
+def test_impossible_sampling_rate_is_an_error_before_it_is_resampled(tmp_path, sr):
+    """Resampling from 1 Hz to 22,050 Hz would take gigabytes of memory."""
+    soundfile.write(tmp_path / "header.wav", np.zeros(1000), sr)
+    with pytest.raises(AudioError, match=rf"header.wav .*sampling rate of {sr} Hz.*1,000.*damaged.*another copy"):
+        whole(tmp_path / "header.wav")
+
+
 @pytest.mark.parametrize(
     ("value", "shown"), [(np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf"), (-3e7, r"-30000000\.0")]
 )
@@ -270,9 +279,17 @@ def test_wav_that_announces_more_than_it_contains_is_cut_short(folder, tmp_path,
 
 
 def test_wav_that_announces_less_than_it_contains_is_an_error(folder, tmp_path):
-    """A WAV file of more than 4 GB does so, because its 32-bit size wraps around."""
-    with pytest.raises(AudioError, match=r"header.wav .*1\.0 s.*its header.*9\.0 s more.*4 GB.*RF64"):
-        whole(with_data_size(folder / "a.wav", tmp_path, len((folder / "a.wav").read_bytes()) // 10))
+    path = with_data_size(folder / "a.wav", tmp_path, len((folder / "a.wav").read_bytes()) // 10)
+    with pytest.raises(AudioError, match=r"header.wav .*1\.0 s.*its header.*9\.0 s more.*header is wrong.*again"):
+        whole(path)
+
+
+def test_wav_of_more_than_4_gb_is_an_error(folder, tmp_path):
+    """Its 32-bit size wraps around."""
+    path = with_data_size(folder / "a.wav", tmp_path, len((folder / "a.wav").read_bytes()) // 10)
+    os.truncate(path, 2**32 + 2**20)  # zeros that occupy no space on the disk
+    with pytest.raises(AudioError, match=r"header.wav .*1\.0 s.*its header.*s more follow.*4 GB.*RF64"):
+        announced_duration(path)
 
 
 def test_another_chunk_may_follow_the_audio_of_a_wav(folder, tmp_path):

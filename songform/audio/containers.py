@@ -6,7 +6,8 @@ missing, the packets are read: a container is complete if the packets of any str
 
 References
 ----------
-RIFF/WAVE and AIFF (EA IFF 85); ISO/IEC 14496-12 (MP4); RFC 8794 (EBML, Matroska); the Advanced Systems Format (ASF).
+RIFF/WAVE and AIFF (EA IFF 85); Sony's Wave64; AU; Apple's Core Audio Format; ISO/IEC 14496-12 (MP4); RFC 8794 (EBML,
+Matroska); the Advanced Systems Format (ASF).
 """
 
 from __future__ import annotations
@@ -76,7 +77,14 @@ def _by_size(file: BinaryIO, start: bytes, size: int) -> int | None:
         return _chunks(file, size, ">", b"SSND")
     if start[4:8] in MP4_BOXES:
         return _mp4(file, size)
-    by_start = {b"RIFF": _riff, b"\x1a\x45\xdf\xa3": _matroska, b"\x30\x26\xb2\x75": _asf}
+    by_start = {
+        b"RIFF": _riff,
+        b"riff": _wave64,
+        b".snd": _au,
+        b"caff": _caf,
+        b"\x1a\x45\xdf\xa3": _matroska,
+        b"\x30\x26\xb2\x75": _asf,
+    }
     read = by_start.get(start[:4])
     return None if read is None else read(file, size)
 
@@ -126,6 +134,36 @@ def _riff(file: BinaryIO, _size: int) -> int | None:
     file.seek(4)
     length = int.from_bytes(file.read(4), "little")
     return None if length in UNKNOWN_SIZES else length + 8
+
+
+def _wave64(file: BinaryIO, _size: int) -> int | None:
+    file.seek(16)  # after the identifier, of which the first four bytes are `riff`
+    return int.from_bytes(file.read(8), "little") or None
+
+
+def _au(file: BinaryIO, _size: int) -> int | None:
+    file.seek(4)
+    start, length = int.from_bytes(file.read(4), "big"), int.from_bytes(file.read(4), "big")
+    return None if length in UNKNOWN_SIZES else start + length
+
+
+def _caf(file: BinaryIO, size: int) -> int | None:
+    """Return the end of the chunk with the audio; its size is negative in a live recording."""
+    at = 8
+    for _ in range(MAX_BOXES):
+        if at >= size:
+            break
+        file.seek(at)
+        head = file.read(12)
+        if len(head) < 12:
+            break
+        name, length = struct.unpack(">4sq", head)
+        if length < 0:
+            return None
+        at += 12 + int(length)
+        if name == b"data":
+            return at
+    return None
 
 
 def _matroska(file: BinaryIO, size: int) -> int | None:

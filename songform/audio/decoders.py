@@ -6,9 +6,12 @@ SHA-256 of the file while libsndfile reads it. Parts that the decoder skips, suc
 chapters at the end, are read when the hash is requested.
 
 libsndfile relies on the header of an MP3, and skips damaged pages of an Ogg file. It therefore decodes these files only
-if their layout (`songform.audio.mpeg_frames`, `songform.audio.ogg_pages`) shows that it finds all of the audio.
-ffmpeg (`songform.audio.ffmpeg_decoder`) decodes everything else: other formats (M4A, WebM, ...), streamed FLAC and WAV
-files whose header does not contain the length, files with damaged or joined parts, the rest of a file after an error of
+if their layout (`songform.audio.mpeg_frames`, `songform.audio.ogg_pages`) shows that it finds all of the audio. It
+fills the missing end of a file that is coded in blocks, such as ADPCM, with silence, returns garbage for damaged
+blocks, and ignores audio behind the size that an AU file states. It therefore decodes such files only if they have the
+bytes that their container states and ffmpeg finds no damaged blocks, or if ffmpeg cannot decode them. ffmpeg
+(`songform.audio.ffmpeg_decoder`) decodes everything else: other formats (M4A, WebM, ...), streamed FLAC and WAV files
+whose header does not contain the length, files with damaged or joined parts, the rest of a file after an error of
 libsndfile, and bursts of AC-3 or DTS instead of samples (`songform.audio.bursts`).
 
 References
@@ -27,6 +30,7 @@ import soundfile
 
 from songform.audio.bursts import Bursts, with_decoded_bursts
 from songform.audio.byte_window import ByteWindow
+from songform.audio.containers import container_bytes
 from songform.audio.ffmpeg_decoder import DecodingError, FFmpegStream, ffmpeg_name, open_ffmpeg
 from songform.audio.hashing import HashingFile
 from songform.audio.headers import ffmpeg_banner
@@ -58,6 +62,12 @@ RAW_FRAMES = re.compile(r"^Input #0, (?:aac|loas|ac3|eac3|dts|dtshd|mlp|truehd|f
 BURSTS_IN_WAV = re.compile(r": Audio: (?!pcm)(\w+) .*\(\[1\]\[0\]\[0\]\[0\]")
 FRAMES = re.compile(r"^Input #0, (mp3|aac|e?ac3),", re.MULTILINE)  # whose headers say where something is missing
 COMPRESSED_IN_WAV = "MPEG_LAYER_III"  # an MP3 in a WAV file, whose length libsndfile takes from the header
+# Formats and codecs without a layout in which libsndfile reports or omits what is missing.
+CHECKED_FORMATS = {"WAV", "WAVEX", "RF64", "AIFF", "FLAC"}
+CHECKED_CODECS = re.compile(r"PCM_|FLOAT|DOUBLE|[UA]LAW$")
+CHUNKED_FORMATS = {"WAV", "WAVEX", "RF64", "AIFF", "CAF"}  # in which other chunks may follow the audio
+ONLY_LIBSNDFILE = re.compile(r"G72|NMS|ALAC_20")  # codecs that ffmpeg decodes wrongly, or not at all
+MAX_PACKET = 4096  # samples; ffmpeg omits up to a packet at the end of an intact ALAC file
 
 
 @dataclass
@@ -124,7 +134,7 @@ def open_decoder(path: Path, *, ffmpeg: str | None = None, sha256: str | None = 
     """
     with HashingFile(path, sha256=sha256) as bytes_of_file:
         layout = _layout(bytes_of_file)
-        file = _sound_file(bytes_of_file, layout)
+        file = _sound_file(bytes_of_file, layout, path, ffmpeg)
         if file is None:
             with _ffmpeg_decoder(path, bytes_of_file, ffmpeg, layout) as decoder:
                 yield decoder
@@ -168,7 +178,9 @@ class _SoundStream(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has 
         return False
 
 
-def _sound_file(bytes_of_file: HashingFile, layout: Layout | None) -> soundfile.SoundFile | None:
+def _sound_file(
+    bytes_of_file: HashingFile, layout: Layout | None, path: Path, ffmpeg: str | None
+) -> soundfile.SoundFile | None:
     """Open a file with libsndfile, if libsndfile finds all of the audio."""
     if layout is not None and not layout.is_plain:
         return None
@@ -177,7 +189,7 @@ def _sound_file(bytes_of_file: HashingFile, layout: Layout | None) -> soundfile.
         file = _SoundStream(bytes_of_file)
     except soundfile.SoundFileError:
         return None
-    if _is_trusted(file, layout):
+    if _is_trusted(file, layout) and (ffmpeg is None or not _is_for_ffmpeg(file, layout, path, ffmpeg)):
         return file
     file.close()
     return None
@@ -189,6 +201,37 @@ def _is_trusted(file: soundfile.SoundFile, layout: Layout | None) -> bool:
     # The length was unknown when the file was written: FLAC then reports a huge length, and WAV 0, like an empty song.
     is_streamed = file.frames >= UNKNOWN_FRAMES or (file.frames == 0 and file.format in {"WAV", "WAVEX", "RF64"})
     return not is_streamed and file.format != "MPEG" and file.subtype != COMPRESSED_IN_WAV
+
+
+def _is_for_ffmpeg(file: soundfile.SoundFile, layout: Layout | None, path: Path, ffmpeg: str) -> bool:
+    """Return whether libsndfile may return more or less than a file contains, and ffmpeg can decode it."""
+    is_in_blocks = CHECKED_CODECS.match(file.subtype) is None
+    is_checked = file.format in CHECKED_FORMATS and not is_in_blocks
+    if layout is not None or is_checked or ONLY_LIBSNDFILE.match(file.subtype):
+        return False
+    is_whole = _has_all_bytes(file, path)
+    if is_whole and not is_in_blocks:
+        return False
+    try:
+        with open_ffmpeg(path, ffmpeg, block_length=BLOCK_LENGTH) as stream:
+            return not is_whole or _has_damaged_blocks(file, stream)
+    except AudioError:
+        return False
+
+
+def _has_all_bytes(file: soundfile.SoundFile, path: Path) -> bool:
+    """Return whether a file has the bytes that its container states, and no others that may be audio."""
+    needed, size = container_bytes(path), path.stat().st_size
+    return needed == size or (needed is not None and needed < size and file.format in CHUNKED_FORMATS)
+
+
+def _has_damaged_blocks(file: soundfile.SoundFile, stream: FFmpegStream) -> bool:
+    """Return whether ffmpeg reports errors or another length; libsndfile returns garbage for damaged blocks."""
+    try:
+        n_samples = sum(map(len, stream.blocks))
+    except DecodingError:
+        return True
+    return stream.has_errors or abs(n_samples - file.frames) > MAX_PACKET
 
 
 def _sound_file_blocks(

@@ -8,6 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -354,6 +355,55 @@ def test_adpcm_in_a_wav_file_is_whole_whatever_its_byte_rate(encode, put, decode
     assert notes == []
 
 
+@pytest.mark.parametrize("codec", ["adpcm_ima_wav", "adpcm_ms"])
+def test_missing_end_of_a_file_coded_in_blocks_is_not_silence(encode, put, decoded_seconds, codec):
+    """Libsndfile returns as many samples as the header states, and zeros for those that are missing."""
+    content = encode(f"{codec}.wav", "-c:a", codec)
+    assert read(put("whole.wav", content))[1] == "libsndfile"
+    path = put("song.wav", content[: -len(content) // 14])
+    seconds, _, _ = read(path)
+    assert seconds == pytest.approx(decoded_seconds(path), abs=0.05)
+    assert seconds == pytest.approx(20 * 13 / 14, abs=0.1)
+
+
+def test_damaged_block_of_adpcm_is_not_garbage_without_a_note(encode, put, decoded_seconds):
+    content = bytearray(encode("adpcm_ms.wav", "-c:a", "adpcm_ms"))
+    middle = len(content) // 2
+    content[middle : middle + 2100] = b"\xff" * 2100
+    path = put("song.wav", content)
+    seconds, decoder, notes = read(path)
+    assert (seconds, decoder) == (pytest.approx(decoded_seconds(path), abs=0.01), "ffmpeg")
+    assert 19 < seconds < 19.99
+    assert re.match(r"it is damaged at (9|10)\.\d s, where about 0\.\d\d s", notes[0])
+
+
+def test_audio_behind_the_end_that_the_header_of_an_au_file_states_is_read(encode, put, decoded_seconds):
+    path = put("song.au", encode("a.au") + encode("a.au", seconds=8))
+    seconds, _, _ = read(path)
+    assert seconds == pytest.approx(decoded_seconds(path), abs=0.05)
+    assert seconds == pytest.approx(28, abs=0.05)
+
+
+def test_alac_in_caf_is_whole_if_it_is_intact_and_what_ffmpeg_decodes_if_it_is_damaged(put, tmp_path, decoded_seconds):
+    """Ffmpeg omits the last samples of an intact file; libsndfile reports no damage, and returns garbage for it."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal(20 * SR)
+    soundfile.write(tmp_path / "a.caf", noise, SR, format="CAF", subtype="ALAC_16")
+    assert read(tmp_path / "a.caf")[:2] == (20.0, "libsndfile")
+    content = bytearray((tmp_path / "a.caf").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 300] = bytes(300)
+    path = put("damaged.caf", content)
+    seconds, decoder, notes = read(path)
+    assert (seconds, decoder) == (pytest.approx(decoded_seconds(path), abs=0.01), "ffmpeg")
+    assert re.match(r"it is damaged at (9|10)\.\d s", notes[0])
+
+
+@pytest.mark.parametrize(("kind", "subtype"), [("AU", "G721_32"), ("WAV", "NMS_ADPCM_16"), ("MAT5", "PCM_16")])
+def test_format_that_ffmpeg_does_not_decode_is_read_by_libsndfile(tmp_path, kind, subtype):
+    soundfile.write(tmp_path / "a", np.zeros(3 * SR), SR, format=kind, subtype=subtype)
+    assert read(tmp_path / "a") == (pytest.approx(3.0, abs=0.01), "libsndfile", [])
+
+
 @pytest.mark.parametrize("name", ["a.mp3", "a.flac", "a.ogg", "a.wav", "a.m4a", "a.webm", "a.aac"])
 @pytest.mark.parametrize("stated", [10.0, 40.0])
 def test_duration_stated_by_the_source_is_a_note_if_the_file_is_complete(encode, put, name, stated):
@@ -362,7 +412,7 @@ def test_duration_stated_by_the_source_is_a_note_if_the_file_is_complete(encode,
     assert notes == [f"it contains 20.0 s of audio, but its source states {stated} s"]
 
 
-@pytest.mark.parametrize("name", ["a.aiff", "a.wma"])
+@pytest.mark.parametrize("name", ["a.aiff", "a.wma", "a.au", "a.w64", "a.caf"])
 def test_container_that_states_more_bytes_than_the_file_has_is_cut_short(encode, put, name):
     content = encode(name)
     with pytest.raises(AudioError, match=rf"{name} is cut short.*fetch it again"):
@@ -370,6 +420,16 @@ def test_container_that_states_more_bytes_than_the_file_has_is_cut_short(encode,
 
 
 RAW = ["a.aac", "a.ac3", "a.eac3"]
+
+
+@pytest.mark.parametrize(("name", "unknown"), [("a.au", b"\xff" * 4), ("a.w64", bytes(8)), ("a.caf", b"\xff" * 8)])
+def test_cut_file_of_unknown_size_is_used(encode, put, name, unknown):
+    """The size was not known when the file was written, as in a live recording."""
+    content = bytearray(encode(name))
+    at = {"a.au": 8, "a.w64": 16, "a.caf": content.find(b"data") + 4}[name]
+    content[at : at + len(unknown)] = unknown
+    seconds, _, _ = read(put(name, content[: len(content) // 2]))
+    assert seconds == pytest.approx(10, abs=0.1)
 
 
 @pytest.mark.parametrize("name", ["a.m4a", "a.wma", *RAW])
@@ -386,7 +446,7 @@ def test_container_with_too_much_damage_in_the_middle_is_refused(encode, put):
     content = bytearray(encode("a.mka", "-c:a", "aac"))
     middle = len(content) // 2
     content[middle : middle + 600] = bytes(600)
-    with pytest.raises(AudioError, match=r"a.mka is damaged at (9|10)\.\d s, where about \d\.\d\d s .*more than 2 %"):
+    with pytest.raises(AudioError, match=r"a.mka is damaged at (9|10)\.\d s; \d\.\d s of 20\.0 s .*more than 2 %"):
         read(put("a.mka", content))
 
 
@@ -424,6 +484,22 @@ def test_damage_within_one_frame_of_aac_has_a_place(encode, put):
     at = content.index(b"\xff\xf1", len(content) // 2) + 20
     content[at : at + 90] = bytes(90)
     assert re.fullmatch(r"it is damaged at (9|10)\.\d s, .*", read(put("a.aac", content))[2][0])
+
+
+def test_refusal_of_damage_does_not_say_that_no_audio_is_missing(encode, put):
+    """A page of a Vorbis file is overwritten, and a decoder skips more than the positions of the pages show."""
+    content = encode("a.ogg", "-c:a", "libvorbis")
+    pages = [found.start() for found in re.finditer(b"OggS", content)]
+    damaged = content[: pages[8] + 6] + bytes(8) + content[pages[8] + 14 :]
+    with pytest.raises(AudioError, match=r"a.ogg is damaged at \d\.\d s; \d\.\d s of 2\d\.\d s cannot be decoded"):
+        read(put("a.ogg", damaged))
+
+
+def test_message_of_ffmpeg_is_its_reason_and_not_the_end_of_its_threads(encode, put):
+    content = encode("a.flac", seconds=2)
+    with pytest.raises(AudioError, match=r"cannot be decoded beyond 0\.0 s .*\(ffmpeg: .*rate") as caught:
+        read(put("a.flac", content[: content.index(b"\xff\xf8") + 200]))
+    assert "thread" not in str(caught.value).lower()
 
 
 def test_broken_picture_in_a_tag_is_not_damage(encode, put):

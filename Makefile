@@ -6,7 +6,7 @@ LOCK_COMMAND := $(BIN)/uv pip compile pyproject.toml --extra dev --universal --p
 	--generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-system check format lock docs bench study soak clean
+.PHONY: help install demo test test-system check format lock docs bench study soak fuzz clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -58,6 +58,9 @@ study: install ## Measure the accuracy of the states (some minutes); with people
 
 soak: install ## Ingest a playlist with all kinds of failures, and kill the program five times (some minutes)
 	$(BIN)/python -m benchmarks.soak
+
+fuzz: install ## Ingest 10,000 damaged files of all containers (some minutes): make fuzz SEED=n COUNT=n
+	$(BIN)/python -m benchmarks.fuzz $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
 clean: ## Remove .venv, and the caches and outputs of tools
 	rm -rf .venv docs/_build docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

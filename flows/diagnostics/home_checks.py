@@ -39,11 +39,17 @@ def check_corpus(home: Path, settings: Settings) -> Check:
     tables += [partial(read_table, path) for path in (corpus.segments_path,) if path.exists()]
     labels = (partial(read_annotation, path) for path in corpus.annotation_files())
     damaged = [*found.problems, *_faults(tables), *_faults(labels)]
-    finding = f"{n_tracks} tracks, {len(done)} done, {n_failed} failed"
+    finding = f"{n_tracks} track{'' if n_tracks == 1 else 's'}, {len(done)} done, {n_failed} failed"
     if n_lost:
         finding = f"{finding}; {n_lost} without features for the current settings"
     finding = "; ".join([finding, *(_what(fault) for fault in damaged)])
-    return Check("corpus", "failure", finding, "ingest them again") if n_lost or damaged else _well("corpus", finding)
+    return Check("corpus", "failure", finding, _RESTORE) if n_lost or damaged else _well("corpus", finding)
+
+
+_RESTORE = (
+    "ingest tracks again to restore their records and features, analyze songs again to restore segments.parquet, "
+    "and run songform annotate again to restore label files"
+)
 
 
 def check_models(home: Path) -> Check:

@@ -110,7 +110,7 @@ class Decoder:
 
     @property
     def has_frames(self) -> bool:
-        """Whether the file consists of frames without a container, so that a missing end is an error of the decoder."""
+        """Whether the file has frames but no container, so that the decoder reports an error if its end is missing."""
         return RAW_FRAMES.search(self.banner) is not None
 
 
@@ -153,7 +153,7 @@ def _with_decoded_bursts(
     blocks: Iterator[NDArray[np.float32]], decoder: Decoder, path: Path, ffmpeg: str | None
 ) -> Generator[NDArray[np.float32]]:
     def report(found: Bursts) -> None:
-        decoder.notes.append(f"it contains {found.what} instead of samples, which ffmpeg decodes")
+        decoder.notes.append(f"it contains {found.what} instead of samples; ffmpeg is used to decode it")
         if ffmpeg is not None:
             decoder.name = ffmpeg_name(ffmpeg_banner(path, ffmpeg))
 
@@ -299,7 +299,7 @@ def _ffmpeg_decoder(
     with open_ffmpeg(path, ffmpeg, block_length=BLOCK_LENGTH, parts=parts) as stream:
         decoder = Decoder(ffmpeg_name(banner), stream.sr, stream.channels, bytes_of_file.sha256, layout, banner=banner)
         if found := BURSTS_IN_WAV.search(banner):
-            decoder.notes.append(f"it contains {found[1]} in bursts instead of samples, which ffmpeg decodes")
+            decoder.notes.append(f"it contains {found[1]} in bursts instead of samples; ffmpeg is used to decode it")
         with (
             closing(_ffmpeg_blocks(stream, decoder, path, ffmpeg)) as blocks,
             closing(_with_decoded_bursts(blocks, decoder, path, ffmpeg)) as decoder.blocks,

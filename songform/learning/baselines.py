@@ -6,7 +6,8 @@ persistence          the state of the last unit that is known, assigned by the s
 persistence_oracle   the true state of the last frame that is known. True states are computed from whole songs,
                      so this baseline uses information about the future
 logistic             logistic regression on the window's last unit
-centroid             the state whose mean last unit is nearest
+centroid             the state for which the mean of the last units of its training windows is nearest to the
+                     window's last unit
 ===================  ====================================================================================
 
 A baseline that predicts a state without a probability gets the precision of that state in training as its
@@ -100,7 +101,7 @@ def logistic(inputs: NDArray[np.float32], targets: Index, test: NDArray[np.float
 
 
 def centroid(inputs: NDArray[np.float32], targets: Index, test: NDArray[np.float32], n_states: int) -> Array:
-    """Predict the state whose mean last unit is nearest; the parameters are those of `logistic`."""
+    """Predict the state with the nearest mean of `inputs`; the parameters are those of `logistic`."""
     if len(np.unique(targets)) == 1:
         return majority(targets, len(test), n_states)
     model = NearestCentroid().fit(inputs, targets)

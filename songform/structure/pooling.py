@@ -147,8 +147,8 @@ def smoothed(x: NDArray[np.float64], width: int, *, lengths: NDArray[np.intp] | 
     width : int > 0
         Number of units in the window. A window of even width contains one more unit before than after its center.
     lengths : np.ndarray of int, optional
-        Number of units in each column of the last axis, if it is followed by zeros. The window then contains only these
-        units. The averages after them are meaningless.
+        Number of units in each column of the last axis, if the columns are padded with zeros at the end. The window
+        then contains only these units. The averages after them are meaningless.
 
     Returns
     -------

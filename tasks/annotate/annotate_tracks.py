@@ -73,7 +73,8 @@ class AnnotateReport:
 
 
 _PAIRING_ADVICE = (
-    "name each file like its song (SONG.lab or SONG.NAME.lab), keep it in the same subfolder, and ingest the song"
+    "name each file like its song (SONG.lab or SONG.NAME.lab), keep it in the subfolder of FILE that corresponds to "
+    "the song's subfolder of SOURCE, and ingest the song"
 )
 _MAX_NAMES = 10  # maximum number of unmatched files that a message names
 
@@ -191,7 +192,7 @@ def _annotate_folder(
 
 def _no_match(folder: Path, unmatched: Sequence[Path]) -> str:
     suffixes = ", ".join(f"SONG{suffix}" for suffix in LABEL_SUFFIXES)
-    found = f"; it contains {_names(map(str, unmatched))}" if unmatched else ""
+    found = f"; the folder of labels contains {_names(map(str, unmatched))}" if unmatched else ""
     return (
         f"no label file in {plain_text(folder, 400)} is named after a song of the source{found}; rename the files "
         f"(for SONG.mp3: {suffixes})"

@@ -65,7 +65,9 @@ def write_index(home: Path, model: ModelInfo) -> Index:
     if not found and problems:
         raise CorpusError(problems_message("none of the reports can be read", problems))
     if not found:
-        whose = f"the model {model.uri}" if model.uri else "states fitted on the song itself"
+        whose = (
+            f"the model {model.uri}" if model.uri else "states found from each song alone (no model has been trained)"
+        )
         raise CorpusError(
             f"no song in {home} has been analyzed with {whose}; analyze some with songform analyze SOURCE"
         )

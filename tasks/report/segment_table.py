@@ -63,6 +63,12 @@ def collect_segments(home: Path, reports: Sequence[dict[str, Any]], settings: Se
     return problems
 
 
+_NEW_TABLE = (
+    "a new table is written with the songs of this analysis; "
+    "the other songs are added to it when they are analyzed again"
+)
+
+
 def _update_table(corpus: Corpus, rows: Sequence[pa.Table]) -> list[str]:
     """Replace the rows of some songs; return one sentence if the existing file is not a table of segments."""
     problems: list[str] = []
@@ -72,7 +78,7 @@ def _update_table(corpus: Corpus, rows: Sequence[pa.Table]) -> list[str]:
         except UnreadableFileError as error:
             if not error.is_damaged:
                 raise
-            known, problems = None, [set_aside_error(error, "its other songs are added when they are analyzed again")]
+            known, problems = None, [set_aside_error(error, _NEW_TABLE)]
         table = replaced_rows(known, rows)
         if known is None or not table.equals(known):
             write_table(corpus.segments_path, table)

@@ -79,7 +79,7 @@ def _held_out(records: Sequence[TrackRecord], split: Split) -> str:
         if held_out and split.by_track
         else "divided into blocks that are too short for a window"
     )
-    return f"long enough, but {where}: {_named(records)}"
+    return f"songs that are long enough, but {where}: {_named(records)}"
 
 
 def _copies(corpus: Corpus, records: Sequence[TrackRecord], settings: Settings) -> str:
@@ -97,8 +97,8 @@ def _remedy(records: Sequence[TrackRecord], settings: Settings) -> str:
     longest = max((record.duration or 0.0 for record in records), default=0.0)
     shorter = math.floor((longest - ahead) / 2)
     example = f", for example to {shorter}" if shorter >= max(1, 2 * sequences.pool_seconds) else ""
-    lower = " or sequences.ahead_seconds" if ahead else ""
-    return f"add songs of at least {2 * sequences.seconds + ahead:g} s, or lower sequences.seconds{lower}{example}"
+    lower = ", or lower sequences.ahead_seconds" if ahead else ""
+    return f"add songs of at least {2 * sequences.seconds + ahead:g} s, or lower sequences.seconds{example}{lower}"
 
 
 def _named(records: Sequence[TrackRecord]) -> str:

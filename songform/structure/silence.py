@@ -11,7 +11,7 @@ so a span begins with the first sample of its first frame and ends with the last
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,15 +57,16 @@ def silent_spans(
     Returns
     -------
     list of tuple of float
-        Start and end of each span in seconds, in order. Neither is outside of the silence, and both are at most one
-        hop from where the silence really begins and ends.
+        Start and end of each span in seconds, in order and without overlaps. Neither is outside of the silence, and
+        both are at most one hop from where the silence really begins and ends.
     """
     is_silent = np.r_[False, rms < SILENT_RMS, False]
     first, after = np.flatnonzero(is_silent[1:] != is_silent[:-1]).reshape(-1, 2).T
     starts = np.maximum(first * hop_length - frame_length // 2, 0) / sr
     ends = np.minimum(((after - 1) * hop_length + frame_length // 2) / sr, duration)
     ends[after == len(rms)] = duration  # the song may end slightly after its last frame
-    return [(a, b) for a, b in zip(starts.tolist(), ends.tolist(), strict=True) if b - a > MIN_SECONDS]
+    spans = _merged(zip(starts.tolist(), ends.tolist(), strict=True))
+    return [(start, end) for start, end in spans if end - start > MIN_SECONDS]
 
 
 def with_silence(
@@ -107,6 +108,16 @@ def with_silence(
 def silence_seconds(segments: Sequence[Segment]) -> float:
     """Return the length of all silent segments together, in seconds."""
     return sum((segment.end - segment.start for segment in segments if segment.state == SILENCE), 0.0)
+
+
+def _merged(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Join spans that overlap: all samples of a frame that is not silent may be in silent frames around it."""
+    merged: list[tuple[float, float]] = []
+    for start, end in spans:
+        if merged and start <= merged[-1][1]:
+            start = merged.pop()[0]
+        merged.append((start, end))
+    return merged
 
 
 def _settled(time: float, spans: Sequence[tuple[float, float]]) -> float:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,27 +45,23 @@ class KnownTracks:
         All settings; content is known if its features were extracted with the same settings.
     """
 
+    # Prefect stores the attributes of a flow's parameters with each run: here, these would be all records of a home.
+    # It stores only the name of a class without a `__dict__`.
+    __slots__ = ("_config", "_keys", "_records", "corpus")
+
     def __init__(self, home: Path, settings: Settings) -> None:
         self.corpus, self._config = Corpus(home), features_config(settings)
+        self._records: list[TrackRecord] | None = None
+        self._keys: dict[str, str] | None = None
 
-    @cached_property
-    def _records(self) -> list[TrackRecord]:
-        return self.corpus.records()
-
-    @cached_property
     def originals(self) -> dict[str, TrackRecord]:
-        """Records of the tracks that have copies, by the keys of the copies, at the beginning of the ingest."""
-        return {key: record for record in self._records for key in record.copies}
-
-    @cached_property
-    def _keys(self) -> dict[str, str]:
-        """Keys of the tracks by the hashes of their audio."""
-        return self._by_content(self._records)
+        """Return the records of the tracks that have copies, by the keys of the copies."""
+        return _by_copies(self._read_once())
 
     def add(self, records: Iterable[TrackRecord]) -> None:
         """Add the tracks that were just ingested."""
-        if "_keys" in self.__dict__:  # otherwise they are read with the other records
-            self._keys.update(self._by_content(records))
+        if self._records is not None:  # otherwise they are read with the other records
+            self._keys_by_content().update(self._by_content(records))
 
     def has_record(self, key: str) -> bool:
         """Return whether a track has a record, even a damaged one, which the plan of the ingest renames."""
@@ -77,12 +72,23 @@ class KnownTracks:
 
     def with_content(self, sha256: str) -> TrackRecord | None:
         """Return the current record of the downloaded track with this content and with tables, or None."""
-        key = self._keys.get(sha256)
+        key = self._keys_by_content().get(sha256)
         try:
             record = self.corpus.record(key) if key is not None else None
         except UnreadableFileError:  # another program has damaged it during the ingest
             return None
         return record if record is not None and record.audio_sha256 == sha256 and self._is_usable(record) else None
+
+    def _read_once(self) -> list[TrackRecord]:
+        if self._records is None:
+            self._records = self.corpus.records()
+        return self._records
+
+    def _keys_by_content(self) -> dict[str, str]:
+        """Return the keys of the tracks by the hashes of their audio; it is computed once."""
+        if self._keys is None:
+            self._keys = self._by_content(self._read_once())
+        return self._keys
 
     def _by_content(self, records: Iterable[TrackRecord]) -> dict[str, str]:
         return {hashed: record.key for record in records if (hashed := record.audio_sha256) and self._is_usable(record)}
@@ -128,14 +134,15 @@ def replace_known_copies(tracks: Sequence[Track], known: KnownTracks) -> tuple[t
     """
     if not any(_has_address_key(track) and not known.has_record(track.key) for track in tracks):
         return tuple(tracks), []  # reading all records takes a while, and is rarely needed
-    copies = [(track, known.originals[track.key]) for track in tracks if track.key in known.originals]
+    originals = known.originals()
+    copies = [(track, originals[track.key]) for track in tracks if track.key in originals]
     keys = {track.key: original.key for track, original in copies}
     return tuple(track.model_copy(update={"key": keys.get(track.key, track.key)}) for track in tracks), _notes(copies)
 
 
 def known_originals(corpus: Corpus) -> dict[str, TrackRecord]:
     """Return the records of tracks that have copies, by the keys of the copies."""
-    return {key: record for record in corpus.records() for key in record.copies}
+    return _by_copies(corpus.records())
 
 
 def set_copies_aside(jobs: Sequence[Job], known: KnownTracks) -> Distinct:
@@ -164,6 +171,10 @@ def set_copies_aside(jobs: Sequence[Job], known: KnownTracks) -> Distinct:
             _record_copy(known.corpus, track, original)
             audio.unlink(missing_ok=True)
     return Distinct(kept, hashes, _notes(copies))
+
+
+def _by_copies(records: Iterable[TrackRecord]) -> dict[str, TrackRecord]:
+    return {key: record for record in records for key in record.copies}
 
 
 def _has_address_key(track: Track) -> bool:

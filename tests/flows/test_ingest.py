@@ -14,9 +14,10 @@ from prefect.utilities.collections import visit_collection
 
 import tasks.store.corpus as songform_corpus
 from flows.demo import served_feed
-from flows.ingest import IngestReport, ingest
+from flows.ingest import IngestReport, ingest, ingest_batch
 from flows.prefect_server.launch import free_port
 from songform.errors import SourceError
+from tasks.ingest.known_copies import KnownTracks
 from tasks.settings import DownloadSettings, Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tables import has_features
@@ -244,3 +245,9 @@ def test_track_whose_address_has_changed_is_told_as_a_copy_and_downloaded_once(
     assert "0.flac?updated=1) is a copy of 0 (" in documents[1]["notes"][0]
     assert [record.key for record in Corpus(home).records()] == [key]
     assert [path for path in (home / "data" / "incoming").rglob("*") if path.is_file()] == []
+
+
+def test_prefect_does_not_store_the_records_of_the_home_with_each_batch(home):
+    known = KnownTracks(home, Settings())
+    assert known.originals() == {}  # now the records have been read
+    assert ingest_batch.serialize_parameters({"known": known}) == {"known": "<KnownTracks>"}

@@ -133,6 +133,15 @@ def test_records_are_read_once_per_ingest_and_new_tracks_are_known(corpus, monke
     assert corpus.record(new.key).copies == ("web-c",)
 
 
+def test_tracks_with_an_id_that_were_just_ingested_are_known(corpus):
+    """The records are read before the first batch, which has no track whose content is looked up."""
+    tracks, new = known(corpus), a_track("b")
+    assert replace_known_copies([new], tracks) == ((new,), [])
+    tracks.add([made(corpus, a_track("a", "feed"), b"song")])
+    assert set_copies_aside([downloaded(corpus, new, b"song")], tracks).jobs == []
+    assert corpus.record("feed-a").copies == (new.key,)
+
+
 def test_track_that_was_removed_during_the_ingest_has_no_copies(corpus):
     old = a_track("a")
     made(corpus, old, b"song")

@@ -20,7 +20,7 @@ from songform.bundle import Bundle, Form
 from songform.errors import CorpusError, ModelError, ParameterError
 from songform.features.overview import Overview
 from songform.structure import boundaries, segments, silence
-from songform.structure.silence import silence_seconds
+from songform.structure.silence import SILENT_RMS, silence_seconds
 from songform.structure.states import unit_vectors
 from tasks.progress import announce
 from tasks.report.exports import export_paths, write_exports
@@ -63,15 +63,15 @@ def report_tracks(
     -------
     list of dict
         Each report, with the path of its JSON file as `path`. If there are several songs and one of them is too short
-        to fit states on, or its record or tables cannot be read, its entry has only the key of the track and an
-        `error`.
+        or too silent to fit states on, or its record or tables cannot be read, its entry has only the key of the track
+        and an `error`.
 
     Raises
     ------
     CorpusError
         If the record or the tables of the only song are missing or cannot be read.
     ModelError
-        If the bundle cannot be used with these settings, or the only song is too short to fit states on.
+        If the bundle cannot be used with these settings, or the only song is too short or too silent to fit states on.
     """
     corpus = Corpus(home)
     bundle = None if model == OWN_MODEL else Bundle.load(corpus.bundle_path(model.model_id))
@@ -181,6 +181,11 @@ def _check_settings(bundle: Bundle, settings: Settings) -> None:
 
 def _own_bundle(song: _Song) -> Bundle:
     """Fit states on the song itself."""
+    if (song.features["rms_mean"] < SILENT_RMS).all():
+        raise ModelError(
+            f"{song.record.title} cannot be analyzed without a trained model, because it contains only digital "
+            "silence; remove it from the source, find another copy of it, or train a model with songform train"
+        )
     frames = song.settings.frames
     units = unit_vectors(song.features, song.overview, sr=frames.sr, hop_length=frames.hop_length)
     try:

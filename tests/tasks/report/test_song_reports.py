@@ -7,7 +7,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from songform.annotation.formats import WRITERS
 from songform.errors import CorpusError, ModelError
@@ -128,6 +130,15 @@ def test_song_too_short_to_fit_states_raises_one_sentence(tmp_path, quick, sound
     (track,) = local_listing(tmp_path / "songs").tracks
     extract_tracks.fn(tmp_path, [(track, Path(track.path))], quick, 1)
     with pytest.raises(ModelError, match=r"^short cannot be analyzed without a trained model: "):
+        report_tracks.fn(tmp_path, [track.key], quick, OWN_MODEL, out=None, n_tracks=1)
+
+
+def test_silent_song_without_a_trained_model_raises_one_sentence(tmp_path, quick):
+    (tmp_path / "songs").mkdir()
+    soundfile.write(tmp_path / "songs" / "silent.flac", np.zeros(5 * 22050), 22050)
+    (track,) = local_listing(tmp_path / "songs").tracks
+    extract_tracks.fn(tmp_path, [(track, Path(track.path))], quick, 1)
+    with pytest.raises(ModelError, match=r"^silent cannot be .* only digital silence; .* songform train$"):
         report_tracks.fn(tmp_path, [track.key], quick, OWN_MODEL, out=None, n_tracks=1)
 
 

@@ -7,7 +7,7 @@ are searched for in the subfolder that corresponds to that of the song. Label fi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from songform.plain_text import plain_text
 from tasks.annotate.annotations import (
     LABEL_SUFFIXES,
     NOBODY,
+    OTHER_SUFFIXES,
     Kept,
     annotations_of,
     contains_labels,
@@ -172,10 +173,7 @@ def _annotate_folder(
     unmatched = [] if root is None else unmatched_files(folder, {labels.file for labels in files})
     for labels in files:
         try:
-            annotation = read_annotation(labels.file)
-            name = labels.annotator or annotator or annotation.annotator or NOBODY
-            _take(taken, labels, name)
-            entries.append(_entry(labels.record, _keep(corpus, labels, annotation, name), labels.file))
+            entries.append(_stored(corpus, labels, annotator, taken))
         except AnnotationError as error:
             is_labels = is_label_suffix(labels.file) or contains_labels(labels.file)
             (problems if is_labels else unused).append(str(error))
@@ -188,6 +186,18 @@ def _annotate_folder(
     labeled = {entry["key"] for entry in entries}
     without = [record.title for record, _ in tracks if record.key not in labeled]
     return AnnotateReport(entries, problems, without, [str(path) for path in unmatched], unused)
+
+
+def _stored(
+    corpus: Corpus, labels: LabelFile, annotator: str | None, taken: dict[tuple[str, str], str]
+) -> dict[str, Any]:
+    """Store the labels of one file; `taken` has the files that were stored before, by track and annotator."""
+    annotation = read_annotation(labels.file)
+    name = labels.annotator or annotator or annotation.annotator or NOBODY
+    _check_not_taken(taken, labels, name)
+    entry = _entry(labels.record, _keep(corpus, labels, annotation, name), labels.file)
+    taken[labels.record.key, name] = labels.file.name  # not before, so that another file is used if this one is refused
+    return entry
 
 
 def _no_match(folder: Path, unmatched: Sequence[Path]) -> str:
@@ -225,10 +235,10 @@ def _files_of_tracks(
                 yield LabelFile(record, path, name)
 
 
-def _take(taken: dict[tuple[str, str], str], labels: LabelFile, name: str) -> None:
+def _check_not_taken(taken: Mapping[tuple[str, str], str], labels: LabelFile, name: str) -> None:
     """Check that no file replaces the labels from another file of the same call."""
-    before = taken.setdefault((labels.record.key, name), labels.file.name)
-    if before != labels.file.name:
+    before = taken.get((labels.record.key, name))
+    if before not in (None, labels.file.name):
         raise _TakenError(f"{labels.file.name} is skipped, because {before} already contains the labels of {name}")
 
 
@@ -241,7 +251,8 @@ def _keep(corpus: Corpus, labels: LabelFile, annotation: Annotation, annotator: 
 
 def _number_in(name: str) -> str:
     """Return the number in a name like `song.2.lab`."""
-    found = re.search(r"\.(\d+)\.(?:lab|jams|labels\.txt|txt|csv|tsv|json)$", name, re.IGNORECASE)
+    suffixes = "|".join(re.escape(suffix) for suffix in (*LABEL_SUFFIXES, *OTHER_SUFFIXES))
+    found = re.search(rf"\.(\d+)(?:{suffixes})$", name, re.IGNORECASE)
     return found[1] if found else ""
 
 

@@ -114,6 +114,15 @@ def test_folder_of_labels_is_matched_with_a_folder_of_songs(annotate, document, 
     assert "(4 tracks)" in listed.stdout
 
 
+def test_file_that_is_refused_does_not_take_the_place_of_another_one(annotate, document, audio_files, labels, tmp_path):
+    stem = audio_files[0].stem
+    labels(f"labels/{stem}.lab", "0 8 A\n8 500 B\n")
+    used = labels(f"labels/{stem}.txt")
+    found = document(annotate(audio_files[0].parent, tmp_path / "labels", "--json"))
+    assert [entry["file"] for entry in found["annotations"]] == [str(used)]
+    assert "does not fit" in found["problems"][0]
+
+
 def test_label_files_with_general_suffixes_are_paired_and_other_texts_are_not(
     annotate, document, audio_files, labels, tmp_path
 ):

@@ -114,9 +114,8 @@ def _merged(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     """Join spans that overlap: all samples of a frame that is not silent may be in silent frames around it."""
     merged: list[tuple[float, float]] = []
     for start, end in spans:
-        if merged and start <= merged[-1][1]:
-            start = merged.pop()[0]
-        merged.append((start, end))
+        is_joined = bool(merged) and start <= merged[-1][1]
+        merged.append((merged.pop()[0] if is_joined else start, end))
     return merged
 
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from songform.audio.ffmpeg_decoder import DecodingError, open_ffmpeg_pipe
+from songform.audio.raw_frames import AC3
 from songform.errors import AudioError
 
 if TYPE_CHECKING:
@@ -37,21 +38,19 @@ __all__ = ["Bursts", "find_bursts", "has_sync_words", "with_decoded_bursts"]
 
 BLOCK_LENGTH = 65_536  # samples per channel in a block of decoded audio
 FULL_SCALE = 32_768  # of 16-bit samples
-CHECKED = (
-    8_192  # samples at the end of a block in which synchronization words are searched: the longest period is 6,144
-)
+CHECKED = 8_192  # samples at the end of a block in which sync words are searched: the longest period is 6,144
 MIN_FRAMES = 3  # frames that must be found; a single synchronization word may be a coincidence
+MAX_SHORTAGE = 0.05  # seconds; a recording may end within a burst
 MIN_DISTANCE = 48  # words of the shortest DTS frame
 IEC_61937 = (0xF872, 0x4E1F)
 DATA_TYPES = {1: "AC-3", 7: "AAC", 11: "DTS", 12: "DTS", 13: "DTS", 17: "DTS-HD", 21: "E-AC-3", 22: "TrueHD"}
 DATA_TYPES |= dict.fromkeys((4, 5, 6, 8, 9, 10), "MPEG audio")
 # Synchronization words of DTS, and the mask and value of the next word in a frame of the usual length.
 DTS = {(0x7FFE, 0x8001): (0xFC00, 0xFC00), (0x1FFF, 0xE800): (0xFFF0, 0x07F0)}
-AC3 = 0x0B77
-AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
+AC3_SYNC = 0x0B77
 MAX_BSID = 10  # bit stream identification; that of E-AC-3 is larger
 
-_SWAPPED = {word: (word & 0xFF) << 8 | word >> 8 for word in (AC3, *IEC_61937, *itertools.chain(*DTS))}
+_SWAPPED = {word: (word & 0xFF) << 8 | word >> 8 for word in (AC3_SYNC, *IEC_61937, *itertools.chain(*DTS))}
 _SYNC_WORDS = [IEC_61937, *DTS]
 _SYNC_WORDS += [(_SWAPPED[first], _SWAPPED[second]) for first, second in _SYNC_WORDS]
 
@@ -102,8 +101,8 @@ def has_sync_words(block: NDArray[np.float32]) -> bool:
     words = _words(block[-CHECKED:])
     return (
         any(len(_positions(words, sync)) for sync in _SYNC_WORDS)
-        or ((words == AC3).any() and _find_ac3(words) is not None)
-        or ((words == _SWAPPED[AC3]).any() and _find_ac3(words.byteswap()) is not None)
+        or ((words == AC3_SYNC).any() and _find_ac3(words) is not None)
+        or ((words == _SWAPPED[AC3_SYNC]).any() and _find_ac3(words.byteswap()) is not None)
     )
 
 
@@ -129,6 +128,7 @@ def with_decoded_bursts(
     path: Path,
     ffmpeg: str | None,
     report: Callable[[Bursts], object],
+    report_damage: Callable[[], object],
 ) -> Generator[NDArray[np.float32]]:
     """Yield the samples of a file; from the first burst on, yield what ffmpeg decodes.
 
@@ -144,6 +144,8 @@ def with_decoded_bursts(
         Path of the ffmpeg executable.
     report : callable
         Called with the bursts when they are found.
+    report_damage : callable
+        Called after the last block if some of the bursts could not be decoded.
 
     Raises
     ------
@@ -160,8 +162,10 @@ def with_decoded_bursts(
                     report(found)
                     before = None
                     yield from _lead(joined, found, is_first=is_first)
-                    words = _words_from(joined, remaining, found)
-                    yield from _decoded(words, found, sr=sr, path=path, ffmpeg=ffmpeg)
+                    stored = _StoredBursts(found, itertools.chain([joined], remaining))
+                    yield from _decoded(stored, sr=sr, path=path, ffmpeg=ffmpeg)
+                    if stored.is_damaged:
+                        report_damage()
                     return
             if before is not None:
                 yield before
@@ -182,16 +186,39 @@ def _lead(joined: NDArray[np.float32], found: Bursts, *, is_first: bool) -> Iter
         yield np.zeros_like(lead) if is_first and found.start <= found.distance else lead
 
 
-def _words_from(
-    joined: NDArray[np.float32], remaining: Iterator[NDArray[np.float32]], found: Bursts
-) -> Iterator[NDArray[np.uint16]]:
-    yield _words(joined)[found.start :]
-    yield from map(_words, remaining)
+@dataclass
+class _StoredBursts:
+    """The bursts of a file as they are stored.
+
+    Attributes
+    ----------
+    found : Bursts
+        What they are, and where they begin in the first block.
+    blocks : iterator of np.ndarray, each of shape (n, channels)
+        The samples that contain them.
+    n_samples : int
+        Number of samples per channel read so far, from the first burst on.
+    is_damaged : bool
+        Whether some of them could not be decoded.
+    """
+
+    found: Bursts
+    blocks: Iterator[NDArray[np.float32]]
+    n_samples: int = 0
+    is_damaged: bool = False
+
+    def data(self) -> Iterator[bytes]:
+        """Yield the bytes that the demuxer expects."""
+        start = self.found.start
+        for block in self.blocks:
+            words = _words(block)[start:]
+            self.n_samples += len(words) // block.shape[1]
+            yield self.found.bytes_for_ffmpeg(words)
+            start = 0
 
 
-def _decoded(
-    words: Iterator[NDArray[np.uint16]], found: Bursts, *, sr: int, path: Path, ffmpeg: str | None
-) -> Generator[NDArray[np.float32]]:
+def _decoded(stored: _StoredBursts, *, sr: int, path: Path, ffmpeg: str | None) -> Generator[NDArray[np.float32]]:
+    found, n_decoded = stored.found, 0
     if ffmpeg is None:
         raise AudioError(
             f"{path.name} contains {found.what} instead of samples, so ffmpeg is needed, but it was not found; "
@@ -199,15 +226,18 @@ def _decoded(
             "environment",
         )
     try:
-        with open_ffmpeg_pipe(
-            map(found.bytes_for_ffmpeg, words), found.demuxer, sr, path, ffmpeg, block_length=BLOCK_LENGTH
-        ) as stream:
-            yield from stream.blocks
+        with open_ffmpeg_pipe(stored.data(), found.demuxer, sr, path, ffmpeg, block_length=BLOCK_LENGTH) as stream:
+            for block in stream.blocks:
+                n_decoded += len(block)
+                yield block
     except AudioError as error:
         raise AudioError(
             f"{path.name} contains {found.what} instead of samples, and ffmpeg cannot decode them; "
             "decode the file with the program that recorded it, or find another copy"
         ) from error
+    # ffmpeg skips damaged IEC 61937 bursts without a message, but a burst takes as long as the sound in it.
+    is_short = found.demuxer == "spdif" and stored.n_samples - n_decoded > MAX_SHORTAGE * sr
+    stored.is_damaged = stream.has_errors or is_short
 
 
 def _words(block: NDArray[np.float32]) -> NDArray[np.uint16]:
@@ -244,7 +274,7 @@ def _find_dts(words: NDArray[np.uint16]) -> Bursts | None:
 
 
 def _find_ac3(words: NDArray[np.uint16]) -> Bursts | None:
-    for start in np.flatnonzero(words == AC3).tolist():
+    for start in np.flatnonzero(words == AC3_SYNC).tolist():
         sizes = list(itertools.islice(_ac3_sizes(words, start), MIN_FRAMES))
         if len(sizes) == MIN_FRAMES:
             return Bursts("AC-3 frames", "ac3", start, sizes[0], byte_order=">")
@@ -253,11 +283,6 @@ def _find_ac3(words: NDArray[np.uint16]) -> Bursts | None:
 
 def _ac3_sizes(words: NDArray[np.uint16], at: int) -> Iterator[int]:
     """Yield the numbers of words in AC-3 frames that follow each other without a gap."""
-    while at + 2 < len(words) and words[at] == AC3:
-        rate, size, bsid = int(words[at + 2]) >> 14, int(words[at + 2]) >> 8 & 0x3F, int(words[at + 2]) >> 3 & 0x1F
-        if rate == 3 or size >= 2 * len(AC3_KBPS) or bsid > MAX_BSID:
-            return
-        kbps = AC3_KBPS[size // 2]
-        n_words = (2 * kbps, 320 * kbps // 147 + size % 2, 3 * kbps)[rate]
-        yield n_words
-        at += n_words
+    while (frame := AC3.read(words[at : at + 4].astype(">u2").tobytes())) and frame.format[0] <= MAX_BSID:
+        yield frame.size // 2
+        at += frame.size // 2

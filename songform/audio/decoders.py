@@ -157,7 +157,12 @@ def _with_decoded_bursts(
         if ffmpeg is not None:
             decoder.name = ffmpeg_name(ffmpeg_banner(path, ffmpeg))
 
-    return with_decoded_bursts(blocks, sr=decoder.sr, path=path, ffmpeg=ffmpeg, report=report)
+    def report_damage() -> None:
+        decoder.is_damaged = True
+
+    return with_decoded_bursts(
+        blocks, sr=decoder.sr, path=path, ffmpeg=ffmpeg, report=report, report_damage=report_damage
+    )
 
 
 def _layout(bytes_of_file: HashingFile) -> Layout | None:

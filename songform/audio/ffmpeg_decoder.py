@@ -177,9 +177,7 @@ class _Pipe:
     def last_line(self) -> str:
         lines = [line.strip() for line in reversed(self.messages().split("\n")) if line.strip()]
         last = next((line for line in lines if OF_THREADS.search(line) is None), "no message")
-        return re.sub(
-            r"\[[^]]* @ 0x[0-9a-f]+\] ", "", last
-        )  # remove the memory address, which is of no use to the reader
+        return re.sub(r"\[[^]]* @ 0x[0-9a-f]+\] ", "", last)  # a memory address is of no use to the reader
 
 
 def _ffmpeg_pipe(path: Path, ffmpeg: str, part: Part | None, sr: int | None = None) -> AbstractContextManager[_Pipe]:

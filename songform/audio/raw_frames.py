@@ -22,7 +22,7 @@ from songform.audio.tags import after_tags, before_tags
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-__all__ = ["raw_layout"]
+__all__ = ["AC3", "raw_layout"]
 
 ADTS_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)  # Hz
 AC3_RATES = (48000, 44100, 32000)  # Hz

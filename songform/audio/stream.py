@@ -2,10 +2,9 @@
 
 As in `librosa.load`, the channels are averaged and the signal is then resampled (soxr, high quality). If their mean
 loses the sound, this is known only at the end of the file: the stream then raises an `UnsuitableMeanError`, and the
-file is read again with another mixdown, as `read_audio` and `load` do. Only a few blocks of samples are in memory at a
-time, so memory does not depend on the length of the file. The length of a song is what a
-decoder finds from beginning to end. Decoders do not report every defect, so `open_audio` and the stream raise an
-`AudioError` if the file
+file must be read again with another mixdown, as `read_audio` and `load` do. Only a few blocks of samples are in memory
+at a time, so memory does not depend on the length of the file. The length of a song is what a decoder finds from
+beginning to end. Decoders do not report every defect, so `open_audio` and the stream raise an `AudioError` if the file
 
 * does not exist, is empty, or contains no audio,
 * states a sampling rate that no audio has,
@@ -18,8 +17,7 @@ decoder finds from beginning to end. Decoders do not report every defect, so `op
 References
 ----------
 `songform.audio.decoders` decodes files, `songform.audio.headers` reads durations from headers, and
-`songform.audio.mixdown` mixes channels.
-`soxr.ResampleStream` resamples.
+`songform.audio.mixdown` mixes channels. `soxr.ResampleStream` resamples.
 """
 
 from __future__ import annotations
@@ -58,9 +56,8 @@ __all__ = [
 ]
 
 VERSION = 1  # increase this when the same file gives different samples
-MAX_AMPLITUDE = (
-    1e6  # times full scale; integers stored as floats are far below this, unlike the values in damaged files
-)
+# Times full scale. Integers stored as floats are far below this, unlike the values in damaged files.
+MAX_AMPLITUDE = 1e6
 MIN_SR, MAX_SR = 1000, 10_000_000  # Hz; soxr needs gigabytes of memory, or crashes, if the ratio of two rates is huge
 MIN_UNDECODED = 0.5  # seconds; decoders trim what encoders add at the ends
 MAX_NAMED = 3  # times that a note names

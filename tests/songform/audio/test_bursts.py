@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 
 import numpy as np
 import pytest
@@ -147,9 +148,19 @@ def test_bursts_that_ffmpeg_cannot_decode_are_refused_in_one_sentence(words, tmp
         read(path)
 
 
-def test_caller_who_stops_early_leaves_no_thread_waiting(words, tmp_path):
-    import threading
+@pytest.mark.parametrize("options", [IEC_AC3, IEC_DTS, RAW_AC3])
+def test_damaged_bursts_are_noted(words, tmp_path, options):
+    data = words(*options).copy()
+    note = "it may be damaged or cut short, because its decoder reported errors"
+    assert note not in read(write(tmp_path / "song.wav", data))[1]
+    middle = len(data) // 2
+    data[middle : middle + 9000] = 0
+    y, notes, _ = read(write(tmp_path / "song.wav", data))
+    assert len(y) / SR < SECONDS - 0.05
+    assert note in notes
 
+
+def test_caller_who_stops_early_leaves_no_thread_waiting(words, tmp_path):
     before = threading.active_count()
     with open_audio(write(tmp_path / "song.wav", words(*IEC_AC3)), ffmpeg=FFMPEG) as audio:
         next(iter(audio))

@@ -1,7 +1,8 @@
-"""Extraction of the features and the overview of a song in one pass over its samples.
+"""Extraction of the features, the overview and the semitone spectrum of a song in one pass over its samples.
 
-`describe_audio` returns both tables at once. `SongExtractor` returns feature rows as soon as they are complete, so that
-only a few seconds of the song and its overview (5 MB per hour) are in memory while the rows are written to a file.
+`describe_audio` returns features and overview at once. `SongExtractor` returns feature rows as soon as they are
+complete, so that only a few seconds of the song, its overview (5 MB per hour) and its semitone spectrum (5 MB per hour)
+are in memory while the rows are written to a file.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pyarrow as pa
 from songform.errors import ParameterError
 from songform.features.frame_features import FrameExtractor, feature_table
 from songform.features.overview import OverviewBuilder
+from songform.features.semitone_spectrum import SemitoneSpectrumBuilder
 from songform.features.stft import mono_signal
 
 if TYPE_CHECKING:
@@ -23,13 +25,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from songform.features.overview import Overview
+    from songform.features.semitone_spectrum import SemitoneSpectrum
     from songform.features.stft import SpectrumBlock
 
 __all__ = ["SongExtractor", "describe_audio", "feature_groups", "feature_schema"]
 
 
 class SongExtractor:
-    """Incremental computation of features and overview from chunks of any size.
+    """Incremental computation of features, overview and semitone spectrum from chunks of any size.
 
     Parameters
     ----------
@@ -39,6 +42,8 @@ class SongExtractor:
         Length of a frame, and distance between the centers of consecutive frames, in samples.
     n_mfcc : int
         Number of MFCCs.
+    with_semitones : bool
+        Whether to compute the semitone spectrum.
 
     Attributes
     ----------
@@ -50,13 +55,22 @@ class SongExtractor:
     >>> extractor = SongExtractor(22050)
     >>> rows = [extractor.push(np.zeros(30_000, np.float32)) for _ in range(3)]
     >>> rows.append(extractor.flush())
-    >>> overview = extractor.overview()
+    >>> overview, spectrum = extractor.overview(), extractor.semitone_spectrum()
     """
 
-    def __init__(self, sr: int = 22050, *, frame_length: int = 2048, hop_length: int = 512, n_mfcc: int = 13) -> None:
+    def __init__(
+        self,
+        sr: int = 22050,
+        *,
+        frame_length: int = 2048,
+        hop_length: int = 512,
+        n_mfcc: int = 13,
+        with_semitones: bool = True,
+    ) -> None:
         self.sr, self.hop_length = sr, hop_length
         self._frames = FrameExtractor(sr, frame_length=frame_length, hop_length=hop_length, n_mfcc=n_mfcc)
         self._overview = OverviewBuilder(sr, frame_length=frame_length, hop_length=hop_length)
+        self._spectrum = SemitoneSpectrumBuilder(sr, hop_length=hop_length) if with_semitones else None
         self.columns = self._frames.columns
 
     @property
@@ -79,6 +93,8 @@ class SongExtractor:
         """
         y = mono_signal(y)
         self._overview.add_samples(y)
+        if self._spectrum is not None:
+            self._spectrum.add_samples(y)
         return self._rows([self._add(block) for block in self._frames.spectra.push(y)])
 
     def flush(self) -> NDArray[np.float32]:
@@ -100,8 +116,25 @@ class SongExtractor:
         """Return the overview of the song; call `flush` first."""
         return self._overview.finish()
 
+    def semitone_spectrum(self) -> SemitoneSpectrum:
+        """Return the semitone spectrum of the song; call `flush` first.
+
+        Raises
+        ------
+        ParameterError
+            If the extractor was created with ``with_semitones=False``.
+        """
+        if self._spectrum is None:
+            raise ParameterError(
+                "this extractor computes no semitone spectrum, because it was created with with_semitones=False; "
+                "create it with with_semitones=True"
+            )
+        return self._spectrum.finish()
+
     def _add(self, block: SpectrumBlock) -> NDArray[Any]:
         self._overview.add_spectra(block)
+        if self._spectrum is not None:
+            self._spectrum.add_spectra(block)
         return self._frames.add(block)
 
     def _rows(self, parts: list[NDArray[Any]]) -> NDArray[np.float32]:
@@ -117,6 +150,8 @@ def describe_audio(
     n_mfcc: int = 13,
 ) -> tuple[pd.DataFrame, Overview, int]:
     """Compute the features and the overview of a signal given as blocks of any size.
+
+    `SongExtractor` also computes the semitone spectrum.
 
     Parameters
     ----------
@@ -146,7 +181,9 @@ def describe_audio(
     >>> features.shape, len(overview.time_s), n_samples
     ((201, 38), 47, 102400)
     """
-    extractor = SongExtractor(sr, frame_length=frame_length, hop_length=hop_length, n_mfcc=n_mfcc)
+    extractor = SongExtractor(
+        sr, frame_length=frame_length, hop_length=hop_length, n_mfcc=n_mfcc, with_semitones=False
+    )
     rows = list(_all_rows(extractor, blocks))
     features = feature_table(rows, extractor.columns, sr=sr, hop_length=hop_length)
     return features, extractor.overview(), extractor.n_samples
@@ -163,7 +200,7 @@ def feature_groups(extractor: SongExtractor, blocks: Iterable[NDArray[Any]], *, 
     Parameters
     ----------
     extractor : SongExtractor
-        An unused extractor. Its `overview` is available after the last group.
+        An unused extractor. Its `overview` and its `semitone_spectrum` are available after the last group.
     blocks : iterable of np.ndarray
         As in `describe_audio`.
     n_rows : int

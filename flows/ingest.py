@@ -21,7 +21,7 @@ from prefect.states import Completed, Failed
 
 from flows.execution.task_runners import cluster_settings, jobs_per_task, results
 from flows.ingest_alerts import IngestAlerts
-from flows.ingest_report import IngestReport, NothingDoneError
+from flows.ingest_report import IngestReport, NothingDoneError, upgrade_notes
 from songform.errors import SourceError, TrackError
 from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.failures.classify import track_label
@@ -69,6 +69,7 @@ def ingest(
     retry_failed: bool = False,
     *,
     verify: bool = False,
+    upgrade: bool = False,
 ) -> IngestReport:
     """Add the tracks of some sources to the corpus: download the audio and extract features.
 
@@ -78,7 +79,7 @@ def ingest(
         Home of the corpus.
     sources : list of str
         Addresses, audio files, folders, or text files with one source per line. If empty, the failed tracks of the
-        corpus whose retry is due are ingested.
+        corpus whose retry is due are ingested and, for an upgrade, the tracks without a semitone spectrum.
     settings : Settings
         All settings.
     limit : int, optional
@@ -87,6 +88,9 @@ def ingest(
         Whether to retry permanent failures as well.
     verify : bool
         Whether to read the tables of finished tracks completely, and to ingest tracks with damaged tables again.
+    upgrade : bool
+        Whether to ingest finished tracks again that have no semitone spectrum, because an earlier version of songform
+        ingested them.
 
     Returns
     -------
@@ -109,15 +113,22 @@ def ingest(
         tracks, copies = replace_known_copies(listed.tracks, known)
         now = datetime.now(UTC)
         found = plan_ingest(
-            home, tracks if sources else None, settings, retry_failed=retry_failed, verify=verify, now=now
+            home,
+            tracks if sources else None,
+            settings,
+            retry_failed=retry_failed,
+            verify=verify,
+            upgrade=upgrade,
+            now=now,
         )
-        notes = copies + ingest_in_batches(home, found, settings, known, retry_failed=retry_failed)
+        notes = copies + ingest_in_batches(home, found, settings, known, retry_failed=retry_failed, upgrade=upgrade)
         summaries = found.summaries(home, settings)
         alerts.count(found, summaries)
     except Exception:
         alerts.send()
         raise
-    report = IngestReport(summaries, listed.problems, [*listed.notes, *found.notes, *notes, *alerts.send()])
+    notes = [*listed.notes, *found.notes, *notes, *upgrade_notes(found.without_spectrum), *alerts.send()]
+    report = IngestReport(summaries, listed.problems, notes, found.without_spectrum)
     for problem in report.problems:
         get_run_logger().warning("%s", problem)
     publish_tracks(report.tracks)
@@ -152,7 +163,7 @@ def list_sources(home: Path, sources: list[str], settings: Settings, limit: int 
 
 
 def ingest_in_batches(
-    home: Path, found: IngestPlan, settings: Settings, known: KnownTracks, *, retry_failed: bool
+    home: Path, found: IngestPlan, settings: Settings, known: KnownTracks, *, retry_failed: bool, upgrade: bool
 ) -> list[str]:
     """Ingest the tracks of a plan, one batch after the other; return notes about unusual tracks."""
     remove_leftover_downloads(home, found.cached, settings)
@@ -164,14 +175,14 @@ def ingest_in_batches(
     progress = publish_progress(0, len(wanted))
     with cluster_settings(settings) as placed:
         for first in range(0, len(wanted), BATCH_SIZE):
-            notes += work(home, wanted[first : first + BATCH_SIZE], placed, known, retry_failed)
+            notes += work(home, wanted[first : first + BATCH_SIZE], placed, known, retry_failed, upgrade)
             publish_progress(min(first + BATCH_SIZE, len(wanted)), len(wanted), progress)
     return notes
 
 
 @flow(name="ingest-batch", flow_run_name="ingest {tracks[0].title} and others", validate_parameters=False)
 def ingest_batch(
-    home: Path, tracks: list[Track], settings: Settings, known: KnownTracks, retry_failed: bool
+    home: Path, tracks: list[Track], settings: Settings, known: KnownTracks, retry_failed: bool, upgrade: bool = False
 ) -> list[str]:
     """Download tracks and extract their features; return notes about unusual tracks.
 
@@ -180,18 +191,19 @@ def ingest_batch(
     corpus, keys = Corpus(home), [track.key for track in tracks]
     with locked_tracks(corpus, keys) as ours:
         own = [track for track in tracks if track.key in ours]
-        notes = fetch_and_extract(home, own, settings, known, retry_failed=retry_failed)
+        notes = fetch_and_extract(home, own, settings, known, retry_failed=retry_failed, upgrade=upgrade)
     others = [track for track in tracks if track.key not in ours]
     with locked_tracks(corpus, [track.key for track in others], wait=True):
-        return notes + fetch_and_extract(home, others, settings, known, retry_failed=retry_failed)
+        return notes + fetch_and_extract(home, others, settings, known, retry_failed=retry_failed, upgrade=upgrade)
 
 
 def fetch_and_extract(
-    home: Path, tracks: list[Track], settings: Settings, known: KnownTracks, *, retry_failed: bool
+    home: Path, tracks: list[Track], settings: Settings, known: KnownTracks, *, retry_failed: bool, upgrade: bool
 ) -> list[str]:
     """Download the tracks whose audio is missing, and extract all features; return notes about unusual tracks."""
     # Another process may have ingested some of the tracks since the plan was made.
-    wanted = plan_ingest(home, tracks, settings, retry_failed=retry_failed, now=datetime.now(UTC)).wanted
+    now = datetime.now(UTC)
+    wanted = plan_ingest(home, tracks, settings, retry_failed=retry_failed, upgrade=upgrade, now=now).wanted
     notes = fetch_tracks(home, wanted, settings)
     fetched = [(track, audio) for track in wanted if (audio := existing_audio(home, track, settings)) is not None]
     distinct = set_copies_aside(fetched, known)

@@ -12,7 +12,14 @@ from typing import Any
 
 from songform.errors import ParameterError, SettingsError, SongformError
 
-__all__ = ["IngestReport", "NothingDoneError", "RunInterrupted", "RunStoppedError", "attach_ingest_report"]
+__all__ = [
+    "IngestReport",
+    "NothingDoneError",
+    "RunInterrupted",
+    "RunStoppedError",
+    "attach_ingest_report",
+    "upgrade_notes",
+]
 
 
 class IngestReport:
@@ -29,17 +36,34 @@ class IngestReport:
         One sentence per source, or part of a source, that could not be listed.
     notes : sequence of str
         One sentence per unusual observation that is not a failure.
+    without_spectrum : sequence of str
+        Keys of the finished tracks that have no semitone spectrum.
     """
 
     def __init__(
-        self, tracks: Sequence[dict[str, Any]] = (), problems: Sequence[str] = (), notes: Sequence[str] = ()
+        self,
+        tracks: Sequence[dict[str, Any]] = (),
+        problems: Sequence[str] = (),
+        notes: Sequence[str] = (),
+        without_spectrum: Sequence[str] = (),
     ) -> None:
         self.tracks, self.problems, self.notes = list(tracks), list(problems), list(notes)
+        self.without_spectrum = list(without_spectrum)
 
     @property
     def done(self) -> list[dict[str, Any]]:
         """Tracks that have features."""
         return [track for track in self.tracks if track["status"] in ("done", "cached")]
+
+
+def upgrade_notes(without_spectrum: Sequence[str]) -> list[str]:
+    """Return one sentence about the tracks without a semitone spectrum, or nothing if there are none."""
+    if not without_spectrum:
+        return []
+    count = len(without_spectrum)
+    tracks, it = ("1 track has", "it") if count == 1 else (f"{count} tracks have", "them")
+    reason = f"{tracks} no semitone spectrum, because an earlier version of songform ingested {it}"
+    return [f"{reason}; songform ingest --upgrade computes it, and downloads audio again that was not kept"]
 
 
 class NothingDoneError(SongformError):

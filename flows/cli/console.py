@@ -186,7 +186,9 @@ _URGENCY = ("failed", "skipped", "done", "cached")  # order of the rows: tracks 
 
 def ingest_document(report: IngestReport) -> dict[str, Any]:
     """Return the JSON fields of an ingest."""
-    return {"tracks": report.tracks, "problems": report.problems, "notes": report.notes}
+    return {"tracks": report.tracks, "problems": report.problems, "notes": report.notes} | {
+        "without_spectrum": report.without_spectrum
+    }
 
 
 def print_tracks(console: Console, tracks: Sequence[dict[str, Any]], *, none: str = "No tracks.") -> None:

@@ -25,7 +25,14 @@ __all__ = ["check_corpus", "check_damaged_files", "check_mlflow_store", "check_m
 def check_corpus(home: Path, settings: Settings) -> Check:
     """Check that the records, the tables of finished tracks, the table of segments and people's labels can be read."""
     from songform.annotation.formats import read_annotation
-    from tasks.store.tables import check_features, check_overview, has_features, read_table
+    from tasks.store.tables import (
+        check_features,
+        check_overview,
+        check_spectrum,
+        has_features,
+        lacks_spectrum,
+        read_table,
+    )
 
     corpus = Corpus(home)
     found = corpus.read_records()
@@ -36,6 +43,8 @@ def check_corpus(home: Path, settings: Settings) -> Check:
     whole = [record for record in done if has_features(corpus, record, settings)]
     n_failed, n_lost = len(records) - len(done), len(done) - len(whole)
     tables = [partial(check, corpus, one.key, settings) for one in whole for check in (check_features, check_overview)]
+    without = set(lacks_spectrum(corpus, whole, settings))
+    tables += [partial(check_spectrum, corpus, one.key, settings) for one in whole if one.key not in without]
     tables += [partial(read_table, path) for path in (corpus.segments_path,) if path.exists()]
     labels = (partial(read_annotation, path) for path in corpus.annotation_files())
     damaged = [*found.problems, *_faults(tables), *_faults(labels)]
@@ -43,7 +52,12 @@ def check_corpus(home: Path, settings: Settings) -> Check:
     if n_lost:
         finding = f"{finding}; {n_lost} without features for the current settings"
     finding = "; ".join([finding, *(_what(fault) for fault in damaged)])
-    return Check("corpus", "failure", finding, _RESTORE) if n_lost or damaged else _well("corpus", finding)
+    if n_lost or damaged:
+        return Check("corpus", "failure", finding, _RESTORE)
+    if without:
+        finding = f"{finding}; {len(without)} without a semitone spectrum, ingested by an earlier version of songform"
+        return Check("corpus", "warning", finding, "run songform ingest --upgrade, which computes it")
+    return _well("corpus", finding)
 
 
 _RESTORE = (

@@ -78,7 +78,7 @@ class HalfRate:
 def half_rate_response(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the gain of the low-pass filter at frequencies relative to the sampling rate, of the same shape."""
     offsets = np.arange(-_REACH, _REACH + 1)
-    gain: NDArray[np.float64] = np.cos(2 * np.pi * frequency[..., None] * offsets) @ _TAPS
+    gain: NDArray[np.float64] = np.vecdot(np.cos(2 * np.pi * frequency[..., None] * offsets), _TAPS)
     return gain
 
 
@@ -88,7 +88,8 @@ def _low_pass_taps() -> NDArray[np.float64]:
     transition = (_ATTENUATION_DB - 8) / (2.285 * 2 * np.pi * (n_taps - 1))
     cutoff = 0.5 - PASS_BAND - transition / 2
     taps = np.sinc(2 * cutoff * np.arange(-_REACH, _REACH + 1)) * np.kaiser(n_taps, 0.1102 * (_ATTENUATION_DB - 8.7))
-    return taps / taps.sum()
+    scaled: NDArray[np.float64] = taps / taps.sum()
+    return scaled
 
 
 def _row_weights(taps: NDArray[Any]) -> NDArray[np.float32]:

@@ -181,9 +181,7 @@ def describe_audio(
     >>> features.shape, len(overview.time_s), n_samples
     ((201, 38), 47, 102400)
     """
-    extractor = SongExtractor(
-        sr, frame_length=frame_length, hop_length=hop_length, n_mfcc=n_mfcc, with_semitones=False
-    )
+    extractor = SongExtractor(sr, frame_length=frame_length, hop_length=hop_length, n_mfcc=n_mfcc, with_semitones=False)
     rows = list(_all_rows(extractor, blocks))
     features = feature_table(rows, extractor.columns, sr=sr, hop_length=hop_length)
     return features, extractor.overview(), extractor.n_samples

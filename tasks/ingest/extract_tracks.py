@@ -24,7 +24,7 @@ from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.atomic_files import moved
 from tasks.store.corpus import Corpus
-from tasks.store.tables import has_features
+from tasks.store.tables import has_features, has_spectrum, spectrum_config
 from tasks.store.tracks import Track, TrackRecord
 
 __all__ = ["extract_tracks"]
@@ -82,7 +82,9 @@ def extract_tracks(
 
 def _done_before(corpus: Corpus, job: ExtractionJob) -> TrackRecord | None:
     record = corpus.record(job.track.key)
-    if not has_features(corpus, record, job.settings):
+    if record is None or not has_features(corpus, record, job.settings):
+        return None
+    if not has_spectrum(corpus, record, spectrum_config(job.settings)):
         return None
     _downloads(corpus, job)[0].unlink(missing_ok=True)
     return record

@@ -1,31 +1,44 @@
-"""Extraction of one audio file to two tables on disk, in a worker process.
+"""Extraction of one audio file to three tables on disk, in a worker process.
 
 The file is read once: it is hashed, decoded, checked, analyzed and written in one stream, so that memory holds about
-10,000 rows and the overview, regardless of the song's length. Worker processes import this module, so it does not
-import Prefect, which is slow.
+10,000 rows, the overview and the semitone spectrum, regardless of the song's length. If a track already has features
+and an overview, and they come out the same, only the spectrum is written. Worker processes import this module, so it
+does not import Prefect, which is slow.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from songform.audio.stream import AudioStream, read_audio, resampled
-from songform.errors import AudioError, TrackError
-from songform.features import frame_features
+from songform.errors import AudioError, TrackError, UnreadableFileError
+from songform.features import frame_features, semitone_spectrum
 from songform.features import overview as overviews
 from songform.features.extraction import SongExtractor, feature_groups, feature_schema
 from songform.structure.pooling import UNIT_SECONDS
 from tasks.settings import Settings
+from tasks.store.atomic_files import moved, temporary_path
 from tasks.store.corpus import Corpus
-from tasks.store.tables import ROW_GROUP, features_config, table_writer, write_table
+from tasks.store.tables import (
+    ROW_GROUP,
+    features_config,
+    has_feature_tables,
+    is_same_table,
+    read_table,
+    spectrum_config,
+    table_writer,
+    write_table,
+)
 from tasks.store.tracks import Track
 
 __all__ = ["ExtractionJob", "ExtractionResult", "extract_track"]
@@ -70,9 +83,9 @@ class ExtractionResult:
     duration : float
         Length of the song, in seconds.
     sha256 : str
-        SHA-256 of the audio file.
+        SHA-256 of the audio file from which the features were extracted.
     decoder : str
-        Name and version of the decoder.
+        Name and version of its decoder.
     files : tuple of Path
         Paths of the tables.
     notes : tuple of str
@@ -82,12 +95,12 @@ class ExtractionResult:
     duration: float
     sha256: str
     decoder: str
-    files: tuple[Path, Path]
+    files: tuple[Path, ...]
     notes: tuple[str, ...] = ()
 
 
 def extract_track(job: ExtractionJob) -> ExtractionResult:
-    """Extract the features and the overview of a track, and write both tables.
+    """Extract the features, the overview and the semitone spectrum of a track, and write the tables.
 
     Raises
     ------
@@ -123,28 +136,75 @@ def _extract(job: ExtractionJob) -> ExtractionResult:
 
 
 def _extracted(job: ExtractionJob, audio: AudioStream) -> ExtractionResult:
-    corpus, config, frames = Corpus(job.home), features_config(job.settings), job.settings.frames
-    features, overview = (find(config, job.track.key) for find in (corpus.features_path, corpus.overview_path))
+    corpus, frames = Corpus(job.home), job.settings.frames
+    features = corpus.features_path(features_config(job.settings), job.track.key)
     extractor = SongExtractor(
         frames.sr,
         frame_length=frames.frame_length,
         hop_length=frames.hop_length,
         n_mfcc=job.settings.features.n_mfcc,
     )
-    with table_writer(features, feature_schema(extractor.columns)) as table:  # discarded if the stream raises an error
-        blocks = _audible(resampled(_bounded(audio, job), orig_sr=audio.sr, target_sr=frames.sr), job)
-        for group in feature_groups(extractor, blocks, n_rows=ROW_GROUP):
-            table.write(group)
-        about = _about(job, sha256=audio.sha256, decoder=audio.decoder)
-        table.describe(about)
-    write_table(overview, extractor.overview().to_table(), about=about)
-    return ExtractionResult(
-        extractor.n_samples / frames.sr,
-        about["audio_sha256"],
-        about["decoder"],
-        (features, overview),
-        tuple(audio.notes),
-    )
+    with _new_features(features) as written:
+        with table_writer(
+            written, feature_schema(extractor.columns)
+        ) as table:  # discarded if the stream raises an error
+            blocks = _audible(resampled(_bounded(audio, job), orig_sr=audio.sr, target_sr=frames.sr), job)
+            for group in feature_groups(extractor, blocks, n_rows=ROW_GROUP):
+                table.write(group)
+            about = _about(job, sha256=audio.sha256, decoder=audio.decoder)
+            table.describe(about)
+        sha256, decoder, overview = _write_overview(job, extractor, features, written, about)
+    spectrum = corpus.spectrum_path(spectrum_config(job.settings), job.track.key)
+    about["versions"] = {"semitone_spectrum": semitone_spectrum.VERSION}
+    write_table(spectrum, extractor.semitone_spectrum().to_table(), about=about)
+    files = (features, overview, spectrum)
+    return ExtractionResult(extractor.n_samples / frames.sr, sha256, decoder, files, tuple(audio.notes))
+
+
+@contextmanager
+def _new_features(features: Path) -> Iterator[Path]:
+    """Yield the path to which new features are written: a temporary one if there are features already."""
+    if not features.exists():
+        yield features
+        return
+    temporary = temporary_path(features)
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_overview(
+    job: ExtractionJob, extractor: SongExtractor, features: Path, written: Path, about: dict[str, Any]
+) -> tuple[str, str, Path]:
+    """Write the overview, and move the new features to their path; keep existing tables that came out the same.
+
+    Returns
+    -------
+    sha256, decoder : str
+        Hash and decoder of the audio of the tables. For existing tables, they are those of their record: the models
+        depend on this hash, and a second download may differ from the first one in its tags.
+    overview : Path
+        Path of the overview.
+    """
+    corpus, config = Corpus(job.home), features_config(job.settings)
+    overview, table = corpus.overview_path(config, job.track.key), extractor.overview().to_table()
+    if written != features:
+        known = corpus.record(job.track.key)
+        is_complete = known is not None and has_feature_tables(corpus, known, config)
+        if known is not None and is_complete and is_same_table(features, written) and _has_rows(overview, table):
+            return known.audio_sha256 or about["audio_sha256"], known.decoder or about["decoder"], overview
+        moved(written, features)
+    write_table(overview, table, about=about)
+    return about["audio_sha256"], about["decoder"], overview
+
+
+def _has_rows(path: Path, table: pa.Table) -> bool:
+    """Return whether a table on disk can be read and is equal to another one."""
+    try:
+        return bool(read_table(path).equals(table))
+    except UnreadableFileError:
+        return False
 
 
 def _bounded(audio: AudioStream, job: ExtractionJob) -> Iterator[NDArray[np.float32]]:

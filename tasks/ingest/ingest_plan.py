@@ -3,6 +3,9 @@
 A track is wanted if its tables do not exist, unless it failed or was skipped and its retry is not due
 (`tasks.ingest.failures.retries`). The plan keeps the records, so that finished tracks are summarized without reading
 anything a second time. A damaged record or table of a track is renamed, and the track is ingested again.
+
+Earlier versions of songform wrote no semitone spectrum. A track that they ingested is done, and is wanted only if the
+upgrade of such tracks is requested.
 """
 
 from __future__ import annotations
@@ -22,7 +25,18 @@ from tasks.ingest.track_outcomes import unwritten_record
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside_error
-from tasks.store.tables import check_features, check_overview, features_config, has_feature_tables, has_features
+from tasks.store.tables import (
+    check_features,
+    check_overview,
+    check_spectrum,
+    features_config,
+    has_feature_tables,
+    has_features,
+    has_spectrum,
+    lacks_spectrum,
+    lost_spectrum,
+    spectrum_config,
+)
 from tasks.store.tracks import Track, TrackRecord
 
 __all__ = ["IngestPlan", "is_wanted", "plan_ingest"]
@@ -46,6 +60,8 @@ class IngestPlan:
         Records of the tracks that are in the corpus, by key.
     notes : tuple of str
         One sentence per damaged file.
+    without_spectrum : tuple of str
+        Keys of the tracks in `cached` that have no semitone spectrum.
     """
 
     tracks: tuple[Track, ...]
@@ -54,6 +70,7 @@ class IngestPlan:
     deferred: tuple[Track, ...]
     records: Mapping[str, TrackRecord] = field(repr=False)
     notes: tuple[str, ...] = ()
+    without_spectrum: tuple[str, ...] = ()
 
     def summaries(self, home: Path, settings: Settings) -> list[dict[str, Any]]:
         """Summarize the outcome of each track after the ingest; only the records of wanted tracks are read again.
@@ -85,6 +102,7 @@ def plan_ingest(
     *,
     retry_failed: bool = False,
     verify: bool = False,
+    upgrade: bool = False,
     now: datetime,
 ) -> IngestPlan:
     """Group tracks by what has to be done; every record is read at most once.
@@ -94,13 +112,16 @@ def plan_ingest(
     home : Path
         Home of the corpus.
     tracks : sequence of Track, optional
-        The listed tracks. Default: all tracks of the corpus whose records contain an error.
+        The listed tracks. Default: all tracks of the corpus whose records contain an error and, for an upgrade, those
+        without a semitone spectrum.
     settings : Settings
         All settings; they determine the paths of the tables.
     retry_failed : bool
         Whether to retry permanent failures, too. Scheduled retries still wait until they are due.
     verify : bool
         Whether to read the tables of finished tracks completely, and not only their ends, to find damaged ones.
+    upgrade : bool
+        Whether to ingest finished tracks without a semitone spectrum again.
     now : datetime
         Current time, with its time zone.
 
@@ -109,22 +130,29 @@ def plan_ingest(
     CorpusError
         If a damaged file cannot be renamed.
     """
-    corpus, config = Corpus(home), features_config(settings)
-    known, notes, blocked = _all_failed(corpus) if tracks is None else _listed(corpus, unique_tracks(tracks))
+    corpus, config, spectra = Corpus(home), features_config(settings), spectrum_config(settings)
+    known, notes, blocked = (
+        _unfinished(corpus, settings, upgrade=upgrade) if tracks is None else _listed(corpus, unique_tracks(tracks))
+    )
     tracks = tuple(known.values()) if tracks is None else unique_tracks(tracks)
     groups: dict[str, list[Track]] = {"wanted": [], "cached": [], "deferred": []}
+    without: list[str] = []
     for track in tracks:
         record = known.get(track.key)
         is_done = has_feature_tables(corpus, record, config)
         damage = _set_aside_tables(corpus, track, settings, whole=verify) if is_done else []
         notes += damage
-        if is_done and not damage:
-            groups["cached"].append(track)
-        else:
-            wanted = track.key not in blocked and is_wanted(record, now, retry_failed=retry_failed)
+        wanted = track.key not in blocked and is_wanted(record, now, retry_failed=retry_failed)
+        if record is None or not is_done or damage:
             groups["wanted" if wanted else "deferred"].append(track)
+            continue
+        notes += _set_aside_spectrum(corpus, record, settings, whole=verify)
+        is_asked = lost_spectrum(corpus, record, spectra) or (upgrade and not has_spectrum(corpus, record, spectra))
+        groups["wanted" if wanted and is_asked else "cached"].append(track)
+        if not (wanted and is_asked) and not has_spectrum(corpus, record, spectra):
+            without.append(track.key)
     divided = {name: tuple(group) for name, group in groups.items()}
-    return IngestPlan(tracks, **divided, records=known, notes=tuple(notes))
+    return IngestPlan(tracks, **divided, records=known, notes=tuple(notes), without_spectrum=tuple(without))
 
 
 class _Known(NamedTuple):
@@ -135,10 +163,13 @@ class _Known(NamedTuple):
     blocked: set[str]
 
 
-def _all_failed(corpus: Corpus) -> _Known:
-    """Return the records that contain an error."""
+def _unfinished(corpus: Corpus, settings: Settings, *, upgrade: bool) -> _Known:
+    """Return the records that contain an error and, for an upgrade, those of tracks without a semitone spectrum."""
     found = corpus.read_records()
-    return _Known({record.key: record for record in found.records if record.error is not None}, found.problems, set())
+    asked = {record.key for record in found.records if record.error is not None}
+    if upgrade:
+        asked.update(lacks_spectrum(corpus, found.records, settings))
+    return _Known({record.key: record for record in found.records if record.key in asked}, found.problems, set())
 
 
 def _listed(corpus: Corpus, tracks: Sequence[Track]) -> _Known:
@@ -167,6 +198,17 @@ def _set_aside_tables(corpus: Corpus, track: Track, settings: Settings, *, whole
         except UnreadableFileError as error:
             notes.append(set_aside_error(error, "the track is ingested again"))
     return notes
+
+
+def _set_aside_spectrum(corpus: Corpus, record: TrackRecord, settings: Settings, *, whole: bool) -> list[str]:
+    """Rename the semitone spectrum of a track if it is damaged, and return a sentence about it."""
+    if not has_spectrum(corpus, record, spectrum_config(settings)):
+        return []
+    try:
+        check_spectrum(corpus, record.key, settings, whole=whole)
+    except UnreadableFileError as error:
+        return [set_aside_error(error, "the track is ingested again")]
+    return []
 
 
 def is_wanted(record: TrackRecord | None, now: datetime, *, retry_failed: bool = False) -> bool:

@@ -7,6 +7,7 @@
     data/audio/<encoding>/<key>.*           downloaded audio that is kept (`audio.keep`)
     data/features/<config>/<key>.parquet    38 features per frame
     data/overview/<config>/<key>.parquet    overview of the sound, used by later steps instead of the audio
+    data/spectrum/<config>/<key>.parquet    semitone spectrum, from which beats and sections can be found without audio
     data/states/<model>/                    a state model, and the states of each track
     data/bundles/<bundle>/                  a trained model
     data/composed/<config>/<name>.*         composed songs with known form, used to compare models
@@ -142,6 +143,14 @@ class Corpus:
     def overview_path(self, config: str, key: str) -> Path:
         """Return the path of a track's overview."""
         return self.data / self.table_names(config, key)[1]
+
+    def spectrum_path(self, config: str, key: str) -> Path:
+        """Return the path of a track's semitone spectrum; `config` is the return value of `spectrum_config`."""
+        return self.data / self.spectrum_name(config, key)
+
+    def spectrum_name(self, config: str, key: str) -> str:
+        """Return the name of a track's semitone spectrum in `TrackRecord.files`."""
+        return f"spectrum/{config}/{key}.parquet"
 
     def table_names(self, config: str, key: str) -> tuple[str, str]:
         """Return the names of a track's features and overview in `TrackRecord.files`."""

@@ -1,4 +1,7 @@
-"""Parquet tables of the corpus: atomic writing, reading, and the feature and overview tables of a track.
+"""Parquet tables of the corpus: atomic writing, reading, and the tables of a track.
+
+A track has features, an overview and a semitone spectrum. Earlier versions of songform wrote no spectrum. A track that
+they ingested is done without it: `has_features` is about the other two tables, and `has_spectrum` about this one.
 
 References
 ----------
@@ -9,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,10 +23,11 @@ import pyarrow.parquet as pq
 
 from songform.audio import stream
 from songform.errors import UnreadableFileError, first_line
-from songform.features import frame_features
+from songform.features import frame_features, semitone_spectrum
 from songform.features import overview as overviews
 from songform.features.frame_features import feature_columns
 from songform.features.overview import Overview
+from songform.features.semitone_spectrum import SemitoneSpectrum
 from tasks.settings import Settings, digest, later_versions
 from tasks.store.atomic_files import atomic_path
 from tasks.store.corpus import Corpus
@@ -36,14 +40,21 @@ __all__ = [
     "check_ends",
     "check_features",
     "check_overview",
+    "check_spectrum",
     "count_frames",
     "count_rows",
     "features_config",
     "has_feature_tables",
     "has_features",
+    "has_spectrum",
+    "is_same_table",
+    "lacks_spectrum",
+    "lost_spectrum",
     "read_features",
     "read_overview",
+    "read_spectrum",
     "read_table",
+    "spectrum_config",
     "table_writer",
     "write_table",
 ]
@@ -122,6 +133,17 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     return table
 
 
+def is_same_table(path: Path, other: Path) -> bool:
+    """Return whether two Parquet files can be read and have equal columns; one column at a time is in memory."""
+    try:
+        names = [pq.read_schema(one).names for one in (path, other)]
+        return names[0] == names[1] and all(
+            read_table(path, [name]).column(0).equals(read_table(other, [name]).column(0)) for name in names[0]
+        )
+    except (*_FAULTS, UnreadableFileError):
+        return False
+
+
 def count_rows(path: Path) -> int:
     """Return the number of rows of a Parquet file of the corpus; only its metadata is read.
 
@@ -196,6 +218,15 @@ def features_config(settings: Settings) -> str:
     return digest(settings.frames, settings.features, encoding, *versions, later=later)
 
 
+def spectrum_config(settings: Settings) -> str:
+    """Return the digest that names the folder of the semitone spectra: of the settings and versions of their content.
+
+    It depends on all frame settings, because the onset strength is computed from the frames of the features.
+    """
+    later = later_versions(stream=stream.VERSION)
+    return digest(settings.frames, settings.audio.encoding, semitone_spectrum.VERSION, later=later)
+
+
 def has_features(corpus: Corpus, record: TrackRecord | None, settings: Settings) -> bool:
     """Return whether a track is done and its features and overview exist with the sizes that its record states."""
     return has_feature_tables(corpus, record, features_config(settings))
@@ -206,6 +237,34 @@ def has_feature_tables(corpus: Corpus, record: TrackRecord | None, config: str) 
     if record is None or record.status != "done":
         return False
     return corpus.has_files(record, *corpus.table_names(config, record.key))
+
+
+def has_spectrum(corpus: Corpus, record: TrackRecord, config: str) -> bool:
+    """Return whether the semitone spectrum of a track exists with the size that its record states.
+
+    Parameters
+    ----------
+    corpus, record
+        Corpus, and the record of the track.
+    config : str
+        Return value of `spectrum_config`.
+    """
+    return corpus.has_files(record, corpus.spectrum_name(config, record.key))
+
+
+def lost_spectrum(corpus: Corpus, record: TrackRecord, config: str) -> bool:
+    """Return whether the semitone spectrum of a track was written, but no longer exists as it was written."""
+    return corpus.spectrum_name(config, record.key) in record.files and not has_spectrum(corpus, record, config)
+
+
+def lacks_spectrum(corpus: Corpus, records: Iterable[TrackRecord], settings: Settings) -> list[str]:
+    """Return the keys of the tracks that have features, but no semitone spectrum."""
+    config, spectra = features_config(settings), spectrum_config(settings)
+    return [
+        record.key
+        for record in records
+        if has_feature_tables(corpus, record, config) and not has_spectrum(corpus, record, spectra)
+    ]
 
 
 def check_features(corpus: Corpus, key: str, settings: Settings, *, whole: bool = True) -> None:
@@ -237,6 +296,14 @@ def check_overview(corpus: Corpus, key: str, settings: Settings, *, whole: bool 
         check_ends(corpus.overview_path(features_config(settings), key))
 
 
+def check_spectrum(corpus: Corpus, key: str, settings: Settings, *, whole: bool = True) -> None:
+    """Check that the semitone spectrum of a track can be read; see `check_features`."""
+    if whole:
+        read_spectrum(corpus, key, settings)
+    else:
+        check_ends(corpus.spectrum_path(spectrum_config(settings), key))
+
+
 def read_features(corpus: Corpus, key: str, settings: Settings) -> pd.DataFrame:
     """Read the frame features of a track, indexed by time."""
     path = corpus.features_path(features_config(settings), key)
@@ -258,5 +325,15 @@ def read_overview(corpus: Corpus, key: str, settings: Settings) -> Overview:
     table = read_table(path)
     try:
         return Overview.from_table(table)
+    except _FAULTS as error:
+        raise _unreadable(path, error) from error
+
+
+def read_spectrum(corpus: Corpus, key: str, settings: Settings) -> SemitoneSpectrum:
+    """Read the semitone spectrum of a track."""
+    path = corpus.spectrum_path(spectrum_config(settings), key)
+    table = read_table(path)
+    try:
+        return SemitoneSpectrum.from_table(table)
     except _FAULTS as error:
         raise _unreadable(path, error) from error

@@ -57,7 +57,8 @@ def test_ingest_finds_all_tracks_cached(home, settings):
     found = plan_ingest(home, records, settings, now=datetime.now(UTC))
     assert len(records) == 3
     assert [track.key for track in found.cached] == [record.key for record in records]
-    assert (found.wanted, found.deferred) == ((), ())
+    assert (found.wanted, found.deferred, found.notes) == ((), (), ())
+    assert found.without_spectrum == tuple(record.key for record in records)
 
 
 def test_folders_of_states_and_bundle_have_their_current_names(home, plan):

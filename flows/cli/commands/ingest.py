@@ -22,6 +22,15 @@ RetryFailed = Annotated[
     ),
 ]
 
+Upgrade = Annotated[
+    bool,
+    typer.Option(
+        "--upgrade",
+        help="Also ingest finished tracks again that have no semitone spectrum, because an earlier version of songform "
+        "ingested them. Without SOURCE: those of the whole corpus.",
+    ),
+]
+
 
 def ingest(
     context: CommandContext,
@@ -30,16 +39,21 @@ def ingest(
     assignments: Assignments = None,
     limit: Limit = None,
     retry_failed: RetryFailed = False,
+    upgrade: Upgrade = False,
 ) -> int:
     """Add tracks to the corpus: list the sources, download audio and extract features. Finished tracks are skipped."""
-    if not sources and not retry_failed:
-        raise ParameterError("songform ingest needs a SOURCE, or --retry-failed to retry the tracks that failed")
+    if not sources and not retry_failed and not upgrade:
+        raise ParameterError(
+            "songform ingest needs a SOURCE, --retry-failed to retry the tracks that failed, or --upgrade to complete "
+            "the tracks of an earlier version of songform"
+        )
     settings, sources = context.settings(assignments), sources or []
     with context.server("flows.ingest", sources):
         from flows.ingest import ingest as ingest_sources
         from flows.ingest import report_of
 
-        report = report_of(ingest_sources(context.home, sources, settings, limit, retry_failed, return_state=True))
+        state = ingest_sources(context.home, sources, settings, limit, retry_failed, upgrade=upgrade, return_state=True)
+        report = report_of(state)
     print_ingest(context.console, report)
     return exit_code(report.tracks, report.problems)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.padding import Padding
@@ -21,9 +21,21 @@ from flows.cli.console import (
     printable,
 )
 from flows.cli.context import CommandContext
+from flows.ingest_report import upgrade_notes
 from songform.errors import FAILURE_CLASSES, CorpusError, SettingsError
 
-__all__ = ["FailureGroup", "corpus_status", "failures_by_class", "print_failures", "print_status", "status"]
+if TYPE_CHECKING:
+    from tasks.settings import Settings
+
+__all__ = [
+    "FailureGroup",
+    "corpus_status",
+    "failures_by_class",
+    "print_failures",
+    "print_status",
+    "status",
+    "without_spectrum",
+]
 
 Failed = Annotated[
     bool,
@@ -42,16 +54,18 @@ class FailureGroup(NamedTuple):
 def status(context: CommandContext, *, failed: Failed = False) -> int:
     """List the tracks of the corpus with their outcomes and the reasons for failures."""
     problems = []
+    settings = None
     try:
-        context.settings()
-    except SettingsError as error:  # this command does not need the settings, but other commands will fail
+        settings = context.settings()
+    except SettingsError as error:  # this command hardly needs the settings, but other commands will fail
         problems.append(str(error))
     tracks, damaged = corpus_status(context.home)
     problems += damaged
+    without = [] if settings is None else without_spectrum(context.home, settings)
     if failed:
         print_failures(context.console, failures_by_class(tracks), problems)
     else:
-        print_status(context.console, tracks, problems, context.home)
+        print_status(context.console, tracks, problems, context.home, without)
     return DONE
 
 
@@ -72,6 +86,15 @@ def corpus_status(home: Path) -> tuple[list[dict[str, Any]], list[str]]:
     found = Corpus(home).read_records()
     records = sorted(found.records, key=lambda record: (record.title.casefold(), record.key))
     return [record.summary() for record in records], found.problems
+
+
+def without_spectrum(home: Path, settings: Settings) -> list[str]:
+    """Return the keys of the finished tracks that have no semitone spectrum."""
+    from tasks.store.corpus import Corpus
+    from tasks.store.tables import lacks_spectrum
+
+    corpus = Corpus(home)
+    return lacks_spectrum(corpus, corpus.records(), settings)
 
 
 def failures_by_class(tracks: Sequence[Mapping[str, Any]]) -> list[FailureGroup]:
@@ -96,14 +119,21 @@ def _class_of(track: Mapping[str, Any]) -> str | None:
     return track["error"]["class"] if track["error"] else None
 
 
-def print_status(console: Console, tracks: list[dict[str, Any]], problems: list[str], home: Path) -> None:
-    """Print the tracks of the corpus, and the problems that will stop other commands."""
+def print_status(
+    console: Console,
+    tracks: list[dict[str, Any]],
+    problems: list[str],
+    home: Path,
+    without_spectrum: Sequence[str] = (),
+) -> None:
+    """Print the tracks of the corpus, a note about those to upgrade, and the problems that will stop other commands."""
     if console.json:
-        console.document({"tracks": tracks, "problems": problems})
+        console.document({"tracks": tracks, "problems": problems, "without_spectrum": list(without_spectrum)})
     elif not tracks:
         console.say(f"The corpus in {home} has no tracks yet; add some with songform ingest SOURCE.")
     else:
         print_tracks(console, tracks)
+    console.notes(upgrade_notes(without_spectrum))
     console.problems(problems)
 
 

@@ -24,7 +24,15 @@ from tasks.ingest.sources.local_files import local_listing
 from tasks.progress import listening
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.store.tables import features_config, has_features, read_features, read_overview
+from tasks.store.tables import (
+    features_config,
+    has_features,
+    has_spectrum,
+    read_features,
+    read_overview,
+    read_spectrum,
+    spectrum_config,
+)
 from tasks.store.tracks import Track
 
 
@@ -91,7 +99,7 @@ def test_extraction_is_reproducible_byte_for_byte(corpus, tracks, tmp_path):
     other.prepare()
     extract(corpus, tracks)
     extract(other, tracks)
-    assert len(tables(corpus)) == 6
+    assert len(tables(corpus)) == 9
     assert tables(other) == tables(corpus)
 
 
@@ -176,7 +184,7 @@ def test_download_is_removed_after_extraction_unless_it_is_kept(corpus, tracks):
     (record,) = extract(corpus, tracks[:1], audio=path)
     assert not path.exists()
     assert not (corpus.data / "audio").exists()
-    assert len(record.files) == 2
+    assert len(record.files) == 3
     path = downloaded(corpus, tracks[1], content)
     (record,) = extract(corpus, tracks[1:2], Settings.model_validate({"audio": {"keep": True}}), audio=path)
     assert not path.exists()
@@ -308,7 +316,7 @@ def test_crashed_worker_affects_only_its_own_track(corpus, tracks, deadly):
     assert records[1].error.failure == failure
     assert re.search(words, records[1].error.message)
     assert corpus.record(tracks[1].key) == records[1]
-    assert len(tables(corpus)) == 4
+    assert len(tables(corpus)) == 6
 
 
 def test_hanging_decoder_affects_only_its_own_track_and_is_permanent_the_second_time(
@@ -330,7 +338,7 @@ def test_hanging_decoder_affects_only_its_own_track_and_is_permanent_the_second_
         assert re.search(words, records[1].error.message)
         assert not path.exists()
     assert list(corpus.data.rglob("*.tmp")) == []
-    assert len(tables(corpus)) == 4
+    assert len(tables(corpus)) == 6
 
 
 @pytest.mark.usefixtures("here")
@@ -394,3 +402,63 @@ def test_known_hash_of_a_download_is_recorded(corpus, tracks):
     first, second = extract_tracks.fn(corpus.home, jobs, Settings(), 2, known)
     assert first.audio_sha256 == "0" * 64
     assert second.audio_sha256 == hashlib.sha256(jobs[1][1].read_bytes()).hexdigest()
+
+
+def without_spectrum(corpus, record):
+    """Let a track look as if an earlier version had ingested it; return the bytes of its spectrum."""
+    name = corpus.spectrum_name(spectrum_config(Settings()), record.key)
+    content = (corpus.data / name).read_bytes()
+    (corpus.data / name).unlink()
+    files = {path: size for path, size in record.files.items() if path != name}
+    corpus.save_record(record.model_copy(update={"files": files, "decoder": "an earlier one"}))
+    return content
+
+
+@pytest.mark.usefixtures("here")
+def test_upgrade_writes_only_the_spectrum_if_the_features_come_out_the_same(corpus, tracks):
+    (record,) = extract(corpus, tracks[:1])
+    content = without_spectrum(corpus, record)
+    made = {path: (corpus.home / path).stat().st_ino for path in tables(corpus)}
+    (again,) = extract(corpus, tracks[:1])
+    assert (again.audio_sha256, again.decoder) == (record.audio_sha256, "an earlier one")
+    assert again.files == record.files
+    assert {path: (corpus.home / path).stat().st_ino for path in made} == made
+    assert corpus.spectrum_path(spectrum_config(Settings()), record.key).read_bytes() == content
+    assert list(corpus.data.rglob("*.tmp")) == []
+
+
+@pytest.mark.usefixtures("here")
+def test_upgrade_from_other_bytes_with_the_same_sound_keeps_the_hash_that_models_depend_on(corpus, tracks, tmp_path):
+    (record,) = extract(corpus, tracks[:1])
+    without_spectrum(corpus, record)
+    y, sr = soundfile.read(tracks[0].path, dtype="int16")
+    soundfile.write(tmp_path / "other.wav", y, sr)
+    (again,) = extract(corpus, tracks[:1], audio=tmp_path / "other.wav")
+    assert again.audio_sha256 == record.audio_sha256
+    assert has_spectrum(corpus, again, spectrum_config(Settings()))
+
+
+@pytest.mark.usefixtures("here")
+def test_upgrade_from_other_audio_replaces_all_tables(corpus, tracks):
+    (record,) = extract(corpus, tracks[:1])
+    without_spectrum(corpus, record)
+    (again,) = extract(corpus, tracks[:1], audio=Path(tracks[1].path))
+    (other,) = extract(corpus, tracks[1:2])
+    assert again.audio_sha256 == other.audio_sha256
+    for read in (read_features, read_overview, read_spectrum):
+        found, expected = (read(corpus, key, Settings()) for key in (record.key, other.key))
+        assert len(found) == len(expected)
+    assert has_features(corpus, again, Settings())
+    assert list(corpus.data.rglob("*.tmp")) == []
+
+
+@pytest.mark.usefixtures("here")
+def test_failed_upgrade_keeps_the_existing_tables(corpus, tracks, tmp_path):
+    (record,) = extract(corpus, tracks[:1])
+    without_spectrum(corpus, record)
+    before = tables(corpus)
+    (tmp_path / "broken.wav").write_bytes(b"")
+    (failed,) = extract(corpus, tracks[:1], audio=tmp_path / "broken.wav")
+    assert (failed.status, failed.error is not None) == ("done", True)
+    assert tables(corpus) == before
+    assert list(corpus.data.rglob("*.tmp")) == []

@@ -14,7 +14,7 @@ from tasks.ingest.ingest_plan import plan_ingest
 from tasks.ingest.track_outcomes import record_done, record_failure, record_skipped
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
-from tasks.store.tables import features_config
+from tasks.store.tables import features_config, spectrum_config
 from tasks.store.tracks import Track
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -251,3 +251,49 @@ def test_damage_within_a_table_is_found_only_if_the_tables_are_verified(corpus):
     found = look(corpus, ["a"], verify=True)
     assert groups(found)["wanted"] == ["a"]
     assert len(found.notes) == 2
+
+
+def made_with_spectrum(corpus, name):
+    """Record a track as done, with dummy tables and a dummy spectrum; return the path of the spectrum."""
+    path = corpus.spectrum_path(spectrum_config(Settings()), a_track(name).key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"PAR1 table PAR1")
+    record = made(corpus, name)
+    sizes = {**record.files, corpus.relative(path): path.stat().st_size}
+    corpus.save_record(record.model_copy(update={"files": sizes}))
+    return path
+
+
+def test_tracks_of_an_earlier_version_are_done_and_wanted_only_for_an_upgrade(corpus):
+    made_with_spectrum(corpus, "new")
+    made(corpus, "old")
+    failed(corpus, "gone", "permanent")
+    names = ["new", "old", "gone"]
+    found = look(corpus, names)
+    assert groups(found) == {"wanted": [], "cached": ["new", "old"], "deferred": ["gone"]}
+    assert found.without_spectrum == ("web-old",)
+    for tracks in (names, None):
+        found = look(corpus, tracks, upgrade=True)
+        assert groups(found)["wanted"] == ["old"]
+        assert found.without_spectrum == ()
+    assert groups(look(corpus, None)) == {"wanted": [], "cached": [], "deferred": ["gone"]}
+
+
+def test_failed_upgrade_leaves_a_track_done_and_is_repeated_only_on_request(corpus):
+    made(corpus, "old")
+    failed(corpus, "old", "permanent")
+    found = look(corpus, ["old"], upgrade=True)
+    assert (groups(found)["cached"], found.without_spectrum) == (["old"], ("web-old",))
+    assert groups(look(corpus, ["old"], upgrade=True, retry_failed=True))["wanted"] == ["old"]
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_spectrum_that_was_lost_is_wanted_without_an_upgrade(corpus, is_damaged):
+    path = made_with_spectrum(corpus, "a")
+    path.write_bytes(bytes(path.stat().st_size)) if is_damaged else path.unlink()
+    found = look(corpus, ["a"])
+    assert groups(found)["wanted"] == ["a"]
+    assert [note.startswith(f"{path} cannot be read (") for note in found.notes] == [True] * is_damaged
+    assert path.with_name(f"{path.name}.damaged-1").exists() == is_damaged
+    assert not path.exists()
+    assert groups(look(corpus, ["a"]))["wanted"] == ["a"]  # as when the batch is planned again

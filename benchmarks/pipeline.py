@@ -1,7 +1,7 @@
 """Benchmark of the extraction from an MP3 file to Parquet files, compared with its unavoidable parts.
 
 Run it with ``python -m benchmarks.pipeline [SONG]``. One process with one thread extracts the song as worker processes
-do: it hashes the file, writes both tables and flushes them to disk. The unavoidable parts are decoding, resampling and
+do: it hashes the file, writes the tables and flushes them to disk. The unavoidable parts are decoding, resampling and
 one FFT. They use the same decoder and resampler, and compute a float32 FFT of each frame in blocks that fit into the
 processor's cache; the results are discarded.
 """
@@ -71,6 +71,7 @@ def _steps(song: Path, folder: str, ffmpeg: str) -> dict[str, Callable[[], objec
     blocks = list(resampled(decoded, orig_sr=sr, target_sr=FRAMES.sr))
     extractor = SongExtractor(FRAMES.sr)
     groups, overview = list(feature_groups(extractor, blocks, n_rows=ROW_GROUP)), extractor.overview()
+    spectrum = extractor.semitone_spectrum()
 
     def decode() -> None:
         with open_audio(song, ffmpeg=ffmpeg) as audio:
@@ -86,18 +87,20 @@ def _steps(song: Path, folder: str, ffmpeg: str) -> dict[str, Callable[[], objec
         for _ in feature_groups(extractor, blocks, n_rows=ROW_GROUP):
             pass
         extractor.overview()
+        extractor.semitone_spectrum()
 
     def write() -> None:
         with table_writer(Path(folder, "features.parquet"), feature_schema(extractor.columns)) as writer:
             for group in groups:
                 writer.write(group)
         write_table(Path(folder, "overview.parquet"), overview.to_table())
+        write_table(Path(folder, "spectrum.parquet"), spectrum.to_table())
 
     return {
         "decode and average the channels, including the hash": decode,
         "the hash alone": digest,
         "resample": lambda: list(resampled(decoded, orig_sr=sr, target_sr=FRAMES.sr)),
-        "features and overview": describe,
+        "features, overview and semitone spectrum": describe,
         "write Parquet, including the flushes to disk": write,
     }
 

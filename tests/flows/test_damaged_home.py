@@ -18,7 +18,7 @@ from mlflow.tracking._tracking_service.registry import TrackingStoreRegistry
 from flows.train import train
 from songform import synth
 from tasks.store.corpus import Corpus
-from tasks.store.tables import features_config, has_features
+from tasks.store.tables import features_config, has_features, spectrum_config
 from tasks.train.tracking import client
 
 pytestmark = [pytest.mark.usefixtures("api"), pytest.mark.system]  # several training runs take minutes
@@ -82,10 +82,11 @@ def no_network(monkeypatch):
     monkeypatch.setattr("tasks.train.train_network.fit_network", None)
 
 
-@pytest.mark.parametrize("table", ["features_path", "overview_path"])
+@pytest.mark.parametrize("table", ["features", "overview", "spectrum"])
 def test_ingest_makes_a_scrambled_table_again(call, home, quick, folder, table):
     corpus = Corpus(home)
-    path = getattr(corpus, table)(features_config(quick), corpus.records()[0].key)
+    config = spectrum_config(quick) if table == "spectrum" else features_config(quick)
+    path = corpus.data / table / config / f"{corpus.records()[0].key}.parquet"
     whole = path.read_bytes()
     damaged = scrambled(path)
     code, found = call("ingest", folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,10 @@ EVALUATED = EvaluateReport("0" * 32, True, ANALYZED.model, [SCORED], SCORES, [f"
 RUN = RunReport(INGESTED, TRAINED, ANALYZED)
 TRAIN_FIELDS = {"run_id", "params", "metrics", "model_uri", "is_champion", "is_new", "problems"}
 CALLS = {
-    "ingest": (lambda console: print_ingest(console, INGESTED), {"tracks", "problems", "notes"}),
+    "ingest": (
+        lambda console: print_ingest(console, INGESTED),
+        {"tracks", "problems", "notes", "without_spectrum"},
+    ),
     "train": (lambda console: print_train(console, TRAINED), TRAIN_FIELDS),
     "analyze": (lambda console: print_analyze(console, ANALYZED), {"tracks", "reports", "notes", "problems"}),
     "annotate": (
@@ -70,7 +74,10 @@ CALLS = {
         lambda console: print_evaluate(console, EVALUATED),
         {"run_id", "is_new", "model", "tracks", "mean", "problems"},
     ),
-    "run": (lambda console: print_run(console, RUN), {"tracks", "problems", "notes", "reports", *TRAIN_FIELDS}),
+    "run": (
+        lambda console: print_run(console, RUN),
+        {"tracks", "problems", "notes", "without_spectrum", "reports", *TRAIN_FIELDS},
+    ),
     "demo": (
         lambda console: print_demo(console, DemoReport(RUN, 0.875, {"feed-0": 0.875}), Path("/home")),
         {"tracks", "frames_right", "notes", "problems", *TRAIN_FIELDS},
@@ -79,7 +86,10 @@ CALLS = {
         lambda console: print_report(console, Index(Path("/home/index.html"), [{"title": NASTY}], 2, [NASTY])),
         {"index", "songs", "left", "problems"},
     ),
-    "status": (lambda console: print_status(console, [TRACK, FAILED], ["x"], Path("/home")), {"tracks", "problems"}),
+    "status": (
+        lambda console: print_status(console, [TRACK, FAILED], ["x"], Path("/home")),
+        {"tracks", "problems", "without_spectrum"},
+    ),
     "failures": (
         lambda console: print_failures(console, [FailureGroup("permanent", "take it out", [FAILED])], ["x"]),
         {"tracks", "problems"},
@@ -292,3 +302,13 @@ def test_labels_are_printed_with_their_notes(shown):
     out = shown(lambda console: print_annotate(console, many), json=False).out
     assert "(10 not shown)" in out
     assert "a, a, a, a, a, ... (7 tracks)" in out
+
+
+def test_status_notes_once_how_many_tracks_to_upgrade(shown):
+    for keys, words in ((["feed-0"], "1 track has"), (["feed-0", "feed-1"], "2 tracks have")):
+        result = shown(
+            partial(print_status, tracks=[TRACK], problems=[], home=Path(), without_spectrum=keys), json=False
+        )
+        (note,) = [line for line in result.err.splitlines() if line.startswith("note: ")]
+        assert words in note
+        assert "songform ingest --upgrade" in note

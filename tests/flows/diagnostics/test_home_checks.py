@@ -15,7 +15,7 @@ from flows.diagnostics.home_checks import (
 )
 from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside
-from tasks.store.tables import features_config
+from tasks.store.tables import features_config, spectrum_config
 
 
 @pytest.fixture
@@ -66,6 +66,21 @@ def test_all_damaged_records_tables_and_labels_are_named_at_once(home, quick):
     assert "6 tracks, 4 done" in check.finding
     assert "ingest" in check.mend
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+
+
+def test_damaged_spectrum_is_named(home, quick):
+    corpus = Corpus(home)
+    path = middle_damaged(corpus.spectrum_path(spectrum_config(quick), corpus.records()[0].key))
+    check = check_corpus(home, quick)
+    assert (check.level, str(path) in check.finding) == ("failure", True)
+
+
+def test_tracks_without_spectrum_are_a_warning_that_says_how_to_upgrade_them(home, quick):
+    shutil.rmtree(home / "data" / "spectrum")
+    check = check_corpus(home, quick)
+    assert (check.level, check.is_well) == ("warning", True)
+    assert "6 without a semitone spectrum" in check.finding
+    assert "songform ingest --upgrade" in check.mend
 
 
 def test_all_damaged_models_and_states_are_named_at_once(home, trained):

@@ -255,11 +255,11 @@ def test_written_tables_can_be_read(corpus, tracks):
 
 
 @pytest.mark.usefixtures("here")
-def test_both_tables_contain_their_provenance(corpus, tracks):
+def test_all_tables_contain_their_provenance(corpus, tracks):
     (record,) = extract(corpus, tracks[:1])
     sha256 = hashlib.sha256(Path(tracks[0].path).read_bytes()).hexdigest()
     assert record.audio_sha256 == sha256
-    assert len(tables(corpus)) == 2
+    assert len(tables(corpus)) == 3
     for path in tables(corpus):
         about = json.loads(pq.read_schema(corpus.home / path).metadata[b"songform"])
         assert (about["key"], about["title"], about["audio_sha256"]) == (record.key, "a", sha256)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,36 @@ def test_each_bad_enclosure_fails_alone_and_is_retried_later(songform, document,
     assert result.exit_code == 0
     assert outcomes(document(result)) == [("done", 0, None)]
     assert [record.status for record in Corpus(home).records()] == ["done"] * 6
+
+
+def test_home_of_an_earlier_version_says_once_how_to_upgrade_it(songform, document, audio_files, home, api):
+    """Nothing is made anew before, and only the spectra are written by the upgrade."""
+    call = partial(songform, "--home", home, "--json")
+    assert call("ingest", *audio_files[:2]).exit_code == 0
+    corpus = Corpus(home)
+    for record in corpus.records():
+        files = {name: size for name, size in record.files.items() if not name.startswith("spectrum/")}
+        corpus.save_record(record.model_copy(update={"files": files}))
+    shutil.rmtree(corpus.data / "spectrum")
+    tables = {path: path.stat().st_ino for path in corpus.data.rglob("*.parquet")}
+
+    result = call("ingest", *audio_files[:2])
+    found = document(result)
+    assert result.exit_code == 0
+    assert outcomes(found) == [("cached", 0, None)] * 2
+    assert found["without_spectrum"] == [track["key"] for track in found["tracks"]]
+    (note,) = found["notes"]
+    assert note.startswith("2 tracks have no semitone spectrum")
+    assert "songform ingest --upgrade" in note
+    assert document(call("status"))["without_spectrum"] == sorted(found["without_spectrum"])
+    assert not (corpus.data / "spectrum").exists()
+
+    found = document(call("ingest", "--upgrade"))
+    assert outcomes(found) == [("done", 0, None)] * 2
+    assert (found["notes"], found["without_spectrum"]) == ([], [])
+    assert len(list((corpus.data / "spectrum").rglob("*.parquet"))) == 2
+    assert {path: path.stat().st_ino for path in tables} == tables
+    assert document(call("status"))["without_spectrum"] == []
 
 
 def test_feed_with_only_failures_exits_with_4(songform, document, broken, home, api):
@@ -213,7 +245,7 @@ def test_features_of_several_settings_are_stored_together(api, audio_files, quic
     assert [track["status"] for track in report.tracks] == ["cached"]
     corpus = Corpus(home)
     (record,) = corpus.records()
-    assert len(record.files) == 4
+    assert len(record.files) == 5  # the number of MFCCs does not affect the semitone spectrum
     assert has_features(corpus, record, quick)
     assert has_features(corpus, record, finer)
 

@@ -35,7 +35,7 @@ def test_tracks_are_sorted_by_title_and_contain_their_errors(home, audio_files):
 def test_empty_folder_has_no_tracks_and_is_not_changed(songform, document, tmp_path):
     assert corpus_status(tmp_path) == ([], [])
     result = songform("--home", tmp_path, "--json", "status")
-    assert (result.exit_code, document(result)) == (0, {"tracks": [], "problems": []})
+    assert (result.exit_code, document(result)) == (0, {"tracks": [], "problems": [], "without_spectrum": []})
     assert "songform ingest" in songform("--home", tmp_path, "status").stdout
     assert list(tmp_path.iterdir()) == []
 

@@ -175,14 +175,16 @@ def ingest_in_batches(
     progress = publish_progress(0, len(wanted))
     with cluster_settings(settings) as placed:
         for first in range(0, len(wanted), BATCH_SIZE):
-            notes += work(home, wanted[first : first + BATCH_SIZE], placed, known, retry_failed, upgrade)
+            notes += work(
+                home, wanted[first : first + BATCH_SIZE], placed, known, retry_failed=retry_failed, upgrade=upgrade
+            )
             publish_progress(min(first + BATCH_SIZE, len(wanted)), len(wanted), progress)
     return notes
 
 
 @flow(name="ingest-batch", flow_run_name="ingest {tracks[0].title} and others", validate_parameters=False)
 def ingest_batch(
-    home: Path, tracks: list[Track], settings: Settings, known: KnownTracks, retry_failed: bool, upgrade: bool = False
+    home: Path, tracks: list[Track], settings: Settings, known: KnownTracks, *, retry_failed: bool, upgrade: bool
 ) -> list[str]:
     """Download tracks and extract their features; return notes about unusual tracks.
 

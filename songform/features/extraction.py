@@ -132,9 +132,9 @@ class SongExtractor:
         return self._spectrum.finish()
 
     def _add(self, block: SpectrumBlock) -> NDArray[Any]:
-        self._overview.add_spectra(block)
+        rises = self._overview.add_spectra(block)
         if self._spectrum is not None:
-            self._spectrum.add_spectra(block)
+            self._spectrum.add_rises(rises)
         return self._frames.add(block)
 
     def _rows(self, parts: list[NDArray[Any]]) -> NDArray[np.float32]:

@@ -204,15 +204,22 @@ class OverviewBuilder:
         """Add a chunk of the mono signal, of shape (n_samples,)."""
         self._waveform.add(y)
 
-    def add_spectra(self, block: SpectrumBlock) -> None:
-        """Add the next block of spectra."""
+    def add_spectra(self, block: SpectrumBlock) -> NDArray[Any]:
+        """Add the next block of spectra.
+
+        Returns
+        -------
+        np.ndarray, shape (n, n_mels)
+            Rise of each mel band since the previous frame in dB, or 0 where it falls. Onset strength is its mean.
+        """
         power = block.power[:, : len(self._is_low)]
         logmel, chroma = decibels(self._logmel(power)), _unit_maximum(self._chroma(power))
         self._means.add(np.concatenate([logmel, chroma, self._low_share(power)], axis=1))
         before = block.mel_db[:1] if self._last_mel_db is None else self._last_mel_db
-        rises = np.diff(block.mel_db, axis=0, prepend=before)
-        self._onset.append(np.maximum(rises, 0).mean(axis=1, dtype=np.float32))
+        rises = np.maximum(np.diff(block.mel_db, axis=0, prepend=before), 0)
+        self._onset.append(rises.mean(axis=1, dtype=np.float32))
         self._last_mel_db = block.mel_db[-1:]
+        return rises
 
     def finish(self) -> Overview:
         """End the song and return its overview."""

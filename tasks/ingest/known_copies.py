@@ -70,6 +70,13 @@ class KnownTracks:
         except UnreadableFileError:
             return True
 
+    def has_tables(self, key: str) -> bool:
+        """Return whether a track has features and an overview."""
+        try:
+            return has_feature_tables(self.corpus, self.corpus.record(key), self._config)
+        except UnreadableFileError:  # as in `with_content`
+            return False
+
     def with_content(self, sha256: str) -> TrackRecord | None:
         """Return the current record of the downloaded track with this content and with tables, or None."""
         key = self._keys_by_content().get(sha256)
@@ -164,7 +171,7 @@ def set_copies_aside(jobs: Sequence[Job], known: KnownTracks) -> Distinct:
     kept, copies = list[Job](), list[tuple[Track, TrackRecord]]()
     for track, audio in jobs:
         original = known.with_content(hashes[track.key]) if track.key in hashes else None
-        if original is None or original.key == track.key:
+        if original is None or original.key == track.key or known.has_tables(track.key):  # an upgrade of a known track
             kept.append((track, audio))
         else:
             copies.append((track, original))

@@ -58,10 +58,9 @@ def sine(frequency, seconds):
 
 @pytest.mark.parametrize(
     ("sr", "n_fft", "hop_length"),
-    [(8000, 4096, 800), (16000, 8192, 1600), (22050, 8192, 2205), (44100, 16384, 4410), (48000, 16384, 4800)],
+    [(8000, 4096, 1600), (16000, 8192, 3200), (22050, 8192, 4410), (44100, 16384, 8820), (48000, 16384, 9600)],
 )
 def test_levels_equal_those_of_a_plain_fft(sr, n_fft, hop_length, rng):
-    """Noise has an equal level in all bins, so that content folded by the decimation would be seen."""
     assert semitone_framing(sr) == (n_fft, hop_length)
     noise = (0.1 * rng.standard_normal(4 * sr)).astype(np.float32)
     found = spectrum_of(noise, sr).semitone_db
@@ -88,8 +87,8 @@ def test_onset_strength_equals_that_of_librosa_in_three_bands(song):
 
 
 def test_sine_of_amplitude_one_has_zero_decibels_in_its_own_semitone():
-    y = np.concatenate([sine(frequency, 0.6) for frequency in semitone_frequencies()])
-    middles = spectrum_of(y).semitone_db[3::6]  # the frame in the middle of a sine is within it
+    y = np.concatenate([sine(frequency, 0.8) for frequency in semitone_frequencies()])
+    middles = spectrum_of(y).semitone_db[2::4]  # the frame in the middle of a sine is within it
     for number, levels in enumerate(middles[:84]):
         frequency = semitone_frequencies()[number]
         assert abs(levels[number]) <= 0.75, frequency
@@ -113,9 +112,9 @@ def test_impulse_is_in_the_long_frames_that_contain_it_and_is_one_onset_in_each_
     y = np.zeros(2 * SR, np.float32)
     y[SR] = 1.0
     found = spectrum_of(y)
-    reached = np.flatnonzero(np.abs(np.arange(len(found)) * 2205 - SR) < 4096)
+    reached = np.flatnonzero(np.abs(np.arange(len(found)) * 4410 - SR) < 4096)
     np.testing.assert_array_equal(np.flatnonzero(found.semitones.any(axis=1)), reached)
-    assert found.semitones.sum(axis=1).argmax() == 10
+    assert found.semitones.sum(axis=1).argmax() == 5
     first = -(-(SR - 1024) // 512)  # the first frame of 2048 samples that contains the impulse
     for name in ONSET_BANDS:
         assert getattr(found, name)[:first].max() == 0
@@ -125,21 +124,22 @@ def test_impulse_is_in_the_long_frames_that_contain_it_and_is_one_onset_in_each_
 
 @pytest.mark.parametrize("sr", [8000, 11025, 11026, 22050])
 @pytest.mark.parametrize("n_samples", [1, 1102, 22049, 22050, 22051, 33333])
-def test_rows_are_every_tenth_of_a_second_and_contain_every_frame_once(sr, n_samples):
+def test_rows_are_every_fifth_of_a_second_and_contain_every_frame_once(sr, n_samples):
     found = spectrum_of(np.ones(n_samples, np.float32), sr)
-    hop_length = round(sr / 10)
+    hop_length = round(sr / 5)
     np.testing.assert_array_equal(found.time_s, np.arange(1 + n_samples // hop_length) * hop_length / sr)
     centers = np.arange(1 + n_samples // 512) * 512
     np.testing.assert_array_equal(np.repeat(np.arange(len(found)), found.frame_counts), centers // hop_length)
 
 
-def test_rows_contain_the_same_frames_as_the_cells_of_the_overview(song):
+def test_each_row_contains_the_frames_of_two_cells_of_the_overview(song):
     extractor = SongExtractor(SR)
     extractor.push(song)
     extractor.flush()
     counts, expected = extractor.semitone_spectrum().frame_counts, extractor.overview().frame_counts
-    np.testing.assert_array_equal(counts[: len(expected)], expected)
-    assert not counts[len(expected) :].any()
+    pairs = np.add.reduceat(expected, np.arange(0, len(expected), 2))
+    np.testing.assert_array_equal(counts[: len(pairs)], pairs)
+    assert not counts[len(pairs) :].any()
 
 
 @settings(max_examples=15)
@@ -179,7 +179,7 @@ def test_spectrum_is_unchanged_after_writing_and_reading_parquet(song, tmp_path)
 
 def test_chunked_tables_can_be_read(song):
     table = spectrum_of(song).to_table()
-    in_chunks = pa.concat_tables([table.slice(0, 10), table.slice(10)])
+    in_chunks = pa.concat_tables([table.slice(0, 5), table.slice(5)])
     assert_same(SemitoneSpectrum.from_table(in_chunks), SemitoneSpectrum.from_table(table))
 
 

@@ -79,6 +79,17 @@ def test_download_with_known_content_is_a_copy_and_is_not_downloaded_again(corpu
     assert plan_ingest(corpus.home, tracks, SETTINGS, now=datetime.now(UTC)).cached == (tracks[0],)
 
 
+def test_known_track_is_no_copy_of_another_one_with_the_same_audio(corpus):
+    """Homes of earlier versions contain such tracks, and an upgrade downloads both again."""
+    tracks = [a_track("a"), a_track("a-2")]
+    for track in tracks:
+        made(corpus, track, b"song")
+    jobs = [downloaded(corpus, track, b"song") for track in tracks]
+    kept, _, notes = set_copies_aside(jobs, known(corpus))
+    assert (kept, notes) == (jobs, [])
+    assert {record.key for record in corpus.records()} == {"web-a", "web-a-2"}
+
+
 def test_known_copies_survive_a_new_extraction(corpus):
     old, new = a_track("a"), a_track("a-2")
     made(corpus, old, b"song")

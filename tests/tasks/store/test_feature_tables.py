@@ -130,7 +130,7 @@ def test_spectrum_that_was_written_exists_until_it_is_lost(corpus):
     config = spectrum_config(Settings())
     assert has_spectrum(corpus, known, config)
     assert lacks_spectrum(corpus, [known], Settings()) == []
-    assert read_spectrum(corpus, KEY, Settings()).semitones.shape == (14, 84)
+    assert read_spectrum(corpus, KEY, Settings()).semitones.shape == (7, 84)
     path.unlink()
     assert not has_spectrum(corpus, known, config)
     assert lost_spectrum(corpus, known, config)

@@ -1,7 +1,7 @@
 """Extraction of the features, the overview and the semitone spectrum of a song in one pass over its samples.
 
 `describe_audio` returns features and overview at once. `SongExtractor` returns feature rows as soon as they are
-complete, so that only a few seconds of the song, its overview (5 MB per hour) and its semitone spectrum (5 MB per hour)
+complete, so that only a few seconds of the song, its overview (5 MB per hour) and its semitone spectrum (3 MB per hour)
 are in memory while the rows are written to a file.
 """
 

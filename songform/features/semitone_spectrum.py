@@ -181,7 +181,7 @@ def semitone_filters(sr: int, n_fft: int) -> NDArray[np.float64]:
     f = f[f < center[-1] * 2 ** (1 / 12)]
     distance = np.abs(12 * (np.log2(np.maximum(f, bin_hz / 2)) - np.log2(center)))  # in semitones
     reach = np.maximum(1, 12 * np.log2(1 + bin_hz / center))
-    filters = np.maximum(0, 1 - distance / reach) * (center < sr / 2)
+    filters: NDArray[np.float64] = np.maximum(0, 1 - distance / reach) * (center < sr / 2)
     semitone, used = np.nonzero(filters)  # few bins, so that short songs do not wait for the weights of the others
     weights = filters[semitone, used]
     heard = weights * _hann_response((f[used] - center[semitone, 0]) / bin_hz) * n_fft / 4

@@ -180,8 +180,9 @@ def _annotate_folder(
         except _TakenError as error:
             (problems if is_label_suffix(labels.file) else unused).append(str(error))
     if not entries:
+        reasons = problems or ([] if unmatched else unused)
         raise AnnotationError(
-            problems[0] if problems else _no_match(folder, [*unmatched, *(each.file for each in files)])
+            reasons[0] if reasons else _no_match(folder, [*unmatched, *(each.file for each in files)])
         )
     labeled = {entry["key"] for entry in entries}
     without = [record.title for record, _ in tracks if record.key not in labeled]

@@ -13,13 +13,14 @@ module             files                 content                         confide
 `songform_report`  ``.json``             songform's report               yes
 =================  ====================  ==============================  ===========
 
-`read_annotation` recognizes the format by the suffix of the file, or by its content if the suffix is `.txt`, `.json` or
-unknown. The columns of `lab`, `audacity` and `csv_labels` files are recognized by their names (`column_names`) or, in a
-file without a header, by the numbers of all rows (`column_layouts`).
+`read_annotation` recognizes the format by the suffix of the file, or by its content if the suffix is `.txt` or unknown;
+a `.json` file is a JAMS file or a report. The columns of `lab`, `audacity` and `csv_labels` files are recognized by
+their names (`column_names`) or, in a file without a header, by the numbers of all rows (`column_layouts`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -53,8 +54,12 @@ class LabelFormat(NamedTuple):
     """Whether the format can store confidences."""
 
 
+# A bracket may also begin a line of lyrics, such as `[00:12.00]` or `[Verse]`.
+_JSON = re.compile(r"\s*(\{|\[\s*([\[\]{\"]|-?\d[\d.eE+-]*\s*[,\]]|$))")
+
+
 def _is_json(text: str) -> bool:
-    return text.lstrip().startswith(("{", "["))
+    return _JSON.match(text) is not None
 
 
 def _is_jams(text: str) -> bool:
@@ -141,7 +146,10 @@ def parsed_annotation(text: str, name: str = "") -> Annotation:
     AnnotationError
         If the text cannot be read; the message names the line or the segment.
     """
-    read = _READERS.get(Path(name).suffix.lower()) or _recognized(text)
+    suffix = Path(name).suffix.lower()
+    if suffix == ".json":
+        return jams_file.read(text) if _is_jams(text) else songform_report.read(text)
+    read = _READERS.get(suffix) or _recognized(text)
     return read(text)
 
 

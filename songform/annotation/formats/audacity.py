@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from songform.annotation.annotations import Annotation
 from songform.annotation.formats.column_layouts import label_columns
-from songform.annotation.formats.label_cells import rows_of_lines
+from songform.annotation.formats.label_cells import check_not_numbered, rows_of_lines
 from songform.annotation.formats.label_rows import lines_of, seconds_text
 
 __all__ = ["FREQUENCIES", "read", "write"]
@@ -29,8 +29,10 @@ def read(text: str) -> Annotation:
     Raises
     ------
     AnnotationError
-        If a line cannot be read, which the message names, or the meaning of the columns is not clear.
+        If a line cannot be read, which the message names, the meaning of the columns is not clear, or the file is a
+        numbered list.
     """
+    check_not_numbered(text)
     lines = [(place, line) for place, line in lines_of(text) if not line.startswith(FREQUENCIES)]
     return label_columns(rows_of_lines(lines), has_points=True).annotation()
 

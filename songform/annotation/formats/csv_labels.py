@@ -28,6 +28,7 @@ from songform.annotation.formats.label_cells import (
     CellRow,
     cell_number,
     check_decimal_marks,
+    check_not_numbered,
     clock_seconds,
     data_lines,
     line_cells,
@@ -61,8 +62,10 @@ def read(text: str) -> Annotation:
     Raises
     ------
     AnnotationError
-        If a line cannot be read, which the message names, or the meaning of the columns is not clear.
+        If a line cannot be read, which the message names, the meaning of the columns is not clear, or the file is a
+        numbered list.
     """
+    check_not_numbered(text)
     rows = _rows(text)
     if rows and cell_number(rows[0].cells[0]) is not None:
         return _without_header(rows, _separator(text))

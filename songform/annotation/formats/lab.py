@@ -14,7 +14,7 @@ from songform.annotation.annotations import Annotation
 from songform.annotation.formats.column_layouts import label_columns
 from songform.annotation.formats.csv_labels import read as read_csv
 from songform.annotation.formats.csv_labels import recognizes as is_csv
-from songform.annotation.formats.label_cells import data_lines, rows_of_lines
+from songform.annotation.formats.label_cells import check_not_numbered, data_lines, rows_of_lines
 from songform.annotation.formats.label_rows import seconds_text
 from songform.errors import AnnotationError
 
@@ -29,8 +29,10 @@ def read(text: str) -> Annotation:
     Raises
     ------
     AnnotationError
-        If a line cannot be read, which the message names, or the meaning of the columns is not clear.
+        If a line cannot be read, which the message names, the meaning of the columns is not clear, or the file is a
+        numbered list.
     """
+    check_not_numbered(text)
     if is_csv(text):
         return read_csv(text)
     lines = data_lines(text)

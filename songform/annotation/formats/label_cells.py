@@ -1,4 +1,7 @@
-"""Cells of label files: numbers with a decimal point or comma, times of day, and lines split into cells."""
+"""Cells of label files: numbers with a decimal point or comma, times of day, and lines split into cells.
+
+`check_not_numbered` recognizes numbered lists, whose numbers could be read as times.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ __all__ = [
     "CellRow",
     "cell_number",
     "check_decimal_marks",
+    "check_not_numbered",
     "clock_seconds",
     "data_lines",
     "line_cells",
@@ -25,6 +29,7 @@ _NUMBER = re.compile(
 )
 _CLOCK = re.compile(r"(?:([0-9]+):)?([0-9]{1,2}):([0-9]{2}(?:[.,][0-9]+)?)")
 _DECIMALS = re.compile(r"[0-9]*[.,]([0-9]+)")
+_ORDINAL = re.compile(r"\s*(?P<ordinal>(?P<number>[0-9]{1,6})[.)])(?![0-9])[\s,;]*(?P<cell>[^\s,;]*)")
 
 
 class CellRow(NamedTuple):
@@ -103,6 +108,35 @@ def check_decimal_marks(cells: Iterable[tuple[str, str]]) -> None:
             f"{place} has the time {cell!r} with a decimal point, but {other} has {comma!r} with a comma; "
             "write all times with decimal points"
         )
+
+
+def check_not_numbered(text: str) -> None:
+    """Check that the lines of a file are not numbered `1.`, `2.`, ... or `1)`, `2)`, ..., beginning with 0 or 1.
+
+    Such numbers are not times. The exception are starts and ends without decimals, such as `0. 1. A`, `1. 2. B`.
+
+    Raises
+    ------
+    AnnotationError
+        If the text is a numbered list.
+    """
+    lines = data_lines(text)
+    found = [match for match in (_ORDINAL.match(line) for _, line in lines) if match is not None]
+    numbers = [int(match["number"]) for match in found]
+    if not lines or len(found) < len(lines) or numbers[0] > 1:
+        return
+    is_counting = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    if is_counting and not _are_ends([match["cell"] for match in found], numbers):
+        raise AnnotationError(
+            f"it contains no labels with times, but a numbered list ({lines[0][0]} begins with "
+            f"{found[0]['ordinal']!r}); begin each line with the start of the label in seconds, for example 12.5 Intro"
+        )
+
+
+def _are_ends(cells: Sequence[str], starts: Sequence[int]) -> bool:
+    """Return whether cells are ends: numbers with a decimal point, each of which is the start of the next row."""
+    ends = [cell_number(cell) if "." in cell else None for cell in cells]
+    return ends[:-1] == starts[1:] and (ends[-1] or -1) >= starts[-1]
 
 
 def rows_of_lines(lines: Sequence[tuple[str, str]]) -> list[CellRow]:

@@ -126,7 +126,7 @@ def parsed_json(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        msg = f"invalid JSON at line {error.lineno}, column {error.colno}; was the file cut short or edited?"
+        msg = f"it is not valid JSON (line {error.lineno}, column {error.colno}); was the file cut short or edited?"
         raise AnnotationError(msg) from error
     except RecursionError as error:
         raise AnnotationError("its JSON is nested too deeply; is it a label file?") from error

@@ -106,7 +106,7 @@ def _is_m3u(name: str, content_type: str) -> bool:
 def _xml_document(text: str, base: str | None, source: str) -> ListDocument:
     if text.count("<") > MAX_FEED_TAGS:
         raise TrackError(f"{source} is too large to parse; check the address in a browser", "permanent")
-    root, problems = parse_xml_list(text, source)
+    root, problems = parse_xml_list(text, source, is_local=base is None)
     readers = {"opml": read_opml, "playlist": read_xspf}
     document = readers.get(root.tag.rpartition("}")[2], read_feed)(root, base)
     return replace(document, problems=(*document.problems, *problems))

@@ -23,7 +23,8 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ __all__ = ["FileHashes", "local_entry", "local_listing", "local_path"]
 SETTLED_NS = 2_000_000_000  # coarsest resolution of modification times, that of FAT
 
 NO_AUDIO = ""  # in place of the hash of a file that is not audio
+
+_SIMILARITY = 0.75  # minimum ratio of two stems, of which one may be a misspelling of the other
 
 _SHA256 = re.compile(r"([0-9a-f]{64})?")
 
@@ -329,12 +332,21 @@ def _hint(source: str, path: Path) -> str:
         siblings = []
     if "\N{REPLACEMENT CHARACTER}" in path.name:  # the command line replaced bytes by it
         return "if its name contains bytes that are not UTF-8 text, rename it"
-    close = difflib.get_close_matches(path.name, siblings, n=1)
-    if close:
-        return f"did you mean {_shown(path.with_name(close[0]))}?"
+    similar = _similar_name(path.name, siblings)
+    if similar is not None:
+        return f"did you mean {_shown(path.with_name(similar))}?"
     if "/" in source and "." in source.split("/", maxsplit=1)[0].strip("."):
         return "check its spelling; if it is an address, begin it with https://"
     return "check its spelling"
+
+
+def _similar_name(name: str, others: Iterable[str]) -> str | None:
+    """Return the name with the most similar stem, because different names often have the same suffix."""
+    names = defaultdict(list)
+    for other in others:
+        names[Path(other).stem.casefold()].append(other)
+    stems = difflib.get_close_matches(Path(name).stem.casefold(), sorted(names), n=1, cutoff=_SIMILARITY)
+    return difflib.get_close_matches(name, sorted(names[stems[0]]), n=1, cutoff=0.0)[0] if stems else None
 
 
 def _shown(path: Path) -> str:

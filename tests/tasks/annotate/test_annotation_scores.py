@@ -74,7 +74,7 @@ def test_damaged_report_is_named_and_the_others_are_scored(corpus):
     evaluation = evaluate_tracks(corpus.home, MODEL)
     assert [track["key"] for track in evaluation.tracks] == ["feed-0"]
     assert "feed-1.json cannot be used: " in evaluation.missing[0]
-    assert "JSON at line 1" in evaluation.missing[0]
+    assert "not valid JSON (line 1" in evaluation.missing[0]
 
 
 def test_digest_of_the_inputs_changes_with_a_report_or_label(corpus):

@@ -84,7 +84,7 @@ def test_labels_of_a_track_that_was_not_ingested_are_rejected(corpus):
 
 def test_damaged_label_file_raises_one_sentence(corpus):
     keep_annotation(corpus, RECORD, LABELS, "Ana").path.write_text("{", encoding="utf-8")
-    with pytest.raises(AnnotationError, match=r"Ana\.jams cannot be used: .*JSON.* line 1"):
+    with pytest.raises(AnnotationError, match=r"Ana\.jams cannot be used: .*JSON .*line 1"):
         annotations_of(corpus, "feed-0")
 
 
@@ -172,6 +172,12 @@ def test_label_files_of_no_song_are_found_in_subfolders(tmp_path):
         ("a.txt", "Hello darkness\nmy old friend\n", False),
         ("a.txt", "99 red balloons\nfloating in the summer sky\n", False),
         ("a.txt", "", False),
+        ("a.txt", "1. Intro\n2. Verse\n", False),
+        ("a.csv", "1.,Intro 0:30\n2.,Verse 1:20\n", False),
+        ("a.tsv", "1)\tIntro\n2)\tVerse\n", False),
+        ("a.txt", "1\t2\tA\n2\t3\tB\n3\t9\tC\n", True),
+        ("a.txt", "[00:12.00]Line one\n[00:15.00]Line two\n", False),
+        ("a.json", "1. Intro\n2. Verse\n", False),
         ("a.json", '{"segments": [{"start": 0, "end": 5, "label": "A"}]}', True),
         ("a.json", '{"bpm": 120}', False),
     ],

@@ -144,6 +144,28 @@ def test_label_files_with_general_suffixes_are_paired_and_other_texts_are_not(
     assert "README" not in notes
 
 
+def test_numbered_list_is_a_note_in_a_text_file_and_a_problem_in_a_label_file(
+    annotate, document, audio_files, labels, tmp_path
+):
+    first, second, third = (path.stem for path in audio_files[:3])
+    numbered = "1. Intro\n2. Verse\n3. Chorus\n"
+    labels(f"labels/{first}.txt", numbered)
+    alone = annotate(audio_files[0].parent, tmp_path / "labels")
+    assert (alone.exit_code, alone.stdout) == (4, "")
+    assert f"{first}.txt cannot be used: it contains no labels" in " ".join(alone.stderr.split())
+    labels(f"labels/{second}.lab")
+    found = document(annotate(audio_files[0].parent, tmp_path / "labels", "--json"))
+    assert [entry["title"] for entry in found["annotations"]] == [second]
+    assert found["problems"] == []
+    (note,) = found["notes"]
+    assert f"{first}.txt cannot be used: it contains no labels" in note
+    labels(f"labels/{third}.lab", numbered)
+    result = annotate(audio_files[0].parent, tmp_path / "labels", "--json")
+    assert result.exit_code == 3
+    (problem,) = document(result)["problems"]
+    assert f"{third}.lab cannot be used: it contains no labels with times, but a numbered list" in problem
+
+
 def test_listing_labels_writes_nothing(told, home, record, labels):
     before = {path for path in home.rglob("*") if path.name != "local-files.json"}
     assert told(record.key) == {

@@ -129,8 +129,11 @@ BROKEN = {
     "a confidence of 7": ("x.csv", "start,end,label,confidence\n0,1,a,7\n", "line 2 has a confidence of 7"),
     "a confidence in a CSV": ("x.csv", "start,end,label,confidence\n0,1,a,?\n", "line 2 has '?' where a confidence"),
     "a cell without end": ("x.csv", "start,end,label\n0,1," + "x" * 200_000, "line 2 cannot be split into cells"),
-    "JSON": ("x.json", '{\n "segments": [\n', "invalid JSON at line 3, column 1"),
-    "JAMS": ("x.jams", '{\n "annotations": [}', "invalid JSON at line 2, column 18"),
+    "JSON": ("x.json", '{\n "segments": [\n', r"it is not valid JSON (line 3, column 1)"),
+    "JAMS": ("x.jams", '{\n "annotations": [}', r"it is not valid JSON (line 2, column 18)"),
+    "text in place of JSON": ("x.json", "not json{", "it is not valid JSON (line 1, column 1)"),
+    "labels in place of JSON": ("x.json", "0 5 A\n5 9 B\n", "it is not valid JSON"),
+    "lyrics with times": ("x.txt", "[00:12.00]One, two\n[00:15.00]Three\n", "line 1 has '[00:12.00]One,' where"),
     "JSON with other content": ("x.json", '{"a": 1}', "not a songform report; it has no list of segments"),
     "a list": ("x.json", "[1, 2]", "not a songform report"),
     "deeply nested JSON": ("x.json", "[" * 100_000, "nested too deeply"),
@@ -368,3 +371,41 @@ def test_markers_of_reaper_are_points_and_instants_have_no_ends():
 def test_header_that_does_not_fit_its_rows_is_reported(text, message):
     with pytest.raises(AnnotationError, match=message):
         csv_labels.read(text)
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".csv", ".tsv", ".lab", ".labels.txt"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. Intro\n2. Verse\n3. Chorus\n",
+        "1. Intro 0:30\n2. Verse 1:20",
+        "# Form\n\n0. Intro\n1. Verse, soft\n",
+        "1.\tIntro\n2.\tVerse\n",
+        "1) Intro\n2) Verse\n",
+        "1.Intro\n2.Verse\n",
+        "1.,Intro\n2.,Verse\n",
+        "1. 99 Problems\n2. 7 Rings\n",
+        "1. 30.5 Intro\n2. 80.2 Verse\n",
+        "1. Intro\n",
+    ],
+)
+def test_numbered_list_is_not_read_as_times(suffix, text):
+    with pytest.raises(
+        AnnotationError, match=r"^it contains no labels with times, but a numbered list \(line \d begins"
+    ):
+        parsed_annotation(text, f"x{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".lab", ".tsv"])
+@pytest.mark.parametrize(
+    ("text", "starts"),
+    [
+        ("1\t2\tA\n2\t3\tB\n3\t9\tC\n", [1, 2, 3]),
+        ("1\tA\n2\tB\n3\tC\n", [1, 2, 3]),
+        ("1.0\tA\n2.0\tB\n", [1, 2]),
+        ("0.\t1.\tA\n1.\t2.\tB\n2.\t30.\tC\n", [0, 1, 2]),
+        ("0.\tA\n12.\tB\n20.\tC\n", [0, 12, 20]),
+    ],
+)
+def test_times_that_count_by_one_are_read(suffix, text, starts):
+    assert parsed_annotation(text, f"x{suffix}").intervals[:, 0].tolist() == starts

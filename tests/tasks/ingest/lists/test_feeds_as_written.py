@@ -313,3 +313,47 @@ def test_malicious_list_is_read_in_linear_time(content):
     with suppress(TrackError):
         found = read_list(content.encode(), name="list.m3u", base=BASE)
         assert found is None or len(found.items) <= 1
+
+
+def xspf(*tracks: str) -> str:
+    body = "".join(f"<track><location>{track}</location></track>" for track in tracks)
+    return f'<playlist version="1" xmlns="http://xspf.org/ns/0/"><trackList>{body}</trackList></playlist>'
+
+
+def opml(*files: str) -> str:
+    body = "".join(f'<outline url="{file}"/>' for file in files)
+    return f'<opml><body><outline text="All">{body}</outline></body></opml>'
+
+
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        (rss(item("A & B", "a.flac"), item("C", "b.flac"), item("D", "c.flac")), "a feed"),
+        (xspf("a.flac", "b.flac", "c.flac"), "an XSPF list"),
+        (opml("a.flac", "b.flac", "c.flac"), "an OPML list"),
+    ],
+)
+def test_complete_items_of_a_local_file_that_ends_too_early_are_listed(document, kind):
+    """Wherever it ends, its items are those of the whole file up to there, and the last one is never half an item."""
+    whole = [each.address for each in read_list(document.encode(), name="x").items]
+    for end in range(document.index("a.flac"), document.index("c.flac")):
+        n_items = document[:end].count("</item>") + document[:end].count("</track>")
+        n_items += document[:end].count('"/>') if kind == "an OPML list" else 0
+        if n_items:
+            found = read_list(document[:end].encode(), name="x")
+            assert [each.address for each in found.items] == whole[:n_items]
+            (problem,) = found.problems
+        else:
+            with pytest.raises(TrackError) as caught:
+                read_list(document[:end].encode(), name="x")
+            assert caught.value.failure == "permanent"
+            problem = str(caught.value)
+        assert problem.startswith(f"x is {kind} whose XML ends too early, at line 1, column ")
+        assert problem.endswith("; replace the file with a complete copy")
+
+
+@pytest.mark.parametrize(("base", "advice"), [(None, "correct the file"), (BASE, "report this to its publisher")])
+def test_advice_for_invalid_xml_depends_on_where_the_list_is(base, advice):
+    with pytest.raises(TrackError, match=f"x is an XSPF list whose XML is invalid, at line 1, .*; {advice}") as caught:
+        read_list(xspf("a</b>").encode(), name="x", base=base)
+    assert caught.value.failure == "permanent"

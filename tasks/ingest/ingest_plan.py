@@ -10,7 +10,7 @@ upgrade of such tracks is requested.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, partial
@@ -35,11 +35,16 @@ from tasks.store.tables import (
     has_spectrum,
     lacks_spectrum,
     lost_spectrum,
+    size_errors,
     spectrum_config,
 )
 from tasks.store.tracks import Track, TrackRecord
 
 __all__ = ["IngestPlan", "is_wanted", "plan_ingest"]
+
+# What happens after a damaged file was renamed, as the end of a sentence.
+_AGAIN = "the track is ingested again"
+_LATER = "the track is ingested again when its failure is retried"
 
 
 @dataclass(frozen=True)
@@ -140,13 +145,15 @@ def plan_ingest(
     for track in tracks:
         record = known.get(track.key)
         is_done = has_feature_tables(corpus, record, config)
-        damage = _set_aside_tables(corpus, track, settings, whole=verify) if is_done else []
-        notes += damage
         wanted = track.key not in blocked and is_wanted(record, now, retry_failed=retry_failed)
+        set_aside = partial(_set_aside_damaged, corpus, record, settings, wanted=wanted, whole=verify)
+        damage = set_aside(
+            dict(zip(corpus.table_names(config, track.key), (check_features, check_overview), strict=True))
+        )
+        notes += damage + set_aside({corpus.spectrum_name(spectra, track.key): check_spectrum})
         if record is None or not is_done or damage:
             groups["wanted" if wanted else "deferred"].append(track)
             continue
-        notes += _set_aside_spectrum(corpus, record, settings, whole=verify)
         is_asked = lost_spectrum(corpus, record, spectra) or (upgrade and not has_spectrum(corpus, record, spectra))
         groups["wanted" if wanted and is_asked else "cached"].append(track)
         if not (wanted and is_asked) and not has_spectrum(corpus, record, spectra):
@@ -179,7 +186,7 @@ def _listed(corpus: Corpus, tracks: Sequence[Track]) -> _Known:
         try:
             record = corpus.record(track.key)
         except UnreadableFileError as error:
-            known.notes.append(set_aside_error(error, "the track is ingested again"))
+            known.notes.append(set_aside_error(error, _AGAIN))
             if error.is_damaged:
                 continue
             record = unwritten_record(track, TrackError(str(error), "environment"))
@@ -189,26 +196,29 @@ def _listed(corpus: Corpus, tracks: Sequence[Track]) -> _Known:
     return known
 
 
-def _set_aside_tables(corpus: Corpus, track: Track, settings: Settings, *, whole: bool) -> list[str]:
-    """Rename the tables of a track that are damaged, and return one sentence about each."""
-    notes: list[str] = []
-    for check in (check_features, check_overview):
-        try:
-            check(corpus, track.key, settings, whole=whole)
-        except UnreadableFileError as error:
-            notes.append(set_aside_error(error, "the track is ingested again"))
-    return notes
+def _set_aside_damaged(
+    corpus: Corpus,
+    record: TrackRecord | None,
+    settings: Settings,
+    checks: Mapping[str, Callable[..., None]],
+    *,
+    wanted: bool,
+    whole: bool,
+) -> list[str]:
+    """Rename the damaged tables of a track, given a check for each; return one sentence about each damaged one.
 
-
-def _set_aside_spectrum(corpus: Corpus, record: TrackRecord, settings: Settings, *, whole: bool) -> list[str]:
-    """Rename the semitone spectrum of a track if it is damaged, and return a sentence about it."""
-    if not has_spectrum(corpus, record, spectrum_config(settings)):
+    A missing table is not damaged.
+    """
+    if record is None:
         return []
-    try:
-        check_spectrum(corpus, record.key, settings, whole=whole)
-    except UnreadableFileError as error:
-        return [set_aside_error(error, "the track is ingested again")]
-    return []
+    found = size_errors(corpus, record, *checks)
+    for name, check in checks.items():
+        if corpus.has_files(record, name):
+            try:
+                check(corpus, record.key, settings, whole=whole)
+            except UnreadableFileError as error:
+                found.append(error)
+    return [set_aside_error(error, _AGAIN if wanted else _LATER) for error in found]
 
 
 def is_wanted(record: TrackRecord | None, now: datetime, *, retry_failed: bool = False) -> bool:

@@ -258,6 +258,14 @@ class Corpus:
         """
         return all(0 < record.files.get(name, 0) == _size(f"{self.data}/{name}") for name in names)
 
+    def other_sizes(self, record: TrackRecord, *names: str) -> dict[str, int]:
+        """Return the sizes, in bytes, of the files that exist with another size than the record states, by name.
+
+        The parameters are those of `has_files`. A file that the record does not list has no stated size.
+        """
+        sizes = {name: _size(f"{self.data}/{name}") for name in names if name in record.files}
+        return {name: size for name, size in sizes.items() if size is not None and size != record.files[name]}
+
 
 def _safe_suffix(suffix: str) -> str:
     return suffix.lower() if suffix.lower() in AUDIO_SUFFIXES else ".audio"

@@ -54,6 +54,7 @@ __all__ = [
     "read_overview",
     "read_spectrum",
     "read_table",
+    "size_errors",
     "spectrum_config",
     "table_writer",
     "write_table",
@@ -264,6 +265,18 @@ def lacks_spectrum(corpus: Corpus, records: Iterable[TrackRecord], settings: Set
         record.key
         for record in records
         if has_feature_tables(corpus, record, config) and not has_spectrum(corpus, record, spectra)
+    ]
+
+
+def size_errors(corpus: Corpus, record: TrackRecord, *names: str) -> list[UnreadableFileError]:
+    """Return an error for each table of a track that exists, but with another size than its record states.
+
+    Such a table was cut or overwritten, because songform writes tables atomically. The parameters are those of
+    `Corpus.has_files`.
+    """
+    return [
+        _unreadable(corpus.data / name, ValueError(f"it has {size} bytes instead of {record.files[name]}"))
+        for name, size in corpus.other_sizes(record, *names).items()
     ]
 
 

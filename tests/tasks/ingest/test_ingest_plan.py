@@ -245,6 +245,47 @@ def test_table_that_was_overwritten_is_renamed_and_its_track_is_wanted(corpus, n
     assert not path.exists()
 
 
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("content", [b"", b"zz", b"PAR1 ta", b"PAR1 another table PAR1"])
+def test_table_of_another_size_is_renamed_and_kept(corpus, number, content):
+    made(corpus, "a")
+    path = corpus.data / corpus.table_names(features_config(Settings()), "web-a")[number]
+    path.write_bytes(content)
+    found = look(corpus, ["a"])
+    assert groups(found)["wanted"] == ["a"]
+    (note,) = found.notes
+    assert note.startswith(f"{path} cannot be read (it has {len(content)} bytes instead of 15); it was renamed to ")
+    assert note.endswith("and the track is ingested again")
+    assert path.with_name(f"{path.name}.damaged-1").read_bytes() == content
+    assert look(corpus, ["a"]).notes == ()
+
+
+def test_both_tables_of_a_track_are_kept_when_one_is_cut_and_the_other_overwritten(corpus):
+    made(corpus, "a")
+    paths = [corpus.data / name for name in corpus.table_names(features_config(Settings()), "web-a")]
+    paths[0].write_bytes(b"PAR1")
+    paths[1].write_bytes(bytes(15))
+    found = look(corpus, ["a"])
+    assert [note.startswith(str(path)) for path, note in zip(paths, found.notes, strict=True)] == [True] * 2
+    assert [path.exists() for path in paths] == [False] * 2
+
+
+def test_missing_table_needs_no_note(corpus):
+    made(corpus, "a")
+    corpus.features_path(features_config(Settings()), "web-a").unlink()
+    found = look(corpus, ["a"])
+    assert (groups(found)["wanted"], found.notes) == (["a"], ())
+
+
+def test_note_on_a_damaged_table_does_not_promise_an_ingest_that_is_not_due(corpus):
+    made(corpus, "a")
+    failed(corpus, "a", "permanent")
+    corpus.features_path(features_config(Settings()), "web-a").write_bytes(b"zz")
+    found = look(corpus, ["a"])
+    assert groups(found)["deferred"] == ["a"]
+    assert found.notes[0].endswith("and the track is ingested again when its failure is retried")
+
+
 def test_damage_within_a_table_is_found_only_if_the_tables_are_verified(corpus):
     made(corpus, "a")
     assert groups(look(corpus, ["a"]))["cached"] == ["a"]

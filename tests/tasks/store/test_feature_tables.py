@@ -22,6 +22,7 @@ from tasks.store.tables import (
     lost_spectrum,
     read_features,
     read_spectrum,
+    size_errors,
     spectrum_config,
     table_writer,
     write_table,
@@ -76,6 +77,19 @@ def test_track_has_features_if_it_is_done_and_both_tables_exist(corpus):
     assert not has_features(corpus, known, Settings.model_validate({"features": {"n_mfcc": 20}}))
     corpus.overview_path(features_config(settings), KEY).unlink()
     assert not has_features(corpus, known, settings)
+
+
+def test_only_an_existing_table_of_another_size_than_recorded_is_an_error(corpus):
+    known, names = record(corpus), corpus.table_names(features_config(Settings()), KEY)
+    features, overview = (corpus.data / name for name in names)
+    assert size_errors(corpus, known, *names) == []
+    size = features.stat().st_size
+    features.write_bytes(features.read_bytes()[: size // 2])
+    overview.unlink()
+    (error,) = size_errors(corpus, known, *names)
+    assert (error.path, error.is_damaged) == (features, True)
+    assert str(error).startswith(f"{features} cannot be read (it has {size // 2} bytes instead of {size}); ")
+    assert size_errors(corpus, known.model_copy(update={"files": {}}), *names) == []
 
 
 def test_features_are_indexed_by_their_time(corpus):

@@ -34,7 +34,7 @@ class EvaluateReport:
     mean : dict of dict
         Mean scores over the tracks.
     problems : list of str
-        One sentence per annotated track without a report.
+        One sentence per annotated track without a report, and per damaged file.
     """
 
     run_id: str
@@ -73,6 +73,7 @@ def evaluate_model(home: Path, model: str | None = None) -> EvaluateReport:
         If the model cannot be loaded.
     """
     from tasks.annotate.annotation_scores import evaluate_tracks, log_evaluation
+    from tasks.ingest.sources.listing import problems_message
     from tasks.store.corpus import Corpus
     from tasks.train.requested_model import choose_model
 
@@ -85,7 +86,8 @@ def evaluate_model(home: Path, model: str | None = None) -> EvaluateReport:
     if not evaluation.tracks:
         n_others = len(evaluation.missing) - 1
         more = f" ({counted(n_others, 'other track')} without a report)" if n_others else ""
-        raise CorpusError(evaluation.missing[0] + more)
+        reasons = [*chosen.problems, evaluation.missing[0] + more]  # the database may have been renamed just now
+        raise CorpusError(problems_message("no labeled track can be scored", reasons))
     run_id, is_new = log_evaluation(home, evaluation, chosen)
     return EvaluateReport(run_id, is_new, chosen, evaluation.tracks, evaluation.mean, problems)
 

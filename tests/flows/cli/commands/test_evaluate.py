@@ -69,6 +69,21 @@ def test_evaluation_from_no_labels_to_all_reports(songform, document, home, reco
     assert "Already recorded: MLflow run " in songform("--home", home, "evaluate").stdout
 
 
+def test_renamed_database_is_named_even_if_no_track_can_be_scored(songform, document, home, records, tmp_path):
+    shutil.copytree(home / "data", tmp_path / "home" / "data", ignore=shutil.ignore_patterns("reports"))
+    (tmp_path / "x.lab").write_text("0 8 A\n8 15 B\n")
+    songform("--home", tmp_path / "home", "annotate", records[0].key, tmp_path / "x.lab")
+    database = tmp_path / "home" / "mlruns" / "mlflow.db"
+    database.parent.mkdir(exist_ok=True)
+    database.write_bytes(b"zz")
+    result = songform("--home", tmp_path / "home", "--json", "evaluate")
+    assert result.exit_code == 4
+    told = document(result)["error"]
+    assert f"MLflow's database {database} is damaged (" in told
+    assert "it was renamed to mlflow.db.damaged-1" in told
+    assert f"{records[0].title} has no report by this model" in told
+
+
 def test_missing_model_is_reported_in_one_sentence(songform, home, records, tmp_path):
     (tmp_path / "x.lab").write_text("0 8 A\n8 15 B\n")
     songform("--home", home, "annotate", records[0].key, tmp_path / "x.lab")

@@ -13,13 +13,14 @@ from filelock import FileLock, Timeout
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from songform.errors import ModelError, UnreadableFileError
+from songform.errors import CorpusError, ModelError, SongformError, UnreadableFileError
+from tasks.ingest.sources.listing import problems_message
 from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.bundles import set_aside_bundle
 from tasks.store.corpus import Corpus
 from tasks.train.array_cache import array_folder
-from tasks.train.damaged_inputs import set_aside_inputs
+from tasks.train.damaged_inputs import missing_inputs, set_aside_inputs
 from tasks.train.heldout_scores import score_bundle
 from tasks.train.registry import log_results, model_version, register_bundle, restore_bundle, update_champion
 from tasks.train.short_songs import require_training_windows
@@ -54,7 +55,7 @@ class TrainReport:
     is_new : bool
         False if the run was already finished.
     problems : list of str
-        One sentence per damaged file.
+        One sentence per damaged file, and one about the tracks whose tables are missing.
     """
 
     run_id: str
@@ -94,9 +95,14 @@ def train(
         If the corpus has no track to train on, or its training part has no window.
     """
     Corpus(home).prepare()
-    problems = repair_store(home)
+    repaired = repair_store(home)
+    problems = [*repaired, *missing_inputs(home, settings)]
     try:
         report = _train_on_intact_files(home, settings, experiment, problems, again=again)
+    except SongformError as error:
+        if not repaired:
+            raise
+        raise CorpusError(problems_message("no model can be trained", [*repaired, str(error)])) from error
     finally:
         for problem in dict.fromkeys(problems):
             get_run_logger().warning("%s", problem)

@@ -1,6 +1,6 @@
 """Damaged files that a training finds: they are renamed, and the training starts again without them.
 
-A track whose features or overview are damaged is left out. States that are damaged are computed again.
+A track whose features or overview are damaged or missing is left out. States that are damaged are computed again.
 """
 
 from __future__ import annotations
@@ -13,12 +13,36 @@ from songform.errors import UnreadableFileError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside_error
-from tasks.store.tables import check_features, check_overview, read_table
+from tasks.store.tables import check_features, check_overview, features_config, read_table
 from tasks.train.training_plan import LEFT_OUT, Plan
 
-__all__ = ["set_aside_inputs"]
+__all__ = ["missing_inputs", "set_aside_inputs"]
 
 _AGAIN = "it is computed again"
+_MAX_TITLES = 3  # in the sentence about tracks without tables
+
+
+def missing_inputs(home: Path, settings: Settings) -> list[str]:
+    """Return one sentence about the tracks whose records state tables that no longer exist, or nothing.
+
+    A track whose features were never extracted with these settings has no such tables in its record.
+    """
+    corpus, config = Corpus(home), features_config(settings)
+    titles = []
+    for record in corpus.records():
+        stated = [name for name in corpus.table_names(config, record.key) if name in record.files]
+        if record.status == "done" and not all((corpus.data / name).exists() for name in stated):
+            titles.append(record.title)
+    if not titles:
+        return []
+    named = ", ".join(titles[:_MAX_TITLES])
+    more = f" and {len(titles) - _MAX_TITLES} more" if len(titles) > _MAX_TITLES else ""
+    many = "1 track is" if len(titles) == 1 else f"{len(titles)} tracks are"
+    msg = (
+        f"{many} left out of the training because the tables of features or overview are missing: {named}{more}; "
+        "run songform ingest with their sources, which creates the tables again"
+    )
+    return [msg]
 
 
 def set_aside_inputs(home: Path, plan: Plan, settings: Settings, found: UnreadableFileError) -> list[str]:

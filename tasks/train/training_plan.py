@@ -17,7 +17,7 @@ from tasks.ingest.sources.listing import problems_message
 from tasks.settings import Settings, digest
 from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside_error
-from tasks.store.tables import check_features, features_config, has_features, read_overview
+from tasks.store.tables import check_features, features_config, has_features, read_overview, size_errors
 from tasks.store.tracks import TrackRecord
 from tasks.train.stage_versions import bundle_versions, states_versions
 
@@ -102,6 +102,9 @@ def _signatures(
                 signatures[record.key] = _signature(corpus, record, settings)
             except UnreadableFileError as error:
                 problems.append(set_aside_error(error, LEFT_OUT))
+        elif record.status == "done":
+            cut = size_errors(corpus, record, *corpus.table_names(features_config(settings), record.key))
+            problems += (set_aside_error(error, LEFT_OUT) for error in cut)
     return signatures
 
 

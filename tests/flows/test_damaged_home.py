@@ -18,7 +18,7 @@ from mlflow.tracking._tracking_service.registry import TrackingStoreRegistry
 from flows.train import train
 from songform import synth
 from tasks.store.corpus import Corpus
-from tasks.store.tables import features_config, has_features, spectrum_config
+from tasks.store.tables import features_config, has_features
 from tasks.train.tracking import client
 
 pytestmark = [pytest.mark.usefixtures("api"), pytest.mark.system]  # several training runs take minutes
@@ -55,6 +55,13 @@ def scrambled(path):
     return content
 
 
+def cut_in_half(path):
+    """Cut a file to its first half, and return its new content."""
+    content = path.read_bytes()[: path.stat().st_size // 2]
+    path.write_bytes(content)
+    return content
+
+
 def middle_scrambled(path):
     """Overwrite the middle of a file, which leaves both of its ends intact."""
     whole = path.read_bytes()
@@ -82,13 +89,13 @@ def no_network(monkeypatch):
     monkeypatch.setattr("tasks.train.train_network.fit_network", None)
 
 
+@pytest.mark.parametrize("damage", [scrambled, cut_in_half])
 @pytest.mark.parametrize("table", ["features", "overview", "spectrum"])
-def test_ingest_makes_a_scrambled_table_again(call, home, quick, folder, table):
+def test_ingest_makes_a_damaged_table_again(call, home, folder, table, damage):
     corpus = Corpus(home)
-    config = spectrum_config(quick) if table == "spectrum" else features_config(quick)
-    path = corpus.data / table / config / f"{corpus.records()[0].key}.parquet"
+    path = corpus.data / next(name for name in corpus.records()[0].files if name.startswith(table))
     whole = path.read_bytes()
-    damaged = scrambled(path)
+    damaged = damage(path)
     code, found = call("ingest", folder)
     assert code == 0
     assert sorted(track["status"] for track in found["tracks"]) == ["cached"] * 5 + ["done"]
@@ -149,6 +156,22 @@ def test_training_goes_on_without_damaged_tracks(home, quick, damage):
     assert aside(features).exists()
     assert aside(overview).exists()
     assert client(home).get_run(report.run_id).info.status == "FINISHED"
+
+
+def test_training_names_the_tracks_whose_tables_are_cut_or_missing(home, quick):
+    corpus, config = Corpus(home), features_config(quick)
+    first, second, third = corpus.records()[:3]
+    cut, short = corpus.features_path(config, first.key), corpus.overview_path(config, second.key)
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    short.write_bytes(b"zz")
+    corpus.features_path(config, third.key).unlink()
+    report = train(home, quick, "cut")
+    assert report.params["corpus.tracks"] == "3"
+    assert len(report.problems) == 3
+    for words in (str(cut), str(short), f"missing: {third.title}; "):
+        assert any(words in problem for problem in report.problems)
+    assert aside(cut).exists()
+    assert aside(short).read_bytes() == b"zz"
 
 
 @pytest.mark.usefixtures("no_network")

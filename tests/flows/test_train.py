@@ -73,6 +73,16 @@ def test_damaged_files_are_warnings_in_the_log_of_the_run(home, quick, monkeypat
     assert warnings.count("a.json is 100% damaged") == 2
 
 
+def test_renamed_database_is_named_even_if_nothing_can_be_trained(tmp_path):
+    database = tmp_path / "mlruns" / "mlflow.db"
+    database.parent.mkdir()
+    database.write_bytes(b"zz")
+    with pytest.raises(
+        CorpusError, match=r"mlflow\.db is damaged .*renamed to mlflow\.db\.damaged-1(?s:.*)no features"
+    ):
+        train(tmp_path, Settings())
+
+
 def test_each_experiment_has_its_own_runs(home, quick, monkeypatch):
     monkeypatch.setattr("tasks.train.train_network.fit_network", None)
     one, other = (train(home, quick, name) for name in ("one", "other"))

@@ -8,7 +8,8 @@ import soundfile
 from songform.errors import CorpusError
 from songform.learning.splits import PARTS
 from tasks.store.corpus import Corpus
-from tasks.train.training_plan import plan_training
+from tasks.store.tables import features_config
+from tasks.train.training_plan import LEFT_OUT, plan_training
 
 
 def test_every_track_is_in_one_part_and_a_plan_is_repeatable(home, quick):
@@ -49,6 +50,21 @@ def test_only_tracks_whose_tables_exist_are_used(home, quick, changed):
     assert lost.key not in plan_training.fn(home, quick).keys
     with pytest.raises(CorpusError, match=rf"{corpus.data} has no features with these settings; .*songform ingest"):
         plan_training.fn(home, changed(quick, features={"n_mfcc": 20}))
+
+
+@pytest.mark.parametrize("table", ["features_path", "overview_path"])
+def test_track_with_a_cut_table_is_named_and_left_out(home, quick, table):
+    corpus = Corpus(home)
+    cut = corpus.records()[0]
+    path = getattr(corpus, table)(features_config(quick), cut.key)
+    half = path.read_bytes()[: path.stat().st_size // 2]
+    path.write_bytes(half)
+    plan = plan_training.fn(home, quick)
+    assert cut.key not in plan.keys
+    (problem,) = plan.problems
+    assert problem.startswith(f"{path} cannot be read (it has {len(half)} bytes instead of ")
+    assert problem.endswith(LEFT_OUT)
+    assert path.with_name(f"{path.name}.damaged-1").read_bytes() == half
 
 
 def test_two_copies_of_a_recording_are_in_the_same_part(home, quick, audio_files, tmp_path, ingest):

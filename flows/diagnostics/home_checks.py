@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from flows.diagnostics.check import Check
-from songform.errors import SongformError
+from songform.errors import SongformError, UnreadableFileError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside_files
+from tasks.store.tracks import TrackRecord
 
 __all__ = ["check_corpus", "check_damaged_files", "check_mlflow_store", "check_models", "check_prefect_database"]
 
@@ -25,14 +26,7 @@ __all__ = ["check_corpus", "check_damaged_files", "check_mlflow_store", "check_m
 def check_corpus(home: Path, settings: Settings) -> Check:
     """Check that the records, the tables of finished tracks, the table of segments and people's labels can be read."""
     from songform.annotation.formats import read_annotation
-    from tasks.store.tables import (
-        check_features,
-        check_overview,
-        check_spectrum,
-        has_features,
-        lacks_spectrum,
-        read_table,
-    )
+    from tasks.store.tables import has_features, lacks_spectrum, read_table
 
     corpus = Corpus(home)
     found = corpus.read_records()
@@ -41,28 +35,29 @@ def check_corpus(home: Path, settings: Settings) -> Check:
         return Check("corpus", "ok", "no tracks yet; add some with songform ingest SOURCE")
     done = [record for record in records if record.status == "done"]
     whole = [record for record in done if has_features(corpus, record, settings)]
-    n_failed, n_lost = len(records) - len(done), len(done) - len(whole)
-    tables = [partial(check, corpus, one.key, settings) for one in whole for check in (check_features, check_overview)]
-    without = set(lacks_spectrum(corpus, whole, settings))
-    tables += [partial(check_spectrum, corpus, one.key, settings) for one in whole if one.key not in without]
-    tables += [partial(read_table, path) for path in (corpus.segments_path,) if path.exists()]
-    labels = (partial(read_annotation, path) for path in corpus.annotation_files())
-    damaged = [*found.problems, *_faults(tables), *_faults(labels)]
-    finding = f"{n_tracks} track{'' if n_tracks == 1 else 's'}, {len(done)} done, {n_failed} failed"
+    without = lacks_spectrum(corpus, whole, settings)
+    cut, damaged = _cut_tables(corpus, done, settings), _faults(_table_checks(corpus, done, settings))
+    segments = _faults(partial(read_table, path) for path in (corpus.segments_path,) if path.exists())
+    labels = _faults(partial(read_annotation, path) for path in corpus.annotation_files())
+    n_lost = len({one.key for one in done} - {one.key for one in whole} - {error.path.stem for error in cut})
+    finding = f"{n_tracks} track{'' if n_tracks == 1 else 's'}, {len(done)} done, {len(records) - len(done)} failed"
     if n_lost:
         finding = f"{finding}; {n_lost} without features for the current settings"
-    finding = "; ".join([finding, *(_what(fault) for fault in damaged)])
-    if n_lost or damaged:
-        return Check("corpus", "failure", finding, _RESTORE)
+    of_tracks = [*found.problems, *map(str, cut), *damaged]
+    finding = "; ".join([finding, *map(_what, (*of_tracks, *segments, *labels))])
+    fixes = zip(_CORPUS_FIXES, (of_tracks or n_lost, segments, labels), strict=True)
+    if mend := ", and ".join(fix for fix, faults in fixes if faults):
+        return Check("corpus", "failure", finding, mend)
     if without:
         finding = f"{finding}; {len(without)} without a semitone spectrum, ingested by an earlier version of songform"
         return Check("corpus", "warning", finding, "run songform ingest --upgrade, which computes it")
     return _well("corpus", finding)
 
 
-_RESTORE = (
-    "ingest tracks again to restore their records and features, analyze songs again to restore segments.parquet, "
-    "and run songform annotate again to restore label files"
+_CORPUS_FIXES = (
+    "ingest tracks again to restore their records and features",
+    "analyze songs again to restore segments.parquet",
+    "run songform annotate again to restore label files",
 )
 
 
@@ -149,6 +144,32 @@ def _fault(check: Callable[[], object]) -> str | None:
     except SongformError as error:
         return str(error)
     return None
+
+
+def _cut_tables(corpus: Corpus, records: Iterable[TrackRecord], settings: Settings) -> list[UnreadableFileError]:
+    """Return an error for each table whose size differs from its record."""
+    from tasks.store.tables import size_errors
+
+    return [error for one in records for error in size_errors(corpus, one, *_table_names(corpus, one, settings))]
+
+
+def _table_checks(corpus: Corpus, records: Iterable[TrackRecord], settings: Settings) -> Iterator[Callable[[], object]]:
+    """Yield a function that reads a table, for each table that has the size that its record states."""
+    from tasks.store.tables import check_features, check_overview, check_spectrum
+
+    checks = (check_features, check_overview, check_spectrum)
+    for one in records:
+        for name, check in zip(_table_names(corpus, one, settings), checks, strict=True):
+            if corpus.has_files(one, name):
+                yield partial(check, corpus, one.key, settings)
+
+
+def _table_names(corpus: Corpus, record: TrackRecord, settings: Settings) -> tuple[str, str, str]:
+    from tasks.store.tables import features_config, spectrum_config
+
+    key = record.key
+    features, overview = corpus.table_names(features_config(settings), key)
+    return features, overview, corpus.spectrum_name(spectrum_config(settings), key)
 
 
 def _bundle_faults(bundles: Iterable[Path]) -> Iterator[str]:

@@ -64,13 +64,22 @@ def test_all_damaged_records_tables_and_labels_are_named_at_once(home, quick):
     assert all(str(path) in check.finding for path in damaged)
     assert labels.name in check.finding
     assert "6 tracks, 4 done" in check.finding
-    assert "ingest" in check.mend
+    assert check.mend == (
+        "ingest tracks again to restore their records and features, and analyze songs again to restore "
+        "segments.parquet, and run songform annotate again to restore label files"
+    )
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
 
 
-def test_damaged_spectrum_is_named(home, quick):
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+@pytest.mark.parametrize("damage", [middle_damaged, cut])
+def test_damaged_spectrum_is_named(home, quick, damage):
     corpus = Corpus(home)
-    path = middle_damaged(corpus.spectrum_path(spectrum_config(quick), corpus.records()[0].key))
+    path = damage(corpus.spectrum_path(spectrum_config(quick), corpus.records()[0].key))
     check = check_corpus(home, quick)
     assert (check.level, str(path) in check.finding) == ("failure", True)
 
@@ -81,6 +90,44 @@ def test_tracks_without_spectrum_are_a_warning_that_says_how_to_upgrade_them(hom
     assert (check.level, check.is_well) == ("warning", True)
     assert "6 without a semitone spectrum" in check.finding
     assert "songform ingest --upgrade" in check.mend
+
+
+def test_tables_of_another_size_are_named_and_missing_ones_are_counted(home, quick):
+    corpus, config = Corpus(home), features_config(quick)
+    keys = [record.key for record in corpus.records()]
+    half, short = cut(corpus.features_path(config, keys[0])), corpus.overview_path(config, keys[1])
+    short.write_bytes(b"zz")
+    corpus.features_path(config, keys[2]).unlink()
+    other = middle_damaged(corpus.overview_path(config, keys[0]))
+    check = check_corpus(home, quick)
+    assert check.level == "failure"
+    assert str(other) in check.finding
+    assert f"{half} cannot be read (it has {half.stat().st_size} bytes instead of " in check.finding
+    assert f"{short} cannot be read (it has 2 bytes instead of " in check.finding
+    assert "; 1 without features for the current settings; " in check.finding
+    assert short.read_bytes() == b"zz"
+
+
+def labels_damaged(corpus):
+    path = corpus.annotations_path(corpus.records()[0].key) / "Ana.jams"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"{")
+
+
+@pytest.mark.parametrize(
+    ("damage", "mend"),
+    [
+        (
+            lambda corpus: corpus.record_path("web-0").touch(),
+            "ingest tracks again to restore their records and features",
+        ),
+        (lambda corpus: corpus.segments_path.touch(), "analyze songs again to restore segments.parquet"),
+        (labels_damaged, "run songform annotate again to restore label files"),
+    ],
+)
+def test_only_the_fixes_that_apply_are_given(home, quick, damage, mend):
+    damage(Corpus(home))
+    assert check_corpus(home, quick).mend == mend
 
 
 def test_all_damaged_models_and_states_are_named_at_once(home, trained):

@@ -12,6 +12,7 @@ from rich.padding import Padding
 from flows.cli.console import (
     DONE,
     MAX_ROWS,
+    SOME_FAILED,
     Console,
     cell,
     counted,
@@ -66,7 +67,7 @@ def status(context: CommandContext, *, failed: Failed = False) -> int:
         print_failures(context.console, failures_by_class(tracks), problems)
     else:
         print_status(context.console, tracks, problems, context.home, without)
-    return DONE
+    return SOME_FAILED if damaged else DONE
 
 
 def corpus_status(home: Path) -> tuple[list[dict[str, Any]], list[str]]:

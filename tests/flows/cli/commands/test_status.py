@@ -64,8 +64,11 @@ def test_damaged_record_is_a_problem_and_the_other_tracks_are_listed(songform, d
     assert problem.startswith(f"the record {path} cannot be read (")
     assert problem.endswith("; ingest its track again, which creates it again")
     result = songform("--home", home, "--json", "status")
-    assert (result.exit_code, document(result)["problems"]) == (0, [problem])
-    assert str(path) in songform("--home", home, "status").stderr
+    assert (result.exit_code, document(result)["problems"]) == (3, [problem])
+    for words in (("status",), ("status", "--failed")):
+        result = songform("--home", home, *words)
+        assert result.exit_code == 3
+        assert str(path) in result.stderr
     assert path.read_bytes() == content
 
 
@@ -131,7 +134,9 @@ def test_corpus_without_failures_is_reported(songform, tmp_path):
 
 
 def test_plain_status_shows_skipped_tracks_and_the_time_of_each_retry(songform, unlucky):
-    shown = songform("--home", unlucky, "status").stdout
+    result = songform("--home", unlucky, "status")
+    assert result.exit_code == 0  # it lists what failed earlier
+    shown = result.stdout
     assert "16 tracks: 6 done, 9 failed, 1 skipped" in shown
     lines = [line.strip() for line in shown.splitlines()]
     outcomes = [line.split()[0] for line in lines if line.startswith(("done", "failed", "skipped"))]

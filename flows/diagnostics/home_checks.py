@@ -20,7 +20,7 @@ from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside_files
 from tasks.store.tracks import TrackRecord
 
-__all__ = ["check_corpus", "check_damaged_files", "check_mlflow_store", "check_models", "check_prefect_database"]
+__all__ = ["check_corpus", "check_mlflow_store", "check_models", "check_prefect_database", "check_renamed_files"]
 
 
 def check_corpus(home: Path, settings: Settings) -> Check:
@@ -65,13 +65,21 @@ def check_models(home: Path) -> Check:
     """Check that the models and the states that the trainings computed can be read."""
     corpus = Corpus(home)
     bundles = _folders(corpus.bundle_path(""))
-    damaged = [*_bundle_faults(bundles), *_faults(_state_checks(corpus))]
+    of_models, of_states = list(_bundle_faults(bundles)), _faults(_state_checks(corpus))
     finding = "; ".join(
-        [f"{len(bundles)} model{'' if len(bundles) == 1 else 's'}", *(_what(fault) for fault in damaged)]
+        [f"{len(bundles)} model{'' if len(bundles) == 1 else 's'}", *map(_what, (*of_models, *of_states))]
     )
-    if not damaged:
-        return _well("models", finding)
-    return Check("models", "failure", finding, "run songform train, which restores them or computes them again")
+    fixes = zip((_MODEL_FIX, _STATES_FIX), (of_models, of_states), strict=True)
+    mend = "; ".join(fix for fix, faults in fixes if faults)
+    return Check("models", "failure", finding, mend) if mend else _well("models", finding)
+
+
+_MODEL_FIX = (
+    "run songform train, which restores the model of the current tracks; delete the folder of an earlier model that is "
+    "still damaged then, or use it with songform analyze --model, which restores it from MLflow's store"
+)
+# `train` reads only the states that a new training needs, so it does not repair those of earlier tracks or settings.
+_STATES_FIX = "delete the damaged files in data/states; a training that needs them computes them again"
 
 
 def check_mlflow_store(home: Path) -> Check:
@@ -111,15 +119,15 @@ def check_prefect_database(home: Path) -> Check:
     return _well("Prefect database", str(database))
 
 
-def check_damaged_files(home: Path) -> Check:
-    """List the damaged files that earlier commands renamed."""
+def check_renamed_files(home: Path) -> Check:
+    """List the damaged files that earlier commands renamed; those that are still in place belong to other checks."""
     corpus = Corpus(home)
     found = [path for folder in (corpus.data, corpus.mlruns, home / ".prefect") for path in set_aside_files(folder)]
     if not found:
-        return _well("damaged files", "none")
-    finding = f"renamed by earlier commands: {', '.join(map(str, found))}"
+        return _well("renamed files", "none; a command that finds a damaged file renames it")
+    finding = f"damaged, and renamed by earlier commands: {', '.join(map(str, found))}"
     return Check(
-        "damaged files", "warning", finding, "find out what damaged them, and delete them if you do not need them"
+        "renamed files", "warning", finding, "find out what damaged them, and delete them if you do not need them"
     )
 
 

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from flows.diagnostics.check import Check
 from flows.diagnostics.home_checks import (
     check_corpus,
-    check_damaged_files,
     check_mlflow_store,
     check_models,
     check_prefect_database,
+    check_renamed_files,
 )
 from flows.diagnostics.ingest_checks import check_cookies, check_playlists
 from songform.errors import SettingsError, SongformError
@@ -59,7 +59,7 @@ def examine(home: Path, read_settings: Callable[[], Settings]) -> list[Check]:
         ("models", lambda: check_models(home)),
         ("MLflow store", lambda: check_mlflow_store(home)),
         ("Prefect database", lambda: check_prefect_database(home)),
-        ("damaged files", lambda: check_damaged_files(home)),
+        ("renamed files", lambda: check_renamed_files(home)),
         ("cookies", lambda: _unread("cookies") if problem else check_cookies(settings)),
         ("playlists", lambda: _unread("playlists") if problem else check_playlists(settings)),
         ("schedule", lambda: _unread("schedule") if problem else _schedule(home, settings)),

@@ -8,10 +8,10 @@ import pytest
 
 from flows.diagnostics.home_checks import (
     check_corpus,
-    check_damaged_files,
     check_mlflow_store,
     check_models,
     check_prefect_database,
+    check_renamed_files,
 )
 from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside
@@ -33,7 +33,7 @@ def middle_damaged(path):
 
 def test_intact_home_has_no_damage(trained, quick):
     home = trained.home
-    checks = [check_corpus(home, quick), check_models(home), check_mlflow_store(home), check_damaged_files(home)]
+    checks = [check_corpus(home, quick), check_models(home), check_mlflow_store(home), check_renamed_files(home)]
     assert [check.level for check in checks] == ["ok"] * 4
     assert checks[1].finding == "1 model"
 
@@ -144,6 +144,18 @@ def test_all_damaged_models_and_states_are_named_at_once(home, trained):
     assert check.finding.startswith("2 models; ")
 
 
+def test_damaged_states_of_earlier_tracks_can_be_deleted(home):
+    """No training with the current tracks reads them, so a training does not clear the failure."""
+    path = Corpus(home).states_path("0123456789ab", "web-0.parquet")
+    path.parent.mkdir()
+    path.write_bytes(b"zz")
+    check = check_models(home)
+    assert check.level == "failure"
+    assert check.mend == "delete the damaged files in data/states; a training that needs them computes them again"
+    path.unlink()
+    assert check_models(home).level == "ok"
+
+
 @pytest.mark.parametrize("content", [bytes(10_000), b"SQLite format 3\0" + b"broken" * 1000])
 def test_damaged_databases_are_failures(home, monkeypatch, content):
     monkeypatch.delenv("PREFECT_HOME")
@@ -160,13 +172,13 @@ def test_damaged_databases_are_failures(home, monkeypatch, content):
 
 
 def test_renamed_files_are_a_warning_that_names_them(home):
-    assert check_damaged_files(home).level == "ok"
+    assert check_renamed_files(home).level == "ok"
     (home / "mlruns").mkdir()
     (home / "mlruns" / "mlflow.db").touch()
     renamed = [
         set_aside(home / "mlruns" / "mlflow.db"),
         set_aside(Corpus(home).record_path(Corpus(home).records()[0].key)),
     ]
-    check = check_damaged_files(home)
+    check = check_renamed_files(home)
     assert (check.level, check.is_well) == ("warning", True)
     assert all(str(path) in check.finding for path in renamed)

@@ -35,7 +35,7 @@ def test_complete_home_passes_all_checks(trained, quick):
     names = ["Python", "ffmpeg", "JavaScript runtime", "yt-dlp", "packages", "home", "settings", "corpus"]
     assert [check.name for check in checks] == [
         *names,
-        *("models", "MLflow store", "Prefect database", "damaged files"),
+        *("models", "MLflow store", "Prefect database", "renamed files"),
         *("cookies", "playlists", "schedule", "alarms", "disk"),
     ]
     # The age of yt-dlp and the free disk space depend on the day and the machine.

@@ -23,6 +23,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from songform.audio.tags import id3_size
 from songform.errors import AudioError
 
 if TYPE_CHECKING:
@@ -171,12 +172,7 @@ def other_streams(banner: str) -> list[str]:
 
 def _skip_id3(file: BinaryIO) -> None:
     head = file.read(10)
-    size = 0
-    if head[:3] == b"ID3" and len(head) == 10:
-        for byte in head[6:]:  # seven bits in each byte
-            size = size << 7 | byte & 0x7F
-        size += 10
-    file.seek(size)
+    file.seek(id3_size(head) if head[:3] == b"ID3" and len(head) == 10 else 0)
 
 
 def _wav_seconds(file: BinaryIO, path: Path) -> float | None:

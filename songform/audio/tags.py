@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from songform.audio.byte_window import ByteWindow
 
-__all__ = ["after_tags", "before_tags"]
+__all__ = ["after_tags", "before_tags", "id3_size"]
 
 MAX_SEARCH = 2**16  # bytes searched for the end of a Lyrics3 tag
 
@@ -30,10 +30,7 @@ def _tag_size(window: ByteWindow, at: int) -> int:
     """Return the size of the tag at a position, or 0."""
     head = window.read(at, 32)
     if head[:3] == b"ID3" and len(head) >= 10:
-        size = 0
-        for byte in head[6:10]:  # seven bits in each byte
-            size = size << 7 | byte & 0x7F
-        size += 20 if head[5] & 0x10 else 10
+        size = id3_size(head)
         return size if at + size <= window.size else 10
     if head[:8] == b"APETAGEX" and len(head) == 32:
         size, _, flags = struct.unpack_from("<III", head, 12)
@@ -42,6 +39,18 @@ def _tag_size(window: ByteWindow, at: int) -> int:
         end = re.search(rb"LYRICS(?:200|END)", window.read(at, MAX_SEARCH))
         return end.end() if end else 0
     return {b"TAG+": 227, b"TAG": 128}.get(head[:4], 128 if head[:3] == b"TAG" else 0)
+
+
+def id3_size(head: bytes) -> int:
+    """Return the number of bytes of an ID3v2 tag, given its first ten; 10 if its size is invalid.
+
+    A size has seven bits in each byte. ffmpeg does not skip a tag with another bit, either.
+    """
+    size = 0
+    for byte in head[6:10]:
+        size = size << 7 | byte
+    is_valid = max(head[6:10]) < 0x80
+    return 10 + (size + (10 if head[5] & 0x10 else 0) if is_valid else 0)
 
 
 def before_tags(window: ByteWindow) -> int:

@@ -486,6 +486,14 @@ def test_damage_within_one_frame_of_aac_has_a_place(encode, put):
     assert re.fullmatch(r"it is damaged at (9|10)\.\d s, .*", read(put("a.aac", content))[2][0])
 
 
+def test_id3_tag_of_invalid_size_hides_no_audio(mp3, put, decoded_seconds):
+    """Each byte of the size has seven bits; with eight bits, the tag would cover a second of audio."""
+    path = put("song.mp3", b"ID3\x04\x00\x00\x00\x00" + b"\xff\x00" + mp3["bare"])
+    seconds, _, _ = read(path)
+    assert seconds == pytest.approx(decoded_seconds(path), abs=0.06)
+    assert seconds == pytest.approx(20, abs=0.15)
+
+
 def test_refusal_of_damage_does_not_say_that_no_audio_is_missing(encode, put):
     """A page of a Vorbis file is overwritten, and a decoder skips more than the positions of the pages show."""
     content = encode("a.ogg", "-c:a", "libvorbis")

@@ -26,6 +26,7 @@ __all__ = ["container_bytes", "is_container_complete"]
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 SEGMENT = 0x18538067  # in Matroska
 MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}  # with which an MP4 file may start
+LATER_BOXES = {b"moof", b"mfra", b"sidx", b"styp", b"uuid", b"meta", b"udta", b"emsg", b"pdin", b"PICT", b"pnot"}
 MAX_BOXES = 100_000
 UNKNOWN_SIZES = {0, 2**32 - 1}  # of RIFF chunks whose length was unknown when they were written
 
@@ -104,6 +105,8 @@ def _mp4(file: BinaryIO, size: int) -> int | None:
             (length,) = struct.unpack_from(">Q", head, 8)
         if length < 8 or not name.isascii():
             return None
+        if name not in MP4_BOXES | LATER_BOXES:  # a tag behind the file, for example
+            return at if b"mdat" in names else None
         names.add(name)
         at += length
     return None if b"moof" in names or not at else at

@@ -214,17 +214,16 @@ class AudioStream:
         self._check_end()
 
     def _check_end(self) -> None:
-        """Check the end of a file whose header contains no duration."""
-        if self.duration is not None:
-            return
+        """Check the end of a file, whose length may seem right: that of an AVI file is computed from its size."""
         if self._layout is not None:
-            if not self._layout.is_complete:
+            if self.duration is None and not self._layout.is_complete:
                 self.notes.append("it may be cut short, because its last frame is incomplete or its end is not marked")
             return
         size, whole = self.path.stat().st_size, container_bytes(self.path) or 0
-        if whole - size > MAX_MISSING * whole:
+        is_short = self.duration is None or is_cut_short(self.seconds, self.seconds * whole / size)
+        if whole - size > MAX_MISSING * whole and is_short:
             raise AudioError(
-                f"{self.path.name} is cut short: it has {size} bytes, but its header states {whole}; fetch it again",
+                f"{self.path.name} is cut short: it has {size} bytes, but its container states {whole}; fetch it again",
                 "transient",
                 measured=self.seconds,
             )

@@ -412,11 +412,17 @@ def test_duration_stated_by_the_source_is_a_note_if_the_file_is_complete(encode,
     assert notes == [f"it contains 20.0 s of audio, but its source states {stated} s"]
 
 
-@pytest.mark.parametrize("name", ["a.aiff", "a.wma", "a.au", "a.w64", "a.caf"])
+@pytest.mark.parametrize("name", ["a.aiff", "a.wma", "a.au", "a.w64", "a.caf", "a.avi"])
 def test_container_that_states_more_bytes_than_the_file_has_is_cut_short(encode, put, name):
     content = encode(name)
     with pytest.raises(AudioError, match=rf"{name} is cut short.*fetch it again"):
         read(put(name, content[: len(content) // 2]))
+
+
+@pytest.mark.parametrize("behind", [ID3V1, b"<html>not found</html>"])
+def test_text_behind_an_mp4_file_is_not_a_box_that_is_cut_short(encode, put, behind):
+    seconds, _, notes = read(put("a.m4a", encode("a.m4a") + behind))
+    assert (seconds, notes) == (pytest.approx(20, abs=0.1), [])
 
 
 RAW = ["a.aac", "a.ac3", "a.eac3"]

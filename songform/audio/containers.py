@@ -21,12 +21,13 @@ from songform.audio.packets import packet_times
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-__all__ = ["container_bytes", "is_container_complete"]
+__all__ = ["avi_sound_seconds", "container_bytes", "is_container_complete"]
 
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 SEGMENT = 0x18538067  # in Matroska
 MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}  # with which an MP4 file may start
 LATER_BOXES = {b"moof", b"mfra", b"sidx", b"styp", b"uuid", b"meta", b"udta", b"emsg", b"pdin", b"PICT", b"pnot"}
+AVI_HEADER = 65_536  # bytes with the headers of the streams
 MAX_BOXES = 100_000
 UNKNOWN_SIZES = {0, 2**32 - 1}  # of RIFF chunks whose length was unknown when they were written
 
@@ -69,6 +70,32 @@ def container_bytes(path: str | Path) -> int | None:
     """
     with Path(path).open("rb") as file:
         return _by_size(file, file.read(12), Path(path).stat().st_size)
+
+
+def avi_sound_seconds(path: str | Path) -> float | None:
+    """Return the length of the first audio stream according to the header of a complete AVI file.
+
+    The packets of an AVI file have no times, so nothing else shows that some of them are missing.
+
+    Parameters
+    ----------
+    path : path
+        Path of a media file.
+
+    Returns
+    -------
+    float or None
+        Length in seconds; None for an incomplete or another file.
+    """
+    with Path(path).open("rb") as file:
+        head = file.read(AVI_HEADER)
+    at = head.find(b"strh") + 8
+    while at >= 8 and head[at : at + 4] != b"auds":
+        at = head.find(b"strh", at) + 8
+    if head[:4] + head[8:12] != b"RIFFAVI " or at < 8 or len(head) < at + 36 or not is_container_complete(path):
+        return None
+    scale, rate, _, length = struct.unpack_from("<4I", head, at + 20)
+    return float(scale * length / rate) if rate else None
 
 
 def _by_size(file: BinaryIO, start: bytes, size: int) -> int | None:

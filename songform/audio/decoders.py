@@ -33,7 +33,8 @@ from songform.audio.byte_window import ByteWindow
 from songform.audio.containers import container_bytes
 from songform.audio.ffmpeg_decoder import DecodingError, FFmpegStream, ffmpeg_name, open_ffmpeg
 from songform.audio.hashing import HashingFile
-from songform.audio.headers import ffmpeg_banner
+from songform.audio.headers import banner_duration, ffmpeg_banner
+from songform.audio.layout import MAX_MISSING
 from songform.audio.mpeg_frames import is_mpeg_audio, mpeg_layout
 from songform.audio.ogg_pages import is_ogg, ogg_layout
 from songform.audio.packets import decoded_gaps
@@ -67,6 +68,7 @@ CHECKED_FORMATS = {"WAV", "WAVEX", "RF64", "AIFF", "FLAC"}
 CHECKED_CODECS = re.compile(r"PCM_|FLOAT|DOUBLE|[UA]LAW$")
 CHUNKED_FORMATS = {"WAV", "WAVEX", "RF64", "AIFF", "CAF"}  # in which other chunks may follow the audio
 ONLY_LIBSNDFILE = re.compile(r"G72|NMS|ALAC_20")  # codecs that ffmpeg decodes wrongly, or not at all
+MIN_MISSING = 1.0  # seconds; if less is missing than the container states, its packets are not searched for gaps
 MAX_PACKET = 4096  # samples; ffmpeg omits up to a packet at the end of an intact ALAC file
 
 
@@ -273,17 +275,17 @@ def _continued(
 ) -> Generator[NDArray[np.float32]]:
     """Continue with ffmpeg after an error of libsndfile, such as a tag behind a FLAC file or a damaged frame."""
     decoder.banner = ffmpeg_banner(path, ffmpeg)
-    decoder.name = ffmpeg_name(decoder.banner)
+    decoder.name, n_decoded = ffmpeg_name(decoder.banner), 0
     with open_ffmpeg(path, ffmpeg, block_length=BLOCK_LENGTH) as stream:
         if (stream.sr, stream.channels) != (decoder.sr, decoder.channels):
             raise DecodingError(problem)
         for block in stream.blocks:
-            if n_samples < len(block):
-                yield block[max(0, n_samples) :]
-            n_samples -= len(block)
-    if n_samples >= 0:
+            if n_samples < n_decoded + len(block):
+                yield block[max(0, n_samples - n_decoded) :]
+            n_decoded += len(block)
+    if n_decoded <= n_samples:
         raise DecodingError(problem)  # ffmpeg does not find more, either
-    _find_gaps(decoder, stream, path, ffmpeg)
+    _find_gaps(decoder, stream, path, ffmpeg, seconds=n_decoded / stream.sr)
 
 
 @contextmanager
@@ -313,14 +315,23 @@ def _ffmpeg_decoder(
 
 
 def _ffmpeg_blocks(stream: FFmpegStream, decoder: Decoder, path: Path, ffmpeg: str) -> Generator[NDArray[np.float32]]:
-    yield from stream.blocks
-    _find_gaps(decoder, stream, path, ffmpeg)
+    n_samples = 0
+    for block in stream.blocks:
+        n_samples += len(block)
+        yield block
+    _find_gaps(decoder, stream, path, ffmpeg, seconds=n_samples / stream.sr)
 
 
-def _find_gaps(decoder: Decoder, stream: FFmpegStream, path: Path, ffmpeg: str) -> None:
-    """Store what is known about damaged places after all blocks have been read."""
+def _find_gaps(decoder: Decoder, stream: FFmpegStream, path: Path, ffmpeg: str, *, seconds: float) -> None:
+    """Store what is known about damaged places after all blocks have been read.
+
+    Demuxers skip damaged bytes without an error, but the times of the packets show that some are missing.
+    """
+    stated = banner_duration(decoder.banner)
     decoder.is_damaged = stream.is_damaged
     if decoder.layout is not None and (decoder.layout.gaps or not decoder.has_frames):
         decoder.gaps.extend(decoder.layout.gaps)
-    elif stream.has_errors and (decoder.layout is None or decoder.layout.is_plain):
-        decoder.gaps.extend(decoded_gaps(path, ffmpeg=ffmpeg))
+    elif decoder.layout is None or decoder.layout.is_plain:
+        is_short = stated is not None and stated - seconds > max(MIN_MISSING, MAX_MISSING * stated)
+        if stream.has_errors or is_short:
+            decoder.gaps.extend(decoded_gaps(path, ffmpeg=ffmpeg, stated=stated))

@@ -2,7 +2,7 @@
 
 ffmpeg's muxer `framecrc` prints the start and the duration of each packet. Copying packets takes little more time than
 reading the file. The times of decoded frames show where audio is missing in a damaged file; this costs a second decode,
-and is therefore done only after the decoder reported errors.
+and is therefore done only after the decoder reported errors, or if the audio is shorter than the container states.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from songform.audio.headers import ffmpeg_input
-from songform.audio.layout import Gap
+from songform.audio.layout import Gap, missing_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["StreamTimes", "decoded_gaps", "packet_times"]
 
 MIN_GAP = 0.02  # seconds; the times of some containers are rounded to milliseconds, or vary by a fraction of a packet
+MAX_EXCESS = 1.0  # seconds by which a stated duration may be too short
 
 
 @dataclass
@@ -55,7 +56,7 @@ def packet_times(path: str | Path, *, ffmpeg: str) -> dict[int, StreamTimes]:
     return found
 
 
-def decoded_gaps(path: str | Path, *, ffmpeg: str) -> list[Gap]:
+def decoded_gaps(path: str | Path, *, ffmpeg: str, stated: float | None = None) -> list[Gap]:
     """Decode the first audio stream of a file, and return the places at which audio is missing.
 
     Parameters
@@ -64,17 +65,24 @@ def decoded_gaps(path: str | Path, *, ffmpeg: str) -> list[Gap]:
         Path of a media file.
     ffmpeg : str
         Path of the ffmpeg executable.
+    stated : float, optional
+        Duration in seconds according to the container. A gap that exceeds it is a damaged time, and what the whole file
+        lacks is then the length of the gap.
     """
     gaps: list[Gap] = []
-    decoded, latest, origin = 0.0, 0.0, None
+    decoded, latest, origin, wrong_at = 0.0, 0.0, None, None
     for _, start, duration in _times(path, ["-map", "0:a:0"], ffmpeg):
         origin = start if origin is None else origin
         lag = start - origin - decoded  # grows where audio is missing
-        if lag > latest + MIN_GAP:
+        if stated is not None and lag - latest > MAX_EXCESS + max(0.0, stated - decoded):
+            wrong_at = decoded if wrong_at is None else wrong_at
+        elif lag > latest + MIN_GAP:
             gaps.append(Gap(decoded, lag - latest))
             latest = lag
         decoded += duration
-    return gaps
+    if wrong_at is not None and stated is not None:
+        gaps.append(Gap(wrong_at, max(0.0, stated - decoded - missing_seconds(gaps))))
+    return sorted(gaps, key=lambda gap: gap.start)
 
 
 def _times(path: str | Path, output: list[str], ffmpeg: str) -> Iterator[tuple[int, float, float]]:

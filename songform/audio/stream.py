@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import soxr
 
-from songform.audio.containers import container_bytes, is_container_complete
+from songform.audio.containers import avi_sound_seconds, container_bytes, is_container_complete
 from songform.audio.decoders import Decoder, DecodingError, open_decoder
 from songform.audio.headers import announced_duration, banner_duration, is_cut_short, other_streams
 from songform.audio.layout import MAX_MISSING, damage, damaged_places, missing_seconds
@@ -236,15 +236,21 @@ class AudioStream:
         elif self._source.is_damaged and not self._is_as_long_as_stated():
             self.notes.append("it may be damaged or cut short, because its decoder reported errors")
         lost = missing_seconds(gaps)
-        if self._layout is not None:  # a decoder may skip frames or pages that are not damaged visibly
-            undecoded = sum(part.seconds for part in self._layout.parts) - self.seconds
-            lost += undecoded if undecoded > MIN_UNDECODED else 0.0
+        lost = max(lost, self._undecoded()) if self._layout is None else lost + self._undecoded()
         if self.n_samples and lost > MAX_MISSING * (self.seconds + lost):
             where = damaged_places(gaps) if gaps else "damaged"
             raise _damaged(
                 f"{self.path.name} is {where}; {lost:.1f} s of {self.seconds + lost:.1f} s cannot be decoded, which is "
                 f"more than {100 * MAX_MISSING:.0f} %; the file or its download is damaged; fetch it again"
             )
+
+    def _undecoded(self) -> float:
+        """Return how many seconds a decoder has skipped without an error, besides the gaps of a layout."""
+        if self._layout is not None:
+            undecoded = sum(part.seconds for part in self._layout.parts) - self.seconds
+        else:
+            undecoded = (avi_sound_seconds(self.path) or 0.0) - self.seconds
+        return undecoded if undecoded > MIN_UNDECODED else 0.0
 
     def _is_as_long_as_stated(self) -> bool:
         """Return whether errors of the decoder cost no audio, as those about a tag behind a FLAC file."""

@@ -456,6 +456,19 @@ def test_container_with_too_much_damage_in_the_middle_is_refused(encode, put):
         read(put("a.mka", content))
 
 
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("a.avi", "damaged"), ("a.nut", r"damaged at (9|10)\.\d s"), ("a.rm", r"damaged at (9|10)\.\d s")],
+)
+def test_hole_that_a_demuxer_skips_without_an_error_is_refused(encode, put, name, place):
+    """The packets of AVI have no times, and those of RealAudio have times of several hours behind the hole."""
+    content = bytearray(encode(name))
+    middle, lost = len(content) // 2, len(content) // 16
+    content[middle : middle + lost] = bytes(lost)
+    with pytest.raises(AudioError, match=rf"{name} is {place}; [012]\.\d s of (19|20)\.\d s cannot be decoded"):
+        read(put(name, content))
+
+
 @pytest.mark.parametrize("options", [(), ("-ac", "1", "-ar", "32000")])
 @pytest.mark.parametrize("name", RAW)
 def test_frames_without_a_container_have_the_length_of_a_full_decode(encode, put, name, options):

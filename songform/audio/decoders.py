@@ -61,7 +61,7 @@ MAX_PARTS = 200  # parts that are decoded separately; each one takes a process
 RAW_FRAMES = re.compile(r"^Input #0, (?:aac|loas|ac3|eac3|dts|dtshd|mlp|truehd|flac|wv|tta),", re.MULTILINE)
 # Samples by the header of a WAV file, in which ffmpeg has found bursts.
 BURSTS_IN_WAV = re.compile(r": Audio: (?!pcm)(\w+) .*\(\[1\]\[0\]\[0\]\[0\]")
-FRAMES = re.compile(r"^Input #0, (mp3|aac|e?ac3),", re.MULTILINE)  # whose headers say where something is missing
+FRAMES = re.compile(r"^Input #0, (mp3|aac|e?ac3|dts),", re.MULTILINE)  # whose headers say where something is missing
 COMPRESSED_IN_WAV = "MPEG_LAYER_III"  # an MP3 in a WAV file, whose length libsndfile takes from the header
 # Formats and codecs without a layout in which libsndfile reports or omits what is missing.
 CHECKED_FORMATS = {"WAV", "WAVEX", "RF64", "AIFF", "FLAC"}

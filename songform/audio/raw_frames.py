@@ -1,11 +1,12 @@
-"""Layout of AAC files in ADTS and of AC-3 files, read from the headers of all frames.
+"""Layout of AAC files in ADTS, of AC-3 files and of DTS files, read from the headers of all frames.
 
 These files have no container and state no length. Their decoders skip what is not a frame, without a trace in the times
 of the decoded audio, so only the headers show that something is missing, and where.
 
 References
 ----------
-ISO/IEC 13818-7 and 14496-3 (ADTS); ETSI TS 102 366 (AC-3, and E-AC-3 without dependent streams).
+ISO/IEC 13818-7 and 14496-3 (ADTS); ETSI TS 102 366 (AC-3, and E-AC-3 without dependent streams);
+ETSI TS 102 114, section 5.3 (DTS, with 16 bits per word and without extension substreams).
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ AC3_BIT_RATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 
 AC3_CHANNELS = (2, 1, 2, 3, 3, 4, 4, 5)  # without the channel for low frequencies
 EAC3_BLOCKS = (1, 2, 3, 6)
 BLOCK = 256  # samples per block of AC-3
+DTS_RATES = {1: 8000, 2: 16000, 3: 32000, 6: 11025, 7: 22050, 8: 44100, 11: 12000, 12: 24000, 13: 48000}  # Hz
+DTS_CHANNELS = (1, 2, 2, 2, 2, 3, 3, 4, 4, 5, 6, 6, 6, 7, 8, 8)  # without the channel for low frequencies
 
 
 def raw_layout(file: BinaryIO, name: str) -> Layout | None:
-    """Read the layout of an AAC or AC-3 file.
+    """Read the layout of an AAC, AC-3 or DTS file.
 
     Parameters
     ----------
@@ -103,6 +106,18 @@ def _eac3_frame(header: bytes) -> Frame | None:
     return Frame(size, (header[5] >> 3, n_blocks * BLOCK, sr, AC3_CHANNELS[header[4] >> 1 & 7]))
 
 
+@lru_cache(maxsize=4096)
+def _dts_frame(header: bytes) -> Frame | None:
+    if len(header) < 9 or DTS.sync.match(header) is None:
+        return None
+    # Type, 5 bits of shortage, a flag, 7 bits of blocks, 14 of size, 6 of channels, 4 of sampling rate, and 2 others.
+    bits = int.from_bytes(header[4:], "big")
+    n_blocks, size, mode, sr = (bits >> 26 & 0x7F) + 1, (bits >> 12 & 0x3FFF) + 1, bits >> 6 & 0x3F, bits >> 2 & 0xF
+    if size < 96 or mode >= len(DTS_CHANNELS) or sr not in DTS_RATES:
+        return None
+    return Frame(size, (0, 32 * n_blocks, DTS_RATES[sr], DTS_CHANNELS[mode]))
+
+
 # The fixed bits of a header, and a sampling rate that is not reserved.
 ADTS = FrameCodec(
     re.compile(rb"\xff[\xf0\xf1\xf8\xf9][" + re.escape(bytes(b for b in range(256) if b >> 2 & 0xF < 13)) + rb"]"),
@@ -110,4 +125,5 @@ ADTS = FrameCodec(
     _adts_frame,
 )
 AC3 = FrameCodec(re.compile(rb"\x0b\x77"), 7, _ac3_frame)
-CODECS = {"aac": ADTS, "ac3": AC3, "eac3": AC3}
+DTS = FrameCodec(re.compile(rb"\x7f\xfe\x80\x01"), 9, _dts_frame)
+CODECS = {"aac": ADTS, "ac3": AC3, "eac3": AC3, "dts": DTS}

@@ -21,6 +21,7 @@ def encode(tmp_path_factory):
 
     def encode(name, *options, seconds=20.0):
         command = [FFMPEG, "-nostdin", "-v", "error", "-y", "-t", str(seconds), "-i", folder / "noise.wav"]
+        options = (*options, "-strict", "-2")  # the encoder of DTS is experimental
         subprocess.run([*command, *options, folder / name], check=True)
         return (folder / name).read_bytes()
 

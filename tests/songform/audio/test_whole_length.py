@@ -425,7 +425,7 @@ def test_text_behind_an_mp4_file_is_not_a_box_that_is_cut_short(encode, put, beh
     assert (seconds, notes) == (pytest.approx(20, abs=0.1), [])
 
 
-RAW = ["a.aac", "a.ac3", "a.eac3"]
+RAW = ["a.aac", "a.ac3", "a.eac3", "a.dts"]
 
 
 @pytest.mark.parametrize(("name", "unknown"), [("a.au", b"\xff" * 4), ("a.w64", bytes(8)), ("a.caf", b"\xff" * 8)])
@@ -438,7 +438,7 @@ def test_cut_file_of_unknown_size_is_used(encode, put, name, unknown):
     assert seconds == pytest.approx(10, abs=0.1)
 
 
-@pytest.mark.parametrize("name", ["a.m4a", "a.wma", *RAW])
+@pytest.mark.parametrize("name", ["a.m4a", "a.wma", *RAW[:3]])  # damage within a frame of DTS is concealed
 def test_damage_in_the_middle_of_a_container_has_a_place_and_a_length(encode, put, name):
     content = bytearray(encode(name))
     middle = len(content) // 2

@@ -43,6 +43,9 @@ CONTAINERS = (
 # value that could be a length is treated as one; otherwise an incomplete file would be accepted.
 UNKNOWN_SIZES = {0, 2**32 - 1, 2**64 - 1}  # the last one in RF64
 
+# By default, ffmpeg decodes a damaged frame of TTA to silence without a message.
+VERIFIED = ["-err_detect", "crccheck+explode"]
+
 YAMAHA = 0x20  # ADPCM without blocks: four bits per sample
 MAX_WAV = 2**32  # bytes
 
@@ -134,7 +137,14 @@ def ffmpeg_input(path: str | Path, *, part: tuple[int, int] | None = None) -> li
     protocols, name = "file,pipe", f"file:{Path(path).absolute()}"
     if part is not None:
         protocols, name = f"{protocols},subfile", f"subfile,,start,{part[0]},end,{part[1]},,:{name}"
-    return ["-nostdin", "-protocol_whitelist", protocols, "-format_whitelist", CONTAINERS, "-i", name]
+    checks = VERIFIED if part is None and _is_tta(Path(path)) else []
+    return ["-nostdin", "-protocol_whitelist", protocols, "-format_whitelist", CONTAINERS, *checks, "-i", name]
+
+
+def _is_tta(path: Path) -> bool:
+    with path.open("rb") as file:
+        _skip_id3(file)
+        return file.read(4) == b"TTA1"
 
 
 def banner_duration(banner: str) -> float | None:

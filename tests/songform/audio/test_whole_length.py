@@ -469,6 +469,14 @@ def test_hole_that_a_demuxer_skips_without_an_error_is_refused(encode, put, name
         read(put(name, content))
 
 
+def test_damaged_frame_of_tta_is_not_silence_without_a_note(encode, put):
+    content = bytearray(encode("a.tta"))
+    middle = len(content) // 2
+    content[middle : middle + 600] = bytes(600)
+    with pytest.raises(AudioError, match=r"a.tta is damaged at (9|10)\.\d s; 1\.0 s of 20\.0 s cannot be decoded"):
+        read(put("a.tta", content))
+
+
 @pytest.mark.parametrize("options", [(), ("-ac", "1", "-ar", "32000")])
 @pytest.mark.parametrize("name", RAW)
 def test_frames_without_a_container_have_the_length_of_a_full_decode(encode, put, name, options):

@@ -6,8 +6,8 @@ missing, the packets are read: a container is complete if the packets of any str
 
 References
 ----------
-RIFF/WAVE and AIFF (EA IFF 85); Sony's Wave64; AU; Apple's Core Audio Format; ISO/IEC 14496-12 (MP4); RFC 8794 (EBML,
-Matroska); the Advanced Systems Format (ASF).
+RIFF/WAVE and AIFF (EA IFF 85); Sony's Wave64; AU; Creative's VOC; Apple's Core Audio Format; ISO/IEC 14496-12 (MP4);
+RFC 8794 (EBML, Matroska); the Advanced Systems Format (ASF); the AVI stream header.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ from songform.audio.packets import packet_times
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-__all__ = ["avi_sound_seconds", "container_bytes", "is_container_complete"]
+__all__ = ["avi_sound_seconds", "bytes_behind", "container_bytes", "is_container_complete"]
 
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+VOC = b"Creative Voice File\x1a"
+VOC_BLOCKS = range(1, 10)  # their types
 SEGMENT = 0x18538067  # in Matroska
 MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}  # with which an MP4 file may start
 LATER_BOXES = {b"moof", b"mfra", b"sidx", b"styp", b"uuid", b"meta", b"udta", b"emsg", b"pdin", b"PICT", b"pnot"}
 AVI_HEADER = 65_536  # bytes with the headers of the streams
 MAX_BOXES = 100_000
+MAX_BLOCKS = 1_000_000  # of a VOC file; ffmpeg writes one per 1,024 samples
 UNKNOWN_SIZES = {0, 2**32 - 1}  # of RIFF chunks whose length was unknown when they were written
 
 
@@ -70,6 +73,29 @@ def container_bytes(path: str | Path) -> int | None:
     """
     with Path(path).open("rb") as file:
         return _by_size(file, file.read(12), Path(path).stat().st_size)
+
+
+def bytes_behind(path: str | Path, *, by_ffmpeg: bool) -> int:
+    """Return how many bytes follow the end that a WAV, AIFF or VOC file states; 0 for another file.
+
+    Decoders read no audio there, for example if two files were joined.
+
+    Parameters
+    ----------
+    path : path
+        Path of a media file.
+    by_ffmpeg : bool
+        Whether ffmpeg decodes the file; libsndfile reads a VOC file to its end.
+    """
+    size, needed = Path(path).stat().st_size, container_bytes(path)
+    with Path(path).open("rb") as file:
+        start = file.read(24)
+        if start.startswith(VOC):
+            return size - _voc(file, size) if by_ffmpeg else 0
+        if needed is None or start[8:12] not in (b"WAVE", b"AIFF", b"AIFC") or start[:4] == b"RF64":
+            return 0
+        outer = int.from_bytes(start[4:8], "little" if start[:4] == b"RIFF" else "big") + 8
+    return max(0, size - max(outer, needed))  # the outer size is wrong if it ends before the audio
 
 
 def avi_sound_seconds(path: str | Path) -> float | None:
@@ -169,6 +195,21 @@ def _riff(file: BinaryIO, _size: int) -> int | None:
 def _wave64(file: BinaryIO, _size: int) -> int | None:
     file.seek(16)  # after the identifier, of which the first four bytes are `riff`
     return int.from_bytes(file.read(8), "little") or None
+
+
+def _voc(file: BinaryIO, size: int) -> int:
+    """Return where a VOC file ends: after the block of type 0, or before bytes that are not a block."""
+    file.seek(20)
+    at = int.from_bytes(file.read(2), "little")
+    for _ in range(MAX_BLOCKS):
+        if at >= size:
+            break
+        file.seek(at)
+        head = file.read(4)
+        if head[0] not in VOC_BLOCKS:
+            return at + (head[0] == 0)
+        at += 4 + int.from_bytes(head[1:], "little")
+    return size
 
 
 def _au(file: BinaryIO, _size: int) -> int | None:

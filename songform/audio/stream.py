@@ -29,8 +29,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import soxr
 
-from songform.audio.containers import avi_sound_seconds, container_bytes, is_container_complete
+from songform.audio.containers import avi_sound_seconds, bytes_behind, container_bytes, is_container_complete
 from songform.audio.decoders import Decoder, DecodingError, open_decoder
+from songform.audio.frame_walk import MAX_PADDING
 from songform.audio.headers import announced_duration, banner_duration, is_cut_short, other_streams
 from songform.audio.layout import MAX_MISSING, damage, damaged_places, missing_seconds
 from songform.audio.mixdown import MEAN, ChannelStatistics, Mixdown, suitable_mixdown
@@ -60,6 +61,7 @@ VERSION = 1  # increase this when the same file gives different samples
 MAX_AMPLITUDE = 1e6
 MIN_SR, MAX_SR = 1000, 10_000_000  # Hz; soxr needs gigabytes of memory, or crashes, if the ratio of two rates is huge
 MIN_UNDECODED = 0.5  # seconds; decoders trim what encoders add at the ends
+INCOMPLETE_PACKET = "PES packet size mismatch"  # ffmpeg's message about the last packet of an MPEG transport stream
 MAX_NAMED = 3  # times that a note names
 MAX_DEVIATION = 0.05  # seconds between the length of an undamaged file and the one in its header
 
@@ -219,6 +221,8 @@ class AudioStream:
             if self.duration is None and not self._layout.is_complete:
                 self.notes.append("it may be cut short, because its last frame is incomplete or its end is not marked")
             return
+        if INCOMPLETE_PACKET in self._source.banner:
+            self.notes.append("it may be cut short, because its last packet is incomplete")
         size, whole = self.path.stat().st_size, container_bytes(self.path) or 0
         is_short = self.duration is None or is_cut_short(self.seconds, self.seconds * whole / size)
         if whole - size > MAX_MISSING * whole and is_short:
@@ -287,6 +291,12 @@ class AudioStream:
             found.append(f"its sampling rate or its number of channels changes at {times}")
         if layout is not None and layout.n_trailing:
             found.append(f"its last {layout.n_trailing} bytes are not audio")
+        n_behind = bytes_behind(self.path, by_ffmpeg=bool(self._source.banner)) if layout is None else 0
+        if n_behind > MAX_PADDING:
+            found.append(
+                f"its last {n_behind} bytes follow the end that its container states, and are not used; "
+                "it may be damaged, or other files were joined to it"
+            )
         return found
 
     def _of_announced(self) -> str:

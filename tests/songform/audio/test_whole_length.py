@@ -469,6 +469,32 @@ def test_hole_that_a_demuxer_skips_without_an_error_is_refused(encode, put, name
         read(put(name, content))
 
 
+@pytest.mark.parametrize("name", ["a.wav", "a.aiff"])
+def test_file_that_was_joined_to_another_has_a_note(encode, put, name):
+    second = encode(f"b{name}", seconds=5)
+    seconds, _, (note,) = read(put(name, encode(name) + second))
+    assert seconds == pytest.approx(20)
+    assert note.startswith(f"its last {len(second)} bytes follow the end that its container states, and are not used")
+
+
+def test_overwritten_block_that_ends_a_voc_file_has_a_note(encode, put):
+    content = bytearray(encode("a.voc"))
+    assert read(put("a.voc", content))[2] == []
+    middle = len(content) // 2
+    content[middle : middle + 30_000] = bytes(30_000)
+    seconds, _, (note,) = read(put("a.voc", content))
+    assert seconds == pytest.approx(10, abs=0.1)
+    assert re.match(r"its last 17\d{5} bytes follow the end that its container states, and are not used", note)
+
+
+def test_cut_transport_stream_has_a_note(encode, put):
+    content = encode("a.ts")
+    assert read(put("a.ts", content))[2] == []
+    assert read(put("a.ts", content[: len(content) * 3 // 5]))[2] == [
+        "it may be cut short, because its last packet is incomplete"
+    ]
+
+
 def test_damaged_frame_of_tta_is_not_silence_without_a_note(encode, put):
     content = bytearray(encode("a.tta"))
     middle = len(content) // 2

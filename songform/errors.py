@@ -24,6 +24,7 @@ from typing import Any, Literal, get_args
 
 __all__ = [
     "FAILURE_CLASSES",
+    "FFMPEG_NOT_GIVEN",
     "AnnotationError",
     "AudioError",
     "CorpusError",
@@ -40,6 +41,8 @@ __all__ = [
 
 FailureClass = Literal["transient", "throttled", "permanent", "needs-you", "later", "environment", "bug"]
 FAILURE_CLASSES: tuple[FailureClass, ...] = get_args(FailureClass)
+# Why ffmpeg is missing, as a part of a message; whoever searched for it in vain replaces this part.
+FFMPEG_NOT_GIVEN = "its path was not given; pass it as ffmpeg=, for example ffmpeg=imageio_ffmpeg.get_ffmpeg_exe()"
 
 
 class SongformError(Exception):

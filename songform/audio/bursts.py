@@ -26,7 +26,7 @@ import numpy as np
 
 from songform.audio.ffmpeg_decoder import DecodingError, open_ffmpeg_pipe
 from songform.audio.raw_frames import AC3
-from songform.errors import AudioError
+from songform.errors import FFMPEG_NOT_GIVEN, AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -221,8 +221,7 @@ def _decoded(stored: _StoredBursts, *, sr: int, path: Path, ffmpeg: str | None) 
     found, n_decoded = stored.found, 0
     if ffmpeg is None:
         raise AudioError(
-            f"{path.name} contains {found.what} instead of samples, so ffmpeg is needed, but it was not found; "
-            "install the Python package imageio-ffmpeg, or ffmpeg itself",
+            f"{path.name} contains {found.what} instead of samples, so ffmpeg is needed, but {FFMPEG_NOT_GIVEN}",
             "environment",
         )
     try:

@@ -40,7 +40,7 @@ from songform.audio.ogg_pages import is_ogg, ogg_layout
 from songform.audio.packets import decoded_gaps
 from songform.audio.raw_frames import raw_layout
 from songform.audio.tags import before_tags
-from songform.errors import AudioError
+from songform.errors import FFMPEG_NOT_GIVEN, AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -294,8 +294,7 @@ def _ffmpeg_decoder(
 ) -> Iterator[Decoder]:
     if ffmpeg is None:
         raise AudioError(
-            f"libsndfile cannot read all of {path.name}, so ffmpeg is needed, but it was not found; "
-            "install the Python package imageio-ffmpeg, or ffmpeg itself",
+            f"libsndfile cannot read all of {path.name}, so ffmpeg is needed, but {FFMPEG_NOT_GIVEN}",
             "environment",
         )
     banner = ffmpeg_banner(path, ffmpeg)

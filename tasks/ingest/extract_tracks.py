@@ -17,7 +17,7 @@ from prefect.cache_policies import NO_CACHE
 
 from songform.errors import AudioError, TrackError
 from tasks.ingest.extraction_worker import ExtractionJob, ExtractionResult, extract_track
-from tasks.ingest.ffmpeg import find_ffmpeg
+from tasks.ingest.ffmpeg import error_without_ffmpeg, find_ffmpeg
 from tasks.ingest.process_pool import WorkerLostError, WorkerTimeoutError, run_jobs, usable_cores
 from tasks.ingest.track_outcomes import record_done, record_failure, without_retry_advice
 from tasks.progress import announce
@@ -137,6 +137,8 @@ def _is_audio_fault(error: TrackError) -> bool:
 
 
 def _track_error(job: ExtractionJob, outcome: object) -> TrackError:
+    if isinstance(outcome, AudioError):
+        outcome = error_without_ffmpeg(outcome)
     if isinstance(outcome, TrackError):
         return _permanent_if_local(outcome) if job.track.path == str(job.audio) else outcome
     if isinstance(outcome, WorkerLostError) and outcome.signal == signal.SIGKILL:

@@ -11,9 +11,11 @@ import re
 import shutil
 import subprocess
 
-from songform.errors import TrackError
+from songform.errors import FFMPEG_NOT_GIVEN, AudioError, TrackError
 
-__all__ = ["ffmpeg_version", "find_ffmpeg"]
+__all__ = ["error_without_ffmpeg", "ffmpeg_version", "find_ffmpeg"]
+
+NOT_FOUND = "it was not found; install the Python package imageio-ffmpeg, or ffmpeg itself"
 
 
 def find_ffmpeg() -> str:
@@ -42,6 +44,19 @@ def find_ffmpeg() -> str:
             "install ffmpeg, or run `pip install imageio-ffmpeg`"
         )
         raise TrackError(msg, "environment") from error
+
+
+def error_without_ffmpeg(error: AudioError) -> AudioError:
+    """Return an error that says that ffmpeg was not found, if it says that its path was not given.
+
+    Parameters
+    ----------
+    error : AudioError
+        Error of `songform.audio`, which does not search for ffmpeg.
+    """
+    if FFMPEG_NOT_GIVEN not in str(error):
+        return error
+    return AudioError(str(error).replace(FFMPEG_NOT_GIVEN, NOT_FOUND), "environment")
 
 
 def ffmpeg_version(ffmpeg: str) -> str:

@@ -16,11 +16,11 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from songform.audio.stream import AudioStream, read_audio
-from songform.errors import TrackError
+from songform.errors import AudioError, TrackError
 from songform.output.sonification import VERSION, sonified
 from songform.structure.segments import Segment
 from tasks.ingest.fetch_audio import existing_audio
-from tasks.ingest.ffmpeg import find_ffmpeg
+from tasks.ingest.ffmpeg import error_without_ffmpeg, find_ffmpeg
 from tasks.progress import announce
 from tasks.settings import Settings, digest
 from tasks.store.atomic_files import atomic_path
@@ -100,7 +100,10 @@ def _write(target: Path, source: Path, record: TrackRecord, segments: list[Segme
         if record.audio_sha256 not in (None, audio.sha256):
             raise TrackError(f"{source} was changed after it was ingested; ingest it again, as a new track")
 
-    read_audio(source, write, ffmpeg=_ffmpeg_or_none())
+    try:
+        read_audio(source, write, ffmpeg=_ffmpeg_or_none())
+    except AudioError as error:
+        raise error_without_ffmpeg(error) from error
 
 
 def _comment(path: Path) -> str | None:

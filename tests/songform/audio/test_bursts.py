@@ -131,7 +131,7 @@ def test_bursts_are_recognized_in_other_formats(words, tmp_path, name, subtype):
 def test_bursts_need_ffmpeg(words, tmp_path):
     path = write(tmp_path / "song.wav", words(*IEC_AC3))
     with (
-        pytest.raises(AudioError, match=r"song\.wav contains AC-3 .* ffmpeg .* install") as found,
+        pytest.raises(AudioError, match=r"song\.wav contains AC-3 .* ffmpeg .* pass it") as found,
         open_audio(path) as a,
     ):
         list(a)

@@ -194,7 +194,7 @@ def test_m4a_without_its_index_is_not_an_audio_file(folder):
 
 def test_m4a_file_cannot_be_read_without_ffmpeg(folder):
     with (
-        pytest.raises(AudioError, match=r"a.m4a.*ffmpeg is needed.*imageio-ffmpeg") as caught,
+        pytest.raises(AudioError, match=r"a.m4a.*ffmpeg is needed.*ffmpeg=imageio_ffmpeg") as caught,
         open_audio(folder / "a.m4a"),
     ):
         pass

@@ -142,7 +142,7 @@ def test_whole_mp3_is_read_by_libsndfile_without_a_note(mp3, put, kind):
 
 def test_mp3_that_libsndfile_would_not_read_completely_needs_ffmpeg(mp3, put):
     with (
-        pytest.raises(AudioError, match=r"all of song.mp3.*ffmpeg is needed.*imageio-ffmpeg") as caught,
+        pytest.raises(AudioError, match=r"all of song.mp3.*ffmpeg is needed.*ffmpeg=imageio_ffmpeg") as caught,
         open_audio(put("song.mp3", mp3["cbr8"] + mp3["cbr"])),
     ):
         pass

@@ -287,6 +287,9 @@ def test_download_that_needs_a_missing_ffmpeg_is_kept(corpus, tracks, monkeypatc
     path = downloaded(corpus, tracks[0], b"not for libsndfile")
     (record,) = extract(corpus, tracks[:1], audio=path)
     assert record.error.failure == "environment"
+    assert record.error.message.endswith(
+        "so ffmpeg is needed, but it was not found; install the Python package imageio-ffmpeg, or ffmpeg itself"
+    )
     assert path.is_file()
 
 

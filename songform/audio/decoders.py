@@ -38,7 +38,7 @@ from songform.audio.layout import MAX_MISSING
 from songform.audio.mpeg_frames import is_mpeg_audio, mpeg_layout
 from songform.audio.ogg_pages import is_ogg, ogg_layout
 from songform.audio.packets import decoded_gaps
-from songform.audio.raw_frames import raw_layout
+from songform.audio.raw_frames import flac_layout, raw_layout
 from songform.audio.tags import before_tags
 from songform.errors import FFMPEG_NOT_GIVEN, AudioError
 
@@ -171,7 +171,7 @@ def _layout(bytes_of_file: HashingFile) -> Layout | None:
     if is_ogg(bytes_of_file):
         layout = ogg_layout(bytes_of_file)
     else:
-        layout = mpeg_layout(bytes_of_file) if is_mpeg_audio(bytes_of_file) else None
+        layout = mpeg_layout(bytes_of_file) if is_mpeg_audio(bytes_of_file) else flac_layout(bytes_of_file)
     if bytes_of_file.error:
         raise bytes_of_file.error
     return layout

@@ -1,29 +1,33 @@
-"""Layout of AAC files in ADTS, of AC-3 files and of DTS files, read from the headers of all frames.
+"""Layout of AAC files in ADTS, of AC-3, DTS and FLAC files, read from the headers of all frames.
 
-These files have no container and state no length. Their decoders skip what is not a frame, without a trace in the times
-of the decoded audio, so only the headers show that something is missing, and where.
+AAC, AC-3 and DTS files have no container and state no length. Their decoders skip what is not a frame, without a trace in
+the times of the decoded audio, so only the headers show that something is missing, and where.
+
+The frames of a FLAC file are numbered. libFLAC replaces missing frames by silence without an error, so only their
+numbers show that something is missing.
 
 References
 ----------
 ISO/IEC 13818-7 and 14496-3 (ADTS); ETSI TS 102 366 (AC-3, and E-AC-3 without dependent streams);
-ETSI TS 102 114, section 5.3 (DTS, with 16 bits per word and without extension substreams).
+ETSI TS 102 114, section 5.3 (DTS, with 16 bits per word and without extension substreams); RFC 9639 (FLAC).
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from songform.audio.byte_window import ByteWindow
 from songform.audio.frame_walk import MAX_PADDING, Frame, FrameCodec, FrameReader, walk_frames
-from songform.audio.layout import Layout
+from songform.audio.layout import Gap, Layout, Part
 from songform.audio.tags import after_tags, before_tags
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-__all__ = ["AC3", "raw_layout"]
+__all__ = ["AC3", "flac_layout", "raw_layout"]
 
 ADTS_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)  # Hz
 AC3_RATES = (48000, 44100, 32000)  # Hz
@@ -33,6 +37,10 @@ EAC3_BLOCKS = (1, 2, 3, 6)
 BLOCK = 256  # samples per block of AC-3
 DTS_RATES = {1: 8000, 2: 16000, 3: 32000, 6: 11025, 7: 22050, 8: 44100, 11: 12000, 12: 24000, 13: 48000}  # Hz
 DTS_CHANNELS = (1, 2, 2, 2, 2, 3, 3, 4, 4, 5, 6, 6, 6, 7, 8, 8)  # without the channel for low frequencies
+# The first four bytes of a frame header of FLAC whose blocks have one size, without reserved values.
+FLAC_SYNC = re.compile(rb"\xff\xf8[\x10-\xfe][\x00-\xae]")
+FLAC_HEADER = 16  # bytes; the longest header
+CRC_POLYNOMIAL = 0x07  # of the checksum of a frame header
 
 
 def raw_layout(file: BinaryIO, name: str) -> Layout | None:
@@ -70,6 +78,62 @@ def _layout(frames: FrameReader, start: int, first: int) -> Layout:
         is_complete=walk.is_end_complete,
         n_trailing=n_trailing if n_trailing > MAX_PADDING else 0,
     )
+
+
+def flac_layout(file: BinaryIO) -> Layout | None:
+    """Read the layout of a FLAC file of which frames are missing.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        The file; its position changes.
+
+    Returns
+    -------
+    Layout or None
+        None for another format, if no frame is missing between others, or if that is unknown, because the blocks have
+        different sizes or the number of samples is not stated.
+    """
+    window = ByteWindow(file)
+    info = window.read(0, 26)
+    least, most = int.from_bytes(info[8:10], "big"), int.from_bytes(info[10:12], "big")
+    packed = int.from_bytes(info[18:26], "big")  # 20 bits of sampling rate, 3 of channels, 5 of format, 36 of samples
+    sr, n_samples = packed >> 44, packed & (1 << 36) - 1
+    if info[:4] != b"fLaC" or not sr or not n_samples or not least or least != most:
+        return None
+    n_frames = -(-n_samples // most)
+    numbers = (_flac_number(window.read(at, FLAC_HEADER)) for at in window.matches(FLAC_SYNC, 42, window.size))
+    found = sorted({number for number in numbers if number is not None and number < n_frames})
+    gaps = [
+        Gap(decoded * most / sr, (after - before - 1) * most / sr)
+        for decoded, (before, after) in enumerate(pairwise([-1, *found]))
+        if after > before + 1
+    ]
+    part = Part(0, window.size, sr, (packed >> 41 & 7) + 1, len(found) * most)
+    is_complete = found[-1:] == [n_frames - 1]
+    return Layout((part,), tuple(gaps), is_plain=False, is_complete=is_complete) if gaps else None
+
+
+def _flac_number(header: bytes) -> int | None:
+    """Return the number of the frame with a header, or None if it is not a header."""
+    n_ones = 8 - (header[4] ^ 0xFF).bit_length() if len(header) > 5 else 1  # as in UTF-8, of up to seven bytes
+    n_bytes = max(1, n_ones)
+    size = 4 + n_bytes + {6: 1, 7: 2}.get(header[2] >> 4, 0) + {12: 1, 13: 2, 14: 2}.get(header[2] & 15, 0)
+    if n_ones in (1, 8) or len(header) <= size or _checksum(header[:size]) != header[size]:
+        return None
+    number = header[4] & 0x7F >> n_ones
+    for byte in header[5 : 4 + n_bytes]:
+        number = number << 6 | byte & 0x3F
+    return number
+
+
+def _checksum(data: bytes) -> int:
+    checksum = 0
+    for byte in data:
+        checksum ^= byte
+        for _ in range(8):
+            checksum = (checksum << 1 ^ (CRC_POLYNOMIAL if checksum & 0x80 else 0)) & 0xFF
+    return checksum
 
 
 @lru_cache(maxsize=4096)

@@ -539,6 +539,26 @@ def test_damage_within_one_frame_of_aac_has_a_place(encode, put):
     assert re.fullmatch(r"it is damaged at (9|10)\.\d s, .*", read(put("a.aac", content))[2][0])
 
 
+@pytest.mark.parametrize("n_removed", [3, 9])
+def test_missing_frames_of_flac_are_not_silence(tmp_path, decoded_seconds, n_removed):
+    """LibFLAC replaces them by silence, and reports no error. 9 frames of 191 are more than 2 %."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal(191 * 4096)
+    soundfile.write(tmp_path / "a.flac", noise, SR)
+    content = (tmp_path / "a.flac").read_bytes()
+    # Frame 128 is the first one with a number of two bytes.
+    at, end = (content.index(b"\xff\xf8\xc9\x08" + chr(n).encode()) for n in (120, 120 + n_removed))
+    (tmp_path / "b.flac").write_bytes(content[:at] + content[end:])
+    assert read(tmp_path / "a.flac")[1:] == ("libsndfile", [])
+    if n_removed == 9:
+        with pytest.raises(AudioError, match=r"b.flac is damaged at 11\.1 s; 0\.8 s of 17\.7 s .*more than 2 %"):
+            read(tmp_path / "b.flac")
+        return
+    seconds, decoder, notes = read(tmp_path / "b.flac")
+    assert (seconds, decoder) == (pytest.approx(188 * 4096 / SR, abs=0.001), "ffmpeg")
+    assert seconds == pytest.approx(decoded_seconds(tmp_path / "b.flac"), abs=0.01)
+    assert notes == ["it is damaged at 11.1 s, where about 0.28 s of audio is missing"]
+
+
 def test_id3_tag_of_invalid_size_hides_no_audio(mp3, put, decoded_seconds):
     """Each byte of the size has seven bits; with eight bits, the tag would cover a second of audio."""
     path = put("song.mp3", b"ID3\x04\x00\x00\x00\x00" + b"\xff\x00" + mp3["bare"])

@@ -78,7 +78,7 @@ def main() -> None:
             if verdict.is_fault or options.only is not None or options.all:
                 print(_line(number, verdict), flush=True)
     found = [verdicts[number] for number in sorted(verdicts)]
-    print(f"\n{outcome_table(found)}\n\n{_costs(found)}")
+    print(f"\n{outcome_table(found)}\n\n{_costs(found)}\n{_disagreements(found)}")
     print(
         f"{len(found)} files, seed {options.seed}, {(time.monotonic() - began) / 60:.1f} min, {os.cpu_count()} cores."
     )
@@ -107,9 +107,19 @@ def _costs(verdicts: Sequence[Verdict]) -> str:
         f"At most {took:.1f} s (limit {MAX_SECONDS:.0f} s) and {megabytes:.0f} MB (limit {MAX_MEGABYTES} MB) per file."
     )
     n_cpu = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    alone = Counter(each.made.partition(":")[0] for each in verdicts if each.reference == "libsndfile")
-    names = f" ({', '.join(sorted(alone))})" if alone else ""
-    return f"{costs} {n_cpu / 60:.1f} min of CPU time. Only libsndfile decodes {alone.total()} files{names}."
+    return f"{costs} {n_cpu / 60:.1f} min of CPU time."
+
+
+def _disagreements(verdicts: Sequence[Verdict]) -> str:
+    """Return how many files only libsndfile decodes, and for how many its length differs from that of ffmpeg."""
+    alone = Counter(each.container for each in verdicts if each.reference == "libsndfile")
+    both = Counter(each.container for each in verdicts if each.reference == "ffmpeg" and each.by_libsndfile is not None)
+    differing = Counter(each.container for each in verdicts if each.do_decoders_disagree)
+    counts = ", ".join(f"{container} {count}" for container, count in differing.most_common())
+    return (
+        f"Of the files that are done, only libsndfile decodes {alone.total()}, and both decoders {both.total()}; "
+        f"their lengths differ for {differing.total()}{f' ({counts})' if counts else ''}."
+    )
 
 
 if __name__ == "__main__":

@@ -80,6 +80,8 @@ class Verdict:
         Length of the track, and that of a full decode; None if there is none.
     decoder, reference : str
         Names of the decoder that songform used, and of the one whose length was expected.
+    by_libsndfile : float, optional
+        Length that libsndfile alone returns; None if it does not decode the file.
     took : float
         Duration of the ingest in seconds.
     megabytes : float
@@ -94,8 +96,16 @@ class Verdict:
     expected: float | None = None
     decoder: str = ""
     reference: str = ""
+    by_libsndfile: float | None = None
     took: float = 0.0
     megabytes: float = 0.0
+
+    @property
+    def do_decoders_disagree(self) -> bool:
+        """Whether libsndfile alone returns another length than ffmpeg."""
+        if self.expected is None or self.by_libsndfile is None:
+            return False
+        return abs(self.by_libsndfile - self.expected) > max(0.1, 0.02 * self.expected)
 
     @property
     def is_fault(self) -> bool:
@@ -175,6 +185,7 @@ def verdict_on(outcome: ExtractionResult | TrackError, path: Path, ffmpeg: str) 
         expected=expected,
         decoder=outcome.decoder,
         reference=reference,
+        by_libsndfile=_sndfile_seconds(path),
     )
 
 
@@ -221,14 +232,20 @@ def _decoded_seconds(path: Path, ffmpeg: str) -> tuple[float | None, str]:
     if n_ticks:
         numerator, denominator = tick.split("/")
         return n_ticks * int(numerator) / int(denominator), "ffmpeg"
+    seconds = _sndfile_seconds(path)
+    return seconds, "" if seconds is None else "libsndfile"
+
+
+def _sndfile_seconds(path: Path) -> float | None:
+    """Return the length of all samples that libsndfile returns for a file, or None if it cannot decode it."""
     try:
         with path.open("rb") as file, _Unseekable(file) as sound:
             n_samples = 0
             while block := len(sound.read(2**20 // sound.channels)):
                 n_samples += block
-            return n_samples / sound.samplerate, "libsndfile"
+            return n_samples / sound.samplerate
     except (soundfile.SoundFileError, MemoryError):
-        return None, ""
+        return None
 
 
 class _Unseekable(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types

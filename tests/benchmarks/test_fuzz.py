@@ -109,6 +109,16 @@ def test_length_of_a_file_that_only_libsndfile_reads_is_compared_with_libsndfile
     assert (verdict.outcome, verdict.expected, verdict.reference) == ("done", 2.0, "libsndfile")
 
 
+def test_length_that_libsndfile_alone_returns_is_compared_with_ffmpeg(tmp_path, song):
+    """Libsndfile ignores what follows the size that an AU file states; ffmpeg decodes it."""
+    soundfile.write(tmp_path / "a.au", np.zeros(2 * SR), SR, format="AU")
+    (tmp_path / "joined.au").write_bytes((tmp_path / "a.au").read_bytes() * 2)
+    done = ExtractionResult(4.0, "", "ffmpeg", (Path(), Path()))
+    joined, plain = (verdict_on(done, path, FFMPEG) for path in (tmp_path / "joined.au", song))
+    assert (joined.outcome, joined.by_libsndfile, joined.do_decoders_disagree) == ("done", 2.0, True)
+    assert (plain.outcome, plain.by_libsndfile, plain.do_decoders_disagree) == ("done", 4.0, False)
+
+
 def test_length_without_any_audio_is_wrong(tmp_path):
     (tmp_path / "page.mp3").write_bytes(b"<html>" * 100)
     done = ExtractionResult(2.0, "", "", (Path(), Path()))

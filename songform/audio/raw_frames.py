@@ -1,7 +1,7 @@
 """Layout of AAC files in ADTS, of AC-3, DTS and FLAC files, read from the headers of all frames.
 
-AAC, AC-3 and DTS files have no container and state no length. Their decoders skip what is not a frame, without a trace in
-the times of the decoded audio, so only the headers show that something is missing, and where.
+AAC, AC-3 and DTS files have no container and state no length. Their decoders skip what is not a frame, without a trace
+in the times of the decoded audio, so only the headers show that something is missing, and where.
 
 The frames of a FLAC file are numbered. libFLAC replaces missing frames by silence without an error, so only their
 numbers show that something is missing.

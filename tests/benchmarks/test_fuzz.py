@@ -33,9 +33,10 @@ def song(tmp_path):
 
 @pytest.fixture
 def intact(monkeypatch, song):
-    """Let the fuzz test know one intact file, and not limit the address space of this process."""
+    """Let the fuzz test know one intact file, and not limit the memory of this process, in which many tests run."""
     seed = SeedFile("WAV", "s16.wav", song.read_bytes())
     monkeypatch.setattr(worker, "_seeds", lambda *_: (seed,))
+    monkeypatch.setattr(worker, "MAX_MEGABYTES", 1_000_000)
     monkeypatch.setattr(worker.resource, "setrlimit", lambda *_: None)
     return seed
 

@@ -61,7 +61,7 @@ class FFmpegStream:
     blocks : iterator of np.ndarray, shape (n, channels)
         Blocks of float32 samples.
     has_errors : bool
-        Whether ffmpeg reported errors, up to the parts that have been read.
+        Whether ffmpeg has reported errors in the parts that have been read to their end so far.
     is_damaged : bool
         Whether these errors are about the audio, and not about a picture in a tag, for example.
     """

@@ -64,7 +64,7 @@ class ComposedSong:
 
 
 def composed_songs(home: Path, seeds: Iterable[int], settings: Settings) -> list[ComposedSong]:
-    """Return the composed songs with some seeds, which are composed and extracted on the first call in a home."""
+    """Return the composed songs with the given seeds; the first call in a home composes and extracts them."""
     corpus = Corpus(home)
     config = digest(features_config(settings), synth.VERSION)
     with ThreadPoolExecutor(os.cpu_count()) as pool:

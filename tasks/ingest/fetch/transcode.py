@@ -136,8 +136,8 @@ def as_mp3(path: Path, *, bitrate: int, seconds: float, ffmpeg: str, timeout: fl
     Returns
     -------
     Path
-        Path of the MP3 in the same folder, with the first audio stream; or of the audio of a damaged file or one
-        with bursts, as from `audio_only`.
+        Path of the MP3 in the same folder, with the first audio stream. For a damaged file or a file with bursts: the
+        path that `audio_only` returns.
 
     Raises
     ------

@@ -64,7 +64,7 @@ def loaded(program, *words, path):
 @pytest.mark.usefixtures("api")
 def test_ingest_of_a_file_has_no_slow_imports(audio, tmp_path):
     found = loaded(PARENT, "--home", tmp_path / "home", "ingest", audio, path=tmp_path)
-    assert len(list((tmp_path / "home").rglob("*.parquet"))) == 2
+    assert len(list((tmp_path / "home").rglob("*.parquet"))) == 3
     assert {"flows", "prefect", "pyarrow"} <= found
     assert found & SLOW == set()
 

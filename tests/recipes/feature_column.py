@@ -39,7 +39,7 @@ def main(folder: Path, old_config: str) -> None:
     audio = folder / "song.wav"
     soundfile.write(audio, y, SR)
     track = Track(key="file-0", title="song", source="song.wav", path=str(audio))
-    features, _ = extract_track(ExtractionJob(folder, track, audio, Settings())).files
+    features, *_ = extract_track(ExtractionJob(folder, track, audio, Settings())).files
     assert features.parent.name != old_config, "the new table would have the path of tables with the old columns"
     np.testing.assert_allclose(pd.read_parquet(features)["crest"], expected, rtol=1e-4)
 

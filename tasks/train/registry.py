@@ -198,10 +198,10 @@ def fetch_bundle(home: Path, uri: str) -> ModelInfo:
     store = client(home)
     try:
         run_id = mlflow.models.get_model_info(uri).run_id
-        model_id = str(store.get_run(run_id).data.tags["songform.bundle"])
+        model_id = _bundle_of(store, run_id)
         uri = _versioned(home, uri, run_id)
         problems = restore_bundle(uri, Corpus(home).bundle_path(model_id))
-    except (MlflowException, OSError, KeyError, ModelError) as error:
+    except (MlflowException, OSError, ModelError) as error:
         reason = first_line(error)
         msg = (
             f"no songform model can be loaded from {uri} ({reason}); songform ui shows the registered models, and "
@@ -210,6 +210,13 @@ def fetch_bundle(home: Path, uri: str) -> ModelInfo:
         raise ModelError(msg) from error
     is_champion = uri == f"models:/{MODEL_NAME}/{champion_version(home)}"
     return ModelInfo(uri, model_id, run_id, is_champion, tuple(problems))
+
+
+def _bundle_of(store: Any, run_id: str) -> str:
+    tags = store.get_run(run_id).data.tags
+    if "songform.bundle" not in tags:
+        raise ModelError("it was not trained by songform: its run has no tag songform.bundle")
+    return str(tags["songform.bundle"])
 
 
 def restore_bundle(uri: str, folder: Path) -> list[str]:
@@ -250,9 +257,9 @@ def _download(uri: str, folder: Path) -> None:
         model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(scratch)))
         found = sorted(path.parent for path in model.glob("artifacts/*/bundle.json"))
         if not found:
-            raise ModelError("it is not a songform bundle")
+            raise ModelError("the copy of the model in MLflow's store is not a songform bundle")
         if fault := bundle_fault(found[0]):
-            raise ModelError(f"its copy in MLflow's store is damaged, too ({fault})")
+            raise ModelError(f"the copy of the model in MLflow's store is damaged ({fault})")
         found[0].rename(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -218,7 +218,7 @@ def test_bundle_that_is_also_damaged_in_mlflow_is_trained_again(call, home, quic
         scrambled(path)
     code, found = call("analyze", audio_files[0])
     assert code == 4
-    assert "its copy in MLflow's store is damaged, too" in found["error"]
+    assert "the copy of the model in MLflow's store is damaged" in found["error"]
     assert "songform train" in found["error"]
     again = train(home, quick, "lost")
     assert again.is_new

@@ -215,9 +215,8 @@ def _byte_rate(fmt: bytes) -> float:
 
 def _refuse_overrun(file: BinaryIO, path: Path, size: int, byte_rate: float) -> None:
     """Raise an error if audio follows the end of a WAV file by its header, whose 32-bit size wraps around at 4 GB."""
-    file.seek(size + size % 2, 1)
-    here, end = file.tell(), file.seek(0, 2)
-    file.seek(min(here, end))
+    here, end = file.tell() + size + size % 2, file.seek(0, 2)
+    file.seek(min(here, end))  # the size of an RF64 file has 64 bits; no file can be that long
     head = file.read(8)
     is_chunk = len(head) == 8 and head[:4].isascii() and head[:4].decode().isprintable()
     announced, more = size / byte_rate, (end - here) / byte_rate

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from songform.audio.decoders import open_decoder
+from songform.audio.headers import announced_duration
 from songform.audio.layout import Gap
 from songform.audio.mpeg_frames import mpeg_layout
 from songform.audio.ogg_pages import ogg_layout
@@ -426,6 +427,15 @@ def test_text_behind_an_mp4_file_is_not_a_box_that_is_cut_short(encode, put, beh
 
 
 RAW = ["a.aac", "a.ac3", "a.eac3", "a.dts"]
+
+
+@pytest.mark.parametrize("size", [2**64 - 16, 2**62])
+def test_size_beyond_that_of_any_file_is_read(put, size):
+    """The size of RF64 has 64 bits, but a position in a file has fewer."""
+    chunk = struct.pack("<4sIQQQI", b"ds64", 28, 2**64 - 9, size, 0, 0)
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, SR, 2 * SR, 2, 16)
+    content = b"RF64" + b"\xff" * 4 + b"WAVE" + chunk + form + b"data" + b"\xff" * 4 + bytes(20 * SR)
+    assert announced_duration(put("a.wav", content)) == pytest.approx(size / (2 * SR))
 
 
 @pytest.mark.parametrize(("name", "unknown"), [("a.au", b"\xff" * 4), ("a.w64", bytes(8)), ("a.caf", b"\xff" * 8)])

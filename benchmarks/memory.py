@@ -47,7 +47,7 @@ def measure(song: Path) -> list[Result]:
             peaks.append(_in_a_fresh_process(path))
     more = peaks[1] - peaks[0]
     what = f"peak memory for a song of {LONG / 3600:g} h minus that for {SHORT / 60:g} min"
-    detail = f"{more:.0f} MB ({peaks[0]:.0f} to {peaks[1]:.0f})"
+    detail = f"{more:.0f} MB (peaks: {peaks[1]:.0f} MB and {peaks[0]:.0f} MB)"
     return [Result(what, detail, f"at most {BOUND} MB", more <= BOUND)]
 
 

@@ -172,7 +172,7 @@ def _alarms(settings: Settings) -> Check:
         finding = f"notify.command: the program {notify.command[0]} was not found"
         return Check("alarms", "failure", finding, "give its absolute path")
     if settings.playlists and not ways:
-        finding = "nobody is notified if a scheduled ingest fails"
+        finding = "no notification is sent if a scheduled ingest fails"
         return Check("alarms", "warning", finding, "set notify.command or notify.webhook")
     return Check("alarms", "ok", ", ".join(ways) or "none")
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -59,6 +59,8 @@ __all__ = [
     "table_writer",
     "write_table",
 ]
+
+Result = TypeVar("Result")
 
 _MAGIC = b"PAR1"
 # pyarrow's errors on a damaged file; its metadata may also contain invalid text or impossible numbers of rows.
@@ -334,19 +336,17 @@ def count_frames(corpus: Corpus, key: str, settings: Settings) -> int:
 
 def read_overview(corpus: Corpus, key: str, settings: Settings) -> Overview:
     """Read the overview of a track."""
-    path = corpus.overview_path(features_config(settings), key)
-    table = read_table(path)
-    try:
-        return Overview.from_table(table)
-    except _FAULTS as error:
-        raise _unreadable(path, error) from error
+    return _read_as(Overview.from_table, corpus.overview_path(features_config(settings), key))
 
 
 def read_spectrum(corpus: Corpus, key: str, settings: Settings) -> SemitoneSpectrum:
     """Read the semitone spectrum of a track."""
-    path = corpus.spectrum_path(spectrum_config(settings), key)
+    return _read_as(SemitoneSpectrum.from_table, corpus.spectrum_path(spectrum_config(settings), key))
+
+
+def _read_as(from_table: Callable[[pa.Table], Result], path: Path) -> Result:
     table = read_table(path)
     try:
-        return SemitoneSpectrum.from_table(table)
+        return from_table(table)
     except _FAULTS as error:
         raise _unreadable(path, error) from error

@@ -42,7 +42,7 @@ HEADER_ADVICE = "name the columns in the first line, for example start,end,label
 
 _TOLERANCE = 0.02  # seconds; starts and durations are rounded separately
 _N_NUMERIC = 4  # number of leading columns that are examined
-_N_DECIMALS = 3  # as many digits are written by programs for times, but by nobody for labels
+_N_DECIMALS = 3  # programs write so many digits for times; people do not write them in labels
 
 Array = NDArray[np.float64]
 

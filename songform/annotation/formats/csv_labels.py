@@ -116,7 +116,7 @@ def _body(text: str) -> str:
 
 
 def _separator(text: str) -> str:
-    """Return the separator of the cells; an empty string stands for white space."""
+    """Return the separator of the cells; an empty string means white space."""
     if found := _SEPARATOR_LINE.match(text):
         return found[1]
     lines = [line for _, line in lines_of(_body(text))] or [""]

@@ -23,18 +23,18 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID, uuid4
 
 from songform.errors import SettingsError, SongformError
 from tasks.settings import RunSettings
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from distributed import Client
+    from prefect import Task
     from prefect.client.schemas.objects import State
 
 
-__all__ = ["cluster_address", "dask_runner", "outcomes_on"]
+__all__ = ["cluster_address", "dask_runner", "outcomes_on", "record_crash"]
 
 _ANSWER_SECONDS = 15.0  # timeout of the connection to the scheduler
 _WORKER_SECONDS = 300.0  # maximum time without any worker; a cluster that scales automatically takes minutes
@@ -143,7 +143,6 @@ def _outcome(future: TaskFuture) -> State[Any]:
         state = future.result()
     except KilledWorker as error:
         state = Crashed(message=str(error))
-        _record_crash(future, state)
     except (CancelledError, OSError) as error:
         cause = _first_line(error)
         msg = (
@@ -162,18 +161,46 @@ def _outcome(future: TaskFuture) -> State[Any]:
     return state
 
 
+def record_crash(task: Task[..., Any], call: dict[str, Any], task_run_id: UUID, state: State[Any]) -> None:
+    """Record at the Prefect server that a task run crashed, because its workers are dead.
+
+    The server may not know the task run, because the events of the task run were lost with its workers or are recorded
+    later. Therefore the task run is created if necessary. Events that are older than the crash do not change its state.
+
+    Parameters
+    ----------
+    task : Task
+        Task with its options.
+    call : dict
+        Parameters of the run.
+    task_run_id : UUID
+        ID of the task run.
+    state : State
+        Final state.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
+    from prefect.runtime import flow_run
+
+    parent = UUID(flow_run.id) if flow_run.id else None
+    name, key = _run_name(task, call), uuid4().hex
+    with get_client(sync_client=True) as client:
+        try:
+            client.create_task_run(task, parent, dynamic_key=key, id=task_run_id, name=name, state=state)
+        except PrefectHTTPStatusError:  # 409: the server knows the task run
+            client.set_task_run_state(task_run_id, state, force=True)
+
+
+def _run_name(task: Task[..., Any], call: dict[str, Any]) -> str:
+    """Return the name that Prefect gives to a run of a task."""
+    name = task.task_run_name or task.name
+    # Prefect's type for callable run names lacks the parameters, which Prefect passes.
+    return name.format(**call) if isinstance(name, str) else name(parameters=call)  # type: ignore[call-arg]
+
+
 def _first_line(error: BaseException) -> str:
     """Return the first line of an error message, which is usually enough for messages of Dask."""
     return next(iter(str(error).splitlines()), "").rstrip(".")
-
-
-def _record_crash(future: TaskFuture, state: State[Any]) -> None:
-    """Set the state of a task run at the Prefect server, because the workers of the task are dead."""
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound
-
-    with suppress(ObjectNotFound), get_client(sync_client=True) as client:  # the server may not know the task run yet
-        client.set_task_run_state(future.task_run_id, state, force=True)
 
 
 def _client(address: str) -> Client:

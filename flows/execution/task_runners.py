@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
-from flows.execution.dask_cluster import cluster_address, dask_runner, outcomes_on
+from flows.execution.dask_cluster import cluster_address, dask_runner, outcomes_on, record_crash
 from songform.errors import SongformError
 from tasks.cancellation import stoppable
 from tasks.ingest.process_pool import WorkerLostError
@@ -92,6 +92,9 @@ def _run_once(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: S
         with dask_runner(settings.run.dask_address) as cluster:
             submitted = [cluster.submit(task, call) for call in calls]
             states = outcomes_on(cluster.client, [future.wrapped_future for future in submitted])
+            for call, future, state in zip(calls, submitted, states, strict=True):
+                if state.is_crashed():
+                    record_crash(task, call, future.task_run_id, state)
     elif len(calls) == 1:
         states = [task(**_quoted(calls[0]), return_state=True)]  # in this thread, where Ctrl-C reaches it
     else:

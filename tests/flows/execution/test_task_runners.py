@@ -6,17 +6,20 @@ import operator
 import sys
 import threading
 import time
+import uuid
 from contextlib import contextmanager
 
+import httpx
 import prefect.runtime
 import pytest
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Completed, Crashed
 
 import flows.execution.dask_cluster
 import flows.execution.task_runners
-from flows.execution.dask_cluster import outcomes_on
+from flows.execution.dask_cluster import outcomes_on, record_crash
 from flows.execution.task_runners import cluster_settings, jobs_per_task, results
 from flows.prefect_server.launch import free_port
 from songform.errors import SettingsError, SongformError, TrackError
@@ -127,7 +130,7 @@ def deadly(monkeypatch):
             rounds[-1].append(call["name"])
             return self
 
-        wrapped_future = None
+        wrapped_future = task_run_id = None
 
     @contextmanager
     def runner(_address):
@@ -142,6 +145,7 @@ def deadly(monkeypatch):
 
     monkeypatch.setattr(flows.execution.task_runners, "dask_runner", runner)
     monkeypatch.setattr(flows.execution.task_runners, "outcomes_on", outcomes)
+    monkeypatch.setattr(flows.execution.task_runners, "record_crash", lambda *_: None)
     return rounds
 
 
@@ -193,3 +197,42 @@ def test_waiting_for_a_cluster_without_workers_has_a_timeout(cluster, monkeypatc
     waiting = cluster.submit(abs, -1, pure=False)
     with pytest.raises(SongformError, match="has had no worker for 0 minutes; start workers"):
         outcomes_on(cluster, [waiting])
+
+
+class _Server:
+    """Client of a Prefect server that knows some task runs."""
+
+    def __init__(self, known):
+        self.known = known
+        self.requests = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def create_task_run(self, _task, flow_run_id, **values):
+        if values["id"] in self.known:
+            response = httpx.Response(409, request=httpx.Request("POST", "http://127.0.0.1/api/task_runs/"))
+            raise PrefectHTTPStatusError("conflict", request=response.request, response=response)
+        assert (flow_run_id, len(values["dynamic_key"])) == (None, 32)
+        self.requests.append(("create", values["id"], values["state"].name, values["name"]))
+
+    def set_task_run_state(self, task_run_id, state, *, force):
+        self.requests.append(("set", task_run_id, state.name, force))
+
+
+NUMBER = uuid.uuid4()
+
+
+@pytest.mark.parametrize(
+    ("known", "request_"),
+    [([NUMBER], ("set", NUMBER, "Crashed", True)), ([], ("create", NUMBER, "Crashed", "half of 4"))],
+)
+def test_crash_is_recorded_whether_the_server_knows_the_task_run_or_not(known, request_, monkeypatch):
+    server = _Server(known)
+    monkeypatch.setattr("prefect.client.orchestration.get_client", lambda **_: server)
+    named = halved.with_options(task_run_name="half of {number}")
+    record_crash(named, {"number": 4}, NUMBER, Crashed())
+    assert server.requests == [request_]

@@ -16,7 +16,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
-__all__ = ["Dense", "Normalization", "ResidualBlock", "TemporalNetwork"]
+__all__ = ["Dense", "Normalization", "ResidualBlock", "TemporalNetwork", "weight_arrays"]
 
 EPSILON = 1e-3  # of Keras's LayerNormalization
 
@@ -129,6 +129,12 @@ class TemporalNetwork:
     last: Dense
 
     @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> TemporalNetwork:
+        """Return the network that `weight_arrays` returned."""
+        names = sorted(name for name in arrays if name.startswith("weights_"))
+        return cls.from_weights([arrays[name] for name in names], arrays["dilations"].tolist())
+
+    @classmethod
     def from_weights(cls, weights: Sequence[NDArray[Any]], dilations: Sequence[int]) -> TemporalNetwork:
         """Return the network with the weights of a Keras network, in the order of its `get_weights`."""
         arrays = iter([np.asarray(array, np.float32) for array in weights])
@@ -148,6 +154,20 @@ class TemporalNetwork:
         for block in self.blocks:
             y = block(y)
         return self.last(self.normalization(y))
+
+
+def weight_arrays(weights: Sequence[NDArray[Any]], dilations: Sequence[int]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a network by name, for `np.savez`.
+
+    Parameters
+    ----------
+    weights : sequence of np.ndarray
+        Weights in the order of Keras's `get_weights`; they are stored with 16 bits.
+    dilations : sequence of int
+        Dilation of each block.
+    """
+    stored = {f"weights_{number:02}": array.astype(np.float16) for number, array in enumerate(weights)}
+    return {"dilations": np.array(dilations), **stored}
 
 
 def _gelu(x: Array) -> Array:

@@ -1,0 +1,181 @@
+"""Beats and bars of a song, from its stored tables.
+
+`find_beats` measures the rate of the tatum (`songform.beats.pulse`), locates the tatums (`songform.beats.tatums`),
+describes them (`songform.beats.tatum_features`), and has a network estimate the probabilities that a tatum is a beat or
+a downbeat. `songform.beats.bar_positions` then finds the most probable bars.
+
+Conventions
+-----------
+Times are in seconds. A position is 1 at a downbeat, 2 at the next beat of the bar, and so on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songform.beats.bar_positions import METRES, BarPath, bar_path
+from songform.beats.pulse import onset_rises, pulse_rate
+from songform.beats.tatum_features import Tatums, describe_tatums, tatum_features
+from songform.beats.tatums import tatum_times
+from songform.learning.temporal_network import TemporalNetwork
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from songform.features.overview import Overview
+    from songform.features.semitone_spectrum import SemitoneSpectrum
+
+__all__ = ["FRAME_RATE", "VERSION", "Beats", "beat_network", "beats_of", "find_beats", "tatums_of"]
+
+VERSION = 1  # increase this when the beats of the same tables change
+
+Array = NDArray[np.float64]
+
+FRAME_RATE = 22050 / 512  # frames per second with the default settings
+LEAST_SECONDS = 6.0
+LEAST_STRENGTH = 11.0
+"""Median strength of the pulse below which a song has no regular beat; noise has about 8, see docs/beats.md."""
+
+LEAST_MARGIN = 0.05
+"""Log-likelihood per bar by which a metre must exceed the other one; below it, the metre is unsure."""
+
+
+@dataclass(frozen=True, eq=False)
+class Beats:
+    """Beats of a song.
+
+    Attributes
+    ----------
+    times : np.ndarray, shape (n_beats,)
+        Times of the beats, in seconds; empty if the song has no regular beat.
+    positions : np.ndarray, shape (n_beats,)
+        Position of each beat in its bar, from 1.
+    tempo : float or None
+        Median tempo in beats per minute; None without beats.
+    metre : int or None
+        Beats per bar, 3 or 4; None without beats.
+    is_metre_sure : bool
+        Whether the other metre is clearly less probable.
+    confidence : float
+        Mean probability of the beats, from 0 to 1; 0 without beats.
+    """
+
+    times: NDArray[np.float64]
+    positions: NDArray[np.intp]
+    tempo: float | None
+    metre: int | None
+    is_metre_sure: bool
+    confidence: float
+
+    @property
+    def downbeats(self) -> NDArray[np.float64]:
+        """Times of the downbeats, in seconds."""
+        downbeats: NDArray[np.float64] = self.times[self.positions == 1]
+        return downbeats
+
+
+NO_BEATS = Beats(np.empty(0), np.empty(0, np.intp), None, None, is_metre_sure=False, confidence=0.0)
+
+
+def find_beats(
+    features: pd.DataFrame, overview: Overview, spectrum: SemitoneSpectrum, *, sr: int = 22050, hop_length: int = 512
+) -> Beats:
+    """Find the beats and bars of a song.
+
+    Parameters
+    ----------
+    features, overview, spectrum
+        Tables of the song.
+    sr, hop_length : int
+        Sampling rate in Hz, and distance between the frames of the features in samples.
+
+    Returns
+    -------
+    Beats
+        Without beats if the song is shorter than 6 s or has no regular pulse.
+    """
+    found = tatums_of(features, overview, spectrum, frame_rate=sr / hop_length)
+    if found is None:
+        return NO_BEATS
+    return beats_of(*found, beat_network())
+
+
+def beats_of(times: Array, tatums: Tatums, network: TemporalNetwork) -> Beats:
+    """Find the beats and bars among the tatums of a song.
+
+    Parameters
+    ----------
+    times : np.ndarray, shape (n_tatums,)
+        Times of the tatums in seconds.
+    tatums : Tatums
+        Their description.
+    network : TemporalNetwork
+        Network whose three outputs are unscaled log-probabilities that a tatum is no beat, a beat, or a downbeat.
+    """
+    log_probability = _log_softmax(network(tatum_features(tatums)))
+    return _beats(times, log_probability, 60 / float(np.median(tatums.seconds)))
+
+
+def tatums_of(
+    features: pd.DataFrame, overview: Overview, spectrum: SemitoneSpectrum, *, frame_rate: float
+) -> tuple[Array, Tatums] | None:
+    """Return the times of the tatums in seconds and their description, or None without a regular pulse.
+
+    Parameters
+    ----------
+    features, overview, spectrum
+        Tables of the song.
+    frame_rate : float
+        Frames per second.
+    """
+    onset = overview.onset
+    if len(onset) < LEAST_SECONDS * frame_rate or not onset.any():
+        return None
+    pulse = pulse_rate(onset_rises(onset, frame_rate=frame_rate), frame_rate=frame_rate)
+    if np.median(pulse.strength) < LEAST_STRENGTH:
+        return None
+    times = tatum_times(onset, pulse.periods(len(onset), frame_rate))
+    tatums = describe_tatums(times, features, overview, spectrum, frame_rate=frame_rate)
+    return times / frame_rate, tatums
+
+
+@cache
+def beat_network() -> TemporalNetwork:
+    """Return the network that is part of the package."""
+    with (files("songform.beats") / "beat_network.npz").open("rb") as file, np.load(file) as stored:
+        return TemporalNetwork.from_arrays(stored)
+
+
+def _beats(times: Array, log_probability: NDArray[Any], rate: float) -> Beats:
+    path = bar_path(log_probability, rate)
+    is_beat = path.position % path.tatums_per_beat == 0
+    if is_beat.sum() < 2:
+        return NO_BEATS
+    metre = int(np.median(path.metre))
+    return Beats(
+        times=times[is_beat],
+        positions=1 + path.position[is_beat] // path.tatums_per_beat[is_beat],
+        tempo=60 / float(np.median(np.diff(times[is_beat]))),
+        metre=metre,
+        is_metre_sure=_margin(path, metre, log_probability, rate) > LEAST_MARGIN,
+        confidence=float(1 - np.exp(log_probability[is_beat, 0]).mean()),
+    )
+
+
+def _margin(path: BarPath, metre: int, log_probability: NDArray[Any], rate: float) -> float:
+    """Return by how much the log-likelihood per bar exceeds that of the other metre."""
+    others = [other for other in METRES if other != metre]
+    n_bars = max(1, int((path.position == 0).sum()))
+    return (path.score - bar_path(log_probability, rate, metres=others).score) / n_bars
+
+
+def _log_softmax(x: NDArray[Any]) -> NDArray[np.float64]:
+    x = x - x.max(axis=1, keepdims=True)
+    log_probability: NDArray[np.float64] = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+    return log_probability

@@ -1,0 +1,310 @@
+"""Sections and phrases of a song, from its stored tables and its bars.
+
+A network estimates for each bar line how likely it is the boundary of a section, from the similarity of the bars
+(`songform.sections.boundary_features`). The most likely division into sections of regular lengths is chosen
+(`songform.sections.segmentation`), and sections that repeat each other get the same letter
+(`songform.sections.letters`). Each section is divided into phrases in the same way, with a shorter preferred length.
+
+Conventions
+-----------
+Times are in seconds. Sections cover the song from 0 to its end without gaps or overlaps, and so do phrases. Each
+boundary of sections is also one of phrases.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songform.learning.temporal_network import TemporalNetwork
+from songform.sections.bar_similarity import bar_lines, harmony_similarity, robust_z_scores, timbre_similarity
+from songform.sections.boundary_features import boundary_features
+from songform.sections.letters import joined_pairs, letters, segment_groups, segment_similarity
+from songform.sections.segmentation import LengthPrior, best_division, boundary_probabilities
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from songform.beats.beat_tracking import Beats
+    from songform.features.semitone_spectrum import SemitoneSpectrum
+
+__all__ = ["VERSION", "BoundaryModel", "Sections", "SongPart", "boundary_model", "find_sections"]
+
+VERSION = 1  # increase this when the sections of the same tables change
+
+LEAST_BARS = 16
+"""A song of fewer bars has no sections: they could not be told from phrases."""
+
+SECTION_LENGTHS = LengthPrior()
+PHRASE_LENGTHS = LengthPrior(seconds=8.0, longest=20.0)
+SECTION_THRESHOLD, PHRASE_THRESHOLD = -0.5, -2.5
+LIMIT = 5.0  # standard deviations
+MOST_BARS = 1000
+"""In longer songs, such as mixes, several bars count as one, so that the matrices stay small."""
+FORCED = 1000.0
+"""Evidence of a phrase boundary where a section begins."""
+
+Array = NDArray[np.float64]
+Division = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class SongPart:
+    """Section or phrase of a song.
+
+    Attributes
+    ----------
+    start, end : float
+        Times in seconds.
+    label : str
+        Letter; parts that repeat each other have the same one. Sections have capital letters, phrases small ones.
+    confidence : float
+        Probability that the part begins with a boundary, from 0 to 1; 1 for the first part.
+    occurrence, n_occurrences : int
+        Number of this part among those of its letter, from 1, and how many there are.
+    is_most_repeated, is_loudest : bool
+        Whether its letter is the most frequent one of those that return, and whether it is the loudest part.
+    """
+
+    start: float
+    end: float
+    label: str
+    confidence: float
+    occurrence: int = 1
+    n_occurrences: int = 1
+    is_most_repeated: bool = False
+    is_loudest: bool = False
+
+
+@dataclass(frozen=True)
+class Sections:
+    """Sections and phrases of a song.
+
+    Attributes
+    ----------
+    sections, phrases : tuple of SongPart
+        Both cover the song; empty if it has none.
+    reason : str
+        Why the song has none; empty if it has.
+    """
+
+    sections: tuple[SongPart, ...] = ()
+    phrases: tuple[SongPart, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class BoundaryModel:
+    """Networks that estimate the probability of a boundary.
+
+    Attributes
+    ----------
+    center, scale : np.ndarray, shape (57,)
+        Mean and standard deviation of the features.
+    networks : tuple of TemporalNetwork
+        Networks with one output, the log-odds, which are averaged.
+    """
+
+    center: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    networks: tuple[TemporalNetwork, ...]
+
+    def __call__(self, features: NDArray[np.float32]) -> Array:
+        """Return the log-odds that each bar line is a boundary, of shape (n_bars + 1,)."""
+        inputs = standardized(features, self.center, self.scale)
+        log_odds: Array = np.mean([network(inputs)[:, 0] for network in self.networks], axis=0)
+        return log_odds
+
+    @classmethod
+    def from_arrays(cls, arrays: Any) -> BoundaryModel:
+        """Return the model whose arrays are named ``center``, ``scale`` and ``0_weights_00``."""
+        members = sorted({name.split("_")[0] for name in arrays if "_" in name})
+        networks = (
+            TemporalNetwork.from_arrays(
+                {name.removeprefix(f"{member}_"): arrays[name] for name in arrays if name.startswith(f"{member}_")}
+            )
+            for member in members
+        )
+        return cls(arrays["center"], arrays["scale"], tuple(networks))
+
+
+def standardized(
+    features: NDArray[np.float32], center: NDArray[np.float32], scale: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return features with mean 0 and standard deviation 1 over the training songs, limited to 5."""
+    inputs: NDArray[np.float32] = np.clip((features - center) / scale, -LIMIT, LIMIT).astype(np.float32)
+    return inputs
+
+
+@cache
+def boundary_model() -> BoundaryModel:
+    """Return the model that is part of the package."""
+    with (files("songform.sections") / "boundary_network.npz").open("rb") as file, np.load(file) as stored:
+        return BoundaryModel.from_arrays(dict(stored))
+
+
+def find_sections(
+    features: pd.DataFrame,
+    spectrum: SemitoneSpectrum,
+    beats: Beats,
+    duration: float,
+    *,
+    sr: int = 22050,
+    hop_length: int = 512,
+    model: BoundaryModel | None = None,
+) -> Sections:
+    """Find the sections and phrases of a song.
+
+    Parameters
+    ----------
+    features, spectrum
+        Tables of the song.
+    beats : Beats
+        Its beats.
+    duration : float
+        Its length in seconds.
+    sr, hop_length : int
+        Sampling rate in Hz, and distance between the frames of the features in samples.
+    model : BoundaryModel, optional
+        By default the one that is part of the package.
+
+    Returns
+    -------
+    Sections
+        Without sections, but with a reason, if the song has no regular beat or fewer than 16 bars.
+    """
+    bars = song_bars(beats, duration)
+    if isinstance(bars, str):
+        return Sections(reason=bars)
+    similarity = BarSimilarity.of(features, spectrum, bars, frame_rate=sr / hop_length)
+    log_odds = (model or boundary_model())(similarity.boundary_features())
+    loudness = Loudness(features["rms_mean"].to_numpy(), hop_length / sr)
+    return divided(similarity, log_odds, duration, loudness)
+
+
+@dataclass(frozen=True, eq=False)
+class BarSimilarity:
+    """Similarity of the bars of a song.
+
+    Attributes
+    ----------
+    bars : np.ndarray, shape (n_bars + 1,)
+        Bar lines in seconds. In songs of more than 1000 bars, a bar stands for several.
+    timbre, harmony : np.ndarray, shape (n_bars, n_bars)
+        Self-similarity matrices.
+    """
+
+    bars: Array
+    timbre: Array
+    harmony: Array
+
+    @classmethod
+    def of(cls, features: pd.DataFrame, spectrum: SemitoneSpectrum, bars: Array, *, frame_rate: float) -> BarSimilarity:
+        """Compare the bars of a song; the parameters are those of the functions of `songform.sections`."""
+        timbre = timbre_similarity(features, bars, frame_rate=frame_rate)
+        return cls(bars, timbre, harmony_similarity(spectrum, bars))
+
+    @property
+    def bar_seconds(self) -> float:
+        """Median length of a bar in seconds."""
+        return float(np.median(np.diff(self.bars)))
+
+    def boundary_features(self) -> NDArray[np.float32]:
+        """Return the features of each bar line, of shape (n_bars + 1, 57)."""
+        return boundary_features(self.timbre, self.harmony, self.bar_seconds)
+
+
+def song_bars(beats: Beats, duration: float) -> Array | str:
+    """Return the bar lines of a song in seconds, or why it has no sections."""
+    if len(beats.downbeats) < 2:
+        return "the song has no regular beat"
+    bars = bar_lines(beats.downbeats, duration)
+    if len(bars) - 1 < LEAST_BARS:
+        return f"the song is too short: it has {len(bars) - 1} bars, and sections need at least {LEAST_BARS}"
+    return bars[:: -(-len(bars) // MOST_BARS)]
+
+
+def divided(similarity: BarSimilarity, log_odds: Array, duration: float, loudness: Loudness) -> Sections:
+    """Divide a song into sections and phrases.
+
+    Parameters
+    ----------
+    similarity : BarSimilarity
+        Similarity of its bars.
+    log_odds : np.ndarray, shape (n_bars + 1,)
+        Log-odds that each bar line is a boundary.
+    duration : float
+        Length of the song in seconds.
+    loudness : Loudness
+        Loudness of the song.
+    """
+    scores, seconds = robust_z_scores(similarity.timbre), similarity.bar_seconds
+    evidence = log_odds - SECTION_THRESHOLD
+    division = best_division(evidence, seconds, SECTION_LENGTHS)
+    division, groups = joined_pairs(division, segment_groups(segment_similarity(scores, division)), seconds)
+    probability = boundary_probabilities(evidence, seconds, SECTION_LENGTHS)
+    sections = _parts(similarity.bars, division, letters(groups), probability, duration)
+    evidence = log_odds - PHRASE_THRESHOLD
+    evidence[division] = FORCED
+    division = best_division(evidence, seconds, PHRASE_LENGTHS)
+    groups = segment_groups(segment_similarity(scores, division))
+    probability = boundary_probabilities(log_odds - PHRASE_THRESHOLD, seconds, PHRASE_LENGTHS)
+    small = [letter.lower() for letter in letters(groups)]
+    phrases = _parts(similarity.bars, division, small, probability, duration)
+    return Sections(_with_facts(sections, loudness), _with_facts(phrases, loudness))
+
+
+class Loudness:
+    """Mean power of any interval of a song.
+
+    Parameters
+    ----------
+    rms : np.ndarray, shape (n_frames,)
+        Root mean square of each frame.
+    frame_seconds : float
+        Distance between frames in seconds.
+    """
+
+    def __init__(self, rms: NDArray[Any], frame_seconds: float) -> None:
+        self._power = np.square(np.asarray(rms, float))
+        self._frame_seconds = frame_seconds
+
+    def __call__(self, start: float, end: float) -> float:
+        """Return the mean power from `start` to `end`, in seconds."""
+        first, last = (round(time / self._frame_seconds) for time in (start, end))
+        return float(self._power[first : max(last, first + 1)].mean()) if first < len(self._power) else 0.0
+
+
+def _parts(bars: Array, division: Division, labels: list[str], probability: Array, duration: float) -> list[SongPart]:
+    """Return the parts of a song; a part that would end where it begins is left out."""
+    times = [0.0, *np.clip(bars[division[1:-1]], 0, duration).tolist(), duration]
+    confidence = [1.0, *np.clip(probability[division[1:-1]], 0, 1).tolist()]
+    rows = zip(pairwise(times), labels, confidence, strict=True)
+    return [SongPart(start, end, label, sure) for (start, end), label, sure in rows if end > start]
+
+
+def _with_facts(parts: list[SongPart], loudness: Loudness) -> tuple[SongPart, ...]:
+    counts = Counter(part.label for part in parts)
+    most, n = counts.most_common(1)[0]
+    loudest = max(parts, key=lambda part: loudness(part.start, part.end))
+    seen: Counter[str] = Counter()
+    described = []
+    for part in parts:
+        seen[part.label] += 1
+        described.append(
+            replace(
+                part,
+                occurrence=seen[part.label],
+                n_occurrences=counts[part.label],
+                is_most_repeated=n > 1 and part.label == most,
+                is_loudest=part is loudest,
+            )
+        )
+    return tuple(described)

@@ -1,0 +1,50 @@
+"""Scores of the beat network on songs with known beats."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from songform.annotation.beat_scores import beat_f_measure
+from songform.beats.beat_tracking import Beats, beats_of
+from songform.learning.temporal_network import TemporalNetwork
+from training.beat_examples import TatumSong
+
+__all__ = ["print_beat_scores"]
+
+
+class BeatScore(NamedTuple):
+    """Scores of a song: F-measures of beats and downbeats, and whether the metre is right."""
+
+    beats: float
+    downbeats: float
+    metre: float
+
+
+def print_beat_scores(songs: Sequence[TatumSong], network: TemporalNetwork) -> None:
+    """Print the mean scores of songs by kind (the first word of their names, if it is not a number)."""
+    scores = defaultdict(list)
+    for song in songs:
+        score = _score(song, beats_of(song.times, song.tatums, network))
+        kind = song.name.split()[0] if not song.name[0].isdigit() else "songs"
+        scores[kind].append(score)
+        if score.beats < 0.9:
+            print(f"{song.name}: " + ", ".join(f"{value:.2f}" for value in score))
+    print("| songs | n | beats F | of them at least 0.9 | downbeats F | metre right |\n|---|--:|--:|--:|--:|--:|")
+    for kind, rows in scores.items():
+        mean = np.nanmean(np.array(rows), axis=0)
+        good = np.mean([row.beats >= 0.9 for row in rows])
+        print(f"| {kind} | {len(rows)} | {mean[0]:.3f} | {good:.2f} | {mean[1]:.3f} | {mean[2]:.2f} |")
+
+
+def _score(song: TatumSong, found: Beats) -> BeatScore:
+    truth = song.beats
+    within = float(truth.times[0]), float(truth.times[-1])
+    beats = beat_f_measure(truth.times, found.times, within=within)
+    if not truth.has_accents:
+        return BeatScore(beats, np.nan, np.nan)
+    downbeats = beat_f_measure(truth.downbeats, found.downbeats, within=within)
+    return BeatScore(beats, downbeats, float(found.metre == truth.positions.max()))

@@ -1,0 +1,105 @@
+"""Training of the beat network: `python -m training.train_beats FOLDER [--home HOME] [--held-out N]`.
+
+The folder has songs in 4/4 or 3/4 with their beats (see `training.labeled_songs`); click tracks and composed songs are
+added. Without ``--held-out``, the network is trained on all songs and written to ``songform/beats/``. With it, every
+N-th song is kept apart, nothing is written, and the scores of these songs are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songform.beats import beat_tracking
+from songform.learning.temporal_network import TemporalNetwork, weight_arrays
+from songform.learning.temporal_training import TrainingPlan, fit_temporal_network
+from training.beat_examples import TatumSong, beat_example, tatum_song, waltz_example
+from training.beat_scores import print_beat_scores
+from training.click_tracks import click_tracks, composed_songs
+from training.labeled_songs import LabeledSong, labeled_songs
+
+__all__ = ["main", "trained_network"]
+
+SEED = 20_261_130
+N_CLICK_TRACKS, N_COMPOSED = 300, 200
+EPOCHS = 25
+SONG_SHARE = 2.0  # how often an example of a song of the folder is chosen, relative to the others
+NETWORK = Path(beat_tracking.__file__).with_name("beat_network.npz")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train the network."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--home", type=Path, default=Path("build/training"), help="home for the tables of the songs")
+    parser.add_argument("--held-out", type=int, default=0, metavar="N", help="keep every N-th song apart")
+    options = parser.parse_args(arguments)
+    songs = list(_tatum_songs(labeled_songs(options.folder, options.home)))
+    others = [*_tatum_songs(click_tracks(N_CLICK_TRACKS, SEED)), *_tatum_songs(composed_songs(N_COMPOSED, SEED))]
+    if options.held_out:
+        train, test = _split(songs, options.held_out)
+        train_others, test_others = _split(others, options.held_out)
+        print_beat_scores([*test, *test_others], trained_network(train, train_others)[0])
+    else:
+        _write(trained_network(songs, others)[1], n_songs=len(songs), n_others=len(others))
+
+
+def _tatum_songs(songs: Iterable[LabeledSong]) -> Iterator[TatumSong]:
+    return (found for song in songs if (found := tatum_song(song)) is not None)
+
+
+def trained_network(
+    songs: Sequence[TatumSong], others: Sequence[TatumSong], *, epochs: int = EPOCHS, seed: int = SEED
+) -> tuple[TemporalNetwork, dict[str, NDArray[Any]]]:
+    """Train on songs, on their versions in 3/4, and on other songs.
+
+    Returns
+    -------
+    network : TemporalNetwork
+        The network, with weights of 16 bits.
+    arrays : dict
+        Its weights, for `np.savez`.
+    """
+    examples = [beat_example(song) for song in (*songs, *others)]
+    waltzes = [waltz for n, song in enumerate(songs) if (waltz := waltz_example(song, 2 + n % 3)) is not None]
+    shares = [SONG_SHARE] * len(songs) + [1.0] * (len(others) + len(waltzes))
+    plan = TrainingPlan(n_steps=epochs * len(shares) // 16, seed=seed)
+    network = fit_temporal_network([*examples, *waltzes], plan, shares=shares, on_step=_printed_step)
+    arrays = weight_arrays(network.get_weights(), plan.dilations)
+    return TemporalNetwork.from_arrays(arrays), arrays
+
+
+def _printed_step(step: int, loss: float) -> None:
+    if step % 200 == 0:
+        print(f"step {step}: loss {loss:.3f}", flush=True)
+
+
+def _split(songs: list[TatumSong], every: int) -> tuple[list[TatumSong], list[TatumSong]]:
+    """Return the songs to train on, and every N-th one."""
+    return [song for n, song in enumerate(songs) if n % every], songs[::every]
+
+
+def _write(arrays: dict[str, NDArray[Any]], *, n_songs: int, n_others: int) -> None:
+    """Write the network, and what it was trained on."""
+    np.savez_compressed(NETWORK, **arrays)
+    about = {
+        "command": "make train-beats CORPUS=FOLDER",
+        "songs": n_songs,
+        "click_tracks": N_CLICK_TRACKS,
+        "composed_songs": N_COMPOSED,
+        "without_pulse": N_CLICK_TRACKS + N_COMPOSED - n_others,
+        "epochs": EPOCHS,
+        "seed": SEED,
+        "weights": sum(array.size for array in arrays.values()),
+    }
+    NETWORK.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Training of the boundary networks: `python -m training.train_sections FOLDER [--home HOME] [--held-out N]`.
+
+The folder has songs and the sections that people heard in them (see `training.labeled_songs`). Without ``--held-out``,
+the networks are trained on all songs and written to ``songform/sections/``. With it, every N-th song is kept apart,
+nothing is written, and the scores of these songs are printed. Several renderings of a song must have the same name up
+to the first hyphen; they are kept apart together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songform.beats.beat_tracking import find_beats
+from songform.learning.temporal_network import weight_arrays
+from songform.learning.temporal_training import Example, TrainingPlan, fit_temporal_network
+from songform.sections import section_finding
+from songform.sections.section_finding import BoundaryModel, standardized
+from training.labeled_songs import labeled_songs
+from training.section_examples import BarSong, bar_song
+from training.section_scores import print_section_scores
+
+__all__ = ["main", "trained_model"]
+
+SEED = 20_261_130
+N_NETWORKS = 3
+EPOCHS = 30
+PLAN = TrainingPlan(width=48, kernel_size=3, dropout=0.3, crop=160)
+NETWORK = Path(section_finding.__file__).with_name("boundary_network.npz")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train the networks."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--home", type=Path, default=Path("build/training"), help="home for the tables of the songs")
+    parser.add_argument("--held-out", type=int, default=0, metavar="N", help="keep every N-th song apart")
+    options = parser.parse_args(arguments)
+    songs = list(_bar_songs(options.folder, options.home))
+    if options.held_out:
+        names = sorted({_composition(song) for song in songs})[:: options.held_out]
+        train = [song for song in songs if _composition(song) not in names]
+        model, _ = trained_model(train)
+        print_section_scores([song for song in songs if _composition(song) in names], lambda song: model(song.features))
+    else:
+        _write(trained_model(songs)[1], n_songs=len(songs))
+
+
+def _bar_songs(folder: Path, home: Path) -> Iterator[BarSong]:
+    for song in labeled_songs(folder, home):
+        bars = bar_song(song, find_beats(song.features, song.overview, song.spectrum)) if song.people else None
+        if bars is not None:
+            yield bars
+
+
+def _composition(song: BarSong) -> str:
+    return song.name.split("-")[0]
+
+
+def trained_model(
+    songs: Sequence[BarSong], *, epochs: int = EPOCHS, seed: int = SEED, n_networks: int = N_NETWORKS
+) -> tuple[BoundaryModel, dict[str, NDArray[Any]]]:
+    """Train the networks on songs.
+
+    Returns
+    -------
+    model : BoundaryModel
+        The networks, with weights of 16 bits.
+    arrays : dict
+        Their weights, for `np.savez`.
+    """
+    everything = np.concatenate([song.features for song in songs])
+    arrays = {"center": everything.mean(axis=0), "scale": everything.std(axis=0) + np.float32(1e-6)}
+    examples = [_example(song, arrays["center"], arrays["scale"]) for song in songs]
+    n_steps = epochs * len(songs) // PLAN.batch_size
+    for number in range(n_networks):
+        plan = TrainingPlan(**{**vars(PLAN), "n_steps": n_steps, "seed": seed + number})
+        network = fit_temporal_network(examples, plan)
+        weights = weight_arrays(network.get_weights(), plan.dilations)
+        arrays |= {f"{number}_{name}": array for name, array in weights.items()}
+        print(f"network {number + 1} of {n_networks} is trained", flush=True)
+    return BoundaryModel.from_arrays(arrays), arrays
+
+
+def _example(song: BarSong, center: NDArray[np.float32], scale: NDArray[np.float32]) -> Example:
+    """Return the example of a song; boundaries count twice, because they are rare."""
+    targets = song.targets.astype(np.float32)
+    weights = 1 + targets
+    weights[[0, -1]] = 0
+    return Example(standardized(song.features, center, scale), targets[:, None], weights)
+
+
+def _write(arrays: dict[str, NDArray[Any]], *, n_songs: int) -> None:
+    """Write the networks, and what they were trained on."""
+    np.savez_compressed(NETWORK, **arrays)
+    about = {
+        "command": "make train-sections CORPUS=FOLDER",
+        "songs": n_songs,
+        "networks": N_NETWORKS,
+        "epochs": EPOCHS,
+        "seed": SEED,
+        "weights": sum(array.size for array in arrays.values()),
+    }
+    NETWORK.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -54,13 +54,16 @@ class TatumSong:
 
 
 def tatum_song(song: LabeledSong) -> TatumSong | None:
-    """Return the tatums of a song with known beats, or None if it has no pulse or no beats."""
-    found = tatums_of(song.features, song.overview, song.spectrum, frame_rate=FRAME_RATE)
-    if song.beats is None or found is None:
+    """Return the tatums of a song with known beats, at the rate at which most beats are near a tatum.
+
+    The result is None if the song has no pulse or no beats.
+    """
+    beats, found = song.beats, tatums_of(song.features, song.overview, song.spectrum, frame_rate=FRAME_RATE)
+    if beats is None or not found:
         return None
-    times, tatums = found
-    kinds, is_known = _labels(times, song.beats)
-    return TatumSong(song.name, tatums, times, kinds, is_known, song.beats)
+    times, tatums = max(found, key=lambda candidate: _share_near(beats.times, candidate[0]))
+    kinds, is_known = _labels(times, beats)
+    return TatumSong(song.name, tatums, times, kinds, is_known, beats)
 
 
 def beat_example(song: TatumSong) -> Example:
@@ -101,6 +104,11 @@ def _selected(record: Any, rows: NDArray[np.bool_]) -> Any:
     return type(record)(
         **{name: value[rows] if isinstance(value, np.ndarray) else value for name, value in values.items()}
     )
+
+
+def _share_near(beats: NDArray[np.float64], times: NDArray[np.float64]) -> float:
+    """Return the share of the beats that are near a tatum."""
+    return float(np.mean(np.abs(beats[:, None] - times).min(axis=1) < NEAR_SECONDS))
 
 
 def _labels(times: NDArray[np.float64], beats: TrueBeats) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:

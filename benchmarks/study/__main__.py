@@ -1,7 +1,7 @@
-"""Study of the accuracy of the states; docs/states.md contains its results.
+"""Study of the accuracy of states, beats and sections; docs/states.md, beats.md and sections.md contain its results.
 
     python -m benchmarks.study              # composed songs only
-    python -m benchmarks.study FOLDER       # also songs with people's labels: SONG.mp3, SONG.1.lab, SONG.2.lab
+    python -m benchmarks.study FOLDER       # also labeled songs: SONG.mp3, SONG.1.lab, SONG.2.lab, SONG.beats
 
 All random numbers come from fixed seeds, so with the same versions of NumPy, SciPy and scikit-learn every run prints
 the same results, except for the cost. The study needs no network and takes some minutes.
@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.study.composed import composed_corpora, print_main, print_variants
 from benchmarks.study.cost import print_cost
 from benchmarks.study.labelled import print_labelled
+from benchmarks.study.sections import print_sections
 from benchmarks.study.songs import fitted, labelled_songs
 from benchmarks.study.stability import print_stability
 
@@ -27,6 +28,8 @@ def main() -> None:
     """Print all tables."""
     began = time.perf_counter()
     labelled = labelled_songs(Path(sys.argv[1])) if len(sys.argv) > 1 else []
+    if labelled:
+        print_sections(labelled)
     corpora = composed_corpora()
     print_main(corpora)
     print_variants(corpora)

@@ -20,8 +20,10 @@ from songform import synth
 from songform.annotation.annotations import Annotation
 from songform.annotation.formats import read_annotation
 from songform.bundle import Bundle
-from songform.features.extraction import describe_audio
+from songform.features.extraction import SongExtractor, describe_audio
+from songform.features.frame_features import feature_table
 from songform.features.overview import Overview
+from songform.features.semitone_spectrum import SemitoneSpectrum
 from songform.structure.states import StateModel, fit_states, unit_vectors
 
 __all__ = ["Described", "composed_songs", "fitted", "labelled_songs", "named_frames", "true_frames"]
@@ -29,7 +31,10 @@ __all__ = ["Described", "composed_songs", "fitted", "labelled_songs", "named_fra
 
 @dataclass(frozen=True)
 class Described:
-    """Song with its feature tables, and its true sections or people's labels."""
+    """Song with its tables, and its true sections or people's labels.
+
+    The semitone spectrum and the true beats (their times in seconds and positions in the bar) are None if unknown.
+    """
 
     name: str
     features: pd.DataFrame
@@ -37,6 +42,8 @@ class Described:
     duration: float
     sections: tuple[synth.Section, ...] = ()
     people: tuple[Annotation, ...] = ()
+    spectrum: SemitoneSpectrum | None = None
+    beats: NDArray[np.float64] | None = None
 
     def vectors(self) -> NDArray[np.float64]:
         """Return the unit vectors; they are not cached, because variants of the study change them."""
@@ -50,7 +57,7 @@ def composed_songs(n_songs: int, seed: int, instruments: str) -> list[Described]
 
 
 def labelled_songs(folder: Path) -> list[Described]:
-    """Extract the songs of a folder that have label files next to them: SONG.mp3, SONG.1.lab, SONG.2.lab."""
+    """Extract the songs of a folder that have label files: SONG.mp3, SONG.1.lab, SONG.2.lab, and perhaps SONG.beats."""
     audio = [path for path in sorted(folder.iterdir()) if path.suffix in {".mp3", ".ogg", ".flac", ".wav"}]
     return _on_all_cores(_labelled, [path for path in audio if _labels(path)])
 
@@ -82,10 +89,19 @@ def _composed(seed: int, instruments: str) -> Described:
 
 def _labelled(path: Path) -> Described:
     y, sr = songform.load(path)
+    extractor = SongExtractor(sr)
     with threadpool_limits(1):
-        features, overview, n_samples = describe_audio([y], sr=sr)
-    people = tuple(read_annotation(labels) for labels in _labels(path))
-    return Described(path.stem, features, overview, n_samples / sr, people=people)
+        features = feature_table([extractor.push(y), extractor.flush()], extractor.columns, sr=sr)
+    beats = path.with_suffix(".beats")
+    return Described(
+        name=path.stem,
+        features=features,
+        overview=extractor.overview(),
+        duration=extractor.n_samples / sr,
+        people=tuple(read_annotation(labels) for labels in _labels(path)),
+        spectrum=extractor.semitone_spectrum(),
+        beats=np.loadtxt(beats, ndmin=2) if beats.is_file() else None,
+    )
 
 
 def _labels(path: Path) -> list[Path]:

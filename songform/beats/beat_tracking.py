@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songform.beats.bar_positions import METRES, BarPath, bar_path
-from songform.beats.pulse import onset_rises, pulse_rate
+from songform.beats.pulse import onset_rises, pulse_rates
 from songform.beats.tatum_features import Tatums, describe_tatums, tatum_features
 from songform.beats.tatums import tatum_times
 from songform.learning.temporal_network import TemporalNetwork
@@ -42,6 +42,9 @@ LEAST_SECONDS = 6.0
 LEAST_STRENGTH = 11.0
 """Median strength of the pulse below which a song has no regular beat; noise has about 8, see docs/beats.md."""
 
+LEAST_CONFIDENCE = 0.3
+LEAST_GAIN = 0.05
+"""Score by which another rate of the tatum must exceed the strongest one."""
 LEAST_MARGIN = 0.05
 """Log-likelihood per bar by which a metre must exceed the other one; below it, the metre is unsure."""
 
@@ -64,6 +67,8 @@ class Beats:
         Whether the other metre is clearly less probable.
     confidence : float
         Mean probability of the beats, from 0 to 1; 0 without beats.
+    score : float
+        Mean over the tatums of the natural logarithm of the probability of what each one is taken for.
     """
 
     times: NDArray[np.float64]
@@ -72,6 +77,7 @@ class Beats:
     metre: int | None
     is_metre_sure: bool
     confidence: float
+    score: float = -np.inf
 
     @property
     def downbeats(self) -> NDArray[np.float64]:
@@ -101,9 +107,9 @@ def find_beats(
         Without beats if the song is shorter than 6 s or has no regular pulse.
     """
     found = tatums_of(features, overview, spectrum, frame_rate=sr / hop_length)
-    if found is None:
-        return NO_BEATS
-    return beats_of(*found, beat_network())
+    candidates = [beats_of(*tatums, beat_network()) for tatums in found]
+    best = max(candidates, key=lambda beats: beats.score + LEAST_GAIN * (beats is candidates[0]), default=NO_BEATS)
+    return best if best.confidence >= LEAST_CONFIDENCE else NO_BEATS
 
 
 def beats_of(times: Array, tatums: Tatums, network: TemporalNetwork) -> Beats:
@@ -124,8 +130,8 @@ def beats_of(times: Array, tatums: Tatums, network: TemporalNetwork) -> Beats:
 
 def tatums_of(
     features: pd.DataFrame, overview: Overview, spectrum: SemitoneSpectrum, *, frame_rate: float
-) -> tuple[Array, Tatums] | None:
-    """Return the times of the tatums in seconds and their description, or None without a regular pulse.
+) -> list[tuple[Array, Tatums]]:
+    """Return the times of the tatums in seconds and their description, for each rate that they may have.
 
     Parameters
     ----------
@@ -133,16 +139,24 @@ def tatums_of(
         Tables of the song.
     frame_rate : float
         Frames per second.
+
+    Returns
+    -------
+    list
+        The strongest rate first; empty without a regular pulse.
     """
     onset = overview.onset
     if len(onset) < LEAST_SECONDS * frame_rate or not onset.any():
-        return None
-    pulse = pulse_rate(onset_rises(onset, frame_rate=frame_rate), frame_rate=frame_rate)
-    if np.median(pulse.strength) < LEAST_STRENGTH:
-        return None
-    times = tatum_times(onset, pulse.periods(len(onset), frame_rate))
-    tatums = describe_tatums(times, features, overview, spectrum, frame_rate=frame_rate)
-    return times / frame_rate, tatums
+        return []
+    rates = pulse_rates(onset_rises(onset, frame_rate=frame_rate), frame_rate=frame_rate)
+    if np.median(rates[0].strength) < LEAST_STRENGTH:
+        return []
+    found = []
+    for rate in rates:
+        times = tatum_times(onset, rate.periods(len(onset), frame_rate))
+        tatums = describe_tatums(times, features, overview, spectrum, frame_rate=frame_rate)
+        found.append((times / frame_rate, tatums))
+    return found
 
 
 @cache
@@ -165,6 +179,7 @@ def _beats(times: Array, log_probability: NDArray[Any], rate: float) -> Beats:
         metre=metre,
         is_metre_sure=_margin(path, metre, log_probability, rate) > LEAST_MARGIN,
         confidence=float(1 - np.exp(log_probability[is_beat, 0]).mean()),
+        score=path.score / len(times),
     )
 
 

@@ -29,10 +29,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-__all__ = ["FASTEST", "SLOWEST", "PulseRate", "onset_rises", "pulse_rate"]
+__all__ = ["FASTEST", "SLOWEST", "PulseRate", "onset_rises", "pulse_rates"]
 
 SLOWEST, FASTEST = 140.0, 280.0  # one octave, so that each tempo has exactly one rate
-RATES = 2 ** np.arange(np.log2(SLOWEST), np.log2(FASTEST), 0.004)
+RATE_STEP = 0.004  # octaves
+RATES = 2 ** np.arange(np.log2(SLOWEST), np.log2(FASTEST), RATE_STEP)
+OTHER_RATIOS, NEAR_STEPS, SHARE_OF_STRONGEST = (3 / 2, 2 / 3), 6, 0.3
 WINDOW_SECONDS, WINDOW_HOP_SECONDS = 10.0, 2.0
 HARMONICS = {0.25: 0.5, 0.5: 1.0, 1.0: 1.0, 2.0: 0.5}  # multiples of the rate, and their weights
 WINDOWS_AT_ONCE = 256
@@ -82,8 +84,10 @@ def onset_rises(onset: NDArray[Any], *, frame_rate: float) -> Array:
     return scaled
 
 
-def pulse_rate(rises: Array, *, frame_rate: float) -> PulseRate:
-    """Find the rate of the tatum over time.
+def pulse_rates(rises: Array, *, frame_rate: float) -> list[PulseRate]:
+    """Find the rate of the tatum over time, and other rates that it could be mistaken for.
+
+    In a swing rhythm, the rate of the triplets may be stronger than that of the beats, or weaker.
 
     Parameters
     ----------
@@ -91,12 +95,33 @@ def pulse_rate(rises: Array, *, frame_rate: float) -> PulseRate:
         Return value of `onset_rises`.
     frame_rate : float
         Frames per second.
+
+    Returns
+    -------
+    list of PulseRate
+        The strongest rate; then 3/2 and 2/3 of it, if their median strength is at least 0.3 of the strongest one.
     """
     strengths = _strengths(rises, frame_rate)
     path = _path(strengths)
+    rates = [_rate(strengths, path)]
+    least = SHARE_OF_STRONGEST * np.median(rates[0].strength)
+    others = (_rate(strengths, _strongest_near(strengths, path, ratio)) for ratio in OTHER_RATIOS)
+    return rates + [rate for rate in others if np.median(rate.strength) >= least]
+
+
+def _rate(strengths: Array, path: NDArray[np.intp]) -> PulseRate:
     strength = strengths[np.arange(len(path)), path]
     time_s = np.arange(len(path), dtype=np.float64) * WINDOW_HOP_SECONDS
     return PulseRate(time_s, _same_octave(RATES[path], strength), strength)
+
+
+def _strongest_near(strengths: Array, path: NDArray[np.intp], ratio: float) -> NDArray[np.intp]:
+    """Return the index of the strongest rate within 2 % of `ratio` times the rate of each window."""
+    shifted = path + round(np.log2(ratio) / RATE_STEP)
+    near = (shifted[:, None] + np.arange(-NEAR_STEPS, NEAR_STEPS + 1)) % len(RATES)
+    windows = np.arange(len(path))
+    strongest: NDArray[np.intp] = near[windows, strengths[windows[:, None], near].argmax(axis=1)]
+    return strongest
 
 
 def _strengths(rises: Array, frame_rate: float) -> Array:

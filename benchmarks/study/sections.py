@@ -103,9 +103,8 @@ def _print_calibration(songs: Sequence[tuple[Described, Sections]]) -> None:
     for low in np.arange(0, 1, 0.2):
         inside = pairs[(pairs[:, 0] >= low) & (pairs[:, 0] < low + 0.2 + 1e-9)]
         if len(inside):
-            print(
-                f"| {low:.1f} to {low + 0.2:.1f} | {len(inside)} | {inside[:, 0].mean():.2f} | {inside[:, 1].mean():.2f} |"
-            )
+            mean, share = inside.mean(axis=0)
+            print(f"| {low:.1f} to {low + 0.2:.1f} | {len(inside)} | {mean:.2f} | {share:.2f} |")
 
 
 def _confidences(song: Described, found: Sections) -> list[tuple[float, float]]:

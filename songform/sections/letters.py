@@ -21,7 +21,8 @@ from scipy.spatial.distance import squareform
 
 __all__ = ["joined_pairs", "letters", "segment_groups", "segment_similarity"]
 
-LEAST_SIMILARITY = 1.75  # robust z-score
+LEAST_SIMILARITY = 1.7  # robust z-score
+LENGTH_PENALTY = 0.75  # of two segments of which one is infinitely longer than the other
 LONGEST_PAIR_SECONDS = 32.0
 
 Array = NDArray[np.float64]
@@ -29,7 +30,7 @@ Division = NDArray[np.intp]
 
 
 def segment_similarity(scores: Array, division: Division) -> Array:
-    """Return the mean similarity of the bars of each pair of segments, compared from their beginnings.
+    """Return the similarity of each pair of segments, whose bars are compared from their beginnings.
 
     Parameters
     ----------
@@ -41,12 +42,14 @@ def segment_similarity(scores: Array, division: Division) -> Array:
     Returns
     -------
     np.ndarray, shape (n_segments, n_segments)
-        Mean over the bars of the shorter segment.
+        Mean over the bars of the shorter segment, minus a penalty for different lengths.
     """
     similarity = np.empty((len(division) - 1,) * 2)
     for (i, first), (j, second) in product(enumerate(pairwise(division)), repeat=2):
-        bars = np.arange(min(first[1] - first[0], second[1] - second[0]))
-        similarity[i, j] = scores[first[0] + bars, second[0] + bars].mean()
+        shorter, longer = sorted((first[1] - first[0], second[1] - second[0]))
+        bars = np.arange(shorter)
+        penalty = LENGTH_PENALTY * (1 - shorter / longer)
+        similarity[i, j] = scores[first[0] + bars, second[0] + bars].mean() - penalty
     return similarity
 
 

@@ -42,9 +42,9 @@ VERSION = 1  # increase this when the sections of the same tables change
 LEAST_BARS = 16
 """A song of fewer bars has no sections: they could not be told from phrases."""
 
-SECTION_LENGTHS = LengthPrior()
+SECTION_LENGTHS = LengthPrior(weight=0.4)
 PHRASE_LENGTHS = LengthPrior(seconds=8.0, longest=20.0)
-SECTION_THRESHOLD, PHRASE_THRESHOLD = -0.5, -2.5
+SECTION_THRESHOLD, PHRASE_THRESHOLD = -0.75, -2.5
 LIMIT = 5.0  # standard deviations
 MOST_BARS = 1000
 """In longer songs, such as mixes, several bars count as one, so that the matrices stay small."""
@@ -216,6 +216,12 @@ class BarSimilarity:
         """Median length of a bar in seconds."""
         return float(np.median(np.diff(self.bars)))
 
+    @property
+    def scores(self) -> Array:
+        """How unusually similar two bars are in this song: the mean of the scores of timbre and harmony."""
+        scores: Array = (robust_z_scores(self.timbre) + robust_z_scores(self.harmony)) / 2
+        return scores
+
     def boundary_features(self) -> NDArray[np.float32]:
         """Return the features of each bar line, of shape (n_bars + 1, 57)."""
         return boundary_features(self.timbre, self.harmony, self.bar_seconds)
@@ -245,7 +251,7 @@ def divided(similarity: BarSimilarity, log_odds: Array, duration: float, loudnes
     loudness : Loudness
         Loudness of the song.
     """
-    scores, seconds = robust_z_scores(similarity.timbre), similarity.bar_seconds
+    scores, seconds = similarity.scores, similarity.bar_seconds
     evidence = log_odds - SECTION_THRESHOLD
     division = best_division(evidence, seconds, SECTION_LENGTHS)
     division, groups = joined_pairs(division, segment_groups(segment_similarity(scores, division)), seconds)

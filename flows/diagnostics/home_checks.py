@@ -25,7 +25,7 @@ __all__ = ["check_corpus", "check_mlflow_store", "check_models", "check_prefect_
 
 def check_corpus(home: Path, settings: Settings) -> Check:
     """Check that the records, the tables of finished tracks, the table of segments and people's labels can be read."""
-    from songform.annotation.formats import read_annotation
+    from songform.annotation.formats import read_annotation, read_beats
     from tasks.store.tables import has_features, lacks_spectrum, read_table
 
     corpus = Corpus(home)
@@ -38,7 +38,12 @@ def check_corpus(home: Path, settings: Settings) -> Check:
     without = lacks_spectrum(corpus, whole, settings)
     cut, damaged = _cut_tables(corpus, done, settings), _faults(_table_checks(corpus, done, settings))
     segments = _faults(partial(read_table, path) for path in (corpus.segments_path,) if path.exists())
-    labels = _faults(partial(read_annotation, path) for path in corpus.annotation_files())
+    labels = _faults(
+        [
+            *(partial(read_annotation, path) for path in corpus.annotation_files()),
+            *(partial(read_beats, path) for path in corpus.beat_files()),
+        ]
+    )
     n_lost = len({one.key for one in done} - {one.key for one in whole} - {error.path.stem for error in cut})
     finding = f"{n_tracks} track{'' if n_tracks == 1 else 's'}, {len(done)} done, {len(records) - len(done)} failed"
     if n_lost:

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
+from typing import NamedTuple
 
 import numpy as np
 from mir_eval import segment, util
@@ -40,7 +41,9 @@ __all__ = [
     "BASELINES",
     "MEASURES",
     "VERSION",
+    "SongScores",
     "agreement",
+    "compare_with_people",
     "mean_scores",
     "regular_annotation",
     "song_scores",
@@ -126,18 +129,53 @@ def song_scores(people: Mapping[str, Annotation], estimate: Annotation, duration
     ParameterError
         If there is no annotation by a person.
     """
+    return compare_with_people(people, {"songform": estimate}, duration).scores
+
+
+class SongScores(NamedTuple):
+    """Scores of several estimates of a song against people's annotations."""
+
+    scores: dict[str, dict[str, float]]
+    """Means over the people, by the name of the estimate; also of the `BASELINES` and, if there are several people, of
+    `people`, who are compared with each other."""
+    by_annotator: dict[str, dict[str, dict[str, float]]]
+    """Scores against each person, by the name of the person and of the estimate."""
+
+
+def compare_with_people(
+    people: Mapping[str, Annotation], estimates: Mapping[str, Annotation], duration: float
+) -> SongScores:
+    """Score several estimates, the `BASELINES` and people against the annotations of people.
+
+    Parameters
+    ----------
+    people : mapping of str to Annotation
+        Annotation of the song by each person; at least one.
+    estimates : mapping of str to Annotation
+        Annotations to score, such as the sections and the phrases that were found.
+    duration : float > 0
+        Duration of the song in seconds.
+
+    Raises
+    ------
+    ParameterError
+        If there is no annotation by a person.
+    """
     if not people:
         raise ParameterError(
             "people is empty; it must contain at least one annotation, with which the estimate is compared"
         )
-    estimates = {"songform": estimate}
-    estimates |= {name: regular_annotation(duration, seconds) for name, seconds in BASELINES.items()}
+    baselines = {name: regular_annotation(duration, seconds) for name, seconds in BASELINES.items()}
+    by_annotator = {
+        who: {name: agreement(person, estimate, duration) for name, estimate in {**estimates, **baselines}.items()}
+        for who, person in people.items()
+    }
     scores = {
-        name: mean_scores(agreement(person, annotation, duration) for person in people.values())
-        for name, annotation in estimates.items()
+        name: mean_scores(of_person[name] for of_person in by_annotator.values()) for name in (*estimates, *baselines)
     }
     pairs = [agreement(one, other, duration) for one, other in permutations(people.values(), 2)]
-    return scores | ({"people": mean_scores(pairs)} if pairs else {})
+    named = {who: {name: of_person[name] for name in estimates} for who, of_person in by_annotator.items()}
+    return SongScores(scores | ({"people": mean_scores(pairs)} if pairs else {}), named)
 
 
 def boundary_scores(

@@ -1,4 +1,4 @@
-"""Matching of label files to tracks of the corpus, and storing of the labels.
+"""Matching of files of labels and beats to tracks of the corpus, and storing of their contents.
 
 If a folder of label files is given for a folder of songs, both must have the same subfolders: the label files of a song
 are searched for in the subfolder that corresponds to that of the song. Label files that belong to no song are reported.
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats import read_annotation
+from songform.annotation.beat_annotation import BeatAnnotation
+from songform.annotation.formats import LabelContents, read_labels
 from songform.errors import AnnotationError, ParameterError, SourceError
 from songform.plain_text import plain_text
 from tasks.annotate.annotations import (
-    LABEL_SUFFIXES,
+    LABEL_AND_BEAT_SUFFIXES,
     NOBODY,
     OTHER_SUFFIXES,
     Kept,
@@ -30,6 +31,7 @@ from tasks.annotate.annotations import (
     same_folder,
     unmatched_files,
 )
+from tasks.annotate.beat_annotations import beats_of, keep_beats
 from tasks.ingest.sources.corpus_lookup import find_tracks
 from tasks.ingest.sources.local_files import local_path
 from tasks.store.corpus import Corpus
@@ -40,7 +42,7 @@ __all__ = ["AnnotateReport", "annotate_tracks", "list_annotations"]
 
 @dataclass(frozen=True)
 class AnnotateReport:
-    """Labels that were stored, or that the corpus has.
+    """Labels and beats that were stored, or that the corpus has.
 
     Parameters
     ----------
@@ -50,11 +52,14 @@ class AnnotateReport:
     problems : list of str
         One sentence per file that cannot be used.
     without : list of str
-        Titles of the tracks of the source that have no labels.
+        Titles of the tracks of the source that have neither labels nor beats.
     unmatched : list of str
         Paths of the label files that are not named like a song of the source, if both are folders.
     unused : list of str
         One sentence per file that is named like a song, may contain something other than labels, and was not used.
+    beats : list of dict
+        As `annotations`, with the number of `beats` instead of that of segments, and the number of `downbeats`, which
+        is None if they are unknown.
     """
 
     annotations: list[dict[str, Any]] = field(default_factory=list)
@@ -62,6 +67,7 @@ class AnnotateReport:
     without: list[str] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
+    beats: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
@@ -81,7 +87,7 @@ _MAX_NAMES = 10  # maximum number of unmatched files that a message names
 
 
 class _TakenError(Exception):
-    """Another file already contains the labels of the same person and song."""
+    """Another file already contains the labels or beats of the same person and song."""
 
 
 class LabelFile(NamedTuple):
@@ -90,6 +96,14 @@ class LabelFile(NamedTuple):
     record: TrackRecord
     file: Path
     annotator: str
+
+
+class Place(NamedTuple):
+    """Key of a track, name of a person, and whether the person's labels or beats are meant."""
+
+    key: str
+    annotator: str
+    kind: type[Annotation | BeatAnnotation]
 
 
 def annotate_tracks(home: Path, source: str, file: str, annotator: str | None = None) -> AnnotateReport:
@@ -102,7 +116,7 @@ def annotate_tracks(home: Path, source: str, file: str, annotator: str | None = 
     source : str
         A track (its key, address or file), or a folder of songs.
     file : str
-        A label file in any supported format, or a folder of label files that are named like the songs.
+        A file of labels in any supported format or of beats, or a folder of such files that are named like the songs.
     annotator : str, optional
         Name of the annotator. By default the one in the name of the file or, if there is none, in the file. For a
         folder, the parameter only applies to files without an annotator in their names.
@@ -128,14 +142,15 @@ def annotate_tracks(home: Path, source: str, file: str, annotator: str | None = 
             f"{source} contains {len(tracks)} tracks, but {file} has the labels of one track; give that track as SOURCE"
         )
     ((record, audio),) = tracks
-    annotation = read_annotation(path)
     stated = named_annotator(path.name, audio.stem if audio else "") or _number_in(path.name)
-    name = annotator or stated or annotation.annotator or NOBODY
-    return AnnotateReport([_entry(record, _keep(corpus, LabelFile(record, path, stated), annotation, name), path)])
+    entries, refusals = _stored(corpus, LabelFile(record, path, annotator or stated), None, {})
+    if not entries:
+        raise refusals[0]
+    return replace(_report(entries), problems=[str(error) for error in refusals])
 
 
 def list_annotations(home: Path, source: str) -> AnnotateReport:
-    """Return the stored labels of the tracks of a source.
+    """Return the stored labels and beats of the tracks of a source.
 
     Parameters
     ----------
@@ -153,11 +168,14 @@ def list_annotations(home: Path, source: str) -> AnnotateReport:
     entries, without = [], []
     problems: list[str] = []
     for record, _ in find_tracks(corpus, source, problems):
-        known = annotations_of(corpus, record.key, problems)
-        entries += [_entry(record, Kept(path, annotation, "kept", [])) for path, annotation in known.values()]
+        known: list[tuple[Path, Annotation | BeatAnnotation]] = [
+            *annotations_of(corpus, record.key, problems).values(),
+            *beats_of(corpus, record.key, problems).values(),
+        ]
+        entries += [_entry(record, Kept(path, part, "kept", [])) for path, part in known]
         if not known:
             without.append(record.title)
-    return AnnotateReport(entries, problems, without)
+    return replace(_report(entries), problems=problems, without=without)
 
 
 def _annotate_folder(
@@ -167,18 +185,18 @@ def _annotate_folder(
     entries: list[dict[str, Any]] = []
     problems: list[str] = []
     unused: list[str] = []
-    taken: dict[tuple[str, str], str] = {}
+    taken: dict[Place, str] = {}
     root = _folder_of(source)
     files = list(_files_of_tracks(tracks, root, folder))
     unmatched = [] if root is None else unmatched_files(folder, {labels.file for labels in files})
     for labels in files:
-        try:
-            entries.append(_stored(corpus, labels, annotator, taken))
-        except AnnotationError as error:
-            is_labels = is_label_suffix(labels.file) or contains_labels(labels.file)
+        stored, refusals = _stored(corpus, labels, annotator, taken)
+        entries += stored
+        for error in refusals:
+            is_labels = is_label_suffix(labels.file) or (
+                isinstance(error, AnnotationError) and contains_labels(labels.file)
+            )
             (problems if is_labels else unused).append(str(error))
-        except _TakenError as error:
-            (problems if is_label_suffix(labels.file) else unused).append(str(error))
     if not entries:
         reasons = problems or ([] if unmatched else unused)
         raise AnnotationError(
@@ -186,23 +204,49 @@ def _annotate_folder(
         )
     labeled = {entry["key"] for entry in entries}
     without = [record.title for record, _ in tracks if record.key not in labeled]
-    return AnnotateReport(entries, problems, without, [str(path) for path in unmatched], unused)
+    unmatched_paths = [str(path) for path in unmatched]
+    return replace(_report(entries), problems=problems, without=without, unmatched=unmatched_paths, unused=unused)
 
 
 def _stored(
-    corpus: Corpus, labels: LabelFile, annotator: str | None, taken: dict[tuple[str, str], str]
-) -> dict[str, Any]:
-    """Store the labels of one file; `taken` has the files that were stored before, by track and annotator."""
-    annotation = read_annotation(labels.file)
-    name = labels.annotator or annotator or annotation.annotator or NOBODY
-    _check_not_taken(taken, labels, name)
-    entry = _entry(labels.record, _keep(corpus, labels, annotation, name), labels.file)
-    taken[labels.record.key, name] = labels.file.name  # not before, so that another file is used if this one is refused
-    return entry
+    corpus: Corpus, labels: LabelFile, annotator: str | None, taken: dict[Place, str]
+) -> tuple[list[dict[str, Any]], list[AnnotationError | _TakenError]]:
+    """Store the contents of one file; return an entry per content that is stored, and an error per other one.
+
+    `taken` has the names of the files that were stored before.
+    """
+    try:
+        parts = _parts(read_labels(labels.file))
+    except AnnotationError as error:
+        return [], [error]
+    entries, refusals = [], []
+    for part in parts:
+        name = labels.annotator or annotator or part.annotator or NOBODY
+        place = Place(labels.record.key, name, type(part))
+        try:
+            _check_not_taken(taken, labels, place)
+            entries.append(_keep(corpus, labels, part, name))
+        except (AnnotationError, _TakenError) as error:
+            refusals.append(error)
+        else:  # not before, so that another file is used if this one is refused
+            taken[place] = labels.file.name
+    return entries, refusals
+
+
+def _parts(contents: LabelContents) -> list[Annotation | BeatAnnotation]:
+    return [part for part in contents if part is not None]
+
+
+def _report(entries: Iterable[dict[str, Any]]) -> AnnotateReport:
+    """Return a report of the entries of labels and of beats."""
+    report = AnnotateReport()
+    for entry in entries:
+        (report.beats if "beats" in entry else report.annotations).append(entry)
+    return report
 
 
 def _no_match(folder: Path, unmatched: Sequence[Path]) -> str:
-    suffixes = ", ".join(f"SONG{suffix}" for suffix in LABEL_SUFFIXES)
+    suffixes = ", ".join(f"SONG{suffix}" for suffix in LABEL_AND_BEAT_SUFFIXES)
     found = f"; the folder of labels contains {_names(map(str, unmatched))}" if unmatched else ""
     return (
         f"no label file in {plain_text(folder, 400)} is named after a song of the source{found}; rename the files "
@@ -236,35 +280,50 @@ def _files_of_tracks(
                 yield LabelFile(record, path, name)
 
 
-def _check_not_taken(taken: Mapping[tuple[str, str], str], labels: LabelFile, name: str) -> None:
-    """Check that no file replaces the labels from another file of the same call."""
-    before = taken.get((labels.record.key, name))
+def _check_not_taken(taken: Mapping[Place, str], labels: LabelFile, place: Place) -> None:
+    """Check that no file replaces the labels or beats from another file of the same call."""
+    before = taken.get(place)
     if before not in (None, labels.file.name):
-        raise _TakenError(f"{labels.file.name} is skipped, because {before} already contains the labels of {name}")
+        what = "beats" if place.kind is BeatAnnotation else "labels"
+        raise _TakenError(
+            f"{labels.file.name} is skipped, because {before} already contains the {what} of {place.annotator}"
+        )
 
 
-def _keep(corpus: Corpus, labels: LabelFile, annotation: Annotation, annotator: str) -> Kept:
+def _keep(corpus: Corpus, labels: LabelFile, part: Annotation | BeatAnnotation, annotator: str) -> dict[str, Any]:
+    """Store labels or beats, and return their entry."""
+    kept: Kept[Annotation | BeatAnnotation]
     try:
-        return keep_annotation(corpus, labels.record, annotation, annotator)
+        if isinstance(part, BeatAnnotation):
+            kept = keep_beats(corpus, labels.record, part, annotator)
+        else:
+            kept = keep_annotation(corpus, labels.record, part, annotator)
     except AnnotationError as error:
         raise AnnotationError(f"{labels.file.name} does not fit {labels.record.title}: {error}") from error
+    return _entry(labels.record, kept, labels.file)
 
 
 def _number_in(name: str) -> str:
     """Return the number in a name like `song.2.lab`."""
-    suffixes = "|".join(re.escape(suffix) for suffix in (*LABEL_SUFFIXES, *OTHER_SUFFIXES))
+    suffixes = "|".join(re.escape(suffix) for suffix in (*LABEL_AND_BEAT_SUFFIXES, *OTHER_SUFFIXES))
     found = re.search(rf"\.(\d+)(?:{suffixes})$", name, re.IGNORECASE)
     return found[1] if found else ""
 
 
-def _entry(record: TrackRecord, kept: Kept, file: Path | None = None) -> dict[str, Any]:
+def _entry(record: TrackRecord, kept: Kept[Annotation | BeatAnnotation], file: Path | None = None) -> dict[str, Any]:
     return {
         "key": record.key,
         "title": record.title,
         "annotator": kept.annotation.annotator,
-        "segments": len(kept.annotation),
+        **_counts(kept.annotation),
         "status": kept.status,
         "path": str(kept.path),
         "file": None if file is None else str(file),
         "notes": kept.notes,
     }
+
+
+def _counts(part: Annotation | BeatAnnotation) -> dict[str, int | None]:
+    if isinstance(part, Annotation):
+        return {"segments": len(part)}
+    return {"beats": len(part), "downbeats": None if part.downbeats is None else len(part.downbeats)}

@@ -1,8 +1,9 @@
 """People's labels of the tracks of the corpus: `data/annotations/<key>/<annotator>.jams`.
 
-There is one file per person and track; new labels of the same person replace earlier ones. Label files in a folder of
-songs are recognized by their names: `SONG.lab`, or `SONG.NAME.lab` if several people labeled the song. The suffixes
-`.jams` and `.labels.txt` work in the same way. Files with the suffixes `.csv`, `.tsv`, `.txt` and `.json` may contain
+There is one file per person and track; new labels of the same person replace earlier ones. People's beats are stored
+beside them, by `tasks.annotate.beat_annotations`. Label files in a folder of songs are recognized by their names:
+`SONG.lab`, or `SONG.NAME.lab` if several people labeled the song. The suffixes `.jams`, `.labels.txt` and, for beats,
+`.beats` work in the same way. Files with the suffixes `.csv`, `.tsv`, `.txt` and `.json` may contain
 lyrics or measurements instead of labels, so that their content decides. Names are compared in Unicode's form NFC [1]_,
 because some file systems and programs write `é` as one character, and others as `e` with an accent.
 
@@ -19,13 +20,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
 from songform import __version__
 from songform.annotation.annotations import Annotation, fitted
-from songform.annotation.formats import jams_file, read_annotation
+from songform.annotation.formats import beat_lines, jams_file, read_annotation
 from songform.annotation.formats.column_names import is_header
 from songform.errors import AnnotationError
 from songform.plain_text import plain_text
@@ -36,11 +37,14 @@ from tasks.store.damaged_files import set_aside
 from tasks.store.tracks import TrackRecord
 
 __all__ = [
+    "LABEL_AND_BEAT_SUFFIXES",
     "LABEL_SUFFIXES",
     "NOBODY",
     "OTHER_SUFFIXES",
     "Kept",
+    "annotation_path",
     "annotations_of",
+    "check_ingested",
     "contains_labels",
     "is_label_suffix",
     "keep_annotation",
@@ -51,7 +55,10 @@ __all__ = [
 ]
 
 LABEL_SUFFIXES = (".labels.txt", ".lab", ".jams")
-"""Suffixes of label files in a folder of songs."""
+"""Suffixes of files of section labels in a folder of songs."""
+
+LABEL_AND_BEAT_SUFFIXES = (*LABEL_SUFFIXES, beat_lines.SUFFIX)
+"""Suffixes of files that contain labels or beats."""
 
 OTHER_SUFFIXES = (".csv", ".tsv", ".txt", ".json")
 """Suffixes of files in a folder of songs that may contain labels or something else."""
@@ -62,16 +69,19 @@ NOBODY = "person"
 """Name of an unknown annotator."""
 
 
+Labels_co = TypeVar("Labels_co", covariant=True)
+
+
 @dataclass(frozen=True)
-class Kept:
-    """Stored labels.
+class Kept(Generic[Labels_co]):
+    """Stored labels or beats.
 
     Parameters
     ----------
     path : Path
         Path of the file.
-    annotation : Annotation
-        The labels as they are stored.
+    annotation : Annotation or BeatAnnotation
+        The labels or beats as they are stored.
     status : str
         `new`, `replaced` (they replace earlier labels of the person), `same` (they equal the earlier labels), or `kept`
         (they were only read).
@@ -80,12 +90,12 @@ class Kept:
     """
 
     path: Path
-    annotation: Annotation
+    annotation: Labels_co
     status: Literal["new", "replaced", "same", "kept"]
     notes: list[str]
 
 
-def keep_annotation(corpus: Corpus, record: TrackRecord, annotation: Annotation, annotator: str) -> Kept:
+def keep_annotation(corpus: Corpus, record: TrackRecord, annotation: Annotation, annotator: str) -> Kept[Annotation]:
     """Fit a person's labels to the duration of a track, and store them.
 
     Parameters
@@ -104,21 +114,38 @@ def keep_annotation(corpus: Corpus, record: TrackRecord, annotation: Annotation,
     AnnotationError
         If the track was not ingested, or the labels do not fit its duration.
     """
-    if record.status != "done" or not record.duration:
-        raise AnnotationError(
-            f"{record.title} was not ingested, so its duration is not known; ingest it with songform ingest"
-        )
+    duration = check_ingested(record)
     annotator = plain_text(annotator) or NOBODY
-    within, notes = fitted(annotation, record.duration)
+    within, notes = fitted(annotation, duration)
     tool = annotation.tool or f"songform {__version__} (annotate)"
     kept = replace(within, title=record.title, annotator=annotator, tool=tool)
-    path = corpus.annotations_path(record.key) / f"{_file_name(annotator)}.jams"
+    path = annotation_path(corpus, record.key, annotator, ".jams")
     known = _known(path, notes)
     if known is not None and _is_same(known, kept):
         return Kept(path, known, "same", notes)
     with atomic_path(path) as temporary:
         temporary.write_text(jams_file.write(kept), encoding="utf-8")
     return Kept(path, kept, "new" if known is None else "replaced", notes)
+
+
+def check_ingested(record: TrackRecord) -> float:
+    """Return the duration of a track in seconds.
+
+    Raises
+    ------
+    AnnotationError
+        If the track was not ingested.
+    """
+    if record.status != "done" or not record.duration:
+        raise AnnotationError(
+            f"{record.title} was not ingested, so its duration is not known; ingest it with songform ingest"
+        )
+    return record.duration
+
+
+def annotation_path(corpus: Corpus, key: str, annotator: str, suffix: str) -> Path:
+    """Return the path of the stored labels or beats of a person."""
+    return corpus.annotations_path(key) / f"{_file_name(annotator)}{suffix}"
 
 
 def annotations_of(corpus: Corpus, key: str, problems: list[str] | None = None) -> dict[str, tuple[Path, Annotation]]:
@@ -185,8 +212,8 @@ def label_files(folder: Path, stem: str, stems: Collection[str]) -> list[tuple[s
 
 
 def is_label_suffix(path: Path) -> bool:
-    """Return whether the suffix of a file says that it contains labels."""
-    return path.name.lower().endswith(LABEL_SUFFIXES)
+    """Return whether the suffix of a file says that it contains labels or beats."""
+    return path.name.lower().endswith(LABEL_AND_BEAT_SUFFIXES)
 
 
 def contains_labels(path: Path) -> bool:
@@ -223,9 +250,8 @@ def unmatched_files(folder: Path, matched: Collection[Path]) -> list[Path]:
     matched : collection of Path
         Label files that belong to a song.
     """
-    files = (
-        path for path in sorted(folder.rglob("*")) if path.name.lower().endswith((*LABEL_SUFFIXES, *OTHER_SUFFIXES))
-    )
+    suffixes = (*LABEL_AND_BEAT_SUFFIXES, *OTHER_SUFFIXES)
+    files = (path for path in sorted(folder.rglob("*")) if path.name.lower().endswith(suffixes))
     visible = (path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
     others = (path for path in visible if path not in matched and path.is_file())
     return [path for path in others if is_label_suffix(path) or contains_labels(path)]
@@ -244,7 +270,7 @@ def named_annotator(name: str, stem: str, stems: Iterable[str] = ()) -> str | No
     """Return the person in the name of a label file: empty if there is none, None if it is not a file of this song."""
     name, own = (unicodedata.normalize("NFC", text) for text in (name, stem))
     others = {unicodedata.normalize("NFC", other) for other in stems}
-    for suffix in (*LABEL_SUFFIXES, *OTHER_SUFFIXES):
+    for suffix in (*LABEL_AND_BEAT_SUFFIXES, *OTHER_SUFFIXES):
         if name.lower().endswith(suffix) and name.startswith(own):
             middle = name[len(own) : -len(suffix)]
             if not middle:

@@ -14,6 +14,7 @@
     data/reports/<model>/<key>.*            segments, pictures and pages
     data/segments.parquet                   segments of all songs, one row per segment
     data/annotations/<key>/<name>.jams      people's labels of a track, one file per person
+    data/annotations/<key>/<name>.beats     people's beats of a track, one file per person
     data/claims/<key>.lock                  lock of the process that works on a track
     data/hosts/<host>.*                     rate limits and pauses of the hosts that audio comes from
     data/alarms.json                        conditions that need attention, and who was notified
@@ -188,6 +189,10 @@ class Corpus:
     def annotation_files(self) -> list[Path]:
         """Return the files of people's labels, sorted."""
         return sorted((self.data / "annotations").glob("*/*.jams"))
+
+    def beat_files(self) -> list[Path]:
+        """Return the files of people's beats, sorted."""
+        return sorted((self.data / "annotations").glob("*/*.beats"))
 
     @property
     def track_locks_path(self) -> Path:

@@ -1,4 +1,4 @@
-"""The command `songform annotate`: store people's labels."""
+"""The command `songform annotate`: store people's labels and beats."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ LabelFile = Annotated[
     typer.Argument(
         metavar="FILE",
         help="Labels of the song's sections, with start and end times: .lab, Audacity labels, CSV, JAMS or a "
-        "JSON report of songform. Or a folder of such files, each named after its song.",
+        "JSON report of songform. Or the song's beats: .beats, one time per line. Or a folder of such files, each "
+        "named after its song.",
     ),
 ]
 Annotator = Annotated[
@@ -50,7 +51,7 @@ _MAX_TITLES = 5  # maximum number of tracks without labels that are listed by ti
 def annotate(
     context: CommandContext, *, source: AnnotatedSource, file: LabelFile = None, annotator: Annotator = None
 ) -> int:
-    """Store the section labels that a person made for a song; songform evaluate compares segments with them.
+    """Store the section labels or beats that a person made for a song; songform evaluate compares its own with them.
 
     Without FILE, list the stored labels of SOURCE. Example: songform annotate song.mp3 song.lab --annotator Ana
     """
@@ -70,11 +71,12 @@ def annotate(
 
 
 def print_annotate(console: Console, report: AnnotateReport) -> None:
-    """Print the stored labels of each track, with notes on unusual labels, as text or as a JSON document."""
+    """Print the stored labels and beats of each track, with notes on unusual ones, as text or as a JSON document."""
     if console.json:
         console.document(
             {
                 "annotations": report.annotations,
+                "beats": report.beats,
                 "problems": report.problems,
                 "notes": report.notes,
                 "without": report.without,
@@ -88,23 +90,31 @@ def print_annotate(console: Console, report: AnnotateReport) -> None:
 
 
 def _print_annotations(console: Console, report: AnnotateReport) -> None:
-    if report.annotations:
-        console.print(_annotation_table(report.annotations[:MAX_ROWS]))
-    n_tracks = len({entry["key"] for entry in report.annotations})
-    hidden = f" ({len(report.annotations) - MAX_ROWS} not shown)" if len(report.annotations) > MAX_ROWS else ""
-    console.say(f"{counted(len(report.annotations), 'label file')} for {counted(n_tracks, 'track')}{hidden}")
+    if report.annotations or not report.beats:
+        _print_entries(console, report.annotations, "sections", "segments", "label file")
+    if report.beats:
+        _print_entries(console, report.beats, "beats", "beats", "beat file")
     if report.without:
         named = ", ".join(report.without[:_MAX_TITLES]) + (", ..." if len(report.without) > _MAX_TITLES else "")
         console.say(f"Without labels: {named} ({counted(len(report.without), 'track')})")
 
 
-def _annotation_table(annotations: list[dict[str, Any]]) -> Table:
+def _print_entries(console: Console, entries: list[dict[str, Any]], column: str, field: str, noun: str) -> None:
+    """Print a table of labels or of beats, and how many there are."""
+    if entries:
+        console.print(_entry_table(entries[:MAX_ROWS], column, field))
+    n_tracks = len({entry["key"] for entry in entries})
+    hidden = f" ({len(entries) - MAX_ROWS} not shown)" if len(entries) > MAX_ROWS else ""
+    console.say(f"{counted(len(entries), noun)} for {counted(n_tracks, 'track')}{hidden}")
+
+
+def _entry_table(entries: list[dict[str, Any]], column: str, field: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("outcome", "annotator", "sections", "track"):
-        table.add_column(name, justify="right" if name == "sections" else "left", overflow="fold")
-    for entry in annotations:
+    for name in ("outcome", "annotator", column, "track"):
+        table.add_column(name, justify="right" if name == column else "left", overflow="fold")
+    for entry in entries:
         words = cell(entry["title"])
         for note in entry["notes"]:
             words.append(f"\n{printable(note)}", "dim")
-        table.add_row(entry["status"], cell(entry["annotator"]), str(entry["segments"]), words)
+        table.add_row(entry["status"], cell(entry["annotator"]), str(entry[field]), words)
     return table

@@ -16,6 +16,9 @@ module             files                 content                         confide
 `read_annotation` recognizes the format by the suffix of the file, or by its content if the suffix is `.txt` or unknown;
 a `.json` file is a JAMS file or a report. The columns of `lab`, `audacity` and `csv_labels` files are recognized by
 their names (`column_names`) or, in a file without a header, by the numbers of all rows (`column_layouts`).
+
+Beats are read by `beat_lines` from ``.beats`` files, and by `jams_file`. `read_labels` reads the sections and the beats
+of a file, and `read_report` everything in a report that can be scored.
 """
 
 from __future__ import annotations
@@ -23,15 +26,31 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats import audacity, csv_labels, jams_file, lab, songform_report
-from songform.annotation.formats.label_rows import lines_of
+from songform.annotation.beat_annotation import BeatAnnotation
+from songform.annotation.formats import audacity, beat_lines, csv_labels, jams_file, lab, songform_report
+from songform.annotation.formats.label_rows import lines_of, parsed_json
+from songform.annotation.formats.songform_report import ReportContents
 from songform.errors import AnnotationError
 from songform.plain_text import plain_text
 
-__all__ = ["FORMATS", "MAX_BYTES", "VERSION", "WRITERS", "LabelFormat", "parsed_annotation", "read_annotation"]
+__all__ = [
+    "FORMATS",
+    "MAX_BYTES",
+    "VERSION",
+    "WRITERS",
+    "LabelContents",
+    "LabelFormat",
+    "parsed_annotation",
+    "read_annotation",
+    "read_beats",
+    "read_labels",
+    "read_report",
+]
+
+Result = TypeVar("Result")
 
 VERSION = 1  # increase this when the same segments result in a different text, so that exports are written again
 
@@ -52,6 +71,13 @@ class LabelFormat(NamedTuple):
     """Suffix of the file that `songform analyze` writes next to each report; empty if it writes none."""
     has_confidences: bool = False
     """Whether the format can store confidences."""
+
+
+class LabelContents(NamedTuple):
+    """Contents of a label file; at least one of them is not None."""
+
+    sections: Annotation | None
+    beats: BeatAnnotation | None
 
 
 # A bracket may also begin a line of lyrics, such as `[00:12.00]` or `[Verse]`.
@@ -113,22 +139,64 @@ def read_annotation(path: str | Path) -> Annotation:
     ('Intro', 'Verse')
     """
     path = Path(path)
-    name = plain_text(path.name)
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise AnnotationError(f"{name} is larger than {MAX_BYTES // 2**20} MiB; is it a label file?")
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        msg = f"{name} is not UTF-8 text (byte {error.start} is invalid); if it is a label file, save it as UTF-8"
-        raise AnnotationError(msg) from error
-    except OSError as error:
-        raise AnnotationError(f"{name} cannot be read ({error.strerror}); check its name and permissions") from error
-    try:
-        return parsed_annotation(text, path.name)
-    except AnnotationError as error:
-        raise AnnotationError(f"{name} cannot be used: {error}") from error
+    return _read(path, lambda text: parsed_annotation(text, path.name))
+
+
+def read_beats(path: str | Path) -> BeatAnnotation:
+    r"""Read a file of beats.
+
+    Parameters
+    ----------
+    path : path
+        Path of the file.
+
+    Raises
+    ------
+    AnnotationError
+        If the file cannot be read; the message names the line.
+
+    Examples
+    --------
+    >>> _ = Path("song.beats").write_text("0.5 1\n1.0 2\n1.5 1\n")
+    >>> read_beats("song.beats").downbeats
+    array([0.5, 1.5])
+    """
+    return _read(Path(path), beat_lines.read)
+
+
+def read_labels(path: str | Path) -> LabelContents:
+    """Read the sections and the beats of a label file.
+
+    A file with the suffix `.beats` contains beats, a JAMS file can contain both, and other files contain sections.
+
+    Parameters
+    ----------
+    path : path
+        Path of the file.
+
+    Raises
+    ------
+    AnnotationError
+        If the file cannot be read; the message names the line, the segment or the beat.
+    """
+    path = Path(path)
+    return _read(path, lambda text: _contents(text, path))
+
+
+def read_report(path: str | Path) -> ReportContents:
+    """Read what can be scored in a report of songform.
+
+    Parameters
+    ----------
+    path : path
+        Path of the file.
+
+    Raises
+    ------
+    AnnotationError
+        If the file cannot be read; the message names the segment and its field.
+    """
+    return _read(Path(path), lambda text: songform_report.report_contents(parsed_json(text)))
 
 
 def parsed_annotation(text: str, name: str = "") -> Annotation:
@@ -151,6 +219,35 @@ def parsed_annotation(text: str, name: str = "") -> Annotation:
         return jams_file.read(text) if _is_jams(text) else songform_report.read(text)
     read = _READERS.get(suffix) or _recognized(text)
     return read(text)
+
+
+def _contents(text: str, path: Path) -> LabelContents:
+    suffix = path.suffix.lower()
+    if suffix == beat_lines.SUFFIX:
+        return LabelContents(None, beat_lines.read(text))
+    if suffix == ".jams" or (suffix not in _READERS and _is_jams(text)):
+        return LabelContents(*jams_file.read_with_beats(text))
+    return LabelContents(parsed_annotation(text, path.name), None)
+
+
+def _read(path: Path, parse: Callable[[str], Result]) -> Result:
+    """Read a file; messages of errors begin with its name."""
+    name = plain_text(path.name)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise AnnotationError(f"{name} is larger than {MAX_BYTES // 2**20} MiB; is it a label file?")
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        msg = f"{name} is not UTF-8 text (byte {error.start} is invalid); if it is a label file, save it as UTF-8"
+        raise AnnotationError(msg) from error
+    except OSError as error:
+        raise AnnotationError(f"{name} cannot be read ({error.strerror}); check its name and permissions") from error
+    try:
+        return parse(text)
+    except AnnotationError as error:
+        raise AnnotationError(f"{name} cannot be used: {error}") from error
 
 
 def _recognized(text: str) -> Callable[[str], Annotation]:

@@ -1,7 +1,8 @@
 """JAMS files: JSON for annotated music [1]_, read and written with the package `jams`.
 
 Segments are written in the namespace `segment_open`, with the title and the duration of the song, the annotator and the
-tool. `read` takes the first annotation of the first namespace of `NAMESPACES` that occurs in the file.
+tool. `read` takes the first annotation of the first namespace of `NAMESPACES` that occurs in the file;
+`read_with_beats` also takes the first annotation of the namespace `beat`.
 
 References
 ----------
@@ -15,17 +16,23 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from songform.annotation.annotations import Annotation
+from songform.annotation.beat_annotation import BeatAnnotation
+from songform.annotation.formats.beat_lines import BeatRow, beats_of_rows
 from songform.annotation.formats.label_rows import Row, annotation_of, is_number, json_text, parsed_json
 from songform.errors import AnnotationError
 from songform.plain_text import plain_text
 
-__all__ = ["NAMESPACES", "read", "write"]
+__all__ = ["BEATS", "NAMESPACES", "read", "read_with_beats", "write"]
 
 NAMESPACES = ("segment_open", "segment_salami_function", "segment_salami_upper", "segment_salami_lower", "segment_tut")
 """Namespaces that are read, in order of preference."""
+
+BEATS = "beat"
+"""Namespace of beats; the value of an observation is its position in the bar, or null."""
 
 # Raised by jams if the structure of a document is not that of a JAMS file.
 _STRUCTURE_ERRORS = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
@@ -40,6 +47,34 @@ def read(text: str) -> Annotation:
         If the text is not a valid JAMS file or contains no segments; the message names the line of a JSON error, or
         the segment or field that violates the schema.
     """
+    return _segments(_jam(text))
+
+
+def read_with_beats(text: str) -> tuple[Annotation | None, BeatAnnotation | None]:
+    """Read the segments and the beats of a file; each is None if the file contains only the other.
+
+    If the beats are invalid, the segments have a note that says why.
+
+    Raises
+    ------
+    AnnotationError
+        As for `read`, but a file without segments may contain beats.
+    """
+    jam = _jam(text)
+    found = [annotation for annotation in jam.annotations if annotation.namespace == BEATS]
+    if not found:
+        return _segments(jam), None
+    if not any(annotation.namespace in NAMESPACES for annotation in jam.annotations):
+        return None, _beats(found[0])
+    segments = _segments(jam)
+    try:
+        return segments, _beats(found[0])
+    except AnnotationError as error:
+        return replace(segments, notes=(*segments.notes, f"its beats were left out, because {error}")), None
+
+
+def _jam(text: str) -> Any:
+    """Parse and validate a JAMS file."""
     import jams
 
     document = parsed_json(text)
@@ -47,23 +82,42 @@ def read(text: str) -> Annotation:
         raise AnnotationError(f"it is JSON but not a JAMS file: it contains {json_text(document)} instead of an object")
     try:
         jam = jams.JAMS(**document)
-        duration = jam.file_metadata.duration
-        if duration is None:  # the schema requires it, but many files lack it
+        if jam.file_metadata.duration is None:  # the schema requires it, but many files lack it
             jam.file_metadata.duration = 0.0
         with _quiet():
             jam.validate(strict=True)
     except (jams.exceptions.JamsError, *_STRUCTURE_ERRORS) as error:
         raise AnnotationError(f"it does not follow the JAMS schema: {_violation(document, error)}") from error
+    return jam
+
+
+def _segments(jam: Any) -> Annotation:
     chosen = _chosen(jam)
-    metadata = chosen.annotation_metadata
     rows = [_row(f"segment {number}", observation) for number, observation in enumerate(chosen.data, start=1)]
     return annotation_of(
         rows,
         title=jam.file_metadata.title or "",
-        duration=duration,
-        annotator=str(dict(metadata.annotator.__json__).get("name") or metadata.curator.name or ""),
-        tool=str(metadata.annotation_tools or ""),
+        duration=jam.file_metadata.duration or None,
+        annotator=_annotator(chosen),
+        tool=str(chosen.annotation_metadata.annotation_tools or ""),
     )
+
+
+def _beats(annotation: Any) -> BeatAnnotation:
+    observations = enumerate(annotation.data, start=1)
+    rows = [BeatRow(f"beat {number}", float(each.time), _position(each.value)) for number, each in observations]
+    return beats_of_rows(rows, _annotator(annotation))
+
+
+def _position(value: Any) -> float | None:
+    if value is None:
+        return None
+    return float(value) if is_number(value) else math.nan
+
+
+def _annotator(annotation: Any) -> str:
+    metadata = annotation.annotation_metadata
+    return str(dict(metadata.annotator.__json__).get("name") or metadata.curator.name or "")
 
 
 def write(annotation: Annotation) -> str:

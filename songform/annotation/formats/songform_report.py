@@ -1,17 +1,50 @@
-"""Reports of songform: the JSON documents that `songform analyze` writes for a track."""
+"""Reports of songform: the JSON documents that `songform analyze` writes for a track.
+
+Reports of earlier versions contain no sections, phrases and beats.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from songform.annotation.annotations import Annotation
 from songform.annotation.formats.label_rows import Row, annotation_of, is_number, json_text, parsed_json
 from songform.errors import AnnotationError
+from songform.plain_text import plain_text
 
-__all__ = ["read", "report_annotation", "write"]
+__all__ = ["LEVELS", "ReportContents", "read", "report_annotation", "report_contents", "write"]
+
+LEVELS = ("sections", "phrases")
+"""Fields of a report with parts of the song, besides its segments."""
+
+
+@dataclass(frozen=True)
+class ReportContents:
+    """What can be scored in a report.
+
+    Parameters
+    ----------
+    segments : Annotation
+        The states.
+    levels : dict of str to Annotation
+        The sections and the phrases by the names in `LEVELS`; without those that the report does not have.
+    reason : str
+        Why the report has no sections; empty if it has, or if an earlier version wrote it.
+    is_earlier : bool
+        Whether an earlier version wrote the report, which did not look for sections.
+    beats : str
+        Path of the table of beats as it is written in the report; empty if the report has none.
+    """
+
+    segments: Annotation
+    levels: dict[str, Annotation] = field(default_factory=dict)
+    reason: str = ""
+    is_earlier: bool = False
+    beats: str = ""
 
 
 def read(text: str) -> Annotation:
@@ -42,10 +75,41 @@ def report_annotation(document: Any, *, annotator: str = "", tool: str = "") -> 
     """
     if not isinstance(document, Mapping) or not isinstance(document.get("segments"), list):
         raise AnnotationError("it is JSON but not a songform report; it has no list of segments")
+    return _parts(document, "segments", annotator=annotator, tool=tool)
+
+
+def report_contents(document: Any) -> ReportContents:
+    """Return what can be scored in a report.
+
+    Parameters
+    ----------
+    document : dict
+        Report.
+
+    Raises
+    ------
+    AnnotationError
+        As for `report_annotation`, also for sections and phrases.
+    """
+    segments = report_annotation(document)
+    found = [name for name in LEVELS if isinstance(document.get(name), list) and document[name]]
+    beats = document.get("beats")
+    path = beats.get("path") if isinstance(beats, Mapping) else None
+    return ReportContents(
+        segments,
+        {name: _parts(document, name) for name in found},
+        reason=plain_text(document.get("no_sections")),
+        is_earlier="sections" not in document,
+        beats=path if isinstance(path, str) else "",
+    )
+
+
+def _parts(document: Mapping[str, Any], name: str, *, annotator: str = "", tool: str = "") -> Annotation:
+    """Return the parts in one of the lists of a report."""
     track = document.get("track")
     track = track if isinstance(track, Mapping) else {}
     duration: Any = track.get("duration")
-    rows = [_row(f"segment {number}", segment) for number, segment in enumerate(document["segments"], start=1)]
+    rows = [_row(f"{name.removesuffix('s')} {number}", part) for number, part in enumerate(document[name], start=1)]
     return annotation_of(
         rows,
         title=str(track.get("title") or ""),

@@ -11,7 +11,7 @@ import pytest
 
 from songform.annotation.annotations import Annotation
 from songform.annotation.formats import WRITERS, songform_report
-from tasks.annotate.annotations import LABEL_SUFFIXES
+from tasks.annotate.annotations import LABEL_AND_BEAT_SUFFIXES
 from tasks.store.corpus import Corpus
 
 LABELS = Annotation(np.array([[0.0, 8.0], [8.0, 15.0]]), ["A", "B"], annotator="Cy", duration=15.0)
@@ -170,6 +170,7 @@ def test_listing_labels_writes_nothing(told, home, record, labels):
     before = {path for path in home.rglob("*") if path.name != "local-files.json"}
     assert told(record.key) == {
         "annotations": [],
+        "beats": [],
         "problems": [],
         "notes": [],
         "without": [record.title],
@@ -237,7 +238,7 @@ REFUSED = {
     "a folder without labels": (
         ["{folder}", "{folder}"],
         4,
-        f"rename the files (for SONG.mp3: SONG{', SONG'.join(LABEL_SUFFIXES)})",
+        f"rename the files (for SONG.mp3: SONG{', SONG'.join(LABEL_AND_BEAT_SUFFIXES)})",
     ),
     "a blank name": (["{key}", "{good}", "--annotator", " "], 2, "the name is blank"),
 }

@@ -1,40 +1,44 @@
-"""Scores of a model's segments against people's labels, per track, recorded as a run in MLflow.
+"""Scores of the reports of a model against people's labels and beats, per track and in the mean.
 
-Evaluations are recorded in a separate experiment, `songform-evaluate`, so that its table compares the scores of models
-and the table of training runs needs no further columns. An evaluation and the training run of its model have the same
-tag `songform.bundle`, so each can be found from the other.
+The states, the sections and the phrases of a report are scored against the labels of each person, and its beats against
+people's beats. Reports of earlier versions of songform, and of songs without a regular beat, contain no sections; such
+songs are scored by their states only.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import shlex
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats import read_annotation
-from songform.annotation.formats.csv_labels import plain_cell
-from songform.annotation.segmentation_scores import MEASURES, VERSION, mean_scores, song_scores
-from songform.errors import AnnotationError, UnreadableFileError
+from songform.annotation.beat_annotation import BeatAnnotation
+from songform.annotation.beat_scores import beat_scores, mean_beat_scores
+from songform.annotation.formats import read_report
+from songform.annotation.formats.songform_report import LEVELS, ReportContents
+from songform.annotation.segmentation_scores import VERSION, SongScores, compare_with_people, mean_scores
+from songform.errors import AnnotationError, ParameterError, UnreadableFileError
 from tasks.annotate.annotations import annotations_of
+from tasks.annotate.beat_annotations import beats_of
 from tasks.progress import announce
 from tasks.settings import digest
 from tasks.store.corpus import Corpus
-from tasks.train.git_commit import git_state
+from tasks.store.tables import read_table
 from tasks.train.registry import ModelInfo
-from tasks.train.tracking import client, prepare_store
 
-__all__ = ["EXPERIMENT", "WHO", "Evaluation", "evaluate_tracks", "log_evaluation"]
+__all__ = ["BEATS", "WHO", "Evaluation", "evaluate_tracks"]
 
-EXPERIMENT = "songform-evaluate"
+WHO = ("songform", *LEVELS, "people", "every_20_s", "one_section")
+"""What is scored, in the order of the table: states, sections, phrases, people against each other and two baselines."""
 
-WHO = ("songform", "people", "every_20_s", "one_section")
-"""What is scored, in the order of the table: the model's segments, people against each other, and two baselines."""
+BEATS = "beats"
+"""Name of the mean scores of beats."""
+
+_MAX_NAMES = 5  # maximum number of songs that a note names
+_EARLIER = "an earlier version of songform wrote its report; analyze it again"
+_UPGRADE = "its report has no beats; add a semitone spectrum with songform ingest --upgrade, and analyze it again"
 
 
 @dataclass(frozen=True)
@@ -44,23 +48,47 @@ class Evaluation:
     Parameters
     ----------
     tracks : list of dict
-        For each track `key`, `title`, `annotators` and `scores`; the scores by the names in `WHO`, then by measure.
+        For each track `key`, `title`, `annotators`, `scores` (by the names in `WHO`, then by measure), `by_annotator`
+        (the scores of the states, sections and phrases against each person), `beat_annotators`, and `beats` (the scores
+        of the beats, or None). A song without section labels has no `scores`.
     mean : dict of dict
-        Means of the scores over the tracks, by the names in `WHO`, then by measure.
+        Means of the scores over the tracks that have them, by the names in `WHO` and `BEATS`, then by measure.
     missing : list of str
         One sentence per labeled track that has no report, or whose files cannot be read.
     inputs : str
         Digest of everything that was compared.
+    n_songs : dict of str to int
+        Number of tracks of which each mean is taken.
+    notes : list of str
+        Sentences on the songs that lack some of the scores.
     """
 
     tracks: list[dict[str, Any]]
     mean: dict[str, dict[str, float]]
     missing: list[str]
     inputs: str
+    n_songs: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Song:
+    """Report of a track, and people's labels and beats by the names of the people."""
+
+    key: str
+    report: ReportContents
+    people: dict[str, Annotation]
+    beats: dict[str, BeatAnnotation]
+    found: BeatAnnotation | None
+    """Beats in the report, if they are scored."""
+
+    @property
+    def title(self) -> str:
+        return self.report.segments.title
 
 
 def evaluate_tracks(home: Path, model: ModelInfo) -> Evaluation:
-    """Score the reports of a model against people's labels.
+    """Score the reports of a model against people's labels and beats.
 
     Parameters
     ----------
@@ -70,60 +98,28 @@ def evaluate_tracks(home: Path, model: ModelInfo) -> Evaluation:
         Model whose reports are scored.
     """
     corpus = Corpus(home)
+    songs: list[_Song] = []
     tracks: list[dict[str, Any]] = []
     missing: list[str] = []
-    inputs: list[Any] = [VERSION]
-    keys = corpus.annotated()
+    keys = sorted({*corpus.annotated(), *corpus.annotated_beats()})
     for count, key in enumerate(keys, start=1):
         try:
-            estimate, people = _read(corpus, model, key, missing)
+            song = _read(corpus, model, key, missing)
         except (AnnotationError, UnreadableFileError) as error:
             missing.append(str(error))
             continue
-        scores = song_scores(people, estimate, estimate.duration or float(estimate.intervals.max()))
-        tracks.append({"key": key, "title": estimate.title, "annotators": list(people), "scores": scores})
-        inputs.append([key, _content(estimate), {name: _content(said) for name, said in people.items()}])
-        announce("agreement", count, len(keys), estimate.title)
-    tracks.sort(key=lambda track: (track["title"].casefold(), track["key"]))
-    scored = {who: [track["scores"][who] for track in tracks if who in track["scores"]] for who in WHO}
-    mean = {who: mean_scores(rows) for who, rows in scored.items() if rows}
-    return Evaluation(tracks, mean, missing, digest(inputs))
+        songs.append(song)
+        tracks.append(_track(song))
+        announce("agreement", count, len(keys), song.title)
+    inputs = digest([VERSION, *map(_content, songs)])
+    notes = _notes(songs, tracks)
+    tracks = sorted((track for track in tracks if track["scores"] or track["beats"]), key=_order)
+    mean, n_songs = _means(tracks)
+    return Evaluation(tracks, mean, missing, inputs, n_songs, notes)
 
 
-def log_evaluation(home: Path, evaluation: Evaluation, model: ModelInfo) -> tuple[str, bool]:
-    """Record an evaluation in MLflow; return the id of the run, and whether the run is new.
-
-    If the same evaluation was recorded before, its run is returned.
-    """
-    experiment_id = prepare_store.fn(home, EXPERIMENT)
-    store = client(home)
-    inputs = digest([model.model_id, evaluation.inputs])
-    known = store.search_runs(
-        [experiment_id], f"tags.`songform.evaluation` = '{inputs}' and attributes.status = 'FINISHED'", max_results=1
-    )
-    if known:
-        return str(known[0].info.run_id), False
-    tags = {
-        "songform.evaluation": inputs,
-        "songform.bundle": model.model_id,
-        "songform.training_run": model.run_id or "",
-        "mlflow.source.name": "songform evaluate",
-        "mlflow.source.type": "LOCAL",
-        **git_state(home),
-    }
-    name = f"{model.model_id[:4]} on {len(evaluation.tracks)} tracks"
-    run_id = str(store.create_run(experiment_id, tags=tags, run_name=name).info.run_id)
-    try:
-        _log(store, run_id, evaluation, model)
-    except BaseException:
-        store.set_terminated(run_id, "FAILED")
-        raise
-    store.set_terminated(run_id, "FINISHED")
-    return run_id, True
-
-
-def _read(corpus: Corpus, model: ModelInfo, key: str, problems: list[str]) -> tuple[Annotation, dict[str, Annotation]]:
-    """Read the report of a track and people's labels of it, by person; label files that cannot be read are problems."""
+def _read(corpus: Corpus, model: ModelInfo, key: str, problems: list[str]) -> _Song:
+    """Read the report of a track and people's labels and beats; files of labels that cannot be read are problems."""
     path = corpus.report_path(model.model_id, f"{key}.json")
     if not path.is_file():
         record = corpus.record(key)
@@ -131,52 +127,115 @@ def _read(corpus: Corpus, model: ModelInfo, key: str, problems: list[str]) -> tu
         option = f" --model {model.uri}" if model.uri and not model.is_champion else ""
         remedy = f"songform analyze {shlex.quote(source)}{option}"
         raise AnnotationError(f"{title} has no report by this model; create it with {remedy}")
-    estimate = read_annotation(path)
-    people = {name: said for name, (_, said) in annotations_of(corpus, key, problems).items()}
-    if not people:
-        raise AnnotationError(f"{estimate.title} has no labels that can be read; label it again with songform annotate")
-    return estimate, people
+    report = read_report(path)
+    people = {name: labels for name, (_, labels) in annotations_of(corpus, key, problems).items()}
+    beats = {name: labels for name, (_, labels) in beats_of(corpus, key, problems).items()}
+    if not people and not beats:
+        title = report.segments.title
+        raise AnnotationError(f"{title} has no labels that can be read; label it again with songform annotate")
+    return _Song(key, report, people, beats, _found_beats(corpus, report, problems) if beats else None)
 
 
-def _content(annotation: Annotation) -> list[Any]:
+def _found_beats(corpus: Corpus, report: ReportContents, problems: list[str]) -> BeatAnnotation | None:
+    """Return the beats of a report, or None if it has none; a table that cannot be read is a problem."""
+    if not report.beats:
+        return None
+    path = corpus.home / report.beats  # an absolute path stays as it is
+    try:
+        table = read_table(path, ["time_s", "position"])
+        return BeatAnnotation(table["time_s"].to_numpy(), table["position"].to_numpy())
+    except (UnreadableFileError, ParameterError, KeyError):
+        problems.append(
+            f"the beats of {report.segments.title} are not scored, because {path} is missing or damaged; create it "
+            "again with songform analyze"
+        )
+        return None
+
+
+def _track(song: _Song) -> dict[str, Any]:
+    """Return the scores of a track."""
+    segments = song.report.segments
+    compared = SongScores({}, {})
+    if song.people:
+        duration = segments.duration or float(segments.intervals.max())
+        compared = compare_with_people(song.people, {"songform": segments, **song.report.levels}, duration)
+    found = song.found
+    beats = {} if found is None else mean_beat_scores(beat_scores(person, found) for person in song.beats.values())
+    return {
+        "key": song.key,
+        "title": song.title,
+        "annotators": list(song.people),
+        "scores": compared.scores,
+        "by_annotator": compared.by_annotator,
+        "beat_annotators": list(song.beats),
+        "beats": beats or None,
+    }
+
+
+def _means(tracks: Sequence[dict[str, Any]]) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
+    """Return the mean scores, and the number of tracks of which each mean is taken."""
+    rows = {who: [track["scores"][who] for track in tracks if who in track["scores"]] for who in WHO}
+    beats = [track["beats"] for track in tracks if track["beats"]]
+    mean = {who: mean_scores(scores) for who, scores in rows.items() if scores}
+    mean |= {BEATS: mean_beat_scores(beats)} if beats else {}
+    return mean, {who: len(scores) for who, scores in {**rows, BEATS: beats}.items() if scores}
+
+
+def _order(track: dict[str, Any]) -> tuple[str, str]:
+    return track["title"].casefold(), track["key"]
+
+
+def _content(song: _Song) -> list[Any]:
+    """Return what determines the scores of a track; without sections and beats it is as in earlier versions."""
+    levels = {name: _intervals(level) for name, level in song.report.levels.items()}
+    beats = {name: _times(beats) for name, beats in song.beats.items()} if song.found is not None else {}
+    extra = [{"levels": levels, "beats": beats, "found": song.found and _times(song.found)}] if levels or beats else []
+    people = {name: _intervals(labels) for name, labels in song.people.items()}
+    return [song.key, _intervals(song.report.segments), people, *extra]
+
+
+def _intervals(annotation: Annotation) -> list[Any]:
     return [annotation.intervals.tolist(), list(annotation.labels)]
 
 
-def _log(store: Any, run_id: str, evaluation: Evaluation, model: ModelInfo) -> None:
-    from mlflow.entities import Metric, Param
-
-    now = round(time.time() * 1000)
-    values = {f"{who}_{name}": value for who, scores in evaluation.mean.items() for name, value in _shown(who, scores)}
-    metrics = [Metric(name, value, now, 0) for name, value in values.items()]
-    people = {name for track in evaluation.tracks for name in track["annotators"]}
-    facts = {
-        "model.uri": model.uri or "own",
-        "model.id": model.model_id,
-        "corpus.annotated": len(evaluation.tracks),
-        "corpus.annotators": len(people),
-        "corpus.without_report": len(evaluation.missing),
-    }
-    params = [Param(name, str(value)) for name, value in facts.items()]
-    store.log_batch(run_id, metrics=metrics, params=params)
-    store.log_dict(run_id, {"mean": evaluation.mean, "tracks": evaluation.tracks}, "scores.json")
-    store.log_text(run_id, _sheet(evaluation), "tracks.csv")
+def _times(beats: BeatAnnotation) -> list[Any]:
+    return [beats.times.tolist(), None if beats.positions is None else beats.positions.tolist()]
 
 
-def _shown(who: str, scores: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Return the scores to log: all of songform, but only the F-measures of the others.
+def _notes(songs: Sequence[_Song], tracks: Sequence[dict[str, Any]]) -> list[str]:
+    """Return one sentence each on the songs without sections, and on the songs whose beats are not scored."""
+    notes = []
+    if lacking := [song for song in songs if song.people and not song.report.levels]:
+        notes.append(
+            f"{_count(lacking)} no sections and {_verb(lacking)} scored by states only: {_named(lacking, _no_sections)}"
+        )
+    by_key = {track["key"]: track for track in tracks}
+    unscored = [song for song in songs if song.beats and not by_key[song.key]["beats"]]
+    if silent := [song for song in unscored if song.found is not None or not song.report.beats]:
+        notes.append(f"{_count(silent)} people's beats that cannot be scored: {_named(silent, _no_beats)}")
+    return notes
 
-    MLflow's table of runs is slow with many columns.
-    """
-    return [(name, scores[name]) for name in MEASURES if who == "songform" or "_f" in name]
+
+def _count(songs: Sequence[_Song]) -> str:
+    return "1 song has" if len(songs) == 1 else f"{len(songs)} songs have"
 
 
-def _sheet(evaluation: Evaluation) -> str:
-    """Return the scores as CSV with one line per track, which MLflow shows as a table."""
-    file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("title", "key", "annotators", *MEASURES))
-    for track in evaluation.tracks:
-        scores = track["scores"]["songform"]
-        words = (plain_cell(track["title"]), track["key"], plain_cell(", ".join(track["annotators"])))
-        writer.writerow((*words, *(f"{scores[name]:.4f}" for name in MEASURES)))
-    return file.getvalue()
+def _verb(songs: Sequence[_Song]) -> str:
+    return "is" if len(songs) == 1 else "are"
+
+
+def _named(songs: Sequence[_Song], reason: Callable[[_Song], str]) -> str:
+    named = ", ".join(f"{song.title} ({reason(song)})" for song in songs[:_MAX_NAMES])
+    return named + (", ..." if len(songs) > _MAX_NAMES else "")
+
+
+def _no_sections(song: _Song) -> str:
+    if song.report.is_earlier:
+        return _EARLIER
+    return song.report.reason or "its report does not say why"
+
+
+def _no_beats(song: _Song) -> str:
+    if song.found is not None:
+        return "they end within the first 5 s, which are not scored"
+    return _EARLIER if song.report.is_earlier else _UPGRADE

@@ -183,8 +183,12 @@ class Corpus:
         return self.data / "annotations" / key
 
     def annotated(self) -> list[str]:
-        """Return the keys of the tracks that people have labeled, sorted."""
+        """Return the keys of the tracks whose sections people have labeled, sorted."""
         return sorted({path.parent.name for path in self.annotation_files()})
+
+    def annotated_beats(self) -> list[str]:
+        """Return the keys of the tracks that have people's beats, sorted."""
+        return sorted({path.parent.name for path in self.beat_files()})
 
     def annotation_files(self) -> list[Path]:
         """Return the files of people's labels, sorted."""

@@ -1,8 +1,8 @@
-"""The command `songform evaluate`: score segments against people's labels."""
+"""The command `songform evaluate`: score states, sections, phrases and beats against people's labels."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from flows.cli.options import Model
 from songform.errors import CorpusError
 
 if TYPE_CHECKING:
+    from tasks.annotate.annotation_scores import Evaluation
     from tasks.train.registry import ModelInfo
 
 __all__ = ["EvaluateReport", "evaluate", "evaluate_model", "print_evaluate"]
@@ -19,7 +20,7 @@ __all__ = ["EvaluateReport", "evaluate", "evaluate_model", "print_evaluate"]
 
 @dataclass(frozen=True)
 class EvaluateReport:
-    """Scores of segments against people's labels.
+    """Scores of reports against people's labels and beats.
 
     Parameters
     ----------
@@ -29,10 +30,8 @@ class EvaluateReport:
         False if the same evaluation was already recorded.
     model : ModelInfo
         Model that found the segments.
-    tracks : list of dict
-        `key`, `title`, `annotators` and `scores` of each track.
-    mean : dict of dict
-        Mean scores over the tracks.
+    tracks, mean, n_songs, notes
+        As in `Evaluation`.
     problems : list of str
         One sentence per annotated track without a report, and per damaged file.
     """
@@ -43,10 +42,12 @@ class EvaluateReport:
     tracks: list[dict[str, Any]]
     mean: dict[str, dict[str, float]]
     problems: list[str]
+    n_songs: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def evaluate(context: CommandContext, *, model: Model = None) -> int:
-    """Score songform's segments against people's labels, and record the scores in MLflow."""
+    """Score songform's states, sections and beats against people's labels, and record the scores in MLflow."""
     context.require_corpus()
     with context.console.progress():
         report = evaluate_model(context.home, model)
@@ -72,47 +73,73 @@ def evaluate_model(home: Path, model: str | None = None) -> EvaluateReport:
     ModelError
         If the model cannot be loaded.
     """
-    from tasks.annotate.annotation_scores import evaluate_tracks, log_evaluation
+    from tasks.annotate.annotation_scores import evaluate_tracks
+    from tasks.annotate.evaluation_runs import log_evaluation
     from tasks.ingest.sources.listing import problems_message
     from tasks.store.corpus import Corpus
     from tasks.train.requested_model import choose_model
 
     corpus = Corpus(home)
-    if not corpus.annotated():
+    if not corpus.annotated() and not corpus.annotated_beats():
         raise CorpusError(f"no track of the corpus in {home} has labels; add some with songform annotate SOURCE FILE")
     chosen = choose_model(home, model)
     evaluation = evaluate_tracks(home, chosen)
     problems = [*chosen.problems, *evaluation.missing]
     if not evaluation.tracks:
-        n_others = len(evaluation.missing) - 1
-        more = f" ({counted(n_others, 'other track')} without a report)" if n_others else ""
-        reasons = [*chosen.problems, evaluation.missing[0] + more]  # the database may have been renamed just now
+        reasons = [*chosen.problems, *_reasons(evaluation)]  # the database may have been renamed just now
         raise CorpusError(problems_message("no labeled track can be scored", reasons))
     run_id, is_new = log_evaluation(home, evaluation, chosen)
-    return EvaluateReport(run_id, is_new, chosen, evaluation.tracks, evaluation.mean, problems)
+    return EvaluateReport(
+        run_id, is_new, chosen, evaluation.tracks, evaluation.mean, problems, evaluation.n_songs, evaluation.notes
+    )
+
+
+def _reasons(evaluation: Evaluation) -> list[str]:
+    """Return why no track was scored; of the tracks without a report, only the first one is named."""
+    if not evaluation.missing:
+        return evaluation.notes
+    n_others = len(evaluation.missing) - 1
+    more = f" ({counted(n_others, 'other track')} without a report)" if n_others else ""
+    return [evaluation.missing[0] + more, *evaluation.notes]
 
 
 def print_evaluate(console: Console, report: EvaluateReport) -> None:
     """Print the scores of songform, of people against each other and of baselines, as text or as a JSON document."""
     if console.json:
-        fields = {name: getattr(report, name) for name in ("run_id", "is_new", "tracks", "mean", "problems")}
-        console.document({**fields, "model": report.model.uri or None})
+        names = ("run_id", "is_new", "tracks", "mean", "n_songs", "notes", "problems")
+        console.document({**{name: getattr(report, name) for name in names}, "model": report.model.uri or None})
     else:
         _print_scores(console, report)
+    console.notes(report.notes)
     console.problems(report.problems)
 
 
 def _print_scores(console: Console, report: EvaluateReport) -> None:
-    from flows.cli.score_table import mean_table, track_table
+    from flows.cli.score_table import beat_table, mean_table, track_table
 
-    shown = report.tracks[:MAX_ROWS]
-    console.print(track_table(shown, [cell(track["title"]) for track in shown]))
-    if len(report.tracks) > len(shown):
-        console.say(f"({len(report.tracks) - len(shown)} more; use --json to list all)")
-    console.print()
-    console.print(mean_table(report.mean))
-    console.print()
-    people = {name for track in report.tracks for name in track["annotators"]}
-    console.say(f"{counted(len(report.tracks), 'track')}, labeled by {', '.join(sorted(people))}")
+    labeled = [track for track in report.tracks if track["scores"]]
+    if labeled:
+        shown = labeled[:MAX_ROWS]
+        console.print(track_table(shown, [cell(track["title"]) for track in shown]))
+        _print_hidden(console, len(labeled))
+        console.print()
+        console.print(mean_table(report.mean, report.n_songs))
+        console.print()
+    with_beats = [track for track in report.tracks if track["beats"]]
+    if with_beats:
+        shown = with_beats[:MAX_ROWS]
+        console.print(beat_table(shown, [cell(track["title"]) for track in shown], report.mean["beats"]))
+        _print_hidden(console, len(with_beats))
+        console.print()
+    console.say(f"{counted(len(report.tracks), 'track')}, labeled by {', '.join(_people(report))}")
     console.say(f"Model: {report.model.uri or 'none; the states were found from each song alone'}")
     console.say(f"{'Recorded' if report.is_new else 'Already recorded'}: MLflow run {report.run_id}")
+
+
+def _print_hidden(console: Console, n_tracks: int) -> None:
+    if n_tracks > MAX_ROWS:
+        console.say(f"({n_tracks - MAX_ROWS} more; use --json to list all)")
+
+
+def _people(report: EvaluateReport) -> list[str]:
+    return sorted({name for track in report.tracks for name in (*track["annotators"], *track["beat_annotators"])})

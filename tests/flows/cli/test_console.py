@@ -54,9 +54,19 @@ ANALYZED = AnalyzeReport(
 )
 LABELS = {"key": "feed-0", "title": NASTY, "annotator": NASTY, "segments": 2, "status": "new", "path": "/x"}
 ANNOTATED = AnnotateReport([{**LABELS, "file": NASTY, "notes": [f"0.0 to 1.0 s is {NASTY}"]}], [NASTY], [NASTY])
-SCORES = {"songform": dict.fromkeys(MEASURES, 0.25), "people": dict.fromkeys(MEASURES, 0.75)}
-SCORED = {"key": "feed-0", "title": NASTY, "annotators": [NASTY], "scores": SCORES}
-EVALUATED = EvaluateReport("0" * 32, True, ANALYZED.model, [SCORED], SCORES, [f"{NASTY} has no report"])
+BEATS = {**LABELS, "beats": 4, "downbeats": 1, "file": NASTY, "notes": [NASTY]}
+SCORES = {
+    who: dict.fromkeys(MEASURES, value) for who, value in (("songform", 0.25), ("sections", 0.5), ("people", 0.75))
+}
+BEAT_SCORES = {"beat_f": 0.125, "beat_cmlt": 0.375, "beat_amlt": 0.625}
+SCORED = {
+    **{"key": "feed-0", "title": NASTY, "annotators": [NASTY], "scores": SCORES, "by_annotator": {NASTY: SCORES}},
+    **{"beats": BEAT_SCORES, "beat_annotators": [NASTY]},
+}
+EVALUATED = EvaluateReport(
+    *("0" * 32, True, ANALYZED.model, [SCORED], {**SCORES, "beats": BEAT_SCORES}, [f"{NASTY} has no report"]),
+    *({"songform": 3, "sections": 1, "people": 2, "beats": 1}, [f"2 songs have no sections: {NASTY}"]),
+)
 RUN = RunReport(INGESTED, TRAINED, ANALYZED)
 TRAIN_FIELDS = {"run_id", "params", "metrics", "model_uri", "is_champion", "is_new", "problems"}
 CALLS = {
@@ -68,11 +78,11 @@ CALLS = {
     "analyze": (lambda console: print_analyze(console, ANALYZED), {"tracks", "reports", "notes", "problems"}),
     "annotate": (
         lambda console: print_annotate(console, ANNOTATED),
-        {"annotations", "notes", "problems", "unmatched", "without"},
+        {"annotations", "beats", "notes", "problems", "unmatched", "without"},
     ),
     "evaluate": (
         lambda console: print_evaluate(console, EVALUATED),
-        {"run_id", "is_new", "model", "tracks", "mean", "problems"},
+        {"run_id", "is_new", "model", "tracks", "mean", "n_songs", "notes", "problems"},
     ),
     "run": (
         lambda console: print_run(console, RUN),
@@ -283,9 +293,11 @@ def test_failure_is_printed_as_one_sentence_and_returns_its_exit_code(shown):
 def test_scores_are_printed_with_those_of_people_and_further_tracks_are_only_counted(shown):
     out = shown(CALLS["evaluate"][0], json=False).out
     lines = [line.split() for line in out.splitlines()]
-    assert ["songform", *["0.250"] * 6] in lines
-    assert ["person", "against", "person", *["0.750"] * 6] in lines
+    assert ["songform:", "states", "3", *["0.250"] * 6] in lines
+    assert ["songform:", "sections", "1", *["0.500"] * 6] in lines
+    assert ["person", "against", "person", "2", *["0.750"] * 6] in lines
     assert "a boundary every 20 s" not in out  # it was not measured
+    assert ["mean", "0.125", "0.375", "0.625"] in lines  # the downbeats were not measured
     assert "Recorded: MLflow run " in out
     many = replace(EVALUATED, tracks=[SCORED] * 50)
     out = shown(lambda console: print_evaluate(console, many), json=False).out
@@ -298,10 +310,20 @@ def test_labels_are_printed_with_their_notes(shown):
     assert "0.0 to 1.0 s is" in said.out
     assert "1 label file for 1 track" in said.out
     assert "Without labels: " in said.out
+    assert "beat" not in said.out
     many = AnnotateReport(ANNOTATED.annotations * 50, [], ["a"] * 7)
     out = shown(lambda console: print_annotate(console, many), json=False).out
     assert "(10 not shown)" in out
     assert "a, a, a, a, a, ... (7 tracks)" in out
+
+
+def test_beats_are_printed_in_a_table_of_their_own(shown):
+    both = replace(ANNOTATED, beats=[BEATS])
+    out = shown(lambda console: print_annotate(console, both), json=False).out
+    assert "1 label file for 1 track" in out
+    assert "1 beat file for 1 track" in out
+    alone = shown(lambda console: print_annotate(console, AnnotateReport(beats=[BEATS])), json=False).out
+    assert "label file" not in alone
 
 
 def test_status_notes_once_how_many_tracks_to_upgrade(shown):

@@ -11,8 +11,9 @@ import pytest
 
 from songform.annotation.annotations import Annotation
 from songform.annotation.segmentation_scores import MEASURES
-from tasks.annotate.annotation_scores import EXPERIMENT, evaluate_tracks, log_evaluation
+from tasks.annotate.annotation_scores import evaluate_tracks
 from tasks.annotate.annotations import keep_annotation
+from tasks.annotate.evaluation_runs import EXPERIMENT, log_evaluation
 from tasks.store.atomic_files import write_json
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import TrackRecord
@@ -107,6 +108,8 @@ def test_evaluation_is_recorded_once_as_a_run_in_mlflow(corpus):
         "corpus.annotated": "2",
         "corpus.annotators": "2",
         "corpus.without_report": "1",
+        "corpus.with_sections": "0",
+        "corpus.with_beats": "0",
     }
     assert {f"songform_{name}" for name in MEASURES} <= set(run.data.metrics)
     assert run.data.metrics["songform_trimmed_f_0.5"] == 0.5

@@ -13,7 +13,7 @@ import pytest
 
 from songform.errors import CorpusError, ModelError
 from songform.learning.splits import Split
-from tasks.annotate.annotation_scores import EXPERIMENT
+from tasks.annotate.evaluation_runs import EXPERIMENT
 from tasks.settings import Settings
 from tasks.train.tracking import (
     client,

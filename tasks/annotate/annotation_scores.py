@@ -189,7 +189,8 @@ def _content(song: _Song) -> list[Any]:
     """Return what determines the scores of a track; without sections and beats it is as in earlier versions."""
     levels = {name: _intervals(level) for name, level in song.report.levels.items()}
     beats = {name: _times(beats) for name, beats in song.beats.items()} if song.found is not None else {}
-    extra = [{"levels": levels, "beats": beats, "found": song.found and _times(song.found)}] if levels or beats else []
+    found = None if song.found is None else _times(song.found)
+    extra = [{"levels": levels, "beats": beats, "found": found}] if levels or beats else []
     people = {name: _intervals(labels) for name, labels in song.people.items()}
     return [song.key, _intervals(song.report.segments), people, *extra]
 

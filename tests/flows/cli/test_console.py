@@ -60,8 +60,13 @@ SCORES = {
 }
 BEAT_SCORES = {"beat_f": 0.125, "beat_cmlt": 0.375, "beat_amlt": 0.625}
 SCORED = {
-    **{"key": "feed-0", "title": NASTY, "annotators": [NASTY], "scores": SCORES, "by_annotator": {NASTY: SCORES}},
-    **{"beats": BEAT_SCORES, "beat_annotators": [NASTY]},
+    "key": "feed-0",
+    "title": NASTY,
+    "annotators": [NASTY],
+    "scores": SCORES,
+    "by_annotator": {NASTY: SCORES},
+    "beats": BEAT_SCORES,
+    "beat_annotators": [NASTY],
 }
 EVALUATED = EvaluateReport(
     *("0" * 32, True, ANALYZED.model, [SCORED], {**SCORES, "beats": BEAT_SCORES}, [f"{NASTY} has no report"]),
@@ -322,6 +327,7 @@ def test_beats_are_printed_in_a_table_of_their_own(shown):
     out = shown(lambda console: print_annotate(console, both), json=False).out
     assert "1 label file for 1 track" in out
     assert "1 beat file for 1 track" in out
+    assert "\x1b" not in out
     alone = shown(lambda console: print_annotate(console, AnnotateReport(beats=[BEATS])), json=False).out
     assert "label file" not in alone
 

@@ -7,7 +7,7 @@ import tracemalloc
 import mir_eval
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from songform.annotation.annotations import Annotation, partition
@@ -16,6 +16,7 @@ from songform.annotation.segmentation_scores import (
     MEASURES,
     agreement,
     boundary_scores,
+    compare_with_people,
     mean_scores,
     pairwise_scores,
     regular_annotation,
@@ -158,6 +159,28 @@ def test_song_scores_compare_the_estimate_with_each_person_and_people_with_each_
     assert scores["people"]["boundary_precision_3"] == scores["people"]["boundary_recall_3"]
     assert scores["every_20_s"]["trimmed_precision_0.5"] == pytest.approx((0 + 1 / 4) / 2)
     assert "people" not in song_scores({"Ana": one}, two, DURATION)
+
+
+def test_several_estimates_are_compared_with_each_person():
+    one, two = annotation((0, 30, "A"), (30, 90, "B")), annotation((0, 40, "x"), (40, 90, "y"))
+    estimates = {"songform": regular_annotation(DURATION, np.inf), "sections": one, "phrases": two}
+    scores, by_annotator = compare_with_people({"Ana": one, "Bo": two}, estimates, DURATION)
+    assert set(scores) == {*estimates, "people", *BASELINES}
+    assert {who: set(named) for who, named in by_annotator.items()} == {who: set(estimates) for who in ("Ana", "Bo")}
+    assert by_annotator["Ana"]["sections"] == agreement(one, one, DURATION)
+    assert by_annotator["Bo"]["sections"]["trimmed_f_3"] == 0
+    assert scores["sections"] == mean_scores(named["sections"] for named in by_annotator.values())
+
+
+@settings(max_examples=10)  # each example compares all pairs of people
+@given(st.lists(partitions(), min_size=2, max_size=3), partitions())
+def test_order_of_people_does_not_matter(given, estimate):
+    people = {str(number): person for number, person in enumerate(given)}
+    there = compare_with_people(people, {"sections": estimate}, DURATION)
+    back = compare_with_people(dict(reversed(people.items())), {"sections": estimate}, DURATION)
+    assert there.by_annotator == back.by_annotator
+    for who, scores in there.scores.items():
+        assert back.scores[who] == pytest.approx(scores)
 
 
 def test_song_without_annotations_is_rejected():

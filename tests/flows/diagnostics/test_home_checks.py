@@ -114,6 +114,12 @@ def labels_damaged(corpus):
     path.write_bytes(b"{")
 
 
+def beats_damaged(corpus):
+    path = corpus.annotations_path(corpus.records()[0].key) / "Ana.beats"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+
+
 @pytest.mark.parametrize(
     ("damage", "mend"),
     [
@@ -123,6 +129,7 @@ def labels_damaged(corpus):
         ),
         (lambda corpus: corpus.segments_path.touch(), "analyze songs again to restore segments.parquet"),
         (labels_damaged, "run songform annotate again to restore label files"),
+        (beats_damaged, "run songform annotate again to restore label files"),
     ],
 )
 def test_only_the_fixes_that_apply_are_given(home, quick, damage, mend):

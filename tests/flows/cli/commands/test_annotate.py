@@ -229,6 +229,65 @@ def test_durations_are_told_from_ends_by_the_length_of_the_track(told, record, l
     ]
 
 
+def test_beats_are_stored_and_listed_beside_the_labels(annotate, document, home, record, labels):
+    path = labels("x.beats", "0.5 2\n1.0 1\n1.5 2\n2.0 1\n")
+    (entry,) = document(annotate(record.key, path, "--annotator", "Ana", "--json"))["beats"]
+    kept = home / "data" / "annotations" / record.key / "Ana.beats"
+    assert kept.is_file()
+    assert entry == {
+        "key": record.key,
+        "title": record.title,
+        "annotator": "Ana",
+        "beats": 4,
+        "downbeats": 2,
+        "status": "new",
+        "path": str(kept),
+        "file": str(path),
+        "notes": [],
+    }
+    annotate(record.key, labels("x.lab"), "--annotator", "Bo")
+    listed = document(annotate(record.key, "--json"))
+    assert [entry["annotator"] for entry in listed["annotations"]] == ["Bo"]
+    assert [(entry["annotator"], entry["status"]) for entry in listed["beats"]] == [("Ana", "kept")]
+    assert "1 beat file for 1 track" in annotate(record.key).stdout
+
+
+def test_files_of_beats_are_paired_with_songs(annotate, document, audio_files, labels, tmp_path):
+    first, second, third = (path.stem for path in audio_files[:3])
+    beats = "1.0\n1.5\n2.0\n"
+    used = [labels(f"labels/{first}.beats", beats), labels(f"labels/{first}.Bo.beats", beats)]
+    used.append(labels(f"labels/{first}.lab"))
+    labels(f"labels/{second}.beats", "1.0\n0.5\n")
+    unmatched = labels("labels/unknown.beats", beats)
+    result = annotate(audio_files[0].parent, tmp_path / "labels", "--json")
+    assert result.exit_code == 3
+    found = document(result)
+    assert sorted(entry["annotator"] for entry in found["beats"]) == ["Bo", "person"]
+    assert sorted(entry["file"] for entry in (*found["beats"], *found["annotations"])) == sorted(map(str, used))
+    (problem,) = found["problems"]
+    assert f"{second}.beats cannot be used: line 2 has the time 0.5, but the beat before it has 1" in problem
+    assert found["unmatched"] == [str(unmatched)]
+    assert third in found["without"]
+    assert first not in found["without"]
+
+
+def test_sections_and_beats_of_one_jams_file_are_stored(annotate, document, record, labels):
+    document_of = json.loads(WRITERS[".jams"](LABELS))
+    data = [{"time": time, "duration": 0, "value": None, "confidence": None} for time in (1.0, 1.5, 2.0)]
+    document_of["annotations"].append({"namespace": "beat", "data": data, "annotation_metadata": {}})
+    path = labels("x.jams", json.dumps(document_of))
+    found = document(annotate(record.key, path, "--annotator", "Ana", "--json"))
+    assert [(entry["annotator"], entry["segments"]) for entry in found["annotations"]] == [("Ana", 2)]
+    assert [(entry["beats"], entry["downbeats"]) for entry in found["beats"]] == [(3, None)]
+    data[-1]["time"] = 500.0  # the sections are stored even if the beats do not fit the track
+    path = labels("y.jams", json.dumps(document_of))
+    result = annotate(record.key, path, "--annotator", "Bo", "--json")
+    assert result.exit_code == 3
+    found = document(result)
+    assert (len(found["annotations"]), found["beats"]) == (1, [])
+    assert "y.jams does not fit" in found["problems"][0]
+
+
 REFUSED = {
     "beyond the end": (["{key}", "{long}"], 4, "long.lab does not fit {title}: its labels extend to 500.0 s"),
     "a broken file": (["{key}", "{bad}"], 4, "bad.lab cannot be used: line 1 has 'x' where a time"),
@@ -240,6 +299,12 @@ REFUSED = {
         4,
         f"rename the files (for SONG.mp3: SONG{', SONG'.join(LABEL_AND_BEAT_SUFFIXES)})",
     ),
+    "beats of another song": (
+        ["{key}", "{late}"],
+        4,
+        "late.beats does not fit {title}: its beats extend to 500.0 s",
+    ),
+    "sections in a file of beats": (["{key}", "{sections}"], 4, "x.beats cannot be used: line 1 has 3 columns"),
     "a blank name": (["{key}", "{good}", "--annotator", " "], 2, "the name is blank"),
 }
 
@@ -254,6 +319,8 @@ def test_unusable_labels_are_reported_in_one_sentence_and_not_stored(annotate, r
         "good": labels("good.lab"),
         "bad": labels("bad.lab", "x 1 a\n"),
         "long": labels("long.lab", "0 500 a\n"),
+        "late": labels("late.beats", "1\n500\n"),
+        "sections": labels("x.beats"),
     }
     result = annotate(*(word.format(**names) for word in words))
     assert result.exit_code == code

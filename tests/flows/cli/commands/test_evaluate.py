@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from songform.annotation.segmentation_scores import MEASURES
 from tasks.store.atomic_files import write_json
 from tasks.store.corpus import Corpus
+from tasks.store.tables import write_table
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +27,13 @@ def records(home):
     return Corpus(home).records()
 
 
-def report(home, record):
+def report(home, record, **fields):
     segments = [
         {"start": 0.0, "end": 8.0, "state": "Calm", "confidence": 0.5},
         {"start": 8.0, "end": record.duration, "state": "Energetic", "confidence": 0.5},
     ]
-    document = {"track": {"key": record.key, "title": record.title, "duration": record.duration}, "segments": segments}
-    write_json(Corpus(home).report_path("own", f"{record.key}.json"), document)
+    track = {"key": record.key, "title": record.title, "duration": record.duration}
+    write_json(Corpus(home).report_path("own", f"{record.key}.json"), {"track": track, "segments": segments, **fields})
 
 
 def test_evaluation_from_no_labels_to_all_reports(songform, document, home, records, tmp_path):
@@ -52,7 +55,7 @@ def test_evaluation_from_no_labels_to_all_reports(songform, document, home, reco
     result = songform("--home", home, "evaluate", "--json")
     assert result.exit_code == 3
     told = document(result)
-    assert set(told) == {"run_id", "is_new", "model", "tracks", "mean", "problems"}
+    assert set(told) == {"run_id", "is_new", "model", "tracks", "mean", "n_songs", "notes", "problems"}
     assert told["model"] is None
     assert [track["key"] for track in told["tracks"]] == [first.key]
     assert set(told["mean"]) == {"songform", "people", "every_20_s", "one_section"}
@@ -90,3 +93,58 @@ def test_missing_model_is_reported_in_one_sentence(songform, home, records, tmp_
     result = songform("--home", home, "evaluate", "--model", "models:/songform/99")
     assert result.exit_code == 4
     assert "models:/songform/99" in result.stderr
+
+
+def test_sections_phrases_and_beats_are_scored(songform, document, home, records, tmp_path):
+    made = tmp_path / "home"
+    shutil.copytree(home / "data", made / "data", ignore=shutil.ignore_patterns("reports", "annotations"))
+    first, second, third = records[:3]
+    times = np.arange(0.5, first.duration, 0.5)
+    table = made / "data" / "beats" / "0" / f"{first.key}.parquet"
+    write_table(table, pa.table({"time_s": times, "position": 1 + np.arange(len(times)) % 4}))
+    edges = (0.0, 5.0, 10.0, first.duration)
+    phrases = [
+        {"start": start, "end": end, "label": label, "confidence": 0.5}
+        for start, end, label in zip(edges[:-1], edges[1:], "abc", strict=True)
+    ]
+    sections = [{**phrases[0], "end": 10.0, "label": "A"}, {**phrases[2], "label": "B"}]
+    beats = {"tempo": 120.0, "metre": 4, "is_metre_sure": True, "confidence": 0.9, "path": str(table)}
+    report(made, first, sections=sections, phrases=phrases, beats=beats)
+    report(made, second, sections=[], phrases=[], beats=None, no_sections="the song has no regular beat")
+    report(made, third)
+    (tmp_path / "x.lab").write_text(f"0 10 A\n10 {first.duration} B\n")
+    (tmp_path / "x.beats").write_text("".join(f"{time}\t{1 + n % 4}\n" for n, time in enumerate(times)))
+    for record, name in ((first, "x.lab"), (first, "x.beats"), (second, "x.lab"), (third, "x.beats")):
+        assert songform("--home", made, "annotate", record.key, tmp_path / name, "--annotator", "Ana").exit_code == 0
+    result = songform("--home", made, "--json", "evaluate")
+    assert result.exit_code == 0
+    told = document(result)
+    by_key = {track["key"]: track for track in told["tracks"]}
+    assert set(by_key) == {first.key, second.key}
+    scores = by_key[first.key]["scores"]
+    assert (scores["songform"]["trimmed_f_0.5"], scores["sections"]["trimmed_f_0.5"]) == (0, 1)
+    assert scores["phrases"]["trimmed_precision_0.5"] == 0.5
+    assert by_key[first.key]["by_annotator"]["Ana"]["sections"]["trimmed_f_0.5"] == 1
+    assert by_key[first.key]["beats"]["downbeat_f"] == told["mean"]["beats"]["beat_f"] == 1
+    assert by_key[second.key]["beats"] is None
+    assert told["mean"]["sections"] == scores["sections"]
+    assert (told["n_songs"]["songform"], told["n_songs"]["sections"], told["n_songs"]["beats"]) == (2, 1, 1)
+    assert f"{second.title} (the song has no regular beat)" in told["notes"][0]
+    assert f"{third.title} (an earlier version of songform wrote its report" in told["notes"][1]
+    result = songform("--home", made, "evaluate")
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["songform:", "states", "2"] in [line[:3] for line in lines]
+    assert ["songform:", "sections", "1"] in [line[:3] for line in lines]
+    assert ["mean", *["1.000"] * 6] in lines
+    assert "note: 1 song has no sections" in result.stderr
+
+
+def test_home_with_beats_that_cannot_be_scored_is_reported(songform, home, records, tmp_path):
+    made = tmp_path / "home"
+    shutil.copytree(home / "data", made / "data", ignore=shutil.ignore_patterns("reports", "annotations"))
+    (tmp_path / "x.beats").write_text("5.5\n6.0\n6.5\n")
+    songform("--home", made, "annotate", records[0].key, tmp_path / "x.beats")
+    report(made, records[0])
+    result = songform("--home", made, "evaluate")
+    assert result.exit_code == 4
+    assert "people's beats that cannot be scored" in result.stderr

@@ -69,7 +69,7 @@ def _beat_times(rng: np.random.Generator, tempo: str, seconds: float) -> Array:
 
 def _rendered(rng: np.random.Generator, beats: TrueBeats, seconds: float, *, swings: bool) -> NDArray[np.float32]:
     y = np.zeros(int(seconds * SR))
-    kind, accent_kind, between_kind = rng.integers(3, size=3)
+    kind, accent_kind = rng.integers(3, size=2)
     loudness = rng.uniform(0.1, 0.5)
     parts = [2 / 3] if swings else [part / n for n in rng.choice([1, 1, 2, 2, 3, 4], 1) for part in range(1, n)]
     gaps = np.append(np.diff(beats.times), 0)
@@ -77,7 +77,7 @@ def _rendered(rng: np.random.Generator, beats: TrueBeats, seconds: float, *, swi
         is_accent = beats.has_accents and position == 1
         _add(y, time, _hit(rng, accent_kind if is_accent else kind, 1.0 if is_accent else 0.6))
         for part in parts if gap else []:
-            _add(y, time + part * gap, _hit(rng, between_kind, 0.6 * loudness))
+            _add(y, time + part * gap, _hit(rng, kind, 0.6 * loudness))
     noise = rng.normal(size=len(y)) * 10 ** -rng.uniform(3, 5)
     return (y + noise).astype(np.float32)
 

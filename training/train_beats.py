@@ -27,7 +27,7 @@ from training.labeled_songs import LabeledSong, labeled_songs
 __all__ = ["main", "trained_network"]
 
 SEED = 20_261_130
-N_CLICK_TRACKS, N_COMPOSED = 300, 200
+N_CLICK_TRACKS, N_COMPOSED = 600, 200
 EPOCHS = 25
 SONG_SHARE = 2.0  # how often an example of a song of the folder is chosen, relative to the others
 NETWORK = Path(beat_tracking.__file__).with_name("beat_network.npz")

@@ -6,8 +6,9 @@ before the beats because its tempo is hardly ever ambiguous, whereas a beat can 
 the tempo.
 
 The onset strength is divided into windows of 10 s. The strength of a rate in a window is the energy of the onset
-strength at this rate, at its double, and at a half and a quarter of it, relative to the mean energy of noise. The rate
-over time is the path through the windows with the largest sum of strengths; changes of the rate have a cost.
+strength at this rate, at its double, and at a half and a quarter of it, relative to the mean energy of noise. Energy at
+3/2 of the rate counts, too, because that is the rate of triplets. The rate over time is the path through the windows
+with the largest sum of strengths; changes of the rate have a cost.
 
 Conventions
 -----------
@@ -36,7 +37,8 @@ RATE_STEP = 0.004  # octaves
 RATES = 2 ** np.arange(np.log2(SLOWEST), np.log2(FASTEST), RATE_STEP)
 OTHER_RATIOS, NEAR_STEPS, SHARE_OF_STRONGEST = (3 / 2, 2 / 3), 6, 0.3
 WINDOW_SECONDS, WINDOW_HOP_SECONDS = 10.0, 2.0
-HARMONICS = {0.25: 0.5, 0.5: 1.0, 1.0: 1.0, 2.0: 0.5}  # multiples of the rate, and their weights
+# Multiples of the rate, and their weights. 1.5 is the rate of triplets, if the beat has two tatums.
+HARMONICS = {0.25: 0.5, 0.5: 1.0, 1.0: 1.0, 1.5: 0.4, 2.0: 0.5}
 WINDOWS_AT_ONCE = 256
 CHANGE_COST, MOST_CHANGE_COST = 2000.0, 15.0  # per squared natural logarithm of the ratio of two rates
 

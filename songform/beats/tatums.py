@@ -49,7 +49,8 @@ def tatum_times(onset: NDArray[Any], periods: Array) -> Array:
     times = _best_sequence(strength, steps) / STEPS_PER_FRAME
     before = np.arange(times[0] - periods[0], -0.5, -periods[0])[::-1]
     after = np.arange(times[-1] + periods[-1], len(onset), periods[-1])
-    return np.clip(np.concatenate([before, times, after]), 0, len(onset) - 1)
+    everywhere: Array = np.clip(np.concatenate([before, times, after]), 0, len(onset) - 1)
+    return everywhere
 
 
 def _best_sequence(strength: Array, periods: Array) -> NDArray[np.intp]:

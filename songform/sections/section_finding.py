@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songform.learning.temporal_network import TemporalNetwork
-from songform.sections.bar_similarity import bar_lines, harmony_similarity, robust_z_scores, timbre_similarity
+from songform.sections.bar_similarity import bar_lines, harmony_similarity, timbre_similarity
 from songform.sections.boundary_features import boundary_features
-from songform.sections.letters import joined_pairs, letters, segment_groups, segment_similarity
+from songform.sections.letters import joined_pairs, letters, repetition_scores, segment_groups, segment_similarity
 from songform.sections.segmentation import LengthPrior, best_division, boundary_probabilities
 
 if TYPE_CHECKING:
@@ -69,8 +69,10 @@ class SongPart:
         Probability that the part begins with a boundary, from 0 to 1; 1 for the first part.
     occurrence, n_occurrences : int
         Number of this part among those of its letter, from 1, and how many there are.
-    is_most_repeated, is_loudest : bool
-        Whether its letter is the most frequent one of those that return, and whether it is the loudest part.
+    is_most_repeated : bool
+        Whether its letter returns, and no other letter is more frequent.
+    is_loudest : bool
+        Whether it is the loudest part.
     """
 
     start: float
@@ -218,9 +220,8 @@ class BarSimilarity:
 
     @property
     def scores(self) -> Array:
-        """How unusually similar two bars are in this song: the mean of the scores of timbre and harmony."""
-        scores: Array = (robust_z_scores(self.timbre) + robust_z_scores(self.harmony)) / 2
-        return scores
+        """How unusually similar each pair of bars is, of shape (n_bars, n_bars)."""
+        return repetition_scores(self.timbre, self.harmony)
 
     def boundary_features(self) -> NDArray[np.float32]:
         """Return the features of each bar line, of shape (n_bars + 1, 57)."""
@@ -251,19 +252,19 @@ def divided(similarity: BarSimilarity, log_odds: Array, duration: float, loudnes
     loudness : Loudness
         Loudness of the song.
     """
-    scores, seconds = similarity.scores, similarity.bar_seconds
+    bars, scores, seconds = similarity.bars, similarity.scores, similarity.bar_seconds
     evidence = log_odds - SECTION_THRESHOLD
-    division = best_division(evidence, seconds, SECTION_LENGTHS)
+    division = _within(best_division(evidence, seconds, SECTION_LENGTHS), bars, duration)
     division, groups = joined_pairs(division, segment_groups(segment_similarity(scores, division)), seconds)
     probability = boundary_probabilities(evidence, seconds, SECTION_LENGTHS)
-    sections = _parts(similarity.bars, division, letters(groups), probability, duration)
+    sections = _parts(bars, division, letters(groups), probability, duration)
     evidence = log_odds - PHRASE_THRESHOLD
+    probability = boundary_probabilities(evidence, seconds, PHRASE_LENGTHS)
     evidence[division] = FORCED
-    division = best_division(evidence, seconds, PHRASE_LENGTHS)
+    division = _within(best_division(evidence, seconds, PHRASE_LENGTHS), bars, duration)
     groups = segment_groups(segment_similarity(scores, division))
-    probability = boundary_probabilities(log_odds - PHRASE_THRESHOLD, seconds, PHRASE_LENGTHS)
     small = [letter.lower() for letter in letters(groups)]
-    phrases = _parts(similarity.bars, division, small, probability, duration)
+    phrases = _parts(bars, division, small, probability, duration)
     return Sections(_with_facts(sections, loudness), _with_facts(phrases, loudness))
 
 
@@ -288,17 +289,24 @@ class Loudness:
         return float(self._power[first : max(last, first + 1)].mean()) if first < len(self._power) else 0.0
 
 
+def _within(division: Division, bars: Array, duration: float) -> Division:
+    """Return a division without boundaries at bar lines that are not inside the song."""
+    inner = division[1:-1]
+    inner = inner[(bars[inner] > 0) & (bars[inner] < duration)]
+    return np.concatenate([division[:1], inner, division[-1:]])
+
+
 def _parts(bars: Array, division: Division, labels: list[str], probability: Array, duration: float) -> list[SongPart]:
-    """Return the parts of a song; a part that would end where it begins is left out."""
-    times = [0.0, *np.clip(bars[division[1:-1]], 0, duration).tolist(), duration]
+    """Return the parts of a song between the boundaries of a division."""
+    times = [0.0, *bars[division[1:-1]].tolist(), duration]
     confidence = [1.0, *np.clip(probability[division[1:-1]], 0, 1).tolist()]
     rows = zip(pairwise(times), labels, confidence, strict=True)
-    return [SongPart(start, end, label, sure) for (start, end), label, sure in rows if end > start]
+    return [SongPart(start, end, label, sure) for (start, end), label, sure in rows]
 
 
 def _with_facts(parts: list[SongPart], loudness: Loudness) -> tuple[SongPart, ...]:
     counts = Counter(part.label for part in parts)
-    most, n = counts.most_common(1)[0]
+    most = max(2, *counts.values())
     loudest = max(parts, key=lambda part: loudness(part.start, part.end))
     seen: Counter[str] = Counter()
     described = []
@@ -309,7 +317,7 @@ def _with_facts(parts: list[SongPart], loudness: Loudness) -> tuple[SongPart, ..
                 part,
                 occurrence=seen[part.label],
                 n_occurrences=counts[part.label],
-                is_most_repeated=n > 1 and part.label == most,
+                is_most_repeated=counts[part.label] == most,
                 is_loudest=part is loudest,
             )
         )

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from songform.annotation.annotations import Annotation
 from songform.annotation.formats import read_annotation
+from songform.errors import AnnotationError
 from songform.features.overview import Overview
 from songform.features.semitone_spectrum import SemitoneSpectrum
 from tasks.annotate.annotations import label_files
@@ -90,9 +91,15 @@ def labeled_songs(folder: Path, home: Path) -> Iterator[LabeledSong]:
         Folder of songs and labels.
     home : Path
         Home for the tables.
+
+    Raises
+    ------
+    SourceError
+        If no song of the folder could be ingested.
+    AnnotationError
+        If a file of labels is damaged.
     """
-    command = [sys.executable, "-m", "flows.cli", "--home", str(home), "ingest", str(folder)]
-    subprocess.run(command, check=False)  # exit code 3 if some songs cannot be decoded
+    _ingest(folder, home)
     corpus, settings = Corpus(home), Settings()
     tracks = find_tracks(corpus, str(folder))
     stems = {audio.stem for _, audio in tracks if audio is not None}
@@ -112,6 +119,19 @@ def labeled_songs(folder: Path, home: Path) -> Iterator[LabeledSong]:
         )
 
 
+def _ingest(folder: Path, home: Path) -> None:
+    command = [sys.executable, "-m", "flows.cli", "--home", str(home), "ingest", str(folder)]
+    subprocess.run(command, check=False)  # exit code 3 if some songs cannot be decoded
+
+
 def _read_beats(path: Path) -> TrueBeats:
-    times, positions = np.loadtxt(path, ndmin=2).T
+    try:
+        rows = np.array([line.split() for line in path.read_text(encoding="utf-8").splitlines()], float)
+        times, positions = rows.reshape(-1, 2).T
+    except ValueError as error:
+        raise AnnotationError(
+            f"{path} must have a time in seconds and a position in the bar per line: {error}"
+        ) from error
+    if len(times) < 2 or np.any(np.diff(times) <= 0) or positions.min() < 1:
+        raise AnnotationError(f"{path} must have at least two beats with increasing times and positions from 1")
     return TrueBeats(times, positions.astype(np.intp))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from songform.features.overview import Overview
     from songform.features.semitone_spectrum import SemitoneSpectrum
 
-__all__ = ["FRAME_RATE", "VERSION", "Beats", "beat_network", "beats_of", "find_beats", "tatums_of"]
+__all__ = ["FRAME_RATE", "NO_BEATS", "VERSION", "Beats", "beat_network", "beats_of", "find_beats", "tatums_of"]
 
 VERSION = 1  # increase this when the beats of the same tables change
 

@@ -14,6 +14,7 @@ boundary of sections is also one of phrases.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -35,7 +36,19 @@ if TYPE_CHECKING:
     from songform.beats.beat_tracking import Beats
     from songform.features.semitone_spectrum import SemitoneSpectrum
 
-__all__ = ["VERSION", "BoundaryModel", "Sections", "SongPart", "boundary_model", "find_sections"]
+__all__ = [
+    "VERSION",
+    "BarSimilarity",
+    "BoundaryModel",
+    "Loudness",
+    "Sections",
+    "SongPart",
+    "boundary_model",
+    "divided",
+    "find_sections",
+    "song_bars",
+    "standardized",
+]
 
 VERSION = 1  # increase this when the sections of the same tables change
 
@@ -64,7 +77,8 @@ class SongPart:
     start, end : float
         Times in seconds.
     label : str
-        Letter; parts that repeat each other have the same one. Sections have capital letters, phrases small ones.
+        A, B, C and so on for sections, and a, b, c and so on for phrases; after Z follow A1, B1 and so on. Parts that
+        repeat each other have the same label.
     confidence : float
         Probability that the part begins with a boundary, from 0 to 1; 1 for the first part.
     occurrence, n_occurrences : int
@@ -125,8 +139,14 @@ class BoundaryModel:
         return log_odds
 
     @classmethod
-    def from_arrays(cls, arrays: Any) -> BoundaryModel:
-        """Return the model whose arrays are named ``center``, ``scale`` and ``0_weights_00``."""
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> BoundaryModel:
+        """Return the model that was stored as arrays.
+
+        Parameters
+        ----------
+        arrays : mapping of str to np.ndarray
+            ``center``, ``scale``, and the arrays of each network with its number in front, such as ``0_weights_00``.
+        """
         members = sorted({name.split("_")[0] for name in arrays if "_" in name})
         networks = (
             TemporalNetwork.from_arrays(
@@ -198,7 +218,7 @@ class BarSimilarity:
     Attributes
     ----------
     bars : np.ndarray, shape (n_bars + 1,)
-        Bar lines in seconds. In songs of more than 1000 bars, a bar stands for several.
+        Bar lines in seconds. In songs of more than 1000 bars, only every second or third line is used, and so on.
     timbre, harmony : np.ndarray, shape (n_bars, n_bars)
         Self-similarity matrices.
     """
@@ -230,8 +250,10 @@ class BarSimilarity:
 
 def song_bars(beats: Beats, duration: float) -> Array | str:
     """Return the bar lines of a song in seconds, or why it has no sections."""
-    if len(beats.downbeats) < 2:
+    if not len(beats.times):
         return "the song has no regular beat"
+    if len(beats.downbeats) < 2:
+        return f"the song is too short: it has fewer than two bars, and sections need at least {LEAST_BARS}"
     bars = bar_lines(beats.downbeats, duration)
     if len(bars) - 1 < LEAST_BARS:
         return f"the song is too short: it has {len(bars) - 1} bars, and sections need at least {LEAST_BARS}"

@@ -262,6 +262,13 @@ def test_a_song_of_fewer_than_16_bars_has_no_sections_but_a_reason_with_the_numb
     assert "16" in found.reason
 
 
+@pytest.mark.parametrize("n_beats", [2, 4, 5])
+def test_a_song_of_a_few_beats_is_too_short(n_beats):
+    reason = song_bars(beats_at(0.5 + 0.5 * np.arange(n_beats)), 4.0)
+    assert "too short" in reason
+    assert "16" in reason
+
+
 def test_a_song_of_16_bars_has_sections():
     found = find_sections(*made_tables(32, form_sound("AB", 16)), beats_at(np.arange(0, 32, 0.5)), 32.0)
     assert found.reason == ""

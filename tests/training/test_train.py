@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from songform.errors import AnnotationError
 from songform.learning.temporal_network import TemporalNetwork
 from songform.learning.temporal_training import TrainingPlan, temporal_network
 from songform.sections.section_finding import BoundaryModel
@@ -21,7 +20,7 @@ from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from training import labeled_songs as labeled_songs_module
 from training import train_beats, train_sections
-from training.labeled_songs import _read_beats, labeled_songs
+from training.labeled_songs import _true_beats, labeled_songs
 
 SEEDS = (1, 2)
 SMALL = {"width": 8, "dilations": (1, 2), "crop": 32, "batch_size": 2}
@@ -168,16 +167,23 @@ def test_holding_out_every_song_is_refused(module, tmp_path, capsys):
     assert "--held-out" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "0.5 1\n", "0.5 1\n1.0\n", "0.5 one\n1.0 two\n", "1.0 1\n0.5 2\n", "0.5 0\n1.0 1\n", "0.1 1 x\n0.2 2 y\n"],
-    ids=["empty", "one beat", "no position", "words", "not increasing", "position 0", "three columns"],
-)
-def test_a_damaged_file_of_beats_is_named_in_the_error(text, tmp_path):
-    path = tmp_path / "song.beats"
-    path.write_text(text)
-    with pytest.raises(AnnotationError, match=r"song\.beats"):
-        _read_beats(path)
+def test_beats_without_positions_have_no_downbeats_to_learn_from(tmp_path):
+    (tmp_path / "song.beats").write_text("0.5\n1.0\n1.5\n")
+    beats = _true_beats(tmp_path / "song.beats")
+    assert beats.times.tolist() == [0.5, 1.0, 1.5]
+    assert not beats.has_accents
+
+
+def test_a_damaged_file_of_beats_is_refused_in_one_sentence(small, paths, tmp_path_factory, capsys):
+    folder = tmp_path_factory.mktemp("damaged")
+    (folder / "1.flac").write_bytes((paths[0] / "1.flac").read_bytes())
+    (folder / "1.beats").write_text("0.5 1\n1.0 one\n")
+    with pytest.raises(SystemExit) as stopped:
+        train_beats.main([str(folder), "--home", str(paths[1])])
+    assert stopped.value.code == 1
+    message = capsys.readouterr().err
+    assert "1.beats" in message
+    assert "'one'" in message
 
 
 @pytest.mark.system

@@ -1,7 +1,7 @@
 """Examples from which the beat network learns: the features of the tatums of a song, and which of them are beats.
 
-A 3/4 version of each song is made by leaving out one beat of each bar, in its tatums, so that the network hears as many
-bars of three beats as of four.
+Most songs are in 4/4. A 3/4 version of each of them is made by leaving out the tatums of one beat of each bar, so that
+as many examples have three beats per bar as four.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from training.labeled_songs import LabeledSong, TrueBeats
 __all__ = ["TatumSong", "beat_example", "tatum_song", "waltz_example"]
 
 NEAR_SECONDS = 0.06  # a tatum is a beat if it is at most this far from one
-UNKNOWN_SECONDS = 1.5  # tatums around a beat that is far from all tatums are not learned from
+UNKNOWN_SECONDS = 1.5  # tatums within this time of a beat that is far from all tatums are not used for training
 UNHEARD_DOWNBEAT = (0.0, 0.75, 0.25)  # target of a beat where nobody could tell the downbeats
 LEAST_TATUMS, LEAST_BARS = 60, 5  # of a waltz
 

@@ -17,7 +17,7 @@ __all__ = ["print_beat_scores"]
 
 
 class BeatScore(NamedTuple):
-    """Scores of a song: F-measures of beats and downbeats, and whether the metre is right."""
+    """Scores of a song: F-measures of beats and downbeats, and 1 if the metre is right; NaN if nobody can tell."""
 
     beats: float
     downbeats: float
@@ -35,9 +35,15 @@ def print_beat_scores(songs: Sequence[TatumSong], network: TemporalNetwork) -> N
             print(f"{song.name}: " + ", ".join(f"{value:.2f}" for value in score))
     print("| songs | n | beats F | of them at least 0.9 | downbeats F | metre right |\n|---|--:|--:|--:|--:|--:|")
     for kind, rows in scores.items():
-        mean = np.nanmean(np.array(rows), axis=0)
+        beats, downbeats, metre = (_mean(column) for column in zip(*rows, strict=True))
         good = np.mean([row.beats >= 0.9 for row in rows])
-        print(f"| {kind} | {len(rows)} | {mean[0]:.3f} | {good:.2f} | {mean[1]:.3f} | {mean[2]:.2f} |")
+        print(f"| {kind} | {len(rows)} | {beats} | {good:.2f} | {downbeats} | {metre} |")
+
+
+def _mean(scores: Sequence[float]) -> str:
+    """Return the mean of the scores that are known, as text."""
+    known = [score for score in scores if not np.isnan(score)]
+    return f"{np.mean(known):.3f}" if known else "-"
 
 
 def _score(song: TatumSong, found: Beats) -> BeatScore:

@@ -1,7 +1,7 @@
 """Click tracks with known beats, from seeds: steady, drifting, jumping and swinging tempo, 3/4 and 4/4.
 
-The networks learn from them that a beat needs neither harmony nor drums. Half of them begin with silence, some have
-clicks between the beats, and some have no accents, so that nobody could tell their downbeats.
+They train the network to find beats without harmony and without drums. Half of the tracks begin with silence, some have
+clicks between the beats, and some have no accents, so that their downbeats cannot be heard.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Labeled songs of a folder, with their tables.
 
 The folder is ingested into a home first, so that a second training needs no second extraction. Next to each song are
-its labels: ``SONG.beats`` has one line per beat, with its time in seconds and its position in the bar (from 1), and
+its labels: ``SONG.beats`` has one line per beat, with its time in seconds and, if known, its position in the bar, and
 ``SONG.lab``, ``SONG.1.lab`` and so on have the sections that people heard.
 """
 
@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats import read_annotation
+from songform.annotation.formats import read_annotation, read_beats
 from songform.features.overview import Overview
 from songform.features.semitone_spectrum import SemitoneSpectrum
 from tasks.annotate.annotations import label_files
@@ -41,7 +41,7 @@ class TrueBeats:
     positions : np.ndarray, shape (n,)
         Positions in the bar, from 1.
     has_accents : bool
-        Whether one can hear which beats are downbeats.
+        Whether the downbeats are known and can be heard. Otherwise the positions are not used.
     """
 
     times: NDArray[np.float64]
@@ -90,9 +90,15 @@ def labeled_songs(folder: Path, home: Path) -> Iterator[LabeledSong]:
         Folder of songs and labels.
     home : Path
         Home for the tables.
+
+    Raises
+    ------
+    SourceError
+        If no song of the folder could be ingested.
+    AnnotationError
+        If a file of labels is damaged.
     """
-    command = [sys.executable, "-m", "flows.cli", "--home", str(home), "ingest", str(folder)]
-    subprocess.run(command, check=False)  # exit code 3 if some songs cannot be decoded
+    _ingest(folder, home)
     corpus, settings = Corpus(home), Settings()
     tracks = find_tracks(corpus, str(folder))
     stems = {audio.stem for _, audio in tracks if audio is not None}
@@ -107,11 +113,18 @@ def labeled_songs(folder: Path, home: Path) -> Iterator[LabeledSong]:
             overview=read_overview(corpus, record.key, settings),
             spectrum=read_spectrum(corpus, record.key, settings),
             duration=record.duration or 0.0,
-            beats=_read_beats(beats) if beats.is_file() else None,
+            beats=_true_beats(beats) if beats.is_file() else None,
             people=tuple(read_annotation(path) for path in labels),
         )
 
 
-def _read_beats(path: Path) -> TrueBeats:
-    times, positions = np.loadtxt(path, ndmin=2).T
-    return TrueBeats(times, positions.astype(np.intp))
+def _ingest(folder: Path, home: Path) -> None:
+    command = [sys.executable, "-m", "flows.cli", "--home", str(home), "ingest", str(folder)]
+    subprocess.run(command, check=False)  # exit code 3 if some songs cannot be decoded
+
+
+def _true_beats(path: Path) -> TrueBeats:
+    beats = read_beats(path)
+    if beats.positions is None:
+        return TrueBeats(beats.times, np.ones(len(beats), np.intp), has_accents=False)
+    return TrueBeats(beats.times, beats.positions)

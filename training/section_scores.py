@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from songform.annotation.annotations import Annotation
 from songform.annotation.segmentation_scores import song_scores
+from songform.beats.beat_tracking import FRAME_RATE
 from songform.sections.section_finding import Loudness, divided
 from training.section_examples import BarSong
 
@@ -16,12 +17,11 @@ __all__ = ["print_section_scores", "section_scores"]
 
 MEASURES = ("trimmed_f_0.5", "trimmed_f_3", "pairwise_f", "v_f")
 WHO = {"songform": "songform", "people": "one person against the other", "every_20_s": "a boundary every 20 s"}
-FRAME_SECONDS = 512 / 22050
 
 
 def section_scores(song: BarSong, log_odds: NDArray[np.float64]) -> dict[str, dict[str, float]]:
     """Return the scores of the sections of a song, of baselines, and of people against each other."""
-    found = divided(song.similarity, log_odds, song.duration, Loudness(song.rms, FRAME_SECONDS)).sections
+    found = divided(song.similarity, log_odds, song.duration, Loudness(song.rms, 1 / FRAME_RATE)).sections
     intervals = np.array([(part.start, part.end) for part in found])
     estimate = Annotation(intervals, [part.label for part in found], duration=song.duration)
     people = {str(number): person for number, person in enumerate(song.people)}

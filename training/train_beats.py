@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songform.beats import beat_tracking
+from songform.errors import SongformError
 from songform.learning.temporal_network import TemporalNetwork, weight_arrays
 from songform.learning.temporal_training import TrainingPlan, fit_temporal_network
 from training.beat_examples import TatumSong, beat_example, tatum_song, waltz_example
@@ -40,7 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--home", type=Path, default=Path("build/training"), help="home for the tables of the songs")
     parser.add_argument("--held-out", type=int, default=0, metavar="N", help="keep every N-th song apart")
     options = parser.parse_args(arguments)
-    songs = list(_tatum_songs(labeled_songs(options.folder, options.home)))
+    if options.held_out == 1:
+        parser.error("--held-out must be at least 2; with 1, no song is left to train on")
+    try:
+        songs = list(_tatum_songs(labeled_songs(options.folder, options.home)))
+    except SongformError as error:
+        parser.exit(1, f"{error}\n")
+    if not songs:
+        parser.exit(1, f"{options.folder} has no song with a regular beat and a file SONG.beats beside it\n")
     others = [*_tatum_songs(click_tracks(N_CLICK_TRACKS, SEED)), *_tatum_songs(composed_songs(N_COMPOSED, SEED))]
     if options.held_out:
         train, test = _split(songs, options.held_out)
@@ -69,7 +78,8 @@ def trained_network(
     examples = [beat_example(song) for song in (*songs, *others)]
     waltzes = [waltz for n, song in enumerate(songs) if (waltz := waltz_example(song, 2 + n % 3)) is not None]
     shares = [SONG_SHARE] * len(songs) + [1.0] * (len(others) + len(waltzes))
-    plan = TrainingPlan(n_steps=epochs * len(shares) // 16, seed=seed)
+    plan = TrainingPlan(seed=seed)
+    plan = replace(plan, n_steps=max(1, epochs * len(shares) // plan.batch_size))
     network = fit_temporal_network([*examples, *waltzes], plan, shares=shares, on_step=_printed_step)
     arrays = weight_arrays(network.get_weights(), plan.dilations)
     return TemporalNetwork.from_arrays(arrays), arrays

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songform.beats.beat_tracking import find_beats
+from songform.errors import SongformError
 from songform.learning.temporal_network import weight_arrays
 from songform.learning.temporal_training import Example, TrainingPlan, fit_temporal_network
 from songform.sections import section_finding
@@ -42,7 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--home", type=Path, default=Path("build/training"), help="home for the tables of the songs")
     parser.add_argument("--held-out", type=int, default=0, metavar="N", help="keep every N-th song apart")
     options = parser.parse_args(arguments)
-    songs = list(_bar_songs(options.folder, options.home))
+    if options.held_out == 1:
+        parser.error("--held-out must be at least 2; with 1, no song is left to train on")
+    try:
+        songs = list(_bar_songs(options.folder, options.home))
+    except SongformError as error:
+        parser.exit(1, f"{error}\n")
+    if not songs:
+        parser.exit(1, f"{options.folder} has no song of at least 16 bars with a file SONG.lab beside it\n")
     if options.held_out:
         names = sorted({_composition(song) for song in songs})[:: options.held_out]
         train = [song for song in songs if _composition(song) not in names]
@@ -78,9 +87,9 @@ def trained_model(
     everything = np.concatenate([song.features for song in songs])
     arrays = {"center": everything.mean(axis=0), "scale": everything.std(axis=0) + np.float32(1e-6)}
     examples = [_example(song, arrays["center"], arrays["scale"]) for song in songs]
-    n_steps = epochs * len(songs) // PLAN.batch_size
+    n_steps = max(1, epochs * len(songs) // PLAN.batch_size)
     for number in range(n_networks):
-        plan = TrainingPlan(**{**vars(PLAN), "n_steps": n_steps, "seed": seed + number})
+        plan = replace(PLAN, n_steps=n_steps, seed=seed + number)
         network = fit_temporal_network(examples, plan)
         weights = weight_arrays(network.get_weights(), plan.dilations)
         arrays |= {f"{number}_{name}": array for name, array in weights.items()}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from songform.features.overview import Overview
     from songform.features.semitone_spectrum import SemitoneSpectrum
 
-__all__ = ["FRAME_RATE", "VERSION", "Beats", "beat_network", "beats_of", "find_beats", "tatums_of"]
+__all__ = ["FRAME_RATE", "NO_BEATS", "VERSION", "Beats", "beat_network", "beats_of", "find_beats", "tatums_of"]
 
 VERSION = 1  # increase this when the beats of the same tables change
 
@@ -42,11 +42,25 @@ LEAST_SECONDS = 6.0
 LEAST_STRENGTH = 11.0
 """Median strength of the pulse below which a song has no regular beat; noise has about 8, see docs/beats.md."""
 
+QUIETEST = 3e-3
+"""RMS relative to the loudest frame (-50 dB), below which the start and the end of a song are silent."""
+
+LEAST_ONSET = 2.5
+"""99th percentile of the onset strength in dB, below which a sound has no onsets: music has 5 or more, a hum 2."""
+
 LEAST_CONFIDENCE = 0.3
+
 LEAST_GAIN = 0.05
 """Score by which another rate of the tatum must exceed the strongest one."""
-LEAST_MARGIN = 0.05
-"""Log-likelihood per bar by which a metre must exceed the other one; below it, the metre is unsure."""
+
+TEMPO_BEATS = 8  # a single interval is only known to 6 ms, which is 1 % at 120 beats per minute
+
+LEAST_MARGIN = 1.0
+"""Log-likelihood per bar by which a metre must exceed the other one; below it, the metre is unsure.
+
+Music has 1.7 to 10. Where all beats are downbeats with the same probability of 1/4, the margin of 4/4 is 0.4, because
+its bars have fewer downbeats.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +74,7 @@ class Beats:
     positions : np.ndarray, shape (n_beats,)
         Position of each beat in its bar, from 1.
     tempo : float or None
-        Median tempo in beats per minute; None without beats.
+        Median tempo over eight beats, in beats per minute; None without beats.
     metre : int or None
         Beats per bar, 3 or 4; None without beats.
     is_metre_sure : bool
@@ -104,7 +118,8 @@ def find_beats(
     Returns
     -------
     Beats
-        Without beats if the song is shorter than 6 s or has no regular pulse.
+        Without beats if the song is shorter than 6 s or has no regular pulse. Silence at the start and at the end of
+        the song has no beats and is not part of its length.
     """
     found = tatums_of(features, overview, spectrum, frame_rate=sr / hop_length)
     candidates = [beats_of(*tatums, beat_network()) for tatums in found]
@@ -145,15 +160,16 @@ def tatums_of(
     list
         The strongest rate first; empty without a regular pulse.
     """
-    onset = overview.onset
-    if len(onset) < LEAST_SECONDS * frame_rate or not onset.any():
+    first, stop = _audible(features["rms_mean"].to_numpy())
+    onset = overview.onset[first:stop]
+    if len(onset) < LEAST_SECONDS * frame_rate or np.percentile(onset, 99) < LEAST_ONSET:
         return []
     rates = pulse_rates(onset_rises(onset, frame_rate=frame_rate), frame_rate=frame_rate)
     if np.median(rates[0].strength) < LEAST_STRENGTH:
         return []
     found = []
     for rate in rates:
-        times = tatum_times(onset, rate.periods(len(onset), frame_rate))
+        times = first + tatum_times(onset, rate.periods(len(onset), frame_rate))
         tatums = describe_tatums(times, features, overview, spectrum, frame_rate=frame_rate)
         found.append((times / frame_rate, tatums))
     return found
@@ -166,6 +182,12 @@ def beat_network() -> TemporalNetwork:
         return TemporalNetwork.from_arrays(stored)
 
 
+def _audible(rms: NDArray[Any]) -> tuple[int, int]:
+    """Return the first frame that is not silent, and the one after the last."""
+    audible = np.flatnonzero(rms > QUIETEST * rms.max())
+    return (int(audible[0]), int(audible[-1]) + 1) if len(audible) else (0, 0)
+
+
 def _beats(times: Array, log_probability: NDArray[Any], rate: float) -> Beats:
     path = bar_path(log_probability, rate)
     is_beat = path.position % path.tatums_per_beat == 0
@@ -175,12 +197,17 @@ def _beats(times: Array, log_probability: NDArray[Any], rate: float) -> Beats:
     return Beats(
         times=times[is_beat],
         positions=1 + path.position[is_beat] // path.tatums_per_beat[is_beat],
-        tempo=60 / float(np.median(np.diff(times[is_beat]))),
+        tempo=_tempo(times[is_beat]),
         metre=metre,
         is_metre_sure=_margin(path, metre, log_probability, rate) > LEAST_MARGIN,
         confidence=float(1 - np.exp(log_probability[is_beat, 0]).mean()),
         score=path.score / len(times),
     )
+
+
+def _tempo(beats: Array) -> float:
+    n = min(TEMPO_BEATS, len(beats) - 1)
+    return 60 * n / float(np.median(beats[n:] - beats[:-n]))
 
 
 def _margin(path: BarPath, metre: int, log_probability: NDArray[Any], rate: float) -> float:

@@ -1,8 +1,8 @@
 """Features of each tatum, from which the network of `songform.beats` finds beats and downbeats.
 
-`describe_tatums` averages the stored tables of a song over each tatum. `tatum_features` derives what the network sees:
-onset strengths, rises of the semitones, changes of harmony, bass and timbre over one to eight tatums, loudness, the
-autocorrelation of onsets and harmonic changes at lags of 2 to 16 tatums, and the rate of the tatum.
+`describe_tatums` averages the stored tables of a song over each tatum. `tatum_features` derives the inputs of the
+network: onset strengths, rises of the semitones, changes of harmony, bass and timbre over one to eight tatums,
+loudness, the autocorrelation of onsets and harmonic changes at lags of 2 to 16 tatums, and the rate of the tatum.
 """
 
 from __future__ import annotations

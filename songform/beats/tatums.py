@@ -39,8 +39,8 @@ def tatum_times(onset: NDArray[Any], periods: Array) -> Array:
     Returns
     -------
     np.ndarray, shape (n_tatums,)
-        Times in frames, to a quarter of a frame. They continue with the first and the last period to the start and to
-        the end of the song.
+        Times in frames, to a quarter of a frame, from 0 to n_frames - 1. They continue with the first and the last
+        period to the start and to the end of the song.
     """
     frames = np.arange(len(onset) * STEPS_PER_FRAME) / STEPS_PER_FRAME
     strength = np.interp(frames, np.arange(len(onset)), onset / (np.std(onset) + 1e-9))
@@ -49,7 +49,8 @@ def tatum_times(onset: NDArray[Any], periods: Array) -> Array:
     times = _best_sequence(strength, steps) / STEPS_PER_FRAME
     before = np.arange(times[0] - periods[0], -0.5, -periods[0])[::-1]
     after = np.arange(times[-1] + periods[-1], len(onset), periods[-1])
-    return np.concatenate([before, times, after])
+    everywhere: Array = np.clip(np.concatenate([before, times, after]), 0, len(onset) - 1)
+    return everywhere
 
 
 def _best_sequence(strength: Array, periods: Array) -> NDArray[np.intp]:

@@ -1,4 +1,4 @@
-"""Temporal convolutional network [1]_ in NumPy: what a network that Keras trained says, without importing TensorFlow.
+"""Temporal convolutional network [1]_ in NumPy: inference with the weights of a Keras network, without TensorFlow.
 
 The network maps a sequence of vectors to a sequence of outputs of the same length: a dense layer, residual blocks of
 layer normalization, a dilated convolution with GELU and a dense layer, and at the end layer normalization and a dense

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from songform.features.semitone_spectrum import SemitoneSpectrum
 
-__all__ = ["bar_lines", "harmony_similarity", "robust_z_scores", "timbre_similarity"]
+__all__ = ["bar_lines", "diagonal_sums", "harmony_similarity", "robust_z_scores", "timbre_similarity"]
 
 TIMBRE_PARTS, HARMONY_PARTS = 16, 8
 NEAR_BARS = 4  # bars closer than this are similar in any song, and do not count for the scale
@@ -94,6 +94,14 @@ def robust_z_scores(similarity: Array) -> Array:
     median = np.median(far)
     scores: Array = (similarity - median) / (1.4826 * np.median(np.abs(far - median)) + 1e-9)
     return scores
+
+
+def diagonal_sums(matrix: Array) -> Array:
+    """Return the sums of the cells before (i, j) on its diagonal, of shape (n + 1, n + 1)."""
+    sums = np.zeros((len(matrix) + 1, len(matrix) + 1))
+    for row in range(len(matrix)):
+        sums[row + 1, 1:] = sums[row, :-1] + matrix[row]
+    return sums
 
 
 def _parts(bars: Array, n_parts: int) -> Array:

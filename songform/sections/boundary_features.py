@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from songform.sections.bar_similarity import robust_z_scores
+from songform.sections.bar_similarity import diagonal_sums, robust_z_scores
 
 __all__ = ["N_FEATURES", "boundary_features", "novelty", "stripe_contrast", "structure_curve"]
 
@@ -94,7 +94,7 @@ def stripe_contrast(similarity: Array, n_bars: int) -> Array:
     """
     n = len(similarity)
     line = np.arange(n + 1)
-    sums = _diagonal_sums(similarity)
+    sums = diagonal_sums(similarity)
     after, n_after = _along_diagonal(sums, n_bars)
     before, n_before = _along_diagonal(sums, -n_bars)
     contrast = after / np.maximum(n_after, 1) - before / np.maximum(n_before, 1)
@@ -134,7 +134,8 @@ def _evidence(similarity: Array) -> Array:
 
 def _total_contrast(similarity: Array, n_bars: int) -> Array:
     """Return the 4-norm of the stripe contrasts of each bar line: a few high ones count more than many low ones."""
-    total: Array = (stripe_contrast(similarity, n_bars) ** 4).sum(axis=1) ** 0.25
+    squares = np.square(stripe_contrast(similarity, n_bars))
+    total: Array = np.sqrt(np.linalg.norm(squares, axis=1))
     return total
 
 
@@ -192,14 +193,6 @@ def _centered(curve: Array) -> Array:
 
 def _highest(values: Array, n: int) -> Array:
     return np.sort(values, axis=1)[:, -n:]
-
-
-def _diagonal_sums(matrix: Array) -> Array:
-    """Return the sums of the cells before (i, j) on its diagonal, of shape (n + 1, n + 1)."""
-    sums = np.zeros((len(matrix) + 1, len(matrix) + 1))
-    for row in range(len(matrix)):
-        sums[row + 1, 1:] = sums[row, :-1] + matrix[row]
-    return sums
 
 
 def _along_diagonal(sums: Array, n_bars: int) -> tuple[Array, NDArray[np.intp]]:

@@ -1,7 +1,8 @@
 """Letters of segments: segments that repeat each other have the same letter.
 
-Two segments are compared bar by bar from their beginnings. Average linkage [1]_ joins segments whose similarity is
-unusually high in this song. The first segment is A, the next one that differs from it is B, and so on.
+Two segments are compared bar by bar from their beginnings. Average linkage [1]_ joins segments that are almost equal
+or whose similarity is unusually high in this song. The first segment is A, the next one that differs from it is B, and
+so on.
 
 References
 ----------
@@ -11,7 +12,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count, pairwise, product
+from itertools import count
 from string import ascii_uppercase
 
 import numpy as np
@@ -19,14 +20,31 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-__all__ = ["joined_pairs", "letters", "segment_groups", "segment_similarity"]
+from songform.sections.bar_similarity import diagonal_sums, robust_z_scores
+
+__all__ = ["joined_pairs", "letters", "repetition_scores", "segment_groups", "segment_similarity"]
 
 LEAST_SIMILARITY = 1.7  # robust z-score
 LENGTH_PENALTY = 0.75  # of two segments of which one is infinitely longer than the other
+EQUAL_COSINE, EQUAL_SCORE = 0.9, 3.0
+"""Bars that are more similar than this have at least this score: in a loop, equal bars are not unusual."""
+
 LONGEST_PAIR_SECONDS = 32.0
 
 Array = NDArray[np.float64]
 Division = NDArray[np.intp]
+
+
+def repetition_scores(timbre: Array, harmony: Array) -> Array:
+    """Return how unusually similar each pair of bars is in this song: the mean of two robust z-scores.
+
+    Parameters
+    ----------
+    timbre, harmony : np.ndarray, shape (n_bars, n_bars)
+        Cosine similarities of the bars. Bars with a mean similarity above 0.9 have a score of at least 3.
+    """
+    scores: Array = (robust_z_scores(timbre) + robust_z_scores(harmony)) / 2
+    return np.where((timbre + harmony) / 2 > EQUAL_COSINE, np.maximum(scores, EQUAL_SCORE), scores)
 
 
 def segment_similarity(scores: Array, division: Division) -> Array:
@@ -35,7 +53,7 @@ def segment_similarity(scores: Array, division: Division) -> Array:
     Parameters
     ----------
     scores : np.ndarray, shape (n_bars, n_bars)
-        Return value of `songform.sections.bar_similarity.robust_z_scores`.
+        Return value of `repetition_scores`.
     division : np.ndarray, shape (n_segments + 1,)
         Bar lines of the boundaries.
 
@@ -44,12 +62,12 @@ def segment_similarity(scores: Array, division: Division) -> Array:
     np.ndarray, shape (n_segments, n_segments)
         Mean over the bars of the shorter segment, minus a penalty for different lengths.
     """
-    similarity = np.empty((len(division) - 1,) * 2)
-    for (i, first), (j, second) in product(enumerate(pairwise(division)), repeat=2):
-        shorter, longer = sorted((first[1] - first[0], second[1] - second[0]))
-        bars = np.arange(shorter)
-        penalty = LENGTH_PENALTY * (1 - shorter / longer)
-        similarity[i, j] = scores[first[0] + bars, second[0] + bars].mean() - penalty
+    first, length = division[:-1], np.diff(division)
+    shorter, longer = np.minimum(length[:, None], length), np.maximum(length[:, None], length)
+    sums = diagonal_sums(scores)
+    i, j = first[:, None], first
+    mean = (sums[i + shorter, j + shorter] - sums[i, j]) / shorter
+    similarity: Array = mean - LENGTH_PENALTY * (1 - shorter / longer)
     return similarity
 
 

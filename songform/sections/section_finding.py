@@ -14,6 +14,7 @@ boundary of sections is also one of phrases.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -24,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songform.learning.temporal_network import TemporalNetwork
-from songform.sections.bar_similarity import bar_lines, harmony_similarity, robust_z_scores, timbre_similarity
+from songform.sections.bar_similarity import bar_lines, harmony_similarity, timbre_similarity
 from songform.sections.boundary_features import boundary_features
-from songform.sections.letters import joined_pairs, letters, segment_groups, segment_similarity
+from songform.sections.letters import joined_pairs, letters, repetition_scores, segment_groups, segment_similarity
 from songform.sections.segmentation import LengthPrior, best_division, boundary_probabilities
 
 if TYPE_CHECKING:
@@ -35,7 +36,19 @@ if TYPE_CHECKING:
     from songform.beats.beat_tracking import Beats
     from songform.features.semitone_spectrum import SemitoneSpectrum
 
-__all__ = ["VERSION", "BoundaryModel", "Sections", "SongPart", "boundary_model", "find_sections"]
+__all__ = [
+    "VERSION",
+    "BarSimilarity",
+    "BoundaryModel",
+    "Loudness",
+    "Sections",
+    "SongPart",
+    "boundary_model",
+    "divided",
+    "find_sections",
+    "song_bars",
+    "standardized",
+]
 
 VERSION = 1  # increase this when the sections of the same tables change
 
@@ -64,13 +77,16 @@ class SongPart:
     start, end : float
         Times in seconds.
     label : str
-        Letter; parts that repeat each other have the same one. Sections have capital letters, phrases small ones.
+        A, B, C and so on for sections, and a, b, c and so on for phrases; after Z follow A1, B1 and so on. Parts that
+        repeat each other have the same label.
     confidence : float
         Probability that the part begins with a boundary, from 0 to 1; 1 for the first part.
     occurrence, n_occurrences : int
         Number of this part among those of its letter, from 1, and how many there are.
-    is_most_repeated, is_loudest : bool
-        Whether its letter is the most frequent one of those that return, and whether it is the loudest part.
+    is_most_repeated : bool
+        Whether its letter returns, and no other letter is more frequent.
+    is_loudest : bool
+        Whether it is the loudest part.
     """
 
     start: float
@@ -123,8 +139,14 @@ class BoundaryModel:
         return log_odds
 
     @classmethod
-    def from_arrays(cls, arrays: Any) -> BoundaryModel:
-        """Return the model whose arrays are named ``center``, ``scale`` and ``0_weights_00``."""
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> BoundaryModel:
+        """Return the model that was stored as arrays.
+
+        Parameters
+        ----------
+        arrays : mapping of str to np.ndarray
+            ``center``, ``scale``, and the arrays of each network with its number in front, such as ``0_weights_00``.
+        """
         members = sorted({name.split("_")[0] for name in arrays if "_" in name})
         networks = (
             TemporalNetwork.from_arrays(
@@ -196,7 +218,7 @@ class BarSimilarity:
     Attributes
     ----------
     bars : np.ndarray, shape (n_bars + 1,)
-        Bar lines in seconds. In songs of more than 1000 bars, a bar stands for several.
+        Bar lines in seconds. In songs of more than 1000 bars, only every second or third line is used, and so on.
     timbre, harmony : np.ndarray, shape (n_bars, n_bars)
         Self-similarity matrices.
     """
@@ -218,9 +240,8 @@ class BarSimilarity:
 
     @property
     def scores(self) -> Array:
-        """How unusually similar two bars are in this song: the mean of the scores of timbre and harmony."""
-        scores: Array = (robust_z_scores(self.timbre) + robust_z_scores(self.harmony)) / 2
-        return scores
+        """How unusually similar each pair of bars is, of shape (n_bars, n_bars)."""
+        return repetition_scores(self.timbre, self.harmony)
 
     def boundary_features(self) -> NDArray[np.float32]:
         """Return the features of each bar line, of shape (n_bars + 1, 57)."""
@@ -229,8 +250,10 @@ class BarSimilarity:
 
 def song_bars(beats: Beats, duration: float) -> Array | str:
     """Return the bar lines of a song in seconds, or why it has no sections."""
-    if len(beats.downbeats) < 2:
+    if not len(beats.times):
         return "the song has no regular beat"
+    if len(beats.downbeats) < 2:
+        return f"the song is too short: it has fewer than two bars, and sections need at least {LEAST_BARS}"
     bars = bar_lines(beats.downbeats, duration)
     if len(bars) - 1 < LEAST_BARS:
         return f"the song is too short: it has {len(bars) - 1} bars, and sections need at least {LEAST_BARS}"
@@ -251,19 +274,19 @@ def divided(similarity: BarSimilarity, log_odds: Array, duration: float, loudnes
     loudness : Loudness
         Loudness of the song.
     """
-    scores, seconds = similarity.scores, similarity.bar_seconds
+    bars, scores, seconds = similarity.bars, similarity.scores, similarity.bar_seconds
     evidence = log_odds - SECTION_THRESHOLD
-    division = best_division(evidence, seconds, SECTION_LENGTHS)
+    division = _within(best_division(evidence, seconds, SECTION_LENGTHS), bars, duration)
     division, groups = joined_pairs(division, segment_groups(segment_similarity(scores, division)), seconds)
     probability = boundary_probabilities(evidence, seconds, SECTION_LENGTHS)
-    sections = _parts(similarity.bars, division, letters(groups), probability, duration)
+    sections = _parts(bars, division, letters(groups), probability, duration)
     evidence = log_odds - PHRASE_THRESHOLD
+    probability = boundary_probabilities(evidence, seconds, PHRASE_LENGTHS)
     evidence[division] = FORCED
-    division = best_division(evidence, seconds, PHRASE_LENGTHS)
+    division = _within(best_division(evidence, seconds, PHRASE_LENGTHS), bars, duration)
     groups = segment_groups(segment_similarity(scores, division))
-    probability = boundary_probabilities(log_odds - PHRASE_THRESHOLD, seconds, PHRASE_LENGTHS)
     small = [letter.lower() for letter in letters(groups)]
-    phrases = _parts(similarity.bars, division, small, probability, duration)
+    phrases = _parts(bars, division, small, probability, duration)
     return Sections(_with_facts(sections, loudness), _with_facts(phrases, loudness))
 
 
@@ -288,17 +311,24 @@ class Loudness:
         return float(self._power[first : max(last, first + 1)].mean()) if first < len(self._power) else 0.0
 
 
+def _within(division: Division, bars: Array, duration: float) -> Division:
+    """Return a division without boundaries at bar lines that are not inside the song."""
+    inner = division[1:-1]
+    inner = inner[(bars[inner] > 0) & (bars[inner] < duration)]
+    return np.concatenate([division[:1], inner, division[-1:]])
+
+
 def _parts(bars: Array, division: Division, labels: list[str], probability: Array, duration: float) -> list[SongPart]:
-    """Return the parts of a song; a part that would end where it begins is left out."""
-    times = [0.0, *np.clip(bars[division[1:-1]], 0, duration).tolist(), duration]
+    """Return the parts of a song between the boundaries of a division."""
+    times = [0.0, *bars[division[1:-1]].tolist(), duration]
     confidence = [1.0, *np.clip(probability[division[1:-1]], 0, 1).tolist()]
     rows = zip(pairwise(times), labels, confidence, strict=True)
-    return [SongPart(start, end, label, sure) for (start, end), label, sure in rows if end > start]
+    return [SongPart(start, end, label, sure) for (start, end), label, sure in rows]
 
 
 def _with_facts(parts: list[SongPart], loudness: Loudness) -> tuple[SongPart, ...]:
     counts = Counter(part.label for part in parts)
-    most, n = counts.most_common(1)[0]
+    most = max(2, *counts.values())
     loudest = max(parts, key=lambda part: loudness(part.start, part.end))
     seen: Counter[str] = Counter()
     described = []
@@ -309,7 +339,7 @@ def _with_facts(parts: list[SongPart], loudness: Loudness) -> tuple[SongPart, ..
                 part,
                 occurrence=seen[part.label],
                 n_occurrences=counts[part.label],
-                is_most_repeated=n > 1 and part.label == most,
+                is_most_repeated=counts[part.label] == most,
                 is_loudest=part is loudest,
             )
         )

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 __all__ = ["LengthPrior", "best_division", "boundary_probabilities"]
 
@@ -104,10 +103,10 @@ def boundary_probabilities(evidence: Array, bar_seconds: float, prior: LengthPri
     forward[0] = backward[n_bars] = 0
     for line in range(1, n_bars + 1):
         penalty = (last if line == n_bars else inner)[line - np.arange(line)]
-        forward[line] = gain[line] + logsumexp(forward[:line] - penalty)
+        forward[line] = gain[line] + np.logaddexp.reduce(forward[:line] - penalty)
     for line in range(n_bars - 1, -1, -1):
         later = np.arange(line + 1, n_bars + 1)
         penalty = np.where(later == n_bars, last[later - line], inner[later - line])
-        backward[line] = logsumexp(backward[later] + gain[later] - penalty)
+        backward[line] = np.logaddexp.reduce(backward[later] + gain[later] - penalty)
     probability: Array = np.exp(forward + backward - forward[n_bars])
     return probability

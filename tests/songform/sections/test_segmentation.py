@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from songform.sections.letters import joined_pairs, letters, segment_groups, segment_similarity
+from songform.sections.letters import LENGTH_PENALTY, joined_pairs, letters, segment_groups, segment_similarity
 from songform.sections.segmentation import LengthPrior, best_division, boundary_probabilities
 
 N_BARS, BAR_SECONDS = 11, 4.0
@@ -65,11 +65,12 @@ def test_segments_that_repeat_each_other_have_the_same_letter(form):
     assert "".join(letters(segment_groups(segment_similarity(scores, division)))) == form
 
 
-def test_similarity_of_segments_is_that_of_their_first_bars():
+def test_similarity_of_segments_is_that_of_their_first_bars_minus_a_penalty_for_different_lengths():
     scores, _ = repetitions("AA", 8)
     similarity = segment_similarity(scores, np.array([0, 8, 12, 16]))
-    assert similarity[0, 1] == 4.0
-    assert similarity[0, 2] == 0.0
+    penalty = LENGTH_PENALTY / 2  # one segment has half the length of the other
+    np.testing.assert_allclose(similarity[0], [4.0, 4.0 - penalty, 0.0 - penalty])
+    np.testing.assert_allclose(similarity, similarity.T)
 
 
 def test_a_pair_that_always_occurs_together_is_joined():

@@ -144,7 +144,7 @@ def beats_damaged(corpus):
             "ingest tracks again to restore their records and features",
         ),
         (
-            lambda corpus: corpus.segments_path.touch(),
+            lambda corpus: corpus.segments_path.write_bytes(b""),
             "analyze songs again to restore segments.parquet and sections.parquet",
         ),
         (labels_damaged, "run songform annotate again to restore label files"),

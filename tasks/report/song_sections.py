@@ -91,10 +91,10 @@ def song_sections(
         spectrum = read_spectrum(corpus, record.key, settings)
     except UnreadableFileError as error:
         return SongSections(Sections(reason=str(error)))
-    rates = {"sr": settings.frames.sr, "hop_length": settings.frames.hop_length}
-    find = partial(find_beats, features, overview, spectrum, **rates)
+    sr, hop_length = settings.frames.sr, settings.frames.hop_length
+    find = partial(find_beats, features, overview, spectrum, sr=sr, hop_length=hop_length)
     beats, notes = _stored_or_found_beats(corpus, record, settings, find)
-    sections = find_sections(features, spectrum, beats, record.duration or 0.0, **rates)
+    sections = find_sections(features, spectrum, beats, record.duration or 0.0, sr=sr, hop_length=hop_length)
     path = corpus.beats_path(beats_config(settings), record.key).relative_to(corpus.home).as_posix()
     return SongSections(sections, beats, path, tuple(notes))
 

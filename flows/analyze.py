@@ -12,8 +12,8 @@ from flows.ingest import ingest, report_of
 from flows.ingest_report import IngestReport, attach_ingest_report
 from songform.errors import ModelError, SourceError
 from tasks.ingest.sources.listing import problems_message
-from tasks.report.segment_table import collect_segments
 from tasks.report.song_reports import report_tracks
+from tasks.report.song_tables import update_song_tables
 from tasks.report.sonification import sonify_tracks
 from tasks.settings import Settings
 from tasks.train.registry import OWN_MODEL, ModelInfo, fetch_bundle
@@ -37,12 +37,20 @@ class AnalyzeReport:
         Model that found the form.
     problems : list of str
         One sentence per song that could not be analyzed or sonified.
+    notes : list of str
+        One sentence per damaged table of beats.
     """
 
     ingested: IngestReport
     reports: list[dict[str, Any]] = field(default_factory=list)
     model: ModelInfo = OWN_MODEL
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def all_notes(self) -> list[str]:
+        """Notes of the ingest and of the analysis."""
+        return [*self.ingested.notes, *self.notes]
 
     @property
     def all_problems(self) -> list[str]:
@@ -106,11 +114,12 @@ def analyze_ingested(
     chosen = choose_model(home, model, fetch=fetch_bundle)
     documents = report_tracks(home, keys, settings, chosen, out=out, n_tracks=len(keys))
     problems = [*chosen.problems, *(document["error"] for document in documents if "error" in document)]
+    notes = [note for document in documents for note in document.pop("notes", ())]
     reports = [document for document in documents if "error" not in document]
     if not reports:
         raise ModelError(problems_message("none of these tracks could be analyzed", problems))
-    problems += collect_segments(home, reports, settings)
-    return AnalyzeReport(ingested, reports, chosen, problems)
+    problems += update_song_tables(home, reports, settings)
+    return AnalyzeReport(ingested, reports, chosen, problems, notes)
 
 
 def _ingested_keys(ingested: IngestReport) -> list[str]:

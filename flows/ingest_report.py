@@ -62,8 +62,9 @@ def upgrade_notes(without_spectrum: Sequence[str]) -> list[str]:
         return []
     count = len(without_spectrum)
     tracks, it = ("1 track has", "it") if count == 1 else (f"{count} tracks have", "them")
-    reason = f"{tracks} no semitone spectrum, because an earlier version of songform ingested {it}"
-    return [f"{reason}; songform ingest --upgrade computes it, and downloads audio again that was not kept"]
+    reason = f"because an earlier version of songform ingested {it}"
+    fix = "songform ingest --upgrade computes it, and downloads audio again that was not kept"
+    return [f"{tracks} no semitone spectrum, from which beats and sections are found, {reason}; {fix}"]
 
 
 class NothingDoneError(SongformError):

@@ -26,6 +26,11 @@ class RunReport:
     analyzed: AnalyzeReport
 
     @property
+    def notes(self) -> list[str]:
+        """Notes of the ingest and of the analysis."""
+        return self.analyzed.all_notes
+
+    @property
     def problems(self) -> list[str]:
         """Problems of all three steps."""
         return list(dict.fromkeys([*self.trained.problems, *self.analyzed.all_problems]))

@@ -9,12 +9,14 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import soundfile
 
 from songform import compose
 from songform.features.frame_features import FEATURE_COLUMNS
-from songform.output.segment_table import replaced_rows, segment_rows
+from songform.output.segment_table import LAYOUT, segment_rows
+from songform.output.song_rows import replaced_rows
 from tasks.store.tables import write_table
 
 ROOT = Path(__file__).parents[1]
@@ -115,17 +117,17 @@ def test_example_queries_on_the_table_of_segments_return_the_expected_segments(
     values[30:] = values[:10]
     features = pd.DataFrame(values, index=times, columns=list(FEATURE_COLUMNS))
 
-    def rows(title: str, *edges: float) -> object:
+    def rows(title: str, *edges: float) -> pa.Table:
         segments = [
             {"start": a, "end": b, "state": state, "confidence": 0.5}
             for a, b, state in zip(edges[:-1], edges[1:], ("Calm", "BuildUp", "Calm"), strict=True)
         ]
         track = {"key": title, "title": title}
-        return segment_rows({"track": track, "model": {"id": "own"}, "segments": segments}, features)
+        report = {"track": track, "model": {"id": "own"}, "segments": segments, "sections": [], "phrases": []}
+        return segment_rows(report, features)
 
-    write_table(
-        tmp_path / "data" / "segments.parquet", replaced_rows(None, [rows("a", 0, 5, 9, 20), rows("b", 0, 6, 15, 20)])
-    )
+    songs = {"a": rows("a", 0, 5, 9, 20), "b": rows("b", 0, 6, 15, 20)}
+    write_table(tmp_path / "data" / "segments.parquet", replaced_rows(None, songs, LAYOUT))
     (block,) = [block for block in python_blocks(DOCS / "usage.md") if "segments.parquet" in block]
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}

@@ -86,19 +86,23 @@ class Console:
         """Number of columns of the terminal."""
         return self._out.width
 
+    @property
+    def is_unicode(self) -> bool:
+        """Whether the encoding of standard output has all letters and lines."""
+        return sys.stdout.encoding.lower().startswith("utf")
+
     def say(self, text: str) -> None:
         """Print a line of text on standard output, or on standard error with `--json`."""
         (self._err if self.json else self._out).print(printable(text), markup=False, soft_wrap=True)
 
-    def print(self, *renderables: Any) -> None:
+    def print(self, *renderables: Any, sep: str = " ") -> None:
         """Print tables and styled text on standard output."""
-        self._out.print(*renderables)
+        self._out.print(*renderables, sep=sep)
 
     def document(self, fields: dict[str, Any]) -> None:
         """Print the JSON document of a command."""
         # The document is encoded completely before it is written, so that an invalid value leaves no partial document.
-        is_unicode = sys.stdout.encoding.lower().startswith("utf")  # other encodings cannot represent every title
-        text = json.dumps(fields, ensure_ascii=not is_unicode, indent=2, allow_nan=False)
+        text = json.dumps(fields, ensure_ascii=not self.is_unicode, indent=2, allow_nan=False)
         try:
             text.encode()
         except UnicodeEncodeError:  # the name of a file that is not UTF-8

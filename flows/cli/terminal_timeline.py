@@ -1,8 +1,8 @@
-"""Timeline of a song's segments for the terminal, readable with and without colors."""
+"""Timelines of a song's sections and segments for the terminal, readable with and without colors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -12,7 +12,10 @@ from songform.plots.palette import state_color
 from songform.structure.silence import SILENCE
 from songform.time_format import clock
 
-__all__ = ["legend", "segment_table", "timeline"]
+__all__ = ["beat_text", "legend", "section_lines", "segment_table", "timeline"]
+
+# Colors of the letters that return. They are those of the terminal, so they are readable on its background.
+_RETURNING = ("cyan", "magenta", "green", "red", "bright_blue")
 
 
 def timeline(document: dict[str, Any], *, width: int) -> Text:
@@ -27,17 +30,61 @@ def timeline(document: dict[str, Any], *, width: int) -> Text:
     width : int
         Number of columns.
     """
-    segments, duration = document["segments"], document["segments"][-1]["end"]
     line = Text()
-    column = 0
-    for segment in segments:
-        end = max(column + 1, round(segment["end"] / duration * width))
-        if column >= width:
-            break
-        room, state = min(end, width) - column, segment["state"]
+    for segment, _, room in _blocks(document["segments"], width):
+        state = segment["state"]
         line.append((state if room > len(state) else state[:1]).ljust(room), style=_style(state))
-        column = end
     return line
+
+
+def section_lines(
+    document: dict[str, Any], *, width: int, rule: str = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"
+) -> list[Text]:
+    """Return the sections of a report as two lines: their starts where there is room, and their letters.
+
+    Each letter is followed by a line to the end of its section. Letters that return have a color.
+
+    Parameters
+    ----------
+    document : dict
+        Report of a song with sections.
+    width : int
+        Number of columns.
+    rule : str
+        Character of the lines.
+    """
+    sections = document["sections"]
+    returning = dict.fromkeys(section["label"] for section in sections if section["occurrences"] > 1)
+    colors = {label: _RETURNING[number % len(_RETURNING)] for number, label in enumerate(returning)}
+    times, letters = Text(style="dim"), Text()
+    for section, column, room in _blocks(sections, width):
+        start, color = clock(section["start"]), colors.get(section["label"], "default")
+        if column >= len(times) + bool(times) and column + len(start) <= width:
+            times.append(start.rjust(column - len(times) + len(start)))
+        label = section["label"][:room]
+        line = rule * (room - len(label) - (column + room < width))
+        letters.append(label, f"bold {color}").append(line.ljust(room - len(label)), color)
+    return [times, letters]
+
+
+def beat_text(document: dict[str, Any]) -> str:
+    """Return tempo and metre of a report, such as `120 bpm, 4/4`; empty if the song has no beats."""
+    beats = document["beats"]
+    if beats is None or beats["tempo"] is None:
+        return ""
+    unsure = "" if beats["is_metre_sure"] else " (unsure)"
+    return f"{beats['tempo']:.0f} bpm, {beats['metre']}/4{unsure}"
+
+
+def _blocks(parts: Sequence[dict[str, Any]], width: int) -> Iterator[tuple[dict[str, Any], int, int]]:
+    """Yield the parts of a song that fit into a line, each with its first column and its number of columns."""
+    duration, column = parts[-1]["end"], 0
+    for part in parts:
+        if column >= width:
+            return
+        end = max(column + 1, round(part["end"] / duration * width))
+        yield part, column, min(end, width) - column
+        column = end
 
 
 def segment_table(document: dict[str, Any]) -> Table:

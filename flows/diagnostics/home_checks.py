@@ -24,9 +24,9 @@ __all__ = ["check_corpus", "check_mlflow_store", "check_models", "check_prefect_
 
 
 def check_corpus(home: Path, settings: Settings) -> Check:
-    """Check that the records, the tables of finished tracks, the table of segments and people's labels can be read."""
+    """Check that the records, the tables of finished tracks and of all songs, and people's labels can be read."""
     from songform.annotation.formats import read_annotation, read_beats
-    from tasks.store.tables import has_features, lacks_spectrum, read_table
+    from tasks.store.tables import has_features, lacks_spectrum
 
     corpus = Corpus(home)
     found = corpus.read_records()
@@ -37,7 +37,7 @@ def check_corpus(home: Path, settings: Settings) -> Check:
     whole = [record for record in done if has_features(corpus, record, settings)]
     without = lacks_spectrum(corpus, whole, settings)
     cut, damaged = _cut_tables(corpus, done, settings), _faults(_table_checks(corpus, done, settings))
-    segments = _faults(partial(read_table, path) for path in (corpus.segments_path,) if path.exists())
+    beats, songs = _faults(_beat_checks(corpus, done, settings)), _faults(_song_table_checks(corpus))
     labels = _faults(
         [
             *(partial(read_annotation, path) for path in corpus.annotation_files()),
@@ -49,8 +49,8 @@ def check_corpus(home: Path, settings: Settings) -> Check:
     if n_lost:
         finding = f"{finding}; {n_lost} without features for the current settings"
     of_tracks = [*found.problems, *map(str, cut), *damaged]
-    finding = "; ".join([finding, *map(_what, (*of_tracks, *segments, *labels))])
-    fixes = zip(_CORPUS_FIXES, (of_tracks or n_lost, segments, labels), strict=True)
+    finding = "; ".join([finding, *map(_what, (*of_tracks, *beats, *songs, *labels))])
+    fixes = zip(_CORPUS_FIXES, (of_tracks or n_lost, beats, songs, labels), strict=True)
     if mend := ", and ".join(fix for fix, faults in fixes if faults):
         return Check("corpus", "failure", finding, mend)
     if without:
@@ -61,7 +61,8 @@ def check_corpus(home: Path, settings: Settings) -> Check:
 
 _CORPUS_FIXES = (
     "ingest tracks again to restore their records and features",
-    "analyze songs again to restore segments.parquet",
+    "analyze songs again to restore their beats",
+    "analyze songs again to restore segments.parquet and sections.parquet",
     "run songform annotate again to restore label files",
 )
 
@@ -175,6 +176,21 @@ def _table_checks(corpus: Corpus, records: Iterable[TrackRecord], settings: Sett
         for name, check in zip(_table_names(corpus, one, settings), checks, strict=True):
             if corpus.has_files(one, name):
                 yield partial(check, corpus, one.key, settings)
+
+
+def _beat_checks(corpus: Corpus, records: Iterable[TrackRecord], settings: Settings) -> Iterator[Callable[[], object]]:
+    from tasks.store.beat_tables import beats_config, check_beats
+
+    config = beats_config(settings)
+    paths = (corpus.beats_path(config, one.key) for one in records)
+    return (partial(check_beats, path) for path in paths if path.exists())
+
+
+def _song_table_checks(corpus: Corpus) -> Iterator[Callable[[], object]]:
+    from tasks.store.tables import read_table
+
+    paths = (corpus.segments_path, corpus.sections_path)
+    return (partial(read_table, path) for path in paths if path.exists())
 
 
 def _table_names(corpus: Corpus, record: TrackRecord, settings: Settings) -> tuple[str, str, str]:

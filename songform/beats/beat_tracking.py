@@ -17,12 +17,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from songform.beats.bar_positions import METRES, BarPath, bar_path
 from songform.beats.pulse import onset_rises, pulse_rates
 from songform.beats.tatum_features import Tatums, describe_tatums, tatum_features
 from songform.beats.tatums import tatum_times
+from songform.errors import ParameterError
 from songform.learning.temporal_network import TemporalNetwork
 
 if TYPE_CHECKING:
@@ -31,7 +33,17 @@ if TYPE_CHECKING:
     from songform.features.overview import Overview
     from songform.features.semitone_spectrum import SemitoneSpectrum
 
-__all__ = ["FRAME_RATE", "NO_BEATS", "VERSION", "Beats", "beat_network", "beats_of", "find_beats", "tatums_of"]
+__all__ = [
+    "BEATS_SCHEMA",
+    "FRAME_RATE",
+    "NO_BEATS",
+    "VERSION",
+    "Beats",
+    "beat_network",
+    "beats_of",
+    "find_beats",
+    "tatums_of",
+]
 
 VERSION = 1  # increase this when the beats of the same tables change
 
@@ -61,6 +73,19 @@ LEAST_MARGIN = 1.0
 Music has 1.7 to 10. Where all beats are downbeats with the same probability of 1/4, the margin of 4/4 is 0.4, because
 its bars have fewer downbeats.
 """
+
+
+BEATS_SCHEMA = pa.schema(
+    [
+        pa.field("time_s", pa.float64(), nullable=False),
+        pa.field("position", pa.int8(), nullable=False),
+        pa.field("tempo", pa.float64(), nullable=False),
+        pa.field("metre", pa.int8(), nullable=False),
+        pa.field("is_metre_sure", pa.bool_(), nullable=False),
+        pa.field("confidence", pa.float64(), nullable=False),
+    ]
+)
+"""Columns of the table of beats, one row per beat. The last four are the same in each row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +123,38 @@ class Beats:
         """Times of the downbeats, in seconds."""
         downbeats: NDArray[np.float64] = self.times[self.positions == 1]
         return downbeats
+
+    def to_table(self) -> pa.Table:
+        """Return the beats as an Arrow table with the schema `BEATS_SCHEMA`, without rows if there are no beats."""
+        facts = (self.tempo, self.metre, self.is_metre_sure, self.confidence)
+        columns = [self.times, self.positions, *([fact] * len(self.times) for fact in facts)]
+        return pa.table(
+            [pa.array(column, field.type) for column, field in zip(columns, BEATS_SCHEMA, strict=True)],
+            schema=BEATS_SCHEMA,
+        )
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Beats:
+        """Return the beats stored in an Arrow table.
+
+        Raises
+        ------
+        ParameterError
+            If the table is not one of `to_table`.
+        """
+        if missing := set(BEATS_SCHEMA.names) - set(table.column_names):
+            raise ParameterError(f"this is not a table of beats; it has no column {min(missing)}")
+        if table.select(BEATS_SCHEMA.names).schema.types != BEATS_SCHEMA.types:
+            raise ParameterError("this is not a table of beats; its columns have other types")
+        times, positions, *facts = (table.column(name).to_numpy() for name in BEATS_SCHEMA.names)
+        if not (np.isfinite(times).all() and (np.diff(times) > 0).all() and (positions > 0).all()):
+            raise ParameterError(
+                "this is not a table of beats; its times do not increase, or a position is not positive"
+            )
+        if not len(times):
+            return NO_BEATS
+        tempo, metre, is_sure, confidence = (column[0].item() for column in facts)
+        return cls(times, positions.astype(np.intp), tempo, metre, is_metre_sure=is_sure, confidence=confidence)
 
 
 NO_BEATS = Beats(np.empty(0), np.empty(0, np.intp), None, None, is_metre_sure=False, confidence=0.0)

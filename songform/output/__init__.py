@@ -1,1 +1,1 @@
-"""Table of segments, and sonification."""
+"""Tables of segments and sections, and sonification."""

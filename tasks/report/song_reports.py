@@ -1,4 +1,4 @@
-"""Reports of tracks: JSON, exports, pictures and a page."""
+"""Reports of tracks: segments, sections and beats as JSON, exports, pictures and a page."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from prefect.cache_policies import NO_CACHE
 
 from songform import plots
 from songform.annotation import formats
+from songform.beats import beat_tracking
 from songform.bundle import Bundle, Form
 from songform.errors import CorpusError, ModelError, ParameterError
 from songform.features.overview import Overview
+from songform.sections import section_finding
 from songform.structure import boundaries, segments, silence
 from songform.structure.silence import SILENT_RMS, silence_seconds
 from songform.structure.states import unit_vectors
 from tasks.progress import announce
 from tasks.report.exports import export_paths, write_exports
 from tasks.report.song_pages import write_song_page
+from tasks.report.song_sections import SongSections, song_sections
 from tasks.settings import Settings, later_versions
 from tasks.store.atomic_files import atomic_path, write_json
 from tasks.store.corpus import Corpus
@@ -62,9 +65,9 @@ def report_tracks(
     Returns
     -------
     list of dict
-        Each report, with the path of its JSON file as `path`. If there are several songs and one of them is too short
-        or too silent to fit states on, or its record or tables cannot be read, its entry has only the key of the track
-        and an `error`.
+        Each report, with the path of its JSON file as `path` and, if a table of beats could not be read, a list of
+        sentences about it as `notes`. If there are several songs and one of them is too short or too silent to fit
+        states on, or its record or tables cannot be read, its entry has only the key of the track and an `error`.
 
     Raises
     ------
@@ -113,7 +116,8 @@ def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None
     bundle = bundle or _own_bundle(song)
     duration, frame_length = song.record.duration or 0.0, song.settings.frames.frame_length
     form = bundle.form(song.features, song.overview, duration, frame_length=frame_length)
-    report = _document(song, model, bundle, form)
+    sections = song_sections(corpus, **vars(song))
+    report = _document(song, model, bundle, form, sections)
     path = folder / f"{key}.json"
     pictures = {name: folder / f"{key}.{name}.png" for name in PICTURES}
     if not (_read(path) == report and all(file.is_file() for file in (*pictures.values(), *export_paths(path)))):
@@ -121,10 +125,10 @@ def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None
         write_exports(path, report)
         write_json(path, report)
     write_song_page(folder, corpus.home, **vars(song), bundle=bundle, form=form, document=report, model=model)
-    return {**report, "path": str(path)}
+    return {**report, "path": str(path), **({"notes": list(sections.notes)} if sections.notes else {})}
 
 
-def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form) -> dict[str, Any]:
+def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form, sections: SongSections) -> dict[str, Any]:
     record = song.record
     states = bundle.states
     versions = _versions()
@@ -147,6 +151,7 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form) -> dict
             "sequence_weight": bundle.weight,
         },
         "segments": [{**segment._asdict(), "confidence": round(segment.confidence, 4)} for segment in form.segments],
+        **sections.fields(form.segments[-1].end),
         **({"versions": versions} if versions else {}),
     }
 
@@ -154,13 +159,15 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form) -> dict
 def _versions() -> dict[str, int]:
     """Return the versions other than 1 of the modules that make a report.
 
-    They are part of the report, so that pictures and exports made by older code are made again. Segments need no
-    version for that, because they are computed and compared each time.
+    They are part of the report, so that pictures and exports made by older code are made again. Segments and sections
+    need no version for that, because they are computed and compared each time.
     """
     return later_versions(
         boundaries=boundaries.VERSION,
         segments=segments.VERSION,
         silence=silence.VERSION,
+        beats=beat_tracking.VERSION,
+        sections=section_finding.VERSION,
         pictures=plots.VERSION,
         exports=formats.VERSION,
     )

@@ -8,11 +8,13 @@
     data/features/<config>/<key>.parquet    38 features per frame
     data/overview/<config>/<key>.parquet    overview of the sound, used by later steps instead of the audio
     data/spectrum/<config>/<key>.parquet    semitone spectrum, from which beats and sections can be found without audio
+    data/beats/<config>/<key>.parquet       beats of a track
     data/states/<model>/                    a state model, and the states of each track
     data/bundles/<bundle>/                  a trained model
     data/composed/<config>/<name>.*         composed songs with known form, used to compare models
-    data/reports/<model>/<key>.*            segments, pictures and pages
+    data/reports/<model>/<key>.*            segments, sections, pictures and pages
     data/segments.parquet                   segments of all songs, one row per segment
+    data/sections.parquet                   sections and phrases of all songs, one row for each
     data/annotations/<key>/<name>.jams      people's labels of a track, one file per person
     data/annotations/<key>/<name>.beats     people's beats of a track, one file per person
     data/claims/<key>.lock                  lock of the process that works on a track
@@ -153,6 +155,10 @@ class Corpus:
         """Return the name of a track's semitone spectrum in `TrackRecord.files`."""
         return f"spectrum/{config}/{key}.parquet"
 
+    def beats_path(self, config: str, key: str) -> Path:
+        """Return the path of a track's beats; `config` is the return value of `beats_config`."""
+        return self.data / "beats" / config / f"{key}.parquet"
+
     def table_names(self, config: str, key: str) -> tuple[str, str]:
         """Return the names of a track's features and overview in `TrackRecord.files`."""
         return f"features/{config}/{key}.parquet", f"overview/{config}/{key}.parquet"
@@ -177,6 +183,11 @@ class Corpus:
     def segments_path(self) -> Path:
         """Path of the table of all segments."""
         return self.data / "segments.parquet"
+
+    @property
+    def sections_path(self) -> Path:
+        """Path of the table of all sections and phrases."""
+        return self.data / "sections.parquet"
 
     def annotations_path(self, key: str) -> Path:
         """Return the folder of people's labels of a track."""

@@ -50,6 +50,7 @@ __all__ = [
     "is_same_table",
     "lacks_spectrum",
     "lost_spectrum",
+    "read_as",
     "read_features",
     "read_overview",
     "read_spectrum",
@@ -65,6 +66,7 @@ Result = TypeVar("Result")
 _MAGIC = b"PAR1"
 # pyarrow's errors on a damaged file; its metadata may also contain invalid text or impossible numbers of rows.
 _FAULTS = (OSError, pa.ArrowException, ValueError, KeyError, OverflowError, MemoryError)
+_INGEST_AGAIN = "ingest the track again, which creates it again"
 ROW_GROUP = 16_384  # six minutes, so that most songs are one row group; the writer holds several copies of it
 
 
@@ -120,8 +122,17 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
         yield TableWriter(writer)
 
 
-def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+def read_table(path: Path, columns: list[str] | None = None, *, remedy: str = _INGEST_AGAIN) -> pa.Table:
     """Read a Parquet file of the corpus, or some of its columns.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the file.
+    columns : list of str, optional
+        Columns to read. Default: all.
+    remedy : str
+        What the user has to do if the file is damaged, as the end of the message.
 
     Raises
     ------
@@ -132,8 +143,23 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         table = pq.read_table(path, columns=columns, partitioning=None, page_checksum_verification=True)
         _ = table.column_names  # raises UnicodeDecodeError if a name is damaged; the checksums do not cover names
     except _FAULTS as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(path, error, remedy) from error
     return table
+
+
+def read_as(from_table: Callable[[pa.Table], Result], path: Path, *, remedy: str = _INGEST_AGAIN) -> Result:
+    """Read a Parquet file of the corpus, and return what a function makes of it; see `read_table`.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the file is missing or cannot be read, or the function raises an error that a damaged table causes.
+    """
+    table = read_table(path, remedy=remedy)
+    try:
+        return from_table(table)
+    except _FAULTS as error:
+        raise _unreadable(path, error, remedy) from error
 
 
 def is_same_table(path: Path, other: Path) -> bool:
@@ -180,13 +206,9 @@ def check_ends(path: Path) -> None:
     raise _unreadable(path, ValueError("it is not a Parquet file"))
 
 
-def _unreadable(path: Path, error: Exception) -> UnreadableFileError:
+def _unreadable(path: Path, error: Exception, remedy: str = _INGEST_AGAIN) -> UnreadableFileError:
     is_damaged = is_content_fault(error)
-    fix = (
-        "fix its permissions"
-        if isinstance(error, PermissionError)
-        else "ingest the track again, which creates it again"
-    )
+    fix = "fix its permissions" if isinstance(error, PermissionError) else remedy
     return UnreadableFileError(f"{path} cannot be read ({first_line(error)}); {fix}", path, is_damaged=is_damaged)
 
 
@@ -336,17 +358,9 @@ def count_frames(corpus: Corpus, key: str, settings: Settings) -> int:
 
 def read_overview(corpus: Corpus, key: str, settings: Settings) -> Overview:
     """Read the overview of a track."""
-    return _read_as(Overview.from_table, corpus.overview_path(features_config(settings), key))
+    return read_as(Overview.from_table, corpus.overview_path(features_config(settings), key))
 
 
 def read_spectrum(corpus: Corpus, key: str, settings: Settings) -> SemitoneSpectrum:
     """Read the semitone spectrum of a track."""
-    return _read_as(SemitoneSpectrum.from_table, corpus.spectrum_path(spectrum_config(settings), key))
-
-
-def _read_as(from_table: Callable[[pa.Table], Result], path: Path) -> Result:
-    table = read_table(path)
-    try:
-        return from_table(table)
-    except _FAULTS as error:
-        raise _unreadable(path, error) from error
+    return read_as(SemitoneSpectrum.from_table, corpus.spectrum_path(spectrum_config(settings), key))

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from flows.analyze import analyze
+from tasks.store.corpus import Corpus
 
 pytestmark = pytest.mark.usefixtures("api")
 
@@ -24,7 +25,33 @@ def test_without_a_model_states_are_found_from_the_song_alone(songform, document
     table = pd.read_parquet(tmp_path / "data" / "segments.parquet")
     assert set(table.title) == {audio_files[0].stem}
     assert set(table.model) == {"own"}
+    assert (tmp_path / "data" / "sections.parquet").is_file()
+    assert len(list((tmp_path / "data" / "beats").rglob("*.parquet"))) == 1
     assert not (tmp_path / "mlruns" / "mlflow.db").exists()  # looking for a champion creates no store
+
+
+def test_home_without_spectra_is_analyzed_without_sections_and_says_so_once(
+    songform, document, audio_files, extracted, tmp_path
+):
+    shutil.copytree(extracted / "data", tmp_path / "data")
+    shutil.rmtree(tmp_path / "data" / "spectrum")
+    corpus = Corpus(tmp_path)
+    for record in corpus.records():
+        files = {name: size for name, size in record.files.items() if not name.startswith("spectrum/")}
+        corpus.save_record(record.model_copy(update={"files": files}))
+    result = songform("--home", tmp_path, "--json", "analyze", *audio_files[:2])
+    found = document(result)
+    assert (result.exit_code, found["problems"]) == (0, [])
+    assert found["without_spectrum"] == [track["key"] for track in found["tracks"]]
+    (note,) = found["notes"]
+    assert "2 tracks have no semitone spectrum" in note
+    assert "songform ingest --upgrade" in note
+    for report in found["reports"]:
+        assert len(report["segments"]) > 1
+        assert (report["sections"], report["phrases"], report["beats"]) == ([], [], None)
+    assert pd.read_parquet(tmp_path / "data" / "segments.parquet").section.isna().all()
+    assert pd.read_parquet(tmp_path / "data" / "sections.parquet").empty
+    assert not (tmp_path / "data" / "beats").exists()
 
 
 def test_champion_is_used_by_default(songform, document, audio_files, trained):

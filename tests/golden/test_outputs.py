@@ -21,7 +21,8 @@ from songform import pages, plots
 from songform.annotation import formats, segmentation_scores
 from songform.annotation.annotations import Annotation
 from songform.annotation.formats.songform_report import report_annotation
-from songform.output import segment_table, sonification
+from songform.output import section_table, segment_table, sonification
+from songform.output.song_rows import replaced_rows
 from songform.pages.figures import song_figures
 from songform.structure.context import CONTEXT_COLUMNS
 from songform.structure.segments import Segment
@@ -32,10 +33,23 @@ EVERY = 8  # of every 8 points or columns of a picture, one is stored
 
 @pytest.fixture(scope="module")
 def report(song_segments):
-    """Return a report with the fields that exports use."""
+    """Return a report with the fields that exports and tables use."""
     segments = [segment._asdict() for segment in song_segments]
     track = {"key": "file-0123456789abcdef", "title": TITLE, "source": "a.mp3", "duration": 40.0}
-    return {"track": track, "model": {"id": "0123456789ab"}, "segments": segments}
+    sections = [_part(0.0, 16.0, "A"), _part(16.0, 40.0, "B", is_loudest=True)]
+    phrases = [
+        _part(0.0, 8.1, "a", occurrences=2, is_most_repeated=True),
+        _part(8.1, 16.0, "a", occurrence=2, occurrences=2, is_most_repeated=True, is_loudest=True),
+        _part(16.0, 40.0, "b"),
+    ]
+    beats = {"tempo": 118.25, "metre": 4, "is_metre_sure": True, "confidence": 0.9, "path": "data/beats/x.parquet"}
+    found = {"sections": sections, "phrases": phrases, "beats": beats}
+    return {"track": track, "model": {"id": "0123456789ab"}, "segments": segments, **found}
+
+
+def _part(start, end, label, **more):
+    facts = {"occurrence": 1, "occurrences": 1, "is_most_repeated": False, "is_loudest": False}
+    return {"start": start, "end": end, "label": label, "confidence": 0.75, **facts, **more}
 
 
 def drawn(figure):
@@ -186,9 +200,17 @@ def test_sonified_song_matches_stored_values(golden, song_segments):
 
 def test_table_of_segments_matches_stored_values(golden, report, song_features):
     """The table has no VERSION, because each analysis computes the rows of its songs again."""
-    table = segment_table.replaced_rows(None, [segment_table.segment_rows(report, song_features)])
-    types = {field.name: str(field.type) for field in table.schema}
-    golden.check("segment_table", [], {"types": types, "columns": table.to_pydict()})
+    golden.check("segment_table", [], rows_of(segment_table.segment_rows, segment_table.LAYOUT, report, song_features))
+
+
+def test_table_of_sections_matches_stored_values(golden, report, song_features):
+    """It has no VERSION for the same reason."""
+    golden.check("section_table", [], rows_of(section_table.section_rows, section_table.LAYOUT, report, song_features))
+
+
+def rows_of(make, layout, report, features):
+    table = replaced_rows(None, {report["track"]["key"]: make(report, features)}, layout)
+    return {"types": {field.name: str(field.type) for field in table.schema}, "columns": table.to_pydict()}
 
 
 def test_segmentation_scores_match_stored_values(golden):

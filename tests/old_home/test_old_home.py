@@ -148,6 +148,9 @@ def test_reports_are_written_and_no_other_file_changes(home, settings, plan, exp
     states = [segment["state"] for segment in reports[0]["segments"]]
     assert states == [state for _, _, state, _ in expected["segments"]]
     after = contents(home)
+    for report in reports:
+        assert (report["sections"], report["phrases"], report["beats"]) == ([], [], None)
+        assert "songform ingest --upgrade" in report["no_sections"]
     assert {name: sha256 for name, sha256 in after.items() if not name.startswith("data/reports/")} == before
     suffixes = {".json", ".html", *WRITERS, *(f".{name}.png" for name in PICTURES)}
     names = {f"data/reports/{plan.bundle_id}/{key}{suffix}" for key in plan.keys for suffix in suffixes}

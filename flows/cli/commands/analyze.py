@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -87,21 +87,24 @@ def _output_folder(out: str) -> Path:
 def print_analyze(console: Console, report: AnalyzeReport) -> None:
     """Print the result of an analysis as text or as a JSON document, and its notes and problems."""
     if console.json:
-        fields = {"tracks": report.ingested.tracks, "notes": report.ingested.notes, "reports": report.reports}
-        console.document({**fields, "problems": report.all_problems})
+        fields = {"tracks": report.ingested.tracks, "without_spectrum": report.ingested.without_spectrum}
+        fields |= {"notes": report.all_notes, "reports": report.reports, "problems": report.all_problems}
+        console.document(fields)
     else:
         print_timelines(console, report)
-    console.notes(report.ingested.notes)
+    console.notes(report.all_notes)
     console.problems(report.all_problems)
 
 
 def print_timelines(console: Console, report: AnalyzeReport) -> None:
-    """Print the timeline of each song, the model, and the folder of the files."""
-    from flows.cli.terminal_timeline import legend, segment_table, timeline
+    """Print the sections and the timeline of each song, the model, and the folder of the files."""
+    from flows.cli.terminal_timeline import beat_text, legend, segment_table, timeline
 
     for document in report.reports:
         console.print()
-        console.print(cell(f"{document['track']['title']}  {duration_text(document['track']['duration'])}", "bold"))
+        heading = cell(f"{document['track']['title']}  {duration_text(document['track']['duration'])}", "bold")
+        console.print(heading.append(f"  {beat_text(document)}".rstrip(), "not bold"))
+        _print_sections(console, document)
         console.print(timeline(document, width=min(console.width, _MAX_TIMELINE_WIDTH)))
         if len(report.reports) <= _MAX_SEGMENT_TABLES:
             console.print(segment_table(document))
@@ -109,6 +112,17 @@ def print_timelines(console: Console, report: AnalyzeReport) -> None:
     console.print(legend(report.reports))
     _print_model(console, report)
     _print_files(console, report)
+
+
+def _print_sections(console: Console, document: dict[str, Any]) -> None:
+    """Print the sections of a song, or why it has none; a note about all songs says that a spectrum is missing."""
+    from flows.cli.terminal_timeline import section_lines
+
+    if document["sections"]:
+        rule = "\N{BOX DRAWINGS LIGHT HORIZONTAL}" if console.is_unicode else "-"
+        console.print(*section_lines(document, width=min(console.width, _MAX_TIMELINE_WIDTH), rule=rule), sep="\n")
+    elif document["beats"] is not None:
+        console.print(cell(f"No sections: {document['no_sections']}", "dim"))
 
 
 def _print_model(console: Console, report: AnalyzeReport) -> None:

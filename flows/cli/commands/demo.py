@@ -40,12 +40,12 @@ def print_demo(console: Console, report: DemoReport, home: Path) -> None:
         fields = {
             **train_document(report.run.trained),
             "tracks": report.run.ingested.tracks,
-            "notes": report.run.ingested.notes,
+            "notes": report.run.notes,
         }
         console.document({**fields, "frames_right": report.frames_right, "problems": report.run.problems})
     else:
         print_run_text(console, report.run)
-    console.notes(report.run.ingested.notes)
+    console.notes(report.run.notes)
     console.problems(report.run.problems)
     if not console.json:
         _print_next_steps(console, report, home)

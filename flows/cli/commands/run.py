@@ -37,11 +37,11 @@ def run(
 def print_run(console: Console, report: RunReport) -> None:
     """Print the results of all three steps as text or as a JSON document, and the notes and problems."""
     if console.json:
-        fields = {**ingest_document(report.ingested), **train_document(report.trained)}
+        fields = {**ingest_document(report.ingested), **train_document(report.trained), "notes": report.notes}
         console.document({**fields, "reports": report.analyzed.reports, "problems": report.problems})
     else:
         print_run_text(console, report)
-    console.notes(report.ingested.notes)
+    console.notes(report.notes)
     console.problems(report.problems)
 
 

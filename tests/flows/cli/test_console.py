@@ -47,6 +47,16 @@ REPORT = {
         {"start": 0.0, "end": 30.0, "state": "Calm", "confidence": 0.9},
         {"start": 30.0, "end": 65.4, "state": "Energetic", "confidence": 0.8},
     ],
+    "sections": [],
+    "phrases": [],
+    "no_sections": "the song has no regular beat",
+    "beats": {
+        "tempo": None,
+        "metre": None,
+        "is_metre_sure": False,
+        "confidence": 0.0,
+        "path": "data/beats/0/x.parquet",
+    },
     "path": "/home/data/reports/0/feed-0.json",
 }
 ANALYZED = AnalyzeReport(
@@ -80,7 +90,10 @@ CALLS = {
         {"tracks", "problems", "notes", "without_spectrum"},
     ),
     "train": (lambda console: print_train(console, TRAINED), TRAIN_FIELDS),
-    "analyze": (lambda console: print_analyze(console, ANALYZED), {"tracks", "reports", "notes", "problems"}),
+    "analyze": (
+        lambda console: print_analyze(console, ANALYZED),
+        {"tracks", "without_spectrum", "reports", "notes", "problems"},
+    ),
     "annotate": (
         lambda console: print_annotate(console, ANNOTATED),
         {"annotations", "beats", "notes", "problems", "unmatched", "without"},
@@ -146,6 +159,58 @@ def test_problems_of_ingest_and_analysis_are_in_the_document_and_on_standard_err
     told = shown(CALLS[name][0], json=False).err
     for end in ("cannot be listed", "is too short"):
         assert told.count(end) == 1
+
+
+FACTS = {"confidence": 0.5, "occurrence": 1, "occurrences": 2, "is_most_repeated": True, "is_loudest": False}
+SECTIONS = [
+    {"start": 0.0, "end": 30.0, "label": "A", **FACTS},
+    {"start": 30.0, "end": 65.4, "label": "A", **FACTS},
+]
+
+
+def analyzed(**fields):
+    return replace(ANALYZED, reports=[REPORT | fields])
+
+
+def test_song_without_sections_has_its_reason_instead_of_the_line_of_letters(shown):
+    text = shown(partial(print_analyze, report=ANALYZED), json=False)
+    assert text.out.count("No sections: the song has no regular beat") == 1
+
+
+def test_missing_spectrum_is_named_once_for_all_songs_and_not_with_each_song(shown):
+    ingested = IngestReport([TRACK], [], ["1 track has no semitone spectrum"], ["feed-0"])
+    report = replace(analyzed(beats=None, no_sections="the song has no semitone spectrum"), ingested=ingested)
+    text = shown(partial(print_analyze, report=report), json=False)
+    assert (text.out + text.err).count("spectrum") == 1
+    assert json.loads(shown(partial(print_analyze, report=report), json=True).out)["without_spectrum"] == ["feed-0"]
+
+
+@pytest.mark.parametrize("columns", [20, 80, 300])
+@pytest.mark.parametrize(("encoding", "rule"), [("utf-8", "─"), ("latin-1", "-")])
+def test_sections_are_above_the_states_and_not_wider_than_the_terminal(monkeypatch, columns, encoding, rule):
+    written = io.BytesIO()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding=encoding, errors="replace"))
+    print_analyze(Console(json=False), analyzed(sections=SECTIONS, phrases=SECTIONS))
+    lines = written.getvalue().decode(encoding).splitlines()
+    width = min(columns, 100)
+    (place,) = [number for number, line in enumerate(lines) if line.startswith(f"A{rule}")]
+    half = round(30 / 65.4 * width)
+    assert lines[place] == f"A{rule * (half - 2)} A{rule * (width - half - 1)}"
+    assert lines[place - 1].split() == ["0:00", "0:30"]
+    assert lines[place - 1].index("0:30") == half
+    assert lines[place + 1].startswith("Calm")
+
+
+def test_notes_of_ingest_and_analysis_are_both_shown(shown):
+    report = replace(ANALYZED, notes=["the beats were found again"])
+    for call in (
+        partial(print_analyze, report=report),
+        partial(print_run, report=replace(RUN, analyzed=report)),
+        partial(print_demo, report=DemoReport(replace(RUN, analyzed=report), 0.5, {}), home=Path("/home")),
+    ):
+        assert len(json.loads(shown(call, json=True).out)["notes"]) == 2
+        assert shown(call, json=False).err.count("note: ") == 2
 
 
 def test_second_failure_is_printed_but_adds_no_second_document(shown):

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from flows.cli.terminal_timeline import legend, segment_table, timeline
+from flows.cli.terminal_timeline import beat_text, legend, section_lines, segment_table, timeline
 from songform.plots.palette import state_color
 from songform.structure.naming import STATES
 
@@ -18,6 +20,66 @@ def report(*lengths, states=STATES):
         for n, (end, length) in enumerate(zip(ends, lengths, strict=True))
     ]
     return {"segments": segments}
+
+
+def with_sections(*lengths, labels="ABCDEFGHIJKLMNOPQRSTUVWXYZ"):
+    """Return a report with sections of the given lengths, in seconds."""
+    ends = [sum(lengths[: n + 1]) for n in range(len(lengths))]
+    names = [labels[n % len(labels)] for n in range(len(lengths))]
+    sections = [
+        {"start": end - length, "end": end, "label": label, "occurrences": names.count(label)}
+        for end, length, label in zip(ends, lengths, names, strict=True)
+    ]
+    return {"sections": sections}
+
+
+@given(st.lists(st.floats(0.1, 600), min_size=1, max_size=60), st.integers(1, 200))
+def test_sections_are_as_wide_as_the_timeline_and_each_start_is_above_its_letter(lengths, width):
+    times, letters = section_lines(with_sections(*lengths), width=width)
+    assert len(letters.plain) == width
+    assert len(times.plain) <= width
+    for found in re.finditer(r"\S+", times.plain):
+        assert letters.plain[found.start()].isupper()
+
+
+def test_letters_and_times_are_where_the_sections_begin():
+    times, letters = section_lines(with_sections(10, 2, 20, 8, labels="ABAC"), width=40, rule="-")
+    assert times.plain == "0:00      0:10                  0:32"  # there is no room for 0:12
+    assert letters.plain == "A-------- B A------------------ C-------"
+
+
+def test_sections_line_up_with_the_segments_below_them():
+    lengths = (17, 3, 0.2, 40, 0.1, 9)
+    _, letters = section_lines(with_sections(*lengths), width=50)
+    states = timeline(report(*lengths), width=50)
+    starts = [column for column, letter in enumerate(letters.plain) if letter.isupper()]
+    assert starts == [span.start for span in states.spans]
+
+
+def test_only_letters_that_return_have_a_color_and_equal_letters_have_the_same_one():
+    _, letters = section_lines(with_sections(10, 10, 10, 10, 10, labels="ABACB"), width=50)
+    styles = [span.style for span in letters.spans if str(span.style).startswith("bold")]
+    assert styles[0] == styles[2] != styles[1] == styles[4]
+    assert styles[3] == "bold default"
+
+
+def test_more_sections_than_columns_fill_the_line():
+    times, letters = section_lines(with_sections(*[1] * 30), width=10)
+    assert letters.plain == "ABCDEFGHIJ"
+    assert times.plain == "0:00 0:05"
+
+
+@pytest.mark.parametrize(
+    ("beats", "text"),
+    [
+        (None, ""),
+        ({"tempo": None, "metre": None, "is_metre_sure": False}, ""),
+        ({"tempo": 119.6, "metre": 3, "is_metre_sure": True}, "120 bpm, 3/4"),
+        ({"tempo": 90.0, "metre": 4, "is_metre_sure": False}, "90 bpm, 4/4 (unsure)"),
+    ],
+)
+def test_tempo_and_metre_are_named(beats, text):
+    assert beat_text({"beats": beats}) == text
 
 
 @given(st.lists(st.floats(0.1, 600), min_size=1, max_size=60), st.integers(1, 200))

@@ -13,6 +13,7 @@ from flows.diagnostics.home_checks import (
     check_prefect_database,
     check_renamed_files,
 )
+from tasks.store.beat_tables import beats_config
 from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside
 from tasks.store.tables import features_config, spectrum_config
@@ -66,7 +67,7 @@ def test_all_damaged_records_tables_and_labels_are_named_at_once(home, quick):
     assert "6 tracks, 4 done" in check.finding
     assert check.mend == (
         "ingest tracks again to restore their records and features, and analyze songs again to restore "
-        "segments.parquet, and run songform annotate again to restore label files"
+        "segments.parquet and sections.parquet, and run songform annotate again to restore label files"
     )
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
 
@@ -82,6 +83,21 @@ def test_damaged_spectrum_is_named(home, quick, damage):
     path = damage(corpus.spectrum_path(spectrum_config(quick), corpus.records()[0].key))
     check = check_corpus(home, quick)
     assert (check.level, str(path) in check.finding) == ("failure", True)
+
+
+def test_damaged_beats_and_tables_of_all_songs_are_named(home, quick):
+    corpus = Corpus(home)
+    beats = corpus.beats_path(beats_config(quick), corpus.records()[0].key)
+    beats.parent.mkdir(parents=True, exist_ok=True)
+    for path in (beats, corpus.sections_path):
+        path.write_bytes(b"PAR1 no table")
+    check = check_corpus(home, quick)
+    assert check.level == "failure"
+    assert all(str(path) in check.finding for path in (beats, corpus.sections_path))
+    assert check.mend == (
+        "analyze songs again to restore their beats, and analyze songs again to restore segments.parquet and "
+        "sections.parquet"
+    )
 
 
 def test_tracks_without_spectrum_are_a_warning_that_says_how_to_upgrade_them(home, quick):
@@ -127,7 +143,10 @@ def beats_damaged(corpus):
             lambda corpus: corpus.record_path("web-0").touch(),
             "ingest tracks again to restore their records and features",
         ),
-        (lambda corpus: corpus.segments_path.touch(), "analyze songs again to restore segments.parquet"),
+        (
+            lambda corpus: corpus.segments_path.write_bytes(b""),
+            "analyze songs again to restore segments.parquet and sections.parquet",
+        ),
         (labels_damaged, "run songform annotate again to restore label files"),
         (beats_damaged, "run songform annotate again to restore label files"),
     ],

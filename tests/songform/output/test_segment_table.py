@@ -1,6 +1,8 @@
-"""Table of segments: means per segment, and replacement of the rows of single songs."""
+"""Rows of the table of segments, and the label of the section that has most of a segment."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -8,31 +10,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from songform.errors import ParameterError
-from songform.output.segment_table import FACTS, replaced_rows, segment_means, segment_rows
+from songform.output.segment_table import LAYOUT, label_at, segment_rows
+
+FEATURES = pd.DataFrame(
+    {"rms": [0.0, 2.0, 4.0, 6.0], "zcr": [1.0, 3.0, 5.0, 7.0]}, index=pd.Index([0.0, 0.5, 1.0, 1.5], name="time_s")
+)
 
 
-def report(key, *segments, model="own"):
-    return {
-        "track": {"key": key, "title": key.upper(), "source": "x", "duration": segments[-1][1]},
-        "model": {"id": model},
-        "segments": [dict(zip(("start", "end", "state", "confidence"), (*row, 0.5), strict=True)) for row in segments],
-    }
+def parts(*edges, labels="ABCDEFGHIJ"):
+    return [{"start": a, "end": b, "label": label} for (a, b), label in zip(pairwise(edges), labels, strict=False)]
 
 
-def frames(n, columns=("rms", "zcr"), step=0.5):
-    values = np.arange(n * len(columns), dtype=np.float32).reshape(n, len(columns))
-    return pd.DataFrame(values, columns=list(columns), index=pd.Index(np.arange(n) * step, name="time_s"))
+def report(**more):
+    segments = [
+        {"start": 0.0, "end": 1.0, "state": "Calm", "confidence": 0.5},
+        {"start": 1.0, "end": 2.0, "state": "Energetic", "confidence": 0.5},
+    ]
+    track = {"key": "a", "title": "A", "source": "x", "duration": 2.0}
+    return {"track": track, "model": {"id": "own"}, "segments": segments, "sections": [], "phrases": []} | more
 
 
-def rows(key, state="Calm", n=4, **more):
-    return segment_rows(report(key, (0.0, 1.0, state), (1.0, n * 0.5, "Energetic"), **more), frames(n))
-
-
-def test_row_has_the_segment_and_the_means_of_its_frames():
-    table = rows("a").to_pandas()
-    assert list(table.columns) == [*FACTS.names, "rms", "zcr"]
-    assert table.loc[0].to_dict() == {
+def test_row_has_the_segment_its_section_and_phrase_and_the_means_of_its_frames():
+    found = report(sections=parts(0, 1.4, 2), phrases=parts(0, 0.4, 1.4, 2, labels="xyz"))
+    table = segment_rows(found, FEATURES)
+    assert table.schema.names == [*LAYOUT.facts.names, "rms", "zcr"]
+    assert table.to_pylist()[0] == {
         "track": "a",
         "title": "A",
         "start": 0.0,
@@ -40,64 +42,32 @@ def test_row_has_the_segment_and_the_means_of_its_frames():
         "state": "Calm",
         "confidence": 0.5,
         "model": "own",
+        "section": "A",
+        "phrase": "y",
         "rms": 1.0,
         "zcr": 2.0,
     }
-    assert table.loc[1, ["rms", "zcr"]].tolist() == [5.0, 6.0]
+    assert (table.column("section").to_pylist(), table.column("phrase").to_pylist()) == (["A", "B"], ["y", "z"])
 
 
-@given(st.integers(1, 40), st.lists(st.floats(0.1, 19), max_size=6, unique=True))
-def test_weighted_means_of_segments_equal_the_means_of_the_song(n, inner):
-    starts = np.array([0.0, *sorted(inner)])
-    times, values = np.arange(n) * 0.5, np.random.default_rng(n).standard_normal((n, 3))
-    means = segment_means(starts, times, values)
-    counts = [
-        ((start <= times) & (times < end)).sum() for start, end in zip(starts, [*starts[1:], np.inf], strict=True)
-    ]
-    assert np.allclose((means * np.array(counts)[:, None]).sum(axis=0) / n, values.mean(axis=0))
+def test_section_and_phrase_are_null_in_a_song_without_sections():
+    table = segment_rows(report(), FEATURES)
+    assert (table.column("section").to_pylist(), table.column("phrase").to_pylist()) == ([None] * 2, [None] * 2)
 
 
-def test_segment_without_a_frame_has_the_values_of_the_next_frame():
-    means = segment_means(np.array([0.0, 0.6, 0.7, 5.0]), np.array([0.0, 0.5, 1.0]), np.array([[1.0], [3.0], [7.0]]))
-    assert means.ravel().tolist() == [2.0, 7.0, 7.0, 7.0]
+@given(
+    st.lists(st.integers(1, 99), unique=True, max_size=9).map(sorted),
+    st.integers(0, 99),
+    st.integers(1, 100),
+)
+def test_label_is_that_of_the_part_with_the_largest_overlap(inner, start, length):
+    """The overlaps are counted on a grid of seconds."""
+    end = min(start + length, 100)
+    found = parts(0, *inner, 100)
+    owner = np.searchsorted([part["start"] for part in found], np.arange(start, end), side="right") - 1
+    assert label_at(found, start, end) == found[np.bincount(owner).argmax()]["label"]
 
 
-@pytest.mark.parametrize(("starts", "times"), [([], [0.0]), ([0.0], [])])
-def test_means_without_segments_or_frames_are_rejected(starts, times):
-    facts = f"at least one segment and one frame, not from {len(starts)} segments and {len(times)} frames"
-    with pytest.raises(ParameterError, match=facts):
-        segment_means(np.array(starts), np.array(times), np.zeros((len(times), 2)))
-
-
-def test_rows_of_a_song_are_replaced_and_others_are_kept():
-    first = replaced_rows(None, [rows("b"), rows("a"), rows("c")])
-    assert first.column("track").to_pylist() == ["a", "a", "b", "b", "c", "c"]
-    second = replaced_rows(first, [rows("b", "BuildUp", n=8, model="m"), rows("d")])
-    assert second.column("track").to_pylist() == ["a", "a", "b", "b", "c", "c", "d", "d"]
-    assert second.column("state").to_pylist()[:4] == ["Calm", "Energetic", "BuildUp", "Energetic"]
-    assert second.slice(0, 2).equals(first.slice(0, 2))
-    assert second.column("model").to_pylist()[2:4] == ["m", "m"]
-
-
-def test_last_rows_of_a_song_are_used():
-    assert replaced_rows(None, [rows("a"), rows("a", "BuildUp")]).column("state").to_pylist() == [
-        "BuildUp",
-        "Energetic",
-    ]
-
-
-def test_replacing_rows_by_equal_rows_changes_nothing():
-    table = replaced_rows(None, [rows("a"), rows("b")])
-    assert replaced_rows(table, [rows("b")]).equals(table)
-    assert replaced_rows(table, []).equals(table)
-
-
-def test_missing_features_of_a_song_are_null():
-    other = segment_rows(report("b", (0.0, 2.0, "Calm")), frames(4, ("rms", "mfcc_20")))
-    table = replaced_rows(replaced_rows(None, [rows("a")]), [other]).to_pandas()
-    assert table.zcr.isna().tolist() == [False, False, True]
-    assert table.mfcc_20.isna().tolist() == [True, True, False]
-
-
-def test_table_without_songs_has_no_rows():
-    assert replaced_rows(None, []).schema.names == FACTS.names
+@pytest.mark.parametrize("sections", [(), []])
+def test_there_is_no_label_without_parts(sections):
+    assert label_at(sections, 0.0, 1.0) is None

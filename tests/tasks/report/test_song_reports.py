@@ -13,6 +13,7 @@ import soundfile
 
 from songform.annotation.formats import WRITERS
 from songform.errors import CorpusError, ModelError
+from songform.sections.section_finding import Sections, SongPart
 from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.sources.local_files import local_listing
 from tasks.progress import listening
@@ -39,7 +40,8 @@ def test_a_report_partitions_the_song_and_names_its_model(trained, model, tmp_pa
     (document,) = report(trained, OWN_MODEL if own else model, out=tmp_path)
     assert Path(document["path"]) == tmp_path / f"{trained.plan.keys[0]}.json"
     assert json.loads(Path(document["path"]).read_bytes()) == {k: v for k, v in document.items() if k != "path"}
-    assert set(document) - {"versions"} == {"track", "settings", "model", "segments", "path"}
+    fields = {"track", "settings", "model", "segments", "sections", "phrases", "beats", "path"}
+    assert set(document) - {"versions", "no_sections"} == fields
     assert set(document["track"]) == {"key", "title", "source", "duration"}
     assert Settings.model_validate(document["settings"]) == trained.settings
     edges = [(segment["start"], segment["end"]) for segment in document["segments"]]
@@ -64,6 +66,57 @@ def test_report_repeats_the_notes_about_the_audio_of_a_track(trained, model, tmp
     assert document["track"]["notes"] == ["it is damaged at 8.9 s"]
 
 
+PARTS = (SongPart(0.0, 12.34567, "A", 1.0, 1, 1), SongPart(12.34567, 20.0, "B", 0.51239, 1, 1, is_loudest=True))
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Write only the JSON and the exports of a report, which saves seconds."""
+    for name in ("_draw", "write_song_page"):
+        monkeypatch.setattr(f"tasks.report.song_reports.{name}", lambda *_, **__: None)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_report_has_the_sections_phrases_and_beats_of_the_song(trained, model, tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.report.song_sections.find_sections", lambda *_, **__: Sections(PARTS, PARTS[:1]))
+    (document,) = report(trained, model, out=tmp_path)
+    assert [(part["start"], part["end"], part["label"]) for part in document["sections"]] == [
+        (0.0, 12.346, "A"),
+        (12.346, document["track"]["duration"], "B"),
+    ]
+    assert document["sections"][1]["confidence"] == 0.5124
+    assert document["sections"][1]["is_loudest"]
+    assert len(document["phrases"]) == 1
+    assert "no_sections" not in document
+    assert set(document["beats"]) == {"tempo", "metre", "is_metre_sure", "confidence", "path"}
+    assert (trained.home / document["beats"]["path"]).is_file()
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_later_versions_of_beats_and_sections_are_part_of_the_report(trained, model, tmp_path, monkeypatch):
+    for number, stage in ((98, "beats.beat_tracking"), (99, "sections.section_finding")):
+        monkeypatch.setattr(f"songform.{stage}.VERSION", number)
+    (document,) = report(trained, model, out=tmp_path)
+    assert (document["versions"]["beats"], document["versions"]["sections"]) == (98, 99)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_damaged_table_of_beats_is_a_note_that_is_not_part_of_the_stored_report(trained, model, tmp_path):
+    (document,) = report(trained, model, out=tmp_path)
+    table = trained.home / document["beats"]["path"]
+    whole = table.read_bytes()
+    table.write_bytes(b"zz")
+    (again,) = report(trained, model, out=tmp_path)
+    aside = table.with_name(f"{table.name}.damaged-1")
+    assert aside.read_bytes() == b"zz"
+    aside.unlink()
+    (note,) = again.pop("notes")
+    assert str(table) in note
+    assert again == document
+    assert table.read_bytes() == whole
+    assert "notes" not in json.loads(Path(document["path"]).read_bytes())
+
+
 def test_pictures_are_png_and_existing_ones_are_not_drawn_again(trained, model, tmp_path):
     (document,) = report(trained, model, out=tmp_path)
     key = document["track"]["key"]
@@ -80,7 +133,8 @@ def test_pictures_are_png_and_existing_ones_are_not_drawn_again(trained, model, 
 
 
 @pytest.mark.parametrize(
-    "stage", ["plots", "annotation.formats", "structure.boundaries", "structure.segments", "structure.silence"]
+    "stage",
+    ["plots", "annotation.formats", "structure.boundaries", "structure.segments", "structure.silence"],
 )
 def test_pictures_and_exports_of_an_earlier_version_are_made_again_once(trained, model, tmp_path, monkeypatch, stage):
     (document,) = report(trained, model, out=tmp_path)

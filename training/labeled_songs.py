@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,18 @@ from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tables import has_features, read_features, read_overview, read_spectrum
 
-__all__ = ["LabeledSong", "TrueBeats", "labeled_songs"]
+__all__ = ["LabeledSong", "TrueBeats", "labeled_songs", "split_by_composition"]
+
+
+class Named(Protocol):
+    """Song with a name."""
+
+    @property
+    def name(self) -> str:
+        """Name of the song."""
+
+
+Song = TypeVar("Song", bound=Named)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +128,17 @@ def labeled_songs(folder: Path, home: Path) -> Iterator[LabeledSong]:
             beats=_true_beats(beats) if beats.is_file() else None,
             people=tuple(read_annotation(path) for path in labels),
         )
+
+
+def split_by_composition(songs: Sequence[Song], every: int) -> tuple[list[Song], list[Song]]:
+    """Return the songs to train on, and those of every N-th composition.
+
+    Several recordings of a composition have the same name up to the first hyphen.
+    """
+    names = [song.name.split("-")[0] for song in songs]
+    test = set(sorted(set(names))[::every])
+    pairs = list(zip(songs, names, strict=True))
+    return [song for song, name in pairs if name not in test], [song for song, name in pairs if name in test]
 
 
 def _ingest(folder: Path, home: Path) -> None:

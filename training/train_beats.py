@@ -24,7 +24,7 @@ from songform.learning.temporal_training import TrainingPlan, fit_temporal_netwo
 from training.beat_examples import TatumSong, beat_example, tatum_song, waltz_example
 from training.beat_scores import print_beat_scores
 from training.click_tracks import click_tracks, composed_songs
-from training.labeled_songs import LabeledSong, labeled_songs
+from training.labeled_songs import LabeledSong, labeled_songs, split_by_composition
 
 __all__ = ["main", "trained_network"]
 
@@ -52,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(1, f"{options.folder} has no song with a regular beat and a file SONG.beats beside it\n")
     others = [*_tatum_songs(click_tracks(N_CLICK_TRACKS, SEED)), *_tatum_songs(composed_songs(N_COMPOSED, SEED))]
     if options.held_out:
-        train, test = _split(songs, options.held_out)
-        train_others, test_others = _split(others, options.held_out)
+        train, test = split_by_composition(songs, options.held_out)
+        train_others, test_others = split_by_composition(others, options.held_out)
         print_beat_scores([*test, *test_others], trained_network(train, train_others)[0])
     else:
         _write(trained_network(songs, others)[1], n_songs=len(songs), n_others=len(others))
@@ -88,11 +88,6 @@ def trained_network(
 def _printed_step(step: int, loss: float) -> None:
     if step % 200 == 0:
         print(f"step {step}: loss {loss:.3f}", flush=True)
-
-
-def _split(songs: list[TatumSong], every: int) -> tuple[list[TatumSong], list[TatumSong]]:
-    """Return the songs to train on, and every N-th one."""
-    return [song for n, song in enumerate(songs) if n % every], songs[::every]
 
 
 def _write(arrays: dict[str, NDArray[Any]], *, n_songs: int, n_others: int) -> None:

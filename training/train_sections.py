@@ -24,11 +24,11 @@ from songform.learning.temporal_network import weight_arrays
 from songform.learning.temporal_training import Example, TrainingPlan, fit_temporal_network
 from songform.sections import section_finding
 from songform.sections.section_finding import BoundaryModel, standardized
-from training.labeled_songs import labeled_songs
+from training.labeled_songs import labeled_songs, split_by_composition
 from training.section_examples import BarSong, bar_song
 from training.section_scores import print_section_scores
 
-__all__ = ["main", "trained_model"]
+__all__ = ["bar_songs", "main", "trained_model"]
 
 SEED = 20_261_130
 N_NETWORKS = 3
@@ -47,29 +47,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.held_out == 1:
         parser.error("--held-out must be at least 2; with 1, no song is left to train on")
     try:
-        songs = list(_bar_songs(options.folder, options.home))
+        songs = list(bar_songs(options.folder, options.home))
     except SongformError as error:
         parser.exit(1, f"{error}\n")
     if not songs:
         parser.exit(1, f"{options.folder} has no song of at least 16 bars with a file SONG.lab beside it\n")
     if options.held_out:
-        names = sorted({_composition(song) for song in songs})[:: options.held_out]
-        train = [song for song in songs if _composition(song) not in names]
+        train, test = split_by_composition(songs, options.held_out)
         model, _ = trained_model(train)
-        print_section_scores([song for song in songs if _composition(song) in names], lambda song: model(song.features))
+        print_section_scores(test, lambda song: model(song.features))
     else:
         _write(trained_model(songs)[1], n_songs=len(songs))
 
 
-def _bar_songs(folder: Path, home: Path) -> Iterator[BarSong]:
+def bar_songs(folder: Path, home: Path) -> Iterator[BarSong]:
+    """Yield the songs of a folder that people labeled and that have sections."""
     for song in labeled_songs(folder, home):
         bars = bar_song(song, find_beats(song.features, song.overview, song.spectrum)) if song.people else None
         if bars is not None:
             yield bars
-
-
-def _composition(song: BarSong) -> str:
-    return song.name.split("-")[0]
 
 
 def trained_model(

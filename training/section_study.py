@@ -34,9 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     train, test = split_by_composition(list(bar_songs(options.folder, options.home)), options.held_out)
     order = np.random.default_rng(0).permutation(len(train))
-    print(
-        f"{len(test)} songs are scored.\n\n| trained on | F at 0.5 s | F at 3 s | pairwise F | V |\n|---|--:|--:|--:|--:|"
-    )
+    print(f"{len(test)} songs are scored.")
+    print("\n| trained on | F at 0.5 s | F at 3 s | pairwise F | V |\n|---|--:|--:|--:|--:|")
     for size in [size for size in SIZES if size < len(train)]:
         _print_row(f"{size} songs", [train[number] for number in order[:size]], test)
     for name, variant in VARIANTS.items():

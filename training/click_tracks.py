@@ -19,7 +19,7 @@ from training.labeled_songs import LabeledSong, TrueBeats
 __all__ = ["click_tracks", "composed_songs", "described"]
 
 SR = 22050
-SLOWEST, FASTEST = 58.0, 192.0  # beats per minute
+SLOWEST, FASTEST = 54.0, 205.0  # beats per minute
 Array = NDArray[np.float64]
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -31,15 +32,7 @@ from tasks.store.tables import has_features, read_features, read_overview, read_
 __all__ = ["LabeledSong", "TrueBeats", "labeled_songs", "split_by_composition"]
 
 
-class Named(Protocol):
-    """Song with a name."""
-
-    @property
-    def name(self) -> str:
-        """Name of the song."""
-
-
-Song = TypeVar("Song", bound=Named)
+Song = TypeVar("Song")
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,15 +123,19 @@ def labeled_songs(folder: Path, home: Path) -> Iterator[LabeledSong]:
         )
 
 
-def split_by_composition(songs: Sequence[Song], every: int) -> tuple[list[Song], list[Song]]:
+def split_by_composition(
+    songs: Sequence[Song], every: int, *, name: Callable[[Song], str] = attrgetter("name")
+) -> tuple[list[Song], list[Song]]:
     """Return the songs to train on, and those of every N-th composition.
 
     Several recordings of a composition have the same name up to the first hyphen.
     """
-    names = [song.name.split("-")[0] for song in songs]
+    names = [name(song).split("-")[0] for song in songs]
     test = set(sorted(set(names))[::every])
     pairs = list(zip(songs, names, strict=True))
-    return [song for song, name in pairs if name not in test], [song for song, name in pairs if name in test]
+    return [song for song, composition in pairs if composition not in test], [
+        song for song, composition in pairs if composition in test
+    ]
 
 
 def _ingest(folder: Path, home: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from songform.beats import beat_tracking
 from songform.errors import SongformError
 from songform.learning.temporal_network import TemporalNetwork, weight_arrays
 from songform.learning.temporal_training import TrainingPlan, fit_temporal_network
-from training.beat_examples import TatumSong, beat_example, tatum_song, waltz_example
+from training.beat_examples import TatumSong, beat_example, tatum_songs, waltz_example
 from training.beat_scores import print_beat_scores
 from training.click_tracks import click_tracks, composed_songs
 from training.labeled_songs import LabeledSong, labeled_songs, split_by_composition
@@ -30,8 +30,9 @@ __all__ = ["main", "trained_network"]
 
 SEED = 20_261_130
 N_CLICK_TRACKS, N_COMPOSED = 600, 200
-EPOCHS = 25
-SONG_SHARE = 2.0  # how often an example of a song of the folder is chosen, relative to the others
+EPOCHS = 20
+# How often examples are chosen: of songs of the folder, and of wrong rates, relative to the others.
+SONG_SHARE, WRONG_SHARE = 2.0, 0.5
 NETWORK = Path(beat_tracking.__file__).with_name("beat_network.npz")
 
 
@@ -45,28 +46,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.held_out == 1:
         parser.error("--held-out must be at least 2; with 1, no song is left to train on")
     try:
-        songs = list(_tatum_songs(labeled_songs(options.folder, options.home)))
+        songs = _tatums(labeled_songs(options.folder, options.home))
     except SongformError as error:
         parser.exit(1, f"{error}\n")
     if not songs:
         parser.exit(1, f"{options.folder} has no song with a regular beat and a file SONG.beats beside it\n")
-    others = [*_tatum_songs(click_tracks(N_CLICK_TRACKS, SEED)), *_tatum_songs(composed_songs(N_COMPOSED, SEED))]
+    others = [*_tatums(click_tracks(N_CLICK_TRACKS, SEED)), *_tatums(composed_songs(N_COMPOSED, SEED))]
     if options.held_out:
-        train, test = split_by_composition(songs, options.held_out)
-        train_others, test_others = split_by_composition(others, options.held_out)
-        print_beat_scores([*test, *test_others], trained_network(train, train_others)[0])
+        train, test = split_by_composition(songs, options.held_out, name=_name)
+        train_others, test_others = split_by_composition(others, options.held_out, name=_name)
+        print_beat_scores([song for song, *_ in (*test, *test_others)], trained_network(train, train_others)[0])
     else:
         _write(trained_network(songs, others)[1], n_songs=len(songs), n_others=len(others))
 
 
-def _tatum_songs(songs: Iterable[LabeledSong]) -> Iterator[TatumSong]:
-    return (found for song in songs if (found := tatum_song(song)) is not None)
+def _tatums(songs: Iterable[LabeledSong]) -> list[list[TatumSong]]:
+    return [found for song in songs if (found := tatum_songs(song))]
+
+
+def _name(song: list[TatumSong]) -> str:
+    return song[0].name
 
 
 def trained_network(
-    songs: Sequence[TatumSong], others: Sequence[TatumSong], *, epochs: int = EPOCHS, seed: int = SEED
+    songs: Sequence[list[TatumSong]],
+    others: Sequence[list[TatumSong]],
+    *,
+    epochs: int = EPOCHS,
+    seed: int = SEED,
 ) -> tuple[TemporalNetwork, dict[str, NDArray[Any]]]:
-    """Train on songs, on their versions in 3/4, and on other songs.
+    """Train on songs, on their versions in 3/4, on other songs, and on tatums at wrong rates.
+
+    Parameters
+    ----------
+    songs, others : sequence of list
+        For each song the return value of `training.beat_examples.tatum_songs`. Only `songs` are also used in 3/4.
 
     Returns
     -------
@@ -75,12 +89,15 @@ def trained_network(
     arrays : dict
         Its weights, for `np.savez`.
     """
-    examples = [beat_example(song) for song in (*songs, *others)]
-    waltzes = [waltz for n, song in enumerate(songs) if (waltz := waltz_example(song, 2 + n % 3)) is not None]
-    shares = [SONG_SHARE] * len(songs) + [1.0] * (len(others) + len(waltzes))
+    examples = [(beat_example(right), SONG_SHARE) for right, *_ in songs]
+    examples += [(beat_example(right), 1.0) for right, *_ in others]
+    waltzes = [waltz_example(right, 2 + number % 3) for number, (right, *_) in enumerate(songs)]
+    examples += [(waltz, 1.0) for waltz in waltzes if waltz is not None]
+    examples += [(beat_example(wrong), WRONG_SHARE) for _, *rest in (*songs, *others) for wrong in rest]
+    shares = [share for _, share in examples]
     plan = TrainingPlan(seed=seed)
-    plan = replace(plan, n_steps=max(1, epochs * len(shares) // plan.batch_size))
-    network = fit_temporal_network([*examples, *waltzes], plan, shares=shares, on_step=_printed_step)
+    plan = replace(plan, n_steps=max(1, int(epochs * sum(shares) / plan.batch_size)))
+    network = fit_temporal_network([example for example, _ in examples], plan, shares=shares, on_step=_printed_step)
     arrays = weight_arrays(network.get_weights(), plan.dilations)
     return TemporalNetwork.from_arrays(arrays), arrays
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from songform.beats.bar_positions import METRES, BarPath, bar_path
-from songform.beats.pulse import onset_rises, pulse_rates
+from songform.beats.pulse import LEAST_SHARE, onset_rises, pulse_rates
 from songform.beats.tatum_features import Tatums, describe_tatums, tatum_features
 from songform.beats.tatums import tatum_times
 from songform.errors import ParameterError
@@ -201,7 +201,12 @@ def beats_of(times: Array, tatums: Tatums, network: TemporalNetwork) -> Beats:
 
 
 def tatums_of(
-    features: pd.DataFrame, overview: Overview, spectrum: SemitoneSpectrum, *, frame_rate: float
+    features: pd.DataFrame,
+    overview: Overview,
+    spectrum: SemitoneSpectrum,
+    *,
+    frame_rate: float,
+    least_share: float = LEAST_SHARE,
 ) -> list[tuple[Array, Tatums]]:
     """Return the times of the tatums in seconds and their description, for each rate that they may have.
 
@@ -211,6 +216,8 @@ def tatums_of(
         Tables of the song.
     frame_rate : float
         Frames per second.
+    least_share : float
+        As in `songform.beats.pulse.pulse_rates`.
 
     Returns
     -------
@@ -221,7 +228,7 @@ def tatums_of(
     onset = overview.onset[first:stop]
     if len(onset) < LEAST_SECONDS * frame_rate or np.percentile(onset, 99) < LEAST_ONSET:
         return []
-    rates = pulse_rates(onset_rises(onset, frame_rate=frame_rate), frame_rate=frame_rate)
+    rates = pulse_rates(onset_rises(onset, frame_rate=frame_rate), frame_rate=frame_rate, least_share=least_share)
     if np.median(rates[0].strength) < LEAST_STRENGTH:
         return []
     found = []

@@ -35,7 +35,7 @@ __all__ = ["FASTEST", "SLOWEST", "PulseRate", "onset_rises", "pulse_rates"]
 SLOWEST, FASTEST = 140.0, 280.0  # one octave, so that each tempo has exactly one rate
 RATE_STEP = 0.004  # octaves
 RATES = 2 ** np.arange(np.log2(SLOWEST), np.log2(FASTEST), RATE_STEP)
-OTHER_RATIOS, NEAR_STEPS, SHARE_OF_STRONGEST = (3 / 2, 2 / 3), 6, 0.3
+OTHER_RATIOS, NEAR_STEPS, LEAST_SHARE = (3 / 2, 2 / 3), 6, 0.2
 WINDOW_SECONDS, WINDOW_HOP_SECONDS = 10.0, 2.0
 # Multiples of the rate, and their weights. 1.5 is the rate of triplets, if the beat has two tatums.
 HARMONICS = {0.25: 0.5, 0.5: 1.0, 1.0: 1.0, 1.5: 0.4, 2.0: 0.5}
@@ -86,7 +86,7 @@ def onset_rises(onset: NDArray[Any], *, frame_rate: float) -> Array:
     return scaled
 
 
-def pulse_rates(rises: Array, *, frame_rate: float) -> list[PulseRate]:
+def pulse_rates(rises: Array, *, frame_rate: float, least_share: float = LEAST_SHARE) -> list[PulseRate]:
     """Find the rate of the tatum over time, and other rates that it could be mistaken for.
 
     In a swing rhythm, the rate of the triplets may be stronger than that of the beats, or weaker.
@@ -98,15 +98,18 @@ def pulse_rates(rises: Array, *, frame_rate: float) -> list[PulseRate]:
     frame_rate : float
         Frames per second.
 
+    least_share : float
+        Median strength of the other rates, relative to the strongest one, below which they are left out.
+
     Returns
     -------
     list of PulseRate
-        The strongest rate; then 3/2 and 2/3 of it, if their median strength is at least 0.3 of the strongest one.
+        The strongest rate; then 3/2 and 2/3 of it, if they are strong enough.
     """
     strengths = _strengths(rises, frame_rate)
     path = _path(strengths)
     rates = [_rate(strengths, path)]
-    least = SHARE_OF_STRONGEST * np.median(rates[0].strength)
+    least = least_share * np.median(rates[0].strength)
     others = (_rate(strengths, _strongest_near(strengths, path, ratio)) for ratio in OTHER_RATIOS)
     return rates + [rate for rate in others if np.median(rate.strength) >= least]
 

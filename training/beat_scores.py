@@ -10,7 +10,7 @@ import numpy as np
 
 from songform.annotation.beat_scores import beat_f_measure
 from songform.beats.beat_tracking import Beats, beats_of
-from songform.learning.temporal_network import TemporalNetwork
+from songform.learning.temporal_network import Ensemble
 from training.beat_examples import TatumSong
 
 __all__ = ["print_beat_scores"]
@@ -24,7 +24,7 @@ class BeatScore(NamedTuple):
     metre: float
 
 
-def print_beat_scores(songs: Sequence[TatumSong], network: TemporalNetwork) -> None:
+def print_beat_scores(songs: Sequence[TatumSong], network: Ensemble) -> None:
     """Print the mean scores of songs by kind (the first word of their names, if it is not a number)."""
     scores = defaultdict(list)
     for song in songs:

@@ -69,20 +69,19 @@ def _beat_times(rng: np.random.Generator, tempo: str, seconds: float) -> Array:
 
 def _rendered(rng: np.random.Generator, beats: TrueBeats, seconds: float, *, swings: bool) -> NDArray[np.float32]:
     y = np.zeros(int(seconds * SR))
-    kind, accent_kind = rng.integers(3, size=2)
+    sound, accent = _hit(rng, rng.integers(3)), _hit(rng, rng.integers(3))
     loudness = rng.uniform(0.1, 0.5)
     parts = [2 / 3] if swings else [part / n for n in rng.choice([1, 1, 2, 2, 3, 4], 1) for part in range(1, n)]
     gaps = np.append(np.diff(beats.times), 0)
     for time, gap, position in zip(beats.times, gaps, beats.positions, strict=True):
-        is_accent = beats.has_accents and position == 1
-        _add(y, time, _hit(rng, accent_kind if is_accent else kind, 1.0 if is_accent else 0.6))
+        _add(y, time, accent if beats.has_accents and position == 1 else 0.6 * sound)
         for part in parts if gap else []:
-            _add(y, time + part * gap, _hit(rng, kind, 0.6 * loudness))
+            _add(y, time + part * gap, 0.6 * loudness * sound)
     noise = rng.normal(size=len(y)) * 10 ** -rng.uniform(3, 5)
     return (y + noise).astype(np.float32)
 
 
-def _hit(rng: np.random.Generator, kind: int, amplitude: float) -> Array:
+def _hit(rng: np.random.Generator, kind: int) -> Array:
     """Return a burst of noise (0), a short tone (1) or a drum (2)."""
     n = int(SR * rng.uniform(0.02, 0.12))
     t = np.arange(n) / SR
@@ -93,7 +92,7 @@ def _hit(rng: np.random.Generator, kind: int, amplitude: float) -> Array:
         sound = np.sin(2 * np.pi * rng.choice([220, 440, 880, 1000, 1500]) * t)
     else:
         sound = np.sin(2 * np.pi * 80 * t) + 0.3 * noise
-    hit: Array = amplitude * np.exp(-t / rng.uniform(0.005, 0.03)) * sound
+    hit: Array = np.exp(-t / rng.uniform(0.005, 0.03)) * sound
     return hit
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from songform.beats import beat_tracking
 from songform.errors import SongformError
-from songform.learning.temporal_network import TemporalNetwork, weight_arrays
+from songform.learning.temporal_network import Ensemble, ensemble_arrays
 from songform.learning.temporal_training import TrainingPlan, fit_temporal_network
 from training.beat_examples import TatumSong, beat_example, tatum_songs, waltz_example
 from training.beat_scores import print_beat_scores
@@ -29,7 +29,9 @@ from training.labeled_songs import LabeledSong, labeled_songs, split_by_composit
 __all__ = ["main", "trained_network"]
 
 SEED = 20_261_130
-N_CLICK_TRACKS, N_COMPOSED = 600, 200
+N_CLICK_TRACKS, N_COMPOSED = 800, 200
+N_NETWORKS = 3
+PLAN = TrainingPlan()
 EPOCHS = 20
 # How often examples are chosen: of songs of the folder, and of wrong rates, relative to the others.
 SONG_SHARE, WRONG_SHARE = 2.0, 0.5
@@ -74,32 +76,40 @@ def trained_network(
     *,
     epochs: int = EPOCHS,
     seed: int = SEED,
-) -> tuple[TemporalNetwork, dict[str, NDArray[Any]]]:
-    """Train on songs, on their versions in 3/4, on other songs, and on tatums at wrong rates.
+    n_networks: int = N_NETWORKS,
+) -> tuple[Ensemble, dict[str, NDArray[Any]]]:
+    """Train on songs, on their versions in 3/4 and at wrong rates of the tatum, and on other songs.
 
     Parameters
     ----------
     songs, others : sequence of list
-        For each song the return value of `training.beat_examples.tatum_songs`. Only `songs` are also used in 3/4.
+        For each song the return value of `training.beat_examples.tatum_songs`.
 
     Returns
     -------
-    network : TemporalNetwork
-        The network, with weights of 16 bits.
+    network : Ensemble
+        The networks, with weights of 16 bits.
     arrays : dict
-        Its weights, for `np.savez`.
+        Their weights, for `np.savez`.
     """
     examples = [(beat_example(right), SONG_SHARE) for right, *_ in songs]
     examples += [(beat_example(right), 1.0) for right, *_ in others]
     waltzes = [waltz_example(right, 2 + number % 3) for number, (right, *_) in enumerate(songs)]
     examples += [(waltz, 1.0) for waltz in waltzes if waltz is not None]
-    examples += [(beat_example(wrong), WRONG_SHARE) for _, *rest in (*songs, *others) for wrong in rest]
+    examples += [(beat_example(wrong), WRONG_SHARE) for _, *rest in songs for wrong in rest]
     shares = [share for _, share in examples]
-    plan = TrainingPlan(seed=seed)
-    plan = replace(plan, n_steps=max(1, int(epochs * sum(shares) / plan.batch_size)))
-    network = fit_temporal_network([example for example, _ in examples], plan, shares=shares, on_step=_printed_step)
-    arrays = weight_arrays(network.get_weights(), plan.dilations)
-    return TemporalNetwork.from_arrays(arrays), arrays
+    plan = replace(PLAN, n_steps=max(1, int(epochs * sum(shares) / PLAN.batch_size)))
+    members = []
+    for number in range(n_networks):
+        network = fit_temporal_network(
+            [example for example, _ in examples],
+            replace(plan, seed=seed + number),
+            shares=shares,
+            on_step=_printed_step,
+        )
+        members.append(network.get_weights())
+    arrays = ensemble_arrays(members, plan.dilations)
+    return Ensemble.from_arrays(arrays), arrays
 
 
 def _printed_step(step: int, loss: float) -> None:
@@ -116,6 +126,7 @@ def _write(arrays: dict[str, NDArray[Any]], *, n_songs: int, n_others: int) -> N
         "click_tracks": N_CLICK_TRACKS,
         "composed_songs": N_COMPOSED,
         "without_pulse": N_CLICK_TRACKS + N_COMPOSED - n_others,
+        "networks": N_NETWORKS,
         "epochs": EPOCHS,
         "seed": SEED,
         "weights": sum(array.size for array in arrays.values()),

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from songform.beats.beat_tracking import find_beats
 from songform.errors import SongformError
-from songform.learning.temporal_network import weight_arrays
+from songform.learning.temporal_network import ensemble_arrays
 from songform.learning.temporal_training import Example, TrainingPlan, fit_temporal_network
 from songform.sections import section_finding
 from songform.sections.section_finding import BoundaryModel, standardized
@@ -84,12 +84,12 @@ def trained_model(
     arrays = {"center": everything.mean(axis=0), "scale": everything.std(axis=0) + np.float32(1e-6)}
     examples = [_example(song, arrays["center"], arrays["scale"]) for song in songs]
     n_steps = max(1, epochs * len(songs) // PLAN.batch_size)
+    members = []
     for number in range(n_networks):
-        plan = replace(PLAN, n_steps=n_steps, seed=seed + number)
-        network = fit_temporal_network(examples, plan)
-        weights = weight_arrays(network.get_weights(), plan.dilations)
-        arrays |= {f"{number}_{name}": array for name, array in weights.items()}
+        network = fit_temporal_network(examples, replace(PLAN, n_steps=n_steps, seed=seed + number))
+        members.append(network.get_weights())
         print(f"network {number + 1} of {n_networks} is trained", flush=True)
+    arrays |= ensemble_arrays(members, PLAN.dilations)
     return BoundaryModel.from_arrays(arrays), arrays
 
 

@@ -25,7 +25,7 @@ from songform.beats.pulse import LEAST_SHARE, onset_rises, pulse_rates
 from songform.beats.tatum_features import Tatums, describe_tatums, tatum_features
 from songform.beats.tatums import tatum_times
 from songform.errors import ParameterError
-from songform.learning.temporal_network import TemporalNetwork
+from songform.learning.temporal_network import Ensemble
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,6 +177,17 @@ def find_beats(
     Beats
         Without beats if the song is shorter than 6 s or has no regular pulse. Silence at the start and at the end of
         the song has no beats and is not part of its length.
+
+    Examples
+    --------
+    >>> from songform import SongExtractor, compose
+    >>> from songform.features.frame_features import feature_table
+    >>> song = compose(seed=3, duration=40)
+    >>> extractor = SongExtractor(song.sr)
+    >>> features = feature_table([extractor.push(song.y), extractor.flush()], extractor.columns)
+    >>> beats = find_beats(features, extractor.overview(), extractor.semitone_spectrum())
+    >>> bool(abs(beats.tempo / song.traits.bpm - 1) < 0.02), beats.metre == song.traits.beats
+    (True, True)
     """
     found = tatums_of(features, overview, spectrum, frame_rate=sr / hop_length)
     candidates = [beats_of(*tatums, beat_network()) for tatums in found]
@@ -184,7 +195,7 @@ def find_beats(
     return best if best.confidence >= LEAST_CONFIDENCE else NO_BEATS
 
 
-def beats_of(times: Array, tatums: Tatums, network: TemporalNetwork) -> Beats:
+def beats_of(times: Array, tatums: Tatums, network: Ensemble) -> Beats:
     """Find the beats and bars among the tatums of a song.
 
     Parameters
@@ -193,8 +204,8 @@ def beats_of(times: Array, tatums: Tatums, network: TemporalNetwork) -> Beats:
         Times of the tatums in seconds.
     tatums : Tatums
         Their description.
-    network : TemporalNetwork
-        Network whose three outputs are unscaled log-probabilities that a tatum is no beat, a beat, or a downbeat.
+    network : Ensemble
+        Networks whose three outputs are unscaled log-probabilities that a tatum is no beat, a beat, or a downbeat.
     """
     log_probability = _log_softmax(network(tatum_features(tatums)))
     return _beats(times, log_probability, 60 / float(np.median(tatums.seconds)))
@@ -240,10 +251,10 @@ def tatums_of(
 
 
 @cache
-def beat_network() -> TemporalNetwork:
-    """Return the network that is part of the package."""
+def beat_network() -> Ensemble:
+    """Return the networks that are part of the package."""
     with (files("songform.beats") / "beat_network.npz").open("rb") as file, np.load(file) as stored:
-        return TemporalNetwork.from_arrays(stored)
+        return Ensemble.from_arrays(dict(stored))
 
 
 def _audible(rms: NDArray[Any]) -> tuple[int, int]:

@@ -24,7 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
-__all__ = ["Dense", "Normalization", "ResidualBlock", "TemporalNetwork", "weight_arrays"]
+__all__ = [
+    "Dense",
+    "Ensemble",
+    "Normalization",
+    "ResidualBlock",
+    "TemporalNetwork",
+    "ensemble_arrays",
+    "weight_arrays",
+]
 
 EPSILON = 1e-3  # of Keras's LayerNormalization
 
@@ -154,6 +162,54 @@ class TemporalNetwork:
         for block in self.blocks:
             y = block(y)
         return self.last(self.normalization(y))
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Several networks whose outputs are averaged.
+
+    Attributes
+    ----------
+    networks : tuple of TemporalNetwork
+        Networks of the same inputs and outputs.
+    """
+
+    networks: tuple[TemporalNetwork, ...]
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Ensemble:
+        """Return the ensemble that `ensemble_arrays` returned; other arrays are ignored."""
+        members = sorted({name.split("_")[0] for name in arrays if name.endswith("_dilations")})
+        return cls(
+            tuple(
+                TemporalNetwork.from_arrays(
+                    {name.removeprefix(f"{member}_"): arrays[name] for name in arrays if name.startswith(f"{member}_")}
+                )
+                for member in members
+            )
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Return the mean outputs, of shape (n, n_outputs), for rows of shape (n, n_inputs)."""
+        outputs: Array = np.mean([network(x) for network in self.networks], axis=0)
+        return outputs
+
+
+def ensemble_arrays(members: Sequence[Sequence[NDArray[Any]]], dilations: Sequence[int]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an ensemble by name, for `np.savez`.
+
+    Parameters
+    ----------
+    members : sequence of sequence of np.ndarray
+        Weights of each network; see `weight_arrays`.
+    dilations : sequence of int
+        Dilation of each block.
+    """
+    return {
+        f"{number}_{name}": array
+        for number, weights in enumerate(members)
+        for name, array in weight_arrays(weights, dilations).items()
+    }
 
 
 def weight_arrays(weights: Sequence[NDArray[Any]], dilations: Sequence[int]) -> dict[str, NDArray[Any]]:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from songform.learning.temporal_network import TemporalNetwork
+from songform.learning.temporal_network import Ensemble
 from songform.sections.bar_similarity import bar_lines, harmony_similarity, timbre_similarity
 from songform.sections.boundary_features import boundary_features
 from songform.sections.letters import joined_pairs, letters, repetition_scores, segment_groups, segment_similarity
@@ -124,18 +124,18 @@ class BoundaryModel:
     ----------
     center, scale : np.ndarray, shape (57,)
         Mean and standard deviation of the features.
-    networks : tuple of TemporalNetwork
-        Networks with one output, the log-odds, which are averaged.
+    ensemble : Ensemble
+        Networks with one output, the log-odds.
     """
 
     center: NDArray[np.float32]
     scale: NDArray[np.float32]
-    networks: tuple[TemporalNetwork, ...]
+    ensemble: Ensemble
 
     def __call__(self, features: NDArray[np.float32]) -> Array:
         """Return the log-odds that each bar line is a boundary, of shape (n_bars + 1,)."""
         inputs = standardized(features, self.center, self.scale)
-        log_odds: Array = np.mean([network(inputs)[:, 0] for network in self.networks], axis=0)
+        log_odds: Array = self.ensemble(inputs)[:, 0].astype(np.float64)
         return log_odds
 
     @classmethod
@@ -145,16 +145,9 @@ class BoundaryModel:
         Parameters
         ----------
         arrays : mapping of str to np.ndarray
-            ``center``, ``scale``, and the arrays of each network with its number in front, such as ``0_weights_00``.
+            ``center``, ``scale``, and those of `songform.learning.temporal_network.ensemble_arrays`.
         """
-        members = sorted({name.split("_")[0] for name in arrays if "_" in name})
-        networks = (
-            TemporalNetwork.from_arrays(
-                {name.removeprefix(f"{member}_"): arrays[name] for name in arrays if name.startswith(f"{member}_")}
-            )
-            for member in members
-        )
-        return cls(arrays["center"], arrays["scale"], tuple(networks))
+        return cls(arrays["center"], arrays["scale"], Ensemble.from_arrays(arrays))
 
 
 def standardized(
@@ -201,6 +194,19 @@ def find_sections(
     -------
     Sections
         Without sections, but with a reason, if the song has no regular beat or fewer than 16 bars.
+
+    Examples
+    --------
+    >>> from songform import SongExtractor, compose, find_beats
+    >>> from songform.features.frame_features import feature_table
+    >>> song = compose(seed=3)
+    >>> extractor = SongExtractor(song.sr)
+    >>> features = feature_table([extractor.push(song.y), extractor.flush()], extractor.columns)
+    >>> spectrum = extractor.semitone_spectrum()
+    >>> beats = find_beats(features, extractor.overview(), spectrum)
+    >>> found = find_sections(features, spectrum, beats, extractor.n_samples / song.sr)
+    >>> found.sections[0].label, found.sections[-1].end == extractor.n_samples / song.sr
+    ('A', True)
     """
     bars = song_bars(beats, duration)
     if isinstance(bars, str):

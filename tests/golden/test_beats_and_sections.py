@@ -18,7 +18,7 @@ from songform.beats.tatum_features import N_FEATURES as N_TATUM_FEATURES
 from songform.features.frame_features import feature_columns
 from songform.features.overview import Overview
 from songform.features.semitone_spectrum import N_SEMITONES, SemitoneSpectrum
-from songform.learning.temporal_network import TemporalNetwork
+from songform.learning.temporal_network import Ensemble, TemporalNetwork
 from songform.sections import section_finding
 from songform.sections.boundary_features import N_FEATURES as N_BAR_FEATURES
 from songform.sections.section_finding import BoundaryModel, find_sections
@@ -99,7 +99,7 @@ def test_sections_match_stored_values(golden, song):
     beats = Beats(times, positions, 120.0, 4, is_metre_sure=True, confidence=1.0)
     zero, one = np.zeros(N_BAR_FEATURES, np.float32), np.ones(N_BAR_FEATURES, np.float32)
     members = tuple(network(N_BAR_FEATURES, 1, seed, bias=-1.5) for seed in (5, 6))
-    found = find_sections(features, spectrum, beats, SECONDS, model=BoundaryModel(zero, one, members))
+    found = find_sections(features, spectrum, beats, SECONDS, model=BoundaryModel(zero, one, Ensemble(members)))
     assert all(before.end == after.start for before, after in pairwise(found.sections))
     assert len({part.label for part in found.sections}) > 1
     output = {level: [vars(part) for part in getattr(found, level)] for level in ("sections", "phrases")}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from songform.learning.temporal_network import TemporalNetwork
+from songform.learning.temporal_network import Ensemble
 from songform.learning.temporal_training import TrainingPlan, temporal_network
 from songform.sections.section_finding import BoundaryModel
 from songform.synth import compose
@@ -60,8 +60,8 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(train_beats, "NETWORK", tmp_path / "beat_network.npz")
     monkeypatch.setattr(train_beats, "N_CLICK_TRACKS", 2)
     monkeypatch.setattr(train_beats, "N_COMPOSED", 0)
-    monkeypatch.setattr(train_beats, "TrainingPlan", partial(TrainingPlan, **SMALL))
-    monkeypatch.setattr(train_beats, "trained_network", partial(train_beats.trained_network, epochs=2))
+    monkeypatch.setattr(train_beats, "PLAN", TrainingPlan(**SMALL))
+    monkeypatch.setattr(train_beats, "trained_network", partial(train_beats.trained_network, epochs=2, n_networks=2))
     monkeypatch.setattr(train_sections, "NETWORK", tmp_path / "boundary_network.npz")
     monkeypatch.setattr(train_sections, "PLAN", TrainingPlan(**SMALL))
     monkeypatch.setattr(train_sections, "trained_model", partial(train_sections.trained_model, epochs=2, n_networks=2))
@@ -95,7 +95,7 @@ def test_beat_network_is_trained_and_stored_with_its_card(small, paths, monkeypa
     monkeypatch.setattr(train_beats, "trained_network", kept)
     train_beats.main([str(folder), "--home", str(home)])
     with np.load(small / "beat_network.npz") as stored:
-        loaded = TemporalNetwork.from_arrays(stored)
+        loaded = Ensemble.from_arrays(dict(stored))
         n_weights = sum(stored[name].size for name in stored)
     x = np.random.default_rng(0).normal(size=(30, 43)).astype(np.float32)
     np.testing.assert_array_equal(loaded(x), returned[0][0](x))
@@ -118,7 +118,7 @@ def test_boundary_networks_are_trained_and_stored_with_their_card(small, paths, 
     with np.load(small / "boundary_network.npz") as stored:
         loaded = BoundaryModel.from_arrays(dict(stored))
     x = np.random.default_rng(0).normal(size=(30, 57)).astype(np.float32)
-    assert len(loaded.networks) == 2
+    assert len(loaded.ensemble.networks) == 2
     np.testing.assert_array_equal(loaded(x), returned[0][0](x))
     card = json.loads((small / "boundary_network.json").read_text())
     assert (card["songs"], card["command"]) == (2, "make train-sections CORPUS=FOLDER")

@@ -15,7 +15,7 @@ from songform.beats.beat_tracking import NO_BEATS, Beats, find_beats
 from songform.features.extraction import SongExtractor
 from songform.features.frame_features import feature_table
 from songform.features.semitone_spectrum import SemitoneSpectrum
-from songform.learning.temporal_network import Dense, Normalization, TemporalNetwork
+from songform.learning.temporal_network import Dense, Ensemble, Normalization, TemporalNetwork
 from songform.sections.boundary_features import N_FEATURES
 from songform.sections.section_finding import (
     FORCED,
@@ -328,7 +328,7 @@ def test_the_model_of_the_caller_is_used():
         return TemporalNetwork(first, (), one, Dense(np.ones((1, 1), np.float32), np.float32([value])))
 
     scale = np.ones(N_FEATURES, np.float32)
-    model = BoundaryModel(0 * scale, scale, (network(-40.0), network(-20.0)))
+    model = BoundaryModel(0 * scale, scale, Ensemble((network(-40.0), network(-20.0))))
     np.testing.assert_allclose(model(np.zeros((5, N_FEATURES), np.float32)), -30.0)
     tables = made_tables(48, form_sound("ABC", 16))
     found = find_sections(*tables, beats_at(np.arange(0, 48, 0.5)), 48.0, model=model)

@@ -17,9 +17,8 @@ from songform.beats.tatum_features import Tatums, tatum_features
 from songform.learning.temporal_training import Example
 from training.labeled_songs import LabeledSong, TrueBeats
 
-__all__ = ["TatumSong", "beat_example", "tatum_songs", "waltz_example"]
+__all__ = ["TatumSong", "beat_example", "tatum_song", "waltz_example"]
 
-LEAST_SHARE_NEAR = 0.7
 NEAR_SECONDS = 0.06  # a tatum is a beat if it is at most this far from one
 UNKNOWN_SECONDS = 1.5  # tatums within this time of a beat that is far from all tatums are not used for training
 UNHEARD_DOWNBEAT = (0.0, 0.75, 0.25)  # target of a beat where nobody could tell the downbeats
@@ -54,31 +53,14 @@ class TatumSong:
     beats: TrueBeats
 
 
-def tatum_songs(song: LabeledSong) -> list[TatumSong]:
-    """Return the tatums of a song with known beats, and sequences of tatums at wrong rates.
-
-    From a wrong rate, the network learns that it has no beats, so that the right rate is chosen.
-
-    Returns
-    -------
-    list of TatumSong
-        First the rate at which most beats are near a tatum, then the rates, if any, at which less than 0.7 of the beats
-        are. Empty if the song has no pulse or no beats.
-    """
-    beats = song.beats
-    found = tatums_of(song.features, song.overview, song.spectrum, frame_rate=FRAME_RATE, least_share=0.0)
-    if beats is None or not found:
-        return []
-    shares = [_share_near(beats.times, times) for times, _ in found]
-    best = int(np.argmax(shares))
-    right = TatumSong(song.name, found[best][1], found[best][0], *_labels(found[best][0], beats), beats)
-    wrong = (found[number] for number, share in enumerate(shares) if share < LEAST_SHARE_NEAR and number != best)
-    return [right, *(_without_beats(song.name, times, tatums, beats) for times, tatums in wrong)]
-
-
-def _without_beats(name: str, times: NDArray[np.float64], tatums: Tatums, beats: TrueBeats) -> TatumSong:
-    nothing = np.zeros(len(times), np.intp)
-    return TatumSong(f"{name} at a wrong rate", tatums, times, nothing, nothing == 0, beats)
+def tatum_song(song: LabeledSong) -> TatumSong | None:
+    """Return the tatums of a song with known beats, or None if it has no pulse or no beats."""
+    beats, found = song.beats, tatums_of(song.features, song.overview, song.spectrum, frame_rate=FRAME_RATE)
+    if beats is None or found is None:
+        return None
+    times, tatums = found
+    kinds, is_known = _labels(times, beats)
+    return TatumSong(song.name, tatums, times, kinds, is_known, beats)
 
 
 def beat_example(song: TatumSong) -> Example:
@@ -119,11 +101,6 @@ def _selected(record: Any, rows: NDArray[np.bool_]) -> Any:
     return type(record)(
         **{name: value[rows] if isinstance(value, np.ndarray) else value for name, value in values.items()}
     )
-
-
-def _share_near(beats: NDArray[np.float64], times: NDArray[np.float64]) -> float:
-    """Return the share of the beats that are near a tatum."""
-    return float(np.mean(np.abs(beats[:, None] - times).min(axis=1) < NEAR_SECONDS))
 
 
 def _labels(times: NDArray[np.float64], beats: TrueBeats) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:

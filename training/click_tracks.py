@@ -77,7 +77,7 @@ def _rendered(rng: np.random.Generator, beats: TrueBeats, seconds: float, *, swi
         _add(y, time, accent if beats.has_accents and position == 1 else 0.6 * sound)
         for part in parts if gap else []:
             _add(y, time + part * gap, 0.6 * loudness * sound)
-    noise = rng.normal(size=len(y)) * 10 ** -rng.uniform(3, 5)
+    noise = rng.normal(size=len(y)) * (10 ** -rng.uniform(3, 5) if rng.random() < 0.7 else 0)
     return (y + noise).astype(np.float32)
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -32,7 +31,15 @@ from tasks.store.tables import has_features, read_features, read_overview, read_
 __all__ = ["LabeledSong", "TrueBeats", "labeled_songs", "split_by_composition"]
 
 
-Song = TypeVar("Song")
+class Named(Protocol):
+    """Song with a name."""
+
+    @property
+    def name(self) -> str:
+        """Name of the song."""
+
+
+Song = TypeVar("Song", bound=Named)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,19 +130,15 @@ def labeled_songs(folder: Path, home: Path) -> Iterator[LabeledSong]:
         )
 
 
-def split_by_composition(
-    songs: Sequence[Song], every: int, *, name: Callable[[Song], str] = attrgetter("name")
-) -> tuple[list[Song], list[Song]]:
+def split_by_composition(songs: Sequence[Song], every: int) -> tuple[list[Song], list[Song]]:
     """Return the songs to train on, and those of every N-th composition.
 
     Several recordings of a composition have the same name up to the first hyphen.
     """
-    names = [name(song).split("-")[0] for song in songs]
+    names = [song.name.split("-")[0] for song in songs]
     test = set(sorted(set(names))[::every])
     pairs = list(zip(songs, names, strict=True))
-    return [song for song, composition in pairs if composition not in test], [
-        song for song, composition in pairs if composition in test
-    ]
+    return [song for song, name in pairs if name not in test], [song for song, name in pairs if name in test]
 
 
 def _ingest(folder: Path, home: Path) -> None:

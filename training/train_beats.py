@@ -21,7 +21,7 @@ from songform.beats import beat_tracking
 from songform.errors import SongformError
 from songform.learning.temporal_network import Ensemble, ensemble_arrays
 from songform.learning.temporal_training import TrainingPlan, fit_temporal_network
-from training.beat_examples import TatumSong, beat_example, tatum_songs, waltz_example
+from training.beat_examples import TatumSong, beat_example, tatum_song, waltz_example
 from training.beat_scores import print_beat_scores
 from training.click_tracks import click_tracks, composed_songs
 from training.labeled_songs import LabeledSong, labeled_songs, split_by_composition
@@ -32,9 +32,8 @@ SEED = 20_261_130
 N_CLICK_TRACKS, N_COMPOSED = 800, 200
 N_NETWORKS = 3
 PLAN = TrainingPlan()
-EPOCHS = 20
-# How often examples are chosen: of songs of the folder, and of wrong rates, relative to the others.
-SONG_SHARE, WRONG_SHARE = 2.0, 0.5
+EPOCHS = 14
+SONG_SHARE = 2.0  # how often an example of a song of the folder is chosen, relative to the others
 NETWORK = Path(beat_tracking.__file__).with_name("beat_network.npz")
 
 
@@ -55,35 +54,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(1, f"{options.folder} has no song with a regular beat and a file SONG.beats beside it\n")
     others = [*_tatums(click_tracks(N_CLICK_TRACKS, SEED)), *_tatums(composed_songs(N_COMPOSED, SEED))]
     if options.held_out:
-        train, test = split_by_composition(songs, options.held_out, name=_name)
-        train_others, test_others = split_by_composition(others, options.held_out, name=_name)
-        print_beat_scores([song for song, *_ in (*test, *test_others)], trained_network(train, train_others)[0])
+        train, test = split_by_composition(songs, options.held_out)
+        train_others, test_others = split_by_composition(others, options.held_out)
+        print_beat_scores([*test, *test_others], trained_network(train, train_others)[0])
     else:
         _write(trained_network(songs, others)[1], n_songs=len(songs), n_others=len(others))
 
 
-def _tatums(songs: Iterable[LabeledSong]) -> list[list[TatumSong]]:
-    return [found for song in songs if (found := tatum_songs(song))]
-
-
-def _name(song: list[TatumSong]) -> str:
-    return song[0].name
+def _tatums(songs: Iterable[LabeledSong]) -> list[TatumSong]:
+    return [found for song in songs if (found := tatum_song(song)) is not None]
 
 
 def trained_network(
-    songs: Sequence[list[TatumSong]],
-    others: Sequence[list[TatumSong]],
+    songs: Sequence[TatumSong],
+    others: Sequence[TatumSong],
     *,
     epochs: int = EPOCHS,
     seed: int = SEED,
     n_networks: int = N_NETWORKS,
 ) -> tuple[Ensemble, dict[str, NDArray[Any]]]:
-    """Train on songs, on their versions in 3/4 and at wrong rates of the tatum, and on other songs.
-
-    Parameters
-    ----------
-    songs, others : sequence of list
-        For each song the return value of `training.beat_examples.tatum_songs`.
+    """Train on songs, on their versions in 3/4, and on other songs.
 
     Returns
     -------
@@ -92,17 +82,15 @@ def trained_network(
     arrays : dict
         Their weights, for `np.savez`.
     """
-    examples = [(beat_example(right), SONG_SHARE) for right, *_ in songs]
-    examples += [(beat_example(right), 1.0) for right, *_ in others]
-    waltzes = [waltz_example(right, 2 + number % 3) for number, (right, *_) in enumerate(songs)]
-    examples += [(waltz, 1.0) for waltz in waltzes if waltz is not None]
-    examples += [(beat_example(wrong), WRONG_SHARE) for _, *rest in songs for wrong in rest]
-    shares = [share for _, share in examples]
+    waltzes = [waltz_example(song, 2 + number % 3) for number, song in enumerate(songs)]
+    made = [*map(beat_example, others), *(waltz for waltz in waltzes if waltz is not None)]
+    examples = [*map(beat_example, songs), *made]
+    shares = [SONG_SHARE] * len(songs) + [1.0] * len(made)
     plan = replace(PLAN, n_steps=max(1, int(epochs * sum(shares) / PLAN.batch_size)))
     members = []
     for number in range(n_networks):
         network = fit_temporal_network(
-            [example for example, _ in examples],
+            examples,
             replace(plan, seed=seed + number),
             shares=shares,
             on_step=_printed_step,

@@ -21,7 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from songform.beats.bar_positions import METRES, BarPath, bar_path
-from songform.beats.pulse import LEAST_SHARE, onset_rises, pulse_rates
+from songform.beats.pulse import loud_onsets, onset_rises, pulse_rate
 from songform.beats.tatum_features import Tatums, describe_tatums, tatum_features
 from songform.beats.tatums import tatum_times
 from songform.errors import ParameterError
@@ -61,9 +61,6 @@ LEAST_ONSET = 2.5
 """99th percentile of the onset strength in dB, below which a sound has no onsets: music has 5 or more, a hum 2."""
 
 LEAST_CONFIDENCE = 0.3
-
-LEAST_GAIN = 0.05
-"""Score by which another rate of the tatum must exceed the strongest one."""
 
 TEMPO_BEATS = 8  # a single interval is only known to 6 ms, which is 1 % at 120 beats per minute
 
@@ -106,8 +103,6 @@ class Beats:
         Whether the other metre is clearly less probable.
     confidence : float
         Mean probability of the beats, from 0 to 1; 0 without beats.
-    score : float
-        Mean over the tatums of the natural logarithm of the probability of what each one is taken for.
     """
 
     times: NDArray[np.float64]
@@ -116,7 +111,6 @@ class Beats:
     metre: int | None
     is_metre_sure: bool
     confidence: float
-    score: float = -np.inf
 
     @property
     def downbeats(self) -> NDArray[np.float64]:
@@ -190,9 +184,8 @@ def find_beats(
     (True, True)
     """
     found = tatums_of(features, overview, spectrum, frame_rate=sr / hop_length)
-    candidates = [beats_of(*tatums, beat_network()) for tatums in found]
-    best = max(candidates, key=lambda beats: beats.score + LEAST_GAIN * (beats is candidates[0]), default=NO_BEATS)
-    return best if best.confidence >= LEAST_CONFIDENCE else NO_BEATS
+    beats = NO_BEATS if found is None else beats_of(*found, beat_network())
+    return beats if beats.confidence >= LEAST_CONFIDENCE else NO_BEATS
 
 
 def beats_of(times: Array, tatums: Tatums, network: Ensemble) -> Beats:
@@ -212,14 +205,9 @@ def beats_of(times: Array, tatums: Tatums, network: Ensemble) -> Beats:
 
 
 def tatums_of(
-    features: pd.DataFrame,
-    overview: Overview,
-    spectrum: SemitoneSpectrum,
-    *,
-    frame_rate: float,
-    least_share: float = LEAST_SHARE,
-) -> list[tuple[Array, Tatums]]:
-    """Return the times of the tatums in seconds and their description, for each rate that they may have.
+    features: pd.DataFrame, overview: Overview, spectrum: SemitoneSpectrum, *, frame_rate: float
+) -> tuple[Array, Tatums] | None:
+    """Return the times of the tatums in seconds and their description, or None without a regular pulse.
 
     Parameters
     ----------
@@ -227,27 +215,18 @@ def tatums_of(
         Tables of the song.
     frame_rate : float
         Frames per second.
-    least_share : float
-        As in `songform.beats.pulse.pulse_rates`.
-
-    Returns
-    -------
-    list
-        The strongest rate first; empty without a regular pulse.
     """
-    first, stop = _audible(features["rms_mean"].to_numpy())
-    onset = overview.onset[first:stop]
-    if len(onset) < LEAST_SECONDS * frame_rate or np.percentile(onset, 99) < LEAST_ONSET:
-        return []
-    rates = pulse_rates(onset_rises(onset, frame_rate=frame_rate), frame_rate=frame_rate, least_share=least_share)
-    if np.median(rates[0].strength) < LEAST_STRENGTH:
-        return []
-    found = []
-    for rate in rates:
-        times = first + tatum_times(onset, rate.periods(len(onset), frame_rate))
-        tatums = describe_tatums(times, features, overview, spectrum, frame_rate=frame_rate)
-        found.append((times / frame_rate, tatums))
-    return found
+    rms = features["rms_mean"].to_numpy()
+    first, stop = _audible(rms)
+    if stop - first < LEAST_SECONDS * frame_rate or np.percentile(overview.onset[first:stop], 99) < LEAST_ONSET:
+        return None
+    onset = loud_onsets(overview.onset[first:stop], rms[first:stop])
+    pulse = pulse_rate(onset_rises(onset, frame_rate=frame_rate), frame_rate=frame_rate)
+    if np.median(pulse.strength) < LEAST_STRENGTH:
+        return None
+    times = first + tatum_times(onset, pulse.periods(len(onset), frame_rate))
+    tatums = describe_tatums(times, features, overview, spectrum, frame_rate=frame_rate)
+    return times / frame_rate, tatums
 
 
 @cache
@@ -276,7 +255,6 @@ def _beats(times: Array, log_probability: NDArray[Any], rate: float) -> Beats:
         metre=metre,
         is_metre_sure=_margin(path, metre, log_probability, rate) > LEAST_MARGIN,
         confidence=float(1 - np.exp(log_probability[is_beat, 0]).mean()),
-        score=path.score / len(times),
     )
 
 

@@ -28,17 +28,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-__all__ = ["FASTEST", "SLOWEST", "PulseRate", "onset_rises", "pulse_rates"]
+__all__ = ["FASTEST", "SLOWEST", "PulseRate", "loud_onsets", "onset_rises", "pulse_rate"]
 
 SLOWEST, FASTEST = 140.0, 280.0  # one octave, so that each tempo has exactly one rate
-RATE_STEP = 0.004  # octaves
-RATES = 2 ** np.arange(np.log2(SLOWEST), np.log2(FASTEST), RATE_STEP)
-OTHER_RATIOS, NEAR_STEPS, LEAST_SHARE = (3 / 2, 2 / 3), 6, 0.2
+RATES = 2 ** np.arange(np.log2(SLOWEST), np.log2(FASTEST), 0.004)
 WINDOW_SECONDS, WINDOW_HOP_SECONDS = 10.0, 2.0
 # Multiples of the rate, and their weights. 1.5 is the rate of triplets, if the beat has two tatums.
 HARMONICS = {0.25: 0.5, 0.5: 1.0, 1.0: 1.0, 1.5: 0.4, 2.0: 0.5}
+LOUD_FRAMES, LOUD_PERCENTILE, LOUD_EXPONENT = 5, 95, 0.75
 WINDOWS_AT_ONCE = 256
 CHANGE_COST, MOST_CHANGE_COST = 2000.0, 15.0  # per squared natural logarithm of the ratio of two rates
 
@@ -70,6 +69,24 @@ class PulseRate:
         return periods
 
 
+def loud_onsets(onset: NDArray[Any], rms: NDArray[Any]) -> Array:
+    """Weight onsets by the loudness after them, so that accents count more.
+
+    Onset strength is measured in dB, and in a quiet song a soft note rises from silence as far as a loud one.
+
+    Parameters
+    ----------
+    onset : np.ndarray, shape (n_frames,)
+        Onset strength.
+    rms : np.ndarray, shape (n_frames,)
+        Root mean square of each frame.
+    """
+    after = maximum_filter1d(np.asarray(rms, float), LOUD_FRAMES, origin=-(LOUD_FRAMES // 2))
+    weight = np.clip(after / (np.percentile(after, LOUD_PERCENTILE) + 1e-9), 0, 1) ** LOUD_EXPONENT
+    weighted: Array = onset * weight
+    return weighted
+
+
 def onset_rises(onset: NDArray[Any], *, frame_rate: float) -> Array:
     """Return how far the onset strength exceeds its mean over 2 s, with a standard deviation of 1.
 
@@ -86,10 +103,8 @@ def onset_rises(onset: NDArray[Any], *, frame_rate: float) -> Array:
     return scaled
 
 
-def pulse_rates(rises: Array, *, frame_rate: float, least_share: float = LEAST_SHARE) -> list[PulseRate]:
-    """Find the rate of the tatum over time, and other rates that it could be mistaken for.
-
-    In a swing rhythm, the rate of the triplets may be stronger than that of the beats, or weaker.
+def pulse_rate(rises: Array, *, frame_rate: float) -> PulseRate:
+    """Find the rate of the tatum over time.
 
     Parameters
     ----------
@@ -97,36 +112,12 @@ def pulse_rates(rises: Array, *, frame_rate: float, least_share: float = LEAST_S
         Return value of `onset_rises`.
     frame_rate : float
         Frames per second.
-
-    least_share : float
-        Median strength of the other rates, relative to the strongest one, below which they are left out.
-
-    Returns
-    -------
-    list of PulseRate
-        The strongest rate; then 3/2 and 2/3 of it, if they are strong enough.
     """
     strengths = _strengths(rises, frame_rate)
     path = _path(strengths)
-    rates = [_rate(strengths, path)]
-    least = least_share * np.median(rates[0].strength)
-    others = (_rate(strengths, _strongest_near(strengths, path, ratio)) for ratio in OTHER_RATIOS)
-    return rates + [rate for rate in others if np.median(rate.strength) >= least]
-
-
-def _rate(strengths: Array, path: NDArray[np.intp]) -> PulseRate:
     strength = strengths[np.arange(len(path)), path]
     time_s = np.arange(len(path), dtype=np.float64) * WINDOW_HOP_SECONDS
     return PulseRate(time_s, _same_octave(RATES[path], strength), strength)
-
-
-def _strongest_near(strengths: Array, path: NDArray[np.intp], ratio: float) -> NDArray[np.intp]:
-    """Return the index of the strongest rate within 2 % of `ratio` times the rate of each window."""
-    shifted = path + round(np.log2(ratio) / RATE_STEP)
-    near = (shifted[:, None] + np.arange(-NEAR_STEPS, NEAR_STEPS + 1)) % len(RATES)
-    windows = np.arange(len(path))
-    strongest: NDArray[np.intp] = near[windows, strengths[windows[:, None], near].argmax(axis=1)]
-    return strongest
 
 
 def _strengths(rises: Array, frame_rate: float) -> Array:

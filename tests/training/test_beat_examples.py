@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from songform.beats.tatum_features import N_FEATURES, Tatums
-from training.beat_examples import UNHEARD_DOWNBEAT, TatumSong, _labels, beat_example, tatum_songs, waltz_example
+from training.beat_examples import UNHEARD_DOWNBEAT, TatumSong, _labels, beat_example, tatum_song, waltz_example
 from training.click_tracks import click_tracks
 from training.labeled_songs import TrueBeats
 
@@ -77,18 +77,13 @@ def test_tatums_are_labeled_by_the_nearest_beat_and_unknown_where_no_tatum_is_ne
 
 def test_a_click_track_gives_an_example_whose_downbeats_are_those_of_the_track():
     *_, track = click_tracks(3, seed=3)
-    song, *wrong = tatum_songs(track)
+    song = tatum_song(track)
     downbeats = song.times[song.kinds == 2]
     distance = np.abs(track.beats.downbeats[:, None] - downbeats).min(axis=1)
     assert np.mean(distance < 0.07) > 0.9
     assert beat_example(song).targets.shape == (len(song.times), 3)
-    for other in wrong:  # at 3/2 or 2/3 of the rate
-        near = np.abs(track.beats.times[:, None] - other.times).min(axis=1) < 0.06
-        assert np.mean(near) < 0.7
-        assert np.all(beat_example(other).targets == [1, 0, 0])
-    assert wrong
 
 
 def test_a_song_without_known_beats_gives_no_example():
-    track = next(click_tracks(1, seed=3))
-    assert tatum_songs(replace(track, beats=None)) == []
+    track = next(click_tracks(1, seed=4))
+    assert tatum_song(replace(track, beats=None)) is None

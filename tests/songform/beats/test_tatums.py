@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
-from songform.beats.pulse import FASTEST, SLOWEST, onset_rises, pulse_rates
+from songform.beats.pulse import FASTEST, SLOWEST, onset_rises, pulse_rate
 from songform.beats.tatums import tatum_times
 
 FRAME_RATE = 22050 / 512
@@ -25,7 +25,7 @@ def onset_strength(times, seconds=40.0, strength=10.0):
 
 
 def tatums(onset):
-    pulse = pulse_rates(onset_rises(onset, frame_rate=FRAME_RATE), frame_rate=FRAME_RATE)[0]
+    pulse = pulse_rate(onset_rises(onset, frame_rate=FRAME_RATE), frame_rate=FRAME_RATE)
     return pulse, tatum_times(onset, pulse.periods(len(onset), FRAME_RATE)) / FRAME_RATE
 
 
@@ -91,7 +91,7 @@ def test_a_rhythm_without_pulse_has_a_low_strength(rhythm, seed):
 def test_strength_of_noise_is_low_and_of_silence_0():
     noise = np.abs(np.random.default_rng(1).normal(size=1700))
     assert np.median(tatums(noise)[0].strength) < NO_PULSE
-    assert np.all(pulse_rates(np.zeros(1700), frame_rate=FRAME_RATE)[0].strength == 0)
+    assert np.all(pulse_rate(np.zeros(1700), frame_rate=FRAME_RATE).strength == 0)
 
 
 def test_tatums_do_not_depend_on_the_scale_of_the_onset_strength():

@@ -57,10 +57,10 @@ study: install ## Measure the accuracy of the states (some minutes); with people
 	$(BIN)/python -m benchmarks.study $(if $(CORPUS),"$(CORPUS)")
 
 train-beats: install ## Train the beat network on songs with known beats (minutes): make train-beats CORPUS=FOLDER
-	$(BIN)/python -m training.train_beats "$(CORPUS)" $(if $(HELD_OUT),--held-out $(HELD_OUT))
+	$(BIN)/python -m training.train_beats $(CORPUS) $(if $(HELD_OUT),--held-out $(HELD_OUT))
 
 train-sections: install ## Train the boundary networks on songs with people's labels: make train-sections CORPUS=FOLDER
-	$(BIN)/python -m training.train_sections "$(CORPUS)" $(if $(HELD_OUT),--held-out $(HELD_OUT))
+	$(BIN)/python -m training.train_sections $(CORPUS) $(if $(HELD_OUT),--held-out $(HELD_OUT))
 
 soak: install ## Ingest a playlist with all kinds of failures, and kill the program five times (some minutes)
 	$(BIN)/python -m benchmarks.soak

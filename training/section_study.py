@@ -1,4 +1,4 @@
-"""What the boundary networks need: `python -m training.section_study FOLDER [--home HOME] [--held-out N]`.
+"""What the boundary networks need: `python -m training.section_study FOLDER ... [--home HOME] [--held-out N]`.
 
 Prints the scores on every N-th song for networks that were trained on fewer songs, and for networks without some of
 their inputs. Each row is one network, so that differences of less than 0.02 mean nothing.
@@ -28,11 +28,11 @@ POSITION = slice(49, 57)  # columns of the position in the song, and of the posi
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="songs and labels, or a home")
     parser.add_argument("--home", type=Path, default=Path("build/training"), help="home for the tables of the songs")
     parser.add_argument("--held-out", type=int, default=6, metavar="N", help="score every N-th song")
     options = parser.parse_args(arguments)
-    train, test = split_by_composition(list(bar_songs(options.folder, options.home)), options.held_out)
+    train, test = split_by_composition(list(bar_songs(options.folders, options.home)), options.held_out)
     order = np.random.default_rng(0).permutation(len(train))
     print(f"{len(test)} songs are scored.")
     print("\n| trained on | F at 0.5 s | F at 3 s | pairwise F | V |\n|---|--:|--:|--:|--:|")

@@ -1,4 +1,4 @@
-"""Training of the beat network: `python -m training.train_beats FOLDER [--home HOME] [--held-out N]`.
+"""Training of the beat network: `python -m training.train_beats FOLDER ... [--home HOME] [--held-out N]`.
 
 The folder has songs in 4/4 or 3/4 with their beats (see `training.labeled_songs`); click tracks and composed songs are
 added. Without ``--held-out``, the network is trained on all songs and written to ``songform/beats/``. With it, every
@@ -40,18 +40,18 @@ NETWORK = Path(beat_tracking.__file__).with_name("beat_network.npz")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train the network."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="songs and labels, or a home")
     parser.add_argument("--home", type=Path, default=Path("build/training"), help="home for the tables of the songs")
     parser.add_argument("--held-out", type=int, default=0, metavar="N", help="keep every N-th song apart")
     options = parser.parse_args(arguments)
     if options.held_out == 1:
         parser.error("--held-out must be at least 2; with 1, no song is left to train on")
     try:
-        songs = _tatums(labeled_songs(options.folder, options.home))
+        songs = _tatums(labeled_songs(options.folders, options.home))
     except SongformError as error:
         parser.exit(1, f"{error}\n")
     if not songs:
-        parser.exit(1, f"{options.folder} has no song with a regular beat and a file SONG.beats beside it\n")
+        parser.exit(1, "these folders have no song with a regular beat and a file SONG.beats beside it\n")
     others = [*_tatums(click_tracks(N_CLICK_TRACKS, SEED)), *_tatums(composed_songs(N_COMPOSED, SEED))]
     if options.held_out:
         train, test = split_by_composition(songs, options.held_out)

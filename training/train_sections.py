@@ -1,4 +1,4 @@
-"""Training of the boundary networks: `python -m training.train_sections FOLDER [--home HOME] [--held-out N]`.
+"""Training of the boundary networks: `python -m training.train_sections FOLDER ... [--home HOME] [--held-out N]`.
 
 The folder has songs and the sections that people heard in them (see `training.labeled_songs`). Without ``--held-out``,
 the networks are trained on all songs and written to ``songform/sections/``. With it, every N-th song is kept apart,
@@ -40,18 +40,18 @@ NETWORK = Path(section_finding.__file__).with_name("boundary_network.npz")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train the networks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="songs and labels, or a home")
     parser.add_argument("--home", type=Path, default=Path("build/training"), help="home for the tables of the songs")
     parser.add_argument("--held-out", type=int, default=0, metavar="N", help="keep every N-th song apart")
     options = parser.parse_args(arguments)
     if options.held_out == 1:
         parser.error("--held-out must be at least 2; with 1, no song is left to train on")
     try:
-        songs = list(bar_songs(options.folder, options.home))
+        songs = list(bar_songs(options.folders, options.home))
     except SongformError as error:
         parser.exit(1, f"{error}\n")
     if not songs:
-        parser.exit(1, f"{options.folder} has no song of at least 16 bars with a file SONG.lab beside it\n")
+        parser.exit(1, "these folders have no song of at least 16 bars with a file SONG.lab beside it\n")
     if options.held_out:
         train, test = split_by_composition(songs, options.held_out)
         model, _ = trained_model(train)
@@ -60,9 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _write(trained_model(songs)[1], n_songs=len(songs))
 
 
-def bar_songs(folder: Path, home: Path) -> Iterator[BarSong]:
-    """Yield the songs of a folder that people labeled and that have sections."""
-    for song in labeled_songs(folder, home):
+def bar_songs(folders: Sequence[Path], home: Path) -> Iterator[BarSong]:
+    """Yield the songs of some folders that people labeled and that have sections."""
+    for song in labeled_songs(folders, home):
         bars = bar_song(song, find_beats(song.features, song.overview, song.spectrum)) if song.people else None
         if bars is not None:
             yield bars

@@ -14,6 +14,7 @@ from songform.learning.temporal_network import Ensemble
 from songform.learning.temporal_training import TrainingPlan, temporal_network
 from songform.sections.section_finding import BoundaryModel
 from songform.synth import compose
+from tasks.annotate.annotate_tracks import annotate_tracks
 from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.sources.local_files import local_listing
 from tasks.settings import Settings
@@ -80,7 +81,18 @@ def check_songs(songs):
 
 
 def test_labeled_songs_have_tables_beats_and_the_sections_of_each_person(small, paths):
-    check_songs(list(labeled_songs(*paths)))
+    check_songs(list(labeled_songs([paths[0]], paths[1])))
+
+
+def test_annotated_tracks_of_a_home_are_labeled_songs(small, paths):
+    folder, home = paths
+    from_folder = list(labeled_songs([folder], home))
+    annotate_tracks(home, str(folder), str(folder))
+    from_home = sorted(labeled_songs([home], home), key=lambda song: song.duration)
+    for one, other in zip(sorted(from_folder, key=lambda song: song.duration), from_home, strict=True):
+        np.testing.assert_allclose(one.beats.times, other.beats.times, atol=1e-3)
+        assert [person.labels for person in one.people] == [person.labels for person in other.people]
+        assert len(one.features) == len(other.features)
 
 
 def test_beat_network_is_trained_and_stored_with_its_card(small, paths, monkeypatch):

@@ -32,7 +32,7 @@ SEED = 20_261_130
 N_CLICK_TRACKS, N_COMPOSED = 800, 200
 N_NETWORKS = 3
 PLAN = TrainingPlan()
-EPOCHS = 14
+EPOCHS = 12
 SONG_SHARE = 2.0  # how often an example of a song of the folder is chosen, relative to the others
 NETWORK = Path(beat_tracking.__file__).with_name("beat_network.npz")
 

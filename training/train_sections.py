@@ -32,7 +32,7 @@ __all__ = ["bar_songs", "main", "trained_model"]
 
 SEED = 20_261_130
 N_NETWORKS = 3
-EPOCHS = 30
+EPOCHS = 28
 PLAN = TrainingPlan(width=48, kernel_size=3, dropout=0.3, crop=160)
 NETWORK = Path(section_finding.__file__).with_name("boundary_network.npz")
 

@@ -179,6 +179,16 @@ def test_holding_out_every_song_is_refused(module, tmp_path, capsys):
     assert "--held-out" in capsys.readouterr().err
 
 
+def test_holding_out_the_only_song_is_refused_in_one_sentence(small, paths, tmp_path_factory, capsys):
+    folder = tmp_path_factory.mktemp("one")
+    for name in ("1.flac", "1.1.lab"):
+        (folder / name).write_bytes((paths[0] / name).read_bytes())
+    with pytest.raises(SystemExit) as stopped:
+        train_sections.main([str(folder), "--home", str(paths[1]), "--held-out", "2"])
+    assert stopped.value.code == 1
+    assert "only one song" in capsys.readouterr().err
+
+
 def test_beats_without_positions_have_no_downbeats_to_learn_from(tmp_path):
     (tmp_path / "song.beats").write_text("0.5\n1.0\n1.5\n")
     beats = _true_beats(tmp_path / "song.beats")

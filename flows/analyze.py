@@ -38,7 +38,7 @@ class AnalyzeReport:
     problems : list of str
         One sentence per song that could not be analyzed or sonified.
     notes : list of str
-        One sentence per damaged table of beats.
+        One sentence per semitone spectrum or table of beats that could not be read.
     """
 
     ingested: IngestReport

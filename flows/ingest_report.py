@@ -64,7 +64,7 @@ def upgrade_notes(without_spectrum: Sequence[str]) -> list[str]:
     tracks, it = ("1 track has", "it") if count == 1 else (f"{count} tracks have", "them")
     reason = f"because an earlier version of songform ingested {it}"
     fix = "songform ingest --upgrade computes it, and downloads audio again that was not kept"
-    return [f"{tracks} no semitone spectrum, from which beats and sections are found, {reason}; {fix}"]
+    return [f"{tracks} no semitone spectrum, and therefore no beats and sections, {reason}; {fix}"]
 
 
 class NothingDoneError(SongformError):

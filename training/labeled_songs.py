@@ -84,7 +84,7 @@ class LabeledSong:
     Attributes
     ----------
     name : str
-        Name of the audio file without its suffix.
+        Name of the audio file without its suffix; of a track of a home, its key without hyphens.
     features, overview, spectrum
         Tables of the song.
     duration : float
@@ -135,7 +135,8 @@ def _of_home(corpus: Corpus) -> Iterator[LabeledSong]:
             people = tuple(annotation for _, annotation in annotations_of(corpus, key, problems).values())
             for problem in problems:
                 print(problem)
-            yield _song(corpus, record, key, _true_beats(beats[0]) if beats else None, people)
+            name = key.replace("-", "_")  # the first part of a key is the kind of its source, and no composition
+            yield _song(corpus, record, name, _true_beats(beats[0]) if beats else None, people)
 
 
 def _of_folder(folder: Path, home: Path) -> Iterator[LabeledSong]:

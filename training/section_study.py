@@ -32,7 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--home", type=Path, default=Path("build/training"), help="home for the tables of the songs")
     parser.add_argument("--held-out", type=int, default=6, metavar="N", help="score every N-th song")
     options = parser.parse_args(arguments)
+    if options.held_out < 2:
+        parser.error("--held-out must be at least 2; with 1, no song is left to train on")
     train, test = split_by_composition(list(bar_songs(options.folders, options.home)), options.held_out)
+    if not train:
+        parser.exit(1, "these folders must have at least two songs of 16 bars with a file SONG.lab beside each\n")
     order = np.random.default_rng(0).permutation(len(train))
     print(f"{len(test)} songs are scored.")
     print("\n| trained on | F at 0.5 s | F at 3 s | pairwise F | V |\n|---|--:|--:|--:|--:|")

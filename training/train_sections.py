@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--home", type=Path, default=Path("build/training"), help="home for the tables of the songs")
     parser.add_argument("--held-out", type=int, default=0, metavar="N", help="keep every N-th song apart")
     options = parser.parse_args(arguments)
-    if options.held_out == 1:
+    if options.held_out and options.held_out < 2:
         parser.error("--held-out must be at least 2; with 1, no song is left to train on")
     try:
         songs = list(bar_songs(options.folders, options.home))
@@ -54,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(1, "these folders have no song of at least 16 bars with a file SONG.lab beside it\n")
     if options.held_out:
         train, test = split_by_composition(songs, options.held_out)
+        if not train:
+            parser.exit(1, "these folders have only one song, and with --held-out none is left to train on\n")
         model, _ = trained_model(train)
         print_section_scores(test, lambda song: model(song.features))
     else:

@@ -39,8 +39,14 @@ HIT_SECONDS = 0.5
 
 
 def print_sections(songs: Sequence[Described]) -> None:
-    """Print the scores of beats and sections, and how well the confidence of boundaries is calibrated."""
-    found = [_found(song) for song in songs if song.spectrum is not None]
+    """Print the scores of beats and sections, and how well the confidence of boundaries is calibrated.
+
+    Parameters
+    ----------
+    songs : sequence of Described
+        Songs that people labeled, with their semitone spectra.
+    """
+    found = [_found(song) for song in songs]
     _print_beats(songs, [beats for beats, _, _ in found])
     with_sections = [(song, parts) for song, (_, parts, _) in zip(songs, found, strict=True) if parts.sections]
     print(
@@ -72,19 +78,20 @@ def _print_beats(songs: Sequence[Described], found: Sequence[Beats]) -> None:
         print(f"\nBeats of {len(rows)} songs\n\n| measure | mean | songs with at least 0.9 |\n|---|--:|--:|")
         names = ("beats, F", "beats of librosa.beat.beat_track, F", "downbeats, F", "metre is right")
         for name, column in zip(names, np.array(rows).T, strict=True):
-            print(f"| {name} | {_with_interval(column)} | {np.mean(column >= 0.9):.2f} |")
+            if len(known := column[~np.isnan(column)]):
+                print(f"| {name} | {_with_interval(known)} | {np.mean(known >= 0.9):.2f} |")
 
 
 def _beat_scores(song: Described, beats: Beats) -> tuple[float, float, float, float]:
-    times, positions = song.beats.T
-    within = times[0], times[-1]
+    """Return the scores of beats, of librosa's beats, of downbeats and of the metre; NaN if these are unknown."""
+    truth = song.beats
+    within = float(truth.times[0]), float(truth.times[-1])
     _, by_librosa = librosa.beat.beat_track(onset_envelope=song.overview.onset, units="time")
-    return (
-        beat_f_measure(times, beats.times, within=within),
-        beat_f_measure(times, by_librosa, within=within),
-        beat_f_measure(times[positions == 1], beats.downbeats, within=within),
-        float(beats.metre == positions.max()),
-    )
+    of_beats = [beat_f_measure(truth.times, times, within=within) for times in (beats.times, by_librosa)]
+    if truth.positions is None:
+        return *of_beats, np.nan, np.nan
+    downbeats = beat_f_measure(truth.downbeats, beats.downbeats, within=within)
+    return *of_beats, downbeats, float(beats.metre == truth.positions.max())
 
 
 def _scores(song: Described, found: Sections) -> dict[str, dict[str, float]]:
@@ -101,11 +108,12 @@ def _annotation(parts: Sequence[SongPart], duration: float) -> Annotation:
 
 def _print_calibration(songs: Sequence[tuple[Described, Sections]]) -> None:
     """Print how often people heard the boundaries of sections, by their confidence."""
-    pairs = np.array(list(chain.from_iterable(_confidences(song, found) for song, found in songs)))
+    pairs = np.array(list(chain.from_iterable(_confidences(song, found) for song, found in songs))).reshape(-1, 2)
     print("\nBoundaries of sections by confidence: the share of people who have one within 0.5 s\n")
     print("| confidence | boundaries | mean confidence | share of people |\n|---|--:|--:|--:|")
-    for low in np.arange(0, 1, 0.2):
-        inside = pairs[(pairs[:, 0] >= low) & (pairs[:, 0] < low + 0.2 + 1e-9)]
+    fifth = np.minimum(pairs[:, 0] // 0.2, 4)
+    for number in range(5):
+        low, inside = 0.2 * number, pairs[fifth == number]
         if len(inside):
             mean, share = inside.mean(axis=0)
             print(f"| {low:.1f} to {low + 0.2:.1f} | {len(inside)} | {mean:.2f} | {share:.2f} |")

@@ -18,13 +18,15 @@ from threadpoolctl import threadpool_limits
 import songform
 from songform import synth
 from songform.annotation.annotations import Annotation
-from songform.annotation.formats import read_annotation
+from songform.annotation.beat_annotation import BeatAnnotation
+from songform.annotation.formats import read_annotation, read_beats
 from songform.bundle import Bundle
 from songform.features.extraction import SongExtractor, describe_audio
 from songform.features.frame_features import feature_table
 from songform.features.overview import Overview
 from songform.features.semitone_spectrum import SemitoneSpectrum
 from songform.structure.states import StateModel, fit_states, unit_vectors
+from tasks.annotate.annotations import label_files
 
 __all__ = ["Described", "composed_songs", "fitted", "labelled_songs", "named_frames", "true_frames"]
 
@@ -33,7 +35,7 @@ __all__ = ["Described", "composed_songs", "fitted", "labelled_songs", "named_fra
 class Described:
     """Song with its tables, and its true sections or people's labels.
 
-    The semitone spectrum and the true beats (their times in seconds and positions in the bar) are None if unknown.
+    The semitone spectrum and the true beats are None if unknown.
     """
 
     name: str
@@ -43,7 +45,7 @@ class Described:
     sections: tuple[synth.Section, ...] = ()
     people: tuple[Annotation, ...] = ()
     spectrum: SemitoneSpectrum | None = None
-    beats: NDArray[np.float64] | None = None
+    beats: BeatAnnotation | None = None
 
     def vectors(self) -> NDArray[np.float64]:
         """Return the unit vectors; they are not cached, because variants of the study change them."""
@@ -59,7 +61,11 @@ def composed_songs(n_songs: int, seed: int, instruments: str) -> list[Described]
 def labelled_songs(folder: Path) -> list[Described]:
     """Extract the songs of a folder that have label files: SONG.mp3, SONG.1.lab, SONG.2.lab, and perhaps SONG.beats."""
     audio = [path for path in sorted(folder.iterdir()) if path.suffix in {".mp3", ".ogg", ".flac", ".wav"}]
-    return _on_all_cores(_labelled, [path for path in audio if _labels(path)])
+    stems = {path.stem for path in audio}
+    labels = {
+        path: [file for _, file in label_files(folder, path.stem, stems) if file.suffix == ".lab"] for path in audio
+    }
+    return _on_all_cores(_labelled, [(path, files) for path, files in labels.items() if files])
 
 
 def fitted(songs: Sequence[Described]) -> StateModel:
@@ -87,7 +93,8 @@ def _composed(seed: int, instruments: str) -> Described:
     return Described(song.title, features, overview, n_samples / song.sr, song.sections)
 
 
-def _labelled(path: Path) -> Described:
+def _labelled(song: tuple[Path, list[Path]]) -> Described:
+    path, labels = song
     y, sr = songform.load(path)
     extractor = SongExtractor(sr)
     with threadpool_limits(1):
@@ -98,14 +105,10 @@ def _labelled(path: Path) -> Described:
         features=features,
         overview=extractor.overview(),
         duration=extractor.n_samples / sr,
-        people=tuple(read_annotation(labels) for labels in _labels(path)),
+        people=tuple(read_annotation(file) for file in labels),
         spectrum=extractor.semitone_spectrum(),
-        beats=np.loadtxt(beats, ndmin=2) if beats.is_file() else None,
+        beats=read_beats(beats) if beats.is_file() else None,
     )
-
-
-def _labels(path: Path) -> list[Path]:
-    return sorted(path.parent.glob(f"{path.stem}*.lab"))
 
 
 def _on_all_cores(work: Callable[..., Described], items: Sequence[object]) -> list[Described]:

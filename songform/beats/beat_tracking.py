@@ -51,6 +51,8 @@ Array = NDArray[np.float64]
 
 FRAME_RATE = 22050 / 512  # frames per second with the default settings
 LEAST_SECONDS = 6.0
+"""Length of the sound below which a song has no beats: fewer would fit into it than a tempo needs."""
+
 LEAST_STRENGTH = 11.0
 """Median strength of the pulse below which a song has no regular beat; noise has about 8, see docs/beats.md."""
 
@@ -138,8 +140,11 @@ class Beats:
         """
         if missing := set(BEATS_SCHEMA.names) - set(table.column_names):
             raise ParameterError(f"this is not a table of beats; it has no column {min(missing)}")
-        if table.select(BEATS_SCHEMA.names).schema.types != BEATS_SCHEMA.types:
+        table = table.select(BEATS_SCHEMA.names)
+        if table.schema.types != BEATS_SCHEMA.types:
             raise ParameterError("this is not a table of beats; its columns have other types")
+        if any(column.null_count for column in table.columns):
+            raise ParameterError("this is not a table of beats; some of its values are missing")
         times, positions, *facts = (table.column(name).to_numpy() for name in BEATS_SCHEMA.names)
         if not (np.isfinite(times).all() and (np.diff(times) > 0).all() and (positions > 0).all()):
             raise ParameterError(

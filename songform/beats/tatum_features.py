@@ -111,7 +111,7 @@ def interval_means(values: NDArray[Any], edges: Array, step: float) -> Array:
     Returns
     -------
     np.ndarray, shape (n_intervals, d)
-        Means; the first and the last row count for the times outside the series.
+        Means over the part of each interval that is inside the series; 0 for intervals outside it.
     """
     sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=float)])
     place = edges / step + 0.5

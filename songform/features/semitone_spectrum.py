@@ -204,6 +204,7 @@ class SemitoneSpectrumBuilder:
         self._sr, self._hop_length = sr, hop_length
         self._levels = _SemitoneLevels(sr)
         self._onset = _BandOnsets()
+        self._spectrum: SemitoneSpectrum | None = None
 
     def add_samples(self, y: NDArray[Any]) -> None:
         """Add a chunk of the mono signal, of shape (n_samples,)."""
@@ -214,7 +215,12 @@ class SemitoneSpectrumBuilder:
         self._onset.add(rises)
 
     def finish(self) -> SemitoneSpectrum:
-        """End the song and return its semitone spectrum."""
+        """End the song and return its semitone spectrum; later calls return the same one."""
+        if self._spectrum is None:
+            self._spectrum = self._finished()
+        return self._spectrum
+
+    def _finished(self) -> SemitoneSpectrum:
         semitones, onset = self._levels.finish(), self._onset.finish()
         hop, n_rows = self._levels.hop_length, len(semitones)
         row = np.arange(len(onset)) * self._hop_length // hop

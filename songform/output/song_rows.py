@@ -36,9 +36,22 @@ class Layout:
     order: tuple[tuple[str, str], ...]
     later: frozenset[str] = frozenset()
 
-    def missing(self, table: pa.Table) -> list[str]:
-        """Return the columns that a table of this kind must have, but this table has not, sorted."""
-        return sorted({*self.facts.names} - self.later - {*table.column_names})
+    def checked(self, table: pa.Table) -> pa.Table:
+        """Return a table of this kind whose columns before those of the features have the types of the layout.
+
+        Other programs that rewrite a table may change types; pandas, for example, writes strings as `large_string`.
+
+        Raises
+        ------
+        ParameterError
+            If a column is missing that all versions have, or its type cannot be converted.
+        """
+        if missing := sorted({*self.facts.names} - self.later - {*table.column_names}):
+            raise ParameterError(f"it has no column {missing[0]}")
+        for number, name in enumerate(table.column_names):
+            if name in self.facts.names:
+                table = table.set_column(number, self.facts.field(name), _converted(table, name, self.facts))
+        return table
 
 
 def fact_rows(
@@ -121,7 +134,7 @@ def replaced_rows(table: pa.Table | None, rows: Mapping[str, pa.Table], layout: 
     Parameters
     ----------
     table : pa.Table, optional
-        Existing table; None if there is none.
+        Existing table, which `Layout.checked` returned; None if there is none.
     rows : dict of str to pa.Table
         New rows of each song, by key; a table without rows removes those of its song.
     layout : Layout
@@ -139,8 +152,20 @@ def replaced_rows(table: pa.Table | None, rows: Mapping[str, pa.Table], layout: 
     parts = [part for part in [*kept, *rows.values()] if part.num_rows]
     if not parts:
         return layout.facts.empty_table()
-    joined = pa.concat_tables(parts, promote_options="default")
+    joined = pa.concat_tables(parts, promote_options="permissive")
     return joined.sort_by(list(layout.order)).combine_chunks()
+
+
+def _converted(table: pa.Table, name: str, schema: pa.Schema) -> pa.ChunkedArray:
+    """Return a column with the type that it has in a schema."""
+    column, field = table.column(name), schema.field(name)
+    try:
+        column = column.cast(field.type)
+    except pa.ArrowException as error:
+        raise ParameterError(f"its column {name} has the type {column.type} instead of {field.type}") from error
+    if column.null_count and not field.nullable:
+        raise ParameterError(f"its column {name} has missing values")
+    return column
 
 
 def _with_later_columns(table: pa.Table, layout: Layout) -> pa.Table:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from songform.beats.beat_tracking import LEAST_SECONDS
 from songform.learning.temporal_network import Ensemble
 from songform.sections.bar_similarity import bar_lines, harmony_similarity, timbre_similarity
 from songform.sections.boundary_features import boundary_features
@@ -60,7 +61,8 @@ PHRASE_LENGTHS = LengthPrior(seconds=8.0, longest=20.0)
 SECTION_THRESHOLD, PHRASE_THRESHOLD = -0.75, -2.5
 LIMIT = 5.0  # standard deviations
 MOST_BARS = 1000
-"""In longer songs, such as mixes, several bars count as one, so that the matrices stay small."""
+"""In songs of more bars, such as mixes, several bars count as one, so that the matrices stay small."""
+
 FORCED = 1000.0
 """Evidence of a phrase boundary where a section begins."""
 
@@ -257,13 +259,17 @@ class BarSimilarity:
 def song_bars(beats: Beats, duration: float) -> Array | str:
     """Return the bar lines of a song in seconds, or why it has no sections."""
     if not len(beats.times):
+        if duration < LEAST_SECONDS:
+            return f"the song is too short: beats are found in songs of at least {LEAST_SECONDS:.0f} s"
         return "the song has no regular beat"
     if len(beats.downbeats) < 2:
         return f"the song is too short: it has fewer than two bars, and sections need at least {LEAST_BARS}"
     bars = bar_lines(beats.downbeats, duration)
-    if len(bars) - 1 < LEAST_BARS:
-        return f"the song is too short: it has {len(bars) - 1} bars, and sections need at least {LEAST_BARS}"
-    return bars[:: -(-len(bars) // MOST_BARS)]
+    n_bars = len(bars) - 1
+    if n_bars < LEAST_BARS:
+        number = "1 bar" if n_bars == 1 else f"{n_bars} bars"
+        return f"the song is too short: it has {number}, and sections need at least {LEAST_BARS}"
+    return bars[:: -(-n_bars // MOST_BARS)]
 
 
 def divided(similarity: BarSimilarity, log_odds: Array, duration: float, loudness: Loudness) -> Sections:

@@ -19,13 +19,14 @@ from songform.annotation.beat_scores import beat_scores, mean_beat_scores
 from songform.annotation.formats import read_report
 from songform.annotation.formats.songform_report import LEVELS, ReportContents
 from songform.annotation.segmentation_scores import VERSION, SongScores, compare_with_people, mean_scores
+from songform.beats.beat_tracking import Beats
 from songform.errors import AnnotationError, ParameterError, UnreadableFileError
 from tasks.annotate.annotations import annotations_of
 from tasks.annotate.beat_annotations import beats_of
 from tasks.progress import announce
 from tasks.settings import digest
 from tasks.store.corpus import Corpus
-from tasks.store.tables import read_table
+from tasks.store.tables import read_as
 from tasks.train.registry import ModelInfo
 
 __all__ = ["BEATS", "WHO", "Evaluation", "evaluate_tracks"]
@@ -142,9 +143,9 @@ def _found_beats(corpus: Corpus, report: ReportContents, problems: list[str]) ->
         return None
     path = corpus.home / report.beats  # an absolute path stays as it is
     try:
-        table = read_table(path, ["time_s", "position"])
-        return BeatAnnotation(table["time_s"].to_numpy(), table["position"].to_numpy())
-    except (UnreadableFileError, ParameterError, KeyError):
+        found = read_as(Beats.from_table, path)
+        return BeatAnnotation(found.times, found.positions)
+    except (UnreadableFileError, ParameterError):
         problems.append(
             f"the beats of {report.segments.title} are not scored, because {path} is missing or damaged; create it "
             "again with songform analyze"

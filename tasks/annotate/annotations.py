@@ -269,14 +269,15 @@ def same_folder(root: Path, place: Path) -> Path:
 def named_annotator(name: str, stem: str, stems: Iterable[str] = ()) -> str | None:
     """Return the person in the name of a label file: empty if there is none, None if it is not a file of this song."""
     name, own = (unicodedata.normalize("NFC", text) for text in (name, stem))
-    others = {unicodedata.normalize("NFC", other) for other in stems}
     for suffix in (*LABEL_AND_BEAT_SUFFIXES, *OTHER_SUFFIXES):
         if name.lower().endswith(suffix) and name.startswith(own):
             middle = name[len(own) : -len(suffix)]
             if not middle:
                 return ""
             is_name = middle.startswith(".") and middle.count(".") == 1 and len(middle) > 1
-            return middle[1:] if is_name and f"{own}{middle}" not in others else None
+            # Stems are normalized only for files of this song: with many songs, it takes long.
+            is_other_song = is_name and f"{own}{middle}" in {unicodedata.normalize("NFC", other) for other in stems}
+            return middle[1:] if is_name and not is_other_song else None
     return None
 
 

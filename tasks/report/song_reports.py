@@ -65,9 +65,10 @@ def report_tracks(
     Returns
     -------
     list of dict
-        Each report, with the path of its JSON file as `path` and, if a table of beats could not be read, a list of
-        sentences about it as `notes`. If there are several songs and one of them is too short or too silent to fit
-        states on, or its record or tables cannot be read, its entry has only the key of the track and an `error`.
+        Each report, with the path of its JSON file as `path` and, if its semitone spectrum or table of beats could not
+        be read, a list of sentences about it as `notes`. If there are several songs and one of them is too short or too
+        silent to fit states on, or its record or tables cannot be read, its entry has only the key of the track and an
+        `error`.
 
     Raises
     ------

@@ -48,7 +48,7 @@ class SongSections:
     path : str
         Path of the table of beats, relative to the home.
     notes : tuple of str
-        One sentence if the stored table of beats could not be read.
+        One sentence if the semitone spectrum or the stored table of beats could not be read.
     """
 
     sections: Sections
@@ -90,7 +90,7 @@ def song_sections(
     try:
         spectrum = read_spectrum(corpus, record.key, settings)
     except UnreadableFileError as error:
-        return SongSections(Sections(reason=str(error)))
+        return SongSections(Sections(reason=str(error)), notes=(str(error),))
     sr, hop_length = settings.frames.sr, settings.frames.hop_length
     find = partial(find_beats, features, overview, spectrum, sr=sr, hop_length=hop_length)
     beats, notes = _stored_or_found_beats(corpus, record, settings, find)

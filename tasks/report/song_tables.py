@@ -18,7 +18,7 @@ from filelock import FileLock
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from songform.errors import UnreadableFileError
+from songform.errors import ParameterError, UnreadableFileError
 from songform.output import section_table, segment_table
 from songform.output.song_rows import Layout, replaced_rows
 from tasks.settings import Settings
@@ -115,9 +115,9 @@ def _update(table: _SongTable, rows: Mapping[str, pa.Table]) -> list[str]:
 def _existing(table: _SongTable) -> pa.Table | None:
     if not table.path.exists():
         return None
-    known = read_table(table.path)
-    if missing := table.layout.missing(known):
+    try:
+        return table.layout.checked(read_table(table.path))
+    except ParameterError as error:
         raise UnreadableFileError(
-            f"{table.path} is not a table of {table.name} (it has no column {missing[0]}); rename it", table.path
-        )
-    return known
+            f"{table.path} is not a table of {table.name} ({error}); rename it", table.path
+        ) from error

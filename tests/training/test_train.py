@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from songform.annotation.formats import read_beats
 from songform.learning.temporal_network import Ensemble
 from songform.learning.temporal_training import TrainingPlan, temporal_network
 from songform.sections.section_finding import BoundaryModel
@@ -21,7 +22,7 @@ from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from training import labeled_songs as labeled_songs_module
 from training import train_beats, train_sections
-from training.labeled_songs import _true_beats, labeled_songs
+from training.labeled_songs import _true_beats, labeled_songs, split_by_composition
 
 SEEDS = (1, 2)
 SMALL = {"width": 8, "dilations": (1, 2), "crop": 32, "batch_size": 2}
@@ -93,6 +94,7 @@ def test_annotated_tracks_of_a_home_are_labeled_songs(small, paths):
         np.testing.assert_allclose(one.beats.times, other.beats.times, atol=1e-3)
         assert [person.labels for person in one.people] == [person.labels for person in other.people]
         assert len(one.features) == len(other.features)
+    assert [len(part) for part in split_by_composition(from_home, 2)] == [1, 1]  # each track is a composition
 
 
 def test_beat_network_is_trained_and_stored_with_its_card(small, paths, monkeypatch):
@@ -157,7 +159,7 @@ def test_a_folder_without_labels_is_refused_in_one_sentence(module, small, paths
         module.main([str(folder), "--home", str(paths[1])])
     assert stopped.value.code == 1
     message = capsys.readouterr().err
-    assert str(folder) in message
+    assert "have no song" in message
     assert message.count("\n") == 1
 
 
@@ -179,9 +181,19 @@ def test_holding_out_every_song_is_refused(module, tmp_path, capsys):
     assert "--held-out" in capsys.readouterr().err
 
 
+def test_holding_out_the_only_song_is_refused_in_one_sentence(small, paths, tmp_path_factory, capsys):
+    folder = tmp_path_factory.mktemp("one")
+    for name in ("1.flac", "1.1.lab"):
+        (folder / name).write_bytes((paths[0] / name).read_bytes())
+    with pytest.raises(SystemExit) as stopped:
+        train_sections.main([str(folder), "--home", str(paths[1]), "--held-out", "2"])
+    assert stopped.value.code == 1
+    assert "only one song" in capsys.readouterr().err
+
+
 def test_beats_without_positions_have_no_downbeats_to_learn_from(tmp_path):
     (tmp_path / "song.beats").write_text("0.5\n1.0\n1.5\n")
-    beats = _true_beats(tmp_path / "song.beats")
+    beats = _true_beats(read_beats(tmp_path / "song.beats"))
     assert beats.times.tolist() == [0.5, 1.0, 1.5]
     assert not beats.has_accents
 

@@ -51,7 +51,7 @@ _MAX_TITLES = 5  # maximum number of tracks without labels that are listed by ti
 def annotate(
     context: CommandContext, *, source: AnnotatedSource, file: LabelFile = None, annotator: Annotator = None
 ) -> int:
-    """Store the section labels or beats that a person made for a song; songform evaluate compares its own with them.
+    """Store the section labels or beats that a person made for a song; songform evaluate scores reports against them.
 
     Without FILE, list the stored labels of SOURCE. Example: songform annotate song.mp3 song.lab --annotator Ana
     """

@@ -46,6 +46,8 @@ def test_beats_of_a_song_without_beats_round_trip():
         ({"time_s": pa.array([0.5, 0.5, 1.0, 1.5])}, "do not increase"),
         ({"time_s": pa.array([0.5, np.nan, 1.0, 1.5])}, "do not increase"),
         ({"position": pa.array([0, 1, 2, 3], pa.int8())}, "not positive"),
+        ({"position": pa.array([1, None, 3, 4], pa.int8())}, "missing"),
+        ({"tempo": pa.array([None, 1.0, 1.0, 1.0])}, "missing"),
     ],
 )
 def test_table_of_something_else_raises_one_sentence(columns, reason):

@@ -142,6 +142,15 @@ def test_each_row_contains_the_frames_of_two_cells_of_the_overview(song):
     assert not counts[len(pairs) :].any()
 
 
+@pytest.mark.parametrize("seconds", [1, 20])
+def test_spectrum_that_is_asked_for_again_is_the_same(seconds):
+    extractor = SongExtractor(SR)
+    extractor.push(np.random.default_rng(0).normal(0, 0.1, seconds * SR))
+    extractor.flush()
+    assert_same(extractor.semitone_spectrum(), extractor.semitone_spectrum())
+    assert extractor.overview().to_table().equals(extractor.overview().to_table())
+
+
 @settings(max_examples=15)
 @given(st.integers(1, 150_000), st.lists(st.integers(0, 150_000), max_size=6))
 def test_spectrum_does_not_depend_on_the_chunks(n_samples, cuts):

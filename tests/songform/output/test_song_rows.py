@@ -121,16 +121,35 @@ def test_table_of_an_earlier_version_gets_its_missing_columns_before_the_feature
     """Other songs have null there, until they are analyzed again."""
     table = replaced(None, rows("a"), rows("b"))
     earlier = table.drop_columns(["label"])
-    assert LAYOUT.missing(earlier) == []
-    found = replaced(earlier, rows("b"))
+    found = replaced(LAYOUT.checked(earlier), rows("b"))
     assert found.schema.names == table.schema.names
     assert found.column("label").to_pylist() == [None, "A"]
     assert found.drop_columns(["label"]).equals(earlier)
 
 
-def test_missing_columns_of_a_table_are_named():
-    assert LAYOUT.missing(replaced(None, rows("a"))) == []
-    assert LAYOUT.missing(pa.table({"track": ["a"]})) == ["level", "start"]
+def test_table_that_another_program_rewrote_keeps_its_rows():
+    """For example, pandas writes other types of strings, and nullable columns."""
+    table = replaced(None, rows("a"), rows("b"))
+    types = {"track": pa.large_string(), "label": pa.dictionary(pa.int32(), pa.string()), "rms": pa.float64()}
+    columns = {name: table.column(name).cast(types.get(name, table.field(name).type)) for name in table.column_names}
+    found = replaced(LAYOUT.checked(pa.table(columns)), rows("b"), rows("c"))
+    assert found.select(LAYOUT.facts.names).schema.equals(LAYOUT.facts)
+    assert found.to_pylist() == replaced(table, rows("b"), rows("c")).to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"level": None}, "it has no column level"),
+        ({"start": pa.array(["early"])}, "its column start has the type string instead of double"),
+        ({"start": pa.array([None], pa.float64())}, "its column start has missing values"),
+    ],
+)
+def test_table_of_something_else_is_refused(columns, reason):
+    whole = {name: replaced(None, rows("a")).column(name) for name in LAYOUT.facts.names} | columns
+    table = pa.table({name: column for name, column in whole.items() if column is not None})
+    with pytest.raises(ParameterError, match=f"^{reason}$"):
+        LAYOUT.checked(table)
 
 
 def test_table_without_songs_has_no_rows():

@@ -19,6 +19,7 @@ from songform.learning.temporal_network import Dense, Ensemble, Normalization, T
 from songform.sections.boundary_features import N_FEATURES
 from songform.sections.section_finding import (
     FORCED,
+    MOST_BARS,
     PHRASE_LENGTHS,
     BarSimilarity,
     BoundaryModel,
@@ -269,6 +270,20 @@ def test_a_song_of_a_few_beats_is_too_short(n_beats):
     assert "16" in reason
 
 
+def test_a_song_of_one_bar_has_one_bar_in_the_reason():
+    assert "it has 1 bar, " in song_bars(beats_at(0.1 + np.arange(5)), 4.2)
+
+
+def test_a_song_that_is_too_short_for_beats_says_so():
+    assert "too short" in song_bars(NO_BEATS, 5.9)
+    assert "no regular beat" in song_bars(NO_BEATS, 6.1)
+
+
+@pytest.mark.parametrize(("n_bars", "n_left"), [(MOST_BARS, MOST_BARS), (MOST_BARS + 2, MOST_BARS // 2 + 1)])
+def test_bars_are_combined_only_if_there_are_more_than_the_most(n_bars, n_left):
+    assert len(song_bars(beats_at(np.arange(0, 2 * n_bars, 0.5)), 2.0 * n_bars)) - 1 == n_left
+
+
 def test_a_song_of_16_bars_has_sections():
     found = find_sections(*made_tables(32, form_sound("AB", 16)), beats_at(np.arange(0, 32, 0.5)), 32.0)
     assert found.reason == ""
@@ -346,7 +361,7 @@ def test_a_mix_of_two_hours_needs_bounded_memory():
     seconds = 7400.0
     beats = beats_at(np.arange(0, seconds, 0.5))
     tables = made_tables(seconds, form_sound([str(n % 20) for n in range(37)], 200))
-    assert len(song_bars(beats, seconds)) <= 1000
+    assert len(song_bars(beats, seconds)) - 1 <= MOST_BARS
     tracemalloc.start()
     found = find_sections(*tables, beats, seconds)
     peak = tracemalloc.get_traced_memory()[1]

@@ -7,13 +7,13 @@ import re
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from songform.annotation.annotations import Annotation
 from songform.annotation.beat_annotation import BeatAnnotation
 from songform.annotation.beat_scores import beat_scores
 from songform.annotation.segmentation_scores import MEASURES, VERSION
+from songform.beats.beat_tracking import Beats
 from tasks.annotate.annotation_scores import evaluate_tracks
 from tasks.annotate.annotations import keep_annotation
 from tasks.annotate.beat_annotations import keep_beats
@@ -59,7 +59,8 @@ def beats(first=0.5, last=60.0, position=1):
 def found_beats(corpus, key, found):
     """Write a table of beats, and return the field of the report."""
     path = corpus.data / "beats" / "0" / f"{key}.parquet"
-    write_table(path, pa.table({"time_s": found.times, "position": found.positions}))
+    beats = Beats(found.times, found.positions, 120.0, 4, is_metre_sure=True, confidence=0.9)
+    write_table(path, beats.to_table())
     return {"tempo": 120.0, "metre": 4, "is_metre_sure": True, "confidence": 0.9, "path": str(path)}
 
 

@@ -191,6 +191,7 @@ def test_spectrum_that_cannot_be_read_is_the_reason_for_no_sections(home, quick)
     path.write_bytes(bytes(path.stat().st_size))
     result = found(home, quick)
     assert (result.beats, str(path) in result.sections.reason) == (None, True)
+    assert result.notes == (result.sections.reason,)
 
 
 @pytest.mark.parametrize(("beats", "reason"), [(NO_BEATS, "no regular beat"), (None, "too short")])

@@ -106,6 +106,15 @@ def test_table_of_an_earlier_version_is_extended_and_not_set_aside(home, keys, q
 
 
 @pytest.mark.parametrize("name", ["segments", "sections"])
+def test_table_that_pandas_rewrote_keeps_its_songs(home, keys, quick, name):
+    songs = [with_sections(report(key, "Calm"), "A") for key in keys[:2]]
+    update_song_tables.fn(home, songs[:1], quick)
+    table_of(home, name).astype({"track": "category"}).to_parquet(home / "data" / f"{name}.parquet")
+    assert update_song_tables.fn(home, songs[1:], quick) == []
+    assert set(table_of(home, name).track) == set(keys[:2])
+
+
+@pytest.mark.parametrize("name", ["segments", "sections"])
 def test_an_analysis_that_changes_nothing_writes_nothing(home, keys, quick, name):
     path = home / "data" / f"{name}.parquet"
     update_song_tables.fn(home, [with_sections(report(keys[0], "Calm"), "A")], quick)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from songform.annotation.segmentation_scores import MEASURES
+from songform.beats.beat_tracking import Beats
 from tasks.store.atomic_files import write_json
 from tasks.store.corpus import Corpus
 from tasks.store.tables import write_table
@@ -101,7 +101,8 @@ def test_sections_phrases_and_beats_are_scored(songform, document, home, records
     first, second, third = records[:3]
     times = np.arange(0.5, first.duration, 0.5)
     table = made / "data" / "beats" / "0" / f"{first.key}.parquet"
-    write_table(table, pa.table({"time_s": times, "position": 1 + np.arange(len(times)) % 4}))
+    found = Beats(times, 1 + np.arange(len(times)) % 4, 120.0, 4, is_metre_sure=True, confidence=0.9)
+    write_table(table, found.to_table())
     edges = (0.0, 5.0, 10.0, first.duration)
     phrases = [
         {"start": start, "end": end, "label": label, "confidence": 0.5}

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from songform.sections.repetition import RepetitionModel
 from songform.sections.section_finding import BarSimilarity
 from training.labeled_songs import split_by_composition
+from training.repetition_examples import trained_repetition
 from training.section_examples import BarSong
 from training.section_scores import MEASURES, section_scores
-from training.train_sections import bar_songs, trained_model
+from training.train_sections import SEED, bar_songs, trained_model
 
 __all__ = ["main"]
 
@@ -49,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _print_row(name: str, train: Sequence[BarSong], test: Sequence[BarSong]) -> None:
     epochs = max(30, 30 * 200 // len(train))  # fewer songs are seen more often
     model, _ = trained_model(train, epochs=epochs, n_networks=1)
-    scores = [section_scores(song, model(song.features))["songform"] for song in test]
+    repetition = RepetitionModel.from_arrays(trained_repetition(train, model, seed=SEED))
+    scores = [section_scores(song, model(song.features), repetition)["songform"] for song in test]
     means = (np.mean([score[measure] for score in scores]) for measure in MEASURES)
     print(f"| {name} | {' | '.join(f'{mean:.3f}' for mean in means)} |", flush=True)
 

@@ -23,8 +23,10 @@ from songform.errors import SongformError
 from songform.learning.temporal_network import ensemble_arrays
 from songform.learning.temporal_training import Example, TrainingPlan, fit_temporal_network
 from songform.sections import section_finding
+from songform.sections.repetition import RepetitionModel
 from songform.sections.section_finding import BoundaryModel, standardized
 from training.labeled_songs import labeled_songs, split_by_composition
+from training.repetition_examples import trained_repetition
 from training.section_examples import BarSong, bar_song
 from training.section_scores import print_section_scores
 
@@ -57,9 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not train:
             parser.exit(1, "these folders have only one song, and with --held-out none is left to train on\n")
         model, _ = trained_model(train)
-        print_section_scores(test, lambda song: model(song.features))
+        repetition = RepetitionModel.from_arrays(trained_repetition(train, model, seed=SEED))
+        print_section_scores(test, model, repetition)
     else:
-        _write(trained_model(songs)[1], n_songs=len(songs))
+        model, arrays = trained_model(songs)
+        _write(arrays, trained_repetition(songs, model, seed=SEED), n_songs=len(songs))
 
 
 def bar_songs(folders: Sequence[Path], home: Path) -> Iterator[BarSong]:
@@ -103,16 +107,17 @@ def _example(song: BarSong, center: NDArray[np.float32], scale: NDArray[np.float
     return Example(standardized(song.features, center, scale), targets[:, None], weights)
 
 
-def _write(arrays: dict[str, NDArray[Any]], *, n_songs: int) -> None:
+def _write(boundaries: dict[str, NDArray[Any]], repetition: dict[str, NDArray[Any]], *, n_songs: int) -> None:
     """Write the networks, and what they were trained on."""
-    np.savez_compressed(NETWORK, **arrays)
+    np.savez_compressed(NETWORK, **boundaries)
+    np.savez_compressed(NETWORK.with_name("repetition_network.npz"), **repetition)
     about = {
         "command": "make train-sections CORPUS=FOLDER",
         "songs": n_songs,
         "networks": N_NETWORKS,
         "epochs": EPOCHS,
         "seed": SEED,
-        "weights": sum(array.size for array in arrays.values()),
+        "weights": sum(array.size for array in (*boundaries.values(), *repetition.values())),
     }
     NETWORK.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 

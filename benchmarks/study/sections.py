@@ -1,16 +1,21 @@
-"""Beats and sections of labeled songs, compared with people, with baselines and with true beats."""
+"""Beats and sections of labeled songs, compared with people, with baselines and with true beats.
+
+`benchmarks.study` prints these tables, too; ``python -m benchmarks.study.sections FOLDER`` prints nothing else.
+"""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from itertools import chain
+from pathlib import Path
 
 import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.study.songs import Described
+from benchmarks.study.songs import Described, labelled_songs
 from songform.annotation.annotations import Annotation, partition
 from songform.annotation.beat_scores import beat_f_measure
 from songform.annotation.segmentation_scores import song_scores
@@ -134,3 +139,7 @@ def _with_interval(values: NDArray[np.float64]) -> str:
     means = values[rng.integers(len(values), size=(N_RESAMPLES, len(values)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return f"{values.mean():.3f} ({low:.2f}–{high:.2f})"
+
+
+if __name__ == "__main__":
+    print_sections(labelled_songs(Path(sys.argv[1])))

@@ -1,8 +1,7 @@
 """Letters of segments: segments that repeat each other have the same letter.
 
-Two segments are compared bar by bar from their beginnings. Average linkage [1]_ joins segments that are almost equal
-or whose similarity is unusually high in this song. The first segment is A, the next one that differs from it is B, and
-so on.
+Average linkage [1]_ joins segments that probably repeat each other (`songform.sections.repetition`). The first segment
+is A, the next one that differs from it is B, and so on.
 
 References
 ----------
@@ -20,65 +19,29 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from songform.sections.bar_similarity import diagonal_sums, robust_z_scores
+__all__ = ["joined_pairs", "letters", "segment_groups"]
 
-__all__ = ["joined_pairs", "letters", "repetition_scores", "segment_groups", "segment_similarity"]
-
-LEAST_SIMILARITY = 1.7  # robust z-score
-LENGTH_PENALTY = 0.75  # of two segments of which one is infinitely longer than the other
-EQUAL_COSINE, EQUAL_SCORE = 0.9, 3.0
-"""Bars that are more similar than this have at least this score: in a loop, equal bars are not unusual."""
-
+LEAST_LOG_ODDS = -0.2  # of segments with the same letter
 LONGEST_PAIR_SECONDS = 32.0
 
 Array = NDArray[np.float64]
 Division = NDArray[np.intp]
 
 
-def repetition_scores(timbre: Array, harmony: Array) -> Array:
-    """Return how unusually similar each pair of bars is in this song: the mean of two robust z-scores.
+def segment_groups(log_odds: Array) -> list[int]:
+    """Return the number of the group of each segment; the groups are numbered from 0 in order of appearance.
 
     Parameters
     ----------
-    timbre, harmony : np.ndarray, shape (n_bars, n_bars)
-        Cosine similarities of the bars. Bars with a mean similarity above 0.9 have a score of at least 3.
+    log_odds : np.ndarray, shape (n_segments, n_segments)
+        Log-odds that two segments repeat each other; symmetric.
     """
-    scores: Array = (robust_z_scores(timbre) + robust_z_scores(harmony)) / 2
-    return np.where((timbre + harmony) / 2 > EQUAL_COSINE, np.maximum(scores, EQUAL_SCORE), scores)
-
-
-def segment_similarity(scores: Array, division: Division) -> Array:
-    """Return the similarity of each pair of segments, whose bars are compared from their beginnings.
-
-    Parameters
-    ----------
-    scores : np.ndarray, shape (n_bars, n_bars)
-        Return value of `repetition_scores`.
-    division : np.ndarray, shape (n_segments + 1,)
-        Bar lines of the boundaries.
-
-    Returns
-    -------
-    np.ndarray, shape (n_segments, n_segments)
-        Mean over the bars of the shorter segment, minus a penalty for different lengths.
-    """
-    first, length = division[:-1], np.diff(division)
-    shorter, longer = np.minimum(length[:, None], length), np.maximum(length[:, None], length)
-    sums = diagonal_sums(scores)
-    i, j = first[:, None], first
-    mean = (sums[i + shorter, j + shorter] - sums[i, j]) / shorter
-    similarity: Array = mean - LENGTH_PENALTY * (1 - shorter / longer)
-    return similarity
-
-
-def segment_groups(similarity: Array) -> list[int]:
-    """Return the number of the group of each segment; the groups are numbered from 0 in order of appearance."""
-    if len(similarity) < 2:
-        return [0] * len(similarity)
-    top = max(float(similarity.max()), LEAST_SIMILARITY) + 1
-    distance = top - similarity
+    if len(log_odds) < 2:
+        return [0] * len(log_odds)
+    top = max(float(log_odds.max()), LEAST_LOG_ODDS) + 1
+    distance = top - log_odds
     np.fill_diagonal(distance, 0)
-    groups = fcluster(linkage(squareform(distance, checks=False), "average"), top - LEAST_SIMILARITY, "distance")
+    groups = fcluster(linkage(squareform(distance, checks=False), "average"), top - LEAST_LOG_ODDS, "distance")
     return _in_order(groups.tolist())
 
 

@@ -3,7 +3,8 @@
 A network estimates for each bar line how likely it is the boundary of a section, from the similarity of the bars
 (`songform.sections.boundary_features`). The most likely division into sections of regular lengths is chosen
 (`songform.sections.segmentation`), and sections that repeat each other get the same letter
-(`songform.sections.letters`). Each section is divided into phrases in the same way, with a shorter preferred length.
+(`songform.sections.repetition`, `songform.sections.letters`). Each section is divided into phrases in the same way,
+with a shorter preferred length.
 
 Conventions
 -----------
@@ -28,7 +29,8 @@ from songform.beats.beat_tracking import LEAST_SECONDS
 from songform.learning.temporal_network import Ensemble
 from songform.sections.bar_similarity import bar_lines, harmony_similarity, timbre_similarity
 from songform.sections.boundary_features import boundary_features
-from songform.sections.letters import joined_pairs, letters, repetition_scores, segment_groups, segment_similarity
+from songform.sections.letters import joined_pairs, letters, segment_groups
+from songform.sections.repetition import RepetitionModel, pair_features, repetition_model
 from songform.sections.segmentation import LengthPrior, best_division, boundary_probabilities
 
 if TYPE_CHECKING:
@@ -56,9 +58,9 @@ VERSION = 1  # increase this when the sections of the same tables change
 LEAST_BARS = 16
 """A song of fewer bars has no sections: they could not be told from phrases."""
 
-SECTION_LENGTHS = LengthPrior(weight=0.4)
+SECTION_LENGTHS = LengthPrior(weight=0.45)
 PHRASE_LENGTHS = LengthPrior(seconds=8.0, longest=20.0)
-SECTION_THRESHOLD, PHRASE_THRESHOLD = -0.75, -2.5
+SECTION_THRESHOLD, PHRASE_THRESHOLD = -0.6, -2.5
 LIMIT = 5.0  # standard deviations
 MOST_BARS = 1000
 """In songs of more bars, such as mixes, several bars count as one, so that the matrices stay small."""
@@ -176,6 +178,7 @@ def find_sections(
     sr: int = 22050,
     hop_length: int = 512,
     model: BoundaryModel | None = None,
+    repetition: RepetitionModel | None = None,
 ) -> Sections:
     """Find the sections and phrases of a song.
 
@@ -190,7 +193,9 @@ def find_sections(
     sr, hop_length : int
         Sampling rate in Hz, and distance between the frames of the features in samples.
     model : BoundaryModel, optional
-        By default the one that is part of the package.
+        Networks that find boundaries; by default those that are part of the package.
+    repetition : RepetitionModel, optional
+        Network that decides which segments have the same letter; by default the one that is part of the package.
 
     Returns
     -------
@@ -216,7 +221,7 @@ def find_sections(
     similarity = BarSimilarity.of(features, spectrum, bars, frame_rate=sr / hop_length)
     log_odds = (model or boundary_model())(similarity.boundary_features())
     loudness = Loudness(features["rms_mean"].to_numpy(), hop_length / sr)
-    return divided(similarity, log_odds, duration, loudness)
+    return divided(similarity, log_odds, duration, loudness, repetition or repetition_model())
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,11 +251,6 @@ class BarSimilarity:
         """Median length of a bar in seconds."""
         return float(np.median(np.diff(self.bars)))
 
-    @property
-    def scores(self) -> Array:
-        """How unusually similar each pair of bars is, of shape (n_bars, n_bars)."""
-        return repetition_scores(self.timbre, self.harmony)
-
     def boundary_features(self) -> NDArray[np.float32]:
         """Return the features of each bar line, of shape (n_bars + 1, 57)."""
         return boundary_features(self.timbre, self.harmony, self.bar_seconds)
@@ -272,7 +272,9 @@ def song_bars(beats: Beats, duration: float) -> Array | str:
     return bars[:: -(-n_bars // MOST_BARS)]
 
 
-def divided(similarity: BarSimilarity, log_odds: Array, duration: float, loudness: Loudness) -> Sections:
+def divided(
+    similarity: BarSimilarity, log_odds: Array, duration: float, loudness: Loudness, repetition: RepetitionModel
+) -> Sections:
     """Divide a song into sections and phrases.
 
     Parameters
@@ -285,21 +287,28 @@ def divided(similarity: BarSimilarity, log_odds: Array, duration: float, loudnes
         Length of the song in seconds.
     loudness : Loudness
         Loudness of the song.
+    repetition : RepetitionModel
+        Model that decides which segments have the same letter.
     """
-    bars, scores, seconds = similarity.bars, similarity.scores, similarity.bar_seconds
+    bars, seconds = similarity.bars, similarity.bar_seconds
     evidence = log_odds - SECTION_THRESHOLD
     division = _within(best_division(evidence, seconds, SECTION_LENGTHS), bars, duration)
-    division, groups = joined_pairs(division, segment_groups(segment_similarity(scores, division)), seconds)
+    division, groups = joined_pairs(division, _groups(similarity, division, repetition), seconds)
     probability = boundary_probabilities(evidence, seconds, SECTION_LENGTHS)
     sections = _parts(bars, division, letters(groups), probability, duration)
     evidence = log_odds - PHRASE_THRESHOLD
     probability = boundary_probabilities(evidence, seconds, PHRASE_LENGTHS)
     evidence[division] = FORCED
     division = _within(best_division(evidence, seconds, PHRASE_LENGTHS), bars, duration)
-    groups = segment_groups(segment_similarity(scores, division))
-    small = [letter.lower() for letter in letters(groups)]
+    small = [letter.lower() for letter in letters(_groups(similarity, division, repetition))]
     phrases = _parts(bars, division, small, probability, duration)
     return Sections(_with_facts(sections, loudness), _with_facts(phrases, loudness))
+
+
+def _groups(similarity: BarSimilarity, division: Division, repetition: RepetitionModel) -> list[int]:
+    """Return the number of the group of each segment."""
+    features = pair_features(similarity.timbre, similarity.harmony, division, similarity.bar_seconds)
+    return segment_groups(repetition(features))
 
 
 class Loudness:

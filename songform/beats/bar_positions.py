@@ -25,7 +25,7 @@ __all__ = ["METRES", "BarPath", "bar_path"]
 METRES = (3, 4)  # beats per bar
 TATUMS_PER_BEAT = (1, 2, 3, 4)
 SLOWEST_BEAT, FASTEST_BEAT = 50.0, 215.0  # per minute
-IRREGULAR_COST, CHANGE_COST = 10.0, 25.0  # natural logarithms
+IRREGULAR_COST, CHANGE_COST = 15.0, 40.0  # natural logarithms
 
 Array = NDArray[np.float64]
 

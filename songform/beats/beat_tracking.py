@@ -54,13 +54,13 @@ LEAST_SECONDS = 6.0
 """Length of the sound below which a song has no beats: fewer would fit into it than a tempo needs."""
 
 LEAST_STRENGTH = 11.0
-"""Median strength of the pulse below which a song has no regular beat; noise has about 8, see docs/beats.md."""
+"""Median strength of the pulse below which a song has no regular beat: noise has 5, irregular clicks up to 10."""
 
 QUIETEST = 3e-3
 """RMS relative to the loudest frame (-50 dB), below which the start and the end of a song are silent."""
 
-LEAST_ONSET = 2.5
-"""99th percentile of the onset strength in dB, below which a sound has no onsets: music has 5 or more, a hum 2."""
+LEAST_VARIATION = 0.2
+"""Range of the level in dB below which a sound, such as a hum, has no onsets; its spectrum varies by rounding only."""
 
 LEAST_CONFIDENCE = 0.3
 
@@ -223,7 +223,7 @@ def tatums_of(
     """
     rms = features["rms_mean"].to_numpy()
     first, stop = _audible(rms)
-    if stop - first < LEAST_SECONDS * frame_rate or np.percentile(overview.onset[first:stop], 99) < LEAST_ONSET:
+    if stop - first < LEAST_SECONDS * frame_rate or _level_range(rms[first:stop]) < LEAST_VARIATION:
         return None
     onset = loud_onsets(overview.onset[first:stop], rms[first:stop])
     pulse = pulse_rate(onset_rises(onset, frame_rate=frame_rate), frame_rate=frame_rate)
@@ -245,6 +245,12 @@ def _audible(rms: NDArray[Any]) -> tuple[int, int]:
     """Return the first frame that is not silent, and the one after the last."""
     audible = np.flatnonzero(rms > QUIETEST * rms.max())
     return (int(audible[0]), int(audible[-1]) + 1) if len(audible) else (0, 0)
+
+
+def _level_range(rms: NDArray[Any]) -> float:
+    """Return the range of the level in dB, without the highest and the lowest 5 %."""
+    low, high = np.percentile(rms, (5, 95))
+    return float(20 * np.log10((high + 1e-9) / (low + 1e-9)))
 
 
 def _beats(times: Array, log_probability: NDArray[Any], rate: float) -> Beats:

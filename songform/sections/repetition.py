@@ -20,9 +20,12 @@ from songform.sections.bar_similarity import diagonal_sums, robust_z_scores
 
 __all__ = ["N_FEATURES", "RepetitionModel", "pair_features", "repetition_model"]
 
-N_FEATURES = 19
+N_FEATURES = 21
 LIMIT = 5.0  # standard deviations
 HIGHEST = 8.0  # robust z-score
+LEAST_COSINE = 0.15
+"""Mean similarity of two segments that repeat each other: in a song without repetition, unusual bars are not alike."""
+
 EQUAL_COSINE, EQUAL_SCORE = 0.9, 3.0
 """Bars that are more similar than this have at least this score: in a loop, equal bars are not unusual."""
 
@@ -36,7 +39,7 @@ class RepetitionModel:
 
     Attributes
     ----------
-    center, scale : np.ndarray, shape (19,)
+    center, scale : np.ndarray, shape (21,)
         Mean and standard deviation of the features.
     layers : tuple of (np.ndarray, np.ndarray)
         Weights, of shape (n_in, n_out), and biases of each layer.
@@ -47,13 +50,18 @@ class RepetitionModel:
     layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
 
     def __call__(self, features: NDArray[np.float32]) -> Array:
-        """Return the log-odds that segments repeat each other, of shape (n, n), for features of shape (n, n, 19)."""
+        """Return the log-odds that segments repeat each other, of shape (n, n), for features of shape (n, n, 21)."""
+        rows = [self._row(row) for row in features]  # one at a time, because a mix has a thousand segments
+        log_odds = np.clip(np.stack(rows), -LIMIT, LIMIT).astype(np.float64)
+        return np.where(features[..., -2:].mean(axis=-1) < LEAST_COSINE, -LIMIT, log_odds)
+
+    def _row(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         x = np.clip((features - self.center) / self.scale, -LIMIT, LIMIT)
         for weights, bias in self.layers[:-1]:
             x = np.maximum(0, x @ weights + bias)
         weights, bias = self.layers[-1]
-        log_odds: Array = (x @ weights + bias)[..., 0].astype(np.float64)
-        return np.clip(log_odds, -LIMIT, LIMIT)
+        row: NDArray[np.float32] = (x @ weights + bias)[:, 0]
+        return row
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> RepetitionModel:
@@ -84,7 +92,7 @@ def pair_features(timbre: Array, harmony: Array, division: Division, bar_seconds
 
     Returns
     -------
-    np.ndarray, shape (n_segments, n_segments, 19)
+    np.ndarray, shape (n_segments, n_segments, 21)
         Features, the same for (i, j) and (j, i).
     """
     is_equal = (timbre + harmony) / 2 > EQUAL_COSINE
@@ -93,9 +101,10 @@ def pair_features(timbre: Array, harmony: Array, division: Division, bar_seconds
         scores = np.clip(robust_z_scores(similarity), -HIGHEST, HIGHEST)
         columns += _comparisons(np.where(is_equal, np.maximum(scores, EQUAL_SCORE), scores), division)
     columns += _lengths(np.diff(division), bar_seconds)
-    features = np.stack(np.broadcast_arrays(*columns), axis=-1)
-    symmetric: NDArray[np.float32] = ((features + features.transpose(1, 0, 2)) / 2).astype(np.float32)
-    return symmetric
+    columns += [_from_starts(similarity, division) for similarity in (timbre, harmony)]
+    symmetric = [((column + column.T) / 2).astype(np.float32) for column in columns]
+    features: NDArray[np.float32] = np.stack(symmetric, axis=-1)
+    return features
 
 
 def _comparisons(scores: Array, division: Division) -> list[Array]:
@@ -119,6 +128,15 @@ def _comparisons(scores: Array, division: Division) -> list[Array]:
         whole - best,
         np.full_like(whole, np.median(whole)),
     ]
+
+
+def _from_starts(similarity: Array, division: Division) -> Array:
+    """Return the mean cosine similarity of the bars of two segments, compared from their starts.
+
+    In a song without repetition, all similarities are low, and none is a repetition, however unusual.
+    """
+    start, length = division[:-1], np.diff(division)
+    return _means(diagonal_sums(similarity), start[:, None], start, np.minimum(length[:, None], length))
 
 
 def _means(sums: Array, one: NDArray[Any], other: NDArray[Any], n_bars: NDArray[Any]) -> Array:

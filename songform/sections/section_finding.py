@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from songform.beats.beat_tracking import LEAST_SECONDS
 from songform.learning.temporal_network import Ensemble
@@ -61,6 +62,7 @@ LEAST_BARS = 16
 SECTION_LENGTHS = LengthPrior(weight=0.45)
 PHRASE_LENGTHS = LengthPrior(seconds=8.0, longest=20.0)
 SECTION_THRESHOLD, PHRASE_THRESHOLD = -0.6, -2.5
+CALIBRATION_SLOPE, CALIBRATION_OFFSET = 0.85, -1.0
 LIMIT = 5.0  # standard deviations
 MOST_BARS = 1000
 """In songs of more bars, such as mixes, several bars count as one, so that the matrices stay small."""
@@ -294,7 +296,7 @@ def divided(
     evidence = log_odds - SECTION_THRESHOLD
     division = _within(best_division(evidence, seconds, SECTION_LENGTHS), bars, duration)
     division, groups = joined_pairs(division, _groups(similarity, division, repetition), seconds)
-    probability = boundary_probabilities(evidence, seconds, SECTION_LENGTHS)
+    probability = calibrated(boundary_probabilities(evidence, seconds, SECTION_LENGTHS))
     sections = _parts(bars, division, letters(groups), probability, duration)
     evidence = log_odds - PHRASE_THRESHOLD
     probability = boundary_probabilities(evidence, seconds, PHRASE_LENGTHS)
@@ -303,6 +305,16 @@ def divided(
     small = [letter.lower() for letter in letters(_groups(similarity, division, repetition))]
     phrases = _parts(bars, division, small, probability, duration)
     return Sections(_with_facts(sections, loudness), _with_facts(phrases, loudness))
+
+
+def calibrated(probability: Array) -> Array:
+    """Return the probability that a person hears a boundary, given the one that the model computes.
+
+    The model is too sure of itself. The line through the log-odds was fitted on songs that were not trained on.
+    """
+    log_odds = logit(np.clip(probability, 1e-4, 1 - 1e-4))
+    calibrated: Array = expit(CALIBRATION_SLOPE * log_odds + CALIBRATION_OFFSET)
+    return calibrated
 
 
 def _groups(similarity: BarSimilarity, division: Division, repetition: RepetitionModel) -> list[int]:

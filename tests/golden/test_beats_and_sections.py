@@ -21,6 +21,8 @@ from songform.features.semitone_spectrum import N_SEMITONES, SemitoneSpectrum
 from songform.learning.temporal_network import Ensemble, TemporalNetwork
 from songform.sections import section_finding
 from songform.sections.boundary_features import N_FEATURES as N_BAR_FEATURES
+from songform.sections.repetition import N_FEATURES as N_PAIR_FEATURES
+from songform.sections.repetition import RepetitionModel
 from songform.sections.section_finding import BoundaryModel, find_sections
 
 FORM = "AABBCABBCA"  # of eight bars each
@@ -92,6 +94,14 @@ def test_beats_match_stored_values(golden, song, monkeypatch):
     golden.check("beats", [beat_tracking], {**vars(found), "times": found.times[::8]})
 
 
+def mean_score_model():
+    """Return a model whose log-odds are the mean score of the bars of two segments, minus 1."""
+    weights = np.zeros((N_PAIR_FEATURES, 1), np.float32)
+    weights[[0, 7]] = 0.5
+    zero, one = np.zeros(N_PAIR_FEATURES, np.float32), np.ones(N_PAIR_FEATURES, np.float32)
+    return RepetitionModel(zero, one, ((weights, np.float32([-1])),))
+
+
 def test_sections_match_stored_values(golden, song):
     features, _, spectrum = song
     times = np.arange(0.0, SECONDS, BAR_SECONDS / 4)
@@ -99,7 +109,8 @@ def test_sections_match_stored_values(golden, song):
     beats = Beats(times, positions, 120.0, 4, is_metre_sure=True, confidence=1.0)
     zero, one = np.zeros(N_BAR_FEATURES, np.float32), np.ones(N_BAR_FEATURES, np.float32)
     members = tuple(network(N_BAR_FEATURES, 1, seed, bias=-1.5) for seed in (5, 6))
-    found = find_sections(features, spectrum, beats, SECONDS, model=BoundaryModel(zero, one, Ensemble(members)))
+    model = BoundaryModel(zero, one, Ensemble(members))
+    found = find_sections(features, spectrum, beats, SECONDS, model=model, repetition=mean_score_model())
     assert all(before.end == after.start for before, after in pairwise(found.sections))
     assert len({part.label for part in found.sections}) > 1
     output = {level: [vars(part) for part in getattr(found, level)] for level in ("sections", "phrases")}

@@ -17,6 +17,7 @@ from songform.features.frame_features import feature_table
 from songform.features.semitone_spectrum import SemitoneSpectrum
 from songform.learning.temporal_network import Dense, Ensemble, Normalization, TemporalNetwork
 from songform.sections.boundary_features import N_FEATURES
+from songform.sections.repetition import repetition_model
 from songform.sections.section_finding import (
     FORCED,
     MOST_BARS,
@@ -37,17 +38,25 @@ NO, YES = -8.0, 8.0  # log-odds
 
 
 def made_similarity(form, bars_each=8, first=0.0):
-    """Return the similarity of a song whose sections of the same letter are equal, bar by bar."""
-    bar = np.array([f"{letter}{n}" for letter in form for n in range(bars_each)])
-    noise = np.random.default_rng(0).normal(0, 0.05, (len(bar), len(bar)))
-    similarity = (bar[:, None] == bar) * 0.9 + (noise + noise.T) / 2
-    return BarSimilarity(first + BAR_SECONDS * np.arange(len(bar) + 1), similarity, similarity)
+    """Return the similarity of a song in which bars at the same place of sections of one letter are alike."""
+    rng = np.random.default_rng(0)
+    bars = [f"{letter}{n}" for letter in form for n in range(bars_each)]
+    sounds = {bar: rng.normal(size=40) for bar in dict.fromkeys(bars)}
+    lines = first + BAR_SECONDS * np.arange(len(bars) + 1)
+    heard = np.array([sounds[bar] for bar in bars])
+    noisy = [heard + rng.normal(0, 0.25, heard.shape) for _ in range(2)]
+    unit = [vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in noisy]
+    return BarSimilarity(lines, *(vectors @ vectors.T for vectors in unit))
 
 
 def made_log_odds(n_bars, boundaries):
     log_odds = np.full(n_bars + 1, NO)
     log_odds[list(boundaries)] = YES
     return log_odds
+
+
+def divided_song(similarity, log_odds, duration, loudness):
+    return divided(similarity, log_odds, duration, loudness, repetition_model())
 
 
 def even_loudness(seconds=1000):
@@ -65,14 +74,14 @@ def label_string(parts):
 def test_letters_and_times_of_a_known_form(form):
     n_bars = 8 * len(form)
     similarity = made_similarity(form)
-    found = divided(similarity, made_log_odds(n_bars, range(8, n_bars, 8)), n_bars * BAR_SECONDS, even_loudness())
+    found = divided_song(similarity, made_log_odds(n_bars, range(8, n_bars, 8)), n_bars * BAR_SECONDS, even_loudness())
     assert label_string(found.sections) == form
     np.testing.assert_allclose([part.start for part in found.sections], 16.0 * np.arange(len(form)))
     assert [part.end for part in found.sections] == [16.0 * (n + 1) for n in range(len(form))]
 
 
 def test_a_pair_of_32_s_that_always_occurs_together_is_one_section_and_two_phrases():
-    found = divided(made_similarity("ABAB"), made_log_odds(32, [8, 16, 24]), 64.0, even_loudness())
+    found = divided_song(made_similarity("ABAB"), made_log_odds(32, [8, 16, 24]), 64.0, even_loudness())
     assert label_string(found.sections) == "AA"
     assert {0.0, 16.0, 32.0, 48.0} <= {part.start for part in found.phrases}
 
@@ -81,7 +90,7 @@ def test_facts_of_sections():
     form, n_bars = "ABACAB", 48
     rms = np.ones(96)
     rms[48:64] = 2.0  # the fourth section, C
-    found = divided(made_similarity(form), made_log_odds(n_bars, range(8, 48, 8)), 96.0, Loudness(rms, 1.0))
+    found = divided_song(made_similarity(form), made_log_odds(n_bars, range(8, 48, 8)), 96.0, Loudness(rms, 1.0))
     facts = [
         (part.label, part.occurrence, part.n_occurrences, part.is_most_repeated, part.is_loudest)
         for part in found.sections
@@ -100,7 +109,7 @@ def test_facts_of_sections():
 def test_letters_that_return_equally_often_are_all_the_most_repeated_and_others_are_not(form, most_repeated):
     n_bars = 8 * len(form)
     odds = made_log_odds(n_bars, range(8, n_bars, 8))
-    found = divided(made_similarity(form), odds, n_bars * BAR_SECONDS, even_loudness())
+    found = divided_song(made_similarity(form), odds, n_bars * BAR_SECONDS, even_loudness())
     assert label_string(found.sections) == form
     assert {part.label for part in found.sections if part.is_most_repeated} == set(most_repeated)
 
@@ -108,7 +117,7 @@ def test_letters_that_return_equally_often_are_all_the_most_repeated_and_others_
 def test_confidence_is_high_at_clear_boundaries_and_low_at_doubtful_ones():
     odds = made_log_odds(24, [8])
     odds[16] = -0.5  # the length of eight bars decides
-    found = divided(made_similarity("ABC"), odds, 48.0, even_loudness())
+    found = divided_song(made_similarity("ABC"), odds, 48.0, even_loudness())
     assert found.sections[0].confidence == 1.0
     assert found.sections[1].confidence > 0.99
     assert found.sections[2].confidence < 0.9
@@ -118,7 +127,7 @@ def test_sections_are_divided_into_phrases():
     """Lines where a boundary is more probable than elsewhere, but not enough for a section."""
     odds = made_log_odds(32, [16])
     odds[[4, 8, 12, 20, 24, 28]] = -1.5
-    found = divided(made_similarity("ABCD"), odds, 64.0, even_loudness())
+    found = divided_song(made_similarity("ABCD"), odds, 64.0, even_loudness())
     assert [part.start for part in found.phrases] == [0, 8, 16, 24, 32, 40, 48, 56]
     assert label_string(found.phrases).islower()
 
@@ -127,7 +136,7 @@ def test_sections_are_divided_into_phrases():
 def test_a_section_begins_with_a_phrase_even_at_an_odd_bar(boundary):
     odds = made_log_odds(32, [boundary])
     odds[[boundary - 1, boundary + 1]] = -2.0
-    found = divided(made_similarity("ABCD"), odds, 64.0, even_loudness())
+    found = divided_song(made_similarity("ABCD"), odds, 64.0, even_loudness())
     assert BAR_SECONDS * boundary in [part.start for part in found.sections]
     assert BAR_SECONDS * boundary in [part.start for part in found.phrases]
 
@@ -136,7 +145,7 @@ def test_labels_after_the_twenty_sixth_letter_have_a_number():
     form = [chr(0x100 + n) for n in range(30)]
     n_bars = 8 * len(form)
     odds = made_log_odds(n_bars, range(8, n_bars, 8))
-    found = divided(made_similarity(form), odds, n_bars * BAR_SECONDS, even_loudness())
+    found = divided_song(made_similarity(form), odds, n_bars * BAR_SECONDS, even_loudness())
     labels = [part.label for part in found.sections]
     assert labels[:2] + labels[25:28] == ["A", "B", "Z", "A1", "B1"]
     assert len(set(labels)) == 30
@@ -146,7 +155,7 @@ def test_equal_sections_have_the_same_letter_even_if_the_whole_song_is_one_loop(
     noise = np.random.default_rng(0).normal(0, 0.001, (32, 32))
     loop = 0.99 + (noise + noise.T) / 2
     similarity = BarSimilarity(BAR_SECONDS * np.arange(33), loop, loop)
-    found = divided(similarity, made_log_odds(32, [8, 16, 24]), 64.0, even_loudness())
+    found = divided_song(similarity, made_log_odds(32, [8, 16, 24]), 64.0, even_loudness())
     assert label_string(found.sections) == "AAAA"
     assert set(label_string(found.phrases)) == {"a"}
 
@@ -182,7 +191,7 @@ def any_song(draw):
 def test_sections_and_phrases_cover_any_song_without_gaps(song):
     similarity, log_odds, duration = song
     before = log_odds.copy()
-    found = divided(similarity, log_odds, duration, even_loudness())
+    found = divided_song(similarity, log_odds, duration, even_loudness())
     for parts in (found.sections, found.phrases):
         assert (parts[0].start, parts[-1].end) == (0.0, duration)
         assert all(left.end == right.start for left, right in pairwise(parts))
@@ -202,7 +211,7 @@ def test_sections_and_phrases_cover_any_song_without_gaps(song):
 @pytest.mark.parametrize("first", [-0.4, 0.0, 3.0])
 def test_the_first_and_the_last_part_end_with_the_song_wherever_its_bars_are(first, duration):
     odds = made_log_odds(32, range(1, 32))
-    found = divided(made_similarity("ABCD", first=first), odds, duration, even_loudness())
+    found = divided_song(made_similarity("ABCD", first=first), odds, duration, even_loudness())
     inside = [time for time in first + BAR_SECONDS * np.arange(1, 32) if 0 < time < duration]
     assert [part.start for part in found.phrases] == [0.0, *inside]
     assert found.sections[-1].end == found.phrases[-1].end == duration
@@ -290,7 +299,7 @@ def test_a_song_of_16_bars_has_sections():
     assert found.sections[-1].end == 32.0
 
 
-@pytest.mark.parametrize("form", ["ABACABA", "ABCABCDC"])
+@pytest.mark.parametrize("form", ["ABACABA", "ABABCB"])
 def test_form_of_tables_that_repeat_is_found(form):
     seconds = 16.0 * len(form)
     beats = beats_at(np.arange(0, seconds, 0.5))
@@ -368,4 +377,4 @@ def test_a_mix_of_two_hours_needs_bounded_memory():
     tracemalloc.stop()
     assert found.sections[-1].end == seconds
     assert max(part.end - part.start for part in found.sections) <= 70
-    assert peak < 200e6
+    assert peak < 300e6

@@ -16,6 +16,10 @@ from training.beat_examples import TatumSong
 __all__ = ["print_beat_scores"]
 
 
+KINDS = ("click track", "composed")
+"""Kinds of songs that are not from the folder; their names begin with these words."""
+
+
 class BeatScore(NamedTuple):
     """Scores of a song: F-measures of beats and downbeats, and 1 if the metre is right; NaN if nobody can tell."""
 
@@ -25,11 +29,11 @@ class BeatScore(NamedTuple):
 
 
 def print_beat_scores(songs: Sequence[TatumSong], network: Ensemble) -> None:
-    """Print the mean scores of songs by kind (the first word of their names, if it is not a number)."""
+    """Print the mean scores of songs by kind: click tracks, composed songs, and others."""
     scores = defaultdict(list)
     for song in songs:
         score = _score(song, beats_of(song.times, song.tatums, network))
-        kind = song.name.split()[0] if not song.name[0].isdigit() else "songs"
+        kind = next((kind for kind in KINDS if song.name.startswith(f"{kind} ")), "song")
         scores[kind].append(score)
         if score.beats < 0.9:
             print(f"{song.name}: " + ", ".join(f"{value:.2f}" for value in score))

@@ -42,7 +42,7 @@ def composed_songs(n_songs: int, seed: int) -> Iterator[LabeledSong]:
         song = compose(seed + number, duration=70.0)
         times = np.arange(0, len(song.y) / SR, 60 / song.traits.bpm)
         beats = TrueBeats(times, np.arange(len(times)) % song.traits.beats + 1)
-        yield described(song.title, song.y, beats)
+        yield described(f"composed {song.title}", song.y, beats)
 
 
 def described(name: str, y: NDArray[np.floating], beats: TrueBeats) -> LabeledSong:

@@ -22,6 +22,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID, uuid4
 
@@ -187,7 +188,9 @@ def record_crash(task: Task[..., Any], call: dict[str, Any], task_run_id: UUID, 
     with get_client(sync_client=True) as client:
         try:
             client.create_task_run(task, parent, dynamic_key=key, id=task_run_id, name=name, state=state)
-        except PrefectHTTPStatusError:  # 409: the server knows the task run
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code != HTTPStatus.CONFLICT:  # the server does not know the task run
+                raise
             client.set_task_run_state(task_run_id, state, force=True)
 
 

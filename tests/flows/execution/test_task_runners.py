@@ -202,8 +202,9 @@ def test_waiting_for_a_cluster_without_workers_has_a_timeout(cluster, monkeypatc
 class _Server:
     """Client of a Prefect server that knows some task runs."""
 
-    def __init__(self, known):
+    def __init__(self, known, status=409):
         self.known = known
+        self.status = status
         self.requests = []
 
     def __enter__(self):
@@ -214,7 +215,7 @@ class _Server:
 
     def create_task_run(self, _task, flow_run_id, **values):
         if values["id"] in self.known:
-            response = httpx.Response(409, request=httpx.Request("POST", "http://127.0.0.1/api/task_runs/"))
+            response = httpx.Response(self.status, request=httpx.Request("POST", "http://127.0.0.1/api/task_runs/"))
             raise PrefectHTTPStatusError("conflict", request=response.request, response=response)
         assert (flow_run_id, len(values["dynamic_key"])) == (None, 32)
         self.requests.append(("create", values["id"], values["state"].name, values["name"]))
@@ -236,3 +237,11 @@ def test_crash_is_recorded_whether_the_server_knows_the_task_run_or_not(known, r
     named = halved.with_options(task_run_name="half of {number}")
     record_crash(named, {"number": 4}, NUMBER, Crashed())
     assert server.requests == [request_]
+
+
+def test_other_errors_of_the_server_are_not_taken_for_a_known_task_run(monkeypatch):
+    server = _Server([NUMBER], status=503)
+    monkeypatch.setattr("prefect.client.orchestration.get_client", lambda **_: server)
+    with pytest.raises(PrefectHTTPStatusError):
+        record_crash(halved, {"number": 4}, NUMBER, Crashed())
+    assert server.requests == []

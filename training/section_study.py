@@ -42,10 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     order = np.random.default_rng(0).permutation(len(train))
     print(f"{len(test)} songs are scored.")
     print("\n| trained on | F at 0.5 s | F at 3 s | pairwise F | V |\n|---|--:|--:|--:|--:|")
-    for size in [size for size in SIZES if size < len(train)]:
-        _print_row(f"{size} songs", [train[number] for number in order[:size]], test)
+    for size in sorted({min(size, len(train)) for size in SIZES}):
+        chosen = [train[number] for number in order[:size]]
+        _print_row(f"{size} songs", chosen, test)
     for name, variant in VARIANTS.items():
-        _print_row(f"{len(train)} songs, {name}", [variant(song) for song in train], [variant(song) for song in test])
+        _print_row(f"{len(chosen)} songs, {name}", [variant(song) for song in chosen], [variant(song) for song in test])
 
 
 def _print_row(name: str, train: Sequence[BarSong], test: Sequence[BarSong]) -> None:
@@ -71,7 +72,6 @@ def _without_position(song: BarSong) -> BarSong:
 
 
 VARIANTS: dict[str, Callable[[BarSong], BarSong]] = {
-    "all inputs": lambda song: song,
     "timbre only": lambda song: _with_similarity(song, "timbre"),
     "harmony only": lambda song: _with_similarity(song, "harmony"),
     "without the position in the song": _without_position,

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from songform.annotation.annotations import partition
-from songform.sections.repetition import pair_features
+from songform.sections.repetition import LIMIT, N_FEATURES, pair_features
 from songform.sections.section_finding import SECTION_LENGTHS, SECTION_THRESHOLD, BoundaryModel
 from songform.sections.segmentation import best_division
 from training.section_examples import BarSong
@@ -26,17 +26,22 @@ LEAST_SHARE = 0.4  # of the people who must have given two segments the same let
 def trained_repetition(songs: Sequence[BarSong], model: BoundaryModel, *, seed: int) -> dict[str, NDArray[Any]]:
     """Train the network on the segments that the boundary networks find in some songs.
 
+    If no two segments have the same letter, or all have, the network takes no pair for a repetition.
+
     Returns
     -------
     dict
         Arrays for `songform.sections.repetition.RepetitionModel.from_arrays`.
     """
-    pairs = [found for song in songs if len((found := repetition_pairs(song, model))[1])]
+    pairs = [repetition_pairs(song, model) for song in songs]
     features = np.concatenate([features for features, _ in pairs])
     targets = np.concatenate([targets for _, targets in pairs])
+    if len(set(targets.tolist())) < 2:
+        return _nothing_repeats()
     center, scale = features.mean(axis=0), features.std(axis=0) + np.float32(1e-6)
+    batch = min(256, len(features))
     network = MLPClassifier(
-        HIDDEN, alpha=1e-3, learning_rate_init=2e-3, max_iter=EPOCHS, batch_size=256, random_state=seed
+        HIDDEN, alpha=1e-3, learning_rate_init=2e-3, max_iter=EPOCHS, batch_size=batch, random_state=seed
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs was chosen
@@ -45,6 +50,12 @@ def trained_repetition(songs: Sequence[BarSong], model: BoundaryModel, *, seed: 
     for number, (weights, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
         arrays |= {f"weights_{number}": weights.astype(np.float32), f"bias_{number}": bias.astype(np.float32)}
     return arrays
+
+
+def _nothing_repeats() -> dict[str, NDArray[Any]]:
+    """Return the arrays of a network that takes no pair for a repetition."""
+    zeros = np.zeros(N_FEATURES, np.float32)
+    return {"center": zeros, "scale": zeros + 1, "weights_0": zeros[:, None], "bias_0": np.float32([-LIMIT])}
 
 
 def repetition_pairs(song: BarSong, model: BoundaryModel) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

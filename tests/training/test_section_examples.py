@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from songform.annotation.annotations import Annotation
+from songform.sections.repetition import N_FEATURES, RepetitionModel, repetition_model
 from songform.sections.section_finding import BarSimilarity
+from training.repetition_examples import repetition_pairs, trained_repetition
 from training.section_examples import BarSong, boundary_targets
 from training.section_scores import print_section_scores, section_scores
 
@@ -54,16 +58,34 @@ def bar_song():
 
 
 def test_scores_of_the_boundaries_that_people_heard_are_those_of_people(bar_song):
-    first = section_scores(
-        bar_song, np.where(boundary_targets(bar_song.similarity.bars, bar_song.people[:1], 64.0), 9, -9)
-    )
+    odds = np.where(boundary_targets(bar_song.similarity.bars, bar_song.people[:1], 64.0), 9.0, -9.0)
+    first = section_scores(bar_song, odds, repetition_model())
     assert first["songform"]["trimmed_f_0.5"] == pytest.approx((1 + 0.8) / 2)  # F = 2 * 2 / (3 + 2) for the second
     assert first["people"]["trimmed_f_0.5"] == pytest.approx(0.8)
 
 
 def test_printed_scores_are_means_over_songs(bar_song, capsys):
-    print_section_scores([bar_song, bar_song], lambda song: np.where(song.targets > 0, 9.0, -9.0))
+    odds = np.where(bar_song.targets > 0, 9.0, -9.0)
+    print_section_scores([bar_song, bar_song], lambda _features: odds, repetition_model())
     out = capsys.readouterr().out
     assert "Mean of 2 songs" in out
     assert "| songform | 0.900 |" in out
     assert "| one person against the other | 0.800 |" in out
+
+
+def test_pairs_of_segments_are_repetitions_if_people_gave_them_the_same_letter(bar_song):
+    people = (Annotation(16.0 * np.array([[0, 1], [1, 2], [2, 3], [3, 4]]), ["A", "B", "A", "C"], duration=64.0),)
+    odds = np.full(33, -9.0)
+    odds[[8, 16, 24]] = 9
+    features, targets = repetition_pairs(replace(bar_song, people=people), lambda _features: odds)
+    assert targets.tolist() == [False, True, False, False, False, False]  # of the six pairs, the first and the third
+    assert features.shape == (6, N_FEATURES)
+
+
+def test_without_repetitions_the_network_takes_no_pair_for_one(bar_song):
+    people = (Annotation(16.0 * np.array([[0, 1], [1, 2], [2, 3], [3, 4]]), list("ABCD"), duration=64.0),)
+    odds = np.full(33, -9.0)
+    odds[[8, 16, 24]] = 9
+    arrays = trained_repetition([replace(bar_song, people=people)], lambda _features: odds, seed=0)
+    log_odds = RepetitionModel.from_arrays(arrays)(np.ones((4, 4, N_FEATURES), np.float32))
+    assert np.all(log_odds == -5)

@@ -13,6 +13,7 @@ import soundfile
 from songform.annotation.formats import read_beats
 from songform.learning.temporal_network import Ensemble
 from songform.learning.temporal_training import TrainingPlan, temporal_network
+from songform.sections.repetition import RepetitionModel
 from songform.sections.section_finding import BoundaryModel
 from songform.synth import compose
 from tasks.annotate.annotate_tracks import annotate_tracks
@@ -97,6 +98,7 @@ def test_annotated_tracks_of_a_home_are_labeled_songs(small, paths):
     assert [len(part) for part in split_by_composition(from_home, 2)] == [1, 1]  # each track is a composition
 
 
+@pytest.mark.system  # ten seconds each
 def test_beat_network_is_trained_and_stored_with_its_card(small, paths, monkeypatch):
     folder, home = paths
     returned = []
@@ -118,6 +120,7 @@ def test_beat_network_is_trained_and_stored_with_its_card(small, paths, monkeypa
     assert (card["songs"], card["click_tracks"], card["weights"]) == (2, 2, n_weights)
 
 
+@pytest.mark.system
 def test_boundary_networks_are_trained_and_stored_with_their_card(small, paths, monkeypatch):
     folder, home = paths
     returned = []
@@ -136,6 +139,9 @@ def test_boundary_networks_are_trained_and_stored_with_their_card(small, paths, 
     np.testing.assert_array_equal(loaded(x), returned[0][0](x))
     card = json.loads((small / "boundary_network.json").read_text())
     assert (card["songs"], card["command"]) == (2, "make train-sections CORPUS=FOLDER")
+    with np.load(small / "repetition_network.npz") as stored:
+        log_odds = RepetitionModel.from_arrays(dict(stored))(np.zeros((3, 3, 21), np.float32))
+    assert log_odds.shape == (3, 3)
 
 
 @pytest.mark.parametrize("module", [train_beats, train_sections])
@@ -212,4 +218,4 @@ def test_a_damaged_file_of_beats_is_refused_in_one_sentence(small, paths, tmp_pa
 
 @pytest.mark.system
 def test_the_folder_is_ingested_by_the_command_line(paths, tmp_path):
-    check_songs(list(labeled_songs(paths[0], tmp_path / "home")))
+    check_songs(list(labeled_songs([paths[0]], tmp_path / "home")))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from songform import synth
 from songform.beats.beat_tracking import NO_BEATS, Beats
+from songform.sections.repetition import repetition_model
 from songform.sections.section_finding import BarSimilarity, Loudness, Sections, SongPart, divided
 from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.sources.local_files import local_listing
@@ -63,7 +64,7 @@ def test_sections_and_phrases_of_any_song_cover_it_and_sections_begin_with_phras
     duration = float(bars[-1] + rng.uniform(-bar_seconds / 4, bar_seconds / 4))
     loudness = Loudness(rng.uniform(0, 1, 500), duration / 500)
     similarity = BarSimilarity(bars, vectors @ vectors.T, vectors @ vectors.T)
-    found = divided(similarity, rng.normal(-1, 3, n_bars + 1), duration, loudness)
+    found = divided(similarity, rng.normal(-1, 3, n_bars + 1), duration, loudness, repetition_model())
     fields = SongSections(found, NO_BEATS, "x").fields(duration)
     for level in ("sections", "phrases"):
         assert_partition(fields[level], duration)

@@ -37,6 +37,7 @@ def trained():
     return fitted()
 
 
+@pytest.mark.system  # it trains several networks
 def test_the_same_seed_gives_the_same_weights():
     plan = replace(PLAN, n_steps=3, dropout=0.3)
     first, second = (fitted(plan)[0].get_weights() for _ in range(2))
@@ -88,6 +89,7 @@ def test_stored_weights_have_16_bits_and_nearly_the_same_outputs(trained, tmp_pa
     assert not np.array_equal(loaded(x), exact(x))
 
 
+@pytest.mark.system  # it trains several networks
 def test_rows_of_weight_0_do_not_count_and_examples_with_a_share_of_0_are_never_chosen():
     unknown = Example(toy(0).inputs, toy(0).targets, np.zeros(100, np.float32))
     broken = Example(np.full((50, 2), np.nan, np.float32), np.zeros((50, 1), np.float32), np.ones(50, np.float32))

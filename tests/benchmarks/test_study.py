@@ -53,6 +53,7 @@ def labeled(song, positions):
     )
 
 
+@pytest.mark.system  # seven seconds each
 @pytest.mark.parametrize("positions", [True, False])
 def test_song_that_is_too_short_for_sections_and_beats_without_positions_are_studied(positions, capsys):
     print_sections([labeled(compose(1, duration=20.0), positions)])

@@ -44,6 +44,7 @@ def test_the_same_seed_gives_the_same_weights():
     assert all(np.array_equal(left, right) for left, right in zip(first, second, strict=True))
 
 
+@pytest.mark.system
 def test_another_seed_gives_other_weights():
     first, second = (temporal_network(2, 1, replace(PLAN, seed=seed)).get_weights()[0] for seed in (1, 2))
     assert not np.array_equal(first, second)
@@ -58,6 +59,7 @@ def test_the_loss_falls_and_the_network_has_learned_the_rule(trained):
     assert np.mean(found[1:] == unseen.targets[1:, 0]) > 0.9
 
 
+@pytest.mark.system
 def test_several_outputs_are_unscaled_log_probabilities():
     network, losses = fitted(n_outputs=2)
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])

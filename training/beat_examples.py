@@ -21,7 +21,7 @@ __all__ = ["TatumSong", "beat_example", "tatum_song", "waltz_example"]
 
 NEAR_SECONDS = 0.06  # a tatum is a beat if it is at most this far from one
 UNKNOWN_SECONDS = 1.5  # tatums within this time of a beat that is far from all tatums are not used for training
-UNHEARD_DOWNBEAT = (0.0, 0.75, 0.25)  # target of a beat where nobody could tell the downbeats
+UNHEARD_DOWNBEAT = (0.0, 0.75, 0.25)  # target of a beat if the downbeats cannot be heard
 LEAST_TATUMS, LEAST_BARS = 60, 5  # of a waltz
 
 

@@ -21,7 +21,7 @@ KINDS = ("click track", "composed")
 
 
 class BeatScore(NamedTuple):
-    """Scores of a song: F-measures of beats and downbeats, and 1 if the metre is right; NaN if nobody can tell."""
+    """Scores of a song: F-measures of beats and downbeats, and 1 if the metre is right; NaN if it is unknown."""
 
     beats: float
     downbeats: float

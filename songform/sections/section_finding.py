@@ -57,7 +57,7 @@ __all__ = [
 VERSION = 1  # increase this when the sections of the same tables change
 
 LEAST_BARS = 16
-"""A song of fewer bars has no sections: they could not be told from phrases."""
+"""A song of fewer bars has no sections: they could not be distinguished from phrases."""
 
 SECTION_LENGTHS = LengthPrior(weight=0.45)
 PHRASE_LENGTHS = LengthPrior(seconds=8.0, longest=20.0)

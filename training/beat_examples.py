@@ -1,7 +1,8 @@
 """Examples from which the beat network learns: the features of the tatums of a song, and which of them are beats.
 
 Most songs are in 4/4. A 3/4 version of each of them is made by leaving out the tatums of one beat of each bar, so that
-as many examples have three beats per bar as four.
+as many examples have three beats per bar as four. Few songs have triplets. Versions with three tatums per beat are made
+from songs with four, by leaving out one of them.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from songform.beats.tatum_features import Tatums, tatum_features
 from songform.learning.temporal_training import Example
 from training.labeled_songs import LabeledSong, TrueBeats
 
-__all__ = ["TatumSong", "beat_example", "tatum_song", "waltz_example"]
+__all__ = ["TatumSong", "beat_example", "tatum_song", "triplet_example", "waltz_example"]
 
 NEAR_SECONDS = 0.06  # a tatum is a beat if it is at most this far from one
 UNKNOWN_SECONDS = 1.5  # tatums within this time of a beat that is far from all tatums are not used for training
 UNHEARD_DOWNBEAT = (0.0, 0.75, 0.25)  # target of a beat if the downbeats cannot be heard
 LEAST_TATUMS, LEAST_BARS = 60, 5  # of a waltz
+LEAST_SHARE = 0.75  # of the beats of a song that have four tatums
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +87,24 @@ def waltz_example(song: TatumSong, without: int) -> Example | None:
     is_kept = (position != without) & (position <= 4)
     if is_kept.sum() < LEAST_TATUMS or (song.kinds == 2).sum() < LEAST_BARS or song.beats.positions.max() != 4:
         return None
+    return _example(_selected(song.tatums, is_kept), _selected(song, is_kept))
+
+
+def triplet_example(song: TatumSong, without: int) -> Example | None:
+    """Return the example of a song without one tatum of each beat, or None if few of its beats have four tatums.
+
+    Parameters
+    ----------
+    song : TatumSong
+        A song with four tatums per beat, such as a slow one in sixteenth notes.
+    without : int
+        Tatum of the beat to leave out: 2, 3 or 4.
+    """
+    place = np.arange(len(song.kinds)) - np.maximum.accumulate(np.where(song.kinds > 0, np.arange(len(song.kinds)), 0))
+    n_tatums = np.diff(np.flatnonzero(song.kinds > 0))
+    if len(n_tatums) < LEAST_TATUMS / 4 or np.mean(n_tatums == 4) < LEAST_SHARE:
+        return None
+    is_kept = place != without - 1
     return _example(_selected(song.tatums, is_kept), _selected(song, is_kept))
 
 

@@ -21,7 +21,7 @@ from songform.beats import beat_tracking
 from songform.errors import SongformError
 from songform.learning.temporal_network import Ensemble, ensemble_arrays
 from songform.learning.temporal_training import TrainingPlan, fit_temporal_network
-from training.beat_examples import TatumSong, beat_example, tatum_song, waltz_example
+from training.beat_examples import TatumSong, beat_example, tatum_song, triplet_example, waltz_example
 from training.beat_scores import print_beat_scores
 from training.click_tracks import click_tracks, composed_songs
 from training.labeled_songs import LabeledSong, labeled_songs, split_by_composition
@@ -34,6 +34,7 @@ N_NETWORKS = 3
 PLAN = TrainingPlan()
 EPOCHS = 12
 SONG_SHARE = 2.0  # how often an example of a song of the folder is chosen, relative to the others
+_VERSIONS = (waltz_example, triplet_example)
 NETWORK = Path(beat_tracking.__file__).with_name("beat_network.npz")
 
 
@@ -73,7 +74,7 @@ def trained_network(
     seed: int = SEED,
     n_networks: int = N_NETWORKS,
 ) -> tuple[Ensemble, dict[str, NDArray[Any]]]:
-    """Train on songs, on their versions in 3/4, and on other songs.
+    """Train on songs, on their versions in 3/4 and with triplets, and on other songs.
 
     Returns
     -------
@@ -82,8 +83,8 @@ def trained_network(
     arrays : dict
         Their weights, for `np.savez`.
     """
-    waltzes = [waltz_example(song, 2 + number % 3) for number, song in enumerate(songs)]
-    made = [*map(beat_example, others), *(waltz for waltz in waltzes if waltz is not None)]
+    versions = [make(song, 2 + number % 3) for make in _VERSIONS for number, song in enumerate(songs)]
+    made = [*map(beat_example, others), *(version for version in versions if version is not None)]
     examples = [*map(beat_example, songs), *made]
     shares = [SONG_SHARE] * len(songs) + [1.0] * len(made)
     plan = replace(PLAN, n_steps=max(1, int(epochs * sum(shares) / PLAN.batch_size)))

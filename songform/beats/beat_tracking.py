@@ -53,8 +53,8 @@ FRAME_RATE = 22050 / 512  # frames per second with the default settings
 LEAST_SECONDS = 6.0
 """Length of the sound below which a song has no beats: fewer would fit into it than a tempo needs."""
 
-LEAST_STRENGTH = 11.0
-"""Median strength of the pulse below which a song has no regular beat: noise has 5, irregular clicks up to 10."""
+LEAST_STRENGTH = 9.2
+"""Median strength of the pulse below which a song has no regular beat: noise has 3 to 6, irregular clicks up to 9."""
 
 QUIETEST = 3e-3
 """RMS relative to the loudest frame (-50 dB), below which the start and the end of a song are silent."""

@@ -39,7 +39,7 @@ WINDOW_SECONDS, WINDOW_HOP_SECONDS = 10.0, 2.0
 HARMONICS = {0.25: 0.5, 0.5: 1.0, 1.0: 1.0, 1.5: 0.4, 2.0: 0.5}
 LOUD_FRAMES, LOUD_PERCENTILE, LOUD_EXPONENT = 5, 95, 0.75
 WINDOWS_AT_ONCE = 256
-CHANGE_COST, MOST_CHANGE_COST = 2000.0, 15.0  # per squared natural logarithm of the ratio of two rates
+CHANGE_COST, MOST_CHANGE_COST = 3000.0, 100.0  # per natural logarithm of the ratio of two rates
 
 Array = NDArray[np.float64]
 
@@ -148,7 +148,8 @@ def _path(strengths: Array) -> NDArray[np.intp]:
     """Return the index of the rate in each window: the path with the largest sum of strengths minus costs."""
     distance = np.abs(np.log(RATES[:, None] / RATES))
     distance = np.minimum(distance, np.log(FASTEST / SLOWEST) - distance)  # an octave is no distance
-    cost = np.minimum(CHANGE_COST * np.square(distance), MOST_CHANGE_COST)
+    # A squared distance would make a change that is divided into many small steps almost free.
+    cost = np.minimum(CHANGE_COST * distance, MOST_CHANGE_COST)
     score, before = strengths[0], np.zeros(strengths.shape, np.intp)
     for window, strength in enumerate(strengths[1:], start=1):
         total = score - cost

@@ -8,19 +8,28 @@ import numpy as np
 import pytest
 
 from songform.beats.tatum_features import N_FEATURES, Tatums
-from training.beat_examples import UNHEARD_DOWNBEAT, TatumSong, _labels, beat_example, tatum_song, waltz_example
+from training.beat_examples import (
+    UNHEARD_DOWNBEAT,
+    TatumSong,
+    _labels,
+    beat_example,
+    tatum_song,
+    triplet_example,
+    waltz_example,
+)
 from training.click_tracks import click_tracks
 from training.labeled_songs import TrueBeats
 
 
-def made_song(metre=4, n_bars=14, *, has_accents=True, first=0):
-    """Return a song with two tatums per beat, whose loudness is the number of the tatum."""
-    kinds = np.array(([2, 0] + [1, 0] * (metre - 1)) * n_bars)[first:]
+def made_song(metre=4, n_bars=14, *, has_accents=True, first=0, n_tatums=2):
+    """Return a song with some tatums per beat, whose loudness is the number of the tatum."""
+    between = [0] * (n_tatums - 1)
+    kinds = np.array(([2, *between] + [1, *between] * (metre - 1)) * n_bars)[first:]
     n = len(kinds)
     times = 0.25 * np.arange(n)
     tatums = Tatums(np.ones((n, 4)), np.ones((n, 84)), np.zeros((n, 13)), np.arange(n, dtype=float), np.full(n, 0.25))
-    positions = (np.arange(n // 2) + first // 2) % metre + 1
-    beats = TrueBeats(times[::2], positions, has_accents)
+    positions = (np.arange(n // n_tatums) + first // n_tatums) % metre + 1
+    beats = TrueBeats(times[::n_tatums], positions, has_accents)
     return TatumSong("made", tatums, times, kinds, np.ones(n, np.bool_), beats)
 
 
@@ -62,6 +71,21 @@ def test_songs_in_three_or_of_few_bars_have_no_waltz():
     assert waltz_example(made_song(metre=3), 2) is None
     assert waltz_example(made_song(n_bars=4), 2) is None
     assert waltz_example(made_song(n_bars=9), 2) is None  # 54 tatums are left
+
+
+@pytest.mark.parametrize("without", [2, 3, 4])
+def test_triplets_lack_one_tatum_of_each_beat(without):
+    triplets = triplet_example(made_song(n_bars=6, n_tatums=4), without)
+    kinds = triplets.targets.argmax(axis=1)
+    np.testing.assert_array_equal(kinds, ([2, 0, 0] + [1, 0, 0] * 3) * 6)
+    kept = np.array([place for place in range(96) if place % 4 != without - 1])
+    order = np.argsort(np.argsort(triplets.inputs[:, 19]))  # the standardized loudness
+    np.testing.assert_array_equal(order, np.argsort(np.argsort(kept)))
+
+
+def test_songs_of_two_tatums_per_beat_or_few_beats_have_no_triplets():
+    assert triplet_example(made_song(), 2) is None
+    assert triplet_example(made_song(n_bars=3, n_tatums=4), 2) is None
 
 
 def test_tatums_are_labeled_by_the_nearest_beat_and_unknown_where_no_tatum_is_near():

@@ -34,6 +34,7 @@ N_NETWORKS = 3
 PLAN = TrainingPlan()
 EPOCHS = 12
 SONG_SHARE = 2.0  # how often an example of a song of the folder is chosen, relative to the others
+FAST_SONG_SHARE, FAST = 6.0, 108.0  # the same for songs of more beats per minute, which are rare in corpora of ballads
 _VERSIONS = (waltz_example, triplet_example)
 NETWORK = Path(beat_tracking.__file__).with_name("beat_network.npz")
 
@@ -86,7 +87,7 @@ def trained_network(
     versions = [make(song, 2 + number % 3) for make in _VERSIONS for number, song in enumerate(songs)]
     made = [*map(beat_example, others), *(version for version in versions if version is not None)]
     examples = [*map(beat_example, songs), *made]
-    shares = [SONG_SHARE] * len(songs) + [1.0] * len(made)
+    shares = [*map(_song_share, songs)] + [1.0] * len(made)
     plan = replace(PLAN, n_steps=max(1, int(epochs * sum(shares) / PLAN.batch_size)))
     members = []
     for number in range(n_networks):
@@ -99,6 +100,12 @@ def trained_network(
         members.append(network.get_weights())
     arrays = ensemble_arrays(members, plan.dilations)
     return Ensemble.from_arrays(arrays), arrays
+
+
+def _song_share(song: TatumSong) -> float:
+    """Return how often a song is chosen: slow and fast songs should be equally hard to mistake for each other."""
+    beats_per_minute = 60 / float(np.median(np.diff(song.beats.times)))
+    return FAST_SONG_SHARE if beats_per_minute > FAST else SONG_SHARE
 
 
 def _printed_step(step: int, loss: float) -> None:

@@ -23,7 +23,7 @@ from songform.synth.score.plan import STATES
 from songform.synth.study_composition import TEMPI, study_composition
 
 SR = 22050
-N = 200
+N = 100
 
 
 @cache

@@ -48,6 +48,7 @@ def experiment(home, request):
     return prepare_store.fn(home, request.node.name)
 
 
+@pytest.mark.system
 def test_concurrent_processes_create_one_store(tmp_path):
     command = [sys.executable, "-c", PREPARING, str(tmp_path)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]

@@ -12,6 +12,7 @@ from flows.ingest import ingest, report_of
 from flows.ingest_report import IngestReport, attach_ingest_report
 from songform.errors import ModelError, SourceError
 from tasks.ingest.sources.listing import problems_message
+from tasks.report.exports import export_notes
 from tasks.report.song_reports import report_tracks
 from tasks.report.song_tables import update_song_tables
 from tasks.report.sonification import sonify_tracks
@@ -38,7 +39,8 @@ class AnalyzeReport:
     problems : list of str
         One sentence per song that could not be analyzed or sonified.
     notes : list of str
-        One sentence per semitone spectrum or table of beats that could not be read.
+        One sentence per semitone spectrum or table of beats that could not be read, and on exports that are missing or
+        incomplete.
     """
 
     ingested: IngestReport
@@ -119,6 +121,7 @@ def analyze_ingested(
     if not reports:
         raise ModelError(problems_message("none of these tracks could be analyzed", problems))
     problems += update_song_tables(home, reports, settings)
+    notes += export_notes(reports)
     return AnalyzeReport(ingested, reports, chosen, problems, notes)
 
 

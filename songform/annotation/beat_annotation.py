@@ -32,6 +32,8 @@ class BeatAnnotation:
         Position of each beat in its bar, from 1. None if the downbeats are unknown.
     annotator : str
         Name of the person or model that made the annotation.
+    notes : tuple of str
+        How a file was read, if it contains more than these beats. Notes are not written to files.
 
     Raises
     ------
@@ -48,6 +50,7 @@ class BeatAnnotation:
     times: NDArray[np.float64]
     positions: NDArray[np.intp] | None = None
     annotator: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         times: NDArray[np.float64] = np.asarray(self.times, np.float64).round(_DECIMALS) + 0.0  # without negative zeros

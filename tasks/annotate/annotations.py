@@ -3,8 +3,8 @@
 There is one file per person and track; new labels of the same person replace earlier ones. People's beats are stored
 beside them, by `tasks.annotate.beat_annotations`. Label files in a folder of songs are recognized by their names:
 `SONG.lab`, or `SONG.NAME.lab` if several people labeled the song. The suffixes `.jams`, `.labels.txt` and, for beats,
-`.beats` work in the same way. Files with the suffixes `.csv`, `.tsv`, `.txt` and `.json` may contain
-lyrics or measurements instead of labels, so that their content decides. Names are compared in Unicode's form NFC [1]_,
+`.beats` work in the same way. Files with the suffixes `.csv`, `.tsv`, `.txt`, `.json` and `.xml` may contain lyrics,
+measurements or scores instead of labels, so that their content decides. Names are compared in Unicode's form NFC [1]_,
 because some file systems and programs write `é` as one character, and others as `e` with an accent.
 
 References
@@ -60,7 +60,7 @@ LABEL_SUFFIXES = (".labels.txt", ".lab", ".jams")
 LABEL_AND_BEAT_SUFFIXES = (*LABEL_SUFFIXES, beat_lines.SUFFIX)
 """Suffixes of files that contain labels or beats."""
 
-OTHER_SUFFIXES = (".csv", ".tsv", ".txt", ".json")
+OTHER_SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".xml")
 """Suffixes of files in a folder of songs that may contain labels or something else."""
 
 _MAX_COMMENTS = 100  # lines before the first label
@@ -219,12 +219,12 @@ def is_label_suffix(path: Path) -> bool:
 def contains_labels(path: Path) -> bool:
     """Return whether a file with one of `OTHER_SUFFIXES` contains labels, perhaps with errors.
 
-    Its first line must be a header with times, or begin with a number; a JSON file must be without errors.
+    Its first line must be a header with times, or begin with a number; a JSON or XML file must be without errors.
     """
     try:
         annotation = read_annotation(path)
     except AnnotationError:
-        return path.suffix.lower() != ".json" and _begins_with_times(path)
+        return path.suffix.lower() not in (".json", ".xml") and _begins_with_times(path)
     # A single line with a number and some words is a sentence rather than a label.
     return len(annotation) > 1 or bool((annotation.intervals[:, 1] > annotation.intervals[:, 0]).all())
 

@@ -46,7 +46,7 @@ def keep_beats(corpus: Corpus, record: TrackRecord, beats: BeatAnnotation, annot
     within = fitted_beats(beats, check_ingested(record))
     kept = replace(within, annotator=plain_text(annotator) or NOBODY)
     path = annotation_path(corpus, record.key, kept.annotator, beat_lines.SUFFIX)
-    notes: list[str] = []
+    notes = list(beats.notes)
     known = _known(path, notes)
     if known is not None and _is_same(known, kept):
         return Kept(path, known, "same", notes)

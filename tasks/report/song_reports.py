@@ -25,7 +25,7 @@ from songform.structure import boundaries, segments, silence
 from songform.structure.silence import SILENT_RMS, silence_seconds
 from songform.structure.states import unit_vectors
 from tasks.progress import announce
-from tasks.report.exports import export_paths, write_exports
+from tasks.report.exports import audio_file, export_suffixes, write_exports
 from tasks.report.song_pages import write_song_page
 from tasks.report.song_sections import SongSections, song_sections
 from tasks.settings import Settings, later_versions
@@ -118,12 +118,16 @@ def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None
     duration, frame_length = song.record.duration or 0.0, song.settings.frames.frame_length
     form = bundle.form(song.features, song.overview, duration, frame_length=frame_length)
     sections = song_sections(corpus, **vars(song))
+    audio = audio_file(corpus, song.record, song.settings)
     report = _document(song, model, bundle, form, sections)
+    report["exports"] = export_suffixes(report, audio)
     path = folder / f"{key}.json"
     pictures = {name: folder / f"{key}.{name}.png" for name in PICTURES}
-    if not (_read(path) == report and all(file.is_file() for file in (*pictures.values(), *export_paths(path)))):
+    earlier = _read(path)
+    if not (earlier == report and all(file.is_file() for file in pictures.values())):
         _draw(pictures, song, form)
-        write_exports(path, report)
+    write_exports(path, report, beats=sections.beats, audio=audio, earlier=earlier)
+    if earlier != report:
         write_json(path, report)
     write_song_page(folder, corpus.home, **vars(song), bundle=bundle, form=form, document=report, model=model)
     return {**report, "path": str(path), **({"notes": list(sections.notes)} if sections.notes else {})}

@@ -17,8 +17,10 @@ module             files                 content                         confide
 a `.json` file is a JAMS file or a report. The columns of `lab`, `audacity` and `csv_labels` files are recognized by
 their names (`column_names`) or, in a file without a header, by the numbers of all rows (`column_layouts`).
 
-Beats are read by `beat_lines` from ``.beats`` files, and by `jams_file`. `read_labels` reads the sections and the beats
-of a file, and `read_report` everything in a report that can be scored.
+Three more modules have other functions, because their formats cannot store every annotation: `beat_lines` reads and
+writes beats (``.beats``), `rekordbox` reads and writes beat grids and cues (``.xml``), and `reaper_regions` writes the
+regions of REAPER, which `csv_labels` reads. JAMS files can contain beats as well. `read_labels` reads the sections and
+the beats of a file, and `read_report` everything in a report that can be scored.
 """
 
 from __future__ import annotations
@@ -30,7 +32,16 @@ from typing import NamedTuple, TypeVar
 
 from songform.annotation.annotations import Annotation
 from songform.annotation.beat_annotation import BeatAnnotation
-from songform.annotation.formats import audacity, beat_lines, csv_labels, jams_file, lab, songform_report
+from songform.annotation.formats import (
+    audacity,
+    beat_lines,
+    csv_labels,
+    jams_file,
+    lab,
+    reaper_regions,
+    rekordbox,
+    songform_report,
+)
 from songform.annotation.formats.label_rows import lines_of, parsed_json
 from songform.annotation.formats.songform_report import ReportContents
 from songform.errors import AnnotationError
@@ -38,7 +49,9 @@ from songform.plain_text import plain_text
 
 __all__ = [
     "FORMATS",
+    "LEVEL_WRITERS",
     "MAX_BYTES",
+    "SECTION_WRITERS",
     "VERSION",
     "WRITERS",
     "LabelContents",
@@ -52,7 +65,7 @@ __all__ = [
 
 Result = TypeVar("Result")
 
-VERSION = 1  # increase this when the same segments result in a different text, so that exports are written again
+VERSION = 2  # increase this when the same segments result in a different text, so that exports are written again
 
 MAX_BYTES = 16 * 2**20
 """Maximum size of a label file in bytes."""
@@ -113,9 +126,16 @@ FORMATS: dict[str, LabelFormat] = {
 """All formats. The first one that recognizes a text reads it; `lab` is last and accepts any text."""
 
 WRITERS = {label_format.export: label_format.write for label_format in FORMATS.values() if label_format.export}
-"""Functions that write the exports of a report, by suffix."""
+"""Functions that write the segments of a report, by the suffix of the file."""
+
+LEVEL_WRITERS = {suffix: write for suffix, write in WRITERS.items() if suffix != ".jams"}
+"""Functions that write the sections or the phrases of a report; JAMS files contain them together with the segments."""
+
+SECTION_WRITERS = {**LEVEL_WRITERS, ".reaper.csv": reaper_regions.write}
+"""Functions that write the sections of a report."""
 
 _READERS = {suffix: label_format.read for label_format in FORMATS.values() for suffix in label_format.suffixes}
+_READERS[rekordbox.SUFFIX] = rekordbox.read
 
 
 def read_annotation(path: str | Path) -> Annotation:
@@ -167,7 +187,8 @@ def read_beats(path: str | Path) -> BeatAnnotation:
 def read_labels(path: str | Path) -> LabelContents:
     """Read the sections and the beats of a label file.
 
-    A file with the suffix `.beats` contains beats, a JAMS file can contain both, and other files contain sections.
+    A file with the suffix `.beats` contains beats, a JAMS file or a collection of Rekordbox can contain both, and other
+    files contain sections.
 
     Parameters
     ----------
@@ -227,6 +248,8 @@ def _contents(text: str, path: Path) -> LabelContents:
         return LabelContents(None, beat_lines.read(text))
     if suffix == ".jams" or (suffix not in _READERS and _is_jams(text)):
         return LabelContents(*jams_file.read_with_beats(text))
+    if suffix == rekordbox.SUFFIX or (suffix not in _READERS and rekordbox.recognizes(text)):
+        return LabelContents(*rekordbox.read_with_beats(text))
     return LabelContents(parsed_annotation(text, path.name), None)
 
 
@@ -251,4 +274,6 @@ def _read(path: Path, parse: Callable[[str], Result]) -> Result:
 
 
 def _recognized(text: str) -> Callable[[str], Annotation]:
+    if rekordbox.recognizes(text):
+        return rekordbox.read
     return next(label_format.read for label_format in FORMATS.values() if label_format.recognizes(text))

@@ -1,8 +1,11 @@
 """JAMS files: JSON for annotated music [1]_, read and written with the package `jams`.
 
 Segments are written in the namespace `segment_open`, with the title and the duration of the song, the annotator and the
-tool. `read` takes the first annotation of the first namespace of `NAMESPACES` that occurs in the file;
-`read_with_beats` also takes the first annotation of the namespace `beat`.
+tool. `write` can add sections (`segment_open`), sections and phrases as the levels 0 and 1 of a hierarchy
+(`multi_segment`), beats (`beat`) and the tempo (`tempo`), all by the same annotator.
+
+`read` takes the first annotation of the first namespace of `NAMESPACES` that occurs in the file; `read_with_beats` also
+takes the first annotation of the namespace `beat`. If there are several to choose from, a note says which one was read.
 
 References
 ----------
@@ -14,10 +17,10 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from songform.annotation.annotations import Annotation
 from songform.annotation.beat_annotation import BeatAnnotation
@@ -26,16 +29,36 @@ from songform.annotation.formats.label_rows import Row, annotation_of, is_number
 from songform.errors import AnnotationError
 from songform.plain_text import plain_text
 
-__all__ = ["BEATS", "NAMESPACES", "read", "read_with_beats", "write"]
+__all__ = ["BEATS", "LEVELS", "NAMESPACES", "Tempo", "read", "read_with_beats", "write"]
 
-NAMESPACES = ("segment_open", "segment_salami_function", "segment_salami_upper", "segment_salami_lower", "segment_tut")
+LEVELS = "multi_segment"
+"""Namespace of segments at several levels of a hierarchy, of which 0 is the coarsest."""
+
+NAMESPACES = (
+    "segment_open",
+    "segment_salami_function",
+    "segment_salami_upper",
+    "segment_salami_lower",
+    "segment_tut",
+    LEVELS,
+)
 """Namespaces that are read, in order of preference."""
 
 BEATS = "beat"
 """Namespace of beats; the value of an observation is its position in the bar, or null."""
 
+_MAX_LABELS = 3  # number of labels by which a note describes an annotation
+
 # Raised by jams if the structure of a document is not that of a JAMS file.
 _STRUCTURE_ERRORS = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
+
+
+class Tempo(NamedTuple):
+    """Tempo of a whole song."""
+
+    bpm: float
+    confidence: float
+    """Confidence from 0 to 1."""
 
 
 def read(text: str) -> Annotation:
@@ -64,11 +87,11 @@ def read_with_beats(text: str) -> tuple[Annotation | None, BeatAnnotation | None
     found = [annotation for annotation in jam.annotations if annotation.namespace == BEATS]
     if not found:
         return _segments(jam), None
-    if not any(annotation.namespace in NAMESPACES for annotation in jam.annotations):
-        return None, _beats(found[0])
+    if not _annotations_of_segments(jam):
+        return None, _beats(found)
     segments = _segments(jam)
     try:
-        return segments, _beats(found[0])
+        return segments, _beats(found)
     except AnnotationError as error:
         return replace(segments, notes=(*segments.notes, f"its beats were left out, because {error}")), None
 
@@ -93,20 +116,43 @@ def _jam(text: str) -> Any:
 
 def _segments(jam: Any) -> Annotation:
     chosen = _chosen(jam)
-    rows = [_row(f"segment {number}", observation) for number, observation in enumerate(chosen.data, start=1)]
+    numbered = enumerate(chosen.data, start=1)
+    is_levels = chosen.namespace == LEVELS
+    coarsest = min((observation.value["level"] for observation in chosen.data), default=0) if is_levels else 0
+    rows = [
+        _row(f"segment {number}", observation, _label(observation))
+        for number, observation in numbered
+        if not is_levels or observation.value["level"] == coarsest
+    ]
     return annotation_of(
         rows,
         title=jam.file_metadata.title or "",
         duration=jam.file_metadata.duration or None,
         annotator=_annotator(chosen),
         tool=str(chosen.annotation_metadata.annotation_tools or ""),
+        notes=_notes(jam, chosen),
     )
 
 
-def _beats(annotation: Any) -> BeatAnnotation:
-    observations = enumerate(annotation.data, start=1)
+def _notes(jam: Any, chosen: Any) -> tuple[str, ...]:
+    """Return one sentence if the file has several segmentations: which one was read."""
+    n_found, what = len(_annotations_of_segments(jam)), f"the first one in the namespace {chosen.namespace}"
+    labels = [plain_text(_label(observation), 40) for observation in chosen.data[: _MAX_LABELS + 1]]
+    example = ", ".join([*labels[:_MAX_LABELS], *(["..."] if len(labels) > _MAX_LABELS else [])])
+    if chosen.namespace == LEVELS and len(levels := sorted({each.value["level"] for each in chosen.data})) > 1:
+        return (f"only the level {levels[0]} of its segments was read, of the levels {', '.join(map(str, levels))}",)
+    if n_found > 1:
+        return (f"of its {n_found} annotations with segments, {what} was read, with the labels {example}",)
+    return ()
+
+
+def _beats(annotations: Sequence[Any]) -> BeatAnnotation:
+    """Return the beats of the first annotation of beats."""
+    observations = enumerate(annotations[0].data, start=1)
     rows = [BeatRow(f"beat {number}", float(each.time), _position(each.value)) for number, each in observations]
-    return beats_of_rows(rows, _annotator(annotation))
+    n_found = len(annotations)
+    notes = (f"of its {n_found} annotations with beats, the first one was read",) if n_found > 1 else ()
+    return replace(beats_of_rows(rows, _annotator(annotations[0])), notes=notes)
 
 
 def _position(value: Any) -> float | None:
@@ -120,10 +166,28 @@ def _annotator(annotation: Any) -> str:
     return str(dict(metadata.annotator.__json__).get("name") or metadata.curator.name or "")
 
 
-def write(annotation: Annotation) -> str:
+def write(
+    annotation: Annotation,
+    *,
+    sections: Annotation | None = None,
+    phrases: Annotation | None = None,
+    beats: BeatAnnotation | None = None,
+    tempo: Tempo | None = None,
+) -> str:
     """Write an annotation and validate it.
 
     If the duration of the song is unknown, the end of the last label is written as its duration.
+
+    Parameters
+    ----------
+    annotation : Annotation
+        Segments, which are the first annotation of the file.
+    sections, phrases : Annotation, optional
+        Parts of the song at two levels. The sections are written on their own, and both as a hierarchy.
+    beats : BeatAnnotation, optional
+        Beats of the song.
+    tempo : Tempo, optional
+        Its tempo.
     """
     import jams
 
@@ -131,15 +195,46 @@ def write(annotation: Annotation) -> str:
     metadata = jams.AnnotationMetadata(annotation_tools=annotation.tool)
     if annotation.annotator:
         metadata.annotator = jams.JObject(name=annotation.annotator)
-    segments = jams.Annotation("segment_open", annotation_metadata=metadata, time=0, duration=duration)
-    rows = zip(annotation.intervals, annotation.labels, annotation.confidences, strict=True)
-    for (start, end), label, confidence in rows:
-        segments.append(time=start, duration=round(end - start, 6), value=label, confidence=_known(confidence))
+    contents: list[tuple[str, list[dict[str, Any]]]] = [("segment_open", _segment_fields(annotation))]
+    if sections is not None:
+        contents.append(("segment_open", _segment_fields(sections)))
+        contents.append((LEVELS, _level_fields([sections, *([] if phrases is None else [phrases])])))
+    if beats is not None:
+        contents.append((BEATS, _beat_fields(beats)))
+    if tempo is not None:
+        contents.append(("tempo", [_fields(0.0, duration, tempo.bpm, tempo.confidence)]))
+    annotations = [
+        jams.Annotation(namespace, data=data, annotation_metadata=metadata, time=0, duration=duration)
+        for namespace, data in contents
+    ]
     about = jams.FileMetadata(title=annotation.title, duration=duration)
-    jam = jams.JAMS(annotations=[segments], file_metadata=about)
+    jam = jams.JAMS(annotations=annotations, file_metadata=about)
     with _quiet():
         jam.validate(strict=True)
     return json.dumps(jam.__json__, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _segment_fields(annotation: Annotation) -> list[dict[str, Any]]:
+    """Return the observations of segments."""
+    rows = zip(annotation.intervals.tolist(), annotation.labels, annotation.confidences.tolist(), strict=True)
+    return [_fields(start, end - start, label, confidence) for (start, end), label, confidence in rows]
+
+
+def _level_fields(levels: Sequence[Annotation]) -> list[dict[str, Any]]:
+    """Return the observations of the levels of a hierarchy, the coarsest first."""
+    numbered = [(level, each) for level, parts in enumerate(levels) for each in _segment_fields(parts)]
+    return [{**each, "value": {"label": each["value"], "level": level}} for level, each in numbered]
+
+
+def _beat_fields(beats: BeatAnnotation) -> list[dict[str, Any]]:
+    """Return the observations of beats."""
+    positions = [None] * len(beats) if beats.positions is None else beats.positions.tolist()
+    return [_fields(time, 0.0, position) for time, position in zip(beats.times.tolist(), positions, strict=True)]
+
+
+def _fields(time: float, duration: float, value: Any, confidence: float = math.nan) -> dict[str, Any]:
+    """Return an observation; a confidence of NaN is unknown."""
+    return {"time": time, "duration": round(duration, 6), "value": value, "confidence": _known(confidence)}
 
 
 @contextmanager
@@ -151,15 +246,24 @@ def _quiet() -> Iterator[None]:
 
 
 def _chosen(jam: Any) -> Any:
-    for namespace in NAMESPACES:
-        for annotation in jam.annotations:
-            if annotation.namespace == namespace:
-                return annotation
+    if annotations := _annotations_of_segments(jam):
+        return annotations[0]
     found = plain_text(", ".join(sorted({str(annotation.namespace) for annotation in jam.annotations})))
     raise AnnotationError(
         f"it contains no segments; an annotation in the namespace {NAMESPACES[0]} is expected, but there "
         f"{f'is only {found}' if found else 'is none'}"
     )
+
+
+def _annotations_of_segments(jam: Any) -> list[Any]:
+    """Return the annotations that contain segments, those in preferred namespaces first."""
+    found = [annotation for annotation in jam.annotations if annotation.namespace in NAMESPACES]
+    return sorted(found, key=lambda annotation: NAMESPACES.index(annotation.namespace))
+
+
+def _label(observation: Any) -> str:
+    value = observation.value
+    return str(value["label"] if isinstance(value, Mapping) else value)
 
 
 def _violation(document: Mapping[str, Any], error: Exception) -> str:
@@ -220,12 +324,12 @@ def _is_namespace(name: Any) -> bool:
     return True
 
 
-def _row(place: str, observation: Any) -> Row:
+def _row(place: str, observation: Any, label: str) -> Row:
     confidence = observation.confidence
     # Other tools use other scales. A confidence outside of 0 to 1 is ignored.
     is_valid = isinstance(confidence, int | float) and 0 <= confidence <= 1
     end = round(observation.time + observation.duration, 6)
-    return Row(place, observation.time, end, str(observation.value), float(confidence) if is_valid else math.nan)
+    return Row(place, observation.time, end, label, float(confidence) if is_valid else math.nan)
 
 
 def _known(confidence: float) -> float | None:

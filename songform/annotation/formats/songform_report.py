@@ -16,7 +16,7 @@ from songform.annotation.formats.label_rows import Row, annotation_of, is_number
 from songform.errors import AnnotationError
 from songform.plain_text import plain_text
 
-__all__ = ["LEVELS", "ReportContents", "read", "report_annotation", "report_contents", "write"]
+__all__ = ["LEVELS", "ReportContents", "part_annotation", "read", "report_annotation", "report_contents", "write"]
 
 LEVELS = ("sections", "phrases")
 """Fields of a report with parts of the song, besides its segments."""
@@ -75,7 +75,7 @@ def report_annotation(document: Any, *, annotator: str = "", tool: str = "") -> 
     """
     if not isinstance(document, Mapping) or not isinstance(document.get("segments"), list):
         raise AnnotationError("it is JSON but not a songform report; it has no list of segments")
-    return _parts(document, "segments", annotator=annotator, tool=tool)
+    return part_annotation(document, "segments", annotator=annotator, tool=tool)
 
 
 def report_contents(document: Any) -> ReportContents:
@@ -97,15 +97,30 @@ def report_contents(document: Any) -> ReportContents:
     path = beats.get("path") if isinstance(beats, Mapping) else None
     return ReportContents(
         segments,
-        {name: _parts(document, name) for name in found},
+        {name: part_annotation(document, name) for name in found},
         reason=plain_text(document.get("no_sections")),
         is_earlier="sections" not in document,
         beats=path if isinstance(path, str) else "",
     )
 
 
-def _parts(document: Mapping[str, Any], name: str, *, annotator: str = "", tool: str = "") -> Annotation:
-    """Return the parts in one of the lists of a report."""
+def part_annotation(document: Mapping[str, Any], name: str, *, annotator: str = "", tool: str = "") -> Annotation:
+    """Return the parts in one of the lists of a report as an annotation.
+
+    Parameters
+    ----------
+    document : dict
+        Report.
+    name : str
+        Name of the list: `segments`, or one of `LEVELS`.
+    annotator, tool : str
+        As in `Annotation`.
+
+    Raises
+    ------
+    AnnotationError
+        If a part is invalid; the message names the part and its field.
+    """
     track = document.get("track")
     track = track if isinstance(track, Mapping) else {}
     duration: Any = track.get("duration")

@@ -114,7 +114,9 @@ def write_exports(
     audio: Path | None = None,
     earlier: Any = None,
 ) -> None:
-    """Write the exports of a report that are missing or out of date, each atomically, and remove those it no longer has.
+    """Write the exports of a report that are missing or out of date, and remove those it no longer has.
+
+    Each file is written atomically.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Sonification of a song and its segments, as a FLAC file in the folder of its report.
+"""Sonification of a song with its states, beats and sections, as a FLAC file in the folder of its report.
 
 The audio is read block by block and written as mono FLAC at its own sampling rate. It cannot be recovered from the
 features, so the song must be a local file, or its audio must have been kept (`audio.keep`). The comment of a FLAC file
@@ -8,6 +8,7 @@ contains a digest of everything that it was made from; a file that is up to date
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,17 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from songform.audio.stream import AudioStream, read_audio
-from songform.errors import AudioError, TrackError
+from songform.beats.beat_tracking import Beats
+from songform.errors import AudioError, TrackError, UnreadableFileError
 from songform.output.sonification import VERSION, sonified
+from songform.sections.section_finding import SongPart
 from songform.structure.segments import Segment
 from tasks.ingest.fetch_audio import existing_audio
 from tasks.ingest.ffmpeg import error_without_ffmpeg, find_ffmpeg
 from tasks.progress import announce
 from tasks.settings import Settings, digest
 from tasks.store.atomic_files import atomic_path
+from tasks.store.beat_tables import read_beats
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import TrackRecord
 
@@ -34,7 +38,7 @@ __all__ = ["sonify_tracks"]
 def sonify_tracks(
     home: Path, reports: Sequence[dict[str, Any]], settings: Settings
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Write the sonification of each song: the song with clicks and tones that mark its segments.
+    """Write the sonification of each song: the song with sounds that mark its states, beats and sections.
 
     Parameters
     ----------
@@ -69,14 +73,39 @@ def _sonified(corpus: Corpus, report: dict[str, Any], settings: Settings) -> Pat
     record = corpus.record(report["track"]["key"])
     if record is None:
         raise TrackError("its record is missing; ingest it again")
-    segments = [Segment(**segment) for segment in report["segments"]]
+    heard = _heard(corpus, record, report, settings)
     target = Path(report["path"]).with_suffix(".sonified.flac")
-    made_of = f"songform {digest([VERSION, record.audio_sha256, segments])}"
+    made_of = f"songform {digest([VERSION, record.audio_sha256, *heard.content()])}"
     if _comment(target) != made_of:
         audio = _audio(corpus, record, settings)
         with atomic_path(target) as temporary:
-            _write(temporary, audio, record, segments, made_of)
+            _write(temporary, audio, record, heard, made_of)
     return target
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What can be heard in the sonification of a song."""
+
+    segments: list[Segment]
+    sections: list[SongPart]
+    beats: Beats | None
+
+    def content(self) -> list[Any]:
+        """Return everything that determines the added sounds, as JSON values."""
+        parts = [[section.start, section.label] for section in self.sections]
+        beats = None if self.beats is None else [self.beats.times.tolist(), (self.beats.positions == 1).tolist()]
+        return [self.segments, parts, beats]
+
+
+def _heard(corpus: Corpus, record: TrackRecord, report: dict[str, Any], settings: Settings) -> _Heard:
+    parts = report.get("sections", ())
+    sections = [SongPart(part["start"], part["end"], part["label"], part["confidence"]) for part in parts]
+    try:
+        beats = None if report.get("beats") is None else read_beats(corpus, record, settings)
+    except UnreadableFileError as error:
+        raise TrackError(str(error)) from error
+    return _Heard([Segment(**segment) for segment in report["segments"]], sections, beats)
 
 
 def _audio(corpus: Corpus, record: TrackRecord, settings: Settings) -> Path:
@@ -89,13 +118,15 @@ def _audio(corpus: Corpus, record: TrackRecord, settings: Settings) -> Path:
     )
 
 
-def _write(target: Path, source: Path, record: TrackRecord, segments: list[Segment], made_of: str) -> None:
+def _write(target: Path, source: Path, record: TrackRecord, heard: _Heard, made_of: str) -> None:
     def write(audio: AudioStream) -> None:
         with soundfile.SoundFile(target, "w", audio.sr, 1, "PCM_16", format="FLAC") as file:
             file.title, file.comment = record.title, made_of
             offset = 0
             for block in audio:
-                file.write(sonified(block, audio.sr, segments, offset=offset))
+                file.write(
+                    sonified(block, audio.sr, heard.segments, beats=heard.beats, sections=heard.sections, offset=offset)
+                )
                 offset += len(block)
         if record.audio_sha256 not in (None, audio.sha256):
             raise TrackError(f"{source} was changed after it was ingested; ingest it again, as a new track")

@@ -9,9 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from songform.beats.beat_tracking import Beats
 from songform.errors import ParameterError
-from songform.output.sonification import CLICK_HZ, CLICK_SECONDS, SONG_GAIN, sonified, state_tones
+from songform.output.sonification import (
+    BEAT_HZ,
+    CLICK_HZ,
+    CLICK_SECONDS,
+    DOWNBEAT_HZ,
+    SONG_GAIN,
+    bell_strokes,
+    sonified,
+    state_tones,
+)
 from songform.plots.palette import STATE_COLORS
+from songform.sections.section_finding import SongPart
 from songform.structure.segments import Segment
 
 SR = 22050
@@ -21,6 +32,8 @@ SEGMENTS = [
     Segment(3.5, 6.0, "Calm", 0.5),
 ]
 SILENCE = np.zeros(6 * SR, np.float32)
+BEATS = Beats(np.arange(0.25, 6, 0.5), np.arange(12) % 4 + 1, 120.0, 4, is_metre_sure=True, confidence=0.9)
+SECTIONS = [SongPart(0.0, 1.5, "A", 1.0), SongPart(1.5, 3.1, "C", 0.5), SongPart(3.1, 6.0, "E", 0.5)]
 
 
 def loudest_hz(y, sr=SR):
@@ -80,8 +93,66 @@ def test_output_does_not_clip(inner, level):
 def test_blocks_equal_the_whole_song(cuts):
     song = np.sin(np.arange(len(SILENCE)) / 7).astype(np.float32)
     edges = [0, *sorted(cuts), len(song)]
-    blocks = [sonified(song[a:b], SR, SEGMENTS, offset=a) for a, b in pairwise(edges)]
-    assert np.array_equal(np.concatenate(blocks), sonified(song, SR, SEGMENTS))
+    whole = sonified(song, SR, SEGMENTS, beats=BEATS, sections=SECTIONS)
+    blocks = [sonified(song[a:b], SR, SEGMENTS, beats=BEATS, sections=SECTIONS, offset=a) for a, b in pairwise(edges)]
+    assert np.array_equal(np.concatenate(blocks), whole)
+
+
+def added(**sounds):
+    """Return only the sounds of the beats or of the sections."""
+    return sonified(SILENCE, SR, SEGMENTS, **sounds) - sonified(SILENCE, SR, SEGMENTS)
+
+
+def test_beats_and_downbeats_are_ticks_of_two_pitches():
+    y = added(beats=BEATS)
+    for time, position in zip(BEATS.times, BEATS.positions, strict=True):
+        tick = between(y, time, time + CLICK_SECONDS)
+        expected = DOWNBEAT_HZ if position == 1 else BEAT_HZ
+        assert loudest_hz(tick) == pytest.approx(expected, rel=0.05)
+        assert 0.05 < np.abs(tick).max() < 0.2
+        assert not between(y, time + 0.04, time + 0.49).any()
+
+
+def test_beats_are_on_time_to_the_sample():
+    y = added(beats=BEATS)
+    starts = np.flatnonzero((y[1:] != 0) & (np.convolve(y != 0, np.ones(50), "full")[: len(y) - 1] == 0)) + 1
+    assert np.abs(starts - np.round(BEATS.times * SR)).max() <= 1
+
+
+def strokes_of(y):
+    """Return the number of strokes of a bell: the times at which the level rises at least to its double."""
+    level = np.array([np.abs(part).max() for part in np.array_split(y, len(y) // 220)])  # every 10 ms
+    rises = (level[1:] > 2 * level[:-1]) & (level[1:] > 0.02)
+    return int((rises & ~np.r_[False, rises[:-1]]).sum())
+
+
+def test_sections_are_announced_by_strokes_that_can_be_counted():
+    y = added(sections=[SongPart(0.05, 3.0, "B", 1.0), SongPart(3.0, 6.0, "G", 0.5)])
+    first, second = between(y, 0, 3), between(y, 3 - 0.05, 6)
+    assert (strokes_of(first), strokes_of(second)) == (2, 3)
+    assert loudest_hz(between(first, 0, 0.3)) == pytest.approx(bell_strokes("B")[1], rel=0.01)
+    assert loudest_hz(between(second, 0, 0.5)) == pytest.approx(bell_strokes("G")[1], rel=0.01)
+    assert not between(y, 1.0, 3.0).any()  # short
+
+
+def test_letters_have_different_announcements_until_they_start_over():
+    twelve = [bell_strokes(letter) for letter in "ABCDEFGHIJKL"]
+    assert len(set(twelve)) == 12
+    assert bell_strokes("M") == bell_strokes("A") == bell_strokes("a")
+    assert bell_strokes("A1") == bell_strokes("C")  # it follows Z, as the 27th letter
+    assert bell_strokes("verse") == bell_strokes("A")
+
+
+@pytest.mark.parametrize("letter", "ABCDEFGHIJKL")
+@pytest.mark.parametrize("sr", [8000, SR])
+def test_all_sounds_at_once_stay_below_full_scale(letter, sr):
+    """A boundary, a downbeat and a section begin together, in a song at full scale."""
+    segments = [Segment(0.0, 1.0, "Calm", 0.5), Segment(1.0, 3.0, "Energetic", 0.5)]
+    beats = Beats(np.arange(0, 3, 0.25), np.ones(12, np.intp), 240.0, 4, is_metre_sure=True, confidence=0.9)
+    sections = [SongPart(0.0, 1.0, "A", 1.0), SongPart(1.0, 3.0, letter, 1.0)]
+    for level in (-1.0, 1.0):
+        y = sonified(np.full(3 * sr, level), sr, segments, beats=beats, sections=sections)
+        assert np.abs(y).max() < 1.0
 
 
 def test_tones_depend_only_on_the_state_and_are_different():

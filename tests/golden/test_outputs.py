@@ -8,6 +8,7 @@ import re
 import struct
 from io import BytesIO
 from itertools import pairwise
+from pathlib import Path
 
 import jams
 import numpy as np
@@ -17,15 +18,18 @@ from bokeh.resources import Resources
 from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.ticker import FixedLocator
 
-from songform import pages, plots
+from songform import __version__, pages, plots
 from songform.annotation import formats, segmentation_scores
 from songform.annotation.annotations import Annotation
 from songform.annotation.formats.songform_report import report_annotation
+from songform.beats.beat_tracking import Beats
 from songform.output import section_table, segment_table, sonification
 from songform.output.song_rows import replaced_rows
 from songform.pages.figures import song_figures
+from songform.sections.section_finding import SongPart
 from songform.structure.context import CONTEXT_COLUMNS
 from songform.structure.segments import Segment
+from tasks.report.exports import JAMS, export_suffixes, write_exports
 
 TITLE = "A «Song» & another"
 EVERY = 8  # of every 8 points or columns of a picture, one is stored
@@ -188,14 +192,32 @@ def test_text_of_exports_matches_stored_values(golden, report, suffix):
     golden.check(f"export{suffix.replace('.', '_')}", [formats], {"lines": text.split("\n")})
 
 
+def test_text_of_exports_of_sections_and_beats_matches_stored_values(golden, report, tmp_path):
+    beats = Beats(0.31 + 0.5074 * np.arange(77), np.arange(77) % 4 + 1, 118.25, 4, is_metre_sure=True, confidence=0.9)
+    audio = Path("/songs/a.mp3")
+    document = {**report, "exports": export_suffixes(report, audio)}
+    write_exports(tmp_path / "song.json", document, beats=beats, audio=audio)
+    names = [suffix for suffix in document["exports"] if suffix not in formats.WRITERS or suffix == JAMS]
+    texts = {suffix: (tmp_path / f"song{suffix}").read_text(encoding="utf-8") for suffix in names}
+    texts[JAMS] = texts[JAMS].replace(jams.__version__, "(version)").replace(f"songform {__version__}", "songform")
+    lines = {suffix: text.split("\n") for suffix, text in texts.items()}
+    golden.check("export_sections_and_beats", [formats], lines)
+
+
 def test_sonified_song_matches_stored_values(golden, song_segments):
     sr = 8000
     song = 0.1 * np.sin(2 * np.pi * 311.1 * np.arange(41 * sr) / sr + 0.2)
-    y = sonification.sonified(song, sr, [*song_segments, Segment(40.0, 41.0, "State 6", 0.5)])
-    clicks = {f"{segment.end:g} s": y[int(segment.end * sr) :][:120:5] for segment in song_segments}
+    segments = [*song_segments, Segment(40.0, 41.0, "State 6", 0.5)]
+    beats = Beats(0.25 + 0.5 * np.arange(80), np.arange(80) % 4 + 1, 120.0, 4, is_metre_sure=True, confidence=0.9)
+    sections = [SongPart(0.0, 16.1, "A", 1.0), SongPart(16.1, 41.0, "F", 0.5)]
+    y = sonification.sonified(song, sr, segments, beats=beats, sections=sections)
+    times = [*(segment.end for segment in song_segments), *beats.times[:5], 16.1]
+    clicks = {f"{time:g} s": y[int(time * sr) :][:240:5] for time in times}
     levels = np.sqrt(np.mean(y.reshape(-1, sr).astype(np.float64) ** 2, axis=1))
     tones = sonification.state_tones([segment.state for segment in song_segments] + ["Solo", "State 6"])
-    golden.check("sonification", [sonification], {"levels": levels, "clicks": clicks, "tones": tones})
+    bells = {label: list(sonification.bell_strokes(label)) for label in ("A", "D", "E", "L", "Z", "A1")}
+    output = {"levels": levels, "clicks": clicks, "tones": tones, "bells": bells}
+    golden.check("sonification", [sonification], output)
 
 
 def test_table_of_segments_matches_stored_values(golden, report, song_features):

@@ -30,12 +30,13 @@ def check(found: Annotation) -> None:
 def main(folder: Path) -> None:
     """Export a report as `songform analyze` does, and read the file back as `songform annotate` does."""
     report = folder / "file-0.json"
-    write_exports(report, {"track": {"title": "song"}, "model": {"id": "own"}, "segments": SEGMENTS})
+    document = {"track": {"title": "song"}, "model": {"id": "own"}, "segments": SEGMENTS}
+    write_exports(report, document)
     exported = report.with_suffix(".jsonl")
-    assert exported in export_paths(report)
+    assert exported in export_paths(report, document)
     check(read_annotation(exported))
     check(parsed_annotation(exported.read_text(encoding="utf-8")))
-    for other in export_paths(report):  # the new format does not recognize files of other formats
+    for other in export_paths(report, document):  # the new format does not recognize files of other formats
         assert parsed_annotation(other.read_text(encoding="utf-8")).labels[0] == "Calm"
     with pytest.raises(AnnotationError, match="line 1"):
         parsed_annotation('{"start": 0, "end": 1}\n', "broken.jsonl")

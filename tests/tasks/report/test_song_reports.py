@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from songform.annotation.formats import WRITERS
 from songform.errors import CorpusError, ModelError
 from songform.sections.section_finding import Sections, SongPart
 from tasks.ingest.extract_tracks import extract_tracks
@@ -40,7 +39,7 @@ def test_a_report_partitions_the_song_and_names_its_model(trained, model, tmp_pa
     (document,) = report(trained, OWN_MODEL if own else model, out=tmp_path)
     assert Path(document["path"]) == tmp_path / f"{trained.plan.keys[0]}.json"
     assert json.loads(Path(document["path"]).read_bytes()) == {k: v for k, v in document.items() if k != "path"}
-    fields = {"track", "settings", "model", "segments", "sections", "phrases", "beats", "path"}
+    fields = {"track", "settings", "model", "segments", "sections", "phrases", "beats", "exports", "path"}
     assert set(document) - {"versions", "no_sections"} == fields
     assert set(document["track"]) == {"key", "title", "source", "duration"}
     assert Settings.model_validate(document["settings"]) == trained.settings
@@ -122,7 +121,7 @@ def test_pictures_are_png_and_existing_ones_are_not_drawn_again(trained, model, 
     key = document["track"]["key"]
     pictures = {name: tmp_path / f"{key}.{name}.png" for name in PICTURES}
     assert all(path.read_bytes().startswith(PNG) for path in pictures.values())
-    texts = {f"{key}{suffix}" for suffix in (".json", ".html", *WRITERS)}
+    texts = {f"{key}{suffix}" for suffix in (".json", ".html", *document["exports"])}
     assert {path.name for path in tmp_path.iterdir()} == {*texts, *(path.name for path in pictures.values())}
     when = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert report(trained, model, out=tmp_path) == [document]
@@ -139,7 +138,7 @@ def test_pictures_are_png_and_existing_ones_are_not_drawn_again(trained, model, 
 def test_pictures_and_exports_of_an_earlier_version_are_made_again_once(trained, model, tmp_path, monkeypatch, stage):
     (document,) = report(trained, model, out=tmp_path)
     path = Path(document["path"])
-    made = [path.with_suffix(f".{name}.png") for name in PICTURES] + export_paths(path)
+    made = [path.with_suffix(f".{name}.png") for name in PICTURES] + export_paths(path, document)
     before = {each: each.read_bytes() for each in made}
     for each in made:
         each.write_bytes(b"by an earlier version")

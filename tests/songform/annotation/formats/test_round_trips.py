@@ -11,10 +11,11 @@ import mir_eval
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from songform.annotation.annotations import Annotation
+from songform.annotation.beat_annotation import BeatAnnotation
 from songform.annotation.formats import (
     FORMATS,
     WRITERS,
@@ -23,6 +24,7 @@ from songform.annotation.formats import (
     jams_file,
     lab,
     parsed_annotation,
+    reaper_regions,
     songform_report,
 )
 
@@ -130,3 +132,68 @@ def test_pandas_reads_csv_labels():
 def test_written_report_has_the_fields_of_a_report():
     document = json.loads(songform_report.write(SONG))
     assert [set(segment) for segment in document["segments"]] == [{"start", "end", "state", "confidence"}] * 3
+
+
+@settings(max_examples=30)
+@given(rows)
+def test_regions_of_reaper_are_read_back_to_the_millisecond(given: list):
+    made = annotation(given)
+    found = parsed_annotation(reaper_regions.write(made), "x.csv")
+    written = sorted(zip(made.intervals.round(3).tolist(), made.labels, strict=True))
+    read = sorted(zip(found.intervals.tolist(), found.labels, strict=True))
+    assert [label for _, label in read] == [label for _, label in written]
+    assert np.abs(np.array([times for times, _ in read]) - [times for times, _ in written]).max() <= 0.0011
+
+
+def test_regions_of_reaper_are_written_as_reaper_writes_them():
+    made = Annotation(np.array([[0, 83.4564], [83.4564, 3723.5]]), ["A", 'B, "loud"'])
+    assert reaper_regions.write(made).splitlines() == [
+        "#,Name,Start,End,Length",
+        "R1,A,0:00.000,1:23.456,1:23.456",
+        'R2,"B, ""loud""",1:23.456,1:02:03.500,1:00:40.044',
+    ]
+
+
+PARTS = annotation([(0.0, 20.0, "A", 0.9), (20.0, 25.9, "B", None)])
+PHRASES = annotation([(0.0, 10.0, "a", 0.9), (10.0, 20.0, "b", 0.5), (20.0, 25.9, "c", None)])
+BEATS = BeatAnnotation(np.array([0.5, 1.0, 1.5]), np.array([4, 1, 2]))
+
+
+def test_first_segments_of_a_jams_file_are_read_and_a_note_says_so():
+    text = jams_file.write(SONG, sections=PARTS, phrases=PHRASES, beats=BEATS, tempo=jams_file.Tempo(120.0, 0.5))
+    found, beats = jams_file.read_with_beats(text)
+    assert found.labels == SONG.labels
+    (note,) = found.notes
+    assert "of its 3 annotations with segments, the first one in the namespace segment_open was read" in note
+    assert note.endswith("with the labels Calm, BuildUp, état 3")
+    assert (beats.times.tolist(), beats.positions.tolist()) == ([0.5, 1.0, 1.5], [4, 1, 2])
+    assert beats.annotator == "Ana"
+    assert jams_file.read(jams_file.write(SONG)).notes == ()
+
+
+def without(text: str, *namespaces: str) -> str:
+    document = json.loads(text)
+    document["annotations"] = [each for each in document["annotations"] if each["namespace"] not in namespaces]
+    return json.dumps(document)
+
+
+def test_coarsest_level_of_a_hierarchy_is_read_and_a_note_says_so():
+    found = jams_file.read(without(jams_file.write(SONG, sections=PARTS, phrases=PHRASES), "segment_open"))
+    assert np.array_equal(found.intervals, PARTS.intervals)
+    assert found.labels == PARTS.labels
+    assert np.array_equal(found.confidences, PARTS.confidences, equal_nan=True)
+    assert found.notes == ("only the level 0 of its segments was read, of the levels 0, 1",)
+    assert jams_file.read(without(jams_file.write(SONG, sections=PARTS), "segment_open")).notes == ()
+
+
+def test_first_beats_of_a_jams_file_are_read_and_a_note_says_so():
+    document = json.loads(without(jams_file.write(SONG, beats=BEATS), "segment_open"))
+    document["annotations"] *= 2
+    segments, beats = jams_file.read_with_beats(json.dumps(document))
+    assert segments is None
+    assert beats.notes == ("of its 2 annotations with beats, the first one was read",)
+
+
+def test_beats_without_positions_are_written_as_null():
+    text = without(jams_file.write(SONG, beats=BeatAnnotation(np.array([0.5, 1.0]))), "segment_open")
+    assert jams_file.read_with_beats(text)[1].positions is None

@@ -7,6 +7,7 @@ collection of Rekordbox if there is also an audio file. The report lists the suf
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,7 @@ _ALL = (
     beat_lines.SUFFIX,
     REKORDBOX,
 )
+_LOCATION = re.compile(r'Location="([^"]*)"')
 _MAX_TITLES = 5  # maximum number of songs that a note names
 
 _NO_AUDIO = (
@@ -136,7 +138,7 @@ def write_exports(
     is_same = document == earlier
     for suffix in _listed(document):
         path = report.with_suffix(suffix)
-        if not (is_same and path.is_file() and (suffix != REKORDBOX or _is_located(path, audio))):
+        if not (is_same and path.is_file() and not (suffix == REKORDBOX and _is_elsewhere(path, audio))):
             with atomic_path(path) as temporary:
                 temporary.write_text(texts[suffix](), encoding="utf-8")
     for suffix in _former(earlier) - set(_listed(document)):
@@ -195,7 +197,7 @@ def _rekordbox_text(document: Mapping[str, Any], beats: Beats, audio: Path, sect
     )
 
 
-def _is_located(path: Path, audio: Path | None) -> bool:
-    """Return whether a collection of Rekordbox has the path of the audio file, which changes if a home is moved."""
-    location = "" if audio is None else rekordbox.file_location(audio)
-    return f'Location="{location}"' in path.read_text(encoding="utf-8", errors="replace")
+def _is_elsewhere(path: Path, audio: Path | None) -> bool:
+    """Return whether a collection of Rekordbox has another path of the audio file, because the file or a home moved."""
+    location = _LOCATION.search(path.read_text(encoding="utf-8", errors="replace"))
+    return audio is not None and location is not None and location[1] != rekordbox.file_location(audio)

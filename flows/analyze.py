@@ -89,7 +89,7 @@ def analyze(
     limit : int, optional
         Maximum number of tracks per source.
     sonify : bool
-        Whether to write an audio file per song in which boundaries and states can be heard.
+        Whether to write an audio file per song in which states, beats and sections can be heard.
 
     Raises
     ------

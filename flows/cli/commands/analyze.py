@@ -28,7 +28,9 @@ Out = Annotated[
 Sonify = Annotated[
     bool,
     typer.Option(
-        "--sonify", help="Also write an audio file per song with a click at each boundary and a tone for each state."
+        "--sonify",
+        help="Also write an audio file per song in which states, beats and sections can be heard as tones, ticks and "
+        "strokes of a bell.",
     ),
 ]
 

@@ -29,9 +29,9 @@ LabelFile = Annotated[
     str | None,
     typer.Argument(
         metavar="FILE",
-        help="Labels of the song's sections, with start and end times: .lab, Audacity labels, CSV, JAMS or a "
-        "JSON report of songform. Or the song's beats: .beats, one time per line. Or a folder of such files, each "
-        "named after its song.",
+        help="Labels of the song's sections, with start and end times: .lab, Audacity labels, CSV, JAMS, "
+        "Rekordbox XML or a JSON report of songform. Or the song's beats: .beats, one time per line. Or a folder of "
+        "such files, each named after its song.",
     ),
 ]
 Annotator = Annotated[

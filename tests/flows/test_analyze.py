@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pandas as pd
 import pytest
 
 from flows.analyze import analyze
+from tasks.report.song_reports import PICTURES
 from tasks.store.corpus import Corpus
 
 pytestmark = pytest.mark.usefixtures("api")
@@ -20,8 +22,10 @@ def test_without_a_model_states_are_found_from_the_song_alone(songform, document
     assert "No model has been trained yet" in result.stdout
     assert "songform train" in result.stdout
     assert f"Files: {tmp_path / 'out'}" in result.stdout
-    assert len(list((tmp_path / "out").iterdir())) == 14
-    assert len(list((tmp_path / "out").glob("*.sonified.flac"))) == 1
+    (path,) = (tmp_path / "out").glob("*.json")
+    suffixes = {".json", ".html", ".sonified.flac", *json.loads(path.read_text(encoding="utf-8"))["exports"]}
+    files = {path.with_suffix(suffix) for suffix in (*suffixes, *(f".{name}.png" for name in PICTURES))}
+    assert set((tmp_path / "out").iterdir()) == files
     table = pd.read_parquet(tmp_path / "data" / "segments.parquet")
     assert set(table.title) == {audio_files[0].stem}
     assert set(table.model) == {"own"}

@@ -158,8 +158,8 @@ RECIPES = {
         Edit("songform/annotation/formats/json_lines.py", "", JSON_LINES),
         Edit(
             FORMATS,
-            "csv_labels, jams_file, lab, songform_report\n",
-            "csv_labels, jams_file, json_lines, lab, songform_report\n",
+            "    jams_file,\n    lab,\n",
+            "    jams_file,\n    json_lines,\n    lab,\n",
         ),
         added(
             FORMATS,

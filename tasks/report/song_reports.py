@@ -122,7 +122,7 @@ def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None
     path = folder / f"{key}.json"
     pictures = {name: folder / f"{key}.{name}.png" for name in PICTURES}
     if not (_read(path) == report and all(file.is_file() for file in (*pictures.values(), *export_paths(path)))):
-        _draw(pictures, song, form)
+        _draw(pictures, song, form, sections)
         write_exports(path, report)
         write_json(path, report)
     write_song_page(folder, corpus.home, **vars(song), bundle=bundle, form=form, document=report, model=model)
@@ -203,16 +203,17 @@ def _own_bundle(song: _Song) -> Bundle:
     return Bundle(states, None, 0.0, tuple(song.features.columns))
 
 
-def _draw(pictures: dict[str, Path], song: _Song, form: Form) -> None:
-    title, features, overview, sr = song.record.title, song.features, song.overview, song.settings.frames.sr
+def _draw(pictures: dict[str, Path], song: _Song, form: Form, found: SongSections) -> None:
+    features, overview, beats = song.features, song.overview, found.beats
+    shown: dict[str, Any] = {"title": song.record.title, "sections": found.sections}
     figures = {
-        "waveform": lambda: plots.waveform(overview, title=title),
-        "rms": lambda: plots.rms(features, title=title),
-        "spectrogram": lambda: plots.spectrogram(overview, features, sr=sr, title=title),
-        "features": lambda: plots.feature_curves(features, title=title),
-        "mfcc": lambda: plots.mfcc_heatmap(features, title=title),
-        "bandwidth": lambda: plots.bandwidth(features, title=title),
-        "states": lambda: plots.state_timeline(overview, form.segments, title=title),
+        "waveform": lambda: plots.waveform(overview, **shown),
+        "rms": lambda: plots.rms(features, **shown),
+        "spectrogram": lambda: plots.spectrogram(overview, features, sr=song.settings.frames.sr, beats=beats, **shown),
+        "features": lambda: plots.feature_curves(features, **shown),
+        "mfcc": lambda: plots.mfcc_heatmap(features, **shown),
+        "bandwidth": lambda: plots.bandwidth(features, **shown),
+        "states": lambda: plots.state_timeline(overview, form.segments, beats=beats, **shown),
     }
 
     def save(name: str) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -42,6 +42,7 @@ __all__ = [
     "DPI",
     "GRID",
     "KEY_HEIGHT",
+    "LEFT",
     "LINE",
     "RIGHT",
     "SHADE",
@@ -72,6 +73,8 @@ CLOCK_STEPS: tuple[float, ...] = (
 )
 """Seconds between the marks of a time axis."""
 
+LEFT = 0.97
+"""Left margin in inches, for numbers of up to seven characters and a label of two lines."""
 RIGHT = 0.34
 """Right margin of pictures without a color bar in inches, for half of a time such as 10:00:00."""
 KEY_HEIGHT = 0.2
@@ -80,7 +83,7 @@ COLOR_SCALE_WIDTH = 0.98
 """Width of a color bar with its label in inches."""
 
 _TITLE_HEIGHT, _CLOCK_HEIGHT, _GAP = 0.34, 0.5, 0.1  # inches
-_LABEL_DISTANCE = -0.55  # of the label of a vertical axis from the axis, in inches
+_LABEL_DISTANCE = -0.62  # of the label of a vertical axis from the axis, in inches
 
 
 def paper(*heights: float, name: str, title: str = "", width: float = WIDTH) -> tuple[Figure, list[Axes]]:
@@ -116,7 +119,7 @@ def time_paper(
     *heights: float,
     name: str,
     title: str = "",
-    left: float = 0.92,
+    left: float = LEFT,
     right: float = RIGHT,
     head: float = 0.0,
     foot: float = 0.0,
@@ -148,7 +151,7 @@ def time_paper(
     """
     height = _TITLE_HEIGHT + head + sum(heights) + _GAP * (len(heights) - 1) + _CLOCK_HEIGHT + foot
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
-    _write_heading(figure, name, title, aside)
+    _write_heading(figure, name, title, aside, y=1 - 0.07 / height, va="top")
     top, axes = height - _TITLE_HEIGHT - head, []
     for own in heights:
         box = (left / WIDTH, (top - own) / height, (WIDTH - left - right) / WIDTH, own / height)
@@ -165,13 +168,16 @@ def figure_foot(figure: Figure, left: float, right: float, height: float) -> Axe
     return figure.add_axes((left / WIDTH, 0.08 / total, (WIDTH - left - right) / WIDTH, height / total))
 
 
-def _write_heading(figure: Figure, name: str, title: str, aside: str = "") -> None:
-    """Write the name of the picture and the title at the left, and a short text at the right."""
+def _write_heading(figure: Figure, name: str, title: str, aside: str = "", **place: Any) -> None:
+    """Write the name of the picture and the title at the left, and a short text at the right.
+
+    `place` is the vertical place of the title; without it, Matplotlib leaves room for the title above the axes.
+    """
     width, height = figure.get_size_inches()
     taken = text_width(aside, TYPE["size"]) + 0.2 if aside else 0.0
     heading = plain_text(f"{name} \N{MIDDLE DOT} {title}" if title else name, width=width - taken - 0.2)
     style = TYPE | {"size": TITLE_SIZE, "family": font_families(heading)}
-    figure.suptitle(heading, x=0.1 / width, y=1 - 0.07 / height, ha="left", va="top", **style)
+    figure.suptitle(heading, x=0.1 / width, ha="left", **place, **style)
     if aside:
         figure.text(1 - 0.1 / width, 1 - 0.1 / height, aside, ha="right", va="top", **TYPE)
 

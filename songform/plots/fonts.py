@@ -10,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from matplotlib.font_manager import FontProperties, findfont, findSystemFonts, fontManager, get_font
 from matplotlib.ft2font import FT2Font
@@ -64,7 +65,9 @@ def font_of(families: Sequence[str]) -> FT2Font:
     ValueError
         If no font of one of the families is installed.
     """
-    paths = [findfont(FontProperties(family=[family]), fallback_to_default=False) for family in families]
+    # Matplotlib would search all fonts again for a file that was removed.
+    options: dict[str, Any] = {"fallback_to_default": False, "rebuild_if_missing": False}
+    paths = [findfont(FontProperties(family=[family]), **options) for family in families]
     font: FT2Font = get_font(paths)
     return font
 
@@ -92,7 +95,7 @@ def missing_letters_note(text: str) -> str:
     is_cjk = bool(set(scripts) & set(_SCRIPTS.values()))
     package = _CJK_PACKAGE if is_cjk else _OTHER_PACKAGE
     return (
-        f"pictures show boxes for {' and '.join(scripts)} letters of the title, because no installed font has them; "
+        f"pictures show boxes for {' and '.join(scripts)} letters of titles, because no installed font has them; "
         f"install such a font, for example the Debian package {package}, and run the command again"
     )
 

@@ -12,6 +12,7 @@ would, it is left out, and if more than a fifth of the letters would be left out
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -245,7 +246,12 @@ def _blocks(parts: Sequence[SongPart], *, with_confidence: bool = False) -> list
 def _fitting(blocks: Sequence[Block], scale: float, width: float, size: float) -> list[tuple[int, float]]:
     """Return which letters fit into a row, and their centers in inches; `scale` is in inches per second."""
     centers = [(block.start + block.end) / 2 * scale for block in blocks]
-    return fitting_letters(centers, [text_width(block.label, size) for block in blocks], width)
+    return fitting_letters(centers, [_letter_width(block.label, size) for block in blocks], width)
+
+
+@lru_cache(maxsize=2048)
+def _letter_width(letter: str, size: float) -> float:
+    return text_width(letter, size)
 
 
 def _add_blocks(ax: Axes, blocks: Sequence[Block], bottom: float, tops: ArrayLike, *, alpha: float = 1.0) -> None:

@@ -151,7 +151,7 @@ def feature_curves(features: pd.DataFrame, *, title: str = "", sections: Section
         If the table has no frame, or a column is missing.
     """
     head = KEY_HEIGHT + rows_height(sections)
-    figure, axes = time_paper(*[0.62] * len(_ROWS), name="Features over time", title=title, left=1.6, head=head)
+    figure, axes = time_paper(*[0.62] * len(_ROWS), name="Features over time", title=title, left=1.65, head=head)
     for ax, row in zip(axes, _ROWS, strict=True):
         edges, *values = feature_series(features, row.column)
         series = Columns(edges, *(_dbfs(value) if row.unit == "dBFS" else value * row.scale for value in values))

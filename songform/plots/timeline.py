@@ -15,7 +15,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import StepPatch
 
 from songform.plots.downsample import IMAGE_COLUMNS, Columns, columns, overview_middles, require_rows
-from songform.plots.drawing import RIGHT, WIDTH, clock_axis, figure_foot, time_paper
+from songform.plots.drawing import LEFT, RIGHT, WIDTH, clock_axis, figure_foot, time_paper
 from songform.plots.fonts import font_families
 from songform.plots.palette import state_color, state_order
 from songform.plots.section_lines import draw_section_lines, line_seconds, lines_height
@@ -80,7 +80,7 @@ def state_timeline(
     require_rows(len(segments), "segments")
     states = state_order(segment.state for segment in segments)
     names = _lane_names(states, segments)
-    left = max(0.92, *(text_width(name, TYPE["size"]) + 0.15 for name in names))
+    left = max(LEFT, *(text_width(name, TYPE["size"]) + 0.15 for name in names))
     parts = () if sections is None else sections.sections
     seconds = line_seconds(parts, WIDTH - left - RIGHT) if parts else 0.0
     figure, [top, lanes] = time_paper(

@@ -66,9 +66,9 @@ def report_tracks(
     -------
     list of dict
         Each report, with the path of its JSON file as `path` and, if its semitone spectrum or table of beats could not
-        be read, a list of sentences about it as `notes`. If there are several songs and one of them is too short or too
-        silent to fit states on, or its record or tables cannot be read, its entry has only the key of the track and an
-        `error`.
+        be read, or no font has the letters of its title, a list of sentences about it as `notes`. If there are several
+        songs and one of them is too short or too silent to fit states on, or its record or tables cannot be read, its
+        entry has only the key of the track and an `error`.
 
     Raises
     ------
@@ -126,13 +126,15 @@ def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None
         write_exports(path, report)
         write_json(path, report)
     write_song_page(folder, corpus.home, **vars(song), bundle=bundle, form=form, document=report, model=model)
-    return {**report, "path": str(path), **({"notes": list(sections.notes)} if sections.notes else {})}
+    notes = [*sections.notes, *filter(None, [report.get("picture_note")])]
+    return {**report, "path": str(path), **({"notes": notes} if notes else {})}
 
 
 def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form, sections: SongSections) -> dict[str, Any]:
     record = song.record
     states = bundle.states
     versions = _versions()
+    note = plots.missing_letters_note(record.title)
     return {
         "track": {
             "key": record.key,
@@ -153,6 +155,8 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form, section
         },
         "segments": [{**segment._asdict(), "confidence": round(segment.confidence, 4)} for segment in form.segments],
         **sections.fields(form.segments[-1].end),
+        # Pictures are drawn again when a font was installed, because the note is then gone.
+        **({"picture_note": note} if note else {}),
         **({"versions": versions} if versions else {}),
     }
 

@@ -116,7 +116,8 @@ def analyze_ingested(
     chosen = choose_model(home, model, fetch=fetch_bundle)
     documents = report_tracks(home, keys, settings, chosen, out=out, n_tracks=len(keys))
     problems = [*chosen.problems, *(document["error"] for document in documents if "error" in document)]
-    notes = [note for document in documents for note in document.pop("notes", ())]
+    # A note about fonts is the same for many songs.
+    notes = list(dict.fromkeys(note for document in documents for note in document.pop("notes", ())))
     reports = [document for document in documents if "error" not in document]
     if not reports:
         raise ModelError(problems_message("none of these tracks could be analyzed", problems))

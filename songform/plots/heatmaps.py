@@ -9,7 +9,8 @@ import numpy as np
 from songform.errors import ParameterError
 from songform.features.filters import hz_to_mel
 from songform.plots.downsample import IMAGE_COLUMNS, columns, feature_series, overview_middles, standard_mfcc
-from songform.plots.drawing import clock_axis, color_scale, image, key, paper
+from songform.plots.drawing import COLOR_SCALE_WIDTH, KEY_HEIGHT, clock_axis, color_scale, image, key, time_paper
+from songform.plots.section_rows import draw_bar_lines, draw_sections, rows_height
 from songform.plots.text import TYPE
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from songform.beats.beat_tracking import Beats
     from songform.features.overview import Overview
+    from songform.sections.section_finding import Sections
 
 __all__ = ["mfcc_heatmap", "spectrogram"]
 
@@ -25,8 +28,16 @@ _ROLLOFF = "#7FFFD4"
 _MARKS_HZ = (250, 500, 1000, 2000, 4000, 8000, 16000)
 
 
-def spectrogram(overview: Overview, features: pd.DataFrame, *, sr: float = 22050, title: str = "") -> Figure:
-    """Draw the log-mel spectrogram with the roll-off frequency.
+def spectrogram(
+    overview: Overview,
+    features: pd.DataFrame,
+    *,
+    sr: float = 22050,
+    title: str = "",
+    sections: Sections | None = None,
+    beats: Beats | None = None,
+) -> Figure:
+    """Draw the log-mel spectrogram with the roll-off frequency and bar lines.
 
     Parameters
     ----------
@@ -38,6 +49,11 @@ def spectrogram(overview: Overview, features: pd.DataFrame, *, sr: float = 22050
         Sampling rate of the analyzed signal in Hz.
     title : str
         Title of the song.
+    sections : Sections, optional
+        Sections of the song, which are drawn above the axes; no row and no lines without them.
+    beats : Beats, optional
+        Beats of the song. If its bar lines would be closer than a tenth of an inch, only every second, fourth, eighth
+        and so on is drawn.
 
     Returns
     -------
@@ -53,7 +69,8 @@ def spectrogram(overview: Overview, features: pd.DataFrame, *, sr: float = 22050
         raise ParameterError(f"sr must be a positive number of samples per second, not {sr}; the default is 22050")
     mel = columns(overview_middles(overview), overview.logmel_db, limit=IMAGE_COLUMNS)
     n_bands = mel.mean.shape[1]
-    figure, [ax] = paper(2.8, name="Log-mel spectrogram", title=title)
+    head = KEY_HEIGHT + rows_height(sections)
+    figure, [ax] = time_paper(2.6, name="Log-mel spectrogram", title=title, right=COLOR_SCALE_WIDTH, head=head)
     top = max(float(mel.mean.max()), -20.0)
     drawn = image(ax, mel.mean, mel.edges[-1], cmap="magma", vmin=top - 80, vmax=top)
     rolloff = feature_series(features, "rolloff_hz")
@@ -64,13 +81,15 @@ def spectrogram(overview: Overview, features: pd.DataFrame, *, sr: float = 22050
     ax.set_yticks(_mel_row(np.array(marks), sr=sr, n_bands=n_bands), [f"{hertz}" for hertz in marks])
     ax.set_ylim(0, n_bands)
     ax.set_ylabel("frequency [Hz], mel scale", **TYPE)
-    key(ax)
-    color_scale(ax, drawn, "level [dB]")
     clock_axis([ax], mel.edges[-1])
+    draw_sections([ax], sections, color="white", alpha=0.8)
+    draw_bar_lines(ax, beats, color="white", alpha=0.5)
+    key(ax, above=rows_height(sections))
+    color_scale(ax, drawn, "level [dB]", has_margin=True)
     return figure
 
 
-def mfcc_heatmap(features: pd.DataFrame, *, title: str = "") -> Figure:
+def mfcc_heatmap(features: pd.DataFrame, *, title: str = "", sections: Sections | None = None) -> Figure:
     """Draw the MFCCs over time, each coefficient standardized within the song.
 
     Without standardization, only the first coefficient would be visible: it is a hundred times larger than the last.
@@ -81,6 +100,8 @@ def mfcc_heatmap(features: pd.DataFrame, *, title: str = "") -> Figure:
         Frame features of the song, with the columns `mfcc_01`, `mfcc_02`, ...
     title : str
         Title of the song.
+    sections : Sections, optional
+        Sections of the song, which are drawn above the axes; no row and no lines without them.
 
     Returns
     -------
@@ -94,13 +115,14 @@ def mfcc_heatmap(features: pd.DataFrame, *, title: str = "") -> Figure:
     """
     mfcc = standard_mfcc(features)
     n_coefficients = mfcc.mean.shape[1]
-    figure, [ax] = paper(2.4, name="MFCC", title=title)
+    figure, [ax] = time_paper(2.1, name="MFCC", title=title, right=COLOR_SCALE_WIDTH, head=rows_height(sections))
     drawn = image(ax, mfcc.mean, mfcc.edges[-1], cmap="RdBu_r", vmin=-3, vmax=3)
     numbers = range(1, n_coefficients + 1, 2)
     ax.set_yticks([number - 0.5 for number in numbers], [str(number) for number in numbers])
     ax.set_ylabel("coefficient [index]", **TYPE)
-    color_scale(ax, drawn, "standard deviations\nfrom the song's mean")
+    color_scale(ax, drawn, "standard deviations\nfrom the song's mean", has_margin=True)
     clock_axis([ax], mfcc.edges[-1])
+    draw_sections([ax], sections, alpha=0.8)
     return figure
 
 

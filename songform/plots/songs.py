@@ -11,7 +11,8 @@ Conventions
 -----------
 Each function takes the tables of a song and returns a new `matplotlib.figure.Figure`. Time is on the horizontal axis as
 m:ss. `features` is the table of `songform.features.frame_features`, `overview` that of `songform.features.overview`.
-`title` is the title of the song.
+`title` is the title of the song. `sections` are marked in all pictures: a row of letters above the axes, and a line at
+each boundary.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from songform.plots.downsample import Columns, feature_series
-from songform.plots.drawing import LINE, clock_axis, curve, key, paper
+from songform.plots.drawing import KEY_HEIGHT, LINE, clock_axis, curve, key, time_paper
+from songform.plots.section_rows import draw_sections, rows_height
 from songform.plots.text import TYPE
 from songform.plots.timeline import draw_wave, envelope
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from songform.features.overview import Overview
+    from songform.sections.section_finding import Sections
 
 __all__ = ["bandwidth", "feature_curves", "rms", "waveform"]
 
@@ -58,7 +61,7 @@ _ROWS = (
 )
 
 
-def waveform(overview: Overview, *, title: str = "") -> Figure:
+def waveform(overview: Overview, *, title: str = "", sections: Sections | None = None) -> Figure:
     """Draw the waveform as the minimum and maximum sample of each column.
 
     Parameters
@@ -67,6 +70,8 @@ def waveform(overview: Overview, *, title: str = "") -> Figure:
         Overview of the song.
     title : str
         Title of the song.
+    sections : Sections, optional
+        Sections of the song, which are drawn above the axes; no row and no lines without them.
 
     Returns
     -------
@@ -78,14 +83,15 @@ def waveform(overview: Overview, *, title: str = "") -> Figure:
     ParameterError
         If the overview has no row.
     """
-    figure, [ax] = paper(1.8, name="Waveform", title=title)
+    figure, [ax] = time_paper(1.6, name="Waveform", title=title, head=rows_height(sections))
     wave = envelope(ax, overview)
     draw_wave(ax, wave, LINE)
     clock_axis([ax], wave.edges[-1])
+    draw_sections([ax], sections)
     return figure
 
 
-def rms(features: pd.DataFrame, *, title: str = "") -> Figure:
+def rms(features: pd.DataFrame, *, title: str = "", sections: Sections | None = None) -> Figure:
     """Draw the RMS over time, with its standard deviation within each frame.
 
     The axis is in decibels, because loudness is perceived as a ratio. 0 dBFS is the RMS of a full-scale square wave.
@@ -96,6 +102,8 @@ def rms(features: pd.DataFrame, *, title: str = "") -> Figure:
         Frame features of the song, with the columns `rms_mean` and `rms_std`.
     title : str
         Title of the song.
+    sections : Sections, optional
+        Sections of the song, which are drawn above the axes; no row and no lines without them.
 
     Returns
     -------
@@ -108,17 +116,18 @@ def rms(features: pd.DataFrame, *, title: str = "") -> Figure:
         If the table has no frame, or a column is missing.
     """
     mean, std = feature_series(features, "rms_mean"), feature_series(features, "rms_std").mean
-    figure, [ax] = paper(2.2, name="RMS", title=title)
+    figure, [ax] = time_paper(1.9, name="RMS", title=title, head=KEY_HEIGHT + rows_height(sections))
     levels = Columns(mean.edges, _dbfs(mean.mean - std), _dbfs(mean.mean), _dbfs(mean.mean + std))
     curve(ax, levels, name="mean", band="\N{PLUS-MINUS SIGN} standard deviation within the frame")
     _fit(ax, levels)
     ax.set_ylabel("RMS [dBFS]", **TYPE)
-    key(ax)
+    key(ax, above=rows_height(sections))
     clock_axis([ax], mean.edges[-1])
+    draw_sections([ax], sections)
     return figure
 
 
-def feature_curves(features: pd.DataFrame, *, title: str = "") -> Figure:
+def feature_curves(features: pd.DataFrame, *, title: str = "", sections: Sections | None = None) -> Figure:
     """Draw seven features over time, one above the other.
 
     Parameters
@@ -127,6 +136,8 @@ def feature_curves(features: pd.DataFrame, *, title: str = "") -> Figure:
         Frame features of the song.
     title : str
         Title of the song.
+    sections : Sections, optional
+        Sections of the song, which are drawn above the axes; no row and no lines without them.
 
     Returns
     -------
@@ -139,7 +150,8 @@ def feature_curves(features: pd.DataFrame, *, title: str = "") -> Figure:
     ParameterError
         If the table has no frame, or a column is missing.
     """
-    figure, axes = paper(*[0.72] * len(_ROWS), name="Features over time", title=title)
+    head = KEY_HEIGHT + rows_height(sections)
+    figure, axes = time_paper(*[0.62] * len(_ROWS), name="Features over time", title=title, left=1.65, head=head)
     for ax, row in zip(axes, _ROWS, strict=True):
         edges, *values = feature_series(features, row.column)
         series = Columns(edges, *(_dbfs(value) if row.unit == "dBFS" else value * row.scale for value in values))
@@ -147,13 +159,13 @@ def feature_curves(features: pd.DataFrame, *, title: str = "") -> Figure:
         _fit(ax, series)
         ax.locator_params(axis="y", nbins=3)
         ax.set_ylabel(f"{row.name}\n[{row.unit}]", rotation=0, ha="right", va="center", **TYPE)
-    figure.align_ylabels(axes)
-    key(axes[0])
+    key(axes[0], above=rows_height(sections))
     clock_axis(axes, edges[-1])
+    draw_sections(axes, sections)
     return figure
 
 
-def bandwidth(features: pd.DataFrame, *, title: str = "") -> Figure:
+def bandwidth(features: pd.DataFrame, *, title: str = "", sections: Sections | None = None) -> Figure:
     """Draw the spectral centroid and the spectral bandwidth over time.
 
     Parameters
@@ -162,6 +174,8 @@ def bandwidth(features: pd.DataFrame, *, title: str = "") -> Figure:
         Frame features of the song, with the columns `centroid_hz` and `bandwidth_hz`.
     title : str
         Title of the song.
+    sections : Sections, optional
+        Sections of the song, which are drawn above the axes; no row and no lines without them.
 
     Returns
     -------
@@ -177,16 +191,17 @@ def bandwidth(features: pd.DataFrame, *, title: str = "") -> Figure:
     alone = Columns(edges, *(value / 1e3 for value in values))
     middle = feature_series(features, "centroid_hz").mean / 1e3
     around = Columns(edges, np.maximum(middle - alone.mean, 0), middle, middle + alone.mean)
-    figure, axes = paper(1.7, 1.0, name="Spectral bandwidth", title=title)
+    head = KEY_HEIGHT + rows_height(sections)
+    figure, axes = time_paper(1.5, 0.85, name="Spectral bandwidth", title=title, head=head)
     curve(axes[0], around, name="centroid", band="\N{PLUS-MINUS SIGN} bandwidth")
     curve(axes[1], alone, name="bandwidth", band="minimum to maximum")
     axes[0].set_ylabel("frequency\n[kHz]", **TYPE)
     axes[1].set_ylabel("bandwidth\n[kHz]", **TYPE)
     for ax in axes:
         ax.set_ylim(bottom=0)
-    key(axes[0])
-    figure.align_ylabels(axes)
+    key(axes[0], above=rows_height(sections))
     clock_axis(axes, edges[-1])
+    draw_sections(axes, sections)
     return figure
 
 

@@ -6,8 +6,7 @@ text to one that Matplotlib draws literally and that fits.
 
 Conventions
 -----------
-Font sizes are in points, widths in inches. The font is DejaVu Sans, which comes with Matplotlib, so that a picture is
-the same on every machine.
+Font sizes are in points, widths in inches. `songform.plots.fonts` describes which fonts are used.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from bisect import bisect_left
 from typing import Any
 
 import numpy as np
-from matplotlib.font_manager import FontProperties, findfont, get_font
 
-__all__ = ["FONT", "INK", "TITLE_SIZE", "TYPE", "plain_text"]
+from songform.plots.fonts import FONT, font_families, font_of, is_drawable
 
-FONT = "DejaVu Sans"
+__all__ = ["INK", "TITLE_SIZE", "TYPE", "plain_text", "text_width"]
+
 INK = "#262626"
 TYPE: dict[str, Any] = {"family": FONT, "size": 9.0, "color": INK, "weight": "normal"}
 """Matplotlib keywords of every text except the title."""
@@ -34,7 +33,7 @@ def plain_text(text: str, *, width: float = np.inf, size: float = TITLE_SIZE) ->
     """Return text that Matplotlib draws literally.
 
     Control, format and combining characters are removed. White space is replaced by single spaces, and characters that
-    are missing from the font by boxes. Dollar signs are escaped.
+    no font has by boxes. Dollar signs are escaped.
 
     Parameters
     ----------
@@ -53,21 +52,22 @@ def plain_text(text: str, *, width: float = np.inf, size: float = TITLE_SIZE) ->
     # NFKC replaces ornamental letters by plain ones, and joins letters with their accents.
     letters = (" " if letter.isspace() else letter for letter in unicodedata.normalize("NFKC", text[:_LONGEST]))
     words = "".join(letter for letter in letters if unicodedata.category(letter)[0] not in "CM").split()
-    font = get_font(findfont(FontProperties(family=FONT)))
-    drawable = [letter if font.get_char_index(ord(letter)) else "\N{WHITE SQUARE}" for letter in " ".join(words)]
+    drawable = [letter if is_drawable(letter) else "\N{WHITE SQUARE}" for letter in " ".join(words)]
     return _cut("".join(drawable), width, size).replace("$", r"\$")
 
 
-def _cut(text: str, width: float, size: float) -> str:
-    """Cut a text to a width in inches, measured with the font."""
-    font = get_font(findfont(FontProperties(family=FONT)))
+def text_width(text: str, size: float) -> float:
+    """Return the width in inches of a text, which may contain any letters that can be drawn."""
+    # A font object stores the text that was measured last; Matplotlib returns one for each thread.
+    font = font_of(font_families(text))
     font.set_size(size, 72)
+    font.set_text(text)
+    return float(font.get_width_height()[0]) / 64 / 72
 
-    def inches(candidate: str) -> float:
-        font.set_text(candidate)
-        return float(font.get_width_height()[0]) / 64 / 72
 
-    if inches(text) <= width:
+def _cut(text: str, width: float, size: float) -> str:
+    """Cut a text to a width in inches."""
+    if text_width(text, size) <= width:
         return text
-    too_long = bisect_left(range(len(text)), x=True, key=lambda length: inches(text[:length] + "…") > width)
+    too_long = bisect_left(range(len(text)), x=True, key=lambda length: text_width(text[:length] + "…", size) > width)
     return text[: max(too_long - 1, 0)].rstrip() + "…"

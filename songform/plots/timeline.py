@@ -1,20 +1,26 @@
-"""Picture of the form of a song: the waveform in the colors of its states, and one lane per state.
+"""Picture of the form of a song: its sections, the waveform in the colors of its states, and one lane per state.
 
 States have lanes instead of sharing one row. Their names are next to the lanes, so that they do not have to fit into
-short segments, and the picture remains readable with hundreds of segments and without colors.
+short segments, and the picture remains readable with hundreds of segments and without colors. Sections share one row,
+because they have letters, which are short. If there are too many of them for one row, as in a mix, all letters are
+repeated below in several lines.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.collections import PolyCollection
+from matplotlib.patches import StepPatch
 
 from songform.plots.downsample import IMAGE_COLUMNS, Columns, columns, overview_middles, require_rows
-from songform.plots.drawing import clock_axis, paper
+from songform.plots.drawing import LEFT, RIGHT, WIDTH, clock_axis, figure_foot, time_paper
+from songform.plots.fonts import font_families
 from songform.plots.palette import state_color, state_order
-from songform.plots.text import TYPE, plain_text
+from songform.plots.section_lines import draw_section_lines, line_seconds, lines_height
+from songform.plots.section_rows import draw_sections, rows_height
+from songform.plots.text import TYPE, plain_text, text_width
 from songform.structure.silence import SILENCE
 from songform.time_format import clock
 
@@ -25,7 +31,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from songform.beats.beat_tracking import Beats
     from songform.features.overview import Overview
+    from songform.sections.section_finding import Sections
     from songform.structure.segments import Segment
 
 __all__ = ["draw_wave", "envelope", "state_timeline"]
@@ -33,8 +41,15 @@ __all__ = ["draw_wave", "envelope", "state_timeline"]
 _BAR = 0.84  # height of a bar, as a share of the height of a lane
 
 
-def state_timeline(overview: Overview, segments: Sequence[Segment], *, title: str = "") -> Figure:
-    """Draw the states over time, with their confidences.
+def state_timeline(
+    overview: Overview,
+    segments: Sequence[Segment],
+    *,
+    title: str = "",
+    sections: Sections | None = None,
+    beats: Beats | None = None,
+) -> Figure:
+    """Draw sections, phrases and states over time, with their confidences.
 
     Parameters
     ----------
@@ -44,13 +59,18 @@ def state_timeline(overview: Overview, segments: Sequence[Segment], *, title: st
         Segments of the song, in order of time.
     title : str
         Title of the song.
+    sections : Sections, optional
+        Sections and phrases of the song; no rows without them.
+    beats : Beats, optional
+        Beats of the song, for its tempo and metre beside the title.
 
     Returns
     -------
     Figure
-        Top: the waveform in the colors of the states. Bottom: one lane per state, with its name and its share of the
-        sound, and one lane for silence, with its length. The solid part of a bar is as high as the confidence of the
-        segment; the rest is pale.
+        Top: one row of sections and one of phrases, with their letters. Below: the waveform in the colors of the
+        states, with a line at each boundary of sections. Below: one lane per state, with its name and its share of the
+        sound, and one lane for silence, with its length. The solid part of a bar or a section is as high as its
+        confidence; the rest is pale. The confidence of phrases is not shown, because it is not calibrated.
 
     Raises
     ------
@@ -59,7 +79,19 @@ def state_timeline(overview: Overview, segments: Sequence[Segment], *, title: st
     """
     require_rows(len(segments), "segments")
     states = state_order(segment.state for segment in segments)
-    figure, [top, lanes] = paper(1.3, max(0.26 * len(states), 0.4), name="Form", title=title)
+    names = _lane_names(states, segments)
+    left = max(LEFT, *(text_width(name, TYPE["size"]) + 0.15 for name in names))
+    parts = () if sections is None else sections.sections
+    seconds = line_seconds(parts, WIDTH - left - RIGHT) if parts else 0.0
+    figure, [top, lanes] = time_paper(
+        *(1.2, max(0.25 * len(states), 0.4)),
+        name="Form",
+        title=title,
+        left=left,
+        head=rows_height(sections, with_phrases=True),
+        foot=lines_height(parts, seconds) if seconds else 0.0,
+        aside=_tempo_and_metre(beats),
+    )
     wave = envelope(top, overview)
     state_at = _column_states(wave, segments)
     for lane, state in enumerate(states):
@@ -67,9 +99,21 @@ def state_timeline(overview: Overview, segments: Sequence[Segment], *, title: st
         high, low = np.where(mine, wave.high, np.nan), np.where(mine, wave.low, np.nan)
         draw_wave(top, Columns(wave.edges, low, wave.mean, high), state_color(state))
         _draw_lane(lanes, lane, [segment for segment in segments if segment.state == state])
-    _name_lanes(lanes, states, segments)
-    clock_axis([top, lanes], segments[-1].end, note=" \N{MIDDLE DOT} bar height: confidence, 0 to 100 %")
+    _name_lanes(lanes, names)
+    note = " of sections and states" if parts else ""
+    clock_axis([top, lanes], segments[-1].end, note=f" \N{MIDDLE DOT} height: confidence{note}, 0 to 100 %")
+    draw_sections([top], sections, with_phrases=True, with_confidence=True)
+    if seconds:
+        draw_section_lines(figure_foot(figure, left, RIGHT, lines_height(parts, seconds)), parts, seconds)
     return figure
+
+
+def _tempo_and_metre(beats: Beats | None) -> str:
+    """Return tempo and metre in words; empty without beats."""
+    if beats is None or beats.tempo is None or beats.metre is None:
+        return ""
+    metre = f"{beats.metre}/4" if beats.is_metre_sure else f"{beats.metre}/4 (unsure)"
+    return f"{beats.tempo:.0f} BPM \N{MIDDLE DOT} {metre}"
 
 
 def envelope(ax: Axes, overview: Overview) -> Columns:
@@ -106,7 +150,9 @@ def envelope(ax: Axes, overview: Overview) -> Columns:
 
 def draw_wave(ax: Axes, wave: Columns, color: str) -> None:
     """Fill the waveform from minimum to maximum, except where they are NaN. A thin edge makes silence visible."""
-    ax.stairs(wave.high, wave.edges, baseline=wave.low, fill=True, facecolor=color, edgecolor=color, linewidth=0.4)
+    style: dict[str, Any] = {"baseline": wave.low, "fill": True, "facecolor": color, "edgecolor": color}
+    # Axes.stairs would compute the limits of the data, which takes longer than drawing.
+    ax.add_artist(StepPatch(wave.high, wave.edges, linewidth=0.4, **style))
 
 
 def _column_states(wave: Columns, segments: Sequence[Segment]) -> NDArray[np.str_]:
@@ -133,15 +179,20 @@ def _boxes(segments: Sequence[Segment], y: float, heights: NDArray[np.float64]) 
     return [np.array([(s.start, y), (s.end, y), (s.end, top), (s.start, top)]) for s, top in spans]
 
 
-def _name_lanes(ax: Axes, states: Sequence[str], segments: Sequence[Segment]) -> None:
-    """Label each lane with the name of its state and the share of the sound, or with the length of the silence."""
+def _lane_names(states: Sequence[str], segments: Sequence[Segment]) -> list[str]:
+    """Return the name of each state with its share of the sound, or the length of the silence."""
     seconds = {s: sum(segment.end - segment.start for segment in segments if segment.state == s) for s in states}
     sound = sum(seconds.values()) - seconds.get(SILENCE, 0.0)
     names = []
     for state in states:
         amount = clock(seconds[state]) if state == SILENCE else f"{100 * seconds[state] / sound:.0f} %"
         names.append(f"{plain_text(state, width=1.2, size=TYPE['size'])}  {amount}")
-    ax.set_yticks(range(len(states)), names)
-    ax.set_ylim(-0.6, len(states) - 0.4)
+    return names
+
+
+def _name_lanes(ax: Axes, names: Sequence[str]) -> None:
+    """Label each lane."""
+    ax.set_yticks(range(len(names)), names, family=font_families("".join(names)))
+    ax.set_ylim(-0.6, len(names) - 0.4)
     ax.grid(visible=False, axis="y")
     ax.tick_params(axis="y", length=0)

@@ -8,7 +8,7 @@ the name of the run or of the model.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -17,6 +17,7 @@ from matplotlib.transforms import ScaledTranslation
 from songform.errors import ParameterError
 from songform.plots.downsample import require_rows
 from songform.plots.drawing import LINE, SHADE, WIDTH, color_scale, key, paper
+from songform.plots.fonts import font_families
 from songform.plots.palette import state_color
 from songform.plots.text import INK, TYPE, plain_text
 
@@ -185,7 +186,7 @@ def metric_bars(metrics: Mapping[str, Mapping[str, float]], *, title: str = "") 
             text = f"{score:.1f} %" if np.isfinite(score) else "not computed"
             ax.text(np.nan_to_num(score) + 0.8, place, text, va="center", ha="left", **TYPE)
     names = [plain_text(name.replace("_", " "), width=1.8, size=TYPE["size"]) for name in metrics]
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), names, family=font_families("".join(names)))
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(0, 109)
     ax.set_xticks(range(0, 101, 20))
@@ -213,7 +214,8 @@ def _write(ax: Axes, x: int, y: int, text: str, *, pale: bool) -> None:
 def _name_rows(figure: Figure, ax: Axes, states: Sequence[str]) -> None:
     """Label the rows of a table with the names of the states, and with dots in their colors."""
     rows = range(len(states))
-    ax.set_yticks(rows, [plain_text(state, width=1.4, size=TYPE["size"]) for state in states])
+    names = [plain_text(state, width=1.4, size=TYPE["size"]) for state in states]
+    ax.set_yticks(rows, names, family=font_families("".join(names)))
     # Seven points to the left of the table, independent of its size.
     place = ax.get_yaxis_transform() + ScaledTranslation(-7 / 72, 0, figure.dpi_scale_trans)
     ax.scatter([0] * len(states), rows, s=36, c=[state_color(s) for s in states], transform=place, clip_on=False)
@@ -225,7 +227,8 @@ def _name_columns(ax: Axes, names: Sequence[str]) -> None:
     """Label the columns of a table. More than six names are slanted."""
     plain = [plain_text(name, width=1.6, size=TYPE["size"]) for name in names]
     slanted = len(names) > 6
-    ax.set_xticks(range(len(names)), plain, rotation=35 if slanted else 0, ha="right" if slanted else "center")
+    style: dict[str, Any] = {"rotation": 35, "ha": "right"} if slanted else {"rotation": 0, "ha": "center"}
+    ax.set_xticks(range(len(names)), plain, family=font_families("".join(plain)), **style)
     ax.tick_params(axis="x", length=0)
     ax.set_xlim(-0.5, len(names) - 0.5)
     ax.spines[:].set_visible(False)

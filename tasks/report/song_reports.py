@@ -66,9 +66,9 @@ def report_tracks(
     -------
     list of dict
         Each report, with the path of its JSON file as `path` and, if its semitone spectrum or table of beats could not
-        be read, a list of sentences about it as `notes`. If there are several songs and one of them is too short or too
-        silent to fit states on, or its record or tables cannot be read, its entry has only the key of the track and an
-        `error`.
+        be read, or no font has the letters of its title, a list of sentences about it as `notes`. If there are several
+        songs and one of them is too short or too silent to fit states on, or its record or tables cannot be read, its
+        entry has only the key of the track and an `error`.
 
     Raises
     ------
@@ -125,18 +125,20 @@ def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None
     pictures = {name: folder / f"{key}.{name}.png" for name in PICTURES}
     earlier = _read(path)
     if not (earlier == report and all(file.is_file() for file in pictures.values())):
-        _draw(pictures, song, form)
+        _draw(pictures, song, form, sections)
     write_exports(path, report, beats=sections.beats, audio=audio, earlier=earlier)
     if earlier != report:
         write_json(path, report)
     write_song_page(folder, corpus.home, **vars(song), bundle=bundle, form=form, document=report, model=model)
-    return {**report, "path": str(path), **({"notes": list(sections.notes)} if sections.notes else {})}
+    notes = [*sections.notes, *filter(None, [report.get("picture_note")])]
+    return {**report, "path": str(path), **({"notes": notes} if notes else {})}
 
 
 def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form, sections: SongSections) -> dict[str, Any]:
     record = song.record
     states = bundle.states
     versions = _versions()
+    note = plots.missing_letters_note(record.title)
     return {
         "track": {
             "key": record.key,
@@ -157,6 +159,8 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form, section
         },
         "segments": [{**segment._asdict(), "confidence": round(segment.confidence, 4)} for segment in form.segments],
         **sections.fields(form.segments[-1].end),
+        # Pictures are drawn again when a font was installed, because the note is then gone.
+        **({"picture_note": note} if note else {}),
         **({"versions": versions} if versions else {}),
     }
 
@@ -207,16 +211,17 @@ def _own_bundle(song: _Song) -> Bundle:
     return Bundle(states, None, 0.0, tuple(song.features.columns))
 
 
-def _draw(pictures: dict[str, Path], song: _Song, form: Form) -> None:
-    title, features, overview, sr = song.record.title, song.features, song.overview, song.settings.frames.sr
+def _draw(pictures: dict[str, Path], song: _Song, form: Form, found: SongSections) -> None:
+    features, overview, beats = song.features, song.overview, found.beats
+    shown: dict[str, Any] = {"title": song.record.title, "sections": found.sections}
     figures = {
-        "waveform": lambda: plots.waveform(overview, title=title),
-        "rms": lambda: plots.rms(features, title=title),
-        "spectrogram": lambda: plots.spectrogram(overview, features, sr=sr, title=title),
-        "features": lambda: plots.feature_curves(features, title=title),
-        "mfcc": lambda: plots.mfcc_heatmap(features, title=title),
-        "bandwidth": lambda: plots.bandwidth(features, title=title),
-        "states": lambda: plots.state_timeline(overview, form.segments, title=title),
+        "waveform": lambda: plots.waveform(overview, **shown),
+        "rms": lambda: plots.rms(features, **shown),
+        "spectrogram": lambda: plots.spectrogram(overview, features, sr=song.settings.frames.sr, beats=beats, **shown),
+        "features": lambda: plots.feature_curves(features, **shown),
+        "mfcc": lambda: plots.mfcc_heatmap(features, **shown),
+        "bandwidth": lambda: plots.bandwidth(features, **shown),
+        "states": lambda: plots.state_timeline(overview, form.segments, beats=beats, **shown),
     }
 
     def save(name: str) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bokeh.resources import Resources
-from matplotlib.collections import PathCollection, PolyCollection
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.ticker import FixedLocator
 
 from songform import __version__, pages, plots
@@ -26,7 +26,7 @@ from songform.beats.beat_tracking import Beats
 from songform.output import section_table, segment_table, sonification
 from songform.output.song_rows import replaced_rows
 from songform.pages.figures import song_figures
-from songform.sections.section_finding import SongPart
+from songform.sections.section_finding import Sections, SongPart
 from songform.structure.context import CONTEXT_COLUMNS
 from songform.structure.segments import Segment
 from tasks.report.exports import JAMS, export_suffixes, write_exports
@@ -77,6 +77,11 @@ def _drawn_axes(axes):
         for patch in axes.patches
         if hasattr(patch, "get_data")
     ]
+    rules = [
+        {"colors": shape.get_edgecolor(), "times": _some([points[0][0] for points in shape.get_segments()])}
+        for shape in axes.collections
+        if isinstance(shape, LineCollection)
+    ]
     images = [{"extent": image.get_extent(), "shades": _shades(image)} for image in axes.images]
     limits = {"x": axes.get_xlim(), "y": axes.get_ylim()}
     words = [axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), *(text.get_text() for text in axes.texts)]
@@ -84,7 +89,8 @@ def _drawn_axes(axes):
     words += [text.get_text() for text in legend.get_texts()] if legend else []
     named = (axis for axis in (axes.xaxis, axes.yaxis) if isinstance(axis.get_major_locator(), FixedLocator))
     words += [label.get_text() for axis in named for label in axis.get_ticklabels()]
-    return {"lines": lines, "shapes": shapes, "stairs": stairs, "images": images, "limits": limits, "words": words}
+    drawn = {"lines": lines, "shapes": shapes, "stairs": stairs, "rules": rules, "images": images}
+    return {**drawn, "limits": limits, "words": words}
 
 
 def _some(points):
@@ -96,14 +102,21 @@ def _shades(image):
     return {"values": values[:: max(len(values) // 8, 1), ::EVERY], "range": image.get_clim(), "map": image.cmap.name}
 
 
+SECTIONS = Sections(
+    (SongPart(0.0, 16.0, "A", 1.0), SongPart(16.0, 40.0, "B", 0.75)),
+    (SongPart(0.0, 8.1, "a", 1.0), SongPart(8.1, 16.0, "a", 0.5), SongPart(16.0, 40.0, "b", 0.75)),
+)
+BEAT_TIMES = 0.1 + 0.5 * np.arange(79)
+BEATS = Beats(BEAT_TIMES, 1 + np.arange(79) % 4, 120.0, 4, is_metre_sure=True, confidence=0.9)
+SHOWN = {"title": TITLE, "sections": SECTIONS}
 PICTURES = {
-    "waveform": lambda song: plots.waveform(song.overview, title=TITLE),
-    "rms": lambda song: plots.rms(song.features, title=TITLE),
-    "spectrogram": lambda song: plots.spectrogram(song.overview, song.features, sr=8000, title=TITLE),
-    "features": lambda song: plots.feature_curves(song.features, title=TITLE),
-    "mfcc": lambda song: plots.mfcc_heatmap(song.features, title=TITLE),
-    "bandwidth": lambda song: plots.bandwidth(song.features, title=TITLE),
-    "states": lambda song: plots.state_timeline(song.overview, song.segments, title=TITLE),
+    "waveform": lambda song: plots.waveform(song.overview, **SHOWN),
+    "rms": lambda song: plots.rms(song.features, **SHOWN),
+    "spectrogram": lambda song: plots.spectrogram(song.overview, song.features, sr=8000, beats=BEATS, **SHOWN),
+    "features": lambda song: plots.feature_curves(song.features, **SHOWN),
+    "mfcc": lambda song: plots.mfcc_heatmap(song.features, **SHOWN),
+    "bandwidth": lambda song: plots.bandwidth(song.features, **SHOWN),
+    "states": lambda song: plots.state_timeline(song.overview, song.segments, beats=BEATS, **SHOWN),
 }
 
 

@@ -14,6 +14,7 @@ import matplotlib.style
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from PIL import Image
 
@@ -77,6 +78,11 @@ def colors(figure):
     """Return all fill colors of a figure."""
     filled = [artist.get_facecolor() for ax in figure.axes for artist in (*ax.patches, *ax.collections)]
     return {to_hex(color, keep_alpha=False).upper() for many in filled for color in np.atleast_2d(many)}
+
+
+def polygons(ax):
+    """Return the collections of filled shapes, without those of lines."""
+    return [drawn for drawn in ax.collections if isinstance(drawn, PolyCollection)]
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +174,7 @@ def test_timeline_has_a_lane_with_the_length_of_the_silence(described):
 def test_height_of_a_bar_is_its_confidence(described):
     _, overview, _ = described
     segments = [Segment(0, 30, "Calm", 0.25), Segment(30, 50, "Calm", 1.0), Segment(50, 60, "Calm", float("nan"))]
-    pale, solid = plots.state_timeline(overview, segments).axes[1].collections
+    pale, solid = polygons(plots.state_timeline(overview, segments).axes[1])
     heights = [[np.ptp(path.vertices[:, 1]) for path in bars.get_paths()] for bars in (pale, solid)]
     np.testing.assert_allclose(np.divide(*heights[::-1]), [0.25, 1, 0], atol=1e-9)
     assert [path.vertices[:, 0].max() for path in solid.get_paths()] == [30, 50, 60]
@@ -234,7 +240,7 @@ def test_shortest_and_quietest_songs_can_be_drawn(n_samples, loudness):
 def test_two_hundred_segments_have_one_bar_each(described):
     _, overview, _ = described
     lanes = plots.state_timeline(overview, form(200, 60)).axes[1]
-    assert sum(len(bars.get_paths()) for bars in lanes.collections) == 2 * 200
+    assert sum(len(bars.get_paths()) for bars in polygons(lanes)) == 2 * 200
     assert len(lanes.get_yticks()) == 5
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from songform import plots
 from songform.errors import CorpusError, ModelError
 from songform.sections.section_finding import Sections, SongPart
 from tasks.ingest.extract_tracks import extract_tracks
@@ -116,8 +117,14 @@ def test_damaged_table_of_beats_is_a_note_that_is_not_part_of_the_stored_report(
     assert "notes" not in json.loads(Path(document["path"]).read_bytes())
 
 
-def test_pictures_are_png_and_existing_ones_are_not_drawn_again(trained, model, tmp_path):
+def test_pictures_are_png_and_existing_ones_are_not_drawn_again(trained, model, tmp_path, monkeypatch):
+    shown, spectrogram = {}, plots.spectrogram
+    monkeypatch.setattr(
+        plots, "spectrogram", lambda *tables, **more: shown.update(more) or spectrogram(*tables, **more)
+    )
     (document,) = report(trained, model, out=tmp_path)
+    assert [part.label for part in shown["sections"].sections] == [part["label"] for part in document["sections"]]
+    assert round(shown["beats"].tempo, 2) == document["beats"]["tempo"]
     key = document["track"]["key"]
     pictures = {name: tmp_path / f"{key}.{name}.png" for name in PICTURES}
     assert all(path.read_bytes().startswith(PNG) for path in pictures.values())
@@ -220,3 +227,22 @@ def test_song_too_short_to_fit_states_does_not_stop_the_others(extracted, tmp_pa
     assert short["error"].startswith("short cannot be analyzed")
     assert whole["track"]["key"] == good
     assert (tmp_path / "out" / f"{good}.json").is_file()
+
+
+def test_pictures_show_boxes_with_a_note_until_a_font_is_installed(trained, model, tmp_path, monkeypatch):
+    """No test depends on the fonts of the machine: whether a font is installed is simulated."""
+    note = "pictures show boxes for Japanese letters of titles"
+    drawn = []
+    monkeypatch.setattr("tasks.report.song_reports._draw", lambda pictures, *_: drawn.append(pictures))
+    monkeypatch.setattr("tasks.report.song_reports.write_song_page", lambda *_, **__: None)
+    monkeypatch.setattr("songform.plots.missing_letters_note", lambda _: note)
+    for name in PICTURES:
+        (tmp_path / f"{trained.plan.keys[0]}.{name}.png").write_bytes(PNG)
+    (without, again) = (report(trained, model, out=tmp_path)[0] for _ in range(2))
+    assert (without["picture_note"], without["notes"], again, len(drawn)) == (note, [note], without, 1)
+    assert json.loads(Path(without["path"]).read_bytes())["picture_note"] == note
+    monkeypatch.setattr("songform.plots.missing_letters_note", lambda _: "")
+    (document, _) = (report(trained, model, out=tmp_path)[0] for _ in range(2))
+    assert len(drawn) == 2
+    assert "picture_note" not in document
+    assert "notes" not in document

@@ -32,9 +32,10 @@ SEED = 20_261_130
 N_CLICK_TRACKS, N_COMPOSED = 800, 200
 N_NETWORKS = 3
 PLAN = TrainingPlan()
-EPOCHS = 12
+EPOCHS = 10
 SONG_SHARE = 2.0  # how often an example of a song of the folder is chosen, relative to the others
-FAST_SONG_SHARE, FAST = 6.0, 108.0  # the same for songs of more beats per minute, which are rare in corpora of ballads
+FAST_SONG_SHARE, FAST = 5.0, 108.0  # the same for songs of more beats per minute, which are rare in corpora of ballads
+OTHER_SHARE = 3.0  # the same for click tracks and composed songs: clicks must not become beats of half the tempo
 _VERSIONS = (waltz_example, triplet_example)
 NETWORK = Path(beat_tracking.__file__).with_name("beat_network.npz")
 
@@ -85,9 +86,9 @@ def trained_network(
         Their weights, for `np.savez`.
     """
     versions = [make(song, 2 + number % 3) for make in _VERSIONS for number, song in enumerate(songs)]
-    made = [*map(beat_example, others), *(version for version in versions if version is not None)]
-    examples = [*map(beat_example, songs), *made]
-    shares = [*map(_song_share, songs)] + [1.0] * len(made)
+    made = [version for version in versions if version is not None]
+    examples = [*map(beat_example, [*songs, *others]), *made]
+    shares = [*map(_song_share, songs)] + [OTHER_SHARE] * len(others) + [1.0] * len(made)
     plan = replace(PLAN, n_steps=max(1, int(epochs * sum(shares) / PLAN.batch_size)))
     members = []
     for number in range(n_networks):

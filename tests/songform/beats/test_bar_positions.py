@@ -46,6 +46,14 @@ def test_a_change_of_metre_is_followed():
     assert path.metre[-10] == 3
 
 
+def test_beats_are_not_doubled_for_a_few_bars_only():
+    once, twice = kinds_of(2, 4, 20), kinds_of(1, 4, 20)
+    path = bar_path(log_probability(np.concatenate([once, twice, once])), 240.0)
+    assert set(path.tatums_per_beat) == {2}
+    path = bar_path(log_probability(np.concatenate([once, np.tile(twice, 4)])), 200.0)
+    assert (path.tatums_per_beat[10], path.tatums_per_beat[-10]) == (2, 1)
+
+
 def test_a_wrong_tatum_does_not_change_the_bars():
     kinds = kinds_of(2, 4, 12)
     wrong = kinds.copy()

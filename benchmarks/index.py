@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from playwright.sync_api import sync_playwright
 
 from benchmarks.measuring import Result, markdown, seconds, spread
 from benchmarks.memory import own_peak_megabytes
@@ -26,6 +27,7 @@ from songform.structure.naming import STATES
 from tasks.report.index_page import write_index
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
+from tasks.store.tracks import TrackRecord
 from tasks.train.registry import OWN_MODEL
 
 __all__ = ["measure", "write_reports"]
@@ -33,7 +35,7 @@ __all__ = ["measure", "write_reports"]
 SONGS = 10_000
 RUNS = 5
 MAX_LIST, MAX_KEY = 1.0, 0.1  # in seconds
-_TITLE_WORDS = "night river golden train morning shadow paper letter summer city echo winter velvet door".split()
+_TITLE_WORDS = ("night", "river", "golden", "train", "morning", "shadow", "paper", "letter", "summer", "winter")
 # Runs in the page before its own scripts: the time when the first song was in the list and had been drawn.
 _WATCH = """
 new MutationObserver((_, observer) => {
@@ -70,21 +72,34 @@ def measure(_song: Path | None = None, *, songs: int = SONGS) -> list[Result]:
 
 
 def write_reports(home: Path, songs: int) -> None:
-    """Write reports and empty pages of random songs."""
+    """Write records, reports and empty pages of random songs."""
     rng = np.random.default_rng(0)
-    settings = Settings().model_dump(mode="json")
+    corpus, settings = Corpus(home), Settings().model_dump(mode="json")
     for i in range(songs):
-        path = Corpus(home).report_path(OWN_MODEL.model_id, f"file-{i:016x}.json")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(_report(i, settings, rng), indent=2), encoding="utf-8")
+        report = _report(i, settings, rng)
+        path = corpus.report_path(OWN_MODEL.model_id, f"{report['track']['key']}.json")
+        for file, document in ((path, report), (corpus.record_path(path.stem), _record(report["track"]))):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(document, indent=2), encoding="utf-8")
         path.with_suffix(".html").touch()
+
+
+def _record(track: dict[str, Any]) -> dict[str, Any]:
+    files = {f"{kind}/0123456789ab/{track['key']}.parquet": 1_000_000 for kind in ("features", "overview", "spectrum")}
+    record = TrackRecord(**track, status="done", updated_at="2026-01-01T00:00:00+00:00", files=files)
+    return record.model_dump(mode="json", by_alias=True)
 
 
 def _report(number: int, settings: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     duration = float(rng.uniform(120, 360))
     title = f"{' '.join(rng.choice(_TITLE_WORDS, 3))} {number}"
     segments = [
-        {"start": start, "end": end, "state": STATES[rng.integers(5)], "confidence": round(float(rng.uniform(0.2, 1)), 4)}
+        {
+            "start": start,
+            "end": end,
+            "state": STATES[rng.integers(5)],
+            "confidence": round(float(rng.uniform(0.2, 1)), 4),
+        }
         for start, end in _parts(duration, 24, rng)
     ]
     return {
@@ -99,14 +114,20 @@ def _report(number: int, settings: dict[str, Any], rng: np.random.Generator) -> 
 
 
 def _parts(duration: float, count: int, rng: np.random.Generator) -> list[tuple[float, float]]:
-    cuts = np.round(np.sort(rng.uniform(0, duration, count - 1)), 3).tolist()
+    cuts = np.unique(np.round(rng.uniform(1, duration - 1, count - 1), 3)).tolist()
     return list(zip([0.0, *cuts], [*cuts, duration], strict=True))
 
 
 def _lettered(letters: str, parts: list[tuple[float, float]], rng: np.random.Generator) -> list[dict[str, Any]]:
     shared = {"occurrence": 1, "occurrences": 2, "is_most_repeated": False, "is_loudest": False}
     return [
-        {"start": a, "end": b, "label": str(rng.choice(list(letters))), "confidence": round(float(rng.random()), 4), **shared}
+        {
+            "start": a,
+            "end": b,
+            "label": str(rng.choice(list(letters))),
+            "confidence": round(float(rng.random()), 4),
+            **shared,
+        }
         for a, b in parts
     ]
 
@@ -140,8 +161,6 @@ def _fresh(call: Callable[[], Any]) -> Any:
 
 
 def _browsing(path: Path) -> list[Result]:
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", "--no-proxy-server"]

@@ -93,7 +93,7 @@ def _entries(folder: Path, songs: list[dict[str, Any]], problems: list[str]) -> 
         page = f"{name.removesuffix('.json')}.html"
         try:
             key, entry = _read(folder / name, page=quote(page) if page in names else "")
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             problems.append(
                 f"the report {folder / name} cannot be read ({error}); delete it and analyze the song again"
             )

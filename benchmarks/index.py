@@ -33,8 +33,10 @@ from tasks.train.registry import OWN_MODEL
 __all__ = ["measure", "write_reports"]
 
 SONGS = 10_000
-RUNS = 5
+RUNS = 3
 MAX_LIST, MAX_KEY = 1.0, 0.1  # in seconds
+_FORMS = 200
+_KEY, _TITLE = "file-0", "Title of the song"
 _TITLE_WORDS = ("night", "river", "golden", "train", "morning", "shadow", "paper", "letter", "summer", "winter")
 # Runs in the page before its own scripts: the time when the first song was in the list and had been drawn.
 _WATCH = """
@@ -78,45 +80,46 @@ def measure(_song: Path | None = None, *, songs: int = SONGS) -> list[Result]:
 
 
 def write_reports(home: Path, songs: int) -> None:
-    """Write records, reports and empty pages of random songs."""
+    """Write records, reports and empty pages of random songs; every two hundredth song has the same form."""
     rng = np.random.default_rng(0)
-    corpus, settings = Corpus(home), Settings().model_dump(mode="json")
+    corpus = Corpus(home)
+    folders = corpus.report_path(OWN_MODEL.model_id, ""), corpus.record_path("").parent
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    forms = [_documents(rng) for _ in range(min(songs, _FORMS))]
     for i in range(songs):
-        report = _report(i, settings, rng)
-        path = corpus.report_path(OWN_MODEL.model_id, f"{report['track']['key']}.json")
-        for file, document in ((path, report), (corpus.record_path(path.stem), _record(report["track"]))):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(document, indent=2), encoding="utf-8")
-        path.with_suffix(".html").touch()
+        key, title = f"file-{i:016x}", f"{' '.join(rng.choice(_TITLE_WORDS, 3))} {i}"
+        for folder, document in zip(folders, forms[i % _FORMS], strict=True):
+            text = document.replace(_KEY, key).replace(_TITLE, title)
+            (folder / f"{key}.json").write_text(text, encoding="utf-8")
+        (folders[0] / f"{key}.html").touch()
 
 
-def _record(track: dict[str, Any]) -> dict[str, Any]:
-    files = {f"{kind}/0123456789ab/{track['key']}.parquet": 1_000_000 for kind in ("features", "overview", "spectrum")}
-    record = TrackRecord(**track, status="done", updated_at="2026-01-01T00:00:00+00:00", files=files)
-    return record.model_dump(mode="json", by_alias=True)
-
-
-def _report(number: int, settings: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+def _documents(rng: np.random.Generator) -> list[str]:
+    """Return a report and a record with placeholders for key and title."""
     duration = float(rng.uniform(120, 360))
-    title = f"{' '.join(rng.choice(_TITLE_WORDS, 3))} {number}"
+    track = {"key": _KEY, "title": _TITLE, "source": f"/music/{_TITLE}.mp3", "duration": duration}
     segments = [
         {
             "start": start,
             "end": end,
             "state": STATES[rng.integers(5)],
-            "confidence": round(float(rng.uniform(0.2, 1)), 4),
+            "confidence": int(rng.integers(2000, 10000)) / 1e4,
         }
         for start, end in _parts(duration, 24, rng)
     ]
-    return {
-        "track": {"key": f"file-{number:016x}", "title": title, "source": f"/music/{title}.mp3", "duration": duration},
-        "settings": settings,
+    report = {
+        "track": track,
+        "settings": Settings().model_dump(mode="json"),
         "model": {"uri": None, "id": "own", "run_id": None, "states": list(STATES), "weak": {}, "sequence_weight": 0.0},
         "segments": segments,
         "sections": _lettered("ABCDEF", _parts(duration, int(rng.integers(6, 15)), rng), rng),
         "phrases": _lettered("abcdefghijkl", _parts(duration, int(rng.integers(16, 30)), rng), rng),
         "beats": {"tempo": round(float(rng.uniform(60, 180)), 2), "metre": 4, "is_metre_sure": True, "confidence": 0.9},
     }
+    files = {f"{kind}/0123456789ab/{_KEY}.parquet": 1_000_000 for kind in ("features", "overview", "spectrum")}
+    record = TrackRecord(**track, status="done", updated_at="2026-01-01T00:00:00+00:00", files=files)
+    return [json.dumps(document, indent=2) for document in (report, record.model_dump(mode="json", by_alias=True))]
 
 
 def _parts(duration: float, count: int, rng: np.random.Generator) -> list[tuple[float, float]]:

@@ -355,7 +355,7 @@ def test_index_fits_the_width_of_a_phone(visit, written, scheme):
         assert page.evaluate("document.documentElement.scrollWidth") == 360
         assert page.locator("#songs td:visible").count() == 2 * len(titles(page))
         assert page.locator(f"#songs {column}").first.is_visible()
-    page.get_by_role("combobox", name="State", exact=True).select_option("Calm")  # shows the button that clears the filters
+    page.get_by_role("combobox", name="State", exact=True).select_option("Calm")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     for row in page.locator("#songs .timeline, #songs .letters").all():
         assert row.bounding_box()["width"] == pytest.approx(318, abs=2)

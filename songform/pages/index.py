@@ -1,6 +1,6 @@
 """Index page: a list of all songs of a corpus whose form a model has found.
 
-The songs are one block of JSON. The page's script shows a hundred of them at a time, so the page stays fast with 10,000
+The songs are one block of JSON. The page's script shows forty of them at a time, so the page stays fast with 10,000
 songs. While the page is made, only its JSON is in memory, and not the songs.
 """
 

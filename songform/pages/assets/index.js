@@ -1,7 +1,7 @@
-// The index page: searches, sorts and filters the songs, and shows a hundred of them at a time.
+// The index page: searches, sorts and filters the songs, and shows forty of them at a time.
 
 const byId = (id) => document.getElementById(id);
-const CHUNK = 100;
+const CHUNK = 40;
 const REST = 200; // milliseconds without a change before the address is written
 
 let inOrder = songs;
@@ -14,6 +14,15 @@ function more() {
   shown = Math.min(shown + CHUNK, found.length);
   byId("more").hidden = shown >= found.length;
   byId("more").textContent = `Show more (${(found.length - shown).toLocaleString("en")} remaining)`;
+}
+
+/** Show more songs while the end of the list is near the visible part of the page. */
+function extend(entries, observer) {
+  if (!entries.at(-1).isIntersecting || byId("more").hidden) return;
+  more();
+  writeSoon();
+  observer.unobserve(byId("more")); // observed anew, it is reported again even if it is still near
+  observer.observe(byId("more"));
 }
 
 function list() {
@@ -113,9 +122,5 @@ addEventListener("keydown", (event) => {
 });
 addEventListener("click", () => waiting && write(), { capture: true }); // a link may be about to open a song
 addEventListener("hashchange", () => (location.hash.includes("=") || !location.hash) && restore());
+new IntersectionObserver(extend, { rootMargin: "600px" }).observe(byId("more"));
 restore();
-new IntersectionObserver(([entry]) => {
-  if (!entry.isIntersecting || byId("more").hidden) return;
-  more();
-  writeSoon();
-}, { rootMargin: "600px" }).observe(byId("more"));

@@ -190,7 +190,7 @@ def _visit(browser: Any, path: Path) -> dict[str, list[float]]:
 
     def spent() -> float:
         metrics = session.send("Performance.getMetrics")["metrics"]
-        return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+        return next(float(metric["value"]) for metric in metrics if metric["name"] == "TaskDuration")
 
     page.goto(f"file://{path}")
     page.wait_for_selector("#songs tr")

@@ -1,7 +1,8 @@
 """Run all benchmarks on one song and print their tables: ``python -m benchmarks [SONG]``, or ``make bench SONG=...``.
 
-Without a file, a song is composed. Three longer programs, which do not measure speed, are run separately:
-`benchmarks.study` (``make study``), `benchmarks.composer` and `benchmarks.soak` (``make soak``).
+Without a file, a song is composed. `benchmarks.index`, which needs Chromium, is run separately, and so are three longer
+programs, which do not measure speed: `benchmarks.study` (``make study``), `benchmarks.composer` and `benchmarks.soak`
+(``make soak``).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from tasks.ingest.ffmpeg import find_ffmpeg
 from tasks.settings import Settings
 from tasks.store.tracks import Track
 
-__all__ = ["measure", "peak_megabytes", "write_long_song"]
+__all__ = ["measure", "own_peak_megabytes", "peak_megabytes", "write_long_song"]
 
 BOUND = 150
 SHORT, LONG = 180.0, 3 * 3600.0  # in s
@@ -71,6 +71,11 @@ def peak_megabytes(path: Path) -> float:
         extract_track(
             ExtractionJob(Path(home), Track(key="file-0", title=path.stem, source=str(path)), path, Settings())
         )
+    return own_peak_megabytes()
+
+
+def own_peak_megabytes() -> float:
+    """Return the peak memory of this process in MB."""
     status = Path("/proc/self/status")
     if status.is_file():  # unlike ru_maxrss of a child process, VmHWM does not include the memory of the parent
         return int(re.findall(r"VmHWM:\s*(\d+)", status.read_text())[0]) / 1024

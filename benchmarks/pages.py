@@ -18,7 +18,7 @@ from benchmarks.measuring import Result, markdown, timed
 from benchmarks.songs import default_song
 from songform.bundle import Bundle
 from songform.features.overview import OVERVIEW_SECONDS, Overview
-from songform.pages import SongEntry, SongView, Sound, index_page, song_page
+from songform.pages import SongView, Sound, song_page
 from songform.structure.context import context_descriptors
 from songform.structure.pooling import UNIT_SECONDS
 from songform.structure.states import fit_states, unit_vectors
@@ -26,25 +26,22 @@ from songform.structure.states import fit_states, unit_vectors
 __all__ = ["measure"]
 
 _HOURS = 2
-_SONGS = 5000
 _MAX_BYTES = 2_500_000
 
 
 def measure(song: Path) -> list[Result]:
-    """Measure the page of a song, the page of a song of two hours, and an index page of 5,000 songs.
+    """Measure the page of a song, and the page of a song of two hours; `benchmarks.index` measures the index page.
 
     Parameters
     ----------
     song : Path
-        An audio file of any format. The long song and the index page repeat its data.
+        An audio file of any format. The long song repeats its data.
     """
     view = _view(song)
     long = _repeated(view, round(_HOURS * 3600 / view.segments[-1].end))
-    entries = [SongEntry(f"{view.title} {i}", f"file-{i:016x}.html", view.segments) for i in range(_SONGS)]
     pages = {
         f"page of a song of {view.segments[-1].end:.0f} s, without its audio": lambda: song_page(view),
         f"the same for {long.segments[-1].end / 3600:.1f} h, {len(long.segments)} segments": lambda: song_page(long),
-        f"index of {_SONGS:,} songs, {len(view.segments)} segments each": lambda: index_page(entries, model="-"),
     }
     return [result for what, write in pages.items() for result in _written(what, write)]
 

@@ -1,24 +1,29 @@
 """Index page: a list of all songs of a corpus whose form a model has found.
 
-The songs are one block of JSON. The page's script shows a hundred of them at a time, so the page stays fast with
-thousands of songs.
+The songs are one block of JSON. The page's script shows forty of them at a time, so the page stays fast with 10,000
+songs. While the page is made, only its JSON is in memory, and not the songs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from songform.errors import ParameterError
-from songform.pages.markup import asset, data_block, page, program
+from songform.pages.markup import asset, encoded_block, encoded_json, page, program
 from songform.pages.page_colors import state_tone, tone_rules
-from songform.plots.palette import state_order
+from songform.plots.palette import section_color, state_order
 from songform.structure.silence import SILENCE, silence_seconds
 
 if TYPE_CHECKING:
+    from songform.sections.section_finding import SongPart
     from songform.structure.segments import Segment
 
 __all__ = ["SongEntry", "index_page"]
+
+_SCRIPTS = ("theme.js", "words.js", "index-songs.js", "index-query.js", "index-rows.js", "index.js")
 
 
 class SongEntry(NamedTuple):
@@ -28,6 +33,10 @@ class SongEntry(NamedTuple):
     page: str
     """URL of the song's page relative to the index; empty if the song has no page."""
     segments: Sequence[Segment]
+    sections: Sequence[SongPart] = ()
+    """Sections that cover the song; empty if it has none."""
+    tempo: float | None = None
+    """Beats per minute; None if the song has no regular beat."""
 
     @property
     def duration(self) -> float:
@@ -52,13 +61,13 @@ class SongEntry(NamedTuple):
         return min(self.segments, key=lambda segment: segment.confidence)
 
 
-def index_page(songs: Sequence[SongEntry], *, model: str) -> str:
+def index_page(songs: Iterable[SongEntry], *, model: str) -> str:
     """Return the index page of songs.
 
     Parameters
     ----------
-    songs : sequence of SongEntry
-        Songs in any order, each with at least one segment.
+    songs : iterable of SongEntry
+        Songs in any order, each with at least one segment. They are read once, one after the other.
     model : str
         Name of the model that found their form, for display.
 
@@ -72,42 +81,74 @@ def index_page(songs: Sequence[SongEntry], *, model: str) -> str:
     ParameterError
         If a song has no segments.
     """
+    content = _Content()
     for song in songs:
-        if not song.segments:
-            raise ParameterError(f"each song of the index must have at least one segment, but {song.title} has none")
-    states = state_order(segment.state for song in songs for segment in song.segments)
+        content.add(song)
+    states = state_order(content.seconds)
+    sound = sum(content.seconds[state] for state in states if state != SILENCE)
     return page(
         "index.html",
         title="Songs \N{MIDDLE DOT} songform",
-        style="\n".join([asset("theme.css"), asset("index.css"), tone_rules(states)]),
-        scripts=[program("theme.js", "words.js", "index.js")],
+        style="\n".join([asset("theme.css"), asset("index.css"), tone_rules(states), _letter_rules(content.letters)]),
+        scripts=[program(*_SCRIPTS)],
         model=model,
-        n_songs=len(songs),
-        shares={state: _share(state, songs) for state in states if state != SILENCE},
+        n_songs=len(content.rows),
+        shares={state: content.seconds[state] / sound for state in states if state != SILENCE},
         silence=SILENCE,
-        silence_seconds=sum(song.silence for song in songs),
-        data=data_block("index-data", _data(songs, states)),
+        silence_seconds=content.seconds.get(SILENCE, 0.0),
+        has_sections=bool(content.letters),
+        data=encoded_block("index-data", content.data(states)),
     )
 
 
-def _share(state: str, songs: Sequence[SongEntry]) -> float:
-    """Return a state's share of the sound of all songs."""
-    of_state = sum(segment.end - segment.start for song in songs for segment in song.segments if segment.state == state)
-    return of_state / sum(song.duration - song.silence for song in songs)
+class _Content:
+    """Rows of the songs as JSON, and what the page says about all songs together.
+
+    Attributes
+    ----------
+    rows : list of str
+        Title, page, duration, confidence, lowest confidence and its time, end and state of each segment, tempo, and end
+        and letter of each section. States and letters are numbers, in the order of their first occurrence.
+    seconds : dict of str to float
+        Length of each state in all songs.
+    letters : dict of str to int
+        Number of each letter of sections.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[str] = []
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.letters: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
+
+    def add(self, song: SongEntry) -> None:
+        """Add a song."""
+        if not song.segments:
+            raise ParameterError(f"each song of the index must have at least one segment, but {song.title} has none")
+        for segment in song.segments:
+            self.seconds[segment.state] += segment.end - segment.start
+        segments = _ends(((segment.end, segment.state) for segment in song.segments), self._numbers)
+        sections = _ends(((section.end, section.label) for section in song.sections), self.letters)
+        least = song.least
+        # The duration is not rounded here: the page rounds it, and rounding twice could change the displayed second.
+        numbers = [song.duration, round(song.confidence, 3), round(least.confidence, 3), round(least.start, 1)]
+        tempo = None if song.tempo is None else round(song.tempo, 2)
+        self.rows.append(encoded_json([song.title, song.page, *numbers, segments, tempo, sections]))
+
+    def data(self, states: Sequence[str]) -> str:
+        """Return the data of the page as JSON; `states` are all states in the order of the page."""
+        tones = [{"name": state, **state_tone(state)._asdict()} for state in states]
+        numbers = [states.index(state) for state in self._numbers]
+        lists = {"states": tones, "numbers": numbers, "letters": list(self.letters)}
+        fields = [f"{json.dumps(name)}:{encoded_json(value)}" for name, value in lists.items()]
+        return f'{{{",".join(fields)},"songs":[{",".join(self.rows)}]}}'
 
 
-def _data(songs: Sequence[SongEntry], states: Sequence[str]) -> dict[str, Any]:
-    numbers = {state: number for number, state in enumerate(states)}
-    return {
-        "states": [{"name": state, **state_tone(state)._asdict()} for state in states],
-        "songs": [_song(song, numbers) for song in songs],
-    }
+def _ends(parts: Iterable[tuple[float, str]], numbers: dict[str, int]) -> list[Any]:
+    """Return the end and the number of the label of each part; a label that is new gets the next number."""
+    return [value for end, label in parts for value in (round(end, 1), numbers.setdefault(label, len(numbers)))]
 
 
-def _song(song: SongEntry, numbers: dict[str, int]) -> list[Any]:
-    """Return title, page, duration, confidence, lowest confidence and its time, and end and state of each segment."""
-    parts = [value for segment in song.segments for value in (round(segment.end, 1), numbers[segment.state])]
-    least = song.least
-    # The duration is not rounded here: the page rounds it, and rounding twice could change the displayed second.
-    found = [song.duration, round(song.confidence, 3), round(least.confidence, 3), round(least.start, 1)]
-    return [song.title, song.page, *found, parts]
+def _letter_rules(letters: Iterable[str]) -> str:
+    """Return the CSS classes `.letter-0`, `.letter-1`, ... with pale colors, on which text is dark in both themes."""
+    return "\n".join(f".letter-{i} {{ --tone: {section_color(letter)} }}" for i, letter in enumerate(letters))

@@ -25,7 +25,7 @@ from markupsafe import Markup
 from songform.errors import ParameterError
 from songform.pages.filters import FILTERS
 
-__all__ = ["asset", "data_block", "page", "program", "templates"]
+__all__ = ["asset", "data_block", "encoded_block", "encoded_json", "page", "program", "templates"]
 
 # Within a script element, these characters could end the element, start a comment, or end a line of JavaScript.
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
@@ -68,9 +68,29 @@ def data_block(name: str, value: Any) -> Markup:
     Markup
         HTML of the element.
     """
+    return encoded_block(name, encoded_json(value))
+
+
+def encoded_json(value: Any) -> str:
+    """Return a value as JSON that may stand in a script element and that UTF-8 can encode.
+
+    Parameters
+    ----------
+    value : object
+        Value that can be serialized to JSON, without NaN and infinity.
+
+    Returns
+    -------
+    str
+        JSON for `encoded_block`.
+    """
     plain = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    clean = plain.encode("utf-8", "replace").decode("utf-8").translate(_ESCAPES)
-    return Markup('<script type="application/json" id="{}">{}</script>').format(name, Markup(clean))  # noqa: S704
+    return plain.encode("utf-8", "replace").decode("utf-8").translate(_ESCAPES)
+
+
+def encoded_block(name: str, encoded: str) -> Markup:
+    """Return the element of `data_block` for JSON that was made by `encoded_json`, perhaps in several pieces."""
+    return Markup('<script type="application/json" id="{}">{}</script>').format(name, Markup(encoded))  # noqa: S704
 
 
 def program(*names: str) -> str:

@@ -1,143 +1,118 @@
-// The index page: searches and sorts the songs, and shows a hundred of them at a time.
+// The index page: searches, sorts and filters the songs, and shows forty of them at a time.
 
-const { states, songs: rows } = JSON.parse(document.getElementById("index-data").textContent);
 const byId = (id) => document.getElementById(id);
-const CHUNK = 100;
+const CHUNK = 40;
+const REST = 200; // milliseconds without a change before the address is written
 
-const silence = states.findIndex(({ name }) => name === "Silence"); // -1 if no song contains any
-
-const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-
-const songs = rows.map(([title, page, length, mean, lowest, where, parts]) => {
-  const seconds = new Array(states.length).fill(0);
-  const segments = [];
-  for (let i = 0, start = 0; i < parts.length; i += 2) {
-    const [end, state] = [parts[i], parts[i + 1]];
-    segments.push({ start, end, state });
-    seconds[state] += end - start;
-    start = end;
-  }
-  // The shares of the states are those of the sound; the share of silence is that of the whole song.
-  const sound = length - (seconds[silence] ?? 0) || 1;
-  const shares = seconds.map((sum, state) => sum / (state === silence ? length : sound));
-  return { title, page, length, mean, lowest, where, segments, seconds, shares, plain: plain(title) };
-});
-
-const collator = new Intl.Collator(undefined, { numeric: true });
-const order = { name: "title", isDown: false };
+let inOrder = songs;
 let found = songs;
 let shown = 0;
-
-const isShare = () => /^\d+$/.test(order.name);
-const value = (song) => (isShare() ? song.shares[order.name] : song[order.name]);
-
-function compare(one, other) {
-  const byTitle = collator.compare(one.title, other.title);
-  if (order.name === "title") return order.isDown ? -byTitle : byTitle;
-  return (order.isDown ? value(other) - value(one) : value(one) - value(other)) || byTitle;
-}
-
-function timeline({ segments, length, seconds, shares }) {
-  const element = document.createElement("div");
-  element.className = "timeline";
-  const place = (time) => `${((time / length) * 100).toFixed(2)}%`;
-  const stops = segments.map(({ start, end, state }) => `${color(states[state])} ${place(start)} ${place(end)}`);
-  element.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
-  element.setAttribute("role", "img");
-  const amount = (i) => (i === silence ? words.clock(seconds[i], false) : words.percent(shares[i]));
-  const present = [...states.keys()].filter((i) => seconds[i] > 0).map((i) => `${states[i].name} ${amount(i)}`);
-  element.setAttribute("aria-label", present.join(", "));
-  return element;
-}
-
-const color = ({ light, dark }) => `light-dark(${light}, ${dark})`;
-
-function link(content, address) {
-  if (!address) return content;
-  const element = document.createElement("a");
-  element.href = address;
-  element.append(content);
-  return element;
-}
-
-function cell(className, ...content) {
-  const element = document.createElement("td");
-  element.className = className;
-  element.append(...content);
-  return element;
-}
-
-function row(song) {
-  const element = document.createElement("tr");
-  const head = document.createElement("th");
-  head.scope = "row";
-  head.className = "song";
-  const name = document.createElement("span");
-  name.className = "name";
-  name.append(link(song.title || "Untitled", song.page));
-  head.append(name, timeline(song));
-  const where = document.createElement("span");
-  where.className = "where";
-  where.append(link(`at ${words.clock(song.where, false)}`, song.page && `${song.page}#t=${song.where}`));
-  element.append(head);
-  if (isShare()) element.append(cell("share", words.percent(value(song))));
-  element.append(
-    cell("", words.clock(song.length, false)),
-    cell("mean", words.percent(song.mean)),
-    cell("", `${words.percent(song.lowest)} `, where),
-  );
-  return element;
-}
+let waiting = 0;
 
 function more() {
-  byId("songs").append(...found.slice(shown, shown + CHUNK).map(row));
+  byId("songs").append(...found.slice(shown, shown + CHUNK).map((song) => row(song, sortedState())));
   shown = Math.min(shown + CHUNK, found.length);
   byId("more").hidden = shown >= found.length;
   byId("more").textContent = `Show more (${(found.length - shown).toLocaleString("en")} remaining)`;
 }
 
+/** Show more songs while the end of the list is near the visible part of the page. */
+function extend(entries, observer) {
+  if (!entries.at(-1).isIntersecting || byId("more").hidden) return;
+  more();
+  writeSoon();
+  observer.unobserve(byId("more")); // observed anew, it is reported again even if it is still near
+  observer.observe(byId("more"));
+}
+
 function list() {
-  const sought = plain(byId("search").value).split(/\s+/).filter(Boolean);
-  found = songs.filter((song) => sought.every((word) => song.plain.includes(word))).sort(compare);
+  found = inOrder.filter(filter());
   shown = 0;
   byId("songs").replaceChildren();
   more();
   const [some, all] = [found.length, songs.length].map((count) => count.toLocaleString("en"));
   byId("found").textContent = some === all ? words.counted(songs.length, "song") : `${some} of ${all} songs`;
   byId("nothing").hidden = found.length > 0;
-  heads();
+  byId("clear").hidden = !isFiltered();
+  byId("share").disabled = !query.state;
 }
 
 /** Show in the header of the table by which column it is sorted. */
 function heads() {
-  const direction = order.isDown ? "descending" : "ascending";
+  const state = sortedState();
+  const column = state >= 0 ? "share" : query.sort;
+  byId("list").dataset.by = column;
   for (const head of document.querySelectorAll("[data-sort]")) {
-    const isSorted = head.dataset.sort === (isShare() ? "share" : order.name);
-    if (isSorted) head.setAttribute("aria-sort", direction);
+    if (head.dataset.sort === column) head.setAttribute("aria-sort", query.order);
     else head.removeAttribute("aria-sort");
   }
-  document.querySelector(".share").hidden = !isShare();
-  if (isShare()) byId("share-name").textContent = states[order.name].name;
-  byId("sort").value = order.name;
-  byId("direction").textContent = order.isDown ? "↓ Descending" : "↑ Ascending";
-  byId("direction").setAttribute("aria-label", `Reverse the order (now ${direction})`);
+  document.querySelector("th.share").hidden = state < 0;
+  if (state >= 0) byId("share-name").textContent = states[state].name;
+  byId("direction").textContent = isDown() ? "↓ Descending" : "↑ Ascending";
+  byId("direction").setAttribute("aria-label", `Reverse the order (now ${query.order})`);
 }
 
-function sort(name, isDown) {
-  Object.assign(order, { name, isDown });
-  list();
+function fields() {
+  for (const name of ["search", "sort", "state", "share", "from", "to"]) byId(name).value = query[name];
 }
+
+function write() {
+  clearTimeout(waiting);
+  waiting = 0;
+  writeAddress(shown);
+}
+
+function writeSoon() {
+  clearTimeout(waiting);
+  waiting = setTimeout(write, REST);
+}
+
+function change(changes) {
+  Object.assign(query, changes);
+  if ("sort" in changes || "order" in changes) {
+    inOrder = ordered();
+    heads();
+    fields();
+  }
+  list();
+  writeSoon();
+}
+
+/** Show what the address asks for, with as many songs as were displayed before. */
+function restore() {
+  readAddress();
+  fields();
+  inOrder = ordered();
+  heads();
+  list();
+  while (shown < Math.min(history.state?.shown ?? 0, found.length)) more();
+}
+
+const sort = (name, order) => change({ sort: name, order });
+const reverse = () => sort(query.sort, isDown() ? "ascending" : "descending");
 
 byId("controls").addEventListener("submit", (event) => event.preventDefault());
-byId("search").addEventListener("input", list);
-byId("sort").addEventListener("change", ({ target }) => sort(target.value, /^\d+$/.test(target.value)));
-byId("direction").addEventListener("click", () => sort(order.name, !order.isDown));
-byId("more").addEventListener("click", more);
+byId("sort").addEventListener("change", ({ target }) => {
+  sort(target.value, target.value.startsWith(SHARE) ? "descending" : "ascending");
+});
+byId("direction").addEventListener("click", reverse);
+for (const name of ["search", "state", "share", "from", "to"]) {
+  byId(name).addEventListener("input", ({ target }) => change({ [name]: target.value }));
+}
+byId("clear").addEventListener("click", () => {
+  change({ search: "", state: "", from: "", to: "" });
+  fields();
+  byId("search").focus();
+});
+byId("more").addEventListener("click", () => {
+  more();
+  writeSoon();
+});
 for (const head of document.querySelectorAll("[data-sort]")) {
   head.querySelector("button").addEventListener("click", () => {
     const name = head.dataset.sort;
-    if (name === "share" || name === order.name) sort(order.name, !order.isDown);
-    else sort(name, false);
+    if (name === "share" || name === query.sort) reverse();
+    else sort(name, "ascending");
   });
 }
 addEventListener("keydown", (event) => {
@@ -145,7 +120,7 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   byId("search").focus();
 });
-new IntersectionObserver(([entry]) => entry.isIntersecting && !byId("more").hidden && more(), {
-  rootMargin: "600px",
-}).observe(byId("more"));
-list();
+addEventListener("click", () => waiting && write(), { capture: true }); // a link may be about to open a song
+addEventListener("hashchange", () => (location.hash.includes("=") || !location.hash) && restore());
+new IntersectionObserver(extend, { rootMargin: "600px" }).observe(byId("more"));
+restore();

@@ -31,7 +31,8 @@ HOSTILE = [
 ]
 
 
-INDEX = {"silence": "Silence", "silence_seconds": 0.0, "model": "", "n_songs": 1, "shares": {}, "data": ""}
+INDEX = {"model": "", "n_songs": 1, "shares": {}, "silence": "Silence", "silence_seconds": 0.0, "data": ""}
+INDEX |= {"has_sections": False}
 
 
 def inserted(words, template="{{ words }}"):

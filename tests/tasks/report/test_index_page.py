@@ -17,14 +17,14 @@ from tasks.train.registry import ModelInfo
 MODEL = ModelInfo("models:/songform/1", "0123456789ab", "run", True)
 
 
-def report(home, key, *confidences, model=OWN_MODEL, has_page=True):
-    """Write a report with segments of 10 s."""
+def report(home, key, *confidences, model=OWN_MODEL, has_page=True, **fields):
+    """Write a report with segments of 10 s; by default one of an earlier version, without sections and beats."""
     segments = [
         {"start": 10.0 * i, "end": 10.0 * i + 10, "state": "Calm", "confidence": confidence}
         for i, confidence in enumerate(confidences)
     ]
     path = Corpus(home).report_path(model.model_id, f"{key}.json")
-    write_json(path, {"track": {"key": key, "title": key.upper()}, "segments": segments})
+    write_json(path, {"track": {"key": key, "title": key.upper()}, "segments": segments, **fields})
     if has_page:
         path.with_suffix(".html").write_text("a page", encoding="utf-8")
     return path
@@ -54,6 +54,8 @@ def test_the_index_lists_every_report_with_the_address_of_its_page(tmp_path):
             "silence": 0,
             "confidence": 0.375,
             "lowest_confidence": 0.25,
+            "tempo": None,
+            "sections": 0,
             "page": str(folder / "file-1.html"),
         },
         {
@@ -63,9 +65,27 @@ def test_the_index_lists_every_report_with_the_address_of_its_page(tmp_path):
             "silence": 0,
             "confidence": 0.75,
             "lowest_confidence": 0.75,
+            "tempo": None,
+            "sections": 0,
             "page": None,
         },
     ]
+
+
+SECTIONS = [
+    {"start": 0.0, "end": 5.5, "label": "A", "confidence": 1.0, "occurrence": 1, "occurrences": 1},
+    {"start": 5.5, "end": 10.0, "label": "B", "confidence": 0.5, "occurrence": 1, "occurrences": 1},
+]
+
+
+def test_tempo_and_sections_of_a_report_are_listed(tmp_path):
+    report(tmp_path, "file-1", 0.5, sections=SECTIONS, phrases=[], beats={"tempo": 120.01, "metre": 4})
+    report(tmp_path, "file-2", 0.5, sections=[], phrases=[], beats={"tempo": None, "metre": None})
+    report(tmp_path, "file-3", 0.5, sections=[], phrases=[], beats=None)
+    index = write_index(tmp_path, OWN_MODEL)
+    assert index.problems == []
+    assert [(song["tempo"], song["sections"]) for song in index.songs] == [(120.01, 2), (None, 0), (None, 0)]
+    assert [song[7:] for song in listed(index)] == [[120.01, [5.5, 0, 10.0, 1]], [None, []], [None, []]]
 
 
 def test_address_of_a_page_is_escaped(tmp_path):
@@ -110,6 +130,8 @@ SPOILT = {
     "no confidence": [{**SEGMENT, "confidence": None}],
     "a confidence that is NaN": [{**SEGMENT, "confidence": float("nan")}],
     "a state that is a number": [{**SEGMENT, "state": 3}],
+    "a confidence that is too large": [{**SEGMENT, "confidence": 10**400}],
+    "a start before the end of the previous one": [SEGMENT, {**SEGMENT, "start": 9.0, "end": 20.0}],
 }
 
 
@@ -123,6 +145,31 @@ def test_report_with_invalid_segments_is_a_problem_and_the_others_are_listed(tmp
     (problem,) = index.problems
     assert problem.startswith(f"the report {broken} cannot be read (")
     assert ("it has no segments" in problem) == (case == "no segments")
+
+
+INVALID = {
+    "no list of sections": {"sections": 3},
+    "a section without times": {"sections": [{"label": "A"}]},
+    "an end before its start": {"sections": [SECTIONS[0], {**SECTIONS[1], "end": 2.0}]},
+    "sections in the wrong order": {"sections": SECTIONS[::-1]},
+    "an end that is too large": {"sections": [{**SECTIONS[0], "end": 10**400}]},
+    "a letter that is a number": {"sections": [{**SECTIONS[0], "label": 1}]},
+    "a confidence that is text": {"sections": [{**SECTIONS[0], "confidence": "1"}]},
+    "beats without tempo": {"beats": {}},
+    "a tempo that is text": {"beats": {"tempo": "120"}},
+    "a tempo of zero": {"beats": {"tempo": 0}},
+    "a tempo that is too large": {"beats": {"tempo": 10**400}},
+}
+
+
+@pytest.mark.parametrize("case", INVALID)
+def test_report_with_invalid_sections_or_tempo_is_a_problem_and_the_others_are_listed(tmp_path, case):
+    report(tmp_path, "file-1", 0.5)
+    broken = report(tmp_path, "file-2", 0.5, **INVALID[case])
+    index = write_index(tmp_path, OWN_MODEL)
+    assert [song["key"] for song in index.songs] == ["file-1"]
+    (problem,) = index.problems
+    assert problem.startswith(f"the report {broken} cannot be read (")
 
 
 def test_if_no_report_can_be_read_each_is_named(tmp_path):

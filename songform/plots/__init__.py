@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from songform.plots.drawing import save_png
 from songform.plots.heatmaps import mfcc_heatmap, spectrogram
-from songform.plots.palette import state_color
+from songform.plots.palette import section_color, state_color
 from songform.plots.songs import bandwidth, feature_curves, rms, waveform
 from songform.plots.timeline import state_timeline
 from songform.plots.training_runs import cluster_profile, confusion_matrix, metric_bars, training_curves
@@ -47,6 +47,7 @@ __all__ = [
     "mfcc_heatmap",
     "rms",
     "save_png",
+    "section_color",
     "spectrogram",
     "state_color",
     "state_timeline",

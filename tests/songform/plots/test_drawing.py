@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import string
 import subprocess
 import sys
 
@@ -18,8 +19,8 @@ from PIL import Image
 from songform.pages.page_colors import DARK_GROUND, LIGHT_GROUND, contrast, state_tone
 from songform.plots.downsample import columns
 from songform.plots.drawing import DPI, WIDTH, clock_axis, paper, save_png
-from songform.plots.palette import SILENCE_COLOR, STATE_COLORS, state_color, state_order
-from songform.plots.text import FONT, plain_text
+from songform.plots.palette import SECTION_COLORS, SILENCE_COLOR, STATE_COLORS, section_color, state_color, state_order
+from songform.plots.text import FONT, INK, plain_text
 from songform.structure.naming import STATES
 from songform.structure.silence import SILENCE
 
@@ -130,6 +131,37 @@ def test_unknown_state_has_the_same_colour_in_another_process():
 def test_every_name_has_a_colour(state):
     assert linear_rgb(state_color(state)).shape == (3,)
     assert len(state_color(state)) == 7
+
+
+LETTERS = string.ascii_uppercase
+
+
+@pytest.mark.parametrize(
+    ("sight", "six", "fourteen"),
+    [("normal", 18, 12), ("deuteranopia", 18, 12), ("protanopia", 18, 12), ("tritanopia", 13, 9)],
+)
+def test_letters_differ_for_every_colour_vision(sight, six, fourteen):
+    assert least_distance(LETTERS[:6], sight, section_color) > six
+    assert least_distance(LETTERS[:14], sight, section_color) > fourteen
+
+
+@pytest.mark.parametrize(("sight", "least"), [("normal", 25), ("deuteranopia", 12), ("protanopia", 12)])
+def test_letters_differ_from_the_states(sight, least):
+    for letter, color in itertools.product(SECTION_COLORS, [*map(state_color, STATES), SILENCE_COLOR]):
+        assert least_distance([letter, color], sight, str) > least
+
+
+@given(st.text() | st.from_regex("[A-Za-z][0-9]?", fullmatch=True))
+def test_dark_text_on_the_colour_of_a_section_is_readable(label):
+    assert contrast(section_color(label), INK) >= 4.5
+
+
+def test_only_the_letter_decides_on_the_colour_of_a_section():
+    assert section_color("b") == section_color("B") != section_color("B1")
+    assert section_color("b1") == section_color("B1")
+    program = "from songform.plots.palette import section_color; print(*map(section_color, ['chorus', 'A', 'Q', 'C2']))"
+    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert other.stdout.split() == list(map(section_color, ["chorus", "A", "Q", "C2"]))
 
 
 def test_states_are_ordered_by_the_palette_and_unknown_states_are_last():

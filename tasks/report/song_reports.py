@@ -125,7 +125,8 @@ def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None
         _draw(pictures, song, form)
         write_exports(path, report)
         write_json(path, report)
-    write_song_page(folder, corpus.home, **vars(song), bundle=bundle, form=form, document=report, model=model)
+    parts = {"bundle": bundle, "form": form, "document": report, "sections": sections}
+    write_song_page(folder, corpus.home, **vars(song), **parts, model=model)
     return {**report, "path": str(path), **({"notes": list(sections.notes)} if sections.notes else {})}
 
 

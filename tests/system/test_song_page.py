@@ -74,7 +74,7 @@ def edit(page):
 def segments(page):
     """Return start and label of each segment, as the table shows them."""
     return page.evaluate(
-        "[...document.querySelectorAll('#rows tr')].map(row => "
+        "[...document.querySelectorAll('#rows-states tr')].map(row => "
         "[row.querySelector('.from').textContent, row.querySelector('.label').textContent])"
     )
 
@@ -120,7 +120,7 @@ def test_playing_updates_the_time_the_current_state_and_the_current_row(page, re
     assert page.evaluate("document.getElementById('audio').paused")
     time = page.evaluate(TIME)
     assert now(page) == pytest.approx(time, abs=0.2)
-    assert page.locator("#rows tr[aria-current=true]").get_attribute("data-row") == "1"
+    assert page.locator("#rows-states tr[aria-current=true]").get_attribute("data-row") == "1"
 
 
 def test_playhead_moves_smoothly_and_bokeh_does_not_redraw(page):
@@ -204,19 +204,19 @@ def test_click_on_any_curve_seeks(page, report, name):
 
 
 def test_click_on_a_row_plays_its_segment(page, report):
-    page.locator("#rows tr").nth(2).locator(".label").click()
+    page.locator("#rows-states tr").nth(2).locator(".label").click()
     start = report.segments[2]["start"]
     until(page, f"{TIME} > {start} && !document.getElementById('audio').paused")
     assert page.evaluate(TIME) < start + 3
 
 
 def test_enter_on_a_row_plays_it_and_click_on_the_lane_seeks(page, report):
-    page.locator("#rows .from").nth(1).focus()
+    page.locator("#rows-states .from").nth(1).focus()
     page.keyboard.press("Enter")
     until(page, f"{TIME} > {report.segments[1]['start']} && !document.getElementById('audio').paused")
     page.keyboard.press("Escape")
     page.click("#play")
-    page.locator("#lane .block").nth(3).click()
+    page.locator("#lane-states .block").nth(3).click()
     third = report.segments[3]
     assert third["start"] <= now(page) <= third["end"]
 
@@ -506,11 +506,11 @@ def test_untrusted_text_is_shown_and_not_executed(visit, report, tmp_path):
     page = opened(visit(tmp_path / "page.html"))
     assert page.title().startswith("</script><!--<script>alert(1)")
     assert page.inner_text("h1").startswith("</script><!--<script>alert(1)")
-    assert page.locator("#lane .block").first.inner_text().startswith("</script>")
+    assert page.locator("#lane-states .block").first.inner_text().startswith("</script>")
     edit(page)
     page.fill("#edit-label", HOSTILE)
     page.press("#edit-label", "Enter")
-    assert page.locator("#rows .label").first.inner_text().startswith("</script><!--")
+    assert page.locator("#rows-states .label").first.inner_text().startswith("</script><!--")
     assert page.locator("img, svg[onload]").count() == 0
 
 
@@ -574,13 +574,13 @@ def test_boundary_is_dragged_with_the_mouse(page, report):
     assert moved == pytest.approx(report.segments[1]["start"] + 1.5, abs=0.1)
     assert segments(page)[1][0] == f"0:{moved:04.1f}"
     assert "Unsaved changes" in page.inner_text("#edit-note")
-    assert page.locator("#rows .sure").first.inner_text().strip().endswith("%")
+    assert page.locator("#rows-states .sure").first.inner_text().strip().endswith("%")
 
 
 def test_boundary_is_dragged_by_touch(visit, report):
     page = opened(visit(report.path, width=360, height=740, has_touch=True, is_mobile=True))
     edit(page)
-    page.locator("#lane").scroll_into_view_if_needed()
+    page.locator("#lane-states").scroll_into_view_if_needed()
     page.wait_for_timeout(300)
     grip = page.locator(".edge").first.bounding_box()
     x, y = grip["x"] + grip["width"] / 2, grip["y"] + 15
@@ -627,10 +627,10 @@ def test_splitting_merging_and_labelling_can_be_undone_and_redone(page, report):
     page.fill("#edit-label", "  Strophe\t1 ")
     page.press("#edit-label", "Enter")
     assert segments(page)[2][1] == "Strophe 1"
-    assert page.locator("#rows .sure").nth(2).inner_text().strip() == "by hand"
+    assert page.locator("#rows-states .sure").nth(2).inner_text().strip() == "by hand"
     band = page.evaluate("Bokeh.documents[0].get_model_by_name('bands').data.color[2]")
     assert band.upper() == state_color("Strophe 1")
-    page.locator("#rows tr").first.locator(".label").click()  # to leave the input field
+    page.locator("#rows-states tr").first.locator(".label").click()  # to leave the input field
     page.click("#play")
     page.mouse.click(*at(page, report.segments[1]["start"] + 2.5, report.duration))
     page.keyboard.press("1")
@@ -720,5 +720,5 @@ def test_leaving_edit_mode_keeps_the_edits(page, report):
     page.keyboard.press("s")
     page.keyboard.press("e")
     assert not page.locator("#editor").is_visible()
-    assert page.locator("#lane .block").count() == len(report.segments) + 1
+    assert page.locator("#lane-states .block").count() == len(report.segments) + 1
     assert page.get_by_role("slider", name=re.compile("^Boundary")).count() == 0

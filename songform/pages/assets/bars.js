@@ -54,7 +54,7 @@ const bars = (() => {
 
     /** Return the bar line nearest to a time, if one is within the bounds; otherwise the time itself. */
     nearest(time, low = 0, high = Infinity) {
-      const index = from(time);
+      const index = from(Math.min(Math.max(time, low), high));
       const near = [times[index - 1], times[index]].filter((line) => line >= low && line <= high);
       if (!near.length) return time;
       return near.reduce((best, line) => (Math.abs(line - time) < Math.abs(best - time) ? line : best));

@@ -22,7 +22,7 @@ const tables = (() => {
     meter.hidden = confidence === null;
     const head = cell("th", String(number + 1), "number");
     head.scope = "row";
-    const times = [cell("td", words.clock(end)), cell("td", words.clock(end - start), "length")];
+    const times = [cell("td", words.clock(end), "end"), cell("td", words.clock(end - start), "length")];
     const name = cell("td", [labels.swatch(label, level), label], "label");
     const sure = cell("td", [meter, words.percent(confidence)], "sure");
     element.append(head, cell("td", from), ...times, name, ...facts(level, number), sure);

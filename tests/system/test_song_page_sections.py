@@ -433,6 +433,22 @@ def test_pressing_a_boundary_without_moving_it_does_not_snap_it(page):
     assert boundary(page, 1) == pytest.approx(9.3)
 
 
+def test_cancelled_drag_restores_the_boundary_and_the_blocks(page):
+    edit_level(page)
+    before = letter(page, 1).bounding_box()
+    grip = page.locator(".edge[data-edge='1']").bounding_box()
+    page.mouse.move(grip["x"] + 12, grip["y"] + 15)
+    page.mouse.down()
+    page.mouse.move(grip["x"] + 90, grip["y"] + 15, steps=5)
+    until(page, "document.getElementById('edit-note').textContent.startsWith('Boundary at')")
+    assert letter(page, 1).bounding_box() != before
+    page.evaluate("document.querySelector('.edge').dispatchEvent(new PointerEvent('pointercancel'))")
+    assert letter(page, 1).bounding_box() == before
+    assert boundary(page, 1) == 8
+    assert table(page, "label") == [*LETTERS]
+    page.mouse.up()
+
+
 def test_section_boundary_is_dragged_by_touch(visit, path):
     page = opened(visit(path, width=360, height=740, has_touch=True, is_mobile=True))
     edit_level(page)

@@ -5,6 +5,7 @@ const edges = (() => {
   const container = byId("edges");
   const MIN_DRAG_PIXELS = 3; // so that a click without a movement does not snap
   let isQueued = false;
+  let drawn = null; // level and parts whose boundaries are drawn
 
   const level = () => (song.isEditing ? levels.edited : levels.states);
 
@@ -16,7 +17,15 @@ const edges = (() => {
   /** Draw the boundaries. Each has the number of the part that it precedes. */
   function draw() {
     const focused = document.activeElement?.closest(".edge")?.dataset.edge;
-    container.replaceChildren(...level().parts.slice(1).map((part, index) => edge(part, index + 1)));
+    const { parts } = level();
+    const isSame = drawn?.level === level() && drawn.isEditing === song.isEditing && drawn.parts.length === parts.length;
+    const before = isSame ? drawn.parts : null;
+    drawn = { level: level(), isEditing: song.isEditing, parts };
+    if (!before) container.replaceChildren(...parts.slice(1).map((part, index) => edge(part, index + 1)));
+    else parts.slice(1).forEach((part, index) => {
+      if (part === before[index + 1] && parts[index] === before[index]) return;
+      container.children[index].replaceWith(edge(part, index + 1));
+    });
     fit();
     if (focused) container.querySelector(`[data-edge="${focused}"]`)?.focus();
   }
@@ -33,7 +42,7 @@ const edges = (() => {
   }
 
   function describe(element, number) {
-    const { parts, selected } = level();
+    const { parts } = level();
     const [before, after] = [parts[number - 1], parts[number]];
     const facts = {
       role: "slider",
@@ -44,9 +53,15 @@ const edges = (() => {
       "aria-valuetext": words.clock(after.start),
     };
     Object.entries(facts).forEach(([name, value]) => element.setAttribute(name, value));
+    reach(element, number);
+  }
+
+  /** Let the Tab key reach the boundaries of the selected part. If boundaries are dense, only these are shown. */
+  function reach(element, number) {
+    const { selected } = level();
     const isNear = number === selected || number === selected + 1;
     element.tabIndex = isNear ? 0 : -1;
-    element.classList.toggle("is-near", isNear); // if boundaries are dense, only these are shown
+    element.classList.toggle("is-near", isNear);
   }
 
   function fit() {
@@ -88,6 +103,7 @@ const edges = (() => {
       element.removeEventListener("pointercancel", drop);
       const list = type === "pointerup" ? edited.parts : before;
       edited.parts = before;
+      drawn = null; // the dragged element was moved without its part
       if (list === before) signals.emit("parts");
       else editor.change(list);
     };
@@ -127,7 +143,7 @@ const edges = (() => {
   for (const name of ["parts", "editing", "edited"]) signals.on(name, draw);
   signals.on("view", fit);
   signals.on("selected", () => {
-    if (song.isEditing) [...container.children].forEach((element) => describe(element, Number(element.dataset.edge)));
+    if (song.isEditing) [...container.children].forEach((element) => reach(element, Number(element.dataset.edge)));
   });
 
   return {

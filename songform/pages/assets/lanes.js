@@ -37,7 +37,7 @@ const lanes = (() => {
     const pixels = byId("overlay").clientWidth / (view.end() - view.start());
     for (const element of inner.children) {
       const { start, end, label } = level.parts[element.dataset.row] || { start: 0, end: 0, label: "" };
-      const room = level.hasLetters ? 8 * Math.min(label.length, 4) + 2 : Math.min(7 * label.length, 40) + 14;
+      const room = level.hasLetters ? 8 * Math.min(label.length, 4) + 6 : Math.min(7 * label.length, 40) + 14;
       element.classList.toggle("is-narrow", (end - start) * pixels < room);
     }
   }
@@ -50,12 +50,13 @@ const lanes = (() => {
       element.style.width = percent(end - start);
     });
     fit({ level, inner });
+    inner.drawn = null; // the blocks were moved without their parts
   }
 
   function draw(lane) {
     const { level, inner } = lane;
     const focused = document.activeElement?.closest(`#${inner.id} .block`)?.dataset.row;
-    inner.replaceChildren(...level.parts.map((_, number) => block(level, number)));
+    drawParts(inner, level, (number) => block(level, number));
     fit(lane);
     mark(lane);
     inner.children[focused]?.focus();

@@ -86,6 +86,27 @@ function nextLetter(used, isSmall) {
   }
 }
 
+/**
+ * Draw an element per part, in order. If the number of parts is the same as before, only the elements whose part or facts
+ * changed are replaced, so that editing a song of many parts stays fast.
+ */
+function drawParts(container, level, make) {
+  const drawn = level.parts.map((part, number) => ({ part, facts: level.hasLetters ? level.facts(number) : null }));
+  const before = container.drawn;
+  container.drawn = drawn;
+  if (before?.length !== drawn.length || container.children.length !== drawn.length) {
+    container.replaceChildren(...drawn.map((_, number) => make(number)));
+    return;
+  }
+  drawn.forEach((now, number) => {
+    if (!isDrawn(now, before[number])) container.children[number].replaceWith(make(number));
+  });
+}
+
+function isDrawn({ part, facts }, before) {
+  return part === before.part && facts?.occurrence === before.facts?.occurrence && facts?.words === before.facts?.words;
+}
+
 const levels = (() => {
   const all = data.levels.map((level) => new Level(level));
   const named = (name) => all.find((level) => level.name === name);

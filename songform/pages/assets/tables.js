@@ -37,7 +37,7 @@ const tables = (() => {
 
   function draw({ level, rows }) {
     const focused = document.activeElement?.closest(`#${rows.id} tr`)?.dataset.row;
-    rows.replaceChildren(...level.parts.map((_, number) => row(level, number)));
+    drawParts(rows, level, (number) => row(level, number));
     const count = byId(`count-${level.name}`);
     if (count) count.textContent = words.counted(level.parts.length, level.noun);
     rows.children[focused]?.querySelector("button").focus();

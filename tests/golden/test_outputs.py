@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import struct
+from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
 
@@ -21,9 +22,11 @@ from songform import pages, plots
 from songform.annotation import formats, segmentation_scores
 from songform.annotation.annotations import Annotation
 from songform.annotation.formats.songform_report import report_annotation
+from songform.beats.beat_tracking import Beats
 from songform.output import section_table, segment_table, sonification
 from songform.output.song_rows import replaced_rows
 from songform.pages.figures import song_figures
+from songform.sections.section_finding import Sections, SongPart
 from songform.structure.context import CONTEXT_COLUMNS
 from songform.structure.segments import Segment
 
@@ -142,9 +145,19 @@ def test_size_of_a_saved_picture_matches_stored_values(golden, view):
     golden.check("picture_size", [plots], {"pixels": [width, height], "dpi": dpi})
 
 
+def _with_sections(view):
+    """Add sections, phrases and beats of 8 s, 4 s and 0.5 s."""
+    duration = view.segments[-1].end
+    sections = SongPart(0, 8, "A", 1.0, 1, 1, False, True), SongPart(8, duration, "B", 0.4)
+    phrases = tuple(SongPart(a, b, "a", 0.5, i, 3, True) for i, a, b in ((1, 0, 4), (2, 4, 8), (3, 8, duration)))
+    times = np.arange(0.75, duration, 0.5)
+    beats = Beats(times, np.arange(len(times)) % 4 + 1, 120.0, 4, True, 0.9)
+    return replace(view, sections=Sections(sections, phrases), beats=beats)
+
+
 def test_text_of_a_page_matches_stored_digest(golden, view):
     """Bokeh's JavaScript and the data of its figures are left out, because they differ between versions of Bokeh."""
-    html = pages.song_page(view, stamp="0123456789ab")
+    html = pages.song_page(_with_sections(view), stamp="0123456789ab")
     for script in Resources(mode="inline", components=["bokeh"], log_level="warn").js_raw:
         html = html.replace(script, "")
     html = re.sub(r"script-src [^;]*;", "script-src;", html)

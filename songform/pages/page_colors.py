@@ -1,8 +1,8 @@
-"""Colors of the states on pages, for the light and the dark theme.
+"""Colors of the states and of the letters of sections on pages, for the light and the dark theme.
 
-In the light theme, each state has its color from `songform.plots.palette`, as in all pictures. In the dark theme,
-colors with too little contrast to the background are lightened, by no more than is needed. Text on a color is black
-or white, whichever has more contrast; the contrast is always at least 4.5.
+In the light theme, each state and each letter has its color from `songform.plots.palette`, as in all pictures. In the
+dark theme, colors with too little contrast to the background are lightened, by no more than is needed. Text on a color
+is black or white, whichever has more contrast; the contrast is always at least 4.5.
 
 References
 ----------
@@ -12,21 +12,30 @@ W3C, Web Content Accessibility Guidelines 2.2: relative luminance, contrast rati
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from songform.plots.palette import state_color
+from songform.plots.palette import section_color, state_color
 
-__all__ = ["DARK_GROUND", "LIGHT_GROUND", "Tone", "contrast", "state_tone", "tone_rules"]
+__all__ = [
+    "DARK_GROUND",
+    "LIGHT_GROUND",
+    "Tone",
+    "contrast",
+    "letter_rules",
+    "section_tone",
+    "state_tone",
+    "tone_rules",
+]
 
 LIGHT_GROUND, DARK_GROUND = "#FFFFFF", "#15171C"
 _MIN_CONTRAST = 3.0  # WCAG's minimum for graphics
 
 
 class Tone(NamedTuple):
-    """Color of a state, and of text on it, in the light and the dark theme, as `#RRGGBB`."""
+    """Color of a label, and of text on it, in the light and the dark theme, as `#RRGGBB`."""
 
     light: str
     light_ink: str
@@ -47,16 +56,43 @@ def state_tone(state: str) -> Tone:
     Tone
         Colors in both themes.
     """
-    light = state_color(state)
+    return _tone(state_color(state))
+
+
+def section_tone(label: str) -> Tone:
+    """Return the colors of the sections or phrases with a label.
+
+    Parameters
+    ----------
+    label : str
+        Letter, or any other label.
+
+    Returns
+    -------
+    Tone
+        Colors in both themes.
+    """
+    return _tone(section_color(label))
+
+
+def _tone(light: str) -> Tone:
     dark = _dark_color(light)
     return Tone(light, _ink(light), dark, _ink(dark))
 
 
 def tone_rules(states: Sequence[str]) -> str:
     """Return the CSS classes `.tone-0`, `.tone-1`, ... with the colors of the states, in their order."""
-    tones = map(state_tone, states)
+    return _rules("tone", map(state_tone, states))
+
+
+def letter_rules(name: str, labels: Sequence[str]) -> str:
+    """Return the CSS classes `.<name>-0`, `.<name>-1`, ... with the colors of letters, in their order."""
+    return _rules(name, map(section_tone, labels))
+
+
+def _rules(name: str, tones: Iterable[Tone]) -> str:
     return "\n".join(
-        f".tone-{i} {{ --tone: light-dark({tone.light}, {tone.dark}); "
+        f".{name}-{i} {{ --tone: light-dark({tone.light}, {tone.dark}); "
         f"--on-tone: light-dark({tone.light_ink}, {tone.dark_ink}) }}"
         for i, tone in enumerate(tones)
     )

@@ -1,17 +1,22 @@
-"""Page of a song: player, form, curves, meaning of the states, and an editor for labels."""
+"""Page of a song: player, form, curves, tables, meaning of the states, and an editor for labels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bokeh.resources import Resources
 
+from songform.beats.beat_tracking import Beats
 from songform.pages.figures import BORDERS, HEIGHTS, diverging_palette, figures_json, song_figures
+from songform.pages.form_levels import FormLevel, bar_lines_of, form_levels, tempo_words
 from songform.pages.markup import asset, data_block, page, program
-from songform.pages.page_colors import state_tone, tone_rules
+from songform.pages.page_colors import Tone, section_tone, state_tone
 from songform.pages.state_descriptions import DESCRIPTORS, state_meanings
+from songform.plots.palette import SECTION_COLORS
+from songform.sections.letters import letters
+from songform.sections.section_finding import Sections
 from songform.structure.silence import SILENCE, silence_seconds
 from songform.time_format import clock
 
@@ -27,8 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["SongView", "Sound", "song_page"]
 
 _SCRIPTS = (
-    *("theme.js", "words.js", "signals.js", "labels.js", "view.js", "player.js", "segments.js"),
-    *("edits.js", "exports.js", "editor.js", "keys.js", "song.js"),
+    *("theme.js", "words.js", "signals.js", "levels.js", "labels.js", "bars.js", "view.js", "player.js"),
+    *("lanes.js", "tables.js", "ribbon.js", "returns.js"),
+    *("edits.js", "exports.js", "edges.js", "editor.js", "keys.js", "song.js"),
 )
 _TRACKS: dict[str, tuple[str, str]] = {
     "confidence": ("Confidence", "probability of the displayed state; the line is the mean of each segment"),
@@ -80,6 +86,10 @@ class SongView:
         Audio of the song.
     notes : sequence of str
         What is unusual about the audio file, such as damaged places.
+    sections : Sections
+        Sections and phrases of the song, or the reason why it has none.
+    beats : Beats, optional
+        Beats of the song, from which the bar lines are computed.
     """
 
     key: str
@@ -94,6 +104,8 @@ class SongView:
     context: pd.DataFrame
     sound: Sound
     notes: Sequence[str] = ()
+    sections: Sections = field(default_factory=Sections)
+    beats: Beats | None = None
 
 
 def song_page(song: SongView, *, stamp: str = "") -> str:
@@ -116,7 +128,9 @@ def song_page(song: SongView, *, stamp: str = "") -> str:
     ParameterError
         If a table has no rows, or the features have no MFCC columns.
     """
-    states = _labels(song)
+    levels = form_levels(song.segments, _labels(song), song.sections)
+    duration = song.segments[-1].end
+    bars = bar_lines_of(song.beats, duration)
     figures = song_figures(
         song.segments,
         song.posterior,
@@ -126,7 +140,7 @@ def song_page(song: SongView, *, stamp: str = "") -> str:
         context=song.context,
     )
     bokeh = Resources(mode="inline", components=["bokeh"], log_level="warn").js_raw
-    style = [asset("theme.css"), asset("song.css"), tone_rules(states), _border_rules()]
+    style = [asset("theme.css"), asset("song.css"), *(level.rules for level in levels), _border_rules()]
     is_beside = bool(song.sound.source) and not song.sound.source.startswith("data:")
     return page(
         "song.html",
@@ -136,8 +150,10 @@ def song_page(song: SongView, *, stamp: str = "") -> str:
         media="'self' file:" if is_beside else "data:",
         stamp=stamp,
         song=song,
-        duration=song.segments[-1].end,
-        states=states,
+        duration=duration,
+        levels=levels,
+        has_bars=bool(bars.times),
+        tempo=tempo_words(song.beats),
         tracks=[_track(name, song) for name in HEIGHTS if name != "wave"],
         meanings=state_meanings(song.states),
         descriptors=DESCRIPTORS,
@@ -145,7 +161,7 @@ def song_page(song: SongView, *, stamp: str = "") -> str:
         silence=SILENCE,
         silence_seconds=silence_seconds(song.segments),
         n_silences=sum(segment.state == SILENCE for segment in song.segments),
-        data=data_block("song-data", _data(song, figures_json(figures))),
+        data=data_block("song-data", {**_data(song, levels), "bars": bars._asdict(), "figures": figures_json(figures)}),
     )
 
 
@@ -197,25 +213,22 @@ def _summary(name: str, song: SongView) -> str:
     return f"{_TRACKS[name][0]} over time. The table of segments lists the confidences. {lowest}."
 
 
-def _data(song: SongView, drawn: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the data for the page's scripts."""
+def _data(song: SongView, levels: Sequence[FormLevel]) -> dict[str, Any]:
+    """Return the data for the page's scripts, without the figures and the bar lines."""
     return {
         "key": song.key,
         "title": song.title,
         "duration": song.segments[-1].end,
-        "segments": [
-            {"start": segment.start, "end": segment.end, "label": segment.state, "confidence": segment.confidence}
-            for segment in song.segments
-        ],
-        "states": [_toned(state) for state in _labels(song)],
-        "silence": _toned(SILENCE),
+        "levels": [level.data for level in levels],
+        "states": [_named(state, state_tone(state)) for state in _labels(song)],
+        "silence": _named(SILENCE, state_tone(SILENCE)),
+        "letters": [_named(letter, section_tone(letter)) for letter in letters(range(len(SECTION_COLORS)))],
         "palettes": {ground: diverging_palette(ground) for ground in ("light", "dark")},
-        "figures": drawn,
     }
 
 
-def _toned(label: str) -> dict[str, str]:
-    return {"name": label, **state_tone(label)._asdict()}
+def _named(label: str, tone: Tone) -> dict[str, str]:
+    return {"name": label, **tone._asdict()}
 
 
 def _border_rules() -> str:

@@ -17,6 +17,7 @@ from songform.bundle import Bundle, Form
 from songform.pages import VERSION
 from songform.structure import context
 from songform.structure.context import context_curves
+from tasks.report.song_sections import SongSections
 from tasks.settings import Settings, digest
 from tasks.store.atomic_files import atomic_path
 from tasks.store.corpus import Corpus
@@ -61,6 +62,7 @@ def write_song_page(
     form: Form,
     document: dict[str, Any],
     model: ModelInfo,
+    sections: SongSections,
 ) -> Path:
     """Write the page of a song, unless it is up to date; return its path.
 
@@ -82,6 +84,8 @@ def write_song_page(
         Content of the report. Together with the audio, it determines the content of the page.
     model : ModelInfo
         Address and ids of the model.
+    sections : SongSections
+        Beats, sections and phrases of the song.
     """
     path = folder / f"{record.key}.html"
     audio, silence = _audio_file(Corpus(home), record, settings)
@@ -105,6 +109,8 @@ def write_song_page(
         context=_context(features, overview, bundle),
         sound=_sound(audio, beside, silence),
         notes=record.notes,
+        sections=sections.sections,
+        beats=sections.beats,
     )
     with atomic_path(path) as temporary:
         temporary.write_text(song_page(view, stamp=stamp), encoding="utf-8")

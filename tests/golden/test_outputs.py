@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import struct
+from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -159,9 +160,19 @@ def test_size_of_a_saved_picture_matches_stored_values(golden, view):
     golden.check("picture_size", [plots], {"pixels": [width, height], "dpi": dpi})
 
 
+def _with_sections(view):
+    """Add sections, phrases and beats of 8 s, 4 s and 0.5 s."""
+    duration = view.segments[-1].end
+    sections = SongPart(0, 8, "A", 1.0, 1, 1, False, True), SongPart(8, duration, "B", 0.4)
+    phrases = tuple(SongPart(a, b, "a", 0.5, i, 3, True) for i, a, b in ((1, 0, 4), (2, 4, 8), (3, 8, duration)))
+    times = np.arange(0.75, duration, 0.5)
+    beats = Beats(times, np.arange(len(times)) % 4 + 1, 120.0, 4, True, 0.9)
+    return replace(view, sections=Sections(sections, phrases), beats=beats)
+
+
 def test_text_of_a_page_matches_stored_digest(golden, view):
     """Bokeh's JavaScript and the data of its figures are left out, because they differ between versions of Bokeh."""
-    html = pages.song_page(view, stamp="0123456789ab")
+    html = pages.song_page(_with_sections(view), stamp="0123456789ab")
     for script in Resources(mode="inline", components=["bokeh"], log_level="warn").js_raw:
         html = html.replace(script, "")
     html = re.sub(r"script-src [^;]*;", "script-src;", html)

@@ -18,18 +18,31 @@ from songform.annotation.formats import read_annotation
 from songform.bundle import Bundle
 from songform.features.extraction import describe_audio
 from songform.pages import SongView, Sound, song_page
-from songform.pages.figures import BORDERS, HEIGHTS
+from songform.pages.figures import HEIGHTS
 from songform.plots.palette import state_color
 from songform.structure.context import context_descriptors
 from songform.structure.states import fit_states, unit_vectors
+from tests.system.browser import (
+    CONTRASTS,
+    PLAYHEAD,
+    RANGE,
+    TIME,
+    TOO_SMALL,
+    TOO_WIDE,
+    at,
+    edit,
+    now,
+    opened,
+    placed,
+    saved,
+    swipe,
+    until,
+    visited,
+)
 
 pytestmark = pytest.mark.system
 
 HOSTILE = "</script><!--<script>alert(1)</script>\"'><img src=x onerror=alert(1)><svg onload=alert(1)>&amp;\u2028"
-
-RANGE = "(() => { const range = Bokeh.documents[0].get_model_by_name('view'); return [range.start, range.end] })()"
-PLAYHEAD = "document.getElementById('playhead').getBoundingClientRect().x"
-TIME = "document.getElementById('audio').currentTime"
 
 
 @pytest.fixture(scope="module")
@@ -47,60 +60,11 @@ def page(visit, report):
     return opened(visit(report.path))
 
 
-def opened(page):
-    """Wait until the curves are drawn and the audio is loaded, and return the page."""
-    page.wait_for_selector("html.is-drawn")
-    until(page, "!document.getElementById('audio') || document.getElementById('audio').readyState > 0")
-    return page
-
-
-def until(page, condition):
-    """Wait until a JavaScript condition is true.
-
-    Playwright's own method evaluates text in the page, which the page's content security policy forbids.
-    """
-    for _ in range(600):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(50)
-    pytest.fail(f"the condition did not become true: {condition}")
-
-
-def edit(page):
-    page.click("#edit-button")
-    page.locator("#editor").wait_for()
-
-
 def segments(page):
     """Return start and label of each segment, as the table shows them."""
     return page.evaluate(
-        "[...document.querySelectorAll('#rows tr')].map(row => "
+        "[...document.querySelectorAll('#rows-states tr')].map(row => "
         "[row.querySelector('.from').textContent, row.querySelector('.label').textContent])"
-    )
-
-
-def at(page, time, duration, name="wave"):
-    """Scroll to a figure that shows the whole song, and return the coordinates of a time on it."""
-    page.locator(f"#plot-{name}").evaluate("element => element.scrollIntoView({ block: 'center' })")
-    box = page.locator(f"#plot-{name}").bounding_box()
-    left, right = BORDERS
-    return box["x"] + left + time / duration * (box["width"] - left - right), box["y"] + 30
-
-
-def now(page):
-    """Return the time that the page shows, in seconds."""
-    minutes, seconds = page.inner_text("#now").split(":")
-    return 60 * int(minutes) + float(seconds)
-
-
-def placed(page, time):
-    """Return where Bokeh draws a time in each figure, in pixels of the window."""
-    return page.evaluate(
-        """time => Bokeh.documents[0].roots().map(root => {
-            const view = Bokeh.index.find_one(root)
-            return view.el.getBoundingClientRect().x + view.frame.x_scale.compute(time * 1000)
-        })""",
-        time,
     )
 
 
@@ -120,7 +84,7 @@ def test_playing_updates_the_time_the_current_state_and_the_current_row(page, re
     assert page.evaluate("document.getElementById('audio').paused")
     time = page.evaluate(TIME)
     assert now(page) == pytest.approx(time, abs=0.2)
-    assert page.locator("#rows tr[aria-current=true]").get_attribute("data-row") == "1"
+    assert page.locator("#rows-states tr[aria-current=true]").get_attribute("data-row") == "1"
 
 
 def test_playhead_moves_smoothly_and_bokeh_does_not_redraw(page):
@@ -204,19 +168,19 @@ def test_click_on_any_curve_seeks(page, report, name):
 
 
 def test_click_on_a_row_plays_its_segment(page, report):
-    page.locator("#rows tr").nth(2).locator(".label").click()
+    page.locator("#rows-states tr").nth(2).locator(".label").click()
     start = report.segments[2]["start"]
     until(page, f"{TIME} > {start} && !document.getElementById('audio').paused")
     assert page.evaluate(TIME) < start + 3
 
 
 def test_enter_on_a_row_plays_it_and_click_on_the_lane_seeks(page, report):
-    page.locator("#rows .from").nth(1).focus()
+    page.locator("#rows-states .from").nth(1).focus()
     page.keyboard.press("Enter")
     until(page, f"{TIME} > {report.segments[1]['start']} && !document.getElementById('audio').paused")
     page.keyboard.press("Escape")
     page.click("#play")
-    page.locator("#lane .block").nth(3).click()
+    page.locator("#lane-states .block").nth(3).click()
     third = report.segments[3]
     assert third["start"] <= now(page) <= third["end"]
 
@@ -356,44 +320,6 @@ def test_hovering_over_a_curve_shows_the_state_there(page, report):
 # --- themes, phones, accessibility
 
 
-CONTRASTS = r"""
-() => {
-    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true })
-    const rgba = color => {
-        canvas.clearRect(0, 0, 1, 1)
-        canvas.fillStyle = color
-        canvas.fillRect(0, 0, 1, 1)
-        const [red, green, blue, alpha] = canvas.getImageData(0, 0, 1, 1).data
-        return [red, green, blue, alpha / 255]
-    }
-    const ground = element => {
-        const layers = []
-        for (let each = element; each; each = each.parentElement)
-            layers.push(rgba(getComputedStyle(each).backgroundColor))
-        let color = [255, 255, 255]
-        for (const [red, green, blue, alpha] of layers.reverse())
-            color = [red, green, blue].map((part, i) => part * alpha + color[i] * (1 - alpha))
-        return color
-    }
-    const luminance = color => {
-        const linear = part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
-        const [red, green, blue] = color.map(part => linear(part / 255))
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    }
-    const found = []
-    for (const element of document.querySelectorAll("body *")) {
-        const hasText = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())
-        if (!hasText || element.closest(":disabled, script, option, .unseen, .skip, caption, noscript")) continue
-        if (!element.checkVisibility({ visibilityProperty: true })) continue
-        const [one, other] = [rgba(getComputedStyle(element).color), ground(element)].map(luminance).sort()
-        const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05)
-        if (contrast < 4.5) found.push([element.outerHTML.slice(0, 80), contrast])
-    }
-    return found
-}
-"""
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_text_has_sufficient_contrast_in_both_themes(visit, report, scheme):
     page = opened(visit(report.path, color_scheme=scheme))
@@ -419,21 +345,6 @@ def test_theme_follows_the_system_and_the_button_also_in_the_curves(visit, repor
     assert page.evaluate(look) == dark
 
 
-# Finds elements that extend beyond the screen, except for the zoomed lane and elements that only screen readers use.
-TOO_WIDE = """
-() => [...document.querySelectorAll("body *")].filter(element => {
-    const { left, right } = element.getBoundingClientRect()
-    const isMeant = element.closest(".lane, .overlay, .skip, .unseen, caption, svg, #seek")
-    return element.checkVisibility() && !isMeant && (right > innerWidth + 0.5 || left < -0.5)
-}).map(element => element.outerHTML.slice(0, 80))
-"""
-TOO_SMALL = """
-() => [...document.querySelectorAll("button, select, input")]
-    .filter(element => element.checkVisibility() && element.getBoundingClientRect().height < 24)
-    .filter(element => element.type !== "checkbox").map(element => element.outerHTML.slice(0, 80))
-"""
-
-
 def test_page_fits_the_width_of_a_phone_and_a_tap_seeks(visit, report):
     page = opened(visit(report.path, width=360, height=740, has_touch=True, is_mobile=True))
     edit(page)
@@ -453,19 +364,6 @@ def test_vertical_swipe_on_a_curve_scrolls_the_page(visit, report):
     swipe(page, (x, y + 60), (x, y - 140))
     until(page, "scrollY > 50")
     assert page.evaluate(TIME) == before  # a swipe does not seek
-
-
-def swipe(page, start, end, steps=8):
-    """Swipe from one point to another."""
-    client = page.context.new_cdp_session(page)
-
-    def touch(kind, *points):
-        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
-
-    touch("touchStart", start)
-    for i in range(1, steps + 1):
-        touch("touchMove", tuple(a + (b - a) * i / steps for a, b in zip(start, end, strict=True)))
-    touch("touchEnd")
 
 
 def test_accessibility_tree_has_landmarks_headings_and_named_controls(page, report):
@@ -506,11 +404,11 @@ def test_untrusted_text_is_shown_and_not_executed(visit, report, tmp_path):
     page = opened(visit(tmp_path / "page.html"))
     assert page.title().startswith("</script><!--<script>alert(1)")
     assert page.inner_text("h1").startswith("</script><!--<script>alert(1)")
-    assert page.locator("#lane .block").first.inner_text().startswith("</script>")
+    assert page.locator("#lane-states .block").first.inner_text().startswith("</script>")
     edit(page)
     page.fill("#edit-label", HOSTILE)
     page.press("#edit-label", "Enter")
-    assert page.locator("#rows .label").first.inner_text().startswith("</script><!--")
+    assert page.locator("#rows-states .label").first.inner_text().startswith("</script><!--")
     assert page.locator("img, svg[onload]").count() == 0
 
 
@@ -555,15 +453,15 @@ def test_seeking_works_without_audio(visit, tmp_path):
 # --- editing
 
 
-def saved(page, button):
-    """Click a button that saves a file, and return the download."""
-    with page.expect_download() as download:
-        page.click(button)
-    return download.value
+def snap_off(page):
+    """Boundaries of states are between bar lines, too."""
+    if page.locator("#edit-snap").count():
+        page.uncheck("#edit-snap")
 
 
 def test_boundary_is_dragged_with_the_mouse(page, report):
     edit(page)
+    snap_off(page)
     grip = page.locator(".edge").first.bounding_box()
     target, _ = at(page, report.segments[1]["start"] + 1.5, report.duration)
     page.mouse.move(grip["x"] + grip["width"] / 2, grip["y"] + 15)
@@ -574,13 +472,14 @@ def test_boundary_is_dragged_with_the_mouse(page, report):
     assert moved == pytest.approx(report.segments[1]["start"] + 1.5, abs=0.1)
     assert segments(page)[1][0] == f"0:{moved:04.1f}"
     assert "Unsaved changes" in page.inner_text("#edit-note")
-    assert page.locator("#rows .sure").first.inner_text().strip().endswith("%")
+    assert page.locator("#rows-states .sure").first.inner_text().strip().endswith("%")
 
 
 def test_boundary_is_dragged_by_touch(visit, report):
     page = opened(visit(report.path, width=360, height=740, has_touch=True, is_mobile=True))
     edit(page)
-    page.locator("#lane").scroll_into_view_if_needed()
+    snap_off(page)
+    page.locator("#lane-states").scroll_into_view_if_needed()
     page.wait_for_timeout(300)
     grip = page.locator(".edge").first.bounding_box()
     x, y = grip["x"] + grip["width"] / 2, grip["y"] + 15
@@ -620,6 +519,7 @@ def test_boundary_cannot_be_moved_past_its_neighbours(page, report):
 def test_splitting_merging_and_labelling_can_be_undone_and_redone(page, report):
     before = segments(page)
     edit(page)
+    snap_off(page)
     page.mouse.click(*at(page, report.segments[1]["start"] + 2, report.duration))
     page.keyboard.press("s")
     assert len(segments(page)) == len(before) + 1
@@ -627,10 +527,10 @@ def test_splitting_merging_and_labelling_can_be_undone_and_redone(page, report):
     page.fill("#edit-label", "  Strophe\t1 ")
     page.press("#edit-label", "Enter")
     assert segments(page)[2][1] == "Strophe 1"
-    assert page.locator("#rows .sure").nth(2).inner_text().strip() == "by hand"
+    assert page.locator("#rows-states .sure").nth(2).inner_text().strip() == "by hand"
     band = page.evaluate("Bokeh.documents[0].get_model_by_name('bands').data.color[2]")
     assert band.upper() == state_color("Strophe 1")
-    page.locator("#rows tr").first.locator(".label").click()  # to leave the input field
+    page.locator("#rows-states tr").first.locator(".label").click()  # to leave the input field
     page.click("#play")
     page.mouse.click(*at(page, report.segments[1]["start"] + 2.5, report.duration))
     page.keyboard.press("1")
@@ -654,6 +554,7 @@ def test_saved_labels_are_read_by_mir_eval_jams_and_songform(page, report, tmp_p
     import mir_eval
 
     edit(page)
+    snap_off(page)
     page.mouse.click(*at(page, report.segments[1]["start"] + 2, report.duration))
     page.click("#edit-split")
     page.fill("#edit-label", '# A "quoted" label, with äöü 夜')
@@ -701,6 +602,7 @@ def test_leaving_the_page_asks_for_confirmation_only_with_unsaved_changes(chromi
     opened(page)
     assert asked == []
     edit(page)
+    snap_off(page)
     page.mouse.click(*at(page, report.segments[1]["start"] + 2, report.duration))
     page.click("#edit-split")
     page.reload()
@@ -708,17 +610,12 @@ def test_leaving_the_page_asks_for_confirmation_only_with_unsaved_changes(chromi
     context.close()
 
 
-def visited(context, path):
-    page = context.new_page()
-    page.goto(f"file://{path}")
-    return page
-
-
 def test_leaving_edit_mode_keeps_the_edits(page, report):
     edit(page)
+    snap_off(page)
     page.mouse.click(*at(page, report.segments[1]["start"] + 2, report.duration))
     page.keyboard.press("s")
     page.keyboard.press("e")
     assert not page.locator("#editor").is_visible()
-    assert page.locator("#lane .block").count() == len(report.segments) + 1
+    assert page.locator("#lane-states .block").count() == len(report.segments) + 1
     assert page.get_by_role("slider", name=re.compile("^Boundary")).count() == 0

@@ -10,6 +10,11 @@
   const characters = {
     j: () => player.step(1),
     k: () => player.step(-1),
+    J: () => levels.shown && player.step(1, levels.shown),
+    K: () => levels.shown && player.step(-1, levels.shown),
+    p: () => returns.play(),
+    l: () => returns.loop(),
+    v: () => returns.switchLetters(),
     e: () => editor.toggle(),
     "+": () => view.zoom(0.5),
     "=": () => view.zoom(0.5),

@@ -1,7 +1,12 @@
-// Colors of labels: those of the states and of silence, and for other labels the same colors as in songform's pictures.
+// Colors of labels: those of the states, of silence and of letters, and for other labels the same colors as in
+// songform's pictures (`songform/plots/palette.py`).
 
 const labels = (() => {
-  const known = new Map([data.silence, ...data.states].map((state) => [state.name, state]));
+  const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
+  const known = {
+    states: new Map([data.silence, ...data.states].map((state) => [state.name, state])),
+    letters: new Map(data.letters.map((letter) => [letter.name, letter])),
+  };
 
   function crc32(text) {
     let crc = -1;
@@ -27,24 +32,48 @@ const labels = (() => {
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   }
 
-  /** Return the color of a label, and of text on it, in both themes. */
-  function tone(label) {
-    if (!known.has(label)) {
-      const number = crc32(label);
-      const color = hex(number % 360, 0.4 + (Math.floor(number / 360) % 3) / 10, 0.45);
-      const ink = luminance(color) > 0.179 ? "#000000" : "#ffffff"; // at 0.179 both inks have the same contrast
-      known.set(label, { light: color, light_ink: ink, dark: color, dark_ink: ink });
+  function stateColor(label) {
+    const digest = crc32(label);
+    return hex(digest % 360, 0.4 + (Math.floor(digest / 360) % 3) / 10, 0.45);
+  }
+
+  /** Return the color of a letter that is not in the palette, or of another label of a section. */
+  function letterColor(label) {
+    const [, letter, count] = label.match(/^([A-Z])([0-9]{0,4})$/) || [];
+    if (!letter) {
+      const digest = crc32(label);
+      return hex(digest % 360, 0.74 + (Math.floor(digest / 360) % 3) / 14, 0.5);
     }
-    return known.get(label);
+    const number = letter.charCodeAt(0) - 65 + 26 * Number(count);
+    return hex(360 * ((number * GOLDEN_RATIO) % 1), 0.74 + (number % 3) / 14, 0.5);
+  }
+
+  /** Return the color of a label, and of text on it, in both themes. Phrases have the colors of the sections' letters. */
+  function tone(label, level) {
+    const tones = level.hasLetters ? known.letters : known.states;
+    const name = level.hasLetters && /^[a-z][0-9]{0,4}$/.test(label) ? label.toUpperCase() : label;
+    if (!tones.has(name)) {
+      const color = level.hasLetters ? letterColor(name) : stateColor(name);
+      const ink = luminance(color) > 0.179 ? "#000000" : "#ffffff"; // at 0.179 both inks have the same contrast
+      tones.set(name, { light: color, light_ink: ink, dark: color, dark_ink: ink });
+    }
+    return tones.get(name);
   }
 
   return {
-    color: (label) => tone(label)[theme.isDark() ? "dark" : "light"],
-    /** Apply the colors of a label to an element and its children. */
-    dress(element, label) {
-      const { light, light_ink: lightInk, dark, dark_ink: darkInk } = tone(label);
+    color: (label, level) => tone(label, level)[theme.isDark() ? "dark" : "light"],
+    /** Apply the colors of a label of a level to an element and its children. */
+    dress(element, label, level) {
+      const { light, light_ink: lightInk, dark, dark_ink: darkInk } = tone(label, level);
       element.style.setProperty("--tone", `light-dark(${light}, ${dark})`);
       element.style.setProperty("--on-tone", `light-dark(${lightInk}, ${darkInk})`);
+    },
+    /** Return a small square in the color of a label. */
+    swatch(label, level) {
+      const element = document.createElement("span");
+      element.className = "swatch";
+      labels.dress(element, label, level);
+      return element;
     },
   };
 })();

@@ -5,50 +5,77 @@ const player = (() => {
   const button = byId("play");
   const seeker = byId("seek");
   const playhead = byId("playhead");
-  let announced = -1; // number of the segment that was announced last
+  let announced = []; // number of the part of each level that was announced last
+  let range = null; // part that is played: playback stops at its end, or repeats it
+  let isLooping = false;
 
   function show() {
     playhead.style.transform = `translateX(${view.place(song.time)}px)`;
     seeker.value = song.time;
     byId("now").textContent = words.clock(song.time);
-    const number = song.at(song.time);
-    if (number !== announced) announce(number);
+    const here = shownLevels().map((level) => level.at(song.time));
+    if (here.some((number, index) => number !== announced[index])) announce(here);
   }
 
-  function announce(number) {
-    const segment = song.segments[number];
-    announced = number;
-    const now = byId("state-now");
-    const swatch = document.createElement("span");
-    swatch.className = "swatch";
-    labels.dress(swatch, segment.label);
+  /** Return the levels of which the parts at the playhead are shown: the states and, if there are any, letters. */
+  const shownLevels = () => (levels.shown ? [levels.states, levels.shown] : [levels.states]);
+
+  function announce(here) {
+    const shown = shownLevels();
+    const changed = shown.filter((_, index) => here[index] !== announced[index]);
+    byId("live").textContent = changed.map((level) => words.part(level, level.at(song.time))).join(". ");
+    announced = here;
+    const [state] = shown.map((level, index) => level.parts[here[index]]);
     const sure = document.createElement("span");
     sure.className = "hint";
-    sure.textContent = words.percent(segment.confidence);
-    now.replaceChildren(swatch, segment.label, sure);
-    byId("live").textContent = words.segment(segment);
-    seeker.setAttribute("aria-valuetext", `${words.clock(song.time, false)}, ${segment.label}`);
-    signals.emit("segment");
+    sure.textContent = words.percent(state.confidence);
+    byId("state-now").replaceChildren(labels.swatch(state.label, levels.states), state.label, sure);
+    const letter = levels.shown ? `, ${words.letter(levels.shown, here[1])}` : "";
+    seeker.setAttribute("aria-valuetext", `${words.clock(song.time, false)}, ${state.label}${letter}`);
+    signals.emit("here");
   }
 
   /** During playback, move the playhead once per screen frame. Nothing else is redrawn. */
   function run() {
     if (audio.paused) return;
+    advance();
+    requestAnimationFrame(run);
+  }
+
+  function advance() {
     const before = song.time;
     song.time = Math.min(audio.currentTime, song.duration);
+    if (range && song.time >= range.end) {
+      finish();
+      return;
+    }
     view.follow(before);
     show();
-    requestAnimationFrame(run);
+  }
+
+  /** At the end of the part that is played, start it again or stop just before its end, so that it stays current. */
+  function finish() {
+    const { start, end } = range;
+    if (isLooping) {
+      seek(start);
+      return;
+    }
+    audio.pause();
+    range = null;
+    seek(Math.max(start, end - 0.01));
   }
 
   function seek(time, { isChosen = false } = {}) {
     song.time = Math.min(Math.max(0, time), song.duration);
     if (audio) audio.currentTime = Math.min(song.time, audio.duration || song.time);
-    if (isChosen) song.selected = song.at(song.time);
     view.reveal();
+    if (isChosen) range = isLooping ? current() : null;
     show();
-    if (isChosen) signals.emit("selected");
+    if (isChosen) levels.select();
   }
+
+  /** Return the part with a letter at the playhead. */
+  const current = () => levels.shown && levels.shown.parts[levels.shown.at(song.time)];
 
   function play() {
     if (!audio || button.disabled) return;
@@ -56,16 +83,32 @@ const player = (() => {
     audio.play().catch(() => {}); // the event "error" of the audio element reports the failure
   }
 
+  /** Play one part from its start, and stop at its end unless it is repeated. */
+  function playPart(part) {
+    seek(part.start, { isChosen: true });
+    range = part;
+    play();
+  }
+
   function toggle() {
     if (audio && audio.paused) play();
     else if (audio) audio.pause();
   }
 
-  function reflect() {
+  function repeat(isOn) {
+    isLooping = isOn;
+    range = isOn ? current() : null;
+    signals.emit("here");
+  }
+
+  function reflect({ type }) {
     const isPlaying = !audio.paused;
     button.classList.toggle("is-playing", isPlaying);
     button.setAttribute("aria-label", isPlaying ? "Pause" : "Play");
-    if (isPlaying) requestAnimationFrame(run);
+    if (type === "ended" && range) {
+      finish();
+      if (isLooping) play();
+    } else if (isPlaying) requestAnimationFrame(run);
   }
 
   function fail() {
@@ -85,6 +128,10 @@ const player = (() => {
     button.disabled = false;
     byId("rate").disabled = false;
     for (const name of ["play", "pause", "ended"]) audio.addEventListener(name, reflect);
+    // In a hidden window there are no screen frames, and a part must still end.
+    audio.addEventListener("timeupdate", () => {
+      if (document.hidden && !audio.paused) advance();
+    });
     audio.addEventListener("error", fail);
     if (audio.error) fail();
     button.addEventListener("click", toggle);
@@ -94,21 +141,32 @@ const player = (() => {
   }
   seeker.addEventListener("input", () => seek(Number(seeker.value), { isChosen: true }));
   signals.on("view", show);
-  signals.on("segments", () => {
-    announced = -1;
-    show();
-  });
+  for (const name of ["parts", "shown"]) {
+    signals.on(name, () => {
+      announced = [];
+      range = isLooping ? current() : null;
+      show();
+    });
+  }
 
   return {
     seek,
     play,
+    playPart,
     toggle,
-    /** Move `count` segments forward, or backward if `count` is negative. */
-    step(count) {
-      const here = song.at(song.time);
-      const isWithin = count < 0 && song.time - song.segments[here].start > 1.5;
-      const target = Math.min(Math.max(0, here + count + (isWithin ? 1 : 0)), song.segments.length - 1);
-      seek(song.segments[target].start, { isChosen: true });
+    repeat,
+    get canPlay() {
+      return Boolean(audio) && !button.disabled;
+    },
+    get isLooping() {
+      return isLooping;
+    },
+    /** Move `count` parts of a level forward, or backward if `count` is negative. */
+    step(count, level = levels.states) {
+      const here = level.at(song.time);
+      const isWithin = count < 0 && song.time - level.parts[here].start > 1.5;
+      const target = Math.min(Math.max(0, here + count + (isWithin ? 1 : 0)), level.parts.length - 1);
+      seek(level.parts[target].start, { isChosen: true });
     },
   };
 })();

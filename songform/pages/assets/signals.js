@@ -1,7 +1,8 @@
-// Signals between the parts of the page, and the state that they share.
+// Signals between the parts of the page, its data, and the state that all of its scripts share.
 //
-// "segment": the playhead is in another segment. "segments": segments were edited. "moved": a boundary is dragged.
-// "selected": another segment was selected. "view": the visible time range changed. "editing": edit mode on or off.
+// "here": the playhead is in another part of a level. "parts": a level was edited. "moved": a boundary is dragged.
+// "selected": another part was selected. "shown": the other letters (sections or phrases) are shown. "edited": another
+// level is edited. "editing": edit mode on or off. "view": the visible time range changed. "lit": returns are marked.
 
 const signals = (() => {
   const listeners = new Map();
@@ -22,22 +23,8 @@ const song = {
   key: data.key,
   title: data.title,
   duration: data.duration,
-  segments: data.segments,
-  selected: 0,
   time: 0,
   isEditing: false,
-
-  /** Return the number of the segment at a time. */
-  at(time) {
-    let low = 0;
-    let high = song.segments.length - 1;
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if (song.segments[middle].start <= time + 1e-6) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  },
 };
 
 const byId = (id) => document.getElementById(id);

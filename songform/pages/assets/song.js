@@ -1,7 +1,8 @@
 // Start of the page: draw everything. A URL that ends in #t=62.5 starts at that second.
 
-segments.draw();
-editor.drawEdges();
+lanes.draw();
+ribbon.draw();
+edges.draw();
 const [, moment] = location.hash.match(/^#t=(\d+(?:\.\d+)?)$/) || [];
 if (moment) player.seek(Number(moment), { isChosen: true });
 signals.emit("view");

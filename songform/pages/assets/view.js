@@ -52,7 +52,7 @@ const view = (() => {
         if (name === "ground") glyph.fill_color = ground;
         else if (name === "fill") glyph.fill_color = ink;
         else if (name === "line") glyph.line_color = ink;
-        else if (name && name.startsWith("state-")) glyph.fill_color = labels.color(data.states[name.slice(6)].name);
+        else if (name && name.startsWith("state-")) glyph.fill_color = labels.color(data.states[name.slice(6)].name, levels.states);
       }
     }
     bokeh.get_model_by_name("mfcc-colors").palette = data.palettes[theme.isDark() ? "dark" : "light"];
@@ -61,10 +61,11 @@ const view = (() => {
 
   function bands() {
     if (!bokeh) return;
+    const { parts } = levels.states;
     bokeh.get_model_by_name("bands").data = {
-      left: song.segments.map(({ start }) => start * MS),
-      right: song.segments.map(({ end }) => end * MS),
-      color: song.segments.map(({ label }) => labels.color(label)),
+      left: parts.map(({ start }) => start * MS),
+      right: parts.map(({ end }) => end * MS),
+      color: parts.map(({ label }) => labels.color(label, levels.states)),
     };
   }
 
@@ -79,7 +80,7 @@ const view = (() => {
   /** Align the HTML overlays with the visible time range of the curves. */
   function seen() {
     const length = end() - start();
-    for (const inner of [byId("lane-inner"), byId("edges")]) {
+    for (const inner of tracks.querySelectorAll(".on-axis")) {
       inner.style.left = `${(-start() / length) * 100}%`;
       inner.style.width = `${(song.duration / length) * 100}%`;
     }
@@ -124,14 +125,55 @@ const view = (() => {
     return ((time - start()) / (end() - start())) * overlay.clientWidth;
   }
 
+  /** Describe a moment: its time, its section, its state, and its bar. */
+  function wordsAt(time) {
+    const { parts } = levels.states;
+    const { label, confidence } = parts[levels.states.at(time)];
+    const { shown } = levels;
+    const bar = bars.numberAt(time);
+    const all = [
+      words.clock(time),
+      shown && shown.parts[shown.at(time)].label,
+      confidence === null ? label : `${label} ${words.percent(confidence)}`,
+      bar && `bar ${bar}`,
+    ];
+    return all.filter(Boolean).join("  ");
+  }
+
+  /** Draw the ruler and the bar lines of the visible time range, once per screen frame. */
+  function drawBars() {
+    areBarsDue = false;
+    const lines = bars.visible(start(), end(), overlay.clientWidth);
+    byId("bar-lines").replaceChildren(...lines.filter(({ isLine }) => isLine).map(({ time }) => mark("bar-line", time)));
+    byId("ruler").replaceChildren(
+      ...lines.map(({ time, number }) => {
+        const element = mark(number ? "bar-number" : "bar-tick", time);
+        element.textContent = number || "";
+        return element;
+      }),
+    );
+  }
+
+  function mark(className, time) {
+    const element = document.createElement("i");
+    element.className = className;
+    element.style.transform = `translateX(${place(time)}px)`;
+    return element;
+  }
+
+  let areBarsDue = false;
+  function queueBars() {
+    if (areBarsDue || !bars.hasAny) return;
+    areBarsDue = true;
+    requestAnimationFrame(drawBars);
+  }
+
   const [hover, hoverWords] = [byId("hover"), byId("hover-words")];
   tracks.addEventListener("pointermove", ({ clientX, pointerType }) => {
     const time = timeAt(clientX);
     hover.hidden = pointerType !== "mouse" || time < 0 || time > song.duration;
     if (hover.hidden) return;
-    const segment = song.segments[song.at(time)];
-    const sure = segment.confidence === null ? "" : ` ${words.percent(segment.confidence)}`;
-    hoverWords.textContent = `${words.clock(time)}  ${segment.label}${sure}`;
+    hoverWords.textContent = wordsAt(time);
     hover.style.transform = `translateX(${place(time)}px)`;
     hover.classList.toggle("is-left", place(time) > overlay.clientWidth * 0.7);
   });
@@ -143,9 +185,16 @@ const view = (() => {
   byId("zoom-out").addEventListener("click", () => zoom(2));
   byId("zoom-whole").addEventListener("click", () => show(0, song.duration));
   theme.onChange(paint);
-  signals.on("segments", bands);
+  signals.on("parts", bands);
   signals.on("moved", bands);
+  signals.on("view", queueBars);
   new ResizeObserver(() => signals.emit("view")).observe(overlay);
 
-  return { draw, start, end, zoom, show, follow, reveal, timeAt, place, whole: () => show(0, song.duration) };
+  /** Scroll until a part is visible, as far as it fits. */
+  function revealPart({ start: from, end: to }) {
+    const length = end() - start();
+    if (range && (to <= start() || from >= end())) show(from - 0.05 * length, length);
+  }
+
+  return { draw, start, end, zoom, show, follow, reveal, revealPart, timeAt, place, whole: () => show(0, song.duration) };
 })();

@@ -1,4 +1,4 @@
-// Formatting of times, shares and segments as text.
+// Formatting of times, shares and parts as text.
 
 const words = {
   /** Format 62.5 as "1:02.5", and times of an hour or more as "1:01:02.5", like `songform.time_format`. */
@@ -20,9 +20,19 @@ const words = {
     return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
   },
 
-  /** Describe a segment for screen readers. */
-  segment({ start, end, label, confidence }) {
+  capitalized: (text) => text[0].toUpperCase() + text.slice(1),
+
+  /** Describe a part of a level for screen readers: "Calm, 0:00 to 0:10, ..." or "Section A, 2 of 3, 0:31 to 1:02". */
+  part(level, number) {
+    const { start, end, label, confidence } = level.parts[number];
+    const times = `${words.clock(start, false)} to ${words.clock(end, false)}`;
+    if (level.hasLetters) return `${words.letter(level, number)}, ${times}`;
     const sure = confidence === null ? "labeled by hand" : `confidence ${Math.round(confidence * 100)} percent`;
-    return `${label}, ${words.clock(start, false)} to ${words.clock(end, false)}, ${sure}`;
+    return `${label}, ${times}, ${sure}`;
+  },
+
+  /** Name a part with a letter: "Section A, 2 of 3". */
+  letter(level, number) {
+    return `${words.capitalized(level.noun)} ${level.parts[number].label}, ${level.facts(number).occurrence}`;
   },
 };

@@ -6,17 +6,22 @@ Expected values come from the Python code that computes the same values or reads
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 from itertools import pairwise
+from string import ascii_uppercase
 
 import deno
 import numpy as np
 import pytest
 
 from songform import read_annotation
+from songform.pages.form_levels import form_levels
 from songform.pages.markup import asset
-from songform.pages.page_colors import state_tone
+from songform.pages.page_colors import section_tone, state_tone
 from songform.plots.palette import STATE_COLORS
+from songform.sections.section_finding import Sections, SongPart, _with_facts
+from songform.structure.segments import Segment
 from songform.structure.silence import SILENCE
 from songform.time_format import clock
 
@@ -28,6 +33,12 @@ SEGMENTS = [
     {"start": 20.15, "end": 45.0, "label": "Energetic", "confidence": None},
     {"start": 45.0, "end": DURATION, "label": "Calm", "confidence": 0.7},
 ]
+SECTIONS = [
+    {"start": 0.0, "end": 20.0, "label": "A", "confidence": 1.0},
+    {"start": 20.0, "end": 30.5, "label": "B", "confidence": 0.4},
+    {"start": 30.5, "end": DURATION, "label": "A", "confidence": 0.8},
+]
+PHRASES = [{"start": 0.0, "end": DURATION, "label": "a", "confidence": 1.0}]
 SHORTEST = 0.1  # seconds; the page makes no shorter segment
 # Replacement of the parts of the browser that the scripts use: the page's data and the theme.
 BROWSER = """
@@ -40,9 +51,16 @@ const theme = { isDark: () => DARK };
 def javascript(tmp_path):
     """Return a function that runs some of the page's scripts and evaluates an expression, which may use `given`."""
 
-    def evaluate(*names, expression, given=None, states=(), segments=SEGMENTS, is_dark=False):
-        data = {"key": "file-0", "title": "A song", "duration": DURATION, "states": states, "segments": segments}
+    def evaluate(*names, expression, given=None, states=(), segments=SEGMENTS, bars=(), is_dark=False):
+        levels = [
+            {"name": "states", "noun": "segment", "parts": segments, "loudest": None},
+            {"name": "sections", "noun": "section", "parts": SECTIONS, "loudest": 1},
+            {"name": "phrases", "noun": "phrase", "parts": PHRASES, "loudest": 0},
+        ]
+        data = {"key": "file-0", "title": "A song", "duration": DURATION, "states": states, "levels": levels}
         data["silence"] = {"name": SILENCE, **state_tone(SILENCE)._asdict()}
+        data["letters"] = [{"name": letter, **section_tone(letter)._asdict()} for letter in "ABCDEFGHIJKLMN"]
+        data["bars"] = {"times": list(bars), "n_before": 1}
         browser = BROWSER.replace("DATA", json.dumps(data)).replace("DARK", json.dumps(is_dark))
         scripts = "\n".join(asset(name) for name in names)
         program = (
@@ -94,7 +112,8 @@ def test_clock_agrees_with_python(javascript):
 def test_numbers_in_words(javascript):
     expression = "[words.percent(0.625), words.percent(null), words.counted(1, 'x'), words.counted(1250, 'x')]"
     assert javascript("words.js", expression=expression) == ["63 %", "by hand", "1 x", "1,250 xs"]
-    spoken = javascript("words.js", expression="given.map(words.segment)", given=SEGMENTS[2:4])
+    expression = "[2, 3].map((number) => words.part(levels.states, number))"
+    spoken = javascript("signals.js", "levels.js", "words.js", expression=expression)
     assert all(part in spoken[0] for part in ("Transition", "0:20 to 0:20", "50 percent"))
     assert all(part in spoken[1] for part in ("Energetic", "0:20 to 0:45", "by hand"))
 
@@ -104,8 +123,8 @@ def test_label_has_the_color_of_the_pictures(javascript, is_dark):
     states = [{"name": state, **state_tone(state)._asdict()} for state in STATE_COLORS]
     own = [SILENCE, "Chorus", "état 3", "鼓", "a & b", ""]
     got = javascript(
-        *("signals.js", "labels.js"),
-        expression="given.map(labels.color)",
+        *("signals.js", "levels.js", "labels.js"),
+        expression="given.map((label) => labels.color(label, levels.states))",
         given=[*STATE_COLORS, *own],
         states=states,
         is_dark=is_dark,
@@ -119,20 +138,120 @@ def test_text_on_a_label_is_as_readable_as_python_computes(javascript):
     labels = [f"label {number}" for number in range(40)]
     expression = """given.map((label) => {
         const element = { style: { setProperty(name, value) { this[name] = value; } } };
-        labels.dress(element, label);
+        labels.dress(element, label, levels.states);
         return element.style["--on-tone"];
     })"""
-    inks = javascript("signals.js", "labels.js", expression=expression, given=labels)
+    inks = javascript("signals.js", "levels.js", "labels.js", expression=expression, given=labels)
     tones = [state_tone(label) for label in labels]
     assert [ink.upper() for ink in inks] == [f"LIGHT-DARK({tone.light_ink}, {tone.light_ink})" for tone in tones]
     assert len({tone.light_ink for tone in tones}) == 2
 
 
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_letter_has_the_color_of_the_pictures(javascript, is_dark):
+    """Phrases have the colors of the sections' letters; letters after N and other labels are computed."""
+    names = [*"ABNOZ", "A1", "Z12", *"anz", "a1", "Chorus", "état 3", "鼓", "AB", "A12345", ""]
+    expression = "given.map((label) => labels.color(label, levels.named('phrases')))"
+    got = javascript("signals.js", "levels.js", "labels.js", expression=expression, given=names, is_dark=is_dark)
+    tones = map(section_tone, names)
+    assert [color.upper() for color in got] == [tone.dark if is_dark else tone.light for tone in tones]
+
+
 def test_segment_at_a_time(javascript):
     times = np.r_[np.linspace(0, DURATION, 200), 9.5, 20.0, 20.15].tolist()
-    got = javascript("signals.js", expression="given.map(song.at)", given=times)
+    got = javascript("signals.js", "levels.js", expression="given.map((time) => levels.states.at(time))", given=times)
     starts = [segment["start"] for segment in SEGMENTS]
     assert got == (np.searchsorted(starts, np.array(times) + 1e-6, side="right") - 1).tolist()
+
+
+def test_facts_of_sections_are_those_of_python(javascript):
+    rng = np.random.default_rng(1)
+    cases = ["A", "AB", "ABA", "ABAB", *("".join(rng.choice([*"ABCD"], 12)) for _ in range(20))]
+    expression = """given.map((labels) => {
+        const parts = [...labels].map((label, i) => ({ start: i, end: i + 1, label, confidence: 1 }));
+        const level = new Level({ name: "sections", noun: "section", parts, loudest: 0 });
+        return parts.map((_, number) => Object.values(level.facts(number)));
+    })"""
+    got = javascript("signals.js", "levels.js", expression=expression, given=cases)
+    for labels, facts in zip(cases, got, strict=True):
+        parts = _with_facts([SongPart(i, i + 1, label, 1.0) for i, label in enumerate(labels)], lambda start, _: -start)
+        (_, level, _) = form_levels([Segment(0, 1, "Calm", 1.0)], ["Calm"], Sections(parts, parts))
+        assert facts == [[part.occurrence, part.facts] for part in level.parts]
+
+
+def test_loudest_section_is_not_known_after_a_boundary_was_moved(javascript):
+    expression = """[0, 1, 2].map((change) => {
+        const level = levels.named("sections");
+        level.parts = level.found;
+        if (change === 1) level.parts = edits.labelled(level.parts, 0, "X");
+        if (change === 2) level.parts = edits.moved(level.parts, 1, 19);
+        return level.facts(1).words;
+    })"""
+    got = javascript("signals.js", "levels.js", "edits.js", expression=expression)
+    assert got == ["loudest", "loudest", ""]
+
+
+def test_name_of_a_section_has_its_number_among_its_returns_and_its_times(javascript):
+    expression = "[0, 1, 2].map((number) => words.part(levels.named('sections'), number))"
+    assert javascript("signals.js", "levels.js", "words.js", expression=expression) == [
+        *("Section A, 1 of 2, 0:00 to 0:20", "Section B, 1 of 1, 0:20 to 0:31", "Section A, 2 of 2, 0:31 to 1:00"),
+    ]
+
+
+def test_next_letter_is_the_first_unused_one(javascript):
+    used = ["", "A", "AC", ascii_uppercase, "a", f"{ascii_uppercase}Z"]
+    expression = "given.map((used) => [nextLetter([...used], false), nextLetter([...used], true)])"
+    got = javascript("signals.js", "levels.js", expression=expression, given=used)
+    assert got == [["A", "a"], ["B", "a"], ["B", "a"], ["A1", "a"], ["A", "b"], ["A1", "a"]]
+
+
+# --- bar lines
+
+BARS = [0.5, 2.5, 4.5, 6.6, 8.5]  # the first one is before the first downbeat
+
+
+def test_nearest_bar_line_is_within_the_bounds(javascript):
+    given = [[0, 0, 60], [3.4, 0, 60], [3.6, 0, 60], [59, 0, 60], [3.6, 0, 4.4], [3.6, 2.6, 4.4], [4.5, 4.5, 4.5]]
+    got = javascript("signals.js", "bars.js", expression="given.map((g) => bars.nearest(...g))", given=given, bars=BARS)
+    assert got == [0.5, 2.5, 4.5, 8.5, 2.5, 3.6, 4.5]
+    assert javascript("signals.js", "bars.js", expression="[bars.nearest(3), bars.next(3, 1)]") == [3, 3]
+
+
+def test_number_of_the_bar_and_neighboring_lines(javascript):
+    times = [0, 0.5, 2.49, 2.5, 4.4, 8.5, 50]
+    expression = "given.map((t) => [bars.numberAt(t), bars.next(t, -1), bars.next(t, 1)])"
+    got = javascript("signals.js", "bars.js", expression=expression, given=times, bars=BARS)
+    numbers = [None, None, None, 1, 1, 4, 4]
+    before = [0, 0.5, 0.5, 0.5, 2.5, 6.6, 8.5]
+    after = [0.5, 2.5, 2.5, 4.5, 4.5, 8.5, 50]
+    assert got == [list(row) for row in zip(numbers, before, after, strict=True)]
+    spans = [[0, 60], [0.5, 4.5], [2.505, 6.6], [2.5, 2.5]]
+    got = javascript("signals.js", "bars.js", expression="given.map((g) => bars.between(...g))", given=spans, bars=BARS)
+    assert got == [5, 2, 2, 0]
+
+
+@pytest.mark.parametrize("n_bars", [2, 80, 5000])
+def test_only_visible_bar_lines_are_drawn_and_numbers_have_room(javascript, n_bars):
+    """Numbers are a power of two apart, from bar 1; lines are drawn only where bars are wide enough."""
+    bars = np.arange(n_bars + 1) * 2.0
+    views = [[start, start + length, 1000] for start in (0, 31, 2 * n_bars - 8) for length in (7, 60, 400, 10_000)]
+    expression = "given.map((g) => bars.visible(...g))"
+    shown = javascript("signals.js", "bars.js", expression=expression, given=views, bars=bars.tolist())
+    for (start, end, width), lines in zip(views, shown, strict=True):
+        pixels = 2 * width / (end - start)
+        inside = [time for time in bars if start <= time <= end]
+        assert len(lines) <= width / 24 + 1
+        assert all(line["isLine"] == (pixels >= 24) for line in lines)
+        if pixels >= 24:
+            assert [line["time"] for line in lines] == inside
+        numbers = [line["number"] for line in lines if line["number"]]
+        assert all(line["number"] == line["time"] / 2 for line in lines if line["number"])  # bar 1 begins at 2 s
+        apart = {after - before for before, after in pairwise(numbers)}
+        assert all(distance * pixels >= 36 and math.log2(distance).is_integer() for distance in apart)
+        assert all((number - 1) % distance == 0 for distance in apart for number in numbers)
+
+
+# --- edits
 
 
 def test_moved_boundary_stays_between_its_neighbours(javascript):
@@ -211,9 +330,12 @@ def test_segments_have_no_gaps_or_overlaps_after_random_edits(javascript):
 @pytest.mark.parametrize("suffix", [".lab", ".jams"])
 def test_export_is_read_back(javascript, tmp_path, suffix):
     labelled = [{**SEGMENTS[0], "label": 'état "3" <b>'}, *SEGMENTS[1:]]
-    expression = f"exporting{suffix}(song.segments)"
+    expression = f"exporting{suffix}(levels.states.parts)"
     path = tmp_path / f"song{suffix}"
-    path.write_text(javascript("signals.js", "exports.js", expression=expression, segments=labelled), encoding="utf-8")
+    path.write_text(
+        javascript(*("signals.js", "levels.js", "exports.js"), expression=expression, segments=labelled),
+        encoding="utf-8",
+    )
     found = read_annotation(path)  # which checks a .jams file against the schema
     assert found.labels == tuple(segment["label"] for segment in labelled)
     np.testing.assert_allclose(found.intervals, [[segment["start"], segment["end"]] for segment in labelled])

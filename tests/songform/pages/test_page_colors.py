@@ -1,4 +1,4 @@
-"""Tests of the colors of the states: contrast to the background and to text, in both themes."""
+"""Tests of the colors of states and letters: contrast to the background and to text, in both themes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from songform.pages.page_colors import DARK_GROUND, LIGHT_GROUND, contrast, state_tone
-from songform.plots.palette import STATE_COLORS, state_color
+from songform.pages.page_colors import DARK_GROUND, LIGHT_GROUND, contrast, section_tone, state_tone
+from songform.plots.palette import STATE_COLORS, section_color, state_color
 
 labels = st.sampled_from([*STATE_COLORS]) | st.text(max_size=20)
 
@@ -31,6 +31,15 @@ def test_a_state_is_visible_in_the_dark_theme_and_has_its_usual_colour_in_the_li
     tone = state_tone(label)
     assert contrast(tone.dark, DARK_GROUND) >= 3
     assert tone.light == state_color(label)
+
+
+@given(st.from_regex("[A-Za-z][0-9]{0,4}", fullmatch=True) | st.text(max_size=20))
+def test_text_on_a_letter_is_readable_in_both_themes(label):
+    tone = section_tone(label)
+    assert tone.light == section_color(label)
+    assert contrast(tone.light, tone.light_ink) >= 4.5
+    assert contrast(tone.dark, tone.dark_ink) >= 4.5
+    assert contrast(tone.dark, DARK_GROUND) >= 3
 
 
 def test_only_colours_with_too_little_contrast_are_changed():

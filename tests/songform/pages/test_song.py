@@ -5,10 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from dataclasses import astuple, replace
 
+import numpy as np
 import pytest
 
+from songform.beats.beat_tracking import NO_BEATS, Beats
 from songform.pages import Sound, song_page
+from songform.pages.form_levels import bar_lines_of
+from songform.pages.page_colors import section_tone
+from songform.sections.section_finding import Sections, SongPart, _with_facts
 from songform.structure.context import CONTEXT_COLUMNS, CONTEXT_DESCRIPTIONS
 from songform.structure.naming import STATES
 from songform.structure.segments import Segment
@@ -35,6 +41,19 @@ ATTRIBUTES_THAT_FETCH = {
 @pytest.fixture(scope="module")
 def html(song):
     return song_page(song(), stamp="0123456789ab")
+
+
+@pytest.fixture(scope="module")
+def page_without_curves():
+    """Return a function that makes a page but does not draw its curves, which takes most of the time."""
+
+    def make(view):
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("song_figures", "figures_json"):
+                patch.setattr(f"songform.pages.song.{name}", lambda *_, **__: {})
+            return song_page(view)
+
+    return make
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +129,7 @@ def test_changes_are_announced_to_screen_readers(reader):
 
 
 def test_the_segments_are_a_table_with_headers_and_a_caption(reader, song):
-    assert "table" in reader.one("tbody", id="rows").parents
+    assert "table" in reader.one("tbody", id="rows-states").parents
     assert [e.text for e in reader.all("th", scope="col")] == ["No.", "Start", "End", "Length", "State", "Confidence"]
     segments = song().segments
     assert [e.text for e in reader.all("button", class_="from")] == [clock(segment.start, 1) for segment in segments]
@@ -132,9 +151,9 @@ def test_each_state_has_a_description_and_a_weak_name_has_a_reason(reader):
     assert (profile[0], profile[-1]) == ("\u22123.0", "+3.0")
 
 
-def test_silence_is_listed_after_the_states_and_is_not_counted_in_their_shares(song, read):
+def test_silence_is_listed_after_the_states_and_is_not_counted_in_their_shares(song, read, page_without_curves):
     segments = [Segment(0, 30, SILENCE, 1.0), Segment(30, 45, "Calm", 0.25), Segment(45, 60, "Energetic", 0.5)]
-    reader = read(song_page(song(segments=segments)))
+    reader = read(page_without_curves(song(segments=segments)))
     assert [state["name"] for state in data(reader)["states"]] == [*STATES, SILENCE]
     assert reader.one("h3", id="silence").text == SILENCE
     found = [e.text for e in reader.all("p", class_="found")]
@@ -157,9 +176,9 @@ def test_a_silent_song_has_a_page(song, read):
     assert found == ["not in this song"] * 5 + ["1:00 of this song, 1 segment"]
 
 
-def test_notes_about_the_audio_are_listed_as_text(song, read, reader):
+def test_notes_about_the_audio_are_listed_as_text(song, read, reader, page_without_curves):
     notes = ("12 ms at 1:23 are missing", HOSTILE)
-    shown = read(song_page(song(notes=notes)))
+    shown = read(page_without_curves(song(notes=notes)))
     assert [e.text for e in shown.all("li")] == list(notes)
     assert shown.one("h2", id="audio-notes").text == "About the audio file"
     assert len(shown.all("script")) == 4
@@ -168,9 +187,10 @@ def test_notes_about_the_audio_are_listed_as_text(song, read, reader):
 
 def test_the_data_are_those_of_the_song(reader, song):
     found, view = data(reader), song()
+    (states,) = found["levels"]
     assert found["title"] == "A Song"
     assert found["duration"] == 60
-    assert [Segment(s["start"], s["end"], s["label"], s["confidence"]) for s in found["segments"]] == view.segments
+    assert [Segment(s["start"], s["end"], s["label"], s["confidence"]) for s in states["parts"]] == view.segments
     assert [state["name"] for state in found["states"]] == list(STATES)
     assert set(found["figures"]["roots"]) == {e.attributes["id"][5:] for e in reader.all("div", class_="plot")}
 
@@ -184,7 +204,7 @@ def test_hostile_titles_sources_and_states_are_text(song, read):
     reader = read(song_page(view))
     assert reader.one("h1").text == HOSTILE
     assert reader.one("title").text.startswith(HOSTILE)
-    assert data(reader)["segments"][0]["label"] == HOSTILE
+    assert data(reader)["levels"][0]["parts"][0]["label"] == HOSTILE
     assert len(reader.all("script")) == 4
     assert not reader.all("img")
     assert not reader.comments
@@ -197,15 +217,15 @@ def test_the_policy_allows_only_embedded_audio_if_audio_is_embedded(reader):
     assert "media-src data:;" in reader.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
 
 
-def test_audio_beside_the_page_has_a_relative_url_and_is_allowed(song, read):
-    reader = read(song_page(song(sound=Sound("file-1.mp3"))))
+def test_audio_beside_the_page_has_a_relative_url_and_is_allowed(song, read, page_without_curves):
+    reader = read(page_without_curves(song(sound=Sound("file-1.mp3"))))
     assert reader.one("audio").attributes["src"] == "file-1.mp3"
     policy = reader.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
     assert "media-src 'self' file:;" in policy
 
 
-def test_a_page_without_audio_shows_the_reason(song, read):
-    reader = read(song_page(song(sound=Sound(note="The audio was not kept <yet>."))))
+def test_a_page_without_audio_shows_the_reason(song, read, page_without_curves):
+    reader = read(page_without_curves(song(sound=Sound(note="The audio was not kept <yet>."))))
     assert not reader.all("audio")
     assert reader.one("p", id="no-sound").text == "The audio was not kept <yet>."
 
@@ -222,5 +242,153 @@ def test_a_page_without_audio_has_less_than_two_and_a_half_megabytes(song, durat
 @pytest.mark.parametrize(("duration", "n_segments"), [(0.5, 1), (60, 1)])
 def test_a_song_of_one_segment_has_a_page(song, read, duration, n_segments):
     reader = read(song_page(song(duration, n_segments)))
-    assert reader.one("span", id="count").text == "1 segment"
+    assert reader.one("span", id="count-states").text == "1 segment"
     assert "not in this song" in words(reader)
+
+
+# --- sections and bars
+
+LETTERS = "ABABC"
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """Return the sections of a minute, two phrases in each, and beats at 120 BPM from the first downbeat at 1 s."""
+    sections = _with_facts([SongPart(12 * i, 12 * i + 12, x, 0.9 - i / 10) for i, x in enumerate(LETTERS)], rising)
+    phrases = [SongPart(6 * i, 6 * i + 6, "ab"[i % 2], 0.5) for i in range(10)]
+    beats = Beats(np.arange(1.0, 59.5, 0.5), np.arange(117) % 4 + 1, 120.0, 4, True, 0.9)
+    return {"sections": Sections(sections, _with_facts(phrases, rising)), "beats": beats}
+
+
+def rising(start, end):
+    return start + end
+
+
+@pytest.fixture(scope="module")
+def sectioned(song, parts, read, page_without_curves):
+    return read(page_without_curves(song(**parts)))
+
+
+def table(reader, name):
+    """Return the text of each cell of the table of a level, by the class of the cell."""
+    rows = {}
+    inside = itertools.dropwhile(lambda e: e.attributes.get("id") != f"rows-{name}", reader.elements)
+    for element in itertools.takewhile(lambda e: e.tag != "section", inside):
+        if element.tag in {"td", "th"}:
+            rows.setdefault(element.attributes.get("class", ""), []).append(element.text)
+    return rows
+
+
+def test_sections_and_phrases_have_tables_with_what_is_true_of_them(sectioned):
+    sections, phrases = table(sectioned, "sections"), table(sectioned, "phrases")
+    assert sections["label"] == [*LETTERS]
+    assert sections["occurrence"] == ["1 of 2", "1 of 2", "2 of 2", "2 of 2", "1 of 1"]
+    assert sections["facts"] == ["first, most repeated", *["most repeated"] * 3, "last, loudest"]
+    assert sections["sure"] == ["90 %", "80 %", "70 %", "60 %", "50 %"]
+    assert phrases["label"] == [*"ab"] * 5
+    assert phrases["occurrence"][-1] == "5 of 5"
+    heads = [e.text for e in sectioned.all("th", scope="col")]
+    assert heads[:8] == ["No.", "Start", "End", "Length", "Section", "Heard", "Notes", "Confidence"]
+    assert [e.text for e in sectioned.all("h2") if "tabindex" in e.attributes] == ["Sections", "Phrases", "Segments"]
+
+
+def test_a_page_with_sections_has_lanes_controls_and_unique_ids(sectioned, song):
+    test_every_reference_within_the_page_has_a_unique_target(sectioned)
+    test_every_control_has_a_name(sectioned)
+    lanes = [e.attributes["id"] for e in sectioned.all("div") if "lane" in e.attributes.get("class", "").split()]
+    assert lanes == ["lane-sections", "lane-phrases", "lane-states"]  # the sections are above the states
+    assert "hidden" in sectioned.one("div", id="lane-phrases").attributes
+    assert [e.text for e in sectioned.all("option") if "value" in e.attributes][-3:] == [
+        "States",
+        "Sections",
+        "Phrases",
+    ]
+    about = [e.text for e in sectioned.all("span") if e.parents[-1] == "p" and "header" in e.parents]
+    assert about[:4] == ["1:00", "120 BPM, 4/4", "5 sections", "9 segments"]
+
+
+def test_the_data_of_sections_and_bar_lines_are_those_of_the_song(sectioned, parts):
+    found = data(sectioned)
+    states, sections, phrases = found["levels"]
+    assert [(level["noun"], level["loudest"]) for level in found["levels"]] == [
+        ("segment", None),
+        ("section", 4),
+        ("phrase", 9),
+    ]
+    assert len(states["parts"]) == 9
+    for level, name in ((sections, "sections"), (phrases, "phrases")):
+        kept = [SongPart(**part) for part in level["parts"]]
+        assert [part[:4] for part in map(astuple, kept)] == [
+            astuple(part)[:4] for part in getattr(parts["sections"], name)
+        ]
+    # A bar has 2 s, and the first downbeat is at 1 s.
+    assert found["bars"] == {"times": [*range(1, 60, 2)], "n_before": 0}
+
+
+@pytest.mark.parametrize(
+    ("first", "times", "n_before"),
+    [(3.0, [1.0, 3.0, 5.0], 1), (0.2, [0.2, 2.2, 4.2], 0), (2.1, [0.1, 2.1, 4.1], 1), (1.75, [0.0, 1.75, 3.75], 1)],
+)
+def test_bar_lines_are_continued_within_the_song(first, times, n_before):
+    beats = Beats(first + np.arange(8) / 2, np.arange(8) % 4 + 1, 120.0, 4, True, 0.9)
+    lines = bar_lines_of(beats, 60.0)
+    assert lines.times[:3] == times
+    assert lines.n_before == n_before
+    assert max(lines.times) < 60
+    assert np.diff(lines.times).min() > 1.7
+
+
+def test_letters_have_colors_on_which_text_is_readable(sectioned):
+    style = "".join(element.text for element in sectioned.all("style"))
+    for name, labels in (("sections", "ABC"), ("phrases", "ab")):
+        for i, label in enumerate(labels):
+            tone = section_tone(label)
+            assert f".{name}-{i} {{ --tone: light-dark({tone.light}, {tone.dark})" in style
+
+
+@pytest.mark.parametrize("has_beats", [False, True])
+def test_a_song_without_sections_says_why_and_has_no_controls_for_them(
+    song, parts, read, page_without_curves, has_beats
+):
+    reason = "the song has no regular beat <so far>"
+    beats = parts["beats"] if has_beats else None
+    reader = read(page_without_curves(song(sections=Sections(reason=reason), beats=beats)))
+    what = "No sections" if has_beats else "No sections and no bar lines"
+    assert reader.one("p", id="no-sections").text == f"{what}: {reason}."
+    assert len(data(reader)["levels"]) == 1
+    ids = {e.attributes.get("id") for e in reader.elements}
+    assert not ids & {"letters", "lane-sections", "rows-sections", "edit-level", "show-phrases"}
+    assert ("ruler" in ids, "edit-snap" in ids) == (has_beats, has_beats)
+    assert "calibrated on songs" not in words(reader)
+
+
+def test_a_song_whose_beats_were_not_found_has_no_bar_lines_and_no_tempo(song, read, page_without_curves):
+    reader = read(page_without_curves(song(sections=Sections(reason="it is too short"), beats=NO_BEATS)))
+    assert data(reader)["bars"] == {"times": [], "n_before": 0}
+    assert "BPM" not in words(reader)
+
+
+def test_the_meaning_of_letters_and_of_their_confidence_is_explained(sectioned):
+    text = words(sectioned)
+    for part in ("same letter sound alike", "not say what a section is", "probability that a person hears a boundary"):
+        assert part in text
+
+
+def test_hostile_labels_of_sections_are_text(song, read, page_without_curves):
+    hostile = (SongPart(0, 30, HOSTILE, 1.0), SongPart(30, 60, "A", 0.5))
+    reader = read(page_without_curves(song(sections=Sections(hostile, hostile, ""))))
+    assert table(reader, "sections")["label"] == [HOSTILE, "A"]
+    assert len(reader.all("script")) == 4
+    assert not reader.all("img")
+
+
+def test_a_mix_of_two_hours_with_many_sections_stays_small(song, page_without_curves):
+    """It has 200 sections, 600 phrases and 4,000 bars."""
+    sections, phrases = (
+        _with_facts([SongPart(7200 / n * i, 7200 / n * (i + 1), f"A{i % 40}", 0.5) for i in range(n)], rising)
+        for n in (200, 600)
+    )
+    beats = Beats(np.arange(0, 7200, 0.45), np.arange(16_000) % 4 + 1, 133.0, 4, True, 0.9)
+    plain = song(7200, 400)
+    view = replace(plain, sections=Sections(sections, phrases), beats=beats)
+    assert len(page_without_curves(view)) - len(page_without_curves(plain)) < 500_000

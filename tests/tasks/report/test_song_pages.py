@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from songform.bundle import Bundle
+from songform.sections.section_finding import Sections
 from songform.structure.states import fit_states, unit_vectors
 from tasks.report.song_pages import PLAYABLE, write_song_page
+from tasks.report.song_sections import SongSections
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features, read_overview
@@ -60,6 +62,7 @@ def given(extracted, quick, tmp_path):
     bundle = Bundle(fit_states([unit_vectors(features, overview)]), None, 0.0, tuple(features.columns))
     form = bundle.form(features, overview, record.duration)
     more = {"features": features, "overview": overview, "bundle": bundle, "form": form}
+    more["sections"] = SongSections(Sections(reason="the song is too short"))
     record = record.model_copy(update={"path": str(audio)})
     return Given(tmp_path / "reports", tmp_path / "home", record, more, quick)
 

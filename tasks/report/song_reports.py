@@ -129,8 +129,16 @@ def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None
     write_exports(path, report, beats=sections.beats, audio=audio, earlier=earlier)
     if earlier != report:
         write_json(path, report)
-    parts = {"bundle": bundle, "form": form, "document": report, "sections": sections}
-    write_song_page(folder, corpus.home, **vars(song), **parts, model=model)
+    write_song_page(
+        folder,
+        corpus.home,
+        **vars(song),
+        bundle=bundle,
+        form=form,
+        document=report,
+        sections=sections,
+        model=model,
+    )
     notes = [*sections.notes, *filter(None, [report.get("picture_note")])]
     return {**report, "path": str(path), **({"notes": notes} if notes else {})}
 

@@ -19,7 +19,8 @@ from songform.bundle import Bundle
 from songform.structure.segments import Segment
 from songform.structure.silence import SILENCE
 from tasks.report.exports import export_paths
-from tasks.report.song_reports import OWN_MODEL, report_tracks
+from tasks.report.report_tracks import report_tracks
+from tasks.store.bundles import OWN_MODEL
 from tasks.store.corpus import Corpus
 
 

@@ -212,11 +212,12 @@ def _report(corpus: Corpus, song: _Song, job: ReportJob, bundle: Bundle) -> dict
     if is_new or not all(file.is_file() for file in export_paths(path)):
         write_exports(path, report)
     write_song_page(job.folder, corpus.home, **vars(song), bundle=bundle, form=form, document=content, model=job.model)
-    if not sections.notes:  # a damaged file is looked for again, so that it is reported again
+    notes = list(sections.notes)
+    if not notes:  # without a stamp, the report is made again, so that what is still wrong is noted again
         report["stamp"] = _stamp(corpus, song.record, job, report)
     if known != report:
         write_json(path, report)
-    return {**report, "path": str(path), **({"notes": list(sections.notes)} if sections.notes else {})}
+    return {**report, "path": str(path), **({"notes": notes} if notes else {})}
 
 
 def _missing_pictures(job: ReportJob, *, is_new: bool) -> dict[str, Path]:

@@ -18,6 +18,7 @@ a new worker when one dies. A Dask worker whose job takes too long exits.
 
 from __future__ import annotations
 
+import gc
 import math
 import multiprocessing
 import os
@@ -253,6 +254,7 @@ def _initialize_worker(_function: Callable[..., object]) -> None:
     """Prepare a new worker process."""
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     threadpool_limits(1)  # one process per core: BLAS would start one thread per core in each process
+    gc.freeze()  # the garbage collector need not search the imported libraries
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)  # libmpg123 prints warnings about damaged files
     os.close(silence)

@@ -138,7 +138,8 @@ def run_jobs(
             schedule: Callable[[int], Future[Result] | None] = partial(_schedule, pool, function, jobs)
             for number, future in _ended_jobs(schedule, sorted(left), at_once=2 * n_workers, seconds=seconds):
                 left.remove(number)
-                yield number, _outcome(future)
+                outcome = _outcome(future)
+                yield number, outcome
         if len(left) == n_left:
             msg = (
                 "the worker processes ended before they started a job; if a script starts them, it must do so under "

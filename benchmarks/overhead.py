@@ -256,7 +256,7 @@ def _fetched(track: Any, folder: Path, **_: Any) -> Any:
 
 
 def _extracted(_function: Any, jobs: Sequence[Any], *, workers: int, seconds: float) -> Generator[tuple[int, Any]]:  # noqa: ARG001
-    """Stand in for `tasks.ingest.process_pool.run_jobs`."""
+    """Stand in for `tasks.process_pool.run_jobs`."""
     from tasks.ingest.extraction_worker import ExtractionResult  # noqa: PLC0415
     from tasks.store.corpus import Corpus  # noqa: PLC0415
     from tasks.store.tables import features_config  # noqa: PLC0415

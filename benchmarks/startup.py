@@ -64,7 +64,7 @@ from tasks.store.corpus import Corpus
 from tasks.settings import Settings
 from tasks.ingest.extraction_worker import ExtractionJob, extract_track
 from tasks.ingest.sources.local_files import local_listing
-from tasks.ingest.process_pool import run_jobs
+from tasks.process_pool import run_jobs
 
 @prefect.flow
 def nothing():

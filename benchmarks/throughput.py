@@ -22,7 +22,7 @@ from benchmarks.measuring import Result, compared, markdown, timed
 from benchmarks.songs import default_song
 from tasks.ingest.extraction_worker import ExtractionJob, extract_track
 from tasks.ingest.ffmpeg import find_ffmpeg
-from tasks.ingest.process_pool import run_jobs, worker_pool
+from tasks.process_pool import run_jobs, worker_pool
 from tasks.settings import Settings
 from tasks.store.tracks import Track
 

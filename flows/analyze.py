@@ -13,11 +13,12 @@ from flows.ingest_report import IngestReport, attach_ingest_report
 from songform.errors import ModelError, SourceError
 from tasks.ingest.sources.listing import problems_message
 from tasks.report.exports import export_notes
-from tasks.report.song_reports import report_tracks
+from tasks.report.report_tracks import report_tracks
 from tasks.report.song_tables import update_song_tables
 from tasks.report.sonification import sonify_tracks
 from tasks.settings import Settings
-from tasks.train.registry import OWN_MODEL, ModelInfo, fetch_bundle
+from tasks.store.bundles import OWN_MODEL, ModelInfo
+from tasks.train.registry import fetch_bundle
 from tasks.train.requested_model import choose_model
 
 __all__ = ["AnalyzeReport", "analyze", "analyze_ingested"]

@@ -33,10 +33,10 @@ from tasks.ingest.ingest_plan import IngestPlan, plan_ingest
 from tasks.ingest.known_copies import KnownTracks, replace_known_copies, set_copies_aside
 from tasks.ingest.list_source import list_source
 from tasks.ingest.prefect_artifacts import outcome_counts, publish_links, publish_progress, publish_tracks
-from tasks.ingest.process_pool import WorkerLostError
 from tasks.ingest.sources.listing import problems_message, unique_tracks
 from tasks.ingest.track_locks import locked_tracks
 from tasks.ingest.track_outcomes import record_failure
+from tasks.process_pool import WorkerLostError
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import Track

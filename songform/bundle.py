@@ -165,7 +165,15 @@ class Bundle:
         }
         return pd.DataFrame(table, index=features.index)
 
-    def form(self, features: pd.DataFrame, overview: Overview, duration: float, *, frame_length: int = 2048) -> Form:
+    def form(
+        self,
+        features: pd.DataFrame,
+        overview: Overview,
+        duration: float,
+        *,
+        frame_length: int = 2048,
+        sequence: Array | None = None,
+    ) -> Form:
         """Return the form of a song.
 
         The probabilities of the clusters and of the network are combined, and the most probable state sequence is
@@ -181,6 +189,8 @@ class Bundle:
             Duration of the song in seconds.
         frame_length : int
             Number of samples of a frame, from which the start and the end of a silence are computed.
+        sequence : np.ndarray, shape=(n_units, n_states), optional
+            State probabilities of the network, from `sequence_at_units`. By default, the network computes them.
 
         Raises
         ------
@@ -201,7 +211,7 @@ class Bundle:
         model, values = self.states, self._values(features)
         vectors = unit_vectors(features[list(self.columns)], overview, sr=model.sr, hop_length=model.hop_length)
         clusters = state_posterior(model, vectors)
-        sequence = self._sequence_at_units(values)
+        sequence = self._sequence_at_units(values) if sequence is None else sequence
         joint = clusters if sequence is None else joint_posterior(clusters, sequence, self.weight)
         path = state_sequence(model, joint)
         segments = state_segments(path, joint, model.states, unit_seconds=UNIT_SECONDS, duration=duration)
@@ -214,6 +224,27 @@ class Bundle:
         )
         segments = with_silence(refined_segments(segments, overview), spans, joint, model.states)
         return Form(segments, path, clusters, sequence, joint)
+
+    def sequence_at_units(self, features: pd.DataFrame) -> Array | None:
+        """Return the state probabilities of the network in each unit of 0.5 s, or None without a network.
+
+        With them, `form` needs no network, so that other processes can use a bundle that was loaded without it.
+
+        Parameters
+        ----------
+        features : pd.DataFrame
+            Frame features of one song.
+
+        Returns
+        -------
+        np.ndarray, shape=(n_units, n_states), or None
+
+        Raises
+        ------
+        ModelError
+            If the table is empty, or if it lacks columns that the model was trained on.
+        """
+        return self._sequence_at_units(self._values(features))
 
     def with_weight(self, weight: float) -> Bundle:
         """Return a copy of the bundle with another weight."""
@@ -235,8 +266,15 @@ class Bundle:
         (folder / "bundle.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Bundle:
+    def load(cls, folder: Path, *, network: bool = True) -> Bundle:
         """Read a bundle from a folder written by `save`.
+
+        Parameters
+        ----------
+        folder : Path
+            Folder of the bundle.
+        network : bool
+            Whether to load the network, which takes seconds. Without it, the bundle contains only clusters.
 
         Raises
         ------
@@ -245,7 +283,7 @@ class Bundle:
         """
         try:
             bundle, sequence = cls._without_network(folder)
-            return replace(bundle, sequence=_sequence_model(folder, sequence) if sequence else None)
+            return replace(bundle, sequence=_sequence_model(folder, sequence) if sequence and network else None)
         except _FAULTS as error:
             raise _not_a_bundle(folder, error) from error
 

@@ -215,7 +215,10 @@ class RunSettings(_Section):
     """Where tasks run, and the limits of feature extraction."""
 
     workers: int = Field(
-        0, ge=0, description="Number of tracks whose features are extracted in parallel; 0: one per CPU core."
+        0,
+        ge=0,
+        description="Number of tracks that are extracted in parallel, and of songs whose reports are made in parallel; "
+        "0: one per CPU core.",
     )
     max_minutes: float = Field(30.0, gt=0.0, description="Maximum time to extract the features of a track, in minutes.")
     task_runner: Literal["threads", "dask"] = Field(
@@ -227,8 +230,9 @@ class RunSettings(_Section):
 
 
 class ReportSettings(_Section):
-    """Audio on the page of a song."""
+    """Pictures of a song, and audio on its page."""
 
+    pictures: bool = Field(True, description="Draw the seven pictures of each song, which takes most of the time.")
     audio: Literal["embed", "beside", "none"] = Field(
         "embed",
         description="embed: the page contains the audio; beside: the audio is a file next to the page, as a hard link "

@@ -26,7 +26,7 @@ from pathlib import Path
 from benchmarks.fuzz.seeds import SeedFile, written_seeds
 from benchmarks.fuzz.worker import FAULTS, MAX_MEGABYTES, MAX_SECONDS, FuzzJob, Verdict, damaged_file, ingested
 from tasks.ingest.ffmpeg import find_ffmpeg
-from tasks.ingest.process_pool import WorkerTimeoutError, run_jobs
+from tasks.process_pool import WorkerTimeoutError, run_jobs
 
 __all__ = ["main", "outcome_table"]
 

@@ -14,12 +14,14 @@ __all__ = [
     "Json",
     "Limit",
     "Model",
+    "NoPictures",
     "PrefectPort",
     "Sources",
     "SourcesOrNone",
     "Version",
     "valid_name",
     "valid_name_or_none",
+    "without_pictures",
 ]
 
 
@@ -33,6 +35,11 @@ def valid_name(value: str) -> str:
 def valid_name_or_none(value: str | None) -> str | None:
     """Return a name that is not blank, or None if the option was not given; see `valid_name`."""
     return None if value is None else valid_name(value)
+
+
+def without_pictures(assignments: list[str] | None, no_pictures: bool) -> list[str]:
+    """Return the assignments of `--set`, with another one if `--no-pictures` was given."""
+    return [*(assignments or []), *(["report.pictures=false"] if no_pictures else [])]
 
 
 def _print_version(is_wanted: bool) -> None:
@@ -91,6 +98,13 @@ Model = Annotated[
         callback=valid_name_or_none,
         help="MLflow URI of a model, for example models:/songform/1. By default the champion (the best model so "
         "far) or, if there is none, states found from each song alone.",
+    ),
+]
+NoPictures = Annotated[
+    bool,
+    typer.Option(
+        "--no-pictures",
+        help="Draw no pictures, which takes most of the time of a report; the same as --set report.pictures=false.",
     ),
 ]
 PrefectPort = Annotated[

@@ -14,7 +14,7 @@ from prefect.utilities.annotations import quote
 from flows.execution.dask_cluster import cluster_address, dask_runner, outcomes_on, record_crash
 from songform.errors import SongformError
 from tasks.cancellation import stoppable
-from tasks.ingest.process_pool import WorkerLostError
+from tasks.process_pool import WorkerLostError
 from tasks.settings import Settings
 
 __all__ = ["cluster_settings", "jobs_per_task", "results"]

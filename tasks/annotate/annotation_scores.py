@@ -25,9 +25,9 @@ from tasks.annotate.annotations import annotations_of
 from tasks.annotate.beat_annotations import beats_of
 from tasks.progress import announce
 from tasks.settings import digest
+from tasks.store.bundles import ModelInfo
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_as
-from tasks.train.registry import ModelInfo
 
 __all__ = ["BEATS", "WHO", "Evaluation", "evaluate_tracks"]
 

@@ -20,8 +20,8 @@ from songform.annotation.formats.songform_report import LEVELS
 from songform.annotation.segmentation_scores import MEASURES
 from tasks.annotate.annotation_scores import BEATS, Evaluation
 from tasks.settings import digest
+from tasks.store.bundles import ModelInfo
 from tasks.train.git_commit import git_state
-from tasks.train.registry import ModelInfo
 from tasks.train.tracking import client, prepare_store
 
 __all__ = ["EXPERIMENT", "log_evaluation"]

@@ -18,8 +18,8 @@ from prefect.cache_policies import NO_CACHE
 from songform.errors import AudioError, TrackError
 from tasks.ingest.extraction_worker import ExtractionJob, ExtractionResult, extract_track
 from tasks.ingest.ffmpeg import error_without_ffmpeg, find_ffmpeg
-from tasks.ingest.process_pool import WorkerLostError, WorkerTimeoutError, run_jobs, usable_cores
 from tasks.ingest.track_outcomes import record_done, record_failure, without_retry_advice
+from tasks.process_pool import WorkerLostError, WorkerTimeoutError, run_jobs, usable_cores
 from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.atomic_files import moved

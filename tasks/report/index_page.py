@@ -17,8 +17,8 @@ from songform.sections.section_finding import SongPart
 from songform.structure.segments import Segment
 from tasks.ingest.sources.listing import problems_message
 from tasks.store.atomic_files import atomic_path
+from tasks.store.bundles import ModelInfo
 from tasks.store.corpus import Corpus
-from tasks.train.registry import ModelInfo
 
 __all__ = ["Index", "write_index"]
 

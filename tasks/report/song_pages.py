@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from songform.features.overview import Overview
     from songform.pages.song import Sound
-    from tasks.train.registry import ModelInfo
+    from tasks.store.bundles import ModelInfo
 
-__all__ = ["PLAYABLE", "write_song_page"]
+__all__ = ["PLAYABLE", "is_page_current", "write_song_page"]
 
 PLAYABLE = {
     ".mp3": "audio/mpeg",
@@ -48,6 +48,19 @@ PLAYABLE = {
 """MIME types of audio that browsers can play, by the suffix of the file."""
 
 _HEAD = 4096  # number of bytes that contain the stamp
+
+
+def is_page_current(
+    folder: Path, home: Path, *, record: TrackRecord, settings: Settings, document: dict[str, Any]
+) -> bool:
+    """Return whether the page of a song, and the audio next to it, need not be written again.
+
+    The parameters are those of `write_song_page`.
+    """
+    audio, silence = _audio_file(Corpus(home), record, settings)
+    beside = _audio_beside(folder, record, settings, audio)
+    stamp = _new_stamp(document, settings, audio, silence)
+    return _stamp(folder / f"{record.key}.html") == stamp and (beside is None or beside.is_file())
 
 
 def write_song_page(
@@ -89,11 +102,9 @@ def write_song_page(
     """
     path = folder / f"{record.key}.html"
     audio, silence = _audio_file(Corpus(home), record, settings)
-    versions = [VERSION, __version__, context.VERSION]
-    stamp = digest(*versions, document, settings.report, _identity(audio), silence, later=states_versions())
-    beside = folder / f"{record.key}{audio.suffix.lower()}" if audio and not _is_embedded(audio, settings) else None
-    if _stamp(path) == stamp and (beside is None or beside.is_file()):
+    if is_page_current(folder, home, record=record, settings=settings, document=document):
         return path
+    beside, stamp = _audio_beside(folder, record, settings, audio), _new_stamp(document, settings, audio, silence)
     from songform.pages.song import SongView, song_page
 
     view = SongView(
@@ -121,6 +132,13 @@ def _context(features: pd.DataFrame, overview: Overview, bundle: Bundle) -> pd.D
     """Return the context descriptors, the energy and the novelty of the song as time series."""
     model = bundle.states
     return context_curves(features[list(bundle.columns)], overview, sr=model.sr, hop_length=model.hop_length)
+
+
+def _new_stamp(document: dict[str, Any], settings: Settings, audio: Path | None, silence: str) -> str:
+    """Return the stamp that a page has if it is up to date."""
+    versions = [VERSION, __version__, context.VERSION]
+    about = settings.report.model_dump(mode="json", exclude={"pictures"})
+    return digest(*versions, document, about, _identity(audio), silence, later=states_versions())
 
 
 def _stamp(path: Path) -> str | None:
@@ -160,6 +178,13 @@ def _identity(audio: Path | None) -> list[Any]:
         return []
     about = audio.stat()
     return [audio.suffix.lower(), about.st_size, about.st_mtime_ns]
+
+
+def _audio_beside(folder: Path, record: TrackRecord, settings: Settings, audio: Path | None) -> Path | None:
+    """Return the path of the audio next to the page, or None if there is none."""
+    if audio is None or _is_embedded(audio, settings):
+        return None
+    return folder / f"{record.key}{audio.suffix.lower()}"
 
 
 def _is_embedded(audio: Path, settings: Settings) -> bool:

@@ -1,97 +1,170 @@
-"""Reports of tracks: segments, sections and beats as JSON, exports, pictures and a page."""
+"""Report of a track: segments, sections and beats as JSON, exports, pictures and a page.
+
+A report contains a stamp, a digest of everything that it is made from and of its own content. If the stamp is up to
+date, only the JSON file and the head of the page are read. Otherwise segments and sections are computed; pictures,
+exports and page are written if one of them is missing or if the content differs from that of the existing report.
+
+Worker processes import this module, so it does not import Prefect, which is slow.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import signal
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from prefect import task
-from prefect.cache_policies import NO_CACHE
+from numpy.typing import NDArray
 
-from songform import plots
+from songform import __version__, plots
 from songform.annotation import formats
 from songform.beats import beat_tracking
 from songform.bundle import Bundle, Form
-from songform.errors import CorpusError, ModelError, ParameterError
+from songform.errors import CorpusError, ModelError, ParameterError, SongformError
 from songform.features.overview import Overview
+from songform.learning import networks, sequences
 from songform.sections import section_finding
-from songform.structure import boundaries, segments, silence
+from songform.structure import boundaries, context, naming, segments, silence, states
 from songform.structure.silence import SILENT_RMS, silence_seconds
 from songform.structure.states import unit_vectors
-from tasks.progress import announce
-from tasks.report.exports import audio_file, export_suffixes, write_exports
-from tasks.report.song_pages import write_song_page
+from tasks.process_pool import WorkerLostError
+from tasks.report.exports import audio_file, export_paths, export_suffixes, write_exports
+from tasks.report.song_pages import is_page_current, write_song_page
 from tasks.report.song_sections import SongSections, song_sections
-from tasks.settings import Settings, later_versions
+from tasks.settings import Settings, digest, later_versions
 from tasks.store.atomic_files import atomic_path, write_json
+from tasks.store.beat_tables import beats_config
+from tasks.store.bundles import OWN_MODEL, ModelInfo
 from tasks.store.corpus import Corpus
-from tasks.store.tables import read_features, read_overview
+from tasks.store.tables import features_config, read_features, read_overview, spectrum_config
 from tasks.store.tracks import TrackRecord
-from tasks.train.registry import OWN_MODEL, ModelInfo
-from tasks.train.state_labels import states_by_settings
+from tasks.train.stage_versions import states_versions
+from tasks.train.state_fitting import states_by_settings
 
-__all__ = ["OWN_MODEL", "PICTURES", "report_tracks"]
+__all__ = [
+    "PICTURES",
+    "ReportJob",
+    "current_report",
+    "failed_report",
+    "write_report",
+    "write_report_or_error",
+]
 
 PICTURES = ("waveform", "rms", "spectrogram", "features", "mfcc", "bandwidth", "states")
 
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "keras")  # their versions may affect the last digits of results
 
-@task(task_run_name="report {n_tracks} tracks", cache_policy=NO_CACHE)
-def report_tracks(
-    home: Path, keys: Sequence[str], settings: Settings, model: ModelInfo, *, out: Path | None, n_tracks: int
-) -> list[dict[str, Any]]:
-    """Write the report of each track, and return the reports.
+
+@dataclass(frozen=True)
+class ReportJob:
+    """Report of one song.
 
     Parameters
     ----------
     home : Path
         Path of the home.
-    keys : sequence of str
-        Keys of tracks whose features exist.
+    key : str
+        Key of a track whose features exist.
     settings : Settings
         All settings.
     model : ModelInfo
         A model whose bundle is in the corpus, or `OWN_MODEL`.
-    out : Path, optional
-        Folder for the files. By default the model's folder in `data/reports`.
-    n_tracks : int
-        Number of keys, for the name of the task run.
+    folder : Path
+        Folder for the files.
+    sequence : np.ndarray, shape=(n_units, n_states), optional
+        State probabilities of the model's network, from `Bundle.sequence_at_units`. None if it has no network or the
+        weight of the network is 0.
+    """
+
+    home: Path
+    key: str
+    settings: Settings
+    model: ModelInfo
+    folder: Path
+    sequence: NDArray[np.float64] | None = None
+
+
+def current_report(job: ReportJob) -> dict[str, Any] | None:
+    """Return the report of a song, with its `path`, if nothing has changed that it is made from; otherwise None.
+
+    This takes a few milliseconds: no table is read.
+    """
+    corpus, path = Corpus(job.home), _report_path(job)
+    document = _read(path)
+    if document is None or (record := _record(corpus, job.key)) is None:
+        return None
+    files = [*(_picture_paths(job).values() if job.settings.report.pictures else ()), *export_paths(path, document)]
+    is_current = (
+        document.get("stamp") == _stamp(corpus, record, job, document)
+        and all(file.is_file() for file in files)
+        and is_page_current(job.folder, corpus.home, record=record, settings=job.settings, document=_content(document))
+    )
+    return {**document, "path": str(path)} if is_current else None
+
+
+def write_report(job: ReportJob) -> dict[str, Any]:
+    """Write the report of a song: JSON, exports, pictures and page; what is up to date is not written again.
 
     Returns
     -------
-    list of dict
-        Each report, with the path of its JSON file as `path` and, if its semitone spectrum or table of beats could not
-        be read, or no font has the letters of its title, a list of sentences about it as `notes`. If there are several
-        songs and one of them is too short or too silent to fit states on, or its record or tables cannot be read, its
-        entry has only the key of the track and an `error`.
+    dict
+        The report, with the path of its JSON file as `path` and, if its semitone spectrum or table of beats could not
+        be read, or no font has the letters of its title, a list of sentences about it as `notes`.
 
     Raises
     ------
     CorpusError
-        If the record or the tables of the only song are missing or cannot be read.
+        If the record or the tables of the song are missing or cannot be read.
     ModelError
-        If the bundle cannot be used with these settings, or the only song is too short or too silent to fit states on.
+        If the bundle is missing or cannot be read, or the song is too short or too silent to fit states on.
     """
-    corpus = Corpus(home)
-    bundle = None if model == OWN_MODEL else Bundle.load(corpus.bundle_path(model.model_id))
-    if bundle is not None:
-        _check_settings(bundle, settings)
-    reports: list[dict[str, Any]] = []
-    for count, key in enumerate(keys, start=1):
-        try:
-            song = _song(corpus, key, settings)
-            reports.append(_report(corpus, song, model, bundle, out or corpus.report_path(model.model_id, "")))
-        except (ModelError, CorpusError) as error:
-            if n_tracks == 1:
-                raise
-            reports.append({"track": {"key": key}, "error": str(error)})
-        announce("reports", count, n_tracks, reports[-1]["track"].get("title", key))
-    return reports
+    corpus = Corpus(job.home)
+    song = _song(corpus, job.key, job.settings)
+    is_own = job.model == OWN_MODEL
+    bundle = _own_bundle(song) if is_own else Bundle.load(corpus.bundle_path(job.model.model_id), network=False)
+    return _report(corpus, song, job, bundle)
+
+
+def write_report_or_error(job: ReportJob) -> dict[str, Any]:
+    """Write the report of a song; if that fails, return a dict with only the key of the track and an `error`.
+
+    A worker process calls this function, because not all exceptions are picklable.
+    """
+    try:
+        return write_report(job)
+    except Exception as error:  # noqa: BLE001  an unexpected error must not affect other songs
+        return failed_report(job, error)
+
+
+def failed_report(job: ReportJob, error: Exception) -> dict[str, Any]:
+    """Return a dict with the key of the track, and one sentence about the reason as `error`."""
+    return {"track": {"key": job.key}, "error": _failure(job, error)}
+
+
+def _failure(job: ReportJob, error: Exception) -> str:
+    """Return why the report of a song could not be made, and how to fix it."""
+    if isinstance(error, SongformError):
+        return str(error)
+    record = _record(Corpus(job.home), job.key)
+    title = record.title if record else job.key
+    if isinstance(error, OSError):
+        return (
+            f"the report of {title} cannot be written ({error.strerror or error}); "
+            "free some disk space or fix the permissions"
+        )
+    if isinstance(error, MemoryError) or (isinstance(error, WorkerLostError) and error.signal == signal.SIGKILL):
+        return (
+            f"the process that made the report of {title} was killed or ran out of memory; "
+            "make fewer reports at the same time: --set run.workers=1"
+        )
+    if isinstance(error, WorkerLostError):
+        return f"the process that made the report of {title} crashed ({error}); please report it with the song"
+    return f"songform failed on {title}: {type(error).__name__}: {error}; please report it with the song"
 
 
 @dataclass(frozen=True)
@@ -111,43 +184,116 @@ def _song(corpus: Corpus, key: str, settings: Settings) -> _Song:
     return _Song(record, read_features(corpus, key, settings), read_overview(corpus, key, settings), settings)
 
 
-def _report(corpus: Corpus, song: _Song, model: ModelInfo, bundle: Bundle | None, folder: Path) -> dict[str, Any]:
-    """Write the report of one song, unless it is up to date."""
-    key = song.record.key
-    bundle = bundle or _own_bundle(song)
+def _record(corpus: Corpus, key: str) -> TrackRecord | None:
+    """Return the record of a track, or None if it is missing or cannot be read."""
+    try:
+        return corpus.record(key)
+    except CorpusError:
+        return None
+
+
+def _report_path(job: ReportJob) -> Path:
+    return job.folder / f"{job.key}.json"
+
+
+def _picture_paths(job: ReportJob) -> dict[str, Path]:
+    return {name: job.folder / f"{job.key}.{name}.png" for name in PICTURES}
+
+
+def _report(corpus: Corpus, song: _Song, job: ReportJob, bundle: Bundle) -> dict[str, Any]:
+    """Write the report of one song, except for the files that are up to date."""
     duration, frame_length = song.record.duration or 0.0, song.settings.frames.frame_length
-    form = bundle.form(song.features, song.overview, duration, frame_length=frame_length)
+    form = bundle.form(song.features, song.overview, duration, frame_length=frame_length, sequence=job.sequence)
     sections = song_sections(corpus, **vars(song))
     audio = audio_file(corpus, song.record, song.settings)
-    report = _document(song, model, bundle, form, sections)
+    report, path = _document(song, job.model, bundle, form, sections), _report_path(job)
     report["exports"] = export_suffixes(report, audio)
-    path = folder / f"{key}.json"
-    pictures = {name: folder / f"{key}.{name}.png" for name in PICTURES}
-    earlier = _read(path)
-    if not (earlier == report and all(file.is_file() for file in pictures.values())):
-        _draw(pictures, song, form, sections)
-    write_exports(path, report, beats=sections.beats, audio=audio, earlier=earlier)
-    if earlier != report:
-        write_json(path, report)
+    content, known = _content(report), _read(path)
+    earlier = None if known is None else _content(known)
+    _draw(_missing_pictures(job, is_new=earlier != content), song, form, sections)
+    write_exports(path, content, beats=sections.beats, audio=audio, earlier=earlier)
     write_song_page(
-        folder,
+        job.folder,
         corpus.home,
         **vars(song),
         bundle=bundle,
         form=form,
-        document=report,
+        document=content,
         sections=sections,
-        model=model,
+        model=job.model,
     )
     notes = [*sections.notes, *filter(None, [report.get("picture_note")])]
+    if not notes:  # without a stamp, the report is made again, so that what is still wrong is noted again
+        report["stamp"] = _stamp(corpus, song.record, job, report)
+    if known != report:
+        write_json(path, report)
     return {**report, "path": str(path), **({"notes": notes} if notes else {})}
 
 
+def _missing_pictures(job: ReportJob, *, is_new: bool) -> dict[str, Path]:
+    """Return the paths of the pictures to draw, by their names; remove pictures of an earlier report of the song."""
+    paths = _picture_paths(job)
+    if is_new and not job.settings.report.pictures:
+        for path in paths.values():
+            path.unlink(missing_ok=True)
+    if not job.settings.report.pictures:
+        return {}
+    return {name: path for name, path in paths.items() if is_new or not path.is_file()}
+
+
+_WITHOUT_EFFECT = ("report", "run", "download")  # sections of the settings that affect no result
+
+
+def _content(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a report on which its pictures, exports and page depend."""
+    content = {name: value for name, value in document.items() if name != "stamp"}
+    if isinstance(settings := document.get("settings"), dict):
+        content["settings"] = {name: values for name, values in settings.items() if name not in _WITHOUT_EFFECT}
+    return content
+
+
+def _stamp(corpus: Corpus, record: TrackRecord, job: ReportJob, document: dict[str, Any]) -> str:
+    """Return a digest of a report and of everything that it is made from.
+
+    The record changes when the track is ingested again. Tables are identified by their sizes, because the names of
+    their folders contain everything else that determines their content.
+    """
+    configs = [features_config(job.settings), spectrum_config(job.settings), beats_config(job.settings)]
+    features, spectrum, beats = configs
+    tables = [
+        corpus.features_path(features, job.key),
+        corpus.overview_path(features, job.key),
+        corpus.spectrum_path(spectrum, job.key),
+        corpus.beats_path(beats, job.key),
+    ]
+    return digest(
+        {name: value for name, value in document.items() if name != "stamp"},
+        record.model_dump(mode="json"),
+        configs,
+        [path.stat().st_size if path.is_file() else None for path in tables],
+        job.settings if job.model == OWN_MODEL else None,
+        [job.model.uri, job.model.model_id, job.model.run_id],
+        str(audio_file(corpus, record, job.settings)),
+        _code_versions(),
+    )
+
+
+def _code_versions() -> list[Any]:
+    """Return the versions of everything that computes a report from the tables, and of songform itself."""
+    stages = [context, naming, states, networks, sequences, boundaries, segments, silence]
+    stages += [beat_tracking, section_finding, plots, formats]
+    return [__version__, _library_versions(), [stage.VERSION for stage in stages], states_versions()]
+
+
+@cache
+def _library_versions() -> tuple[str, ...]:
+    return tuple(version(name) for name in _LIBRARIES)
+
+
 def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form, sections: SongSections) -> dict[str, Any]:
-    record = song.record
-    states = bundle.states
+    record, model_states = song.record, bundle.states
     versions = _versions()
-    note = plots.missing_letters_note(record.title)
+    note = plots.missing_letters_note(record.title) if song.settings.report.pictures else ""
     return {
         "track": {
             "key": record.key,
@@ -162,8 +308,10 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form, section
             "uri": model.uri or None,
             "id": model.model_id,
             "run_id": model.run_id,
-            "states": list(states.states),
-            "weak": {name: reason for name, reason in zip(states.states, states.weak, strict=True) if reason},
+            "states": list(model_states.states),
+            "weak": {
+                name: reason for name, reason in zip(model_states.states, model_states.weak, strict=True) if reason
+            },
             "sequence_weight": bundle.weight,
         },
         "segments": [{**segment._asdict(), "confidence": round(segment.confidence, 4)} for segment in form.segments],
@@ -177,8 +325,7 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form, section
 def _versions() -> dict[str, int]:
     """Return the versions other than 1 of the modules that make a report.
 
-    They are part of the report, so that pictures and exports made by older code are made again. Segments and sections
-    need no version for that, because they are computed and compared each time.
+    They are part of the report, so that pictures and exports made by older code are made again.
     """
     return later_versions(
         boundaries=boundaries.VERSION,
@@ -191,19 +338,6 @@ def _versions() -> dict[str, int]:
     )
 
 
-def _check_settings(bundle: Bundle, settings: Settings) -> None:
-    """Check that features are computed with the settings that the model was trained with."""
-    for section in ("frames", "features"):
-        for name, value in settings.model_dump(mode="json")[section].items():
-            trained = bundle.settings.get(section, {}).get(name, value)
-            if trained != value:
-                msg = (
-                    f"the model was trained with {section}.{name} = {trained}, but the setting is {value} now; "
-                    f"use --set {section}.{name}={trained}, or train another model with songform train"
-                )
-                raise ModelError(msg)
-
-
 def _own_bundle(song: _Song) -> Bundle:
     """Fit states on the song itself."""
     if (song.features["rms_mean"] < SILENT_RMS).all():
@@ -214,10 +348,10 @@ def _own_bundle(song: _Song) -> Bundle:
     frames = song.settings.frames
     units = unit_vectors(song.features, song.overview, sr=frames.sr, hop_length=frames.hop_length)
     try:
-        states = states_by_settings([units], song.settings)
+        fitted = states_by_settings([units], song.settings)
     except ParameterError as error:
         raise ModelError(f"{song.record.title} cannot be analyzed without a trained model: {error}") from error
-    return Bundle(states, None, 0.0, tuple(song.features.columns))
+    return Bundle(fitted, None, 0.0, tuple(song.features.columns))
 
 
 def _draw(pictures: dict[str, Path], song: _Song, form: Form, found: SongSections) -> None:
@@ -237,13 +371,13 @@ def _draw(pictures: dict[str, Path], song: _Song, form: Form, found: SongSection
         with atomic_path(pictures[name]) as temporary, temporary.open("wb") as file:
             plots.save_png(figures[name](), file)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(save, PICTURES))
+    for name in pictures:
+        save(name)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return document
+    return document if isinstance(document, dict) else None

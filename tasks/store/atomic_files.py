@@ -15,6 +15,7 @@ container numbers its own processes). None of these changes on a restart.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -28,7 +29,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_path", "machine", "moved", "remove_stale_temporaries", "temporary_path", "write_json"]
+__all__ = [
+    "atomic_path",
+    "machine",
+    "moved",
+    "remove_partial_files",
+    "remove_stale_temporaries",
+    "temporary_path",
+    "write_json",
+]
 
 MAX_AGE_SECONDS = 2 * 86_400.0  # of temporary files of other machines
 
@@ -77,6 +86,21 @@ def remove_stale_temporaries(folder: Path, *, now: float) -> None:
             shutil.rmtree(path, ignore_errors=True)  # does nothing if the path is a file or has been removed
             with suppress(OSError):
                 path.unlink()
+
+
+def remove_partial_files(folder: Path, stem: str) -> None:
+    """Remove the temporary files that ended processes of this machine left in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the files; its subfolders are not searched.
+    stem : str
+        Names of the files up to their first dot.
+    """
+    for path in folder.glob(f".{glob.escape(stem)}.*.tmp"):
+        if _is_stale(path, now=0.0):  # by this time, no file of another machine is old enough
+            path.unlink(missing_ok=True)
 
 
 def _temporaries(folder: Path) -> Iterator[Path]:

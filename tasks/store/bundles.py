@@ -1,8 +1,9 @@
-"""Bundles of a home: detection of damage, and the most recent bundle."""
+"""Bundles of a home: address and ids, detection of damage, and the most recent bundle."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from songform.bundle import Bundle
@@ -10,9 +11,44 @@ from songform.errors import ModelError, first_line
 from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside, set_aside_files
 
-__all__ = ["bundle_fault", "is_lost", "newest_bundle", "set_aside_bundle"]
+__all__ = ["OWN_MODEL", "ModelInfo", "bundle_fault", "is_lost", "newest_bundle", "set_aside_bundle"]
 
 _RECORDS = ("training.json", "judgement.json")  # written by a training next to the files of `songform.bundle`
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Address and ids of a model.
+
+    Parameters
+    ----------
+    uri : str
+        MLflow address of the model, with its version instead of an alias, because aliases move. Empty for states fitted
+        on the song itself.
+    model_id : str
+        Id of the bundle, which names the folder of the model's reports.
+    run_id : str or None
+        Id of the run that trained it, if any.
+    is_champion : bool
+        Whether it was the champion when this object was created.
+    problems : tuple of str
+        One sentence per damaged file that was found when the model was looked up.
+    """
+
+    uri: str
+    model_id: str
+    run_id: str | None
+    is_champion: bool
+    problems: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the model on pages: its address, and the id of its bundle, which several versions may share."""
+        return f"{self.uri} ({self.model_id})" if self.uri else "states fitted per song"
+
+
+OWN_MODEL = ModelInfo("", "own", None, False)
+"""Placeholder for states that are fitted on the song itself, if no model has been trained yet."""
 
 
 def bundle_fault(folder: Path) -> str | None:

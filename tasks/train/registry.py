@@ -12,7 +12,6 @@ import shutil
 import time
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from songform.learning.baselines import BASELINES
 from songform.structure.context import CONTEXT_COLUMNS
 from tasks.settings import Settings
 from tasks.store.atomic_files import temporary_path
-from tasks.store.bundles import bundle_fault, is_lost, set_aside_bundle
+from tasks.store.bundles import ModelInfo, bundle_fault, is_lost, set_aside_bundle
 from tasks.store.corpus import Corpus
 from tasks.train import pyfunc_bundle
 from tasks.train.heldout_scores import HeldOutScores
@@ -36,8 +35,6 @@ from tasks.train.tracking import MODEL_NAME, client, has_store
 from tasks.train.train_network import read_training
 
 __all__ = [
-    "OWN_MODEL",
-    "ModelInfo",
     "champion_version",
     "fetch_bundle",
     "log_results",
@@ -50,41 +47,6 @@ __all__ = [
 CHAMPION = "champion"
 COMPOSED_F1 = "composed_macro_f1"
 _REQUIREMENTS = ("songform", "numpy", "pandas", "keras", "scikit-learn", "scipy", "pyarrow")
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """Address and ids of a model.
-
-    Parameters
-    ----------
-    uri : str
-        MLflow address of the model, with its version instead of an alias, because aliases move. Empty for states fitted
-        on the song itself.
-    model_id : str
-        Id of the bundle, which names the folder of the model's reports.
-    run_id : str or None
-        Id of the run that trained it, if any.
-    is_champion : bool
-        Whether it was the champion when this object was created.
-    problems : tuple of str
-        One sentence per damaged file that was found when the model was looked up.
-    """
-
-    uri: str
-    model_id: str
-    run_id: str | None
-    is_champion: bool
-    problems: tuple[str, ...] = field(default=(), compare=False)
-
-    @property
-    def name(self) -> str:
-        """Name of the model on pages: its address, and the id of its bundle, which several versions may share."""
-        return f"{self.uri} ({self.model_id})" if self.uri else "states fitted per song"
-
-
-OWN_MODEL = ModelInfo("", "own", None, False)
-"""Placeholder for states that are fitted on the song itself, if no model has been trained yet."""
 
 
 @task(cache_policy=NO_CACHE)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from songform.errors import ModelError
-from tasks.store.bundles import newest_bundle
+from tasks.store.bundles import OWN_MODEL, ModelInfo, newest_bundle
 from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside_files
-from tasks.train.registry import OWN_MODEL, ModelInfo, champion_version, fetch_bundle
+from tasks.train.registry import champion_version, fetch_bundle
 from tasks.train.tracking import MODEL_NAME, repair_store
 
 __all__ = ["choose_model"]

@@ -15,7 +15,7 @@ from songform.errors import CorpusError, ModelError, ParameterError, UnreadableF
 from songform.learning.splits import Split
 from songform.structure.context import UNIT_SECONDS
 from songform.structure.pooling import frame_units, n_units
-from songform.structure.states import StateModel, fit_states, state_posterior, state_sequence, unit_vectors
+from songform.structure.states import StateModel, state_posterior, state_sequence, unit_vectors
 from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.atomic_files import atomic_path
@@ -24,6 +24,7 @@ from tasks.store.damaged_files import is_content_fault
 from tasks.store.tables import count_frames, read_features, read_overview, read_table, write_table
 from tasks.train import stage_versions
 from tasks.train.array_cache import ArrayCache, Arrays
+from tasks.train.state_fitting import states_by_settings
 from tasks.train.training_plan import Plan
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
     "label_tracks",
     "read_labels",
     "read_state_model",
-    "states_by_settings",
 ]
 
 VERSION = stage_versions.STATE_LABELS  # defined there so that the digests can use it
@@ -76,13 +76,6 @@ def label_tracks(home: Path, plan: Plan, settings: Settings, *, arrays: Path | N
         _label(vectors, model, plan, key)
         announce("states", count, len(missing))
     return len(missing)
-
-
-def states_by_settings(songs: list[NDArray[np.float64]], settings: Settings) -> StateModel:
-    """Fit a state model on the unit vectors of songs; see `songform.structure.states.fit_states`."""
-    frames = settings.frames
-    chosen = settings.states.model_dump()
-    return fit_states(songs, **chosen, sr=frames.sr, hop_length=frames.hop_length)
 
 
 def read_state_model(corpus: Corpus, plan: Plan) -> StateModel:

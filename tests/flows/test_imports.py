@@ -36,7 +36,7 @@ from pathlib import Path
 from tasks.settings import Settings
 from tasks.ingest.extraction_worker import ExtractionJob
 from tasks.ingest.sources.local_files import local_listing
-from tasks.ingest.process_pool import run_jobs
+from tasks.process_pool import run_jobs
 from worker import loaded
 
 home, audio = map(Path, sys.argv[1:])

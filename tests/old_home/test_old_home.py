@@ -14,10 +14,11 @@ from flows.config.load_settings import load_settings
 from songform.annotation.formats import WRITERS
 from songform.bundle import Bundle
 from tasks.ingest.ingest_plan import plan_ingest
-from tasks.report.song_reports import PICTURES, report_tracks
+from tasks.report.report_tracks import report_tracks
+from tasks.report.song_reports import PICTURES
+from tasks.store.bundles import ModelInfo
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features, read_overview
-from tasks.train.registry import ModelInfo
 from tasks.train.state_labels import fit_corpus_states, label_tracks, read_labels, read_state_model
 from tasks.train.train_network import train_bundle
 from tasks.train.training_plan import plan_training

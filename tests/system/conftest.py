@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tasks.report.index_page import write_index
-from tasks.report.song_reports import OWN_MODEL, report_tracks
+from tasks.report.report_tracks import report_tracks
+from tasks.store.bundles import OWN_MODEL
 from tasks.store.corpus import Corpus
 
 TIMEOUT = 30_000  # in milliseconds

@@ -67,6 +67,7 @@ ALLOWED = {
     "run.max_minutes": [0.5, 600.0],
     "run.task_runner": ["dask"],
     "run.dask_address": ["tcp://127.0.0.1:8786"],
+    "report.pictures": [False],
     "report.audio": ["beside", "none"],
     "report.embed_megabytes": [0.0, 24.0],
 }

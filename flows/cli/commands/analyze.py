@@ -9,7 +9,7 @@ import typer
 
 from flows.cli.console import Console, cell, duration_text, exit_code
 from flows.cli.context import CommandContext
-from flows.cli.options import Assignments, Limit, Model, Sources
+from flows.cli.options import Assignments, Limit, Model, NoPictures, Sources, without_pictures
 from songform.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -47,9 +47,10 @@ def analyze(
     model: Model = None,
     out: Out = None,
     sonify: Sonify = False,
+    no_pictures: NoPictures = False,
 ) -> int:
     """Analyze songs: print timelines, and write JSON, label files, pictures and pages with a player and an editor."""
-    settings = context.settings(assignments)
+    settings = context.settings(without_pictures(assignments, no_pictures))
     folder = None if out is None else _output_folder(out)
     with context.server("flows.analyze", sources):
         from flows.analyze import analyze as analyze_sources

@@ -13,7 +13,7 @@ from songform.errors import CorpusError
 
 if TYPE_CHECKING:
     from tasks.annotate.annotation_scores import Evaluation
-    from tasks.train.registry import ModelInfo
+    from tasks.store.bundles import ModelInfo
 
 __all__ = ["EvaluateReport", "evaluate", "evaluate_model", "print_evaluate"]
 

@@ -8,7 +8,7 @@ from flows.cli.commands.analyze import print_timelines
 from flows.cli.commands.train import print_metrics, train_document
 from flows.cli.console import Console, exit_code, ingest_document, print_tracks
 from flows.cli.context import CommandContext
-from flows.cli.options import Assignments, Experiment, Limit, Sources
+from flows.cli.options import Assignments, Experiment, Limit, NoPictures, Sources, without_pictures
 
 if TYPE_CHECKING:
     from flows.run import RunReport
@@ -23,9 +23,10 @@ def run(
     assignments: Assignments = None,
     limit: Limit = None,
     experiment: Experiment = "songform",
+    no_pictures: NoPictures = False,
 ) -> int:
     """Run ingest, train and analyze, one after the other."""
-    settings = context.settings(assignments)
+    settings = context.settings(without_pictures(assignments, no_pictures))
     with context.server("flows.run", sources):
         from flows.run import run as run_pipeline
 

@@ -30,7 +30,7 @@ from flows.train import TrainReport
 from songform.annotation.segmentation_scores import MEASURES
 from tasks.annotate.annotate_tracks import AnnotateReport
 from tasks.report.index_page import Index
-from tasks.train.registry import ModelInfo
+from tasks.store.bundles import ModelInfo
 
 NASTY = "\x1b[2J[red]So\x07 What[/red]\u202e"
 TRACK = {"key": "feed-0", "title": NASTY, "source": "https://a.example/1.mp3", "status": "done", "duration": 65.4}

@@ -23,7 +23,7 @@ from flows.execution.dask_cluster import outcomes_on, record_crash
 from flows.execution.task_runners import cluster_settings, jobs_per_task, results
 from flows.prefect_server.launch import free_port
 from songform.errors import SettingsError, SongformError, TrackError
-from tasks.ingest.process_pool import WorkerLostError
+from tasks.process_pool import WorkerLostError
 from tasks.settings import Settings
 
 THREADS = Settings()

@@ -20,10 +20,10 @@ from tasks.annotate.beat_annotations import keep_beats
 from tasks.annotate.evaluation_runs import EXPERIMENT, log_evaluation
 from tasks.settings import digest
 from tasks.store.atomic_files import write_json
+from tasks.store.bundles import ModelInfo
 from tasks.store.corpus import Corpus
 from tasks.store.tables import write_table
 from tasks.store.tracks import TrackRecord
-from tasks.train.registry import ModelInfo
 from tasks.train.tracking import client
 
 MODEL = ModelInfo("models:/songform/1", "0123456789ab", "0" * 32, True)

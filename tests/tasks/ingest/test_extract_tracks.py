@@ -52,7 +52,7 @@ def corpus(tmp_path):
 
 
 def in_turn(function, jobs, *, workers, seconds):
-    """Run the jobs in this process, with the interface of `tasks.ingest.process_pool.run_jobs`."""
+    """Run the jobs in this process, with the interface of `tasks.process_pool.run_jobs`."""
     for number, job in enumerate(jobs):
         try:
             yield number, function(job)

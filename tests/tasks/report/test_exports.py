@@ -22,7 +22,8 @@ from songform.sections.section_finding import Sections, SongPart
 from songform.structure.segments import Segment
 from songform.structure.silence import SILENCE
 from tasks.report.exports import REKORDBOX, export_notes, export_paths, export_suffixes, write_exports
-from tasks.report.song_reports import OWN_MODEL, report_tracks
+from tasks.report.report_tracks import report_tracks
+from tasks.store.bundles import OWN_MODEL
 from tasks.store.corpus import Corpus
 
 

@@ -9,10 +9,9 @@ import pytest
 
 from songform.errors import CorpusError
 from tasks.report.index_page import write_index
-from tasks.report.song_reports import OWN_MODEL
 from tasks.store.atomic_files import write_json
+from tasks.store.bundles import OWN_MODEL, ModelInfo
 from tasks.store.corpus import Corpus
-from tasks.train.registry import ModelInfo
 
 MODEL = ModelInfo("models:/songform/1", "0123456789ab", "run", True)
 

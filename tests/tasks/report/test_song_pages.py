@@ -18,9 +18,9 @@ from songform.structure.states import fit_states, unit_vectors
 from tasks.report.song_pages import PLAYABLE, write_song_page
 from tasks.report.song_sections import SongSections
 from tasks.settings import Settings
+from tasks.store.bundles import ModelInfo
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features, read_overview
-from tasks.train.registry import ModelInfo
 
 DOCUMENT = {"segments": []}
 MODEL = ModelInfo("models:/songform/1", "0123456789ab", "run", True)

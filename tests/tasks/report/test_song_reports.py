@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
+import pkgutil
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,19 +15,39 @@ import numpy as np
 import pytest
 import soundfile
 
+import songform
 from songform import plots
 from songform.errors import CorpusError, ModelError
 from songform.sections.section_finding import Sections, SongPart
 from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.sources.local_files import local_listing
 from tasks.progress import listening
+from tasks.report import song_reports
 from tasks.report.exports import export_paths
-from tasks.report.song_reports import OWN_MODEL, PICTURES, report_tracks
+from tasks.report.report_tracks import report_tracks
+from tasks.report.song_reports import PICTURES, ReportJob, current_report
 from tasks.settings import Settings
+from tasks.store.bundles import OWN_MODEL
 from tasks.store.corpus import Corpus
 from tasks.train.registry import fetch_bundle
 
 PNG = b"\x89PNG\r\n\x1a\n"
+DRAW = song_reports._draw
+
+
+@pytest.fixture(autouse=True)
+def drawn(monkeypatch):
+    """Replace the pictures by short texts, which saves seconds; return the names of those that were drawn."""
+    names = []
+
+    def draw(pictures, song, form):
+        for name, path in pictures.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{name} of {song.record.title} with {len(form.segments)} segments")
+            names.append(name)
+
+    monkeypatch.setattr(song_reports, "_draw", draw)
+    return names
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +64,7 @@ def test_a_report_partitions_the_song_and_names_its_model(trained, model, tmp_pa
     (document,) = report(trained, OWN_MODEL if own else model, out=tmp_path)
     assert Path(document["path"]) == tmp_path / f"{trained.plan.keys[0]}.json"
     assert json.loads(Path(document["path"]).read_bytes()) == {k: v for k, v in document.items() if k != "path"}
-    fields = {"track", "settings", "model", "segments", "sections", "phrases", "beats", "exports", "path"}
+    fields = {"track", "settings", "model", "segments", "sections", "phrases", "beats", "exports", "stamp", "path"}
     assert set(document) - {"versions", "no_sections"} == fields
     assert set(document["track"]) == {"key", "title", "source", "duration"}
     assert Settings.model_validate(document["settings"]) == trained.settings
@@ -70,13 +94,13 @@ PARTS = (SongPart(0.0, 12.34567, "A", 1.0, 1, 1), SongPart(12.34567, 20.0, "B", 
 
 
 @pytest.fixture
-def no_pictures(monkeypatch):
-    """Write only the JSON and the exports of a report, which saves seconds."""
-    for name in ("_draw", "write_song_page"):
-        monkeypatch.setattr(f"tasks.report.song_reports.{name}", lambda *_, **__: None)
+def no_page(monkeypatch):
+    """Write no page, which saves half a second."""
+    monkeypatch.setattr(song_reports, "write_song_page", lambda *_, **__: None)
+    monkeypatch.setattr(song_reports, "is_page_current", lambda *_, **__: True)
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("no_page")
 def test_report_has_the_sections_phrases_and_beats_of_the_song(trained, model, tmp_path, monkeypatch):
     monkeypatch.setattr("tasks.report.song_sections.find_sections", lambda *_, **__: Sections(PARTS, PARTS[:1]))
     (document,) = report(trained, model, out=tmp_path)
@@ -92,7 +116,7 @@ def test_report_has_the_sections_phrases_and_beats_of_the_song(trained, model, t
     assert (trained.home / document["beats"]["path"]).is_file()
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("no_page")
 def test_later_versions_of_beats_and_sections_are_part_of_the_report(trained, model, tmp_path, monkeypatch):
     for number, stage in ((98, "beats.beat_tracking"), (99, "sections.section_finding")):
         monkeypatch.setattr(f"songform.{stage}.VERSION", number)
@@ -100,7 +124,7 @@ def test_later_versions_of_beats_and_sections_are_part_of_the_report(trained, mo
     assert (document["versions"]["beats"], document["versions"]["sections"]) == (98, 99)
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("no_page")
 def test_damaged_table_of_beats_is_a_note_that_is_not_part_of_the_stored_report(trained, model, tmp_path):
     (document,) = report(trained, model, out=tmp_path)
     table = trained.home / document["beats"]["path"]
@@ -112,12 +136,14 @@ def test_damaged_table_of_beats_is_a_note_that_is_not_part_of_the_stored_report(
     aside.unlink()
     (note,) = again.pop("notes")
     assert str(table) in note
-    assert again == document
+    assert again == {name: value for name, value in document.items() if name != "stamp"}  # so that it is read again
     assert table.read_bytes() == whole
     assert "notes" not in json.loads(Path(document["path"]).read_bytes())
+    assert report(trained, model, out=tmp_path) == [document]
 
 
 def test_pictures_are_png_and_existing_ones_are_not_drawn_again(trained, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(song_reports, "_draw", DRAW)
     shown, spectrogram = {}, plots.spectrogram
     monkeypatch.setattr(
         plots, "spectrogram", lambda *tables, **more: shown.update(more) or spectrogram(*tables, **more)
@@ -130,14 +156,129 @@ def test_pictures_are_png_and_existing_ones_are_not_drawn_again(trained, model, 
     assert all(path.read_bytes().startswith(PNG) for path in pictures.values())
     texts = {f"{key}{suffix}" for suffix in (".json", ".html", *document["exports"])}
     assert {path.name for path in tmp_path.iterdir()} == {*texts, *(path.name for path in pictures.values())}
-    when = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    when = times(tmp_path)
     assert report(trained, model, out=tmp_path) == [document]
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == when
+    assert times(tmp_path) == when
     pictures["rms"].unlink()
     report(trained, model, out=tmp_path)
     assert pictures["rms"].is_file()
+    del when[pictures["rms"]]
+    assert when.items() <= times(tmp_path).items()
 
 
+def times(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def current(trained, model, folder, settings=None):
+    return current_report(ReportJob(trained.home, trained.plan.keys[0], settings or trained.settings, model, folder))
+
+
+def with_report_settings(settings, **values):
+    return settings.model_copy(update={"report": settings.report.model_copy(update=values)})
+
+
+def test_report_that_is_up_to_date_is_only_read(trained, model, tmp_path, monkeypatch):
+    (document,) = report(trained, model, out=tmp_path)
+    for name in ("read_features", "song_sections", "write_json"):
+        monkeypatch.setattr(song_reports, name, None)
+    assert report(trained, model, out=tmp_path) == [document]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_report_is_not_up_to_date_if_anything_changes_that_it_is_made_from(trained, model, tmp_path, own):
+    model = OWN_MODEL if own else model
+    (document,) = report(trained, model, out=tmp_path)
+    assert current(trained, model, tmp_path) == document
+    path, corpus = Path(document["path"]), Corpus(trained.home)
+    for file in [*tmp_path.iterdir(), trained.home / document["beats"]["path"]]:
+        aside = file.rename(file.with_name("aside"))
+        assert current(trained, model, tmp_path) is None, file
+        aside.rename(file)
+    record = corpus.record(trained.plan.keys[0])
+    corpus.save_record(record.model_copy(update={"updated_at": "2001-01-01T00:00:00+00:00"}))
+    assert current(trained, model, tmp_path) is None
+    corpus.save_record(record)
+    whole = path.read_text()
+    path.write_text(whole.replace('"start": 0.0', '"start": 0.5', 1))
+    assert current(trained, model, tmp_path) is None
+    path.write_text(whole)
+    assert (current(trained, replace(model, uri="models:/songform/9"), tmp_path)) is None
+    assert current(trained, model, tmp_path) == document
+
+
+def test_report_is_not_up_to_date_if_a_version_of_the_code_changes(trained, model, tmp_path, monkeypatch):
+    report(trained, model, out=tmp_path)
+    stages = {name for name in versioned_modules() if not name.startswith(WITHOUT_EFFECT)}
+    stages = {"tasks.report.song_pages" if name == "songform.pages" else name for name in stages}  # imports the number
+    assert len(stages) > 15
+    for stage in stages:
+        with monkeypatch.context() as patch:
+            patch.setattr(f"{stage}.VERSION", 99)
+            assert current(trained, model, tmp_path) is None, stage
+    assert current(trained, model, tmp_path) is not None
+
+
+# Modules with a VERSION that does not affect the report of a song.
+WITHOUT_EFFECT = (
+    *("songform.annotation.segmentation_scores", "songform.output.sonification", "songform.synth"),
+    *("songform.learning.classification_metrics", "songform.learning.splits", "songform.learning.baselines"),
+)
+
+
+def versioned_modules():
+    """Return the names of the modules of `songform` that have a VERSION."""
+    names = [module.name for module in pkgutil.walk_packages(songform.__path__, "songform.")]
+    sources = {name: inspect.getsource(importlib.import_module(name)) for name in names}
+    return {name for name, source in sources.items() if re.search(r"^VERSION\b", source, re.MULTILINE)}
+
+
+def test_report_without_a_stamp_gets_one_and_is_not_drawn_again(trained, model, tmp_path, drawn):
+    """Earlier versions of songform wrote no stamp, and fewer settings."""
+    (document,) = report(trained, OWN_MODEL, out=tmp_path)
+    path, when = Path(document["path"]), times(tmp_path)
+    older = {name: value for name, value in document.items() if name not in ("stamp", "path")}
+    older["settings"] = {**older["settings"], "report": {"audio": "embed"}}
+    path.write_text(json.dumps(older))
+    drawn.clear()
+    assert report(trained, OWN_MODEL, out=tmp_path) == [document]
+    assert json.loads(path.read_bytes())["stamp"] == document["stamp"]
+    assert (drawn, times(tmp_path) | {path: 0}) == ([], when | {path: 0})
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"settings": 1, "stamp": []}', "{", '"stamp"'])
+def test_file_that_is_not_a_report_is_written_again(trained, model, tmp_path, text):
+    (document,) = report(trained, model, out=tmp_path)
+    Path(document["path"]).write_text(text)
+    assert report(trained, model, out=tmp_path) == [document]
+
+
+def test_without_pictures_nothing_is_drawn_until_they_are_wanted(trained, model, tmp_path, drawn):
+    settings = with_report_settings(trained.settings, pictures=False)
+    (document,) = report_tracks.fn(trained.home, trained.plan.keys[:1], settings, model, out=tmp_path, n_tracks=1)
+    assert drawn == []
+    suffixes = {path.name.removeprefix(trained.plan.keys[0]) for path in tmp_path.iterdir()}
+    assert suffixes == {".json", ".html", *document["exports"]}
+    assert current(trained, model, tmp_path, settings) == document
+    when = times(tmp_path)
+    report(trained, model, out=tmp_path)
+    assert drawn == list(PICTURES)
+    assert {path: time for path, time in times(tmp_path).items() if path.suffix != ".png"} == when
+
+
+def test_without_pictures_those_of_an_earlier_report_are_removed(trained, model, tmp_path, monkeypatch):
+    """They would show something else than the new report."""
+    report(trained, model, out=tmp_path)
+    settings = with_report_settings(trained.settings, pictures=False)
+    keys = trained.plan.keys[:1]
+    report_tracks.fn(trained.home, keys, settings, model, out=tmp_path, n_tracks=1)
+    assert len(list(tmp_path.glob("*.png"))) == len(PICTURES)
+    monkeypatch.setattr("songform.structure.segments.VERSION", 99)
+    report_tracks.fn(trained.home, keys, settings, model, out=tmp_path, n_tracks=1)
+    assert list(tmp_path.glob("*.png")) == []
+
+
+@pytest.mark.usefixtures("no_page")
 @pytest.mark.parametrize(
     "stage",
     ["plots", "annotation.formats", "structure.boundaries", "structure.segments", "structure.silence"],
@@ -154,18 +295,18 @@ def test_pictures_and_exports_of_an_earlier_version_are_made_again_once(trained,
     monkeypatch.setattr(f"songform.{stage}.VERSION", 99)
     (later,) = report(trained, model, out=tmp_path)
     assert 99 in later["versions"].values()
-    assert later | {"versions": None} == document | {"versions": None}
+    assert later | {"versions": None, "stamp": None} == document | {"versions": None, "stamp": None}
     assert {each: each.read_bytes() for each in made} == before
-    when = {each: each.stat().st_mtime_ns for each in tmp_path.iterdir()}
+    when = times(tmp_path)
     assert report(trained, model, out=tmp_path) == [later]
-    assert {each: each.stat().st_mtime_ns for each in tmp_path.iterdir()} == when
+    assert times(tmp_path) == when
 
 
 def test_champion_and_its_version_share_their_reports(trained, model, tmp_path):
     (document,) = report(trained, fetch_bundle.fn(trained.home, "models:/songform/1"), out=tmp_path)
-    when = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    when = times(tmp_path)
     assert report(trained, model, out=tmp_path) == [document]
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == when
+    assert times(tmp_path) == when
 
 
 def test_reports_are_in_the_folder_of_their_model_and_announced(trained, model):

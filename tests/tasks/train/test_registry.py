@@ -9,9 +9,10 @@ import pytest
 
 from songform.bundle import Bundle
 from songform.errors import ModelError
+from tasks.store.bundles import ModelInfo
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features
-from tasks.train.registry import ModelInfo, champion_version, fetch_bundle, model_version, update_champion
+from tasks.train.registry import champion_version, fetch_bundle, model_version, update_champion
 from tasks.train.tracking import MODEL_NAME, client, prepare_store
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from songform.errors import ModelError
-from tasks.train.registry import OWN_MODEL, ModelInfo
+from tasks.store.bundles import OWN_MODEL, ModelInfo
 from tasks.train.requested_model import choose_model
 
 

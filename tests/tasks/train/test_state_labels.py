@@ -17,7 +17,8 @@ from songform.structure.states import unit_vectors
 from tasks.store.corpus import Corpus
 from tasks.store.tables import features_config, read_features, read_overview
 from tasks.train.array_cache import array_folder
-from tasks.train.state_labels import fit_corpus_states, label_tracks, read_labels, read_state_model, states_by_settings
+from tasks.train.state_fitting import states_by_settings
+from tasks.train.state_labels import fit_corpus_states, label_tracks, read_labels, read_state_model
 from tasks.train.training_plan import plan_training
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.report.song_reports import OWN_MODEL, report_tracks
+from tasks.report.report_tracks import report_tracks
+from tasks.store.bundles import OWN_MODEL
 from tasks.train.registry import fetch_bundle
 
 

@@ -59,6 +59,22 @@ def test_every_problem_is_in_the_document_and_sets_the_exit_code(
 
 
 @pytest.mark.usefixtures("_no_server")
+@pytest.mark.parametrize("command", ["analyze", "run"])
+def test_pictures_are_a_setting_that_an_option_switches_off(songform, monkeypatch, tmp_path, command):
+    analyzed, asked = AnalyzeReport(IngestReport([TRACK]), [REPORT]), []
+    report = analyzed if command == "analyze" else RunReport(analyzed.ingested, TRAINED, analyzed)
+
+    def flow(home, sources, settings, *_, **__):
+        asked.append(settings.report.pictures)
+        return report
+
+    monkeypatch.setattr(f"flows.{command}.{command}", flow)
+    for words in ([], ["--no-pictures"], ["--set", "report.pictures=false"]):
+        assert songform("--home", tmp_path, "--json", command, "https://a.example/feed", *words).exit_code == 0
+    assert asked == [True, False, False]
+
+
+@pytest.mark.usefixtures("_no_server")
 def test_interrupted_training_still_reports_the_tracks(songform, document, monkeypatch, tmp_path):
     def interrupt(*words, **options):
         with attach_ingest_report(IngestReport([TRACK], ["a feed cannot be listed"], ["a note"])):

@@ -18,18 +18,21 @@ a new worker when one dies. A Dask worker whose job takes too long exits.
 
 from __future__ import annotations
 
+import gc
 import math
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from pebble import ProcessExpired, ProcessPool
 from threadpoolctl import threadpool_limits
@@ -106,7 +109,8 @@ def run_jobs(
         Function of a module that runs one job. The function, the jobs, the results and the exceptions must be
         picklable.
     jobs : sequence
-        Arguments of the function.
+        Arguments of the function. Each is read shortly before it runs, so a sequence may make its jobs when they are
+        needed: at most two per worker are in memory at a time. An exception raised meanwhile is the outcome of the job.
     workers : int
         Number of jobs that run at the same time.
     seconds : float > 0
@@ -127,19 +131,15 @@ def run_jobs(
     if multiprocessing.current_process().daemon:
         yield from _run_jobs_here(function, jobs, seconds)
         return
-    left = list(range(len(jobs)))
+    left = set(range(len(jobs)))
     while left:
-        n_left = len(left)
-        with worker_pool(function, workers=min(workers, n_left)) as pool:
-            numbers: dict[Future[Result], int] = {}
-            for number in left:
-                numbers[pool.schedule(_run_job, args=(function, jobs[number]))] = number
-            for future in _finished_or_cancelled(numbers, seconds):
-                # A process that dies between two jobs may break the pool; the remaining jobs go to a new pool.
-                if future.cancelled() or not isinstance(future.exception(), BrokenProcessPool):
-                    left.remove(numbers[future])
-                    outcome = _outcome(future)
-                    yield numbers[future], outcome
+        n_left, n_workers = len(left), min(workers, len(left))
+        with worker_pool(function, workers=n_workers) as pool:
+            schedule: Callable[[int], Future[Result] | None] = partial(_schedule, pool, function, jobs)
+            for number, future in _ended_jobs(schedule, sorted(left), at_once=2 * n_workers, seconds=seconds):
+                left.remove(number)
+                outcome = _outcome(future)
+                yield number, outcome
         if len(left) == n_left:
             msg = (
                 "the worker processes ended before they started a job; if a script starts them, it must do so under "
@@ -154,23 +154,69 @@ def worker_pool(function: Callable[..., object], *, workers: int) -> Iterator[Pr
     # Passing the function imports its libraries before the number of their threads is limited.
     pool = ProcessPool(workers, initializer=_initialize_worker, initargs=(function,), context=_SigintIgnoringContext())
     try:
+        _ = pool.active  # starts the processes, which import their libraries while the first job is made
         yield pool
     finally:
         pool.stop()  # type: ignore[no-untyped-call]  # Pebble annotates it only partly
         pool.join()
 
 
-def _finished_or_cancelled(futures: Collection[Future[Result]], seconds: float) -> Iterator[Future[Result]]:
-    """Yield jobs as they end; cancel jobs that take too long, which terminates their processes."""
-    begun: dict[Future[Result], float] = {}
-    left = set(futures)
-    while left:
-        done, left = wait(left, _POLL_SECONDS, FIRST_COMPLETED)
-        yield from done
-        now = time.monotonic()
-        for future in left:
-            if future.running() and now - begun.setdefault(future, now) > seconds:
-                future.cancel()
+def _schedule(
+    pool: ProcessPool, function: Callable[[Job], Result], jobs: Sequence[Job], number: int
+) -> Future[Result] | None:
+    """Schedule a job; return None if the pool is broken."""
+    try:
+        job = jobs[number]
+    except Exception as error:  # noqa: BLE001  it is the outcome of this job
+        failed: Future[Result] = Future()
+        failed.set_exception(error)
+        return failed
+    try:
+        return cast("Future[Result]", pool.schedule(_run_job, args=(function, job)))
+    except RuntimeError:
+        return None
+
+
+def _ended_jobs(
+    schedule: Callable[[int], Future[Result] | None], numbers: Iterable[int], *, at_once: int, seconds: float
+) -> Iterator[tuple[int, Future[Result]]]:
+    """Schedule jobs, a few at a time, and yield each as it ends, until all have ended or the pool is broken.
+
+    Jobs that take too long are cancelled, which terminates their processes. A process that dies between two jobs may
+    break the pool. The remaining jobs are not yielded then.
+    """
+    coming, pending, begun = iter(numbers), dict[Future[Result], int](), dict[Future[Result], float]()
+    while True:
+        for number in islice(coming, at_once - len(pending)):
+            future = schedule(number)
+            if future is None:
+                coming = iter(())
+                break
+            pending[future] = number
+        if not pending:
+            return
+        done, _ = wait(pending, _POLL_SECONDS, FIRST_COMPLETED)
+        for future in done:
+            number = pending.pop(future)
+            begun.pop(future, None)
+            if _is_broken(future):
+                coming = iter(())
+            else:
+                yield number, future
+        _cancel_late(pending, begun, seconds)
+
+
+def _is_broken(future: Future[Result]) -> bool:
+    """Return whether a job did not run because the pool was broken."""
+    return not future.cancelled() and isinstance(future.exception(), BrokenProcessPool)
+
+
+def _cancel_late(pending: Iterable[Future[Result]], begun: dict[Future[Result], float], seconds: float) -> None:
+    """Cancel the jobs that have been running for too long; `begun` has the times at which they were first seen."""
+    now = time.monotonic()
+    for future in pending:
+        if future.running() and now - begun.setdefault(future, now) > seconds:
+            future.cancel()
 
 
 def _run_job(function: Callable[[Job], Result], job: Job) -> Result:
@@ -192,12 +238,12 @@ def _run_jobs_here(
     function: Callable[[Job], Result], jobs: Sequence[Job], seconds: float
 ) -> Generator[tuple[int, Result | Exception], None, None]:
     """Run jobs in this process, one after the other."""
-    for number, job in enumerate(jobs):
+    for number in range(len(jobs)):
         watchdog = threading.Timer(min(seconds, threading.TIMEOUT_MAX), os._exit, (_TERMINATED,))
         watchdog.daemon = True
         watchdog.start()
         try:
-            outcome: Result | Exception = function(job)
+            outcome: Result | Exception = function(jobs[number])
         except Exception as error:  # noqa: BLE001  an unexpected error must not affect other jobs
             outcome = error
         finally:
@@ -209,6 +255,7 @@ def _initialize_worker(_function: Callable[..., object]) -> None:
     """Prepare a new worker process."""
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     threadpool_limits(1)  # one process per core: BLAS would start one thread per core in each process
+    gc.freeze()  # the garbage collector need not search the imported libraries
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)  # libmpg123 prints warnings about damaged files
     os.close(silence)

@@ -12,14 +12,15 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 import pebble.common.types
 import pytest
 
-import tasks.ingest.process_pool
-from tasks.ingest.process_pool import WorkerLostError, WorkerTimeoutError, run_jobs, usable_cores
+import tasks.process_pool
+from tasks.process_pool import WorkerLostError, WorkerTimeoutError, run_jobs, usable_cores
 
 ALIVE = 0  # signal number that has no effect
 
@@ -63,14 +64,39 @@ def test_worker_that_exits_is_reported_as_lost(leave, status):
     assert str(lost) == f"exit status {status}"
 
 
+class MadeJobs(Sequence):
+    """Numbers from 1, which are made when they are read; the third cannot be made."""
+
+    def __init__(self, count):
+        self.count, self.made = count, 0
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, number):
+        self.made += 1
+        if number == 2:
+            raise KeyError("the third")
+        return float(number + 1)
+
+
+def test_jobs_are_made_when_they_are_needed_and_one_that_cannot_be_made_fails_alone():
+    jobs, outcomes = MadeJobs(30), {}
+    for number, outcome in run_jobs(math.sqrt, jobs, workers=2):
+        assert jobs.made <= len(outcomes) + 4  # at most two per worker in advance
+        outcomes[number] = outcome
+    assert isinstance(outcomes.pop(2), KeyError)
+    assert outcomes == {number: math.sqrt(number + 1) for number in range(30) if number != 2}
+
+
 def test_no_more_workers_are_started_than_there_are_jobs(monkeypatch):
-    started, pool = [], tasks.ingest.process_pool.ProcessPool
+    started, pool = [], tasks.process_pool.ProcessPool
 
     def recorded(workers, **how):
         started.append(workers)
         return pool(workers, **how)
 
-    monkeypatch.setattr(tasks.ingest.process_pool, "ProcessPool", recorded)
+    monkeypatch.setattr(tasks.process_pool, "ProcessPool", recorded)
     sorted_outcomes(math.sqrt, [4.0, 9.0], workers=64)
     sorted_outcomes(math.sqrt, [], workers=64)
     assert started == [2]
@@ -93,7 +119,7 @@ def test_closing_the_generator_ends_all_workers():
 @pytest.fixture
 def impatient(monkeypatch):
     """Check the time limit of jobs frequently."""
-    monkeypatch.setattr(tasks.ingest.process_pool, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(tasks.process_pool, "_POLL_SECONDS", 0.01)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -135,7 +161,7 @@ def test_program_started_by_a_timed_out_job_ends_with_it(tmp_path):
 
 ORPHANS = """
 import time
-from tasks.ingest.process_pool import run_jobs
+from tasks.process_pool import run_jobs
 
 def forever(name):
     try:
@@ -161,9 +187,7 @@ def test_worker_whose_parent_is_killed_cleans_up_and_ends(tmp_path):
 
 def test_script_without_a_main_guard_gets_an_explanation(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text(
-        "from tasks.ingest.process_pool import run_jobs\nprint(list(run_jobs(abs, [-1, -2], workers=2)))\n"
-    )
+    script.write_text("from tasks.process_pool import run_jobs\nprint(list(run_jobs(abs, [-1, -2], workers=2)))\n")
     ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
     assert "worker processes ended before they started a job" in ended.stderr.splitlines()[-1]
@@ -189,7 +213,7 @@ def test_usable_cores_are_those_of_this_process():
 IN_A_DAEMON = """
 import math
 import multiprocessing
-from tasks.ingest.process_pool import run_jobs
+from tasks.process_pool import run_jobs
 
 def work():
     print([repr(outcome) for _, outcome in run_jobs(math.sqrt, [4.0, -1.0, 9.0], workers=2)])

@@ -1,0 +1,177 @@
+"""Prefect task that writes the reports of tracks, on all cores.
+
+Worker processes make the reports (`tasks.report.song_reports`). If one dies, only its own song has no report. Reports
+that are up to date are only read. The network of the model, if it has one, runs in this process: importing TensorFlow
+takes seconds and hundreds of megabytes, which each worker process would need as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from songform.bundle import Bundle
+from songform.errors import ModelError
+from tasks.process_pool import run_jobs, usable_cores
+from tasks.progress import announce
+from tasks.report.song_reports import (
+    ReportJob,
+    current_report,
+    failed_report,
+    write_report,
+    write_report_or_error,
+)
+from tasks.settings import Settings
+from tasks.store.atomic_files import remove_partial_files
+from tasks.store.bundles import OWN_MODEL, ModelInfo
+from tasks.store.corpus import Corpus
+from tasks.store.tables import read_features
+
+__all__ = ["report_tracks"]
+
+_FEWEST = 4  # starting worker processes takes longer than making fewer reports than this
+
+
+@task(task_run_name="report {n_tracks} tracks", cache_policy=NO_CACHE)
+def report_tracks(
+    home: Path, keys: Sequence[str], settings: Settings, model: ModelInfo, *, out: Path | None, n_tracks: int
+) -> list[dict[str, Any]]:
+    """Write the report of each track on all cores, and return the reports.
+
+    Parameters
+    ----------
+    home : Path
+        Path of the home.
+    keys : sequence of str
+        Keys of tracks whose features exist.
+    settings : Settings
+        All settings.
+    model : ModelInfo
+        A model whose bundle is in the corpus, or `OWN_MODEL`.
+    out : Path, optional
+        Folder for the files. By default the model's folder in `data/reports`.
+    n_tracks : int
+        Number of keys, for the name of the task run.
+
+    Returns
+    -------
+    list of dict
+        Each report, in the order of the keys, with the path of its JSON file as `path` and, if its semitone spectrum or
+        table of beats could not be read, a list of sentences about it as `notes`. If there are several songs and one of
+        them fails, its entry has only the key of the track and an `error`.
+
+    Raises
+    ------
+    CorpusError
+        If the record or the tables of the only song are missing or cannot be read.
+    ModelError
+        If the bundle cannot be used with these settings, or the only song is too short or too silent to fit states on.
+    """
+    corpus = Corpus(home)
+    folder = out or corpus.report_path(model.model_id, "")
+    if model != OWN_MODEL:
+        _check_settings(Bundle.load(corpus.bundle_path(model.model_id), network=False), settings)
+    jobs = [ReportJob(corpus.home, key, settings, model, folder) for key in keys]
+    reports: dict[str, dict[str, Any]] = {}
+    for report in _written_reports(jobs):
+        reports[report["track"]["key"]] = report
+        announce("reports", len(reports), n_tracks, report["track"].get("title", report["track"]["key"]))
+    return [reports[key] for key in keys]
+
+
+def _written_reports(jobs: Sequence[ReportJob]) -> Iterator[dict[str, Any]]:
+    """Write the reports that are not up to date, and yield each report as soon as it is known."""
+    changed = []
+    for job in jobs:
+        report = current_report(job)
+        if report is None:
+            changed.append(job)
+        else:
+            yield report
+    left = _JobsWithNetwork(changed)
+    if len(jobs) == 1:
+        yield from map(write_report, left)
+    elif len(changed) < _FEWEST:
+        yield from (_report_or_error(left, number) for number in range(len(left)))
+    else:
+        yield from _reports_of_workers(left)
+
+
+def _report_or_error(jobs: _JobsWithNetwork, number: int) -> dict[str, Any]:
+    """Write a report in this process."""
+    try:
+        return write_report_or_error(jobs[number])
+    except Exception as error:  # noqa: BLE001  the network failed, which must not affect other songs
+        return failed_report(jobs.plain[number], error)
+
+
+def _reports_of_workers(jobs: _JobsWithNetwork) -> Iterator[dict[str, Any]]:
+    """Write reports in worker processes, and yield each report as soon as it is known."""
+    workers = jobs.plain[0].settings.run.workers or usable_cores()
+    with closing(run_jobs(write_report_or_error, jobs, workers=workers)) as arriving:
+        for number, outcome in arriving:
+            job = jobs.plain[number]
+            if isinstance(outcome, Exception):
+                remove_partial_files(job.folder, job.key)
+                yield failed_report(job, outcome)
+            else:
+                yield outcome
+
+
+class _JobsWithNetwork(Sequence[ReportJob]):
+    """Jobs with the state probabilities of the model's network, which are computed when a job is read.
+
+    Attributes
+    ----------
+    plain : sequence of ReportJob
+        The jobs without these probabilities.
+    """
+
+    def __init__(self, plain: Sequence[ReportJob]) -> None:
+        self.plain = plain
+
+    def __len__(self) -> int:
+        return len(self.plain)
+
+    @overload
+    def __getitem__(self, number: int) -> ReportJob: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[ReportJob]: ...
+    def __getitem__(self, number: int | slice) -> ReportJob | list[ReportJob]:
+        """Return a job with the probabilities of the network; see the class."""
+        if isinstance(number, slice):
+            return [self[n] for n in range(len(self))[number]]
+        job = self.plain[number]
+        if self._bundle is None:
+            return job
+        features = read_features(Corpus(job.home), job.key, job.settings)
+        return replace(job, sequence=self._bundle.sequence_at_units(features))
+
+    @cached_property
+    def _bundle(self) -> Bundle | None:
+        """The bundle of the model; None if it has no network or the weight of its network is 0."""
+        job = self.plain[0]
+        if job.model == OWN_MODEL:
+            return None
+        path = Corpus(job.home).bundle_path(job.model.model_id)
+        return Bundle.load(path) if Bundle.load(path, network=False).weight else None
+
+
+def _check_settings(bundle: Bundle, settings: Settings) -> None:
+    """Check that features are computed with the settings that the model was trained with."""
+    for section in ("frames", "features"):
+        for name, value in settings.model_dump(mode="json")[section].items():
+            trained = bundle.settings.get(section, {}).get(name, value)
+            if trained != value:
+                msg = (
+                    f"the model was trained with {section}.{name} = {trained}, but the setting is {value} now; "
+                    f"use --set {section}.{name}={trained}, or train another model with songform train"
+                )
+                raise ModelError(msg)

@@ -40,7 +40,7 @@ def drawn(monkeypatch):
     """Replace the pictures by short texts, which saves seconds; return the names of those that were drawn."""
     names = []
 
-    def draw(pictures, song, form):
+    def draw(pictures, song, form, sections):
         for name, path in pictures.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{name} of {song.record.title} with {len(form.segments)} segments")
@@ -374,16 +374,16 @@ def test_pictures_show_boxes_with_a_note_until_a_font_is_installed(trained, mode
     """No test depends on the fonts of the machine: whether a font is installed is simulated."""
     note = "pictures show boxes for Japanese letters of titles"
     drawn = []
-    monkeypatch.setattr("tasks.report.song_reports._draw", lambda pictures, *_: drawn.append(pictures))
+    monkeypatch.setattr("tasks.report.song_reports._draw", lambda pictures, *_: drawn.extend(pictures))
     monkeypatch.setattr("tasks.report.song_reports.write_song_page", lambda *_, **__: None)
     monkeypatch.setattr("songform.plots.missing_letters_note", lambda _: note)
     for name in PICTURES:
         (tmp_path / f"{trained.plan.keys[0]}.{name}.png").write_bytes(PNG)
     (without, again) = (report(trained, model, out=tmp_path)[0] for _ in range(2))
-    assert (without["picture_note"], without["notes"], again, len(drawn)) == (note, [note], without, 1)
+    assert (without["picture_note"], without["notes"], again, len(drawn)) == (note, [note], without, len(PICTURES))
     assert json.loads(Path(without["path"]).read_bytes())["picture_note"] == note
     monkeypatch.setattr("songform.plots.missing_letters_note", lambda _: "")
     (document, _) = (report(trained, model, out=tmp_path)[0] for _ in range(2))
-    assert len(drawn) == 2
+    assert len(drawn) == 2 * len(PICTURES)
     assert "picture_note" not in document
     assert "notes" not in document

@@ -27,7 +27,7 @@ const edges = (() => {
       container.children[index].replaceWith(edge(part, index + 1));
     });
     fit();
-    if (focused) container.querySelector(`[data-edge="${focused}"]`)?.focus();
+    if (focused) container.querySelector(`[data-edge="${focused}"]`)?.focus({ preventScroll: true });
   }
 
   const percent = (time) => `${(time / song.duration) * 100}%`;
@@ -80,7 +80,7 @@ const edges = (() => {
     const [low, high] = edits.bounds(before, number);
     let isDragged = false;
     element.setPointerCapture(event.pointerId);
-    element.focus();
+    element.focus({ preventScroll: true });
 
     const drag = ({ clientX, altKey, ctrlKey }) => {
       isDragged ||= Math.abs(clientX - event.clientX) >= MIN_DRAG_PIXELS;

@@ -59,7 +59,7 @@ const lanes = (() => {
     drawParts(inner, level, (number) => block(level, number));
     fit(lane);
     mark(lane);
-    inner.children[focused]?.focus();
+    inner.children[focused]?.focus({ preventScroll: true });
   }
 
   /** Mark the selected part, the part that is played, and all parts with the marked label. */

@@ -40,7 +40,7 @@ const tables = (() => {
     drawParts(rows, level, (number) => row(level, number));
     const count = byId(`count-${level.name}`);
     if (count) count.textContent = words.counted(level.parts.length, level.noun);
-    rows.children[focused]?.querySelector("button").focus();
+    rows.children[focused]?.querySelector("button").focus({ preventScroll: true });
   }
 
   /** Mark the part at the playhead, and all parts with the marked label. */

@@ -31,7 +31,7 @@ from songform.structure import (
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tables import features_config, read_features, read_overview, read_table, write_table
-from tasks.train import heldout_scores, reference_songs, state_labels, train_network
+from tasks.train import heldout_scores, reference_songs, state_fitting, state_labels, train_network
 from tasks.train.reference_songs import ComposedSong
 from tasks.train.training_plan import Plan
 from tasks.train.window_source import window_shape
@@ -110,13 +110,13 @@ def most_units(monkeypatch):
 @pytest.fixture
 def fits(monkeypatch):
     """Record the arguments of `fit_states`."""
-    calls, fit = [], state_labels.fit_states
+    calls, fit = [], state_fitting.fit_states
 
     def recorded(songs, **chosen):
         calls.append({"units": [song[:, ::4] for song in songs], "settings": chosen})
         return fit(songs, **chosen)
 
-    monkeypatch.setattr(state_labels, "fit_states", recorded)
+    monkeypatch.setattr(state_fitting, "fit_states", recorded)
     return calls
 
 

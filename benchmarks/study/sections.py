@@ -94,7 +94,7 @@ def _print_beats(songs: Sequence[Described], found: Sequence[Beats]) -> None:
 
 
 def _beat_scores(song: Described, beats: Beats) -> tuple[float, float, float, float, float]:
-    """Return the scores of beats (twice), of librosa's beats, of downbeats and of the metre; NaN if these are unknown."""
+    """Return the scores of beats, twice, of librosa's beats, of downbeats and of the metre; NaN if they are unknown."""
     truth = song.beats
     within = float(truth.times[0]), float(truth.times[-1])
     _, by_librosa = librosa.beat.beat_track(onset_envelope=song.overview.onset, units="time")

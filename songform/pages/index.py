@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from songform.errors import ParameterError
 from songform.pages.markup import asset, encoded_block, encoded_json, page, program
-from songform.pages.page_colors import state_tone, tone_rules
-from songform.plots.palette import section_color, state_order
+from songform.pages.page_colors import letter_rules, state_tone, tone_rules
+from songform.plots.palette import state_order
 from songform.structure.silence import SILENCE, silence_seconds
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ def index_page(songs: Iterable[SongEntry], *, model: str) -> str:
     return page(
         "index.html",
         title="Songs \N{MIDDLE DOT} songform",
-        style="\n".join([asset("theme.css"), asset("index.css"), tone_rules(states), _letter_rules(content.letters)]),
+        style="\n".join(
+            [asset("theme.css"), asset("index.css"), tone_rules(states), letter_rules("letter", list(content.letters))]
+        ),
         scripts=[program(*_SCRIPTS)],
         model=model,
         n_songs=len(content.rows),
@@ -147,8 +149,3 @@ class _Content:
 def _ends(parts: Iterable[tuple[float, str]], numbers: dict[str, int]) -> list[Any]:
     """Return the end and the number of the label of each part; a label that is new gets the next number."""
     return [value for end, label in parts for value in (round(end, 1), numbers.setdefault(label, len(numbers)))]
-
-
-def _letter_rules(letters: Iterable[str]) -> str:
-    """Return the CSS classes `.letter-0`, `.letter-1`, ... with pale colors, on which text is dark in both themes."""
-    return "\n".join(f".letter-{i} {{ --tone: {section_color(letter)} }}" for i, letter in enumerate(letters))

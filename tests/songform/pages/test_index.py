@@ -81,9 +81,11 @@ def test_without_sections_the_page_does_not_explain_letters(read):
 def test_the_letters_of_sections_are_readable_on_their_colors(read):
     parts = sections(**{letter: end for end, letter in enumerate(["A", "B", "N", "Z", "A1", "refrain"], start=1)})
     style = read(index_page([entry()._replace(sections=parts)], model="")).one("style").text
-    colors = re.findall(r"\.letter-\d+ { --tone: (#\w{6}) }", style)
+    rule = r"\.letter-\d+ { --tone: light-dark\((#\w{6}), (#\w{6})\); --on-tone: light-dark\((#\w{6}), (#\w{6})\) }"
+    colors = re.findall(rule, style)
     assert len(colors) == 6
-    assert all(contrast(color, "#000000") >= 4.5 for color in colors)
+    assert all(contrast(light, ink) >= 4.5 for light, _, ink, _ in colors)
+    assert all(contrast(dark, ink) >= 4.5 for _, dark, _, ink in colors)
 
 
 def test_songs_are_read_one_after_the_other(read):

@@ -30,7 +30,7 @@ __all__ = ["main", "trained_network"]
 
 SEED = 20_261_130
 N_CLICK_TRACKS, N_COMPOSED = 800, 200
-N_NETWORKS = 3
+N_NETWORKS = 1
 PLAN = TrainingPlan()
 EPOCHS = 10
 SONG_SHARE = 2.0  # how often an example of a song of the folder is chosen, relative to the others

@@ -45,7 +45,7 @@ __all__ = [
     "tatums_of",
 ]
 
-VERSION = 1  # increase this when the beats of the same tables change
+VERSION = 2  # increase this when the beats of the same tables change
 
 Array = NDArray[np.float64]
 

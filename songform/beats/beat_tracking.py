@@ -66,10 +66,10 @@ LEAST_CONFIDENCE = 0.3
 
 TEMPO_BEATS = 8  # a single interval is only known to 6 ms, which is 1 % at 120 beats per minute
 
-LEAST_MARGIN = 1.0
+LEAST_MARGIN = 1.5
 """Log-likelihood per bar by which a metre must exceed the other one; below it, the metre is unsure.
 
-Music has 1.7 to 10. Where all beats are downbeats with the same probability of 1/4, the margin of 4/4 is 0.4, because
+Music has 2 to 10. Where all beats are downbeats with the same probability of 1/4, the margin of 4/4 is 0.4, because
 its bars have fewer downbeats.
 """
 

@@ -19,7 +19,7 @@ from typing import Any
 
 __all__ = ["VERSION", "SongEntry", "SongView", "Sound", "index_page", "song_page"]
 
-VERSION = 3  # increase this when the same song gives a different page, so that existing pages are written again
+VERSION = 4  # increase this when the same song gives a different page, so that existing pages are written again
 
 # Importing Bokeh takes most of a second. This is not needed when a page is up to date.
 _LAZY = {

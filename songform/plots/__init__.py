@@ -58,4 +58,4 @@ __all__ = [
     "waveform",
 ]
 
-VERSION = 2  # increase this when the same song gives a different picture, so that pictures are drawn again
+VERSION = 3  # increase this when the same song gives a different picture, so that pictures are drawn again

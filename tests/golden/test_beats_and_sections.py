@@ -1,11 +1,9 @@
-"""Golden values of beats and sections, with networks of random weights.
-
-The networks of the package are not used, so that training them again does not change the values. Their VERSION must be
-increased for that, too.
-"""
+"""Golden values of beats and sections, with networks of random weights, and digests of the networks of the package."""
 
 from __future__ import annotations
 
+import hashlib
+from importlib.resources import files
 from itertools import pairwise
 
 import numpy as np
@@ -115,3 +113,15 @@ def test_sections_match_stored_values(golden, song):
     assert len({part.label for part in found.sections}) > 1
     output = {level: [vars(part) for part in getattr(found, level)] for level in ("sections", "phrases")}
     golden.check("sections", [section_finding], output)
+
+
+@pytest.mark.parametrize(
+    ("package", "stage", "names"),
+    [
+        ("songform.beats", beat_tracking, ["beat_network.npz"]),
+        ("songform.sections", section_finding, ["boundary_network.npz", "repetition_network.npz"]),
+    ],
+)
+def test_another_network_needs_another_version(golden, package, stage, names):
+    digests = {name: hashlib.sha256((files(package) / name).read_bytes()).hexdigest() for name in names}
+    golden.check(f"networks_{package.partition('.')[2]}", [stage], digests)

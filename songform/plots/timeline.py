@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 from matplotlib.patches import StepPatch
 
+from songform.beats.tempo_text import tempo_text
 from songform.plots.downsample import IMAGE_COLUMNS, Columns, columns, overview_middles, require_rows
 from songform.plots.drawing import LEFT, RIGHT, WIDTH, clock_axis, figure_foot, time_paper
 from songform.plots.fonts import font_families
@@ -90,7 +91,7 @@ def state_timeline(
         left=left,
         head=rows_height(sections, with_phrases=True),
         foot=lines_height(parts, seconds) if seconds else 0.0,
-        aside=_tempo_and_metre(beats),
+        aside="" if beats is None else tempo_text(beats.tempo, beats.metre, is_metre_sure=beats.is_metre_sure),
     )
     wave = envelope(top, overview)
     state_at = _column_states(wave, segments)
@@ -106,14 +107,6 @@ def state_timeline(
     if seconds:
         draw_section_lines(figure_foot(figure, left, RIGHT, lines_height(parts, seconds)), parts, seconds)
     return figure
-
-
-def _tempo_and_metre(beats: Beats | None) -> str:
-    """Return tempo and metre in words; empty without beats."""
-    if beats is None or beats.tempo is None or beats.metre is None:
-        return ""
-    metre = f"{beats.metre}/4" if beats.is_metre_sure else f"{beats.metre}/4 (unsure)"
-    return f"{beats.tempo:.0f} BPM \N{MIDDLE DOT} {metre}"
 
 
 def envelope(ax: Axes, overview: Overview) -> Columns:

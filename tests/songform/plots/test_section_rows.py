@@ -255,6 +255,6 @@ def test_form_names_tempo_and_metre():
     sure = beats_of(2.0, 60)
     unsure = Beats(sure.times, sure.positions, 89.6, 3, is_metre_sure=False, confidence=0.5)
     texts = [[text.get_text() for text in form(60, beats=beats).texts] for beats in (sure, unsure, NO_BEATS, None)]
-    assert ["120 BPM · 4/4" in found for found in texts] == [True, False, False, False]
-    assert "90 BPM · 3/4 (unsure)" in texts[1]
+    assert ["120 BPM, 4/4" in found for found in texts] == [True, False, False, False]
+    assert "90 BPM, 3/4 (unsure)" in texts[1]
     assert not any("BPM" in text for found in texts[2:] for text in found)

@@ -160,9 +160,9 @@ def test_beat_grid_is_read_as_beats(tmp_path):
     sections, beats = read_labels(path)
     assert sections is None
     assert beats.times.tolist() == pytest.approx([*np.arange(0.25, 10, 0.5), *np.arange(10.25, 20.5, 1.0)])
-    assert beats.positions.tolist() == [4, *[1, 2, 3, 4] * 4, 1, 2, 3, *[1, 2, 3] * 3, 1]
+    assert beats.positions.tolist() == [4, *[1, 2, 3, 4] * 4, 1, 2, 3, *[1, 2, 3] * 3, 1, 2]
     (note,) = beats.notes
-    assert "beats from 0.2 to 19.2 s" in note
+    assert "beats from 0.2 to 20.2 s" in note
 
 
 def test_bars_that_do_not_fit_together_leave_out_the_downbeats(tmp_path):

@@ -18,7 +18,7 @@ from PIL import Image
 
 from songform.pages.page_colors import DARK_GROUND, LIGHT_GROUND, contrast, state_tone
 from songform.plots.downsample import columns
-from songform.plots.drawing import DPI, WIDTH, clock_axis, stacked_axes, save_png
+from songform.plots.drawing import DPI, WIDTH, clock_axis, save_png, stacked_axes
 from songform.plots.fonts import FONT
 from songform.plots.palette import SECTION_COLORS, SILENCE_COLOR, STATE_COLORS, section_color, state_color, state_order
 from songform.plots.text import INK, plain_text

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from songform.plots import fonts
-from songform.plots.drawing import stacked_axes, save_png
+from songform.plots.drawing import save_png, stacked_axes
 from songform.plots.fonts import FONT, font_families, missing_letters_note
 from songform.plots.text import plain_text, text_width
 

@@ -28,9 +28,9 @@ from benchmarks.memory import own_peak_megabytes
 from songform.structure.naming import STATES
 from tasks.report.index_page import write_index
 from tasks.settings import Settings
+from tasks.store.bundles import OWN_MODEL
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import TrackRecord
-from tasks.train.registry import OWN_MODEL
 
 __all__ = ["measure", "write_reports"]
 

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from songform.beats.tempo_text import tempo_text
 from songform.plots.palette import state_color
 from songform.structure.silence import SILENCE
 from songform.time_format import clock
@@ -68,12 +69,9 @@ def section_lines(
 
 
 def beat_text(document: dict[str, Any]) -> str:
-    """Return tempo and metre of a report, such as `120 bpm, 4/4`; empty if the song has no beats."""
+    """Return tempo and metre of a report, such as `120 BPM, 4/4`; empty if the song has no beats."""
     beats = document["beats"]
-    if beats is None or beats["tempo"] is None:
-        return ""
-    unsure = "" if beats["is_metre_sure"] else " (unsure)"
-    return f"{beats['tempo']:.0f} bpm, {beats['metre']}/4{unsure}"
+    return "" if beats is None else tempo_text(beats["tempo"], beats["metre"], is_metre_sure=beats["is_metre_sure"])
 
 
 def _blocks(parts: Sequence[dict[str, Any]], width: int) -> Iterator[tuple[dict[str, Any], int, int]]:

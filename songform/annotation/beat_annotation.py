@@ -34,6 +34,9 @@ class BeatAnnotation:
         Name of the person or model that made the annotation.
     notes : tuple of str
         How a file was read, if it contains more than these beats. Notes are not written to files.
+    end_margin : float >= 0
+        Time in seconds by which the beats may extend beyond the end of the song, because the file does not say exactly
+        where the song ends.
 
     Raises
     ------
@@ -51,6 +54,7 @@ class BeatAnnotation:
     positions: NDArray[np.intp] | None = None
     annotator: str = ""
     notes: tuple[str, ...] = ()
+    end_margin: float = 0.0
 
     def __post_init__(self) -> None:
         times: NDArray[np.float64] = np.asarray(self.times, np.float64).round(_DECIMALS) + 0.0  # without negative zeros
@@ -72,7 +76,8 @@ class BeatAnnotation:
 def fitted_beats(beats: BeatAnnotation, duration: float) -> BeatAnnotation:
     """Fit beats to the track that they describe.
 
-    Beats at most 0.5 s after the end of the track are left out, because decoders differ in where a track ends.
+    Beats at most 0.5 s after the end of the track are left out, because decoders differ in where a track ends. The
+    `end_margin` of the beats is added to these 0.5 s.
 
     Parameters
     ----------
@@ -84,10 +89,10 @@ def fitted_beats(beats: BeatAnnotation, duration: float) -> BeatAnnotation:
     Raises
     ------
     AnnotationError
-        If there is no beat within the track, or a beat is more than 0.5 s after its end.
+        If there is no beat within the track, or a beat is later after its end.
     """
     last = float(beats.times.max(initial=0.0))
-    if last > duration + TOLERANCE_SECONDS:
+    if last > duration + TOLERANCE_SECONDS + beats.end_margin:
         raise AnnotationError(
             f"its beats extend to {last:.1f} s, but the track ends at {duration:.1f} s; they probably belong to "
             "another song or to another version of this one"
@@ -96,7 +101,7 @@ def fitted_beats(beats: BeatAnnotation, duration: float) -> BeatAnnotation:
     if not n_within:
         raise AnnotationError(f"none of its beats is within the track, which ends at {duration:.1f} s")
     positions = None if beats.positions is None else beats.positions[:n_within]
-    return replace(beats, times=beats.times[:n_within], positions=positions)
+    return replace(beats, times=beats.times[:n_within], positions=positions, end_margin=0.0)
 
 
 def _check_times(times: NDArray[np.float64]) -> None:

@@ -93,7 +93,7 @@ def beat_grid(times: Times, positions: Positions, metre: int) -> list[GridStretc
         near = times[min(first, len(times) - 2) :][:2]  # for the tempo of a single beat
         stretch, n_beats = _longest(times[first : first + n_counting], near)
         grid.append(stretch._replace(metre=max(metre, int(positions[first])), position=int(positions[first])))
-        first += n_beats if n_beats == n_counting else n_beats - 1
+        first += n_beats if n_beats == n_counting else max(n_beats - 1, 1)
     return grid
 
 

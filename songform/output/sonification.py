@@ -32,7 +32,6 @@ mir_eval.sonify : Sonification of annotations without the song.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,6 +40,7 @@ from numpy.typing import NDArray
 from songform.beats.beat_tracking import Beats
 from songform.errors import ParameterError
 from songform.plots.palette import STATE_COLORS
+from songform.sections.letters import letter_number
 from songform.sections.section_finding import SongPart
 from songform.structure.segments import Segment
 from songform.structure.silence import SILENCE
@@ -71,7 +71,6 @@ BELLS_HZ = (1568.0, 1047.0, 2093.0)  # G6, C6 and C7
 _STROKE_SECONDS, _RING_SECONDS, _BELL_DECAY = 0.16, 0.35, 0.07  # between strokes, of a stroke, and its decay
 _MAX_BELL_SECONDS = STROKES_PER_BELL * _STROKE_SECONDS + _RING_SECONDS
 _PARTIAL, _PARTIAL_LEVEL = 2.76, 0.4  # of a bell; the ratio is not an integer, so that it does not sound like a note
-_LETTER = re.compile(r"([A-Z])(\d*)", re.IGNORECASE)
 _FADE_SECONDS = 0.05  # without a fade, tones would start and end with a click
 _PENTATONIC = (0, 3, 5, 7, 10)  # semitones
 _A3 = 220.0
@@ -106,9 +105,7 @@ def bell_strokes(label: str) -> tuple[int, float]:
     >>> [bell_strokes(label) for label in ("A", "B", "D", "E")]
     [(1, 1568.0), (2, 1568.0), (4, 1568.0), (1, 1047.0)]
     """
-    letter = _LETTER.fullmatch(label)
-    number = ord(letter[1].upper()) - ord("A") + 26 * int(letter[2] or 0) if letter else 0
-    bell, stroke = divmod(number, STROKES_PER_BELL)
+    bell, stroke = divmod(letter_number(label) or 0, STROKES_PER_BELL)
     return stroke + 1, BELLS_HZ[bell % len(BELLS_HZ)]
 
 

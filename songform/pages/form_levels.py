@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from songform.beats.tempo_text import tempo_text
 from songform.pages.page_colors import letter_rules, tone_rules
 from songform.sections.bar_similarity import bar_lines
 
@@ -159,7 +160,4 @@ def bar_lines_of(beats: Beats | None, duration: float) -> BarLines:
 
 def tempo_words(beats: Beats | None) -> str:
     """Return tempo and metre as text, such as `96 BPM, 4/4`; empty without beats."""
-    if beats is None or beats.tempo is None:
-        return ""
-    metre = f"{beats.metre}/4" if beats.is_metre_sure else "3/4 or 4/4"
-    return f"{beats.tempo:.0f} BPM, {metre}"
+    return "" if beats is None else tempo_text(beats.tempo, beats.metre, is_metre_sure=beats.is_metre_sure)

@@ -6,8 +6,8 @@ Conventions
   colors are passed to each call, so that a style set by the caller has no effect.
 - A picture is `WIDTH` inches wide at `DPI`. Its text remains legible at half that size.
 - A picture does not contain more points than columns of pixels, see `songform.plots.downsample`.
-- Pictures of songs have margins of fixed size (`time_paper`). Measuring all texts, as `layout="constrained"` does for
-  pictures of training runs (`paper`), takes longer than drawing.
+- Pictures of songs have margins of fixed size (`time_axes`). Measuring all texts, as `layout="constrained"` does for
+  pictures of training runs (`stacked_axes`), takes longer than drawing.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ __all__ = [
     "SHADE",
     "WIDTH",
     "axes_inches",
+    "bottom_axes",
     "clock_axis",
     "color_scale",
     "curve",
-    "figure_foot",
     "image",
     "key",
-    "paper",
     "save_png",
+    "stacked_axes",
     "style",
-    "time_paper",
+    "time_axes",
 ]
 
 WIDTH = 8.0
@@ -86,7 +86,7 @@ _TITLE_HEIGHT, _CLOCK_HEIGHT, _GAP = 0.34, 0.5, 0.1  # inches
 _LABEL_DISTANCE = -0.62  # of the label of a vertical axis from the axis, in inches
 
 
-def paper(*heights: float, name: str, title: str = "", width: float = WIDTH) -> tuple[Figure, list[Axes]]:
+def stacked_axes(*heights: float, name: str, title: str = "", width: float = WIDTH) -> tuple[Figure, list[Axes]]:
     """Return a figure with axes stacked vertically, whose margins are as wide as their texts need.
 
     Parameters
@@ -115,14 +115,14 @@ def paper(*heights: float, name: str, title: str = "", width: float = WIDTH) -> 
     return figure, list(grid[:, 0])
 
 
-def time_paper(
+def time_axes(
     *heights: float,
     name: str,
     title: str = "",
     left: float = LEFT,
     right: float = RIGHT,
-    head: float = 0.0,
-    foot: float = 0.0,
+    title_gap: float = 0.0,
+    bottom: float = 0.0,
     aside: str = "",
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with axes stacked vertically that share a time axis and have margins of fixed size.
@@ -137,7 +137,7 @@ def time_paper(
         Title of the song; any text is safe.
     left, right : float > 0
         Margins in inches.
-    head, foot : float >= 0
+    title_gap, bottom : float >= 0
         Space between the title and the first axes, and below the time axis, in inches.
     aside : str
         Short text at the right of the title.
@@ -149,10 +149,10 @@ def time_paper(
     axes : list of Axes
         The axes from top to bottom.
     """
-    height = _TITLE_HEIGHT + head + sum(heights) + _GAP * (len(heights) - 1) + _CLOCK_HEIGHT + foot
+    height = _TITLE_HEIGHT + title_gap + sum(heights) + _GAP * (len(heights) - 1) + _CLOCK_HEIGHT + bottom
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
     _write_heading(figure, name, title, aside, y=1 - 0.07 / height, va="top")
-    top, axes = height - _TITLE_HEIGHT - head, []
+    top, axes = height - _TITLE_HEIGHT - title_gap, []
     for own in heights:
         box = (left / WIDTH, (top - own) / height, (WIDTH - left - right) / WIDTH, own / height)
         axes.append(figure.add_axes(box))
@@ -162,7 +162,7 @@ def time_paper(
     return figure, axes
 
 
-def figure_foot(figure: Figure, left: float, right: float, height: float) -> Axes:
+def bottom_axes(figure: Figure, left: float, right: float, height: float) -> Axes:
     """Return axes at the bottom of a figure, below its time axis; all sizes are in inches."""
     total = figure.get_size_inches()[1]
     return figure.add_axes((left / WIDTH, 0.08 / total, (WIDTH - left - right) / WIDTH, height / total))
@@ -249,7 +249,7 @@ def color_scale(ax: Axes, drawn: AxesImage, label: str, *, has_margin: bool = Fa
     label : str
         Label of the colors, with their unit; at most two lines.
     has_margin : bool
-        Whether the figure is one of `time_paper` with a right margin of `COLOR_SCALE_WIDTH`.
+        Whether the figure is one of `time_axes` with a right margin of `COLOR_SCALE_WIDTH`.
     """
     figure = ax.figure
     if has_margin:

@@ -9,7 +9,7 @@ import numpy as np
 from songform.errors import ParameterError
 from songform.features.filters import hz_to_mel
 from songform.plots.downsample import IMAGE_COLUMNS, columns, feature_series, overview_middles, standard_mfcc
-from songform.plots.drawing import COLOR_SCALE_WIDTH, KEY_HEIGHT, clock_axis, color_scale, image, key, time_paper
+from songform.plots.drawing import COLOR_SCALE_WIDTH, KEY_HEIGHT, clock_axis, color_scale, image, key, time_axes
 from songform.plots.section_rows import draw_bar_lines, draw_sections, rows_height
 from songform.plots.text import TYPE
 
@@ -69,8 +69,8 @@ def spectrogram(
         raise ParameterError(f"sr must be a positive number of samples per second, not {sr}; the default is 22050")
     mel = columns(overview_middles(overview), overview.logmel_db, limit=IMAGE_COLUMNS)
     n_bands = mel.mean.shape[1]
-    head = KEY_HEIGHT + rows_height(sections)
-    figure, [ax] = time_paper(2.6, name="Log-mel spectrogram", title=title, right=COLOR_SCALE_WIDTH, head=head)
+    title_gap = KEY_HEIGHT + rows_height(sections)
+    figure, [ax] = time_axes(2.6, name="Log-mel spectrogram", title=title, right=COLOR_SCALE_WIDTH, title_gap=title_gap)
     top = max(float(mel.mean.max()), -20.0)
     drawn = image(ax, mel.mean, mel.edges[-1], cmap="magma", vmin=top - 80, vmax=top)
     rolloff = feature_series(features, "rolloff_hz")
@@ -115,7 +115,7 @@ def mfcc_heatmap(features: pd.DataFrame, *, title: str = "", sections: Sections 
     """
     mfcc = standard_mfcc(features)
     n_coefficients = mfcc.mean.shape[1]
-    figure, [ax] = time_paper(2.1, name="MFCC", title=title, right=COLOR_SCALE_WIDTH, head=rows_height(sections))
+    figure, [ax] = time_axes(2.1, name="MFCC", title=title, right=COLOR_SCALE_WIDTH, title_gap=rows_height(sections))
     drawn = image(ax, mfcc.mean, mfcc.edges[-1], cmap="RdBu_r", vmin=-3, vmax=3)
     numbers = range(1, n_coefficients + 1, 2)
     ax.set_yticks([number - 0.5 for number in numbers], [str(number) for number in numbers])

@@ -21,10 +21,10 @@ References
 from __future__ import annotations
 
 import colorsys
-import re
 import zlib
 from collections.abc import Iterable
 
+from songform.sections.letters import letter_number
 from songform.structure.silence import SILENCE
 
 __all__ = ["SECTION_COLORS", "SILENCE_COLOR", "STATE_COLORS", "section_color", "state_color", "state_order"]
@@ -52,7 +52,6 @@ SECTION_COLORS = (
 )
 """Colors of the sections A, B, C and so on."""
 
-_LETTER = re.compile("([A-Za-z])([0-9]{0,4})")
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
@@ -92,11 +91,10 @@ def section_color(label: str) -> str:
         Color as `#RRGGBB`. Dark text on it has a contrast of at least 4.5. Letters after N have colors that differ, but
         not clearly.
     """
-    letter = _LETTER.fullmatch(label)
-    if letter is None:
+    number = letter_number(label)
+    if number is None:
         digest = _digest(label)
         return _color((digest % 360) / 360, 0.74 + (digest // 360 % 3) / 14, 0.5)
-    number = ord(letter[1].upper()) - ord("A") + 26 * int(letter[2] or 0)
     if number < len(SECTION_COLORS):
         return SECTION_COLORS[number]
     # Multiples of the golden ratio are spread evenly around the circle of hues.

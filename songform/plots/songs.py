@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from songform.plots.downsample import Columns, feature_series
-from songform.plots.drawing import KEY_HEIGHT, LINE, clock_axis, curve, key, time_paper
+from songform.plots.drawing import KEY_HEIGHT, LINE, clock_axis, curve, key, time_axes
 from songform.plots.section_rows import draw_sections, rows_height
 from songform.plots.text import TYPE
 from songform.plots.timeline import draw_wave, envelope
@@ -83,7 +83,7 @@ def waveform(overview: Overview, *, title: str = "", sections: Sections | None =
     ParameterError
         If the overview has no row.
     """
-    figure, [ax] = time_paper(1.6, name="Waveform", title=title, head=rows_height(sections))
+    figure, [ax] = time_axes(1.6, name="Waveform", title=title, title_gap=rows_height(sections))
     wave = envelope(ax, overview)
     draw_wave(ax, wave, LINE)
     clock_axis([ax], wave.edges[-1])
@@ -116,7 +116,7 @@ def rms(features: pd.DataFrame, *, title: str = "", sections: Sections | None = 
         If the table has no frame, or a column is missing.
     """
     mean, std = feature_series(features, "rms_mean"), feature_series(features, "rms_std").mean
-    figure, [ax] = time_paper(1.9, name="RMS", title=title, head=KEY_HEIGHT + rows_height(sections))
+    figure, [ax] = time_axes(1.9, name="RMS", title=title, title_gap=KEY_HEIGHT + rows_height(sections))
     levels = Columns(mean.edges, _dbfs(mean.mean - std), _dbfs(mean.mean), _dbfs(mean.mean + std))
     curve(ax, levels, name="mean", band="\N{PLUS-MINUS SIGN} standard deviation within the frame")
     _fit(ax, levels)
@@ -150,8 +150,10 @@ def feature_curves(features: pd.DataFrame, *, title: str = "", sections: Section
     ParameterError
         If the table has no frame, or a column is missing.
     """
-    head = KEY_HEIGHT + rows_height(sections)
-    figure, axes = time_paper(*[0.62] * len(_ROWS), name="Features over time", title=title, left=1.65, head=head)
+    title_gap = KEY_HEIGHT + rows_height(sections)
+    figure, axes = time_axes(
+        *[0.62] * len(_ROWS), name="Features over time", title=title, left=1.65, title_gap=title_gap
+    )
     for ax, row in zip(axes, _ROWS, strict=True):
         edges, *values = feature_series(features, row.column)
         series = Columns(edges, *(_dbfs(value) if row.unit == "dBFS" else value * row.scale for value in values))
@@ -191,8 +193,8 @@ def bandwidth(features: pd.DataFrame, *, title: str = "", sections: Sections | N
     alone = Columns(edges, *(value / 1e3 for value in values))
     middle = feature_series(features, "centroid_hz").mean / 1e3
     around = Columns(edges, np.maximum(middle - alone.mean, 0), middle, middle + alone.mean)
-    head = KEY_HEIGHT + rows_height(sections)
-    figure, axes = time_paper(1.5, 0.85, name="Spectral bandwidth", title=title, head=head)
+    title_gap = KEY_HEIGHT + rows_height(sections)
+    figure, axes = time_axes(1.5, 0.85, name="Spectral bandwidth", title=title, title_gap=title_gap)
     curve(axes[0], around, name="centroid", band="\N{PLUS-MINUS SIGN} bandwidth")
     curve(axes[1], alone, name="bandwidth", band="minimum to maximum")
     axes[0].set_ylabel("frequency\n[kHz]", **TYPE)

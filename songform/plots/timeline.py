@@ -14,8 +14,9 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 from matplotlib.patches import StepPatch
 
+from songform.beats.tempo_text import tempo_text
 from songform.plots.downsample import IMAGE_COLUMNS, Columns, columns, overview_middles, require_rows
-from songform.plots.drawing import LEFT, RIGHT, WIDTH, clock_axis, figure_foot, time_paper
+from songform.plots.drawing import LEFT, RIGHT, WIDTH, bottom_axes, clock_axis, time_axes
 from songform.plots.fonts import font_families
 from songform.plots.palette import state_color, state_order
 from songform.plots.section_lines import draw_section_lines, line_seconds, lines_height
@@ -83,14 +84,14 @@ def state_timeline(
     left = max(LEFT, *(text_width(name, TYPE["size"]) + 0.15 for name in names))
     parts = () if sections is None else sections.sections
     seconds = line_seconds(parts, WIDTH - left - RIGHT) if parts else 0.0
-    figure, [top, lanes] = time_paper(
+    figure, [top, lanes] = time_axes(
         *(1.2, max(0.25 * len(states), 0.4)),
         name="Form",
         title=title,
         left=left,
-        head=rows_height(sections, with_phrases=True),
-        foot=lines_height(parts, seconds) if seconds else 0.0,
-        aside=_tempo_and_metre(beats),
+        title_gap=rows_height(sections, with_phrases=True),
+        bottom=lines_height(parts, seconds) if seconds else 0.0,
+        aside="" if beats is None else tempo_text(beats.tempo, beats.metre, is_metre_sure=beats.is_metre_sure),
     )
     wave = envelope(top, overview)
     state_at = _column_states(wave, segments)
@@ -104,16 +105,8 @@ def state_timeline(
     clock_axis([top, lanes], segments[-1].end, note=f" \N{MIDDLE DOT} height: confidence{note}, 0 to 100 %")
     draw_sections([top], sections, with_phrases=True, with_confidence=True)
     if seconds:
-        draw_section_lines(figure_foot(figure, left, RIGHT, lines_height(parts, seconds)), parts, seconds)
+        draw_section_lines(bottom_axes(figure, left, RIGHT, lines_height(parts, seconds)), parts, seconds)
     return figure
-
-
-def _tempo_and_metre(beats: Beats | None) -> str:
-    """Return tempo and metre in words; empty without beats."""
-    if beats is None or beats.tempo is None or beats.metre is None:
-        return ""
-    metre = f"{beats.metre}/4" if beats.is_metre_sure else f"{beats.metre}/4 (unsure)"
-    return f"{beats.tempo:.0f} BPM \N{MIDDLE DOT} {metre}"
 
 
 def envelope(ax: Axes, overview: Overview) -> Columns:

@@ -16,7 +16,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from songform.errors import ParameterError
 from songform.plots.downsample import require_rows
-from songform.plots.drawing import LINE, SHADE, WIDTH, color_scale, key, paper
+from songform.plots.drawing import LINE, SHADE, WIDTH, color_scale, key, stacked_axes
 from songform.plots.fonts import font_families
 from songform.plots.palette import state_color
 from songform.plots.text import INK, TYPE, plain_text
@@ -57,7 +57,7 @@ def training_curves(history: Mapping[str, Sequence[float]], *, title: str = "") 
     """
     if len(history.get("loss", ())) == 0:
         raise ParameterError("history has no loss; was the model trained for at least one epoch?")
-    figure, axes = paper(1.6, 1.6, name="Training", title=title)
+    figure, axes = stacked_axes(1.6, 1.6, name="Training", title=title)
     for ax, metric, label in zip(axes, ("loss", "accuracy"), ("loss [nats]", "accuracy [%]"), strict=True):
         for name, prefix, color in (("training", "", LINE), ("validation", "val_", _VALIDATION)):
             values = np.asarray(history.get(prefix + metric, ()), dtype=np.float64) * (100 if metric != "loss" else 1)
@@ -104,7 +104,7 @@ def confusion_matrix(matrix: ArrayLike, states: Sequence[str], *, title: str = "
         raise ParameterError(f"matrix must have one row and one column per state, shape {k, k}, not {counts.shape}")
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
-    figure, [ax] = paper(
+    figure, [ax] = stacked_axes(
         0.55 * len(states) + 0.5, name="Confusion matrix", title=title, width=max(2.4 + 0.8 * len(states), 5.5)
     )
     drawn = ax.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
@@ -144,7 +144,7 @@ def cluster_profile(profile: pd.DataFrame, *, title: str = "") -> Figure:
     n_states, n_columns = values.shape
     limit = float(np.clip(np.abs(np.nan_to_num(values)).max(), 1, 3))
     width = max(WIDTH, 2.6 + 0.55 * n_columns)
-    figure, [ax] = paper(0.42 * n_states + 0.9, name="Profile of the states", title=title, width=width)
+    figure, [ax] = stacked_axes(0.42 * n_states + 0.9, name="Profile of the states", title=title, width=width)
     drawn = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
     for (state, column), value in np.ndenumerate(values):
         # Adding 0 converts -0.0 to 0.0.
@@ -177,7 +177,7 @@ def metric_bars(metrics: Mapping[str, Mapping[str, float]], *, title: str = "") 
         If `metrics` is empty.
     """
     require_rows(len(metrics), "metrics")
-    figure, [ax] = paper(0.5 * len(metrics) + 0.1, name="Test scores", title=title)
+    figure, [ax] = stacked_axes(0.5 * len(metrics) + 0.1, name="Test scores", title=title)
     for offset, (metric, label, color) in zip((-0.19, 0.19), _SCORES, strict=True):
         scores = [100 * float(of_model.get(metric, np.nan)) for of_model in metrics.values()]
         places = np.arange(len(scores)) + offset

@@ -10,19 +10,20 @@ References
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import count
 from string import ascii_uppercase
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
 
-__all__ = ["joined_pairs", "letters", "segment_groups"]
+__all__ = ["joined_pairs", "letter_number", "letters", "segment_groups"]
 
 LEAST_LOG_ODDS = -0.2  # of segments with the same letter
 LONGEST_PAIR_SECONDS = 32.0
+
+_LETTER = re.compile("([A-Za-z])([0-9]{0,4})")
 
 Array = NDArray[np.float64]
 Division = NDArray[np.intp]
@@ -36,6 +37,10 @@ def segment_groups(log_odds: Array) -> list[int]:
     log_odds : np.ndarray, shape (n_segments, n_segments)
         Log-odds that two segments repeat each other; symmetric.
     """
+    # Slow to import, and the colors of letters do not need them.
+    from scipy.cluster.hierarchy import fcluster, linkage  # noqa: PLC0415
+    from scipy.spatial.distance import squareform  # noqa: PLC0415
+
     if len(log_odds) < 2:
         return [0] * len(log_odds)
     top = max(float(log_odds.max()), LEAST_LOG_ODDS) + 1
@@ -60,6 +65,24 @@ def joined_pairs(division: Division, groups: Sequence[int], bar_seconds: float) 
 def letters(groups: Sequence[int]) -> list[str]:
     """Return the letter of each group number: A to Z, then A1, B1, and so on."""
     return [ascii_uppercase[group % 26] + (str(group // 26) if group >= 26 else "") for group in groups]
+
+
+def letter_number(label: str) -> int | None:
+    """Return the number of the group that has a letter, or None if the label is not a letter.
+
+    Parameters
+    ----------
+    label : str
+        Letter of a section (A to Z, A1 to Z1, and so on) or of a phrase (a to z, a1 to z1, and so on), which has the
+        number of the section's letter.
+
+    Examples
+    --------
+    >>> [letter_number(label) for label in ("A", "c", "Z", "A1", "verse")]
+    [0, 2, 25, 26, None]
+    """
+    letter = _LETTER.fullmatch(label)
+    return ord(letter[1].upper()) - ord("A") + 26 * int(letter[2] or 0) if letter else None
 
 
 def _most_frequent_pair(lines: list[int], numbers: list[int], bar_seconds: float) -> list[int]:

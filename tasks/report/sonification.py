@@ -57,35 +57,35 @@ def sonify_tracks(
         One sentence per song that could not be sonified: why, and how to fix it.
     """
     corpus = Corpus(home)
-    heard: list[dict[str, Any]] = []
+    sonified_reports: list[dict[str, Any]] = []
     problems: list[str] = []
     for count, report in enumerate(reports, start=1):
         try:
-            heard.append({**report, "sonified": str(_sonified(corpus, report, settings))})
+            sonified_reports.append({**report, "sonified": str(_sonified(corpus, report, settings))})
         except TrackError as error:
-            heard.append(report)
+            sonified_reports.append(report)
             problems.append(f"{report['track']['title']} cannot be sonified: {error}")
         announce("sonify", count, len(reports), report["track"]["title"])
-    return heard, problems
+    return sonified_reports, problems
 
 
 def _sonified(corpus: Corpus, report: dict[str, Any], settings: Settings) -> Path:
     record = corpus.record(report["track"]["key"])
     if record is None:
         raise TrackError("its record is missing; ingest it again")
-    heard = _heard(corpus, record, report, settings)
+    marked = _marked(corpus, record, report, settings)
     target = Path(report["path"]).with_suffix(".sonified.flac")
-    made_of = f"songform {digest([VERSION, record.audio_sha256, *heard.content()])}"
+    made_of = f"songform {digest([VERSION, record.audio_sha256, *marked.content()])}"
     if _comment(target) != made_of:
         audio = _audio(corpus, record, settings)
         with atomic_path(target) as temporary:
-            _write(temporary, audio, record, heard, made_of)
+            _write(temporary, audio, record, marked, made_of)
     return target
 
 
 @dataclass(frozen=True)
-class _Heard:
-    """What can be heard in the sonification of a song."""
+class _Marked:
+    """What the sounds of the sonification of a song mark."""
 
     segments: list[Segment]
     sections: list[SongPart]
@@ -98,14 +98,14 @@ class _Heard:
         return [self.segments, parts, beats]
 
 
-def _heard(corpus: Corpus, record: TrackRecord, report: dict[str, Any], settings: Settings) -> _Heard:
+def _marked(corpus: Corpus, record: TrackRecord, report: dict[str, Any], settings: Settings) -> _Marked:
     parts = report.get("sections", ())
     sections = [SongPart(part["start"], part["end"], part["label"], part["confidence"]) for part in parts]
     try:
         beats = None if report.get("beats") is None else read_beats(corpus, record, settings)
     except UnreadableFileError as error:
         raise TrackError(str(error)) from error
-    return _Heard([Segment(**segment) for segment in report["segments"]], sections, beats)
+    return _Marked([Segment(**segment) for segment in report["segments"]], sections, beats)
 
 
 def _audio(corpus: Corpus, record: TrackRecord, settings: Settings) -> Path:
@@ -118,14 +118,16 @@ def _audio(corpus: Corpus, record: TrackRecord, settings: Settings) -> Path:
     )
 
 
-def _write(target: Path, source: Path, record: TrackRecord, heard: _Heard, made_of: str) -> None:
+def _write(target: Path, source: Path, record: TrackRecord, marked: _Marked, made_of: str) -> None:
     def write(audio: AudioStream) -> None:
         with soundfile.SoundFile(target, "w", audio.sr, 1, "PCM_16", format="FLAC") as file:
             file.title, file.comment = record.title, made_of
             offset = 0
             for block in audio:
                 file.write(
-                    sonified(block, audio.sr, heard.segments, beats=heard.beats, sections=heard.sections, offset=offset)
+                    sonified(
+                        block, audio.sr, marked.segments, beats=marked.beats, sections=marked.sections, offset=offset
+                    )
                 )
                 offset += len(block)
         if record.audio_sha256 not in (None, audio.sha256):

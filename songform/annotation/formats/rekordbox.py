@@ -2,7 +2,8 @@
 
 A beat grid is a list of nodes ``TEMPO`` (`songform.beats.beat_grid`). Sections are memory cues, nodes ``POSITION_MARK``
 with ``Num="-1"``, at their starts and with their labels as names. Rekordbox shows at most ten memory cues per track, so
-that only the longest ten sections are written. Times are rounded to milliseconds.
+that only the longest ten sections are written. Times are rounded to milliseconds, but the duration of a track is in
+whole seconds. A beat grid is therefore read until half a second later, so that no beat at the end of the song is lost.
 
 A cue has no end, so that the cues of a file are read as points, each of which lasts until the next one
 (`songform.annotation.annotations.fitted`). Hot cues are read if there are no memory cues.
@@ -56,6 +57,8 @@ LONGEST_GRID = 7 * 86_400.0
 
 SLOWEST, FASTEST = 10.0, 1000.0
 """Tempos of a beat grid that are read, in beats per minute."""
+
+_ROUNDING_SECONDS = 0.5  # of a duration in whole seconds
 
 _ROOT, _TRACK, _TEMPO, _CUE = "DJ_PLAYLISTS", "TRACK", "TEMPO", "POSITION_MARK"
 _MEMORY, _POINT = "-1", "0"  # values of Num and Type
@@ -253,12 +256,15 @@ def _beats(track: Element) -> BeatAnnotation | None:
     grid = [_stretch(number, node) for number, node in enumerate(track.findall(_TEMPO), start=1)]
     if not grid:
         return None
-    times, positions = grid_beats(grid, _end(grid, _duration(track)))
+    end = _end(grid, _duration(track))
+    margin = _ROUNDING_SECONDS if end.is_integer() else 0.0
+    times, positions = grid_beats(grid, end + margin)
     notes = [f"its beat grid was read as beats from {times[0]:.1f} to {times[-1]:.1f} s"]
     is_counting = bool(np.all((positions[1:] == 1) | (positions[1:] == positions[:-1] + 1)))
     if not is_counting:
         notes.append("its downbeats were left out, because the bars of its beat grid do not fit together")
-    return BeatAnnotation(times, positions if is_counting else None, notes=tuple(notes))
+    # The duration may have been rounded up, so that the beats extend beyond the end by twice the margin.
+    return BeatAnnotation(times, positions if is_counting else None, notes=tuple(notes), end_margin=2 * margin)
 
 
 def _end(grid: Sequence[GridStretch], duration: float | None) -> float:

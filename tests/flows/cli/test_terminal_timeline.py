@@ -74,8 +74,8 @@ def test_more_sections_than_columns_fill_the_line():
     [
         (None, ""),
         ({"tempo": None, "metre": None, "is_metre_sure": False}, ""),
-        ({"tempo": 119.6, "metre": 3, "is_metre_sure": True}, "120 bpm, 3/4"),
-        ({"tempo": 90.0, "metre": 4, "is_metre_sure": False}, "90 bpm, 4/4 (unsure)"),
+        ({"tempo": 119.6, "metre": 3, "is_metre_sure": True}, "120 BPM, 3/4"),
+        ({"tempo": 90.0, "metre": 4, "is_metre_sure": False}, "90 BPM, 4/4 (unsure)"),
     ],
 )
 def test_tempo_and_metre_are_named(beats, text):

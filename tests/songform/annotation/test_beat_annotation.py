@@ -37,6 +37,13 @@ def test_beats_just_after_the_end_of_the_track_are_left_out():
     assert (fitted.times.tolist(), fitted.positions.tolist(), fitted.annotator) == ([9.0, 10.0], [1, 2], "Ana")
 
 
+def test_margin_of_the_end_is_added_to_the_tolerance():
+    times = np.array([9.0, 10.0, 11.4])
+    assert fitted_beats(BeatAnnotation(times, end_margin=1.0), 10.0).times.tolist() == [9.0, 10.0]
+    with pytest.raises(AnnotationError, match=r"extend to 11\.4 s"):
+        fitted_beats(BeatAnnotation(times, end_margin=0.8), 10.0)
+
+
 @pytest.mark.parametrize(
     ("times", "words"),
     [([9.0, 10.6], r"extend to 10\.6 s, but the track ends at 10\.0 s"), ([10.2], "none of its beats is within")],

@@ -40,6 +40,14 @@ def test_tempo_change_begins_another_stretch(metre):
     assert 37 <= np.searchsorted(times, grid[1].start) <= 41
 
 
+@pytest.mark.parametrize("gap", [31, 35, 61])
+def test_grid_of_beats_with_a_pause_contains_them(gap):
+    times = np.array([0.5, 1.0, 1.0 + gap, 1.5 + gap])
+    found, _ = grid_beats(beat_grid(times, np.array([1, 2, 3, 4]), 4), times[-1] + 0.1)
+    distances = np.abs(found[:, np.newaxis] - times).min(axis=0)
+    assert distances.max() <= TOLERANCE_SECONDS + 1e-9
+
+
 def test_bar_that_is_cut_short_begins_another_stretch():
     times, _ = beats((12, 120))
     positions = np.array([3, 4, 1, 2, 3, 4, 1, 2, 1, 2, 3, 4])

@@ -18,7 +18,7 @@ from PIL import Image
 
 from songform.pages.page_colors import DARK_GROUND, LIGHT_GROUND, contrast, state_tone
 from songform.plots.downsample import columns
-from songform.plots.drawing import DPI, WIDTH, clock_axis, paper, save_png
+from songform.plots.drawing import DPI, WIDTH, clock_axis, save_png, stacked_axes
 from songform.plots.fonts import FONT
 from songform.plots.palette import SECTION_COLORS, SILENCE_COLOR, STATE_COLORS, section_color, state_color, state_order
 from songform.plots.text import INK, plain_text
@@ -175,7 +175,7 @@ def test_states_are_ordered_by_the_palette_and_unknown_states_are_last():
 
 @pytest.mark.parametrize("title", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_title_is_drawn_within_the_picture_without_a_warning(title):
-    figure, _ = paper(0.5, name="Form", title=title)
+    figure, _ = stacked_axes(0.5, name="Form", title=title)
     figure.draw_without_rendering()
     [heading] = [text for text in figure.findobj(Text) if text.get_text() == figure.get_suptitle()]
     extent = heading.get_window_extent()
@@ -212,7 +212,7 @@ def test_text_is_cut_only_if_it_does_not_fit():
 
 @pytest.mark.parametrize("duration", [0.003, 0.05, 1, 9.7, 77, 240, 3600, 43200, 400000])
 def test_time_axis_has_at_most_nine_different_marks(duration):
-    _, [ax] = paper(1, name="x")
+    _, [ax] = stacked_axes(1, name="x")
     clock_axis([ax], duration)
     marks = ax.xaxis.get_major_formatter().format_ticks(ax.get_xticks())
     assert 1 <= len(set(marks)) == len(marks) <= 9
@@ -239,7 +239,7 @@ def test_columns_of_a_table_equal_those_of_each_series():
 
 def test_png_has_no_metadata_except_its_resolution(tmp_path):
     """It has no date and no version of Matplotlib. A path and a buffer receive the same bytes."""
-    figure, _ = paper(1, name="x", title="y")
+    figure, _ = stacked_axes(1, name="x", title="y")
     buffer = io.BytesIO()
     save_png(figure, buffer)
     save_png(figure, tmp_path / "x.png")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from songform.plots import fonts
-from songform.plots.drawing import paper, save_png
+from songform.plots.drawing import save_png, stacked_axes
 from songform.plots.fonts import FONT, font_families, missing_letters_note
 from songform.plots.text import plain_text, text_width
 
@@ -23,7 +23,7 @@ def test_letters_are_drawn_in_fonts_of_the_system_that_have_them(system_fonts, m
     assert font_families("x夜に봄ば") == [FONT, "Test Han", "Test Kana"]
     assert font_families("plain") == [FONT]
     file = io.BytesIO()
-    save_png(paper(0.5, name="夜に")[0], file)
+    save_png(stacked_axes(0.5, name="夜に")[0], file)
     with Image.open(file) as picture:
         heading = np.asarray(picture.convert("L").crop((15, 0, 60, 30)))
     assert (heading < 60).sum() > 2 * 13 * 13  # pixels; a box has only an edge

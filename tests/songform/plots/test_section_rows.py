@@ -17,7 +17,7 @@ from songform import plots
 from songform.beats.beat_tracking import NO_BEATS, Beats
 from songform.features.frame_features import feature_columns
 from songform.features.overview import Overview
-from songform.plots.drawing import time_paper
+from songform.plots.drawing import time_axes
 from songform.plots.palette import section_color
 from songform.plots.section_lines import line_seconds, lines_of
 from songform.plots.section_rows import draw_bar_lines, fitting_letters
@@ -234,7 +234,7 @@ def test_letters_far_apart_are_all_written_at_their_centers():
 )
 def test_bar_lines_are_thinned_to_every_second_fourth_and_so_on(duration, every, name):
     beats = beats_of(2.0, duration)
-    _, [ax] = time_paper(1.0, name="Bars")
+    _, [ax] = time_axes(1.0, name="Bars")
     ax.set_xlim(0, duration)
     draw_bar_lines(ax, beats, color="white", alpha=0.5)
     [drawn] = ax.collections
@@ -245,7 +245,7 @@ def test_bar_lines_are_thinned_to_every_second_fourth_and_so_on(duration, every,
 
 @pytest.mark.parametrize("beats", [None, NO_BEATS, beats_of(2.0, 36000)])
 def test_no_bar_lines_without_beats_or_room(beats):
-    _, [ax] = time_paper(1.0, name="Bars")
+    _, [ax] = time_axes(1.0, name="Bars")
     ax.set_xlim(0, 36000)
     draw_bar_lines(ax, beats, color="white", alpha=0.5)
     assert (list(ax.collections), ax.get_legend_handles_labels()[1]) == ([], [])
@@ -255,6 +255,6 @@ def test_form_names_tempo_and_metre():
     sure = beats_of(2.0, 60)
     unsure = Beats(sure.times, sure.positions, 89.6, 3, is_metre_sure=False, confidence=0.5)
     texts = [[text.get_text() for text in form(60, beats=beats).texts] for beats in (sure, unsure, NO_BEATS, None)]
-    assert ["120 BPM · 4/4" in found for found in texts] == [True, False, False, False]
-    assert "90 BPM · 3/4 (unsure)" in texts[1]
+    assert ["120 BPM, 4/4" in found for found in texts] == [True, False, False, False]
+    assert "90 BPM, 3/4 (unsure)" in texts[1]
     assert not any("BPM" in text for found in texts[2:] for text in found)

@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from songform.sections.letters import joined_pairs, letters, segment_groups
+from songform.sections.letters import joined_pairs, letter_number, letters, segment_groups
 from songform.sections.segmentation import LengthPrior, best_division, boundary_probabilities
 
 N_BARS, BAR_SECONDS = 11, 4.0
@@ -79,3 +79,12 @@ def test_other_segments_are_not_joined(groups, bar_seconds):
 
 def test_letters_after_z_have_a_number():
     assert letters([0, 25, 26, 53]) == ["A", "Z", "A1", "B2"]
+
+
+def test_number_of_a_letter_is_that_of_its_group():
+    names = letters(range(200))
+    assert [letter_number(name) for name in names] == list(range(200))
+    assert [letter_number(name.lower()) for name in names] == list(range(200))
+    assert [letter_number(name) for name in ("", "AB", "1", "A 1", "\N{LATIN CAPITAL LETTER A WITH DIAERESIS}")] == [
+        None
+    ] * 5

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from songform.annotation.annotations import Annotation, fitted
+from songform.annotation.beat_annotation import fitted_beats
 from songform.annotation.formats import parsed_annotation, read_labels, rekordbox
 from songform.annotation.formats.rekordbox import RekordboxTrack, file_location
 from songform.beats.beat_grid import GridStretch
@@ -93,6 +94,21 @@ def test_sections_read_back_with_their_ends():
     assert notes == []
 
 
+@pytest.mark.parametrize("tempo", [97.0, 120.0, 240.0])
+@pytest.mark.parametrize("tenth", range(10))
+def test_last_beat_of_a_song_of_any_duration_is_read_back(tenth, tempo):
+    duration = 20 + tenth / 10
+    grid = [GridStretch(duration - 0.02 - 60 / tempo * 30, tempo, 4, 1)]
+    text = rekordbox.write([RekordboxTrack(Path("/a.mp3"), "A song", duration, tempo, tuple(grid))])
+    found = fitted_beats(rekordbox.read_with_beats(text)[1], duration)
+    assert found.times.tolist() == pytest.approx(grid[0].beats(31).tolist(), abs=0.001)
+
+
+def test_exact_duration_ends_the_beat_grid():
+    _, beats = rekordbox.read_with_beats(xml(tempo(0.25), total="20.6"))
+    assert beats.times[-1] == pytest.approx(20.25)
+
+
 def test_collection_of_rekordbox_is_recognized_by_suffix_and_by_content(tmp_path):
     text = rekordbox.write([track(annotation([0.0, 20.4], ["A"]))])
     for name in ("x.xml", "x", "x.txt", "X.XML"):
@@ -100,7 +116,7 @@ def test_collection_of_rekordbox_is_recognized_by_suffix_and_by_content(tmp_path
         (tmp_path / name).write_text(text, encoding="utf-8-sig")
         sections, beats = read_labels(tmp_path / name)
         assert sections.labels == ("A",)
-        assert beats.times[[0, 1, -1]].tolist() == pytest.approx([0.5, 1.0, 10.0 + 20 * 60 / 125.5])
+        assert beats.times[[0, 1, -1]].tolist() == pytest.approx([0.5, 1.0, 10.0 + 21 * 60 / 125.5])
 
 
 def xml(body, total="20"):
@@ -143,10 +159,10 @@ def test_beat_grid_is_read_as_beats(tmp_path):
     path.write_text(xml(tempo("0.25", "120.00", beat=4) + tempo("10.25", 60, "3/4", 1)), encoding="utf-8")
     sections, beats = read_labels(path)
     assert sections is None
-    assert beats.times.tolist() == pytest.approx([*np.arange(0.25, 10, 0.5), *np.arange(10.25, 20, 1.0)])
-    assert beats.positions.tolist() == [4, *[1, 2, 3, 4] * 4, 1, 2, 3, *[1, 2, 3] * 3, 1]
+    assert beats.times.tolist() == pytest.approx([*np.arange(0.25, 10, 0.5), *np.arange(10.25, 20.5, 1.0)])
+    assert beats.positions.tolist() == [4, *[1, 2, 3, 4] * 4, 1, 2, 3, *[1, 2, 3] * 3, 1, 2]
     (note,) = beats.notes
-    assert "beats from 0.2 to 19.2 s" in note
+    assert "beats from 0.2 to 20.2 s" in note
 
 
 def test_bars_that_do_not_fit_together_leave_out_the_downbeats(tmp_path):

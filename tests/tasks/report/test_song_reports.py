@@ -249,6 +249,7 @@ def test_report_without_a_stamp_gets_one_and_is_not_drawn_again(trained, model, 
 DAMAGED_EXPORTS = ("5", "null", "[5]", '["x"]', '{"a": 1}', '["a/b"]', "[[]]")
 
 
+@pytest.mark.usefixtures("no_page")
 @pytest.mark.parametrize(
     "text",
     [

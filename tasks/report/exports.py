@@ -146,7 +146,9 @@ def write_exports(
 
 
 def _listed(document: Mapping[str, Any]) -> list[str]:
-    return list(document.get("exports", WRITERS))
+    """Return the suffixes of the exports of a report, without any that songform does not write."""
+    listed = document.get("exports", list(WRITERS))
+    return [suffix for suffix in _ALL if isinstance(listed, list) and suffix in listed]
 
 
 def _former(earlier: Any) -> set[str]:

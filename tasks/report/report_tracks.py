@@ -1,8 +1,9 @@
 """Prefect task that writes the reports of tracks, on all cores.
 
-Worker processes make the reports (`tasks.report.song_reports`). If one dies, only its own song has no report. Reports
-that are up to date are only read. The network of the model, if it has one, runs in this process: importing TensorFlow
-takes seconds and hundreds of megabytes, which each worker process would need as well.
+Worker processes make the reports (`tasks.report.song_reports`). If one dies, only its own song has no report. Fewer
+than `LEAST_JOBS_FOR_WORKERS` reports are made in this process. Reports that are up to date are only read. The network
+of the model, if it has one, also runs in this process: importing TensorFlow takes seconds and hundreds of megabytes,
+which each worker process would need as well.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ from tasks.store.bundles import OWN_MODEL, ModelInfo
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features
 
-__all__ = ["report_tracks"]
+__all__ = ["LEAST_JOBS_FOR_WORKERS", "report_tracks"]
 
-_FEWEST = 4  # starting worker processes takes longer than making fewer reports than this
+LEAST_JOBS_FOR_WORKERS = 4
+"""Minimum number of reports that worker processes make: starting these takes longer than making fewer reports."""
 
 
 @task(task_run_name="report {n_tracks} tracks", cache_policy=NO_CACHE)
@@ -98,7 +100,7 @@ def _written_reports(jobs: Sequence[ReportJob]) -> Iterator[dict[str, Any]]:
     left = _JobsWithNetwork(changed)
     if len(jobs) == 1:
         yield from map(write_report, left)
-    elif len(changed) < _FEWEST:
+    elif len(changed) < LEAST_JOBS_FOR_WORKERS:
         yield from (_report_or_error(left, number) for number in range(len(left)))
     else:
         yield from _reports_of_workers(left)

@@ -90,21 +90,45 @@ class ReportJob:
 
 
 def current_report(job: ReportJob) -> dict[str, Any] | None:
-    """Return the report of a song, with its `path`, if nothing has changed that it is made from; otherwise None.
+    """Return the report of a song if nothing has changed that it is made from; otherwise None.
 
-    This takes a few milliseconds: no table is read.
+    The return value is that of `write_report`. This takes a few milliseconds: no table is read. If a file cannot be
+    read, for example because it is being deleted, the report is not up to date.
     """
     corpus, path = Corpus(job.home), _report_path(job)
     document = _read(path)
-    if document is None or (record := _record(corpus, job.key)) is None:
+    try:
+        if document is None or (record := _record(corpus, job.key)) is None:
+            return None
+        is_current = _is_current(corpus, record, job, document)
+    except OSError:
         return None
-    files = [*(_picture_paths(job).values() if job.settings.report.pictures else ()), *export_paths(path, document)]
-    is_current = (
-        document.get("stamp") == _stamp(corpus, record, job, document)
-        and all(file.is_file() for file in files)
-        and is_page_current(job.folder, corpus.home, record=record, settings=job.settings, document=_content(document))
+    return _returned(document, path, _picture_notes(job, document)) if is_current else None
+
+
+def _is_current(corpus: Corpus, record: TrackRecord, job: ReportJob, document: dict[str, Any]) -> bool:
+    """Return whether a report, its pictures, its exports and its page are up to date."""
+    if document.get("stamp") != _stamp(corpus, record, job, document):  # the report may be damaged
+        return False
+    pictures: list[Path] = []
+    if job.settings.report.pictures:
+        if document.get("picture_note", "") != plots.missing_letters_note(record.title):
+            return False
+        pictures += _picture_paths(job).values()
+    return all(file.is_file() for file in [*pictures, *export_paths(_report_path(job), document)]) and is_page_current(
+        job.folder, corpus.home, record=record, settings=job.settings, document=_content(document)
     )
-    return {**document, "path": str(path)} if is_current else None
+
+
+def _picture_notes(job: ReportJob, document: dict[str, Any]) -> list[str]:
+    """Return the note about the pictures of a report, if there is one and pictures are wanted."""
+    note = document.get("picture_note")
+    return [note] if note and job.settings.report.pictures else []
+
+
+def _returned(document: dict[str, Any], path: Path, notes: list[str]) -> dict[str, Any]:
+    """Return a report with the path of its JSON file and, if there are any, its notes."""
+    return {**document, "path": str(path), **({"notes": notes} if notes else {})}
 
 
 def write_report(job: ReportJob) -> dict[str, Any]:
@@ -152,10 +176,11 @@ def _failure(job: ReportJob, error: Exception) -> str:
         return str(error)
     record = _record(Corpus(job.home), job.key)
     title = record.title if record else job.key
+    reason = next(iter(str(error).splitlines()), "")  # messages of other libraries may have several lines
     if isinstance(error, OSError):
         return (
-            f"the report of {title} cannot be written ({error.strerror or error}); "
-            "free some disk space or fix the permissions"
+            f"{error.filename or 'a file'}, which the report of {title} needs, cannot be read or written "
+            f"({error.strerror or reason}); free some disk space or fix the permissions"
         )
     if isinstance(error, MemoryError) or (isinstance(error, WorkerLostError) and error.signal == signal.SIGKILL):
         return (
@@ -163,8 +188,8 @@ def _failure(job: ReportJob, error: Exception) -> str:
             "make fewer reports at the same time: --set run.workers=1"
         )
     if isinstance(error, WorkerLostError):
-        return f"the process that made the report of {title} crashed ({error}); please report it with the song"
-    return f"songform failed on {title}: {type(error).__name__}: {error}; please report it with the song"
+        return f"the process that made the report of {title} crashed ({reason}); please report it with the song"
+    return f"songform failed on {title}: {type(error).__name__}: {reason}; please report it with the song"
 
 
 @dataclass(frozen=True)
@@ -210,7 +235,12 @@ def _report(corpus: Corpus, song: _Song, job: ReportJob, bundle: Bundle) -> dict
     report["exports"] = export_suffixes(report, audio)
     content, known = _content(report), _read(path)
     earlier = None if known is None else _content(known)
-    _draw(_missing_pictures(job, is_new=earlier != content), song, form, sections)
+    is_new = _has_other_pictures(job, report, known)
+    if known is not None and (is_new or earlier != content):
+        _mark_unfinished(path, known, report)
+    if known is not None and not is_new and not job.settings.report.pictures:
+        report |= {name: note for name, note in known.items() if name == "picture_note"}  # about existing pictures
+    _draw(_missing_pictures(job, is_new=is_new), song, form, sections)
     write_exports(path, content, beats=sections.beats, audio=audio, earlier=earlier)
     write_song_page(
         job.folder,
@@ -222,12 +252,19 @@ def _report(corpus: Corpus, song: _Song, job: ReportJob, bundle: Bundle) -> dict
         sections=sections,
         model=job.model,
     )
-    notes = [*sections.notes, *filter(None, [report.get("picture_note")])]
-    if not notes:  # without a stamp, the report is made again, so that what is still wrong is noted again
+    if not sections.notes:  # without a stamp, the report is made again, so that what is still wrong is noted again
         report["stamp"] = _stamp(corpus, song.record, job, report)
     if known != report:
         write_json(path, report)
-    return {**report, "path": str(path), **({"notes": notes} if notes else {})}
+    return _returned(report, path, [*sections.notes, *_picture_notes(job, report)])
+
+
+def _has_other_pictures(job: ReportJob, report: dict[str, Any], known: dict[str, Any] | None) -> bool:
+    """Return whether the existing report of a song, if there is one, has other pictures than the new report."""
+    if known is None or _shown(known) != _shown(report):
+        return True
+    # The note tells the fonts of the pictures. It is compared only if pictures are wanted: other reports have no note.
+    return job.settings.report.pictures and known.get("picture_note") != report.get("picture_note")
 
 
 def _missing_pictures(job: ReportJob, *, is_new: bool) -> dict[str, Path]:
@@ -241,15 +278,35 @@ def _missing_pictures(job: ReportJob, *, is_new: bool) -> dict[str, Path]:
     return {name: path for name, path in paths.items() if is_new or not path.is_file()}
 
 
+def _mark_unfinished(path: Path, known: dict[str, Any], report: dict[str, Any]) -> None:
+    """Mark the existing report of a song as unfinished, before its files are replaced by those of another report.
+
+    If songform is interrupted, the existing report would otherwise seem up to date, with files of the other report. The
+    exports of both are listed, so that those that the next report does not have are removed.
+    """
+    unfinished = {name: value for name, value in known.items() if name != "stamp"}
+    listed, new = known.get("exports"), report["exports"]
+    exports = [*new, *(suffix for suffix in (listed if isinstance(listed, list) else ()) if suffix not in new)]
+    try:
+        write_json(path, {**unfinished, "exports": exports, "unfinished": True})
+    except ValueError:  # a damaged report may have a number or letter that JSON files cannot have
+        path.unlink()
+
+
 _WITHOUT_EFFECT = ("report", "run", "download")  # sections of the settings that affect no result
 
 
 def _content(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of a report on which its pictures, exports and page depend."""
-    content = {name: value for name, value in document.items() if name != "stamp"}
+    """Return the part of a report on which its exports and page depend."""
+    content = {name: value for name, value in document.items() if name not in ("stamp", "picture_note")}
     if isinstance(settings := document.get("settings"), dict):
         content["settings"] = {name: values for name, values in settings.items() if name not in _WITHOUT_EFFECT}
     return content
+
+
+def _shown(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a report on which its pictures depend, except for the note about them."""
+    return {name: value for name, value in _content(document).items() if name != "exports"}
 
 
 def _stamp(corpus: Corpus, record: TrackRecord, job: ReportJob, document: dict[str, Any]) -> str:
@@ -271,7 +328,7 @@ def _stamp(corpus: Corpus, record: TrackRecord, job: ReportJob, document: dict[s
         record.model_dump(mode="json"),
         configs,
         [path.stat().st_size if path.is_file() else None for path in tables],
-        job.settings if job.model == OWN_MODEL else None,
+        job.settings.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT)) if job.model == OWN_MODEL else None,
         [job.model.uri, job.model.model_id, job.model.run_id],
         str(audio_file(corpus, record, job.settings)),
         _code_versions(),
@@ -316,7 +373,7 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form, section
         },
         "segments": [{**segment._asdict(), "confidence": round(segment.confidence, 4)} for segment in form.segments],
         **sections.fields(form.segments[-1].end),
-        # Pictures are drawn again when a font was installed, because the note is then gone.
+        # If a font was installed, the note is gone, and pictures are drawn again.
         **({"picture_note": note} if note else {}),
         **({"versions": versions} if versions else {}),
     }

@@ -102,7 +102,10 @@ def test_song_with_damaged_features_does_not_stop_the_others(extracted, keys, qu
 @pytest.mark.parametrize(
     ("error", "facts"),
     [
-        (OSError(28, "No space left on device"), ("No space left on device", "free some disk space")),
+        (OSError(28, "No space left on device"), ("read or written (No space left on device)", "free some disk space")),
+        (PermissionError(13, "Permission denied", "/music/a.mp3"), ("/music/a.mp3", "(Permission denied)")),
+        (OSError("no network\nof any kind"), ("(no network)",)),
+        (ValueError("bad value\n  in line 3"), ("ValueError: bad value; please",)),
         (MemoryError(), ("ran out of memory", "run.workers=1")),
         (WorkerLostError(-9), ("ran out of memory", "run.workers=1")),
         (WorkerLostError(-11), ("signal 11", "please report it")),
@@ -116,6 +119,7 @@ def test_other_errors_of_a_song_are_one_sentence_with_its_title(extracted, quick
     report = failed_report(job, error)
     assert report["track"] == {"key": record.key}
     assert all(fact in report["error"] for fact in (record.title, *facts))
+    assert "\n" not in report["error"]
 
 
 def test_unexpected_error_of_a_song_does_not_stop_the_others(extracted, keys, quick, tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.sources.local_files import local_listing
 from tasks.progress import listening
 from tasks.report import song_reports
-from tasks.report.exports import export_paths
+from tasks.report.exports import REKORDBOX, export_paths
 from tasks.report.report_tracks import report_tracks
 from tasks.report.song_reports import PICTURES, ReportJob, current_report
 from tasks.settings import Settings
@@ -246,7 +246,17 @@ def test_report_without_a_stamp_gets_one_and_is_not_drawn_again(trained, model, 
     assert (drawn, times(tmp_path) | {path: 0}) == ([], when | {path: 0})
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"settings": 1, "stamp": []}', "{", '"stamp"'])
+DAMAGED_EXPORTS = ("5", "null", "[5]", '["x"]', '{"a": 1}', '["a/b"]', "[[]]")
+
+
+@pytest.mark.usefixtures("no_page")
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[]", "{}", '{"settings": 1, "stamp": []}', "{", '"stamp"', '{"a": NaN}', r'{"a": "\ud800"}'),
+        *(f'{{"exports": {listed}}}' for listed in DAMAGED_EXPORTS),
+    ],
+)
 def test_file_that_is_not_a_report_is_written_again(trained, model, tmp_path, text):
     (document,) = report(trained, model, out=tmp_path)
     Path(document["path"]).write_text(text)
@@ -300,6 +310,63 @@ def test_pictures_and_exports_of_an_earlier_version_are_made_again_once(trained,
     when = times(tmp_path)
     assert report(trained, model, out=tmp_path) == [later]
     assert times(tmp_path) == when
+
+
+@pytest.mark.usefixtures("no_page")
+def test_report_that_cannot_be_checked_is_not_up_to_date(trained, model, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    report(trained, model, out=tmp_path)
+    for name in ("is_page_current", "audio_file", "_record"):
+        with monkeypatch.context() as patch:
+            patch.setattr(song_reports, name, fail)
+            assert current(trained, model, tmp_path) is None, name
+
+
+@pytest.mark.usefixtures("no_page")
+def test_interrupted_report_does_not_leave_its_files_to_the_report_before_it(trained, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(song_reports, "audio_file", lambda *_: None)
+    (document,) = report(trained, model, out=tmp_path)
+    path = Path(document["path"])
+    made = [path.with_suffix(f".{name}.png") for name in PICTURES] + export_paths(path, document)
+    before = {each: each.read_bytes() for each in made}
+    collection = path.with_suffix(REKORDBOX)
+
+    def interrupt(*_, **__):
+        assert collection.is_file()
+        for each in made:
+            each.write_bytes(b"by the second analysis")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("songform.structure.segments.VERSION", 99)
+        patch.setattr(song_reports, "audio_file", lambda *_: Path("/music/song.flac"))
+        patch.setattr(song_reports, "write_song_page", interrupt)
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                report(trained, model, out=tmp_path)
+    unfinished = json.loads(path.read_bytes())
+    assert unfinished["unfinished"]
+    assert unfinished["segments"] == document["segments"]
+    assert set(unfinished["exports"]) == {*document["exports"], REKORDBOX}
+    assert current(trained, model, tmp_path) is None
+    assert report(trained, model, out=tmp_path) == [document]
+    assert {each: each.read_bytes() for each in made} == before
+    assert not collection.exists()
+    assert json.loads(path.read_bytes()) == {name: value for name, value in document.items() if name != "path"}
+
+
+@pytest.mark.usefixtures("no_page")
+def test_pictures_are_kept_if_only_the_exports_change(trained, model, tmp_path, monkeypatch, drawn):
+    """Without audio there is no Rekordbox file."""
+    (document,) = report(trained, model, out=tmp_path)
+    drawn.clear()
+    monkeypatch.setattr(song_reports, "audio_file", lambda *_: None)
+    (without,) = report(trained, model, out=tmp_path)
+    assert set(document["exports"]) - set(without["exports"]) == {REKORDBOX}
+    assert drawn == []
+    assert "unfinished" not in json.loads(Path(without["path"]).read_bytes())
 
 
 def test_champion_and_its_version_share_their_reports(trained, model, tmp_path):
@@ -387,3 +454,49 @@ def test_pictures_show_boxes_with_a_note_until_a_font_is_installed(trained, mode
     assert len(drawn) == 2 * len(PICTURES)
     assert "picture_note" not in document
     assert "notes" not in document
+
+
+NOTE = "pictures show boxes for Japanese letters of titles"
+
+
+@pytest.mark.usefixtures("no_page")
+def test_report_with_a_note_about_its_pictures_is_only_read(trained, model, tmp_path, monkeypatch):
+    monkeypatch.setattr("songform.plots.missing_letters_note", lambda _: NOTE)
+    (document,) = report(trained, model, out=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(song_reports, "read_features", None)
+        assert report(trained, model, out=tmp_path) == [document]
+    assert document["notes"] == [NOTE]
+    monkeypatch.setattr("songform.plots.missing_letters_note", lambda _: "another note")
+    assert current(trained, model, tmp_path) is None
+
+
+@pytest.mark.usefixtures("no_page")
+def test_pictures_with_a_note_are_kept_if_no_pictures_are_wanted(trained, model, tmp_path, monkeypatch, drawn):
+    monkeypatch.setattr("songform.plots.missing_letters_note", lambda _: NOTE)
+    (document,) = report(trained, model, out=tmp_path)
+    stored = json.loads(Path(document["path"]).read_bytes())
+    del stored["stamp"]  # as earlier versions wrote it
+    Path(document["path"]).write_text(json.dumps(stored))
+    drawn.clear()
+    settings, keys = with_report_settings(trained.settings, pictures=False), trained.plan.keys[:1]
+    for _ in range(2):
+        (without,) = report_tracks.fn(trained.home, keys, settings, model, out=tmp_path, n_tracks=1)
+        assert "notes" not in without
+    assert len(list(tmp_path.glob("*.png"))) == len(PICTURES)
+    assert report(trained, model, out=tmp_path) == [document]
+    assert drawn == []
+    report_tracks.fn(trained.home, keys, settings, model, out=tmp_path, n_tracks=1)
+    monkeypatch.setattr("songform.plots.missing_letters_note", lambda _: "")
+    report(trained, model, out=tmp_path)
+    assert drawn == list(PICTURES)  # a font was installed
+
+
+@pytest.mark.usefixtures("no_page")
+def test_settings_without_effect_do_not_affect_reports_without_a_trained_model(trained, tmp_path):
+    (document,) = report(trained, OWN_MODEL, out=tmp_path)
+    settings = trained.settings
+    run = settings.model_copy(update={"run": settings.run.model_copy(update={"workers": 2})})
+    assert current(trained, OWN_MODEL, tmp_path, run) == document
+    states = settings.model_copy(update={"states": settings.states.model_copy(update={"n_states": 4})})
+    assert current(trained, OWN_MODEL, tmp_path, states) is None

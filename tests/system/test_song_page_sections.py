@@ -114,10 +114,10 @@ def letter(page, number, level="sections"):
     return page.locator(f"#lane-{level} .block").nth(number)
 
 
-def lit(page, where):
+def highlighted(page, where):
     """Return the numbers of the marked elements."""
     return page.evaluate(
-        f"[...document.querySelectorAll('{where}')].flatMap((e, i) => e.classList.contains('is-lit') ? [i] : [])"
+        f"[...document.querySelectorAll('{where}')].flatMap((e, i) => e.classList.contains('is-highlighted') ? [i] : [])"
     )
 
 
@@ -254,17 +254,17 @@ def test_letter_of_a_song_without_audio_goes_to_its_section(visit, view, tmp_pat
 
 def test_pointing_at_a_letter_marks_all_returns_and_describes_it(page):
     letter(page, 3).hover()
-    assert lit(page, "#lane-sections .block") == [1, 3]
-    assert lit(page, "#rows-sections tr") == [1, 3]
-    bands = page.locator("#lit-parts i")
+    assert highlighted(page, "#lane-sections .block") == [1, 3]
+    assert highlighted(page, "#rows-sections tr") == [1, 3]
+    bands = page.locator("#highlighted-parts i")
     assert [band.bounding_box()["x"] for band in bands.all()] == pytest.approx(
         [placed(page, 8)[0], placed(page, 24)[0]], abs=2
     )
     assert "Section B, 2 of 2" in page.inner_text("#letter-words")
     page.locator("#rows-sections tr").nth(2).hover()
-    assert lit(page, "#lane-sections .block") == [0, 2]
+    assert highlighted(page, "#lane-sections .block") == [0, 2]
     page.mouse.move(5, 5)
-    assert lit(page, "#lane-sections .block") == lit(page, "#rows-sections tr") == []
+    assert highlighted(page, "#lane-sections .block") == highlighted(page, "#rows-sections tr") == []
     assert bands.count() == 0
     assert "Section A, 1 of 2" in page.inner_text("#letter-words")  # the one at the playhead
 
@@ -274,7 +274,7 @@ def test_letters_are_reached_by_one_tab_and_the_arrow_keys_and_mark_their_return
     page.keyboard.press("Tab")
     focused = "document.activeElement.getAttribute('aria-label')"
     assert page.evaluate(focused).startswith("Section A, 1 of 2")
-    assert lit(page, "#lane-sections .block") == [0, 2]
+    assert highlighted(page, "#lane-sections .block") == [0, 2]
     for key, name, marked in (
         ("ArrowRight", "Section B, 1 of 2", [1, 3]),
         ("End", "Section C, 1 of 1", [4]),
@@ -284,16 +284,16 @@ def test_letters_are_reached_by_one_tab_and_the_arrow_keys_and_mark_their_return
     ):
         page.keyboard.press(key)
         assert page.evaluate(focused).startswith(name)
-        assert lit(page, "#lane-sections .block") == marked
+        assert highlighted(page, "#lane-sections .block") == marked
     assert now(page) == 0  # the arrow keys did not seek
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     until(page, f"8 < {TIME} && !{PAUSED}")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('.lane')") is None  # the first row of the table
-    assert lit(page, "#lane-sections .block") == [0, 2]
+    assert highlighted(page, "#lane-sections .block") == [0, 2]
     page.locator("#play").focus()
-    assert lit(page, "#lane-sections .block") == []
+    assert highlighted(page, "#lane-sections .block") == []
 
 
 def test_focused_letter_outside_of_the_view_is_scrolled_into_it(page):
@@ -319,12 +319,12 @@ def test_phrases_are_shown_instead_of_sections(page):
     assert page.locator("#show-phrases").get_attribute("aria-pressed") == "true"
     assert page.get_by_role("button", name="Play this phrase").is_visible()
     letter(page, 4, "phrases").hover()
-    assert lit(page, "#lane-phrases .block") == [0, 2, 4, 6, 8]
+    assert highlighted(page, "#lane-phrases .block") == [0, 2, 4, 6, 8]
     page.mouse.move(5, 5)
     page.keyboard.press("v")
     assert page.locator("#lane-sections").is_visible()
     assert page.locator("#show-sections").get_attribute("aria-pressed") == "true"
-    assert lit(page, ".block") == []
+    assert highlighted(page, ".block") == []
 
 
 # --- bar lines

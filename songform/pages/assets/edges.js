@@ -53,11 +53,11 @@ const edges = (() => {
       "aria-valuetext": words.clock(after.start),
     };
     Object.entries(facts).forEach(([name, value]) => element.setAttribute(name, value));
-    reach(element, number);
+    updateTabIndex(element, number);
   }
 
   /** Let the Tab key reach the boundaries of the selected part. If boundaries are dense, only these are shown. */
-  function reach(element, number) {
+  function updateTabIndex(element, number) {
     const { selected } = level();
     const isNear = number === selected || number === selected + 1;
     element.tabIndex = isNear ? 0 : -1;
@@ -143,7 +143,7 @@ const edges = (() => {
   for (const name of ["parts", "editing", "edited"]) signals.on(name, draw);
   signals.on("view", fit);
   signals.on("selected", () => {
-    if (song.isEditing) [...container.children].forEach((element) => reach(element, Number(element.dataset.edge)));
+    if (song.isEditing) [...container.children].forEach((element) => updateTabIndex(element, Number(element.dataset.edge)));
   });
 
   return {

@@ -22,15 +22,15 @@ const editor = (() => {
     signals.emit("selected");
   }
 
-  function travel(from, to) {
+  function stepHistory(from, to) {
     const level = levels.edited;
     if (!level[from].length) return;
     level[to].push(level.parts);
     become(level[from].pop(), level.selected);
   }
 
-  const undo = () => travel("past", "future");
-  const redo = () => travel("future", "past");
+  const undo = () => stepHistory("past", "future");
+  const redo = () => stepHistory("future", "past");
 
   function split() {
     const { parts, at } = { parts: levels.edited.parts, at: levels.edited.at(song.time) };

@@ -63,7 +63,7 @@ const labels = (() => {
   return {
     color: (label, level) => tone(label, level)[theme.isDark() ? "dark" : "light"],
     /** Apply the colors of a label of a level to an element and its children. */
-    dress(element, label, level) {
+    applyColors(element, label, level) {
       const { light, light_ink: lightInk, dark, dark_ink: darkInk } = tone(label, level);
       element.style.setProperty("--tone", `light-dark(${light}, ${dark})`);
       element.style.setProperty("--on-tone", `light-dark(${lightInk}, ${darkInk})`);
@@ -72,7 +72,7 @@ const labels = (() => {
     swatch(label, level) {
       const element = document.createElement("span");
       element.className = "swatch";
-      labels.dress(element, label, level);
+      labels.applyColors(element, label, level);
       return element;
     },
   };

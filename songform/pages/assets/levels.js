@@ -120,7 +120,7 @@ const levels = (() => {
     shown: named("sections") || null,
     edited: states,
     /** Level and label whose parts are marked, or null. */
-    lit: null,
+    highlighted: null,
 
     show(level) {
       if (levels.shown === level) return;
@@ -134,13 +134,13 @@ const levels = (() => {
       signals.emit("edited");
     },
 
-    light(level, label) {
-      levels.lit = level ? { level, label } : null;
-      signals.emit("lit");
+    highlight(level, label) {
+      levels.highlighted = level ? { level, label } : null;
+      signals.emit("highlighted");
     },
 
     /** Tell whether a part has the marked label. While a level is edited, an element may have no part anymore. */
-    isLit: (level, part) => levels.lit?.level === level && levels.lit.label === part?.label,
+    isHighlighted: (level, part) => levels.highlighted?.level === level && levels.highlighted.label === part?.label,
 
     /** Select the parts at the playhead on all levels. */
     select() {

@@ -31,17 +31,17 @@ const returns = (() => {
     const number = element ? Number(element.dataset.row) : null;
     if (pointed?.level === level && pointed?.number === number) return;
     pointed = element ? { level, number } : null;
-    light(element && level, element && level.parts[number]?.label);
+    highlight(element && level, element && level.parts[number]?.label);
     describe();
   }
 
   /** Mark all parts with a label, also as bands over the curves. */
-  function light(level, label) {
-    const isSame = level ? levels.lit?.level === level && levels.lit.label === label : !levels.lit;
+  function highlight(level, label) {
+    const isSame = level ? levels.highlighted?.level === level && levels.highlighted.label === label : !levels.highlighted;
     if (isSame) return;
-    levels.light(level, label);
+    levels.highlight(level, label);
     const parts = level ? level.parts.filter((part) => part.label === label) : [];
-    byId("lit-parts").replaceChildren(
+    byId("highlighted-parts").replaceChildren(
       ...parts.map(({ start, end }) => {
         const element = document.createElement("i");
         element.style.left = `${(start / song.duration) * 100}%`;
@@ -94,7 +94,7 @@ const returns = (() => {
 
   function show(level) {
     pointed = null;
-    light(null);
+    highlight(null);
     // The edited level stays visible.
     if (song.isEditing && levels.edited.hasLetters) levels.edit(level);
     else levels.show(level);
@@ -110,7 +110,7 @@ const returns = (() => {
   for (const name of ["here", "shown", "selected"]) signals.on(name, reflect);
   signals.on("parts", () => {
     pointed = null;
-    light(null);
+    highlight(null);
     reflect();
   });
   byId("audio")?.addEventListener("error", reflect);

@@ -49,7 +49,7 @@ const tables = (() => {
     [...rows.children].forEach((element, number) => {
       if (number === now) element.setAttribute("aria-current", "true");
       else element.removeAttribute("aria-current");
-      element.classList.toggle("is-lit", levels.isLit(level, level.parts[number]));
+      element.classList.toggle("is-highlighted", levels.isHighlighted(level, level.parts[number]));
     });
   }
 
@@ -67,7 +67,7 @@ const tables = (() => {
   }
 
   all.forEach(listen);
-  for (const name of ["here", "selected", "editing", "lit"]) signals.on(name, () => all.forEach(mark));
+  for (const name of ["here", "selected", "editing", "highlighted"]) signals.on(name, () => all.forEach(mark));
   signals.on("shown", switchLetters);
   signals.on("parts", () => {
     for (const table of all.filter(({ level }) => level === levels.edited)) {

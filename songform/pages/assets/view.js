@@ -22,7 +22,7 @@ const view = (() => {
         figure.on_event(name, ({ x }) => player.seek(x / MS, { isChosen: true }));
       }
     }
-    quieten();
+    adaptInteractions();
     paint();
     seen();
   }
@@ -31,7 +31,7 @@ const view = (() => {
    * Adapt Bokeh's interactions. The Tab key skips the canvases, because they have text descriptions. Swiping and the
    * wheel scroll the page. No hint about zooming with Ctrl pops up.
    */
-  function quieten() {
+  function adaptInteractions() {
     for (const root of bokeh.roots()) {
       const figure = Bokeh.index.find_one(root);
       const events = figure.canvas_view.events_el;

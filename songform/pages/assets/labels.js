@@ -48,7 +48,7 @@ const labels = (() => {
     return hex(360 * ((number * GOLDEN_RATIO) % 1), 0.74 + (number % 3) / 14, 0.5);
   }
 
-  /** Return the color of a label, and of text on it, in both themes. Phrases have the colors of the sections' letters. */
+  /** Return the color of a label, and of text on it, in both themes. Phrases have the colors of sections. */
   function tone(label, level) {
     const tones = level.hasLetters ? known.letters : known.states;
     const name = level.hasLetters && /^[a-z][0-9]{0,4}$/.test(label) ? label.toUpperCase() : label;

@@ -2,7 +2,9 @@
 // key reaches one of them, and the arrow keys the others.
 
 const lanes = (() => {
-  const all = levels.all.map((level) => ({ level, box: byId(`lane-${level.name}`), inner: byId(`blocks-${level.name}`) }));
+  const all = levels.all.map((level) => {
+    return { level, box: byId(`lane-${level.name}`), inner: byId(`blocks-${level.name}`) };
+  });
 
   const percent = (time) => `${(time / song.duration) * 100}%`;
 
@@ -69,6 +71,7 @@ const lanes = (() => {
     [...inner.children].forEach((element, number) => {
       element.classList.toggle("is-selected", isEdited(level) && number === level.selected);
       element.classList.toggle("is-looped", level === levels.shown && player.isLooping && number === now);
+      if (level.hasLetters) markCurrent(element, number === now);
       element.classList.toggle("is-highlighted", levels.isHighlighted(level, level.parts[number]));
     });
     if (level.hasLetters && !box.contains(document.activeElement)) updateTabIndex(inner, now);
@@ -116,7 +119,7 @@ const lanes = (() => {
     all.forEach(fit);
   }
 
-  /** Name the buttons again, because in edit mode they select a part instead of playing it. */
+  /** Name the buttons again: in edit mode they select a part instead of playing it, and audio can fail to load. */
   function rename() {
     for (const { level, inner } of all) {
       if (level.hasLetters) for (const element of inner.children) nameButton(level, element);
@@ -127,10 +130,11 @@ const lanes = (() => {
   all.forEach(listen);
   for (const name of ["here", "selected", "highlighted"]) signals.on(name, () => all.forEach(mark));
   for (const name of ["editing", "edited"]) signals.on(name, rename);
+  byId("audio")?.addEventListener("error", rename);
   signals.on("view", () => all.forEach(fit));
   signals.on("shown", switchLetters);
   signals.on("moved", () => all.filter(({ level }) => level === levels.edited).forEach(move));
-  signals.on("parts", () => all.filter(({ level }) => level === levels.edited).forEach(draw));
+  signals.on("parts", () => all.forEach(draw)); // also of a level whose drag ends after another level was chosen
 
   return { draw: () => all.forEach(draw) };
 })();

@@ -94,7 +94,7 @@ class BarLines(NamedTuple):
 
 
 def form_levels(segments: Sequence[Segment], states: Sequence[str], sections: Sections) -> list[FormLevel]:
-    """Return the levels of a song: its states and, if it has sections, sections and phrases.
+    """Return the levels of a song: its states and, if it has any, sections and phrases.
 
     Parameters
     ----------
@@ -106,7 +106,8 @@ def form_levels(segments: Sequence[Segment], states: Sequence[str], sections: Se
         Sections and phrases of the song.
     """
     of_states = FormLevel(STATES, "segment", tuple(PagePart(*each) for each in segments), tuple(states))
-    return [of_states, *(_letter_level(name, getattr(sections, name)) for name in _LETTER_LEVELS if sections.sections)]
+    parts = {name: getattr(sections, name) for name in _LETTER_LEVELS} if sections.sections else {}
+    return [of_states, *(_letter_level(name, found) for name, found in parts.items() if found)]
 
 
 def _letter_level(name: str, parts: Sequence[SongPart]) -> FormLevel:

@@ -114,11 +114,10 @@ def letter(page, number, level="sections"):
     return page.locator(f"#lane-{level} .block").nth(number)
 
 
-def lit(page, where):
+def highlighted(page, where):
     """Return the numbers of the marked elements."""
-    return page.evaluate(
-        f"[...document.querySelectorAll('{where}')].flatMap((e, i) => e.classList.contains('is-lit') ? [i] : [])"
-    )
+    classes = page.evaluate(f"[...document.querySelectorAll('{where}')].map((element) => [...element.classList])")
+    return [number for number, names in enumerate(classes) if "is-highlighted" in names]
 
 
 def edit_level(page, level="sections"):
@@ -230,6 +229,8 @@ def test_new_section_is_announced_and_described(page):
     assert all(part in text for part in ("Section C, 1 of 1", "0:32.0 to 0:40.0", "0:08.0, 4 bars", "last"))
     assert "Section C" in page.get_by_role("slider", name="Position in the song").get_attribute("aria-valuetext")
     assert page.locator("#rows-sections tr[aria-current=true]").get_attribute("data-row") == "4"
+    current = page.locator("#lane-sections .block[aria-current]")
+    assert [block.get_attribute("data-row") for block in current.all()] == ["4"]
 
 
 def test_row_of_the_table_plays_on_after_its_section(page):
@@ -249,22 +250,28 @@ def test_letter_of_a_song_without_audio_goes_to_its_section(visit, view, tmp_pat
     assert now(page) == 16
 
 
+def test_letters_are_not_offered_to_play_after_the_audio_failed(page):
+    assert letter(page, 2).get_attribute("aria-label").endswith(", play")
+    page.evaluate("document.getElementById('audio').dispatchEvent(new Event('error'))")
+    assert letter(page, 2).get_attribute("aria-label").endswith(", go there")
+
+
 # --- parts that return
 
 
 def test_pointing_at_a_letter_marks_all_returns_and_describes_it(page):
     letter(page, 3).hover()
-    assert lit(page, "#lane-sections .block") == [1, 3]
-    assert lit(page, "#rows-sections tr") == [1, 3]
-    bands = page.locator("#lit-parts i")
+    assert highlighted(page, "#lane-sections .block") == [1, 3]
+    assert highlighted(page, "#rows-sections tr") == [1, 3]
+    bands = page.locator("#highlighted-parts i")
     assert [band.bounding_box()["x"] for band in bands.all()] == pytest.approx(
         [placed(page, 8)[0], placed(page, 24)[0]], abs=2
     )
     assert "Section B, 2 of 2" in page.inner_text("#letter-words")
     page.locator("#rows-sections tr").nth(2).hover()
-    assert lit(page, "#lane-sections .block") == [0, 2]
+    assert highlighted(page, "#lane-sections .block") == [0, 2]
     page.mouse.move(5, 5)
-    assert lit(page, "#lane-sections .block") == lit(page, "#rows-sections tr") == []
+    assert highlighted(page, "#lane-sections .block") == highlighted(page, "#rows-sections tr") == []
     assert bands.count() == 0
     assert "Section A, 1 of 2" in page.inner_text("#letter-words")  # the one at the playhead
 
@@ -274,7 +281,7 @@ def test_letters_are_reached_by_one_tab_and_the_arrow_keys_and_mark_their_return
     page.keyboard.press("Tab")
     focused = "document.activeElement.getAttribute('aria-label')"
     assert page.evaluate(focused).startswith("Section A, 1 of 2")
-    assert lit(page, "#lane-sections .block") == [0, 2]
+    assert highlighted(page, "#lane-sections .block") == [0, 2]
     for key, name, marked in (
         ("ArrowRight", "Section B, 1 of 2", [1, 3]),
         ("End", "Section C, 1 of 1", [4]),
@@ -284,16 +291,27 @@ def test_letters_are_reached_by_one_tab_and_the_arrow_keys_and_mark_their_return
     ):
         page.keyboard.press(key)
         assert page.evaluate(focused).startswith(name)
-        assert lit(page, "#lane-sections .block") == marked
+        assert highlighted(page, "#lane-sections .block") == marked
     assert now(page) == 0  # the arrow keys did not seek
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     until(page, f"8 < {TIME} && !{PAUSED}")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('.lane')") is None  # the first row of the table
-    assert lit(page, "#lane-sections .block") == [0, 2]
+    assert highlighted(page, "#lane-sections .block") == [0, 2]
     page.locator("#play").focus()
-    assert lit(page, "#lane-sections .block") == []
+    assert highlighted(page, "#lane-sections .block") == []
+
+
+def test_focused_letter_is_marked_again_after_the_pointer_crossed_the_table(page):
+    page.locator("#show-phrases").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    assert highlighted(page, "#lane-sections .block") == [1, 3]
+    page.locator("#rows-sections tr").nth(4).hover()
+    assert highlighted(page, "#lane-sections .block") == [4]
+    page.mouse.move(5, 5)
+    assert highlighted(page, "#lane-sections .block") == highlighted(page, "#rows-sections tr") == [1, 3]
 
 
 def test_focused_letter_outside_of_the_view_is_scrolled_into_it(page):
@@ -319,12 +337,20 @@ def test_phrases_are_shown_instead_of_sections(page):
     assert page.locator("#show-phrases").get_attribute("aria-pressed") == "true"
     assert page.get_by_role("button", name="Play this phrase").is_visible()
     letter(page, 4, "phrases").hover()
-    assert lit(page, "#lane-phrases .block") == [0, 2, 4, 6, 8]
+    assert highlighted(page, "#lane-phrases .block") == [0, 2, 4, 6, 8]
     page.mouse.move(5, 5)
     page.keyboard.press("v")
     assert page.locator("#lane-sections").is_visible()
     assert page.locator("#show-sections").get_attribute("aria-pressed") == "true"
-    assert lit(page, ".block") == []
+    assert highlighted(page, ".block") == []
+
+
+def test_page_of_a_song_with_sections_but_without_phrases_works(visit, view, tmp_path):
+    page = opened(visit(written(tmp_path / "page.html", replace(view, sections=Sections(parts(LETTERS), [])))))
+    page.keyboard.press("v")
+    assert page.locator("#lane-sections").is_visible()
+    letter(page, 2).click()
+    until(page, f"16 < {TIME}")
 
 
 # --- bar lines
@@ -447,6 +473,60 @@ def test_cancelled_drag_restores_the_boundary_and_the_blocks(page):
     assert boundary(page, 1) == 8
     assert table(page, "label") == [*LETTERS]
     page.mouse.up()
+
+
+def pulled(page, number, pixels):
+    """Press the pointer on a boundary, move it, and do not release it."""
+    grip = page.locator(f".edge[data-edge='{number}']").bounding_box()
+    page.mouse.move(grip["x"] + grip["width"] / 2, grip["y"] + 15)
+    page.mouse.down()
+    page.mouse.move(grip["x"] + pixels, grip["y"] + 15, steps=5)
+    until(page, "document.getElementById('edit-note').textContent.startsWith('Boundary at')")
+
+
+def starts(page, level="sections"):
+    """Return where the parts of a level begin, which its lane and its table must agree on."""
+    places = page.evaluate(f"[...document.querySelectorAll('#blocks-{level} .block')].map((e) => e.style.left)")
+    blocks = [float(place.rstrip("%")) * DURATION / 100 for place in places]
+    rows = page.locator(f"#rows-{level} .from").all_text_contents()
+    assert [float(row.split(":")[1]) for row in rows] == pytest.approx(blocks, abs=0.051)
+    return blocks
+
+
+@pytest.mark.parametrize(
+    ("key", "n_changes"), [("v", 1), ("e", 1), ("s", 2), ("m", 2), ("ArrowRight", 2), ("Control+z", 0)]
+)
+def test_key_during_a_drag_finds_the_dragged_boundary_in_the_history(page, key, n_changes):
+    edit_level(page)
+    page.locator("#seek").fill("30")
+    pulled(page, 1, 90)
+    page.keyboard.press(key)
+    page.mouse.move(300, 5, steps=3)
+    page.mouse.up()
+    assert (starts(page)[1] > 8) == (n_changes > 0)
+    if key == "e":
+        page.keyboard.press("e")
+    note = "Unsaved changes of sections" if n_changes else "No unsaved changes"
+    assert page.inner_text("#edit-note").startswith(note)
+    page.select_option("#edit-level", "sections")
+    for _ in range(n_changes):
+        page.click("#edit-undo")
+    assert page.locator("#edit-undo").is_disabled()
+    assert starts(page) == pytest.approx([0, 8, 16, 24, 32])
+    assert page.inner_text("#edit-note") == "No unsaved changes."
+
+
+def test_drag_of_a_removed_boundary_changes_its_own_level(page):
+    edit_level(page)
+    pulled(page, 1, 90)
+    page.locator("#edit-level").select_option("states")  # as by touch with another finger
+    page.mouse.move(300, 5, steps=3)
+    page.mouse.up()
+    assert page.locator("#edit-undo").is_disabled()
+    assert starts(page)[1] > 8
+    page.select_option("#edit-level", "sections")
+    page.click("#edit-undo")
+    assert starts(page) == pytest.approx([0, 8, 16, 24, 32])
 
 
 def test_section_boundary_is_dragged_by_touch(visit, path):

@@ -4,6 +4,7 @@
 const edges = (() => {
   const container = byId("edges");
   const MIN_DRAG_PIXELS = 3; // so that a click without a movement does not snap
+  const MODIFIERS = new Set(["Alt", "Control", "Meta", "Shift"]); // keys that may be held while dragging
   let isQueued = false;
   let drawn = null; // level and parts whose boundaries are drawn
 
@@ -18,8 +19,8 @@ const edges = (() => {
   function draw() {
     const focused = document.activeElement?.closest(".edge")?.dataset.edge;
     const { parts } = level();
-    const isSame = drawn?.level === level() && drawn.isEditing === song.isEditing && drawn.parts.length === parts.length;
-    const before = isSame ? drawn.parts : null;
+    const isSameMode = drawn?.level === level() && drawn.isEditing === song.isEditing;
+    const before = isSameMode && drawn.parts.length === parts.length ? drawn.parts : null;
     drawn = { level: level(), isEditing: song.isEditing, parts };
     if (!before) container.replaceChildren(...parts.slice(1).map((part, index) => edge(part, index + 1)));
     else parts.slice(1).forEach((part, index) => {
@@ -53,11 +54,11 @@ const edges = (() => {
       "aria-valuetext": words.clock(after.start),
     };
     Object.entries(facts).forEach(([name, value]) => element.setAttribute(name, value));
-    reach(element, number);
+    updateTabIndex(element, number);
   }
 
   /** Let the Tab key reach the boundaries of the selected part. If boundaries are dense, only these are shown. */
-  function reach(element, number) {
+  function updateTabIndex(element, number) {
     const { selected } = level();
     const isNear = number === selected || number === selected + 1;
     element.tabIndex = isNear ? 0 : -1;
@@ -70,7 +71,11 @@ const edges = (() => {
     container.classList.toggle("is-dense", room < (song.isEditing ? 36 : 14)); // handles need more space than lines
   }
 
-  function grasp(event) {
+  /**
+   * Let a boundary follow the pointer. Keys and other pointers end the drag before they act, so that an edit never
+   * starts from parts that are only shown while dragging. The drag also ends if the element is removed.
+   */
+  function startDrag(event) {
     const element = event.target.closest(".edge");
     if (!song.isEditing || !element || event.button > 0) return;
     event.preventDefault();
@@ -78,6 +83,8 @@ const edges = (() => {
     const number = Number(element.dataset.edge);
     const before = edited.parts;
     const [low, high] = edits.bounds(before, number);
+    const listening = new AbortController();
+    const { signal } = listening;
     let isDragged = false;
     element.setPointerCapture(event.pointerId);
     element.focus({ preventScroll: true });
@@ -92,24 +99,27 @@ const edges = (() => {
       isQueued = true;
       requestAnimationFrame(() => {
         isQueued = false;
+        if (signal.aborted) return;
         describe(element, number);
         editor.say(`Boundary at ${place(edited.parts[number].start)}`);
         signals.emit("moved");
       });
     };
-    const drop = ({ type }) => {
-      element.removeEventListener("pointermove", drag);
-      element.removeEventListener("pointerup", drop);
-      element.removeEventListener("pointercancel", drop);
-      const list = type === "pointerup" ? edited.parts : before;
+    const end = (list) => {
+      listening.abort();
       edited.parts = before;
       drawn = null; // the dragged element was moved without its part
       if (list === before) signals.emit("parts");
-      else editor.change(list);
+      else editor.change(list, edited.selected, edited);
     };
-    element.addEventListener("pointermove", drag);
-    element.addEventListener("pointerup", drop);
-    element.addEventListener("pointercancel", drop);
+    const commit = () => end(edited.parts);
+    element.addEventListener("pointermove", drag, { signal });
+    element.addEventListener("pointerup", commit, { signal });
+    element.addEventListener("pointercancel", () => end(before), { signal });
+    // If the element was removed, the document gets this event instead of the element.
+    document.addEventListener("lostpointercapture", commit, { signal });
+    addEventListener("pointerdown", commit, { signal, capture: true });
+    addEventListener("keydown", ({ key }) => MODIFIERS.has(key) || commit(), { signal, capture: true });
   }
 
   /** Return a time and, if a bar begins there, the number of that bar. */
@@ -138,12 +148,13 @@ const edges = (() => {
     editor.change(edits.moved(parts, number, time));
   }
 
-  container.addEventListener("pointerdown", grasp);
+  container.addEventListener("pointerdown", startDrag);
   container.addEventListener("keydown", nudge);
   for (const name of ["parts", "editing", "edited"]) signals.on(name, draw);
   signals.on("view", fit);
   signals.on("selected", () => {
-    if (song.isEditing) [...container.children].forEach((element) => reach(element, Number(element.dataset.edge)));
+    if (!song.isEditing) return;
+    for (const element of container.children) updateTabIndex(element, Number(element.dataset.edge));
   });
 
   return {

@@ -6,31 +6,29 @@ const editor = (() => {
 
   const part = () => levels.edited.parts[levels.edited.selected];
 
-  function change(list, selected = levels.edited.selected) {
-    const level = levels.edited;
+  function change(list, selected = levels.edited.selected, level = levels.edited) {
     if (!list || list === level.parts) return;
     level.past.push(level.parts);
     level.future = [];
-    become(list, selected);
+    become(level, list, selected);
   }
 
-  function become(list, selected) {
-    const level = levels.edited;
+  function become(level, list, selected) {
     level.parts = list;
     level.selected = Math.min(selected, list.length - 1);
     signals.emit("parts");
     signals.emit("selected");
   }
 
-  function travel(from, to) {
+  function stepHistory(from, to) {
     const level = levels.edited;
     if (!level[from].length) return;
     level[to].push(level.parts);
-    become(level[from].pop(), level.selected);
+    become(level, level[from].pop(), level.selected);
   }
 
-  const undo = () => travel("past", "future");
-  const redo = () => travel("future", "past");
+  const undo = () => stepHistory("past", "future");
+  const redo = () => stepHistory("future", "past");
 
   function split() {
     const { parts, at } = { parts: levels.edited.parts, at: levels.edited.at(song.time) };

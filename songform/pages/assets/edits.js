@@ -1,4 +1,5 @@
-// Edits of a list of parts (segments, sections or phrases) without gaps or overlaps. The functions return a new list and do not access the page.
+// Edits of a list of parts (segments, sections or phrases) without gaps or overlaps. The functions
+// return a new list and do not access the page.
 
 const edits = (() => {
   const MIN_SECONDS = 0.1;

@@ -1,5 +1,5 @@
-// What the user asks for: words, order and filters. It is kept in the fragment of the address, so that it is still there
-// after going back from a song, and can be bookmarked: index.html#sort=tempo&order=descending&state=Calm&share=20
+// What the user asks for: words, order and filters. It is kept in the fragment of the address, so that it is still
+// there after going back from a song, and can be bookmarked: index.html#sort=tempo&order=descending&state=Calm&share=20
 
 const NOTHING = { search: "", sort: "title", order: "ascending", state: "", share: "10", from: "", to: "" };
 const query = { ...NOTHING };
@@ -48,7 +48,9 @@ function readAddress() {
   for (const name of Object.keys(NOTHING)) if (found.has(name)) query[name] = found.get(name);
   if (!NUMBERS.includes(query.sort) && sortedState() < 0) query.sort = NOTHING.sort;
   if (stateNumber(query.state) < 0) query.state = NOTHING.state;
-  for (const name of ["share", "from", "to"]) if (query[name] && typed(query[name]) === null) query[name] = NOTHING[name];
+  for (const name of ["share", "from", "to"]) {
+    if (query[name] && typed(query[name]) === null) query[name] = NOTHING[name];
+  }
 }
 
 /** Write the query into the address, and the number of displayed songs into the history. */

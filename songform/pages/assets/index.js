@@ -116,7 +116,8 @@ for (const head of document.querySelectorAll("[data-sort]")) {
   });
 }
 addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.target.matches("input, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const isChord = event.ctrlKey || event.metaKey || event.altKey;
+  if (event.key !== "/" || event.target.matches("input, select") || isChord) return;
   event.preventDefault();
   byId("search").focus();
 });

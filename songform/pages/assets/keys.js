@@ -47,12 +47,17 @@
     return key === "y" ? editor.redo : undefined;
   }
 
+  function actionOf(event) {
+    if (event.ctrlKey || event.metaKey) return chord(event);
+    return event.altKey ? undefined : named(event) || character(event);
+  }
+
   addEventListener("keydown", (event) => {
     const { target } = event;
     const isTyping = target.matches("input:not([type=range], [type=checkbox]), select, textarea");
     if (event.defaultPrevented || isTyping || dialog.open || event.isComposing) return;
     if (event.key === " " && target.matches("button, a, input[type=checkbox]")) return;
-    const action = event.ctrlKey || event.metaKey ? chord(event) : event.altKey ? undefined : named(event) || character(event);
+    const action = actionOf(event);
     if (!action) return;
     event.preventDefault();
     action();

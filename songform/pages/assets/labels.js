@@ -48,7 +48,7 @@ const labels = (() => {
     return hex(360 * ((number * GOLDEN_RATIO) % 1), 0.74 + (number % 3) / 14, 0.5);
   }
 
-  /** Return the color of a label, and of text on it, in both themes. Phrases have the colors of the sections' letters. */
+  /** Return the color of a label, and of text on it, in both themes. Phrases have the colors of sections. */
   function tone(label, level) {
     const tones = level.hasLetters ? known.letters : known.states;
     const name = level.hasLetters && /^[a-z][0-9]{0,4}$/.test(label) ? label.toUpperCase() : label;
@@ -63,7 +63,7 @@ const labels = (() => {
   return {
     color: (label, level) => tone(label, level)[theme.isDark() ? "dark" : "light"],
     /** Apply the colors of a label of a level to an element and its children. */
-    dress(element, label, level) {
+    applyColors(element, label, level) {
       const { light, light_ink: lightInk, dark, dark_ink: darkInk } = tone(label, level);
       element.style.setProperty("--tone", `light-dark(${light}, ${dark})`);
       element.style.setProperty("--on-tone", `light-dark(${lightInk}, ${darkInk})`);
@@ -72,7 +72,7 @@ const labels = (() => {
     swatch(label, level) {
       const element = document.createElement("span");
       element.className = "swatch";
-      labels.dress(element, label, level);
+      labels.applyColors(element, label, level);
       return element;
     },
   };

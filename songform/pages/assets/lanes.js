@@ -2,7 +2,9 @@
 // key reaches one of them, and the arrow keys the others.
 
 const lanes = (() => {
-  const all = levels.all.map((level) => ({ level, box: byId(`lane-${level.name}`), inner: byId(`blocks-${level.name}`) }));
+  const all = levels.all.map((level) => {
+    return { level, box: byId(`lane-${level.name}`), inner: byId(`blocks-${level.name}`) };
+  });
 
   const percent = (time) => `${(time / song.duration) * 100}%`;
 
@@ -13,7 +15,7 @@ const lanes = (() => {
     element.dataset.row = number;
     element.style.left = percent(start);
     element.style.width = percent(end - start);
-    labels.dress(element, label, level);
+    labels.applyColors(element, label, level);
     const name = document.createElement("span");
     name.textContent = label;
     element.append(name);
@@ -65,17 +67,18 @@ const lanes = (() => {
   /** Mark the selected part, the part that is played, and all parts with the marked label. */
   function mark({ level, box, inner }) {
     const now = level.at(song.time);
-    box.classList.toggle("has-lit", levels.lit?.level === level);
+    box.classList.toggle("has-highlighted", levels.highlighted?.level === level);
     [...inner.children].forEach((element, number) => {
       element.classList.toggle("is-selected", isEdited(level) && number === level.selected);
       element.classList.toggle("is-looped", level === levels.shown && player.isLooping && number === now);
-      element.classList.toggle("is-lit", levels.isLit(level, level.parts[number]));
+      if (level.hasLetters) markCurrent(element, number === now);
+      element.classList.toggle("is-highlighted", levels.isHighlighted(level, level.parts[number]));
     });
-    if (level.hasLetters && !box.contains(document.activeElement)) reach(inner, now);
+    if (level.hasLetters && !box.contains(document.activeElement)) updateTabIndex(inner, now);
   }
 
   /** Let the Tab key reach one block only. */
-  function reach(inner, number) {
+  function updateTabIndex(inner, number) {
     for (const element of inner.children) element.tabIndex = Number(element.dataset.row) === number ? 0 : -1;
   }
 
@@ -87,7 +90,7 @@ const lanes = (() => {
     else player.seek(event.detail ? view.timeAt(event.clientX) : part.start, { isChosen: true }); // detail 0: a key
   }
 
-  function travel({ level, inner }, event) {
+  function moveFocus({ level, inner }, event) {
     const number = Number(event.target.closest(".block")?.dataset.row);
     const last = level.parts.length - 1;
     const target = { ArrowLeft: number - 1, ArrowRight: number + 1, Home: 0, End: last }[event.key];
@@ -103,10 +106,10 @@ const lanes = (() => {
       return;
     }
     box.addEventListener("click", (event) => choose(level, event));
-    box.addEventListener("keydown", (event) => travel(lane, event));
+    box.addEventListener("keydown", (event) => moveFocus(lane, event));
     box.addEventListener("focusin", ({ target }) => {
       const { row } = target.dataset;
-      reach(inner, Number(row));
+      updateTabIndex(inner, Number(row));
       if (target.matches(":focus-visible")) view.revealPart(level.parts[row]);
     });
   }
@@ -116,7 +119,7 @@ const lanes = (() => {
     all.forEach(fit);
   }
 
-  /** Name the buttons again, because in edit mode they select a part instead of playing it. */
+  /** Name the buttons again: in edit mode they select a part instead of playing it, and audio can fail to load. */
   function rename() {
     for (const { level, inner } of all) {
       if (level.hasLetters) for (const element of inner.children) nameButton(level, element);
@@ -125,12 +128,13 @@ const lanes = (() => {
   }
 
   all.forEach(listen);
-  for (const name of ["here", "selected", "lit"]) signals.on(name, () => all.forEach(mark));
+  for (const name of ["here", "selected", "highlighted"]) signals.on(name, () => all.forEach(mark));
   for (const name of ["editing", "edited"]) signals.on(name, rename);
+  byId("audio")?.addEventListener("error", rename);
   signals.on("view", () => all.forEach(fit));
   signals.on("shown", switchLetters);
   signals.on("moved", () => all.filter(({ level }) => level === levels.edited).forEach(move));
-  signals.on("parts", () => all.filter(({ level }) => level === levels.edited).forEach(draw));
+  signals.on("parts", () => all.forEach(draw)); // also of a level whose drag ends after another level was chosen
 
   return { draw: () => all.forEach(draw) };
 })();

@@ -81,14 +81,15 @@ function isSameDivision(parts, found) {
 /** Return the first letter that is not used: A to Z, then A1 to Z1, and so on. */
 function nextLetter(used, isSmall) {
   for (let number = 0; ; number += 1) {
-    const letter = String.fromCharCode((isSmall ? 97 : 65) + (number % 26)) + (number >= 26 ? Math.floor(number / 26) : "");
-    if (!used.includes(letter)) return letter;
+    const letter = String.fromCharCode((isSmall ? 97 : 65) + (number % 26));
+    const label = number >= 26 ? `${letter}${Math.floor(number / 26)}` : letter;
+    if (!used.includes(label)) return label;
   }
 }
 
 /**
- * Draw an element per part, in order. If the number of parts is the same as before, only the elements whose part or facts
- * changed are replaced, so that editing a song of many parts stays fast.
+ * Draw an element per part, in order. If the number of parts is the same as before, only the elements whose part or
+ * facts changed are replaced, so that editing a song of many parts stays fast.
  */
 function drawParts(container, level, make) {
   const drawn = level.parts.map((part, number) => ({ part, facts: level.hasLetters ? level.facts(number) : null }));
@@ -107,6 +108,12 @@ function isDrawn({ part, facts }, before) {
   return part === before.part && facts?.occurrence === before.facts?.occurrence && facts?.words === before.facts?.words;
 }
 
+/** Tell screen readers whether an element is the part at the playhead. */
+function markCurrent(element, isCurrent) {
+  if (isCurrent) element.setAttribute("aria-current", "true");
+  else element.removeAttribute("aria-current");
+}
+
 const levels = (() => {
   const all = data.levels.map((level) => new Level(level));
   const named = (name) => all.find((level) => level.name === name);
@@ -120,7 +127,7 @@ const levels = (() => {
     shown: named("sections") || null,
     edited: states,
     /** Level and label whose parts are marked, or null. */
-    lit: null,
+    highlighted: null,
 
     show(level) {
       if (levels.shown === level) return;
@@ -134,13 +141,13 @@ const levels = (() => {
       signals.emit("edited");
     },
 
-    light(level, label) {
-      levels.lit = level ? { level, label } : null;
-      signals.emit("lit");
+    highlight(level, label) {
+      levels.highlighted = level ? { level, label } : null;
+      signals.emit("highlighted");
     },
 
     /** Tell whether a part has the marked label. While a level is edited, an element may have no part anymore. */
-    isLit: (level, part) => levels.lit?.level === level && levels.lit.label === part?.label,
+    isHighlighted: (level, part) => levels.highlighted?.level === level && levels.highlighted.label === part?.label,
 
     /** Select the parts at the playhead on all levels. */
     select() {

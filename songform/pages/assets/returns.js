@@ -1,5 +1,6 @@
 // What is true of a section or phrase: all parts with its letter are marked while it is pointed at or has the focus, in
-// their lane, over the curves and in the table, and a line above the lanes describes it. Buttons play it, repeat it, and switch between sections and phrases.
+// their lane, over the curves and in the table, and a line above the lanes describes it. Buttons play it, repeat it,
+// and switch between sections and phrases.
 
 const returns = (() => {
   const panel = byId("letters");
@@ -31,17 +32,18 @@ const returns = (() => {
     const number = element ? Number(element.dataset.row) : null;
     if (pointed?.level === level && pointed?.number === number) return;
     pointed = element ? { level, number } : null;
-    light(element && level, element && level.parts[number]?.label);
+    highlight(element && level, element && level.parts[number]?.label);
     describe();
   }
 
   /** Mark all parts with a label, also as bands over the curves. */
-  function light(level, label) {
-    const isSame = level ? levels.lit?.level === level && levels.lit.label === label : !levels.lit;
+  function highlight(level, label) {
+    const { highlighted } = levels;
+    const isSame = level ? highlighted?.level === level && highlighted.label === label : !highlighted;
     if (isSame) return;
-    levels.light(level, label);
+    levels.highlight(level, label);
     const parts = level ? level.parts.filter((part) => part.label === label) : [];
-    byId("lit-parts").replaceChildren(
+    byId("highlighted-parts").replaceChildren(
       ...parts.map(({ start, end }) => {
         const element = document.createElement("i");
         element.style.left = `${(start / song.duration) * 100}%`;
@@ -51,10 +53,14 @@ const returns = (() => {
     );
   }
 
-  /** Keep what has the focus marked when the pointer leaves. */
-  function release(level, box) {
-    const focused = box.contains(document.activeElement) && document.activeElement.matches(":focus-visible");
-    point(level, focused ? document.activeElement.closest("[data-row]") : null);
+  const boxes = (level) => [byId(`lane-${level.name}`), byId(`rows-${level.name}`)];
+
+  /** When the pointer leaves, mark what has the focus, which may be in another lane or table. */
+  function release() {
+    const { activeElement } = document;
+    const isFocused = (level) => boxes(level).some((box) => box.contains(activeElement));
+    const level = activeElement?.matches(":focus-visible") ? levels.withLetters.find(isFocused) : null;
+    point(level, level ? activeElement.closest("[data-row]") : null);
   }
 
   function listen(level, box) {
@@ -64,7 +70,7 @@ const returns = (() => {
     };
     box.addEventListener("pointerover", over);
     box.addEventListener("focusin", over);
-    box.addEventListener("pointerleave", () => release(level, box));
+    box.addEventListener("pointerleave", release);
     box.addEventListener("focusout", () => point(level, null));
   }
 
@@ -94,15 +100,14 @@ const returns = (() => {
 
   function show(level) {
     pointed = null;
-    light(null);
+    highlight(null);
     // The edited level stays visible.
     if (song.isEditing && levels.edited.hasLetters) levels.edit(level);
     else levels.show(level);
   }
 
   for (const level of levels.withLetters) {
-    listen(level, byId(`lane-${level.name}`));
-    listen(level, byId(`rows-${level.name}`));
+    boxes(level).forEach((box) => listen(level, box));
     byId(`show-${level.name}`).addEventListener("click", () => show(level));
   }
   byId("letter-play").addEventListener("click", play);
@@ -110,7 +115,7 @@ const returns = (() => {
   for (const name of ["here", "shown", "selected"]) signals.on(name, reflect);
   signals.on("parts", () => {
     pointed = null;
-    light(null);
+    highlight(null);
     reflect();
   });
   byId("audio")?.addEventListener("error", reflect);
@@ -118,6 +123,6 @@ const returns = (() => {
   return {
     play,
     loop,
-    switchLetters: () => show(levels.withLetters.find((level) => level !== levels.shown)),
+    switchLetters: () => show(levels.withLetters.find((level) => level !== levels.shown) || levels.shown),
   };
 })();

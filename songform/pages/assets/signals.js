@@ -2,7 +2,8 @@
 //
 // "here": the playhead is in another part of a level. "parts": a level was edited. "moved": a boundary is dragged.
 // "selected": another part was selected. "shown": the other letters (sections or phrases) are shown. "edited": another
-// level is edited. "editing": edit mode on or off. "view": the visible time range changed. "lit": returns are marked.
+// level is edited. "editing": edit mode on or off. "view": the visible time range changed. "highlighted": other parts
+// are marked.
 
 const signals = (() => {
   const listeners = new Map();

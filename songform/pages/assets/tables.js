@@ -1,7 +1,9 @@
 // Tables of the parts, one per level. A click on a row plays from there. The page contains the first version of each.
 
 const tables = (() => {
-  const all = levels.all.map((level) => ({ level, list: byId(`list-${level.name}`), rows: byId(`rows-${level.name}`) }));
+  const all = levels.all.map((level) => {
+    return { level, list: byId(`list-${level.name}`), rows: byId(`rows-${level.name}`) };
+  });
 
   function cell(tag, content, className = "") {
     const element = document.createElement(tag);
@@ -47,9 +49,8 @@ const tables = (() => {
   function mark({ level, rows }) {
     const now = level.at(song.time);
     [...rows.children].forEach((element, number) => {
-      if (number === now) element.setAttribute("aria-current", "true");
-      else element.removeAttribute("aria-current");
-      element.classList.toggle("is-lit", levels.isLit(level, level.parts[number]));
+      markCurrent(element, number === now);
+      element.classList.toggle("is-highlighted", levels.isHighlighted(level, level.parts[number]));
     });
   }
 
@@ -67,10 +68,10 @@ const tables = (() => {
   }
 
   all.forEach(listen);
-  for (const name of ["here", "selected", "editing", "lit"]) signals.on(name, () => all.forEach(mark));
+  for (const name of ["here", "selected", "editing", "highlighted"]) signals.on(name, () => all.forEach(mark));
   signals.on("shown", switchLetters);
   signals.on("parts", () => {
-    for (const table of all.filter(({ level }) => level === levels.edited)) {
+    for (const table of all) {
       draw(table);
       mark(table);
     }

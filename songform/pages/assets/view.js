@@ -22,7 +22,7 @@ const view = (() => {
         figure.on_event(name, ({ x }) => player.seek(x / MS, { isChosen: true }));
       }
     }
-    quieten();
+    adaptInteractions();
     paint();
     seen();
   }
@@ -31,7 +31,7 @@ const view = (() => {
    * Adapt Bokeh's interactions. The Tab key skips the canvases, because they have text descriptions. Swiping and the
    * wheel scroll the page. No hint about zooming with Ctrl pops up.
    */
-  function quieten() {
+  function adaptInteractions() {
     for (const root of bokeh.roots()) {
       const figure = Bokeh.index.find_one(root);
       const events = figure.canvas_view.events_el;
@@ -52,12 +52,14 @@ const view = (() => {
         if (name === "ground") glyph.fill_color = ground;
         else if (name === "fill") glyph.fill_color = ink;
         else if (name === "line") glyph.line_color = ink;
-        else if (name && name.startsWith("state-")) glyph.fill_color = labels.color(data.states[name.slice(6)].name, levels.states);
+        else if (name?.startsWith("state-")) glyph.fill_color = stateColor(name.slice("state-".length));
       }
     }
     bokeh.get_model_by_name("mfcc-colors").palette = data.palettes[theme.isDark() ? "dark" : "light"];
     bands();
   }
+
+  const stateColor = (number) => labels.color(data.states[number].name, levels.states);
 
   function bands() {
     if (!bokeh) return;
@@ -144,7 +146,8 @@ const view = (() => {
   function drawBars() {
     areBarsDue = false;
     const lines = bars.visible(start(), end(), overlay.clientWidth);
-    byId("bar-lines").replaceChildren(...lines.filter(({ isLine }) => isLine).map(({ time }) => mark("bar-line", time)));
+    const wide = lines.filter(({ isLine }) => isLine);
+    byId("bar-lines").replaceChildren(...wide.map(({ time }) => mark("bar-line", time)));
     byId("ruler").replaceChildren(
       ...lines.map(({ time, number }) => {
         const element = mark(number ? "bar-number" : "bar-tick", time);
@@ -183,7 +186,7 @@ const view = (() => {
 
   byId("zoom-in").addEventListener("click", () => zoom(0.5));
   byId("zoom-out").addEventListener("click", () => zoom(2));
-  byId("zoom-whole").addEventListener("click", () => show(0, song.duration));
+  byId("zoom-whole").addEventListener("click", () => whole());
   theme.onChange(paint);
   signals.on("parts", bands);
   signals.on("moved", bands);
@@ -196,5 +199,7 @@ const view = (() => {
     if (range && (to <= start() || from >= end())) show(from - 0.05 * length, length);
   }
 
-  return { draw, start, end, zoom, show, follow, reveal, revealPart, timeAt, place, whole: () => show(0, song.duration) };
+  const whole = () => show(0, song.duration);
+
+  return { draw, start, end, zoom, show, whole, follow, reveal, revealPart, timeAt, place };
 })();

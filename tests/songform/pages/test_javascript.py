@@ -138,7 +138,7 @@ def test_text_on_a_label_is_as_readable_as_python_computes(javascript):
     labels = [f"label {number}" for number in range(40)]
     expression = """given.map((label) => {
         const element = { style: { setProperty(name, value) { this[name] = value; } } };
-        labels.dress(element, label, levels.states);
+        labels.applyColors(element, label, levels.states);
         return element.style["--on-tone"];
     })"""
     inks = javascript("signals.js", "levels.js", "labels.js", expression=expression, given=labels)

@@ -288,7 +288,7 @@ def test_sections_and_phrases_have_tables_with_what_is_true_of_them(sectioned):
     assert phrases["label"] == [*"ab"] * 5
     assert phrases["occurrence"][-1] == "5 of 5"
     heads = [e.text for e in sectioned.all("th", scope="col")]
-    assert heads[:8] == ["No.", "Start", "End", "Length", "Section", "Heard", "Notes", "Confidence"]
+    assert heads[:8] == ["No.", "Start", "End", "Length", "Section", "Return", "Notes", "Confidence"]
     assert [e.text for e in sectioned.all("h2") if "tabindex" in e.attributes] == ["Sections", "Phrases", "Segments"]
 
 

@@ -23,6 +23,7 @@ import math
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -37,9 +38,12 @@ from typing import TypeVar, cast
 from pebble import ProcessExpired, ProcessPool
 from threadpoolctl import threadpool_limits
 
+from songform.errors import SongformError
+
 __all__ = ["WorkerLostError", "WorkerTimeoutError", "run_jobs", "usable_cores", "worker_pool"]
 
 _POLL_SECONDS = 1.0  # interval at which the time limit of jobs is checked
+_MAX_RESTARTS = 2  # how often in succession processes that ended before they started a job are started again
 _GRACE_SECONDS = 3.0  # time for an orphaned process to clean up
 _TERMINATED = 128 + signal.SIGTERM  # exit status of a process that was terminated, as in shells
 
@@ -125,13 +129,13 @@ def run_jobs(
 
     Raises
     ------
-    RuntimeError
-        If no process starts successfully.
+    SongformError
+        If the processes ended before they started a job, and again after they were started anew.
     """
     if multiprocessing.current_process().daemon:
         yield from _run_jobs_here(function, jobs, seconds)
         return
-    left = set(range(len(jobs)))
+    left, restarts = set(range(len(jobs))), 0
     while left:
         n_left, n_workers = len(left), min(workers, len(left))
         with worker_pool(function, workers=n_workers) as pool:
@@ -140,12 +144,20 @@ def run_jobs(
                 left.remove(number)
                 outcome = _outcome(future)
                 yield number, outcome
-        if len(left) == n_left:
-            msg = (
-                "the worker processes ended before they started a job; if a script starts them, it must do so under "
-                '`if __name__ == "__main__":`, because each worker process imports the script'
-            )
-            raise RuntimeError(msg)
+        restarts = restarts + 1 if len(left) == n_left else 0  # a process that dies while it starts breaks the pool
+        if restarts > _MAX_RESTARTS:
+            raise SongformError(_no_start(n_workers))
+
+
+def _no_start(workers: int) -> str:
+    """Return why the worker processes ended before they started a job, and how to fix it."""
+    advice = "use fewer of them: --set run.workers=1" if workers > 1 else "free some memory, then try again"
+    killed = f"the worker processes were killed or ran out of memory before they began; {advice}"
+    main = sys.modules["__main__"]
+    # The command songform is a module or a file without a suffix. Worker processes do not import an interactive session.
+    is_script = getattr(main, "__spec__", None) is None and str(getattr(main, "__file__", "")).endswith(".py")
+    guard = '. A script must start them under `if __name__ == "__main__":`, because each of them imports the script'
+    return killed + guard if is_script else killed
 
 
 @contextmanager

@@ -104,7 +104,7 @@ NoPictures = Annotated[
     bool,
     typer.Option(
         "--no-pictures",
-        help="Draw no pictures, which takes most of the time of a report; the same as --set report.pictures=false.",
+        help="Leave out the pictures, which take most of the time; the same as --set report.pictures=false.",
     ),
 ]
 PrefectPort = Annotated[

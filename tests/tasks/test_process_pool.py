@@ -20,6 +20,7 @@ import pebble.common.types
 import pytest
 
 import tasks.process_pool
+from songform.errors import SongformError
 from tasks.process_pool import WorkerLostError, WorkerTimeoutError, run_jobs, usable_cores
 
 ALIVE = 0  # signal number that has no effect
@@ -55,6 +56,33 @@ def test_killed_worker_loses_only_its_own_job():
 def test_the_only_worker_is_replaced_when_it_dies():
     found = sorted_outcomes(signal.raise_signal, [signal.SIGKILL, ALIVE, signal.SIGKILL, ALIVE], workers=1)
     assert [type(outcome) for outcome in found] == [WorkerLostError, type(None)] * 2
+
+
+class KilledAtStart:
+    """The function `math.sqrt`, but a process that receives it is killed while it starts, once per file of a folder."""
+
+    def __init__(self, folder, times):
+        self.folder = folder
+        for number in range(times):
+            (folder / str(number)).touch()
+
+    def __reduce__(self):
+        take = f"[path.unlink() or os.kill(os.getpid(), 9) for path in pathlib.Path({str(self.folder)!r}).iterdir()]"
+        modules = "(lambda os, pathlib, math: ({}, math.sqrt)[1])(*map(__import__, ('os', 'pathlib', 'math')))"
+        return eval, (modules.format(take),)
+
+
+def test_pool_is_started_again_if_a_worker_is_killed_while_it_starts(tmp_path):
+    """For example, because memory is short for a moment."""
+    assert sorted_outcomes(KilledAtStart(tmp_path, 2), [4.0, 9.0], workers=1) == [2.0, 3.0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_workers_that_are_always_killed_while_they_start_are_reported_in_one_sentence(tmp_path):
+    with pytest.raises(SongformError, match="killed or ran out of memory .* --set run.workers=1$"):
+        list(run_jobs(KilledAtStart(tmp_path, 50), [4.0, 9.0], workers=2))
+    assert len(list(tmp_path.iterdir())) >= 50 - 3 * 2 * 2  # it stops after the third start
+    assert multiprocessing.active_children() == []
 
 
 @pytest.mark.parametrize(("leave", "status"), [(os._exit, 3), (sys.exit, 1)])
@@ -190,7 +218,6 @@ def test_script_without_a_main_guard_gets_an_explanation(tmp_path):
     script.write_text("from tasks.process_pool import run_jobs\nprint(list(run_jobs(abs, [-1, -2], workers=2)))\n")
     ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
-    assert "worker processes ended before they started a job" in ended.stderr.splitlines()[-1]
     assert 'under `if __name__ == "__main__":`' in ended.stderr.splitlines()[-1]
 
 

@@ -154,7 +154,7 @@ def _no_start(workers: int) -> str:
     advice = "use fewer of them: --set run.workers=1" if workers > 1 else "free some memory, then try again"
     killed = f"the worker processes were killed or ran out of memory before they began; {advice}"
     main = sys.modules["__main__"]
-    # The command songform is a module or a file without a suffix. Worker processes do not import an interactive session.
+    # The command songform is a module or a file without a suffix, and worker processes import no interactive session.
     is_script = getattr(main, "__spec__", None) is None and str(getattr(main, "__file__", "")).endswith(".py")
     guard = '. A script must start them under `if __name__ == "__main__":`, because each of them imports the script'
     return killed + guard if is_script else killed

@@ -39,6 +39,7 @@ __all__ = [
     "ingest_document",
     "next_attempt",
     "print_tracks",
+    "print_unfinished_tracks",
     "printable",
 ]
 
@@ -49,13 +50,14 @@ NOTHING_DONE: Final = 4
 INTERRUPTED: Final = 130  # 128 + SIGINT
 OUTPUT_CLOSED: Final = 141  # 128 + SIGPIPE
 
+_FINISHED: Final = ("done", "cached")
 MAX_ROWS = 40
 """Maximum number of rows of a table; further entries are only counted."""
 
 
 def exit_code(tracks: Sequence[dict[str, Any]], problems: Collection[str]) -> int:
     """Return the exit code of a command that processed some tracks."""
-    n_failed = sum(track["status"] not in ("done", "cached") for track in tracks)
+    n_failed = sum(track["status"] not in _FINISHED for track in tracks)
     if tracks and n_failed == len(tracks):
         return NOTHING_DONE
     return SOME_FAILED if n_failed or problems else DONE
@@ -200,6 +202,23 @@ def print_tracks(console: Console, tracks: Sequence[dict[str, Any]], *, none: st
     if not tracks:
         console.say(none)
         return
+    _print_table(console, tracks)
+    console.say(f"{counted(len(tracks), 'track')}: {_counts_by_outcome(tracks)}{_hidden(tracks)}")
+
+
+def print_unfinished_tracks(console: Console, tracks: Sequence[dict[str, Any]]) -> None:
+    """Print a table of the failed and skipped tracks, and the number of all tracks per outcome, unless all are done.
+
+    It explains the exit code of a command whose output does not list the tracks.
+    """
+    unfinished = [track for track in tracks if track["status"] not in _FINISHED]
+    if unfinished:
+        _print_table(console, unfinished)
+        console.say(f"{counted(len(tracks), 'track')}: {_counts_by_outcome(tracks)}{_hidden(unfinished)}")
+
+
+def _print_table(console: Console, tracks: Sequence[dict[str, Any]]) -> None:
+    """Print the outcome of each track and, if it failed, why; only the first tracks if there are many."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("outcome", no_wrap=True)
     table.add_column("length", justify="right", no_wrap=True)
@@ -210,7 +229,6 @@ def print_tracks(console: Console, tracks: Sequence[dict[str, Any]], *, none: st
             words.append(f"\n{printable(failure_reason(track))}").append(f"\n{next_attempt(track)}", "dim")
         table.add_row(cell(track["status"], _STYLES[track["status"]]), duration_text(track["duration"]), words)
     console.print(table)
-    console.say(f"{counted(len(tracks), 'track')}: {_counts_by_outcome(tracks)}")
 
 
 def failure_reason(track: dict[str, Any]) -> str:
@@ -224,12 +242,16 @@ def next_attempt(track: dict[str, Any]) -> str:
     """Return when a failed track is retried."""
     at: str | None = track["next_retry_at"]
     if at is None:
-        return "not retried automatically; use --retry-failed"
+        return "not retried automatically; use songform ingest --retry-failed"
     now = datetime.now(UTC).isoformat(timespec="seconds")  # the format of records, so that strings can be compared
     return f"next retry: {at.replace('T', ' ')[:16]} UTC" if at > now else "next retry: at the next ingest"
 
 
 def _counts_by_outcome(tracks: Sequence[dict[str, Any]]) -> str:
     counts = {status: sum(track["status"] == status for track in tracks) for status in _STYLES}
-    hidden = f" ({len(tracks) - MAX_ROWS} not shown)" if len(tracks) > MAX_ROWS else ""
-    return ", ".join(f"{count} {status}" for status, count in counts.items() if count) + hidden
+    return ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+
+
+def _hidden(tracks: Sequence[dict[str, Any]]) -> str:
+    """Return how many tracks a table leaves out."""
+    return f" ({len(tracks) - MAX_ROWS} not shown)" if len(tracks) > MAX_ROWS else ""

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CommandContext", "typer_command"]
 
-_ENVIRONMENT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # only the user can fix them
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_ENVIRONMENT_ERRORS = (*_FULL, errno.EROFS, errno.EACCES, errno.EPERM)  # only the user can fix them
 _OTHER_HOME = "choose another home with --home"
 _WHICH_HOME = "choose another home with --home, or add tracks with songform ingest SOURCE"
 _CONTINUES = "then run the same command again to continue where it stopped"
@@ -122,7 +123,7 @@ def typer_command(function: Callable[..., int]) -> Callable[..., None]:
         given: dict[str, Any] = ctx.obj or {}
         console = Console(json=json or given.get("json", False))
         work = functools.partial(function, **{name: _as_text(value) for name, value in options.items()})
-        raise typer.Exit(_exit_code_of(work, console, home or given.get("home") or Path()))
+        raise typer.Exit(_exit_code_of(work, console, home or given.get("home") or Path(), out=options.get("out")))
 
     _, *options = signature.parameters.values()
     parameters = [*common.parameters.values(), *options]
@@ -134,7 +135,9 @@ def _common_options(ctx: typer.Context, *, home: Home = None, json: Json = False
     """Declare the options of all commands."""
 
 
-def _exit_code_of(work: Callable[[CommandContext], int], console: Console, home: Path) -> int:
+def _exit_code_of(
+    work: Callable[[CommandContext], int], console: Console, home: Path, *, out: str | None = None
+) -> int:
     """Run a command, print any error as one sentence, and return the exit code."""
     try:
         place = _absolute_home(home)
@@ -150,7 +153,7 @@ def _exit_code_of(work: Callable[[CommandContext], int], console: Console, home:
         fields = ingest_document(interruption.ingested) if isinstance(interruption, RunInterrupted) else {}
         return console.fail(STOPPED, interruption_code(interruption), **fields)
     except Exception as error:
-        if isinstance(error, OSError) and (sentence := _system_sentence(error)):
+        if isinstance(error, OSError) and (sentence := _system_sentence(error, out)):
             return console.fail(sentence, NOTHING_DONE)
         if console.json and not console.has_document:  # Python prints the traceback on standard error
             console.document({"error": f"unexpected {type(error).__name__}: {error}; please report it"})
@@ -202,14 +205,28 @@ def _fail_stopped(console: Console, error: RunStoppedError) -> int:
     return console.fail(error, NOTHING_DONE, **ingest_document(error.ingested))
 
 
-def _system_sentence(error: OSError) -> str | None:
-    """Return a sentence about an error of the system that only the user can fix, or None for another error."""
+def _system_sentence(error: OSError, out: str | None) -> str | None:
+    """Return a sentence about an error of the system that only the user can fix, or None for another error.
+
+    Parameters
+    ----------
+    error : OSError
+        The error.
+    out : str, optional
+        Folder that `--out` gives, if it was given.
+    """
+    from tasks.store.atomic_files import target_path
+
     if error.errno == errno.ENAMETOOLONG:
         return f"the name {error.filename} is too long for this system; use a shorter one"
     if error.errno not in _ENVIRONMENT_ERRORS:
         return None
-    where = f" ({error.filename})" if error.filename else ""
-    return f"the system reported: {error.strerror}{where}; free some disk space or fix the permissions, {_CONTINUES}"
+    where = f" ({target_path(Path(os.fsdecode(error.filename)))})" if error.filename else ""
+    if error.errno in _FULL:
+        advice = "free some disk space"
+    else:
+        advice = f"fix the permissions, or {_OTHER_HOME if out is None else 'choose another folder with --out'}"
+    return f"the system reported: {error.strerror}{where}; {advice}, {_CONTINUES}"
 
 
 def _require_sources(sources: Sequence[str]) -> None:

@@ -35,6 +35,7 @@ __all__ = [
     "moved",
     "remove_partial_files",
     "remove_stale_temporaries",
+    "target_path",
     "temporary_path",
     "write_json",
 ]
@@ -69,6 +70,12 @@ def temporary_path(target: Path, word: str | None = None) -> Path:
         is random, so that each call returns a new path.
     """
     return target.with_name(f".{target.name}.{os.getpid()}-{machine()}.{word or secrets.token_hex(4)}.tmp")
+
+
+def target_path(path: Path) -> Path:
+    """Return a path in which each temporary name is replaced by the name of its target, to show it to a person."""
+    found = [(name, _NAME.fullmatch(name)) for name in path.parts]
+    return Path(*(match.string[1 : match.start(1) - 1] if match else name for name, match in found))
 
 
 def remove_stale_temporaries(folder: Path, *, now: float) -> None:

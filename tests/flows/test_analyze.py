@@ -23,6 +23,7 @@ def test_without_a_model_states_are_found_from_the_song_alone(songform, document
     assert "songform train" in result.stdout
     assert f"Files: {tmp_path / 'out'}" in result.stdout
     (path,) = (tmp_path / "out").glob("*.json")
+    assert f"Sound: {path.with_suffix('.sonified.flac')}" in result.stdout
     suffixes = {".json", ".html", ".sonified.flac", *json.loads(path.read_text(encoding="utf-8"))["exports"]}
     files = {path.with_suffix(suffix) for suffix in (*suffixes, *(f".{name}.png" for name in PICTURES))}
     assert set((tmp_path / "out").iterdir()) == files

@@ -79,7 +79,7 @@ def test_pool_is_started_again_if_a_worker_is_killed_while_it_starts(tmp_path):
 
 
 def test_workers_that_are_always_killed_while_they_start_are_reported_in_one_sentence(tmp_path):
-    with pytest.raises(SongformError, match="killed or ran out of memory .* --set run.workers=1$"):
+    with pytest.raises(SongformError, match=r"killed or ran out of memory .* --set run\.workers=1$"):
         list(run_jobs(KilledAtStart(tmp_path, 50), [4.0, 9.0], workers=2))
     assert len(list(tmp_path.iterdir())) >= 50 - 3 * 2 * 2  # it stops after the third start
     assert multiprocessing.active_children() == []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.console import Console, cell, duration_text, exit_code
+from flows.cli.console import Console, cell, duration_text, exit_code, print_unfinished_tracks
 from flows.cli.context import CommandContext
 from flows.cli.options import Assignments, Limit, Model, NoPictures, Sources, without_pictures
 from songform.errors import ParameterError
@@ -71,7 +72,7 @@ def _output_folder(out: str) -> Path:
     Raises
     ------
     ParameterError
-        If `out` is blank or the path of a file.
+        If `out` is blank, the path of a file, or below a file.
     """
     if not out.strip():
         raise ParameterError("--out is empty; give a folder, or . for the current folder")
@@ -79,11 +80,13 @@ def _output_folder(out: str) -> Path:
         raise ParameterError(f"--out {out} has a name that is not UTF-8 text; give another folder")
     folder = Path(out).absolute()
     try:
-        is_file = folder.exists() and not folder.is_dir()
+        existing = next(place for place in (folder, *folder.parents) if place.exists())
+        is_file = not existing.is_dir()
     except OSError as error:
         raise ParameterError(f"--out {out} cannot be used ({error.strerror}); give another folder") from error
     if is_file:
-        raise ParameterError(f"--out {out} is a file; give a folder, which is created if it does not exist")
+        what = "is a file" if existing == folder else f"is inside the file {existing}"
+        raise ParameterError(f"--out {out} {what}; give a folder, which is created if it does not exist")
     return folder
 
 
@@ -94,13 +97,23 @@ def print_analyze(console: Console, report: AnalyzeReport) -> None:
         fields |= {"notes": report.all_notes, "reports": report.reports, "problems": report.all_problems}
         console.document(fields)
     else:
-        print_timelines(console, report)
+        print_timelines(console, report, unfinished=report.ingested.tracks)
     console.notes(report.all_notes)
     console.problems(report.all_problems)
 
 
-def print_timelines(console: Console, report: AnalyzeReport) -> None:
-    """Print the sections and the timeline of each song, the model, and the folder of the files."""
+def print_timelines(console: Console, report: AnalyzeReport, *, unfinished: Sequence[dict[str, Any]] = ()) -> None:
+    """Print the sections and the timeline of each song, the model, and the folder of the files.
+
+    Parameters
+    ----------
+    console : Console
+        Output of the command.
+    report : AnalyzeReport
+        Result of the analysis.
+    unfinished : sequence of dict
+        Tracks of which those that failed are listed between the timelines and the model. By default none.
+    """
     from flows.cli.terminal_timeline import beat_text, legend, segment_table, timeline
 
     for document in report.reports:
@@ -113,6 +126,7 @@ def print_timelines(console: Console, report: AnalyzeReport) -> None:
             console.print(segment_table(document))
     console.print()
     console.print(legend(report.reports))
+    print_unfinished_tracks(console, unfinished)
     _print_model(console, report)
     _print_files(console, report)
 
@@ -154,3 +168,8 @@ def _print_files(console: Console, report: AnalyzeReport) -> None:
         console.say(
             "Pages: one .html file per song in that folder. Run songform report to write an index of all pages."
         )
+    sounds = [document["sonified"] for document in report.reports if "sonified" in document]
+    if len(sounds) == 1:
+        console.say(f"Sound: {sounds[0]}")
+    elif sounds:
+        console.say("Sounds: one .sonified.flac file per song in that folder.")

@@ -57,7 +57,9 @@ def print_report(console: Console, index: Index) -> None:
     else:
         console.say(f"{counted(len(index.songs), 'song')}: {index.path}")
         if index.left:
+            are, them = ("is", "it") if index.left == 1 else ("are", "them")
             console.say(
-                f"{counted(index.left, 'song')} not analyzed by this model; add them with songform analyze SOURCE."
+                f"{counted(index.left, 'song')} of the corpus {are} not in this index; "
+                f"analyze {them} with songform analyze SOURCE, then run songform report again."
             )
     console.problems(index.problems)

@@ -39,6 +39,7 @@ FAILED = {**TRACK, "key": "feed-1", "status": "failed", "duration": None}
 FAILED |= {"error": {"class": "permanent", "message": f"{NASTY} is gone"}}
 INGESTED = IngestReport([TRACK, FAILED], [f"{NASTY} cannot be listed"], [f"{NASTY} is longer than announced"])
 METRICS = {f"{who}_{name}": 0.5 for who in ("test", "majority") for name in ("accuracy", "macro_f1", "log_loss")}
+DONE = IngestReport([TRACK])
 TRAINED = TrainReport("0" * 32, {"model.seed": "0"}, METRICS, "models:/songform/1", is_champion=True, is_new=True)
 REPORT = {
     "track": {"key": "feed-0", "title": NASTY, "source": "", "duration": 65.4},
@@ -321,6 +322,33 @@ def test_song_is_printed_with_its_timeline_model_and_weak_names(shown):
     assert "Files: /home/data/reports/0" in out
     assert out.endswith(f"Page:  {Path(REPORT['path']).with_suffix('.html')}\n")
     assert "0:30.0" in out
+
+
+def test_failed_tracks_of_an_analysis_are_printed_with_their_reasons(shown):
+    """Otherwise the exit code 3 would have no visible reason."""
+    lines = [line.strip() for line in shown(CALLS["analyze"][0], json=False).out.splitlines()]
+    assert [line.split()[0] for line in lines if line.startswith(("failed", "done"))] == ["failed"]
+    assert "is gone" in lines
+    assert "2 tracks: 1 done, 1 failed" in lines
+    assert "tracks: " not in shown(partial(print_analyze, report=replace(ANALYZED, ingested=DONE)), json=False).out
+    assert shown(CALLS["run"][0], json=False).out.count("2 tracks: 1 done, 1 failed") == 1
+
+
+def test_sonified_songs_are_named(shown):
+    one = REPORT | {"sonified": "/home/data/reports/0/feed-0.sonified.flac"}
+    out = shown(partial(print_analyze, report=replace(ANALYZED, reports=[one])), json=False).out
+    assert out.endswith(f"Sound: {one['sonified']}\n")
+    out = shown(partial(print_analyze, report=replace(ANALYZED, reports=[one, one])), json=False).out
+    assert out.endswith("Sounds: one .sonified.flac file per song in that folder.\n")
+    assert "Sound" not in shown(CALLS["analyze"][0], json=False).out
+
+
+@pytest.mark.parametrize(("left", "told"), [(1, "1 song of the corpus is not"), (2, "2 songs of the corpus are not")])
+def test_index_names_the_number_of_missing_songs(shown, left, told):
+    index = Index(Path("/home/index.html"), [{"title": "a"}], left, [])
+    lines = shown(partial(print_report, index=index), json=False).out.splitlines()
+    assert lines[1].startswith(told)
+    assert f"analyze {'it' if left == 1 else 'them'} with" in lines[1]
 
 
 def test_segments_of_many_songs_are_not_listed(shown):

@@ -11,11 +11,14 @@ import sys
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from flows.cli.app import COMMANDS
 from flows.cli.console import DONE, INTERRUPTED, NOTHING_DONE, USAGE
+from flows.cli.context import CommandContext
+from tasks.store.atomic_files import temporary_path
 
 EMPTY_FEED = '<?xml version="1.0"?><rss version="2.0"><channel><title>Nothing</title></channel></rss>'
 
@@ -224,6 +227,7 @@ def test_version_is_printed(songform, words):
 
 
 OUT = {"empty": ("", "--out is empty"), "a file": ("song.txt", "song.txt is a file")}
+OUT |= {"inside a file": ("song.txt/a/b", "song.txt; give a folder")}
 
 
 @pytest.mark.parametrize("case", OUT)
@@ -379,12 +383,29 @@ def test_closed_output_pipe_ends_the_command_silently_with_141(extracted, words)
     assert (run.returncode, run.stderr) == (141, "")
 
 
+@pytest.mark.parametrize(("words", "option"), [([], "--home"), (["--out", "reports"], "--out")])
+def test_read_only_folder_is_reported_with_the_option_that_chooses_another_one(
+    songform, home, monkeypatch, words, option
+):
+    def fail(*_):
+        raise OSError(errno.EROFS, "Read-only file system", str(temporary_path(Path("/outside/a.json"))))
+
+    monkeypatch.setattr(CommandContext, "settings", fail)
+    result = songform("--home", home, "analyze", "song.mp3", *words)
+    assert result.exit_code == NOTHING_DONE
+    sentence = said(result)
+    assert "(/outside/a.json); fix the permissions, or choose another" in sentence
+    assert option in sentence
+    assert "disk space" not in sentence
+
+
 def test_full_disk_is_reported_in_one_sentence_and_a_defect_is_raised(songform, home, monkeypatch):
     fails_with(monkeypatch, OSError(errno.ENOSPC, "No space left on device", "/home/data/x"))
     result = songform("--home", home, "status")
     assert result.exit_code == NOTHING_DONE
     sentence = said(result)
     assert "No space left on device (/home/data/x); free some disk space" in sentence
+    assert "permissions" not in sentence
     assert "run the same command again" in sentence
     fails_with(monkeypatch, OSError(errno.EBADF, "Bad file descriptor"))
     with pytest.raises(OSError, match="Bad file descriptor"):

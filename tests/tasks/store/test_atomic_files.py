@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
-from tasks.store.atomic_files import atomic_path, write_json
+from tasks.store.atomic_files import atomic_path, target_path, temporary_path, write_json
 
 
 def names(folder):
@@ -20,6 +21,12 @@ def test_new_and_replaced_files_are_complete(tmp_path):
     write_json(target, {"title": "Là-bas", "b": [1.5, None]})
     assert target.read_text(encoding="utf-8") == '{\n  "title": "Là-bas",\n  "b": [\n    1.5,\n    null\n  ]\n}\n'
     assert names(target.parent) == ["a.json"]
+
+
+@pytest.mark.parametrize("path", [Path("/a/b.c.json"), Path("b.123.tmp"), Path(".b/ c")])
+def test_target_of_a_temporary_path_is_known(path):
+    assert target_path(temporary_path(path)) == target_path(path) == path
+    assert target_path(temporary_path(path) / "x") == path / "x"
 
 
 @pytest.mark.parametrize("old", [None, "old"])

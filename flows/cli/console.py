@@ -213,6 +213,7 @@ def print_unfinished_tracks(console: Console, tracks: Sequence[dict[str, Any]]) 
     """
     unfinished = [track for track in tracks if track["status"] not in _FINISHED]
     if unfinished:
+        console.print()
         _print_table(console, unfinished)
         console.say(f"{counted(len(tracks), 'track')}: {_counts_by_outcome(tracks)}{_hidden(unfinished)}")
 

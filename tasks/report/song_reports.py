@@ -9,7 +9,9 @@ Worker processes import this module, so it does not import Prefect, which is slo
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 from dataclasses import dataclass
 from functools import cache
@@ -37,7 +39,7 @@ from tasks.report.exports import audio_file, export_paths, export_suffixes, writ
 from tasks.report.song_pages import is_page_current, write_song_page
 from tasks.report.song_sections import SongSections, song_sections
 from tasks.settings import Settings, digest, later_versions
-from tasks.store.atomic_files import atomic_path, write_json
+from tasks.store.atomic_files import atomic_path, target_path, write_json
 from tasks.store.beat_tables import beats_config
 from tasks.store.bundles import OWN_MODEL, ModelInfo
 from tasks.store.corpus import Corpus
@@ -178,9 +180,10 @@ def _failure(job: ReportJob, error: Exception) -> str:
     title = record.title if record else job.key
     reason = next(iter(str(error).splitlines()), "")  # messages of other libraries may have several lines
     if isinstance(error, OSError):
+        path = target_path(Path(os.fsdecode(error.filename))) if error.filename else None
         return (
-            f"{error.filename or 'a file'}, which the report of {title} needs, cannot be read or written "
-            f"({error.strerror or reason}); free some disk space or fix the permissions"
+            f"{path or 'a file'}, which the report of {title} needs, cannot be read or written "
+            f"({error.strerror or reason}); {_file_advice(error.errno, path, job.folder)}"
         )
     if isinstance(error, MemoryError) or (isinstance(error, WorkerLostError) and error.signal == signal.SIGKILL):
         return (
@@ -190,6 +193,16 @@ def _failure(job: ReportJob, error: Exception) -> str:
     if isinstance(error, WorkerLostError):
         return f"the process that made the report of {title} crashed ({reason}); please report it with the song"
     return f"songform failed on {title}: {type(error).__name__}: {reason}; please report it with the song"
+
+
+def _file_advice(code: int | None, path: Path | None, folder: Path) -> str:
+    """Return what to do about an error number of a file, whose path may be unknown."""
+    if code in (errno.ENOSPC, errno.EDQUOT):
+        return "free some disk space"
+    if code not in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return "free some disk space or fix the permissions"
+    is_output = path is not None and path.is_relative_to(folder)
+    return "fix the permissions, or choose another folder with --out" if is_output else "fix the permissions"
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,8 @@ def test_song_with_damaged_features_does_not_stop_the_others(extracted, keys, qu
     ("error", "facts"),
     [
         (OSError(28, "No space left on device"), ("read or written (No space left on device)", "free some disk space")),
-        (PermissionError(13, "Permission denied", "/music/a.mp3"), ("/music/a.mp3", "(Permission denied)")),
+        (PermissionError(13, "Permission denied", "/music/a.mp3"), ("/music/a.mp3", "(Permission denied); fix the")),
+        (OSError(30, "Read-only", "/x/.a.png.12-0123abcd.00ff.tmp"), ("/x/a.png, which", "(Read-only); fix the perm")),
         (OSError("no network\nof any kind"), ("(no network)",)),
         (ValueError("bad value\n  in line 3"), ("ValueError: bad value; please",)),
         (MemoryError(), ("ran out of memory", "run.workers=1")),

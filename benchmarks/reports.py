@@ -25,7 +25,8 @@ from songform.audio.stream import load
 from tasks.ingest.extraction_worker import ExtractionJob, extract_track
 from tasks.ingest.ffmpeg import find_ffmpeg
 from tasks.process_pool import usable_cores
-from tasks.report.song_reports import ReportJob, write_report
+from tasks.report.report_jobs import ReportJob
+from tasks.report.song_reports import write_report
 from tasks.settings import Settings
 from tasks.store.bundles import OWN_MODEL
 from tasks.store.corpus import Corpus

@@ -22,13 +22,8 @@ from songform.bundle import Bundle
 from songform.errors import ModelError
 from tasks.process_pool import run_jobs, usable_cores
 from tasks.progress import announce
-from tasks.report.song_reports import (
-    ReportJob,
-    current_report,
-    failed_report,
-    write_report,
-    write_report_or_error,
-)
+from tasks.report.report_jobs import ReportJob, failed_report
+from tasks.report.song_reports import current_report, write_report, write_report_or_error
 from tasks.settings import Settings
 from tasks.store.atomic_files import remove_partial_files
 from tasks.store.bundles import OWN_MODEL, ModelInfo

@@ -9,86 +9,35 @@ Worker processes import this module, so it does not import Prefect, which is slo
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import signal
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from songform import __version__, plots
-from songform.annotation import formats
-from songform.beats import beat_tracking
+from songform import plots
 from songform.bundle import Bundle, Form
-from songform.errors import CorpusError, ModelError, ParameterError, SongformError
+from songform.errors import CorpusError, ModelError, ParameterError
 from songform.features.overview import Overview
-from songform.learning import networks, sequences
-from songform.sections import section_finding
-from songform.structure import boundaries, context, naming, segments, silence, states
 from songform.structure.silence import SILENT_RMS, silence_seconds
 from songform.structure.states import unit_vectors
-from tasks.process_pool import WorkerLostError
 from tasks.report.exports import audio_file, export_paths, export_suffixes, write_exports
+from tasks.report.report_jobs import ReportJob, failed_report, readable_record
+from tasks.report.report_stamp import later_stage_versions, report_content, report_stamp, shown_content
 from tasks.report.song_pages import is_page_current, write_song_page
 from tasks.report.song_sections import SongSections, song_sections
-from tasks.settings import Settings, digest, later_versions
-from tasks.store.atomic_files import atomic_path, target_path, write_json
-from tasks.store.beat_tables import beats_config
+from tasks.settings import Settings
+from tasks.store.atomic_files import atomic_path, write_json
 from tasks.store.bundles import OWN_MODEL, ModelInfo
 from tasks.store.corpus import Corpus
-from tasks.store.tables import features_config, read_features, read_overview, spectrum_config
+from tasks.store.tables import read_features, read_overview
 from tasks.store.tracks import TrackRecord
-from tasks.train.stage_versions import states_versions
 from tasks.train.state_fitting import states_by_settings
 
-__all__ = [
-    "PICTURES",
-    "ReportJob",
-    "current_report",
-    "failed_report",
-    "write_report",
-    "write_report_or_error",
-]
+__all__ = ["PICTURES", "current_report", "write_report", "write_report_or_error"]
 
 PICTURES = ("waveform", "rms", "spectrogram", "features", "mfcc", "bandwidth", "states")
-
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "keras")  # their versions may affect the last digits of results
-
-
-@dataclass(frozen=True)
-class ReportJob:
-    """Report of one song.
-
-    Parameters
-    ----------
-    home : Path
-        Path of the home.
-    key : str
-        Key of a track whose features exist.
-    settings : Settings
-        All settings.
-    model : ModelInfo
-        A model whose bundle is in the corpus, or `OWN_MODEL`.
-    folder : Path
-        Folder for the files.
-    sequence : np.ndarray, shape=(n_units, n_states), optional
-        State probabilities of the model's network, from `Bundle.sequence_at_units`. None if it has no network or the
-        weight of the network is 0.
-    """
-
-    home: Path
-    key: str
-    settings: Settings
-    model: ModelInfo
-    folder: Path
-    sequence: NDArray[np.float64] | None = None
 
 
 def current_report(job: ReportJob) -> dict[str, Any] | None:
@@ -100,7 +49,7 @@ def current_report(job: ReportJob) -> dict[str, Any] | None:
     corpus, path = Corpus(job.home), _report_path(job)
     document = _read(path)
     try:
-        if document is None or (record := _record(corpus, job.key)) is None:
+        if document is None or (record := readable_record(corpus, job.key)) is None:
             return None
         is_current = _is_current(corpus, record, job, document)
     except OSError:
@@ -110,7 +59,7 @@ def current_report(job: ReportJob) -> dict[str, Any] | None:
 
 def _is_current(corpus: Corpus, record: TrackRecord, job: ReportJob, document: dict[str, Any]) -> bool:
     """Return whether a report, its pictures, its exports and its page are up to date."""
-    if document.get("stamp") != _stamp(corpus, record, job, document):  # the report may be damaged
+    if document.get("stamp") != report_stamp(corpus, record, job, document):  # the report may be damaged
         return False
     pictures: list[Path] = []
     if job.settings.report.pictures:
@@ -118,7 +67,7 @@ def _is_current(corpus: Corpus, record: TrackRecord, job: ReportJob, document: d
             return False
         pictures += _picture_paths(job).values()
     return all(file.is_file() for file in [*pictures, *export_paths(_report_path(job), document)]) and is_page_current(
-        job.folder, corpus.home, record=record, settings=job.settings, document=_content(document)
+        job.folder, corpus.home, record=record, settings=job.settings, document=report_content(document)
     )
 
 
@@ -167,44 +116,6 @@ def write_report_or_error(job: ReportJob) -> dict[str, Any]:
         return failed_report(job, error)
 
 
-def failed_report(job: ReportJob, error: Exception) -> dict[str, Any]:
-    """Return a dict with the key of the track, and one sentence about the reason as `error`."""
-    return {"track": {"key": job.key}, "error": _failure(job, error)}
-
-
-def _failure(job: ReportJob, error: Exception) -> str:
-    """Return why the report of a song could not be made, and how to fix it."""
-    if isinstance(error, SongformError):
-        return str(error)
-    record = _record(Corpus(job.home), job.key)
-    title = record.title if record else job.key
-    reason = next(iter(str(error).splitlines()), "")  # messages of other libraries may have several lines
-    if isinstance(error, OSError):
-        path = target_path(Path(os.fsdecode(error.filename))) if error.filename else None
-        return (
-            f"{path or 'a file'}, which the report of {title} needs, cannot be read or written "
-            f"({error.strerror or reason}); {_file_advice(error.errno, path, job.folder)}"
-        )
-    if isinstance(error, MemoryError) or (isinstance(error, WorkerLostError) and error.signal == signal.SIGKILL):
-        return (
-            f"the process that made the report of {title} was killed or ran out of memory; "
-            "make fewer reports at the same time: --set run.workers=1"
-        )
-    if isinstance(error, WorkerLostError):
-        return f"the process that made the report of {title} crashed ({reason}); please report it with the song"
-    return f"songform failed on {title}: {type(error).__name__}: {reason}; please report it with the song"
-
-
-def _file_advice(code: int | None, path: Path | None, folder: Path) -> str:
-    """Return what to do about an error number of a file, whose path may be unknown."""
-    if code in (errno.ENOSPC, errno.EDQUOT):
-        return "free some disk space"
-    if code not in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return "free some disk space or fix the permissions"
-    is_output = path is not None and path.is_relative_to(folder)
-    return "fix the permissions, or choose another folder with --out" if is_output else "fix the permissions"
-
-
 @dataclass(frozen=True)
 class _Song:
     """A track, its tables and the settings."""
@@ -220,14 +131,6 @@ def _song(corpus: Corpus, key: str, settings: Settings) -> _Song:
     if record is None:
         raise CorpusError(f"there is no track {key} in the corpus; ingest it with songform ingest")
     return _Song(record, read_features(corpus, key, settings), read_overview(corpus, key, settings), settings)
-
-
-def _record(corpus: Corpus, key: str) -> TrackRecord | None:
-    """Return the record of a track, or None if it is missing or cannot be read."""
-    try:
-        return corpus.record(key)
-    except CorpusError:
-        return None
 
 
 def _report_path(job: ReportJob) -> Path:
@@ -246,8 +149,8 @@ def _report(corpus: Corpus, song: _Song, job: ReportJob, bundle: Bundle) -> dict
     audio = audio_file(corpus, song.record, song.settings)
     report, path = _document(song, job.model, bundle, form, sections), _report_path(job)
     report["exports"] = export_suffixes(report, audio)
-    content, known = _content(report), _read(path)
-    earlier = None if known is None else _content(known)
+    content, known = report_content(report), _read(path)
+    earlier = None if known is None else report_content(known)
     is_new = _has_other_pictures(job, report, known)
     if known is not None and (is_new or earlier != content):
         _mark_unfinished(path, known, report)
@@ -266,7 +169,7 @@ def _report(corpus: Corpus, song: _Song, job: ReportJob, bundle: Bundle) -> dict
         model=job.model,
     )
     if not sections.notes:  # without a stamp, the report is made again, so that what is still wrong is noted again
-        report["stamp"] = _stamp(corpus, song.record, job, report)
+        report["stamp"] = report_stamp(corpus, song.record, job, report)
     if known != report:
         write_json(path, report)
     return _returned(report, path, [*sections.notes, *_picture_notes(job, report)])
@@ -274,7 +177,7 @@ def _report(corpus: Corpus, song: _Song, job: ReportJob, bundle: Bundle) -> dict
 
 def _has_other_pictures(job: ReportJob, report: dict[str, Any], known: dict[str, Any] | None) -> bool:
     """Return whether the existing report of a song, if there is one, has other pictures than the new report."""
-    if known is None or _shown(known) != _shown(report):
+    if known is None or shown_content(known) != shown_content(report):
         return True
     # The note tells the fonts of the pictures. It is compared only if pictures are wanted: other reports have no note.
     return job.settings.report.pictures and known.get("picture_note") != report.get("picture_note")
@@ -306,63 +209,9 @@ def _mark_unfinished(path: Path, known: dict[str, Any], report: dict[str, Any]) 
         path.unlink()
 
 
-_WITHOUT_EFFECT = ("report", "run", "download")  # sections of the settings that affect no result
-
-
-def _content(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of a report on which its exports and page depend."""
-    content = {name: value for name, value in document.items() if name not in ("stamp", "picture_note")}
-    if isinstance(settings := document.get("settings"), dict):
-        content["settings"] = {name: values for name, values in settings.items() if name not in _WITHOUT_EFFECT}
-    return content
-
-
-def _shown(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of a report on which its pictures depend, except for the note about them."""
-    return {name: value for name, value in _content(document).items() if name != "exports"}
-
-
-def _stamp(corpus: Corpus, record: TrackRecord, job: ReportJob, document: dict[str, Any]) -> str:
-    """Return a digest of a report and of everything that it is made from.
-
-    The record changes when the track is ingested again. Tables are identified by their sizes, because the names of
-    their folders contain everything else that determines their content.
-    """
-    configs = [features_config(job.settings), spectrum_config(job.settings), beats_config(job.settings)]
-    features, spectrum, beats = configs
-    tables = [
-        corpus.features_path(features, job.key),
-        corpus.overview_path(features, job.key),
-        corpus.spectrum_path(spectrum, job.key),
-        corpus.beats_path(beats, job.key),
-    ]
-    return digest(
-        {name: value for name, value in document.items() if name != "stamp"},
-        record.model_dump(mode="json"),
-        configs,
-        [path.stat().st_size if path.is_file() else None for path in tables],
-        job.settings.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT)) if job.model == OWN_MODEL else None,
-        [job.model.uri, job.model.model_id, job.model.run_id],
-        str(audio_file(corpus, record, job.settings)),
-        _code_versions(),
-    )
-
-
-def _code_versions() -> list[Any]:
-    """Return the versions of everything that computes a report from the tables, and of songform itself."""
-    stages = [context, naming, states, networks, sequences, boundaries, segments, silence]
-    stages += [beat_tracking, section_finding, plots, formats]
-    return [__version__, _library_versions(), [stage.VERSION for stage in stages], states_versions()]
-
-
-@cache
-def _library_versions() -> tuple[str, ...]:
-    return tuple(version(name) for name in _LIBRARIES)
-
-
 def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form, sections: SongSections) -> dict[str, Any]:
     record, model_states = song.record, bundle.states
-    versions = _versions()
+    versions = later_stage_versions()
     note = plots.missing_letters_note(record.title) if song.settings.report.pictures else ""
     return {
         "track": {
@@ -390,22 +239,6 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form, section
         **({"picture_note": note} if note else {}),
         **({"versions": versions} if versions else {}),
     }
-
-
-def _versions() -> dict[str, int]:
-    """Return the versions other than 1 of the modules that make a report.
-
-    They are part of the report, so that pictures and exports made by older code are made again.
-    """
-    return later_versions(
-        boundaries=boundaries.VERSION,
-        segments=segments.VERSION,
-        silence=silence.VERSION,
-        beats=beat_tracking.VERSION,
-        sections=section_finding.VERSION,
-        pictures=plots.VERSION,
-        exports=formats.VERSION,
-    )
 
 
 def _own_bundle(song: _Song) -> Bundle:

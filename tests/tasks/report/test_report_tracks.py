@@ -18,8 +18,8 @@ from tasks.process_pool import WorkerLostError
 from tasks.progress import listening
 from tasks.report import report_tracks as module
 from tasks.report import song_reports
+from tasks.report.report_jobs import ReportJob, failed_report
 from tasks.report.report_tracks import report_tracks
-from tasks.report.song_reports import ReportJob, failed_report
 from tasks.store.bundles import OWN_MODEL
 from tasks.store.corpus import Corpus
 from tasks.store.tables import features_config, read_features, read_overview

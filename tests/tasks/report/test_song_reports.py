@@ -22,10 +22,11 @@ from songform.sections.section_finding import Sections, SongPart
 from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.sources.local_files import local_listing
 from tasks.progress import listening
-from tasks.report import song_reports
+from tasks.report import report_stamp, song_reports
 from tasks.report.exports import REKORDBOX, export_paths
+from tasks.report.report_jobs import ReportJob
 from tasks.report.report_tracks import report_tracks
-from tasks.report.song_reports import PICTURES, ReportJob, current_report
+from tasks.report.song_reports import PICTURES, current_report
 from tasks.settings import Settings
 from tasks.store.bundles import OWN_MODEL
 from tasks.store.corpus import Corpus
@@ -48,6 +49,12 @@ def drawn(monkeypatch):
 
     monkeypatch.setattr(song_reports, "_draw", draw)
     return names
+
+
+def set_audio(patch, path):
+    """Pretend that the audio of each song is at a path, or deleted if it is None."""
+    for module in (song_reports, report_stamp):
+        patch.setattr(module, "audio_file", lambda *_: path)
 
 
 @pytest.fixture(scope="module")
@@ -318,15 +325,19 @@ def test_report_that_cannot_be_checked_is_not_up_to_date(trained, model, tmp_pat
         raise PermissionError(13, "Permission denied")
 
     report(trained, model, out=tmp_path)
-    for name in ("is_page_current", "audio_file", "_record"):
+    for module, name in (
+        (song_reports, "is_page_current"),
+        (song_reports, "readable_record"),
+        (report_stamp, "audio_file"),
+    ):
         with monkeypatch.context() as patch:
-            patch.setattr(song_reports, name, fail)
+            patch.setattr(module, name, fail)
             assert current(trained, model, tmp_path) is None, name
 
 
 @pytest.mark.usefixtures("no_page")
 def test_interrupted_report_does_not_leave_its_files_to_the_report_before_it(trained, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(song_reports, "audio_file", lambda *_: None)
+    set_audio(monkeypatch, None)
     (document,) = report(trained, model, out=tmp_path)
     path = Path(document["path"])
     made = [path.with_suffix(f".{name}.png") for name in PICTURES] + export_paths(path, document)
@@ -341,7 +352,7 @@ def test_interrupted_report_does_not_leave_its_files_to_the_report_before_it(tra
 
     with monkeypatch.context() as patch:
         patch.setattr("songform.structure.segments.VERSION", 99)
-        patch.setattr(song_reports, "audio_file", lambda *_: Path("/music/song.flac"))
+        set_audio(patch, Path("/music/song.flac"))
         patch.setattr(song_reports, "write_song_page", interrupt)
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
@@ -362,7 +373,7 @@ def test_pictures_are_kept_if_only_the_exports_change(trained, model, tmp_path, 
     """Without audio there is no Rekordbox file."""
     (document,) = report(trained, model, out=tmp_path)
     drawn.clear()
-    monkeypatch.setattr(song_reports, "audio_file", lambda *_: None)
+    set_audio(monkeypatch, None)
     (without,) = report(trained, model, out=tmp_path)
     assert set(document["exports"]) - set(without["exports"]) == {REKORDBOX}
     assert drawn == []

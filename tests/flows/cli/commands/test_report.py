@@ -63,7 +63,10 @@ def test_missing_analysis_is_reported_in_one_sentence(songform, document, tmp_pa
     assert list(tmp_path.rglob("*")) == [tmp_path / "data"]
 
 
-UNUSABLE = {"a broken report": ("{", ""), "no segments": ('{"track": {"title": "a"}, "segments": []}', "it has no segments")}
+UNUSABLE = {
+    "a broken report": ("{", ""),
+    "no segments": ('{"track": {"title": "a"}, "segments": []}', "it has no segments"),
+}
 
 
 @pytest.mark.parametrize("case", UNUSABLE)

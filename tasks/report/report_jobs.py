@@ -1,0 +1,101 @@
+"""Job of writing the report of a song, and what is said if it fails.
+
+Worker processes import this module, so it does not import Prefect, which is slow.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songform.errors import CorpusError, SongformError
+from tasks.process_pool import WorkerLostError
+from tasks.settings import Settings
+from tasks.store.atomic_files import target_path
+from tasks.store.bundles import ModelInfo
+from tasks.store.corpus import Corpus
+from tasks.store.tracks import TrackRecord
+
+__all__ = ["ReportJob", "failed_report", "readable_record"]
+
+
+@dataclass(frozen=True)
+class ReportJob:
+    """Report of one song.
+
+    Parameters
+    ----------
+    home : Path
+        Path of the home.
+    key : str
+        Key of a track whose features exist.
+    settings : Settings
+        All settings.
+    model : ModelInfo
+        A model whose bundle is in the corpus, or `OWN_MODEL`.
+    folder : Path
+        Folder for the files.
+    sequence : np.ndarray, shape=(n_units, n_states), optional
+        State probabilities of the model's network, from `Bundle.sequence_at_units`. None if it has no network or the
+        weight of the network is 0.
+    """
+
+    home: Path
+    key: str
+    settings: Settings
+    model: ModelInfo
+    folder: Path
+    sequence: NDArray[np.float64] | None = None
+
+
+def failed_report(job: ReportJob, error: Exception) -> dict[str, Any]:
+    """Return a dict with the key of the track, and one sentence about the reason as `error`."""
+    return {"track": {"key": job.key}, "error": _failure(job, error)}
+
+
+def _failure(job: ReportJob, error: Exception) -> str:
+    """Return why the report of a song could not be made, and how to fix it."""
+    if isinstance(error, SongformError):
+        return str(error)
+    record = readable_record(Corpus(job.home), job.key)
+    title = record.title if record else job.key
+    reason = next(iter(str(error).splitlines()), "")  # messages of other libraries may have several lines
+    if isinstance(error, OSError):
+        path = target_path(Path(os.fsdecode(error.filename))) if error.filename else None
+        return (
+            f"{path or 'a file'}, which the report of {title} needs, cannot be read or written "
+            f"({error.strerror or reason}); {_file_advice(error.errno, path, job.folder)}"
+        )
+    if isinstance(error, MemoryError) or (isinstance(error, WorkerLostError) and error.signal == signal.SIGKILL):
+        return (
+            f"the process that made the report of {title} was killed or ran out of memory; "
+            "make fewer reports at the same time: --set run.workers=1"
+        )
+    if isinstance(error, WorkerLostError):
+        return f"the process that made the report of {title} crashed ({reason}); please report it with the song"
+    return f"songform failed on {title}: {type(error).__name__}: {reason}; please report it with the song"
+
+
+def _file_advice(code: int | None, path: Path | None, folder: Path) -> str:
+    """Return what to do about an error number of a file, whose path may be unknown."""
+    if code in (errno.ENOSPC, errno.EDQUOT):
+        return "free some disk space"
+    if code not in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return "free some disk space or fix the permissions"
+    is_output = path is not None and path.is_relative_to(folder)
+    return "fix the permissions, or choose another folder with --out" if is_output else "fix the permissions"
+
+
+def readable_record(corpus: Corpus, key: str) -> TrackRecord | None:
+    """Return the record of a track, or None if it is missing or cannot be read."""
+    try:
+        return corpus.record(key)
+    except CorpusError:
+        return None

@@ -37,7 +37,7 @@ class Meaning(NamedTuple):
     sentence: str
     """What a listener means by the state."""
     profile: dict[str, float]
-    """Mean of each context descriptor in the state, in standard deviations from the mean over all training songs."""
+    """Mean of each context descriptor in the state, in standard deviations from the mean over the model's songs."""
     weak: str
     """Reason why the name is weak; empty if it is not."""
 

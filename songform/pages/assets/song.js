@@ -1,9 +1,13 @@
-// Start of the page: draw everything. A URL that ends in #t=62.5 starts at that second.
+// Start of the page: draw everything. If the URL ends in #t=62.5, or changes to that, the playhead moves to that second.
 
 lanes.draw();
 ribbon.draw();
 edges.draw();
-const [, moment] = location.hash.match(/^#t=(\d+(?:\.\d+)?)$/) || [];
-if (moment) player.seek(Number(moment), { isChosen: true });
+function seekToAddress() {
+  const [, moment] = location.hash.match(/^#t=(\d+(?:\.\d+)?)$/) || [];
+  if (moment) player.seek(Number(moment), { isChosen: true });
+}
+seekToAddress();
+addEventListener("hashchange", seekToAddress);
 signals.emit("view");
 view.draw().then(() => document.documentElement.classList.add("is-drawn"));

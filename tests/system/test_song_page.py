@@ -234,16 +234,6 @@ def test_fragment_of_the_address_sets_the_time(visit, report):
     until(page, f"Math.abs({TIME} - 3.25) < 0.01")
 
 
-def test_a_long_label_stays_within_the_editor(page):
-    page.click("#edit-button")
-    page.fill("#edit-label", "W" * 300)
-    page.keyboard.press("Enter")
-    widths = page.evaluate(
-        "[...document.querySelectorAll('#editor button')].map(each => each.getBoundingClientRect().right)"
-    )
-    assert max(widths) <= page.evaluate("document.getElementById('editor').getBoundingClientRect().right")
-
-
 # --- zooming and panning
 
 

@@ -403,6 +403,15 @@ def test_long_mix_has_elements_only_for_the_bar_lines_in_view(visit, view, tmp_p
 # --- editing
 
 
+def test_a_long_label_stays_within_the_editor(page):
+    edit_level(page)
+    page.fill("#edit-label", "W" * 300)
+    page.keyboard.press("Enter")
+    right = "document.getElementById('editor').getBoundingClientRect().right"
+    buttons = "[...document.querySelectorAll('#editor button')].map(button => button.getBoundingClientRect().right)"
+    assert max(page.evaluate(buttons)) <= page.evaluate(right)
+
+
 def drag(page, number, time, key=None):
     """Drag the boundary before a part to a time on the whole song."""
     grip = page.locator(f".edge[data-edge='{number}']").bounding_box()

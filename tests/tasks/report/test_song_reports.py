@@ -393,9 +393,10 @@ def test_reports_are_in_the_folder_of_their_model_and_announced(trained, model):
         documents = report(trained, model, n=2)
     folder = trained.home / "data" / "reports" / model.model_id
     assert [Path(document["path"]).parent for document in documents] == [folder] * 2
-    assert [(e.stage, e.done, e.total, e.detail) for e in heard if e.stage == "reports"] == [
-        ("reports", n, 2, document["track"]["title"]) for n, document in enumerate(documents, start=1)
-    ]
+    announced = [event for event in heard if event.stage == "reports"]
+    assert [(event.done, event.total) for event in announced] == [(1, 2), (2, 2)]
+    # Reports that are up to date are known first, so the order is not that of the songs.
+    assert {event.detail for event in announced} == {document["track"]["title"] for document in documents}
 
 
 def test_unknown_track_raises_one_sentence(trained, model):

@@ -156,7 +156,7 @@ def _no_start(workers: int) -> str:
     main = sys.modules["__main__"]
     # The command songform is a module or a file without a suffix, and worker processes import no interactive session.
     is_script = getattr(main, "__spec__", None) is None and str(getattr(main, "__file__", "")).endswith(".py")
-    guard = '. A script must start them under `if __name__ == "__main__":`, because each of them imports the script'
+    guard = ', and in a script, start them under `if __name__ == "__main__":`, because each of them imports the script'
     return killed + guard if is_script else killed
 
 

@@ -221,11 +221,12 @@ def _system_sentence(error: OSError, out: str | None) -> str | None:
         return f"the name {error.filename} is too long for this system; use a shorter one"
     if error.errno not in _ENVIRONMENT_ERRORS:
         return None
-    where = f" ({target_path(Path(os.fsdecode(error.filename)))})" if error.filename else ""
-    if error.errno in _FULL:
-        advice = "free some disk space"
-    else:
-        advice = f"fix the permissions, or {_OTHER_HOME if out is None else 'choose another folder with --out'}"
+    # The name may also be the number of an open file.
+    path = target_path(Path(os.fsdecode(error.filename))) if isinstance(error.filename, str | bytes) else None
+    where = "" if path is None else f" ({path})"
+    is_in_out = out is not None and path is not None and path.is_relative_to(Path(out).absolute())
+    other = "choose another folder with --out" if is_in_out else _OTHER_HOME
+    advice = "free some disk space" if error.errno in _FULL else f"fix the permissions, or {other}"
     return f"the system reported: {error.strerror}{where}; {advice}, {_CONTINUES}"
 
 

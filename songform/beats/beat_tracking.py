@@ -236,7 +236,7 @@ def tatums_of(
 
 @cache
 def beat_network() -> Ensemble:
-    """Return the networks that are part of the package."""
+    """Return the network that is part of the package, as an ensemble of one."""
     with (files("songform.beats") / "beat_network.npz").open("rb") as file, np.load(file) as stored:
         return Ensemble.from_arrays(dict(stored))
 

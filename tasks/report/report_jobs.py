@@ -68,12 +68,15 @@ def _failure(job: ReportJob, error: Exception) -> str:
     title = record.title if record else job.key
     reason = next(iter(str(error).splitlines()), "")  # messages of other libraries may have several lines
     if isinstance(error, OSError):
-        path = target_path(Path(os.fsdecode(error.filename))) if error.filename else None
+        has_path = isinstance(error.filename, str | bytes)  # it may also be the number of an open file
+        path = target_path(Path(os.fsdecode(error.filename))) if has_path else None
         return (
-            f"{path or 'a file'}, which the report of {title} needs, cannot be read or written "
-            f"({error.strerror or reason}); {_file_advice(error.errno, path, job.folder)}"
+            f"the report of {title} cannot be made, because {path or 'a file'} cannot be read or written "
+            f"({error.strerror or reason}); {_file_advice(error.errno, path, job)}"
         )
-    if isinstance(error, MemoryError) or (isinstance(error, WorkerLostError) and error.signal == signal.SIGKILL):
+    if isinstance(error, MemoryError):
+        return f"the report of {title} needs more memory than there is; free some memory, then try again"
+    if isinstance(error, WorkerLostError) and error.signal == signal.SIGKILL:
         return (
             f"the process that made the report of {title} was killed or ran out of memory; "
             "make fewer reports at the same time: --set run.workers=1"
@@ -83,14 +86,14 @@ def _failure(job: ReportJob, error: Exception) -> str:
     return f"songform failed on {title}: {type(error).__name__}: {reason}; please report it with the song"
 
 
-def _file_advice(code: int | None, path: Path | None, folder: Path) -> str:
+def _file_advice(code: int | None, path: Path | None, job: ReportJob) -> str:
     """Return what to do about an error number of a file, whose path may be unknown."""
     if code in (errno.ENOSPC, errno.EDQUOT):
         return "free some disk space"
     if code not in (errno.EROFS, errno.EACCES, errno.EPERM):
         return "free some disk space or fix the permissions"
-    is_output = path is not None and path.is_relative_to(folder)
-    return "fix the permissions, or choose another folder with --out" if is_output else "fix the permissions"
+    is_in_out = path is not None and path.is_relative_to(job.folder) and not job.folder.is_relative_to(job.home)
+    return f"fix the permissions, or choose another {'folder with --out' if is_in_out else 'home with --home'}"
 
 
 def readable_record(corpus: Corpus, key: str) -> TrackRecord | None:

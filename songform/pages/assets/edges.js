@@ -4,7 +4,7 @@
 const edges = (() => {
   const container = byId("edges");
   const MIN_DRAG_PIXELS = 3; // so that a click without a movement does not snap
-  const MODIFIERS = new Set(["Alt", "Control", "Meta", "Shift"]); // keys that may be held while dragging
+  const MODIFIERS = new Set(["Alt", "AltGraph", "Control", "Meta", "Shift"]); // keys that may be held while dragging
   let isQueued = false;
   let drawn = null; // level and parts whose boundaries are drawn
 

@@ -1,4 +1,4 @@
-// Start of the page: draw everything. If the URL ends in #t=62.5, or changes to that, the playhead moves to that second.
+// Start of the page: draw everything. If the URL ends in #t=62.5, the playhead moves to that second, also later.
 
 lanes.draw();
 ribbon.draw();

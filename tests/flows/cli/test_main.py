@@ -383,7 +383,9 @@ def test_closed_output_pipe_ends_the_command_silently_with_141(extracted, words)
     assert (run.returncode, run.stderr) == (141, "")
 
 
-@pytest.mark.parametrize(("words", "option"), [([], "--home"), (["--out", "reports"], "--out")])
+@pytest.mark.parametrize(
+    ("words", "option"), [([], "--home"), (["--out", "reports"], "--home"), (["--out", "/outside"], "--out")]
+)
 def test_read_only_folder_is_reported_with_the_option_that_chooses_another_one(
     songform, home, monkeypatch, words, option
 ):

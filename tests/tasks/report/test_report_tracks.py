@@ -104,10 +104,10 @@ def test_song_with_damaged_features_does_not_stop_the_others(extracted, keys, qu
     [
         (OSError(28, "No space left on device"), ("read or written (No space left on device)", "free some disk space")),
         (PermissionError(13, "Permission denied", "/music/a.mp3"), ("/music/a.mp3", "(Permission denied); fix the")),
-        (OSError(30, "Read-only", "/x/.a.png.12-0123abcd.00ff.tmp"), ("/x/a.png, which", "(Read-only); fix the perm")),
+        (OSError(30, "Read-only", "/x/.a.png.12-0123abcd.00ff.tmp"), ("because /x/a.png", "(Read-only); fix the perm")),
         (OSError("no network\nof any kind"), ("(no network)",)),
         (ValueError("bad value\n  in line 3"), ("ValueError: bad value; please",)),
-        (MemoryError(), ("ran out of memory", "run.workers=1")),
+        (MemoryError(), ("needs more memory", "free some memory")),
         (WorkerLostError(-9), ("ran out of memory", "run.workers=1")),
         (WorkerLostError(-11), ("signal 11", "please report it")),
         (KeyError("x"), ("KeyError: 'x'", "please report it")),

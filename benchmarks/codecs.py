@@ -15,13 +15,12 @@ Both produce mono blocks at 22,050 Hz. The download and the features are the sam
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from functools import partial
 from pathlib import Path
 
-from benchmarks.measuring import Result, compared, markdown, timed
-from benchmarks.songs import default_song
+from benchmarks.measuring import Result, compared, timed
+from benchmarks.song_command import print_results
 from songform.audio.stream import audio_blocks
 from tasks.ingest.ffmpeg import find_ffmpeg
 from tasks.settings import AudioSettings
@@ -79,12 +78,5 @@ def _decode(path: Path, ffmpeg: str) -> None:
         pass
 
 
-def main() -> None:
-    """Print the table for the given song, or for a composed one."""
-    with tempfile.TemporaryDirectory() as folder:
-        song = Path(sys.argv[1]) if sys.argv[1:] else default_song(Path(folder))
-        print(markdown(measure(song)))
-
-
 if __name__ == "__main__":
-    main()
+    print_results(measure)

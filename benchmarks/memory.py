@@ -10,7 +10,6 @@ from __future__ import annotations
 import multiprocessing
 import re
 import resource
-import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -18,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from benchmarks.measuring import Result, markdown
-from benchmarks.songs import SR, default_song
+from benchmarks.measuring import Result
+from benchmarks.song_command import print_results
+from benchmarks.songs import SR
 from songform.audio.stream import load
 from tasks.ingest.extraction_worker import ExtractionJob, extract_track
 from tasks.ingest.ffmpeg import find_ffmpeg
@@ -87,12 +87,5 @@ def _in_a_fresh_process(path: Path) -> float:
         return pool.submit(peak_megabytes, path).result()
 
 
-def main() -> None:
-    """Print the table for the given song, or for a composed one."""
-    with tempfile.TemporaryDirectory() as folder:
-        song = Path(sys.argv[1]) if sys.argv[1:] else default_song(Path(folder))
-        print(markdown(measure(song)))
-
-
 if __name__ == "__main__":
-    main()
+    print_results(measure)

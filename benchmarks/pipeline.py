@@ -9,7 +9,6 @@ processor's cache; the results are discarded.
 from __future__ import annotations
 
 import hashlib
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +16,8 @@ from pathlib import Path
 import scipy.fft
 from threadpoolctl import threadpool_limits
 
-from benchmarks.measuring import Result, compared, markdown, timed
-from benchmarks.songs import default_song
+from benchmarks.measuring import Result, compared, timed
+from benchmarks.song_command import print_results
 from songform.audio.stream import audio_blocks, open_audio, resampled
 from songform.features.extraction import SongExtractor, feature_groups, feature_schema
 from songform.features.stft import Framer, sliding_frames
@@ -105,12 +104,5 @@ def _steps(song: Path, folder: str, ffmpeg: str) -> dict[str, Callable[[], objec
     }
 
 
-def main() -> None:
-    """Print the table for the given song, or for a composed one."""
-    with tempfile.TemporaryDirectory() as folder:
-        song = Path(sys.argv[1]) if sys.argv[1:] else default_song(Path(folder))
-        print(markdown(measure(song)))
-
-
 if __name__ == "__main__":
-    main()
+    print_results(measure)

@@ -8,7 +8,6 @@ server.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from functools import partial
@@ -18,8 +17,8 @@ import numpy as np
 import soundfile
 from threadpoolctl import threadpool_limits
 
-from benchmarks.measuring import RUNS, Result, Spread, markdown, seconds, spread, timed
-from benchmarks.songs import default_song
+from benchmarks.measuring import RUNS, Result, Spread, seconds, spread, timed
+from benchmarks.song_command import print_results
 from benchmarks.startup import songform
 from songform.audio.stream import load
 from tasks.ingest.extraction_worker import ExtractionJob, extract_track
@@ -109,12 +108,5 @@ def _cpu_seconds(home: Path, *, pictures: bool) -> Spread:
     return spread(spent[1:])
 
 
-def main() -> None:
-    """Print the table for the given song, or for a composed one."""
-    with tempfile.TemporaryDirectory() as folder:
-        song = Path(sys.argv[1]) if sys.argv[1:] else default_song(Path(folder))
-        print(markdown(measure(song)))
-
-
 if __name__ == "__main__":
-    main()
+    print_results(measure)

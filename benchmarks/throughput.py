@@ -8,7 +8,6 @@ runs.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
@@ -18,8 +17,8 @@ from pathlib import Path
 from pebble import ProcessPool
 from threadpoolctl import threadpool_limits
 
-from benchmarks.measuring import Result, compared, markdown, timed
-from benchmarks.songs import default_song
+from benchmarks.measuring import Result, compared, timed
+from benchmarks.song_command import print_results
 from tasks.ingest.extraction_worker import ExtractionJob, extract_track
 from tasks.ingest.ffmpeg import find_ffmpeg
 from tasks.process_pool import run_jobs, worker_pool
@@ -77,12 +76,5 @@ def _by_threads(pool: Executor, jobs: list[ExtractionJob]) -> None:
     list(pool.map(extract_track, jobs))
 
 
-def main() -> None:
-    """Print the table for the given song, or for a composed one."""
-    with tempfile.TemporaryDirectory() as folder:
-        song = Path(sys.argv[1]) if sys.argv[1:] else default_song(Path(folder))
-        print(markdown(measure(song)))
-
-
 if __name__ == "__main__":
-    main()
+    print_results(measure)

@@ -1,7 +1,7 @@
 """Intact files of 4 s, from which the fuzz test makes damaged ones.
 
 ffmpeg and libsndfile encode the same composed sound in each container and codec that they write. The files depend only
-on the versions of these programs: encoders that store random numbers are told not to, or are not used. The exceptions
+on the versions of these programs: encoders that store random numbers are set not to, or are not used. The exceptions
 are three formats in which libsndfile stores the time, which no decoder uses.
 """
 

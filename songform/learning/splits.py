@@ -190,7 +190,7 @@ def _blocks(duration: float, window: float) -> list[tuple[float, float]]:
 
 
 def _is_same(one: Signature, other: Signature) -> bool:
-    """Compare two recordings at shifts of half seconds. Means of neighboring rows stand for the half seconds."""
+    """Compare two recordings at shifts of half seconds. Means of neighboring rows represent the half seconds."""
     between = (other.spectra[1:] + other.spectra[:-1]) / 2
     rows = (other.spectra, between)
     return max(_correlation(one.spectra, row, shift) for row in rows for shift in range(-3, 4)) > _MIN_CORRELATION

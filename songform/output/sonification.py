@@ -1,7 +1,7 @@
 """Sonification: the states, beats and sections of a song as sounds added to the song.
 
 A listener can check whether the song changes at the boundaries, which parts have the same state or letter, and whether
-the beats are right. Each kind of sound can be told from the others by its pitch, length and number:
+the beats are right. Each kind of sound can be distinguished from the others by its pitch, length and number:
 
 =======================  ==============================================================================
 sound                    meaning

@@ -72,7 +72,7 @@ def data_block(name: str, value: Any) -> Markup:
 
 
 def encoded_json(value: Any) -> str:
-    """Return a value as JSON that may stand in a script element and that UTF-8 can encode.
+    """Return a value as JSON that is safe in a script element and that UTF-8 can encode.
 
     Parameters
     ----------

@@ -47,15 +47,15 @@ def annotate(songform, home):
 
 
 @pytest.fixture
-def told(annotate, document):
+def output(annotate, document):
     """Return a function that runs a call and returns its JSON document."""
     return lambda *words: document(annotate(*words, "--json"))
 
 
 @pytest.mark.parametrize("suffix", [*WRITERS, ".json"])
-def test_labels_of_every_format_are_stored(told, home, record, labels, suffix):
+def test_labels_of_every_format_are_stored(output, home, record, labels, suffix):
     path = labels(f"x{suffix}", (songform_report.write if suffix == ".json" else WRITERS[suffix])(LABELS))
-    (entry,) = told(record.key, path, "--annotator", "Ana")["annotations"]
+    (entry,) = output(record.key, path, "--annotator", "Ana")["annotations"]
     kept = home / "data" / "annotations" / record.key / "Ana.jams"
     (note,) = entry.pop("notes")
     assert f"15.0 to {record.duration:.1f} s" in note
@@ -76,9 +76,9 @@ BY_NAME = {"x.lab": "person", "x.2.lab": "2", "x.jams": "Cy", "{title}.Bo.lab": 
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_annotator_is_taken_from_the_file_by_default(told, record, labels, name):
+def test_annotator_is_taken_from_the_file_by_default(output, record, labels, name):
     path = labels(name.format(title=record.title), WRITERS[".jams" if name.endswith(".jams") else ".lab"](LABELS))
-    (entry,) = told(record.path, path)["annotations"]
+    (entry,) = output(record.path, path)["annotations"]
     assert entry["annotator"] == BY_NAME[name]
 
 
@@ -166,9 +166,9 @@ def test_numbered_list_is_a_note_in_a_text_file_and_a_problem_in_a_label_file(
     assert f"{third}.lab cannot be used: it contains no labels with times, but a numbered list" in problem
 
 
-def test_listing_labels_writes_nothing(told, home, record, labels):
+def test_listing_labels_writes_nothing(output, home, record, labels):
     before = {path for path in home.rglob("*") if path.name != "local-files.json"}
-    assert told(record.key) == {
+    assert output(record.key) == {
         "annotations": [],
         "beats": [],
         "problems": [],
@@ -177,8 +177,8 @@ def test_listing_labels_writes_nothing(told, home, record, labels):
         "unmatched": [],
     }
     assert {path for path in home.rglob("*") if path.name != "local-files.json"} == before
-    told(record.key, labels("x.lab"), "--annotator", "Ana")
-    (entry,) = told(record.key)["annotations"]
+    output(record.key, labels("x.lab"), "--annotator", "Ana")
+    (entry,) = output(record.key)["annotations"]
     assert (entry["annotator"], entry["status"], entry["segments"], entry["file"]) == ("Ana", "kept", 2, None)
 
 
@@ -203,10 +203,10 @@ def test_songs_and_labels_with_accents_are_paired_and_other_files_are_named(
     assert note in " ".join(annotate(tmp_path / "songs", tmp_path / "labels").stderr.split())
 
 
-def test_label_files_of_other_songs_are_not_named_for_a_single_track(told, audio_files, labels, tmp_path):
+def test_label_files_of_other_songs_are_not_named_for_a_single_track(output, audio_files, labels, tmp_path):
     labels(f"labels/{audio_files[0].stem}.lab")
     labels("labels/other.lab")
-    found = told(audio_files[0], tmp_path / "labels")
+    found = output(audio_files[0], tmp_path / "labels")
     assert (found["notes"], found["unmatched"]) == ([], [])
 
 
@@ -221,9 +221,9 @@ def test_folder_without_a_matching_file_is_refused_with_the_files_that_it_contai
     assert "contains one.lab, two.lab" in " ".join(result.stderr.split())
 
 
-def test_durations_are_told_from_ends_by_the_length_of_the_track(told, record, labels):
+def test_durations_are_told_from_ends_by_the_length_of_the_track(output, record, labels):
     rest = record.duration - 6
-    (entry,) = told(record.key, labels("x.lab", f"0 6 A\n6 {rest:.2f} B\n"))["annotations"]
+    (entry,) = output(record.key, labels("x.lab", f"0 6 A\n6 {rest:.2f} B\n"))["annotations"]
     assert entry["notes"] == [
         "its columns were read as start, duration and label, because its labels then end with the track"
     ]

@@ -54,15 +54,15 @@ def test_evaluation_from_no_labels_to_all_reports(songform, document, home, reco
     report(home, first)
     result = songform("--home", home, "evaluate", "--json")
     assert result.exit_code == 3
-    told = document(result)
-    assert set(told) == {"run_id", "is_new", "model", "tracks", "mean", "n_songs", "notes", "problems"}
-    assert told["model"] is None
-    assert [track["key"] for track in told["tracks"]] == [first.key]
-    assert set(told["mean"]) == {"songform", "people", "every_20_s", "one_section"}
-    assert set(told["mean"]["songform"]) == set(MEASURES)
-    assert told["mean"]["songform"]["trimmed_f_0.5"] == 1
-    assert len(told["problems"]) == 1
-    assert second.title in told["problems"][0]
+    output = document(result)
+    assert set(output) == {"run_id", "is_new", "model", "tracks", "mean", "n_songs", "notes", "problems"}
+    assert output["model"] is None
+    assert [track["key"] for track in output["tracks"]] == [first.key]
+    assert set(output["mean"]) == {"songform", "people", "every_20_s", "one_section"}
+    assert set(output["mean"]["songform"]) == set(MEASURES)
+    assert output["mean"]["songform"]["trimmed_f_0.5"] == 1
+    assert len(output["problems"]) == 1
+    assert second.title in output["problems"][0]
     report(home, second)
     result = songform("--home", home, "evaluate")
     assert result.exit_code == 0
@@ -81,10 +81,10 @@ def test_renamed_database_is_named_even_if_no_track_can_be_scored(songform, docu
     database.write_bytes(b"zz")
     result = songform("--home", tmp_path / "home", "--json", "evaluate")
     assert result.exit_code == 4
-    told = document(result)["error"]
-    assert f"MLflow's database {database} is damaged (" in told
-    assert "it was renamed to mlflow.db.damaged-1" in told
-    assert f"{records[0].title} has no report by this model" in told
+    output = document(result)["error"]
+    assert f"MLflow's database {database} is damaged (" in output
+    assert "it was renamed to mlflow.db.damaged-1" in output
+    assert f"{records[0].title} has no report by this model" in output
 
 
 def test_missing_model_is_reported_in_one_sentence(songform, home, records, tmp_path):
@@ -119,19 +119,19 @@ def test_sections_phrases_and_beats_are_scored(songform, document, home, records
         assert songform("--home", made, "annotate", record.key, tmp_path / name, "--annotator", "Ana").exit_code == 0
     result = songform("--home", made, "--json", "evaluate")
     assert result.exit_code == 0
-    told = document(result)
-    by_key = {track["key"]: track for track in told["tracks"]}
+    output = document(result)
+    by_key = {track["key"]: track for track in output["tracks"]}
     assert set(by_key) == {first.key, second.key}
     scores = by_key[first.key]["scores"]
     assert (scores["songform"]["trimmed_f_0.5"], scores["sections"]["trimmed_f_0.5"]) == (0, 1)
     assert scores["phrases"]["trimmed_precision_0.5"] == 0.5
     assert by_key[first.key]["by_annotator"]["Ana"]["sections"]["trimmed_f_0.5"] == 1
-    assert by_key[first.key]["beats"]["downbeat_f"] == told["mean"]["beats"]["beat_f"] == 1
+    assert by_key[first.key]["beats"]["downbeat_f"] == output["mean"]["beats"]["beat_f"] == 1
     assert by_key[second.key]["beats"] is None
-    assert told["mean"]["sections"] == scores["sections"]
-    assert (told["n_songs"]["songform"], told["n_songs"]["sections"], told["n_songs"]["beats"]) == (2, 1, 1)
-    assert f"{second.title} (the song has no regular beat)" in told["notes"][0]
-    assert f"{third.title} (an earlier version of songform wrote its report" in told["notes"][1]
+    assert output["mean"]["sections"] == scores["sections"]
+    assert (output["n_songs"]["songform"], output["n_songs"]["sections"], output["n_songs"]["beats"]) == (2, 1, 1)
+    assert f"{second.title} (the song has no regular beat)" in output["notes"][0]
+    assert f"{third.title} (an earlier version of songform wrote its report" in output["notes"][1]
     result = songform("--home", made, "evaluate")
     lines = [line.split() for line in result.stdout.splitlines()]
     assert ["songform:", "states", "2"] in [line[:3] for line in lines]

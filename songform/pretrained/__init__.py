@@ -1,0 +1,33 @@
+"""The model that is shipped with songform, so that the first song needs no training.
+
+The folder of this module is the folder of a bundle (`songform.bundle`). `card.json` describes the songs that the model
+was trained on, the command that made it, and its scores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from songform.bundle import Bundle
+
+__all__ = ["PRETRAINED_FILES", "PRETRAINED_FOLDER", "pretrained_bundle", "pretrained_id"]
+
+PRETRAINED_FOLDER = Path(__file__).parent
+PRETRAINED_FILES = ("bundle.json", "states.npz", "sequence.npz", "network.npz")
+"""Files of the bundle; those of the network are absent if the model consists of clusters alone."""
+
+
+def pretrained_bundle() -> Bundle:
+    """Return the shipped model."""
+    return Bundle.load(PRETRAINED_FOLDER)
+
+
+def pretrained_id() -> str:
+    """Return the id of the shipped model: `pretrained-`, and eight hex digits that depend on its files."""
+    found = hashlib.sha256()
+    for name in PRETRAINED_FILES:
+        path = PRETRAINED_FOLDER / name
+        if path.is_file():
+            found.update(name.encode() + b"\0" + path.read_bytes())
+    return f"pretrained-{found.hexdigest()[:8]}"

@@ -22,6 +22,7 @@ import soundfile
 from benchmarks.midi import DRUMS, Event, controlled, cutoff, midi_file, programmed, sounded
 from songform.synth import Song, finished
 from songform.synth.composition import Composition, Passage
+from songform.synth.contrast import with_contrast
 from songform.synth.instruments import ROLES
 from songform.synth.rendering.note_player import Sound
 from songform.synth.score.notes import Note
@@ -88,12 +89,14 @@ def general_midi_songs(n_songs: int, seed: int) -> Iterator[Song]:
     return (general_midi_song(int(each)) for each in seeds)
 
 
-def general_midi_song(seed: int, *, duration: float | None = None) -> Song:
+def general_midi_song(
+    seed: int, *, duration: float | None = None, contrast: float = 1.0, soundfont: Path = SOUNDFONT
+) -> Song:
     """Play the notes of `songform.synth.study_song` with FluidSynth."""
-    composition = study_composition(seed, SR, duration, PLAYERS)
+    composition = with_contrast(study_composition(seed, SR, duration, PLAYERS), contrast)
     lengths = [passage.clock.n_samples / SR + SECONDS_APART for passage in composition.passages]
     starts = list(accumulate(lengths, initial=0.0))
-    y = _rendered(midi_file(_events(composition, starts), starts[-1]))
+    y = _rendered(midi_file(_events(composition, starts), starts[-1]), soundfont)
     ring = round(RING_SECONDS * SR)
     played = []
     for passage, start in zip(composition.passages, starts, strict=False):
@@ -136,19 +139,19 @@ def _key(note: Note, player: str) -> int:
     return KEYS[note.role][player]
 
 
-def _rendered(midi: bytes) -> Sound:
+def _rendered(midi: bytes, soundfont: Path) -> Sound:
     """Render a MIDI file with FluidSynth, and return the mean of the two channels."""
     fluidsynth = shutil.which("fluidsynth")
-    if not fluidsynth or not SOUNDFONT.is_file():
+    if not fluidsynth or not soundfont.is_file():
         sys.exit(
-            f"FluidSynth or its sounds ({SOUNDFONT}) are not installed; "
+            f"FluidSynth or its sounds ({soundfont}) are not installed; "
             "to install both: apt-get install fluidsynth fluid-soundfont-gm"
         )
     with tempfile.TemporaryDirectory(prefix="songform-midi-") as folder:
         score, wave = Path(folder, "song.mid"), Path(folder, "song.wav")
         score.write_bytes(midi)
         options = ["-ni", "-q", "-R", "0", "-C", "0", "-g", "0.4", "-r", str(SR), "-T", "wav", "-O", "float"]
-        subprocess.run([fluidsynth, *options, "-F", str(wave), str(SOUNDFONT), str(score)], check=True, timeout=120)
+        subprocess.run([fluidsynth, *options, "-F", str(wave), str(soundfont), str(score)], check=True, timeout=120)
         y, _ = soundfile.read(wave, dtype="float32", always_2d=True)
     return np.asarray(y.mean(axis=1), dtype=np.float32)
 

@@ -27,6 +27,7 @@ Modules:
 `instruments/`      The two sets of instruments, which turn notes into sound.
 `rendering/`        `note_player`, `mixing` and `mastering`.
 `composition`       Everything that a seed determines, made by `demo_composition` or `study_composition`.
+`contrast`          Reduces the differences of loudness of a composition.
 `song_assembly`     Joins the sections into a song.
 `songs`             The public functions.
 ==================  ==================================================================================================

@@ -14,6 +14,7 @@ import numpy as np
 
 from songform.errors import ParameterError
 from songform.synth.composition import Composition, Traits
+from songform.synth.contrast import with_contrast
 from songform.synth.demo_composition import demo_composition
 from songform.synth.instruments import SETS
 from songform.synth.rendering.note_player import Player, Sound
@@ -84,7 +85,9 @@ def compose(seed: int, *, sr: int = 22050, duration: float = 75.0, instruments: 
     return _performance(demo_composition(seed, sr, duration, SETS[instruments].players), sr, instruments)
 
 
-def study_song(seed: int, *, sr: int = 22050, duration: float | None = None, instruments: str = "study") -> Song:
+def study_song(
+    seed: int, *, sr: int = 22050, duration: float | None = None, instruments: str = "study", contrast: float = 1.0
+) -> Song:
     """Compose a study song, which varies more widely than a demo song.
 
     The tempo is between 60 and 180 beats per minute, in 4/4 or 3/4, with straight or swung rhythm. The sections have 1
@@ -101,6 +104,8 @@ def study_song(seed: int, *, sr: int = 22050, duration: float | None = None, ins
         Minimum duration in seconds, at least 5. By default it is random, and the song lasts 60 to 150 s.
     instruments : str
         Set of instruments: `study` or `unseen`. The sets have no instrument in common; the notes are the same.
+    contrast : float, 0 to 1
+        Differences of loudness between notes and between sections, as a fraction of those that were composed.
 
     Returns
     -------
@@ -113,7 +118,8 @@ def study_song(seed: int, *, sr: int = 22050, duration: float | None = None, ins
         If an argument is out of range.
     """
     _require_playable(seed, sr, duration, instruments)
-    return _performance(study_composition(seed, sr, duration, SETS[instruments].players), sr, instruments)
+    composition = study_composition(seed, sr, duration, SETS[instruments].players)
+    return _performance(with_contrast(composition, contrast), sr, instruments)
 
 
 def playlist(

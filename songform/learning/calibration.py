@@ -6,8 +6,8 @@ models were not fitted on.
 
 Conventions
 -----------
-`probabilities` has shape (n, n_states), and its rows sum to 1. `truth` has shape (n,) and contains the index of the true
-state of each row.
+`probabilities` has shape (n, n_states), and its rows sum to 1. `truth` has shape (n,) and contains the index of the
+true state of each row.
 
 References
 ----------

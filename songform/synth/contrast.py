@@ -21,8 +21,8 @@ def with_contrast(composition: Composition, contrast: float) -> Composition:
     composition : Composition
         Composition whose levels are to be changed.
     contrast : float, 0 to 1
-        Fraction of the distance to the mean that remains: 1 changes nothing, and 0 makes all levels equal. The mean of
-        the notes is that of their MIDI velocities (the square roots of their levels), and that of the sections is in dB.
+        Fraction of the distance to the mean that remains: 1 changes nothing, 0 makes all levels equal. The mean of
+        the notes is that of their MIDI velocities (the square roots of their levels); that of the sections is in dB.
 
     Returns
     -------

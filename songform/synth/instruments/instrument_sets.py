@@ -8,14 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from songform.synth.instruments.additive import ADDITIVE
+from songform.synth.instruments.comb_filter import COMB_FILTER
 from songform.synth.instruments.distorted import DISTORTED
 from songform.synth.instruments.fm import FM
 from songform.synth.instruments.formant import FORMANT
+from songform.synth.instruments.granular import GRANULAR
 from songform.synth.instruments.instrument import Instrument
 from songform.synth.instruments.modal import MODAL
 from songform.synth.instruments.plucked import PLUCKED
+from songform.synth.instruments.pulse_width import PULSE_WIDTH
+from songform.synth.instruments.ring_modulation import RING_MODULATION
 from songform.synth.instruments.subtractive import SUBTRACTIVE
 from songform.synth.instruments.swept_sine import SWEPT
+from songform.synth.instruments.waveguide import WAVEGUIDE
+from songform.synth.instruments.waveshaping import WAVESHAPING
 
 __all__ = ["ROLES", "SETS", "Band", "InstrumentSet", "new_band"]
 
@@ -108,4 +114,32 @@ UNSEEN = InstrumentSet(
     },
 )
 
-SETS: dict[str, InstrumentSet] = {"study": STUDY, "unseen": UNSEEN}
+REFERENCE = InstrumentSet(
+    instruments=PULSE_WIDTH | WAVEGUIDE | WAVESHAPING | RING_MODULATION | GRANULAR | COMB_FILTER,
+    players={
+        "pad": ("chalumeaux", "shaped pad", "cloud", "shimmer"),
+        "voice": ("chalumeau", "bowed solo", "shaped horn", "mist"),
+        "keys": ("ring tines", "shaped piano"),
+        "loop": ("pulse pluck", "ring bars", "shaped clav", "shaped piano"),
+        "lead": ("pulse lead", "square lead", "shaped trumpet", "reed pipe"),
+        "chords": ("pulse stab", "shaped stab", "ring organ"),
+        "bass": ("triangle bass", "pulse bass", "shaped bass"),
+        "strings": ("bowed ensemble", "pulse ensemble"),
+        "brass": ("shaped trumpet", "shaped trombone"),
+        "crunch": ("shaped fuzz", "shaped fifth"),
+        "chime": ("ring bell", "ring glass"),
+        "kick": ("shaped kick", "comb kick"),
+        "snare": ("comb snare", "tight comb snare", "ring snare"),
+        "clap": ("comb clap",),
+        "tom": ("comb tom",),
+        "hat": ("comb hat", "ring hat"),
+        "open_hat": ("comb open hat", "ring open hat"),
+        "shaker": ("bean shaker",),
+        "crash": ("comb crash",),
+        "boom": ("comb boom", "shaped boom"),
+        "reverse": ("comb reverse",),
+        "riser": ("comb riser", "grain riser"),
+    },
+)
+
+SETS: dict[str, InstrumentSet] = {"study": STUDY, "unseen": UNSEEN, "reference": REFERENCE}

@@ -11,6 +11,7 @@ SR = 8000
 SONGS = {
     "composed": lambda: synth.compose(3, sr=SR, duration=12.0),
     "composed_unseen": lambda: synth.compose(3, sr=SR, duration=5.0, instruments="unseen"),
+    "composed_reference": lambda: synth.compose(3, sr=SR, duration=5.0, instruments="reference"),
     "composed_study": lambda: synth.study_song(4, sr=SR, duration=12.0),
 }
 

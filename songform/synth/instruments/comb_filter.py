@@ -82,7 +82,7 @@ def _metal(stroke: Stroke, t: Samples, corner: float) -> Samples:
     """Return noise through two comb filters in parallel, high-pass filtered; the pitch selects one of three tunings."""
     noise = stroke.noise(t.size)
     tune = 1.0 + 0.06 * (stroke.pitch % 3)
-    combs = sum(_comb(noise, delay / tune, gain, 0.0, stroke.sr) for delay, gain in ((7.3e-4, 0.8), (4.1e-4, -0.7)))
+    combs = sum(_comb(noise, delay / tune, gain, 0.0, stroke.sr) for delay, gain in ((1.4e-4, -0.8), (3.2e-4, -0.75)))
     return filtered(np.asarray(combs), "highpass", corner, stroke.sr)
 
 
@@ -113,8 +113,8 @@ COMB_FILTER: dict[str, Instrument] = {
     "comb snare": partial(_snare, hz=185.0, corner=1500.0, ring=0.05),
     "tight comb snare": partial(_snare, hz=230.0, corner=2500.0, ring=0.03),
     "comb clap": _clap,
-    "comb hat": partial(_cymbal, corner=6500.0, ring=0.03),
-    "comb open hat": partial(_cymbal, corner=5500.0, ring=0.15),
+    "comb hat": partial(_cymbal, corner=5000.0, ring=0.03),
+    "comb open hat": partial(_cymbal, corner=4500.0, ring=0.15),
     "comb crash": partial(_cymbal, corner=2200.0, ring=0.38),
     "comb reverse": _reversed,
     "comb riser": _flanger,

@@ -100,6 +100,6 @@ _CLOUDS = {
 
 GRANULAR: dict[str, Instrument] = {
     **{name: partial(_cloud, cloud=cloud) for name, cloud in _CLOUDS.items()},
-    "bean shaker": partial(_beans, hz=4200.0),
+    "bean shaker": partial(_beans, hz=2800.0),
     "grain riser": _rising,
 }

@@ -50,23 +50,23 @@ def _pulsed(stroke: Stroke, pulse: _Pulse) -> Samples:
     duty += pulse.sway * np.sin(2.0 * np.pi * pulse.rate * t)
     y = np.zeros(t.size)
     for voice, cents in enumerate(pulse.detune):
-        phase = (stroke.frequency * 2.0 ** (cents / 1200) * t + 0.37 * voice) % 1.0
+        phase = (stroke.frequency * 2.0 ** (cents / 1200) * t + 0.21 * voice) % 1.0
         y += _sawtooth(phase, edge) - _sawtooth((phase + duty) % 1.0, edge)
     return y * pulse.envelope(t, stroke.seconds)
 
 
 def _stepped(stroke: Stroke, envelope: Envelope) -> Samples:
-    """Synthesize a triangle wave of 64 levels in a dull tone, and of 6 levels in a bright one."""
+    """Synthesize a triangle wave of 48 levels in a dull tone, and of 4 levels in a bright one."""
     t = stroke.times(envelope.release)
     triangle = np.abs(4.0 * ((stroke.frequency * t + 0.25) % 1.0) - 2.0) - 1.0
-    steps = 0.5 * np.round(64.0 * (6.0 / 64.0) ** stroke.brightness)
+    steps = 0.5 * np.round(48.0 * (4.0 / 48.0) ** stroke.brightness)
     return np.asarray(np.round(steps * triangle) / steps * envelope(t, stroke.seconds))
 
 
 _PULSES = {
-    "pulse lead": _Pulse(Envelope(attack=0.006, release=0.08), 0.125, 0.25, 0.4, 0.04, 5.5),
+    "pulse lead": _Pulse(Envelope(attack=0.006, release=0.08), 0.06, 0.1, 0.4, 0.02, 5.5),
     "square lead": _Pulse(Envelope(attack=0.01, release=0.1), 0.45, 0.5, 0.1, 0.02, 4.7, (0.0, 6.0)),
-    "pulse stab": _Pulse(Envelope(decay=0.18, sustain=0.15), 0.1, 0.45, 0.12, detune=(-5.0, 6.0)),
+    "pulse stab": _Pulse(Envelope(decay=0.18, sustain=0.15), 0.05, 0.16, 0.12, detune=(-5.0, 6.0)),
     "pulse pluck": _Pulse(Envelope(decay=0.14, sustain=0.03, release=0.05), 0.25, 0.5, 0.06),
     "pulse ensemble": _Pulse(Envelope(attack=0.06, release=0.2), 0.4, 0.4, 1.0, 0.22, 0.9, (-8.0, 7.0)),
     "pulse bass": _Pulse(Envelope(attack=0.008, decay=0.5, sustain=0.6), 0.2, 0.4, 0.15),

@@ -80,6 +80,6 @@ _TONES = {
 RING_MODULATION: dict[str, Instrument] = {
     **{name: partial(_modulated, ring=ring) for name, ring in _TONES.items()},
     "ring snare": partial(_rattle, hz=165.0, ring=0.045),
-    "ring hat": partial(_plate, corner=6500.0, ring=0.03),
-    "ring open hat": partial(_plate, corner=6000.0, ring=0.15),
+    "ring hat": partial(_plate, corner=4200.0, ring=0.03),
+    "ring open hat": partial(_plate, corner=3800.0, ring=0.16),
 }

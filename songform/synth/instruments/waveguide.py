@@ -111,7 +111,7 @@ def _sustained(stroke: Stroke, guide: _Guide, vibrating: Callable[[Stroke, _Guid
     vibration = _radiated(vibration, period, stroke.brightness)
     y = np.zeros(t.size)
     for player, cents in enumerate(guide.detune):
-        y += _read(vibration, period, stroke.frequency * 2.0 ** (cents / 1200) * (t + bend) + 0.43 * player)
+        y += _read(vibration, period, stroke.frequency * 2.0 ** (cents / 1200) * (t + bend) + 0.13 * player)
     if guide.breath:
         y += guide.breath * lfilter([0.15], [1.0, -0.85], stroke.noise(t.size))
     pole = np.exp(-2.0 * np.pi * 20.0 / stroke.sr)  # a constant pressure is not heard

@@ -55,7 +55,7 @@ def _shaped(stroke: Stroke, shaper: _Shaper) -> Samples:
     index = _index(stroke, shaper, t)
     y = np.zeros(t.size)
     for voice, cents in enumerate(shaper.detune):
-        turn = 2.0 * np.pi * (stroke.frequency * 2.0 ** (cents / 1200) * t + 0.23 * voice)
+        turn = 2.0 * np.pi * (stroke.frequency * 2.0 ** (cents / 1200) * t + 0.17 * voice)
         y += chebval(index * (np.cos(turn) + shaper.fifth * np.cos(1.5 * turn)) / (1.0 + shaper.fifth), series)
     return _without_constant(y, stroke.sr) * shaper.envelope(t, stroke.seconds)
 
@@ -80,14 +80,16 @@ def _thump(stroke: Stroke, hz: float, ring: float, click: float) -> Samples:
 
 
 _HORN = tuple(float(np.exp(-0.28 * k) * (-1.0) ** (k // 2)) for k in range(14))
+_ROUND = (0.55, 1.0, -0.8, -0.4, 0.2, 0.1, -0.05)
+_WIDE = tuple(float(np.exp(-(((k - 3.5) / 3.0) ** 2)) * (-1.0) ** (k // 2)) for k in range(12))
 _DARK = tuple(float(np.exp(-0.7 * k) * (-1.0) ** (k // 2)) for k in range(8))
 _REEDY = (1.0, -0.35, -0.5, 0.3, 0.4, -0.2, -0.3, 0.15, 0.2, -0.1, -0.12)
 _STRUCK = Envelope(decay=0.7, sustain=0.05, release=0.2)
 _SHAPERS = {
     "shaped pad": _Shaper(Envelope(attack=0.5, release=0.9), _DARK, 0.8, detune=(-5.0, 4.0)),
-    "shaped horn": _Shaper(Envelope(attack=0.06, release=0.2), _DARK, 0.95, rising=0.15),
+    "shaped horn": _Shaper(Envelope(attack=0.06, release=0.2), _ROUND, 1.0, rising=0.15),
     "shaped trumpet": _Shaper(Envelope(attack=0.02, release=0.1), _HORN, 1.0, rising=0.05, detune=(0.0, 5.0)),
-    "shaped trombone": _Shaper(Envelope(attack=0.03, release=0.12), _HORN, 0.9, rising=0.08),
+    "shaped trombone": _Shaper(Envelope(attack=0.03, release=0.12), _WIDE, 1.0, rising=0.08),
     "shaped piano": _Shaper(_STRUCK, (1.0, 0.35, 0.3, 0.1, 0.2), 0.95, 0.4, 0.3),
     "shaped clav": _Shaper(Envelope(decay=0.25, sustain=0.1, release=0.06), _REEDY, 1.0, 0.5, 0.12),
     "shaped stab": _Shaper(Envelope(decay=0.16, sustain=0.2), _HORN, 1.0, 0.5, 0.12, detune=(-6.0, 5.0)),

@@ -16,7 +16,7 @@ state          what a listener hears
 
 `compose` and `playlist` generate demo songs for listening, with all five states in a simple form. `study_song` and
 `study_songs` generate study songs, which vary much more in tempo, form, patterns and dynamics. Both kinds use one of
-two sets of instruments, which have no instrument in common.
+three sets of instruments, which have no instrument in common.
 
 Modules:
 
@@ -24,7 +24,7 @@ Modules:
 `score/`            Musical material: `plan` and `forms` (order and length of the sections), `themes` (keys and
                     chords), `melodies`, `rhythms`, `dynamics` and `notes`.
 `patterns/`         Several patterns for each state, which write notes. `section_notes` applies them to all sections.
-`instruments/`      The two sets of instruments, which turn notes into sound.
+`instruments/`      The three sets of instruments, which turn notes into sound.
 `rendering/`        `note_player`, `mixing` and `mastering`.
 `composition`       Everything that a seed determines, made by `demo_composition` or `study_composition`.
 `contrast`          Reduces the differences of loudness of a composition.

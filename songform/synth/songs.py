@@ -63,7 +63,8 @@ def compose(seed: int, *, sr: int = 22050, duration: float = 75.0, instruments: 
         Minimum duration in seconds, at least 5. The song ends at the end of a bar. Songs of 60 s or more have all five
         states; a shorter song has as many sections as fit.
     instruments : str
-        Set of instruments: `study` or `unseen`. The sets have no instrument in common; the notes are the same.
+        Set of instruments: `study`, `unseen` or `reference`. The sets have no instrument in common; the notes are the
+        same.
 
     Returns
     -------
@@ -103,7 +104,8 @@ def study_song(
     duration : float, optional
         Minimum duration in seconds, at least 5. By default it is random, and the song lasts 60 to 150 s.
     instruments : str
-        Set of instruments: `study` or `unseen`. The sets have no instrument in common; the notes are the same.
+        Set of instruments: `study`, `unseen` or `reference`. The sets have no instrument in common; the notes are the
+        same.
     contrast : float, 0 to 1
         Differences of loudness between notes and between sections, as a fraction of those that were composed.
 

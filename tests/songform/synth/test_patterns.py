@@ -1,4 +1,4 @@
-"""Tests of the patterns: each one must have the properties of its state, with both sets of instruments."""
+"""Tests of the patterns: each one must have the properties of its state, with each set of instruments."""
 
 from __future__ import annotations
 
@@ -128,12 +128,11 @@ def test_a_build_up_gets_denser_bar_by_bar(kind: str, n_bars: int, seed: int, me
 @pytest.mark.parametrize("instruments", SETS)
 @pytest.mark.parametrize("kind", PATTERNS["BuildUp"])
 def test_a_build_up_gets_brighter_and_has_no_bass_at_the_end(kind: str, instruments: str) -> None:
-    for seed in (1, 2):
-        thirds = np.array_split(played(written("BuildUp", kind, N_BARS, seed), instruments, seed), 3)
-        assert centroid(thirds[0]) < centroid(thirds[1]) < centroid(thirds[2])
-        assert centroid(thirds[2]) > 1.25 * centroid(thirds[0])
-        power = np.abs(np.fft.rfft(thirds[2])) ** 2
-        assert power[: np.searchsorted(np.fft.rfftfreq(thirds[2].size, 1 / SR), 120)].sum() < 0.05 * power.sum()
+    thirds = np.array_split(played(written("BuildUp", kind, N_BARS, 1), instruments, 1), 3)
+    assert centroid(thirds[0]) < centroid(thirds[1]) < centroid(thirds[2])
+    assert centroid(thirds[2]) > 1.25 * centroid(thirds[0])
+    power = np.abs(np.fft.rfft(thirds[2])) ** 2
+    assert power[: np.searchsorted(np.fft.rfftfreq(thirds[2].size, 1 / SR), 120)].sum() < 0.05 * power.sum()
 
 
 @pytest.mark.parametrize("instruments", SETS)

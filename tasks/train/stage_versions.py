@@ -6,7 +6,7 @@ digest (see `tasks.settings.later_versions`), and folders made by earlier versio
 
 from __future__ import annotations
 
-from songform.learning import classification_metrics, sequences, splits
+from songform.learning import classification_metrics, sequence_inputs, sequences, splits
 from songform.structure import change_points, normalized_curves, pooling, self_similarity, viterbi
 from tasks.settings import later_versions
 
@@ -22,9 +22,9 @@ __all__ = [
 # `VERSION` of modules of this folder, named like the module. They are defined here to avoid an import cycle: most of
 # these modules import `training_plan`, whose digests contain the numbers.
 STATE_LABELS = 1  # increase it when the same tables give different states or labels
-TRAIN_NETWORK = 1  # increase it when the same labels and windows give a different bundle
+TRAIN_NETWORK = 2  # increase it when the same labels and windows give a different bundle
 REFERENCE_SONGS = 1  # increase it when the same network gets a different weight
-HELDOUT_SCORES = 1  # increase it when the same bundle gets different scores
+HELDOUT_SCORES = 2  # increase it when the same bundle gets different scores
 
 
 def states_versions() -> dict[str, int]:
@@ -43,6 +43,7 @@ def bundle_versions() -> dict[str, int]:
     """Return the versions other than 1 of the stages between `data/states` and `data/bundles`."""
     return later_versions(
         sequences=sequences.VERSION,
+        sequence_inputs=sequence_inputs.VERSION,
         splits=splits.VERSION,
         classification_metrics=classification_metrics.VERSION,
         train_network=TRAIN_NETWORK,

@@ -41,7 +41,7 @@ SETTINGS = Settings.model_validate(
     {
         "frames": {"sr": 8000, "frame_length": 1024, "hop_length": 800},
         "features": {"n_mfcc": 3},
-        "sequences": {"pool_seconds": 0.5, "seconds": 3.0, "hop_seconds": 1.0},
+        "sequences": {"every_unit": False, "pool_seconds": 0.5, "seconds": 3.0, "hop_seconds": 1.0},
         "model": {"batch_size": 16, "epochs": 7, "patience": 3, "seed": 4},
     }
 )
@@ -54,7 +54,7 @@ VECTORS = [states, naming, context, self_similarity, change_points, normalized_c
 class Formula:
     """Substitute for a trained network that computes probabilities from five columns."""
 
-    output_shape = (None, 5)
+    layers = ()
 
     def predict_on_batch(self, windows):
         """Return the probabilities of five states."""

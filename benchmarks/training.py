@@ -141,9 +141,14 @@ def _mixed(
         part = {name: value[first : first + PART_CELLS] for name, value in vars(overview).items()}
         cells.append(part | {"onset": overview.onset[slice(*edges)]})
     table = pd.concat(frames, ignore_index=True)
-    table.index = pd.Index(np.arange(len(table)) * settings.frames.hop_length / settings.frames.sr, name="time_s")
     arrays = {name: np.concatenate([part[name] for part in cells]) for name in cells[0]}
-    return table, Overview(**arrays | {"time_s": np.arange(len(arrays["time_s"])) / 10})
+    # The parts have some frames more or less than the song.
+    times = np.arange(int(SECONDS * settings.frames.sr / settings.frames.hop_length))
+    times = times * settings.frames.hop_length / settings.frames.sr
+    rows = np.resize(np.arange(len(table)), len(times))
+    counts = np.bincount((times * 10).astype(int), minlength=len(arrays["chroma"])).astype(np.int32)
+    arrays |= {"onset": arrays["onset"][rows], "frame_counts": counts, "time_s": np.arange(len(counts)) / 10}
+    return table.iloc[rows].set_index(pd.Index(times, name="time_s")), Overview(**arrays)
 
 
 def _train(home: Path, settings: Settings) -> tuple[_Spent, float]:

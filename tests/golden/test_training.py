@@ -33,6 +33,7 @@ from tasks.store.corpus import Corpus
 from tasks.store.tables import features_config, read_features, read_overview, read_table, write_table
 from tasks.train import heldout_scores, reference_songs, state_fitting, state_labels, train_network
 from tasks.train.reference_songs import ComposedSong
+from tasks.train.shipped_network import RANDOM_START
 from tasks.train.training_plan import Plan
 from tasks.train.window_source import window_shape
 
@@ -149,7 +150,8 @@ def trainings(monkeypatch):
     """Record the arguments of the training, and the seeds of the songs on which the weight is chosen."""
     calls = []
 
-    def fit_network(train, validation, *, on_epoch, **chosen):
+    def fit_network(train, validation, *, on_epoch, start, **chosen):
+        assert start is None
         parts = {name: list(part) for name, part in (("train", train), ("validation", validation))}
         sizes = {name: [len(inputs) for inputs, _ in part] for name, part in parts.items()}
         inputs, targets = parts["train"][0]
@@ -171,6 +173,7 @@ def test_inputs_of_the_training_match_stored_values(golden, home, trainings):
     with np.load(folder / "sequence.npz") as arrays:
         scaler = {name: arrays[name] for name in ("center", "scale")}
     output = {"scaler": scaler, "calls": trainings, "training": asdict(train_network.read_training(folder))}
+    assert output["training"].pop("start") == RANDOM_START
     golden.check("train_network", [train_network, sequences, pooling], output)
 
 

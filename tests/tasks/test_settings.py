@@ -221,7 +221,7 @@ def test_model_name_must_be_the_name_of_a_network(monkeypatch):
         ({"frames": {"frame_length": 512, "hop_length": 1024}}, "must not be longer than frame_length"),
         ({"sequences": {"pool_seconds": 0.01}}, "sequences.pool_seconds must be 0 or at least 0.0232 s"),
         ({"sequences": {"pool_seconds": 40.0}}, r"stretch_seconds \(60\) must be at least twice pool_seconds"),
-        ({"sequences": {"every_unit": False, "seconds": 0.5}}, r"^.*[^_]seconds \(0.5\) must be at least twice"),
+        ({"sequences": {"every_unit": False, "seconds": 0.5}}, r"error, seconds \(0.5\) must be at least twice"),
         ({"sequences": {"inputs": ["context", "context"]}}, "inputs must be different, but they are context, context"),
         ({"sequences": {"inputs": []}}, "at least 1 item"),
         ({"sequences": {"inputs": ["tempo"]}}, "'features', 'normalized', 'context', 'beats' or 'sections'"),

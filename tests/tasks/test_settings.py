@@ -157,7 +157,8 @@ def test_int_and_float_seconds_are_the_same_setting():
         (SequencesSettings, {"target": "expert"}),  # not yet an accepted value
         (SequencesSettings, {"seconds": float("nan")}),
         (SequencesSettings, {"hop_seconds": float("inf")}),
-        (SequencesSettings, {"seconds": 0.4}),  # shorter than two units
+        (SequencesSettings, {"every_unit": False, "seconds": 0.4}),  # shorter than two units
+        (SequencesSettings, {"stretch_seconds": 0.4}),
         (SequencesSettings, {"second": 12.0}),  # a typo
     ],
 )

@@ -2,14 +2,15 @@
 
 A bundle contains the state model (scaler, centroids, names), the sequence model (its own scaler, window lengths,
 network) and the weight of the sequence model. `Bundle.predict` needs only frame features; `Bundle.form` also needs the
-overview. Bundles are saved as arrays, JSON and a Keras file, without pickle.
+overview. Bundles are saved as arrays and JSON, without pickle, and are used without TensorFlow.
 
-===================  ===========================================================
+===================  =====================================================================
 `states.npz`         the state model
 `sequence.npz`       mean and standard deviation of each feature column
-`network.keras`      the network; absent if the bundle contains only clusters
+`network.npz`        the network; absent if the bundle contains only clusters. Bundles of
+                     earlier versions of songform have `network.keras` instead
 `bundle.json`        everything else
-===================  ===========================================================
+===================  =====================================================================
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -27,65 +28,23 @@ from numpy.typing import NDArray
 
 from songform.errors import ModelError
 from songform.features.overview import Overview
-from songform.learning.networks import Network, load_network, predictor, verify_network
-from songform.learning.sequences import WindowShape, standard_inputs, window_probabilities
+from songform.learning.sequence_inputs import FEATURES_ONLY, SongTables
+from songform.learning.sequence_model import SequenceModel
 from songform.structure.boundaries import refined_segments
-from songform.structure.context import UNIT_SECONDS
+from songform.structure.context import CONTEXT_COLUMNS, UNIT_SECONDS
 from songform.structure.pooling import frame_units, n_units
 from songform.structure.segments import Segment, state_segments
 from songform.structure.silence import silent_spans, with_silence
 from songform.structure.states import StateModel, state_posterior, state_sequence, unit_vectors
 from songform.structure.viterbi import joint_posterior
 
+if TYPE_CHECKING:
+    from songform.beats.beat_tracking import Beats
+    from songform.sections.section_finding import Sections
+
 __all__ = ["Bundle", "Form", "SequenceModel"]
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class SequenceModel:
-    """Trained network and the parameters of its inputs.
-
-    Attributes
-    ----------
-    network : keras.Model
-        A network from `songform.learning.networks`.
-    center, scale : np.ndarray, shape=(n_columns,)
-        Mean and standard deviation of each feature column over the training frames.
-    shape : WindowShape
-        Lengths of units and windows.
-    target : str
-        `current` if the network predicts the state of the last unit of a window, `ahead` if it predicts a later state.
-    ahead_seconds : float
-        Time from the last sample on which a window depends to the state predicted with `ahead`, in seconds.
-    """
-
-    network: Network
-    center: Array
-    scale: Array
-    shape: WindowShape
-    target: str = "current"
-    ahead_seconds: float = 2.0
-
-    def probabilities(self, features: NDArray[np.floating]) -> Array:
-        """Return the probability of each state in each unit of the song, shape (n_units, n_states)."""
-        inputs = standard_inputs(features, self.center, self.scale, self.shape)
-        first_row = standard_inputs(features[:1], self.center, self.scale, self.shape)
-        return window_probabilities(predictor(self.network), inputs, self.shape.n_steps, padding=first_row)
-
-    def at(self, features: NDArray[np.floating], times: Array) -> Array:
-        """Return the probability of each state at given times in seconds, shape (n_times, n_states).
-
-        With the target `ahead`, the probabilities at a time are those of the window whose target is at that time. All
-        states are equally likely before the target of the first complete window.
-        """
-        probabilities = self.probabilities(features)
-        probabilities[: self.shape.n_steps - 1] = 1 / probabilities.shape[1]
-        targets = self.shape.moments(
-            np.arange(len(probabilities)), target=self.target, ahead_seconds=self.ahead_seconds
-        )
-        nearest = np.clip(np.searchsorted(targets, times - self.shape.unit_seconds / 2), 0, len(probabilities) - 1)
-        return probabilities[nearest]
 
 
 @dataclass(frozen=True)
@@ -150,14 +109,20 @@ class Bundle:
         Raises
         ------
         ModelError
-            If a column is missing, the table is empty, or the bundle has no network.
+            If a column is missing, the table is empty, the bundle has no network, or its network reads more than frame
+            features.
         """
         if self.sequence is None:
             raise ModelError("this model contains only clusters and no network; train a model with songform train")
-        values = self._values(features)
+        more = [name for name in self.sequence.inputs if name not in FEATURES_ONLY]
+        if more:
+            raise ModelError(
+                f"the network of this model also reads {' and '.join(more)}, which frame features do not contain; "
+                "use songform analyze instead of predict"
+            )
         shape = self.sequence.shape
-        probability = self.sequence.probabilities(values)
-        of_unit = frame_units(len(values), sr=shape.sr, hop_length=shape.hop_length, unit_seconds=shape.pool_seconds)
+        probability = self.sequence.probabilities(SongTables(self._columns(features)))
+        of_unit = frame_units(len(features), sr=shape.sr, hop_length=shape.hop_length, unit_seconds=shape.pool_seconds)
         answer = probability.argmax(axis=1)
         table = {
             "state": np.array(self.states.states, dtype=object)[answer[of_unit]],
@@ -172,7 +137,8 @@ class Bundle:
         duration: float,
         *,
         frame_length: int = 2048,
-        sequence: Array | None = None,
+        beats: Beats | None = None,
+        sections: Sections | None = None,
     ) -> Form:
         """Return the form of a song.
 
@@ -189,8 +155,8 @@ class Bundle:
             Duration of the song in seconds.
         frame_length : int
             Number of samples of a frame, from which the start and the end of a silence are computed.
-        sequence : np.ndarray, shape=(n_units, n_states), optional
-            State probabilities of the network, from `sequence_at_units`. By default, the network computes them.
+        beats, sections : Beats, Sections, optional
+            Beats and sections of the song, if they are known. Only a network that was trained with them reads them.
 
         Raises
         ------
@@ -208,10 +174,10 @@ class Bundle:
         >>> segments[0].start, segments[-1].end == n_samples / song.sr
         (0.0, True)
         """
-        model, values = self.states, self._values(features)
-        vectors = unit_vectors(features[list(self.columns)], overview, sr=model.sr, hop_length=model.hop_length)
+        model, columns = self.states, self._columns(features)
+        vectors = unit_vectors(columns, overview, sr=model.sr, hop_length=model.hop_length)
         clusters = state_posterior(model, vectors)
-        sequence = self._sequence_at_units(values) if sequence is None else sequence
+        sequence = self._at_units(SongTables(columns, vectors[:, -len(CONTEXT_COLUMNS) :], beats, sections))
         joint = clusters if sequence is None else joint_posterior(clusters, sequence, self.weight)
         path = state_sequence(model, joint)
         segments = state_segments(path, joint, model.states, unit_seconds=UNIT_SECONDS, duration=duration)
@@ -225,27 +191,6 @@ class Bundle:
         segments = with_silence(refined_segments(segments, overview), spans, joint, model.states)
         return Form(segments, path, clusters, sequence, joint)
 
-    def sequence_at_units(self, features: pd.DataFrame) -> Array | None:
-        """Return the state probabilities of the network in each unit of 0.5 s, or None without a network.
-
-        With them, `form` needs no network, so that other processes can use a bundle that was loaded without it.
-
-        Parameters
-        ----------
-        features : pd.DataFrame
-            Frame features of one song.
-
-        Returns
-        -------
-        np.ndarray, shape=(n_units, n_states), or None
-
-        Raises
-        ------
-        ModelError
-            If the table is empty, or if it lacks columns that the model was trained on.
-        """
-        return self._sequence_at_units(self._values(features))
-
     def with_weight(self, weight: float) -> Bundle:
         """Return a copy of the bundle with another weight."""
         return replace(self, weight=weight)
@@ -256,13 +201,7 @@ class Bundle:
         about: dict[str, Any] = {"weight": self.weight, "columns": list(self.columns), "sequence": None}
         about["settings"] = self.settings
         if self.sequence:
-            np.savez(folder / "sequence.npz", center=self.sequence.center, scale=self.sequence.scale)
-            self.sequence.network.save(folder / "network.keras")
-            about["sequence"] = {
-                "shape": asdict(self.sequence.shape),
-                "target": self.sequence.target,
-                "ahead_seconds": self.sequence.ahead_seconds,
-            }
+            about["sequence"] = self.sequence.save(folder)
         (folder / "bundle.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -274,7 +213,7 @@ class Bundle:
         folder : Path
             Folder of the bundle.
         network : bool
-            Whether to load the network, which takes seconds. Without it, the bundle contains only clusters.
+            Whether to load the network. Without it, the bundle contains only clusters.
 
         Raises
         ------
@@ -283,13 +222,13 @@ class Bundle:
         """
         try:
             bundle, sequence = cls._without_network(folder)
-            return replace(bundle, sequence=_sequence_model(folder, sequence) if sequence and network else None)
+            return replace(bundle, sequence=SequenceModel.load(folder, sequence) if sequence and network else None)
         except _FAULTS as error:
             raise _not_a_bundle(folder, error) from error
 
     @classmethod
     def verify(cls, folder: Path) -> None:
-        """Check that the files of a bundle can be read, without loading its network, which takes seconds.
+        """Check that the files of a bundle can be read, without loading its network.
 
         Raises
         ------
@@ -299,9 +238,7 @@ class Bundle:
         try:
             _, sequence = cls._without_network(folder)
             if sequence:
-                _scaler(folder)
-                WindowShape(**sequence["shape"])
-                verify_network(folder / "network.keras")
+                SequenceModel.verify(folder, sequence)
         except _FAULTS as error:
             raise _not_a_bundle(folder, error) from error
 
@@ -313,7 +250,7 @@ class Bundle:
         bundle = cls(states, None, float(about["weight"]), tuple(about["columns"]), about["settings"])
         return bundle, about["sequence"]
 
-    def _values(self, features: pd.DataFrame) -> NDArray[np.float64]:
+    def _columns(self, features: pd.DataFrame) -> pd.DataFrame:
         missing = [column for column in self.columns if column not in features.columns]
         if missing or features.empty:
             what = f"lacks the columns {', '.join(missing[:3])}" if missing else "has no rows"
@@ -322,14 +259,15 @@ class Bundle:
                 f"{len(self.columns)} columns of the model"
             )
             raise ModelError(msg)
-        return features[list(self.columns)].to_numpy(np.float64)
+        return features[list(self.columns)]
 
-    def _sequence_at_units(self, values: NDArray[np.float64]) -> Array | None:
+    def _at_units(self, song: SongTables) -> Array | None:
         """Return the probabilities of the network at the centers of the units of the state model."""
         if self.sequence is None:
             return None
-        count = n_units(len(values), sr=self.states.sr, hop_length=self.states.hop_length, unit_seconds=UNIT_SECONDS)
-        return self.sequence.at(values, np.arange(count, dtype=np.float64) * UNIT_SECONDS + UNIT_SECONDS / 2)
+        model, n_frames = self.states, len(song.features)
+        count = n_units(n_frames, sr=model.sr, hop_length=model.hop_length, unit_seconds=UNIT_SECONDS)
+        return self.sequence.at(song, np.arange(count, dtype=np.float64) * UNIT_SECONDS + UNIT_SECONDS / 2)
 
 
 _FAULTS = (
@@ -347,17 +285,3 @@ _FAULTS = (
 
 def _not_a_bundle(folder: Path, error: Exception) -> ModelError:
     return ModelError(f"{folder} is not a bundle that this version of songform can read ({error}); train again")
-
-
-def _scaler(folder: Path) -> tuple[Array, Array]:
-    # As in StateModel.load, the file is opened here, because np.load does not close a file that is not an archive.
-    with (folder / "sequence.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return arrays["center"], arrays["scale"]
-
-
-def _sequence_model(folder: Path, about: dict[str, Any]) -> SequenceModel:
-    center, scale = _scaler(folder)
-    network = load_network(folder / "network.keras")
-    return SequenceModel(
-        network, center, scale, WindowShape(**about["shape"]), about["target"], float(about["ahead_seconds"])
-    )

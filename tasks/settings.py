@@ -109,27 +109,56 @@ class StatesSettings(_Section):
 
 
 class SequencesSettings(_Section):
-    """Input windows and targets of the sequence model."""
+    """Inputs and targets of the sequence model."""
 
+    inputs: tuple[Literal["features", "normalized", "context", "beats", "sections"], ...] = Field(
+        ("features",),
+        strict=False,
+        min_length=1,
+        description="What the network reads at each unit. features: mean and standard deviation of each feature; "
+        "normalized: the same, standardized within the song; context: the six descriptors of the states; "
+        "beats: tempo and position in the bar; sections: distance to the boundaries of sections. All except features "
+        "depend on the whole song.",
+    )
+    every_unit: bool = Field(
+        True,
+        description="true: the network reads whole stretches of songs and predicts a state at each unit; "
+        "false: it reads windows and predicts one state for each.",
+    )
+    stretch_seconds: float = Field(
+        60.0, gt=0.0, le=3600.0, description="Maximum length of a stretch in training, in seconds (with every_unit)."
+    )
     pool_seconds: float = Field(
-        0.25,
+        0.5,
         ge=0.0,
         le=3600.0,
         description="Length of a unit in seconds; the inputs are the mean and standard deviation of its frames. "
         "0: the inputs are the frames themselves.",
     )
-    seconds: float = Field(12.0, gt=0.0, le=3600.0, description="Length of a window in seconds.")
-    hop_seconds: float = Field(0.5, gt=0.0, le=3600.0, description="Time between successive windows in seconds.")
+    seconds: float = Field(12.0, gt=0.0, le=3600.0, description="Length of a window in seconds (without every_unit).")
+    hop_seconds: float = Field(
+        0.5, gt=0.0, le=3600.0, description="Time between successive windows in seconds (without every_unit)."
+    )
     target: Literal["current", "ahead"] = Field(
         "current",
-        description="State to predict. current: that of the window's last unit; ahead: the one ahead_seconds later.",
+        description="State to predict. current: that of the unit, or of the window's last unit; "
+        "ahead: the one ahead_seconds later.",
     )
     ahead_seconds: float = Field(2.0, gt=0.0, le=3600.0, description="How far ahead the target `ahead` is, in seconds.")
 
     @model_validator(mode="after")
     def _a_window_holds_two_units(self) -> Self:
-        if self.seconds < 2 * self.pool_seconds:
-            msg = f"seconds ({self.seconds:g}) must be at least twice pool_seconds ({self.pool_seconds:g})"
+        name = "stretch_seconds" if self.every_unit else "seconds"
+        length = self.stretch_seconds if self.every_unit else self.seconds
+        if length < 2 * self.pool_seconds:
+            msg = f"{name} ({length:g}) must be at least twice pool_seconds ({self.pool_seconds:g})"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _inputs_are_different(self) -> Self:
+        if len(set(self.inputs)) < len(self.inputs):
+            msg = f"inputs must be different, but they are {', '.join(self.inputs)}"
             raise ValueError(msg)
         return self
 
@@ -145,7 +174,8 @@ class ModelSettings(_Section):
     patience: int = Field(
         5, ge=1, description="Number of epochs without a better validation loss after which training stops."
     )
-    batch_size: int = Field(256, ge=1, description="Number of windows per batch.")
+    batch_size: int = Field(256, ge=1, description="Number of windows per batch (without sequences.every_unit).")
+    batch_stretches: int = Field(32, ge=1, description="Number of stretches per batch (with sequences.every_unit).")
     learning_rate: float = Field(0.001, gt=0.0, description="Learning rate of Adam.")
 
     @field_validator("name")
@@ -316,6 +346,22 @@ class Settings(_Section):
         if 0 < self.sequences.pool_seconds < step:
             msg = f"sequences.pool_seconds must be 0 or at least {step:.4f} s, the time between successive frames"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _target_is_not_among_the_inputs(self) -> Self:
+        if self.model == ModelSettings() and self.sequences == SequencesSettings():
+            return self  # as above, slow imports are avoided
+        from songform.errors import ParameterError
+        from songform.learning.networks import check_no_leak
+        from songform.learning.sequence_inputs import whole_song_inputs
+
+        chosen = self.sequences
+        whole_song = whole_song_inputs(chosen.inputs)
+        try:
+            check_no_leak(self.model.name, target=chosen.target, every_unit=chosen.every_unit, whole_song=whole_song)
+        except ParameterError as error:
+            raise ValueError(str(error)) from error
         return self
 
     def flat(self) -> dict[str, Any]:

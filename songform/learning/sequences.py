@@ -2,7 +2,8 @@
 
 The inputs of the sequence model are the frame features, pooled to units. Every column is standardized with its mean
 and standard deviation over the training frames; a unit is the mean and the standard deviation of each column over
-`pool_seconds`. A window is `n_steps` consecutive units.
+`pool_seconds`. A window is `n_steps` consecutive units. If the network predicts a state at each unit of
+a song, a window is a single unit.
 
 There are two targets. `current` is the state of the window's last unit. `ahead` is the state `ahead_seconds` after the
 last *sample* on which the window depends: the frames of its last unit extend half a frame beyond their centers, and
@@ -58,6 +59,8 @@ class WindowShape:
         Length of a window, and time from one window to the next, in seconds.
     sr, frame_length, hop_length : float, int, int
         Sampling rate in Hz, and frame length and hop length of the features in samples.
+    every_unit : bool
+        Whether the network predicts a state at each unit of a whole song. Each unit then counts as a window.
     """
 
     pool_seconds: float = 0.25
@@ -66,6 +69,7 @@ class WindowShape:
     sr: float = 22050
     frame_length: int = 2048
     hop_length: int = 512
+    every_unit: bool = False
 
     @property
     def unit_seconds(self) -> float:
@@ -75,12 +79,12 @@ class WindowShape:
     @property
     def n_steps(self) -> int:
         """Number of units in a window."""
-        return max(2, round(self.seconds / self.unit_seconds))
+        return 1 if self.every_unit else max(2, round(self.seconds / self.unit_seconds))
 
     @property
     def hop_units(self) -> int:
         """Number of units from one window to the next."""
-        return max(1, round(self.hop_seconds / self.unit_seconds))
+        return 1 if self.every_unit else max(1, round(self.hop_seconds / self.unit_seconds))
 
     @property
     def reach_seconds(self) -> float:

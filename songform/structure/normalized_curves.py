@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from songform.structure.pooling import SongUnits
 from songform.structure.self_similarity import similarity_vectors
 
-__all__ = ["VERSION", "Curves", "song_curves", "stacked", "standardised"]
+__all__ = ["VERSION", "Curves", "audible_units", "song_curves", "stacked", "standardised"]
 
 VERSION = 1  # increase this when the curves of the same units change
 
@@ -97,10 +97,9 @@ def song_curves(units: SongUnits, *, n_last: int | None = None) -> Curves:
     n_last : int > 0, optional
         Number of units at the end to which the curves are limited, as by `Curves.last`.
     """
-    sounds = units.loudness_db > units.loudness_db.max() - _SOUND_DB
-    loud = float(np.quantile(units.loudness_db[sounds], 0.95))
-    level = np.maximum(units.loudness_db, loud - AUDIBLE_DB)
-    audible = units.loudness_db >= loud - AUDIBLE_DB
+    least = _least_audible(units.loudness_db)
+    level = np.maximum(units.loudness_db, least)
+    audible = units.loudness_db >= least
     first, last = np.flatnonzero(audible)[[0, -1]].tolist()
     music = slice(first if n_last is None else max(first, last + 1 - n_last), last + 1)
     cepstra = [i for i, name in enumerate(units.columns) if name.startswith("mfcc_") and "delta" not in name]
@@ -131,6 +130,17 @@ def stacked(several: Sequence[Curves]) -> Curves:
         if isinstance(value, np.ndarray)
     }
     return Curves(before=0, after=0, **arrays)
+
+
+def audible_units(loudness_db: Array) -> NDArray[np.bool_]:
+    """Return which units of a song are audible, from their loudness in dB; at least one is."""
+    return np.asarray(loudness_db >= _least_audible(loudness_db))
+
+
+def _least_audible(loudness_db: Array) -> float:
+    """Return the loudness in dB below which units count as silence; see `AUDIBLE_DB`."""
+    sounds = loudness_db > loudness_db.max() - _SOUND_DB
+    return float(np.quantile(loudness_db[sounds], 0.95)) - AUDIBLE_DB
 
 
 def standardised(x: Array, audible: NDArray[np.bool_], *, floor: float, units: slice = slice(None)) -> Array:

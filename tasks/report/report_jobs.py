@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from songform.errors import CorpusError, SongformError
 from tasks.process_pool import WorkerLostError
 from tasks.settings import Settings
@@ -42,9 +39,6 @@ class ReportJob:
         A model whose bundle is in the corpus, or `OWN_MODEL`.
     folder : Path
         Folder for the files.
-    sequence : np.ndarray, shape=(n_units, n_states), optional
-        State probabilities of the model's network, from `Bundle.sequence_at_units`. None if it has no network or the
-        weight of the network is 0.
     """
 
     home: Path
@@ -52,7 +46,6 @@ class ReportJob:
     settings: Settings
     model: ModelInfo
     folder: Path
-    sequence: NDArray[np.float64] | None = None
 
 
 def failed_report(job: ReportJob, error: Exception) -> dict[str, Any]:

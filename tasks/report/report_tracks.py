@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -28,7 +26,6 @@ from tasks.settings import Settings
 from tasks.store.atomic_files import remove_partial_files
 from tasks.store.bundles import OWN_MODEL, ModelInfo
 from tasks.store.corpus import Corpus
-from tasks.store.tables import read_features
 
 __all__ = ["LEAST_JOBS_FOR_WORKERS", "report_tracks"]
 
@@ -92,73 +89,25 @@ def _written_reports(jobs: Sequence[ReportJob]) -> Iterator[dict[str, Any]]:
             changed.append(job)
         else:
             yield report
-    left = _JobsWithNetwork(changed)
     if len(jobs) == 1:
-        yield from map(write_report, left)
+        yield from map(write_report, changed)
     elif len(changed) < LEAST_JOBS_FOR_WORKERS:
-        yield from (_report_or_error(left, number) for number in range(len(left)))
+        yield from map(write_report_or_error, changed)
     else:
-        yield from _reports_of_workers(left)
+        yield from _reports_of_workers(changed)
 
 
-def _report_or_error(jobs: _JobsWithNetwork, number: int) -> dict[str, Any]:
-    """Write a report in this process."""
-    try:
-        return write_report_or_error(jobs[number])
-    except Exception as error:  # noqa: BLE001  the network failed, which must not affect other songs
-        return failed_report(jobs.plain[number], error)
-
-
-def _reports_of_workers(jobs: _JobsWithNetwork) -> Iterator[dict[str, Any]]:
+def _reports_of_workers(jobs: Sequence[ReportJob]) -> Iterator[dict[str, Any]]:
     """Write reports in worker processes, and yield each report as soon as it is known."""
-    workers = jobs.plain[0].settings.run.workers or usable_cores()
+    workers = jobs[0].settings.run.workers or usable_cores()
     with closing(run_jobs(write_report_or_error, jobs, workers=workers)) as arriving:
         for number, outcome in arriving:
-            job = jobs.plain[number]
+            job = jobs[number]
             if isinstance(outcome, Exception):
                 remove_partial_files(job.folder, job.key)
                 yield failed_report(job, outcome)
             else:
                 yield outcome
-
-
-class _JobsWithNetwork(Sequence[ReportJob]):
-    """Jobs with the state probabilities of the model's network, which are computed when a job is read.
-
-    Attributes
-    ----------
-    plain : sequence of ReportJob
-        The jobs without these probabilities.
-    """
-
-    def __init__(self, plain: Sequence[ReportJob]) -> None:
-        self.plain = plain
-
-    def __len__(self) -> int:
-        return len(self.plain)
-
-    @overload
-    def __getitem__(self, number: int) -> ReportJob: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[ReportJob]: ...
-    def __getitem__(self, number: int | slice) -> ReportJob | list[ReportJob]:
-        """Return a job with the probabilities of the network; see the class."""
-        if isinstance(number, slice):
-            return [self[n] for n in range(len(self))[number]]
-        job = self.plain[number]
-        if self._bundle is None:
-            return job
-        features = read_features(Corpus(job.home), job.key, job.settings)
-        return replace(job, sequence=self._bundle.sequence_at_units(features))
-
-    @cached_property
-    def _bundle(self) -> Bundle | None:
-        """The bundle of the model; None if it has no network or the weight of its network is 0."""
-        job = self.plain[0]
-        if job.model == OWN_MODEL:
-            return None
-        path = Corpus(job.home).bundle_path(job.model.model_id)
-        return Bundle.load(path) if Bundle.load(path, network=False).weight else None
 
 
 def _check_settings(bundle: Bundle, settings: Settings) -> None:

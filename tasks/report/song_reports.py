@@ -101,7 +101,7 @@ def write_report(job: ReportJob) -> dict[str, Any]:
     corpus = Corpus(job.home)
     song = _song(corpus, job.key, job.settings)
     is_own = job.model == OWN_MODEL
-    bundle = _own_bundle(song) if is_own else Bundle.load(corpus.bundle_path(job.model.model_id), network=False)
+    bundle = _own_bundle(song) if is_own else _trained_bundle(corpus.bundle_path(job.model.model_id))
     return _report(corpus, song, job, bundle)
 
 
@@ -144,8 +144,15 @@ def _picture_paths(job: ReportJob) -> dict[str, Path]:
 def _report(corpus: Corpus, song: _Song, job: ReportJob, bundle: Bundle) -> dict[str, Any]:
     """Write the report of one song, except for the files that are up to date."""
     duration, frame_length = song.record.duration or 0.0, song.settings.frames.frame_length
-    form = bundle.form(song.features, song.overview, duration, frame_length=frame_length, sequence=job.sequence)
     sections = song_sections(corpus, **vars(song))
+    form = bundle.form(
+        song.features,
+        song.overview,
+        duration,
+        frame_length=frame_length,
+        beats=sections.beats,
+        sections=sections.sections,
+    )
     audio = audio_file(corpus, song.record, song.settings)
     report, path = _document(song, job.model, bundle, form, sections), _report_path(job)
     report["exports"] = export_suffixes(report, audio)
@@ -239,6 +246,12 @@ def _document(song: _Song, model: ModelInfo, bundle: Bundle, form: Form, section
         **({"picture_note": note} if note else {}),
         **({"versions": versions} if versions else {}),
     }
+
+
+def _trained_bundle(folder: Path) -> Bundle:
+    """Load a bundle, without its network if that has no weight."""
+    bundle = Bundle.load(folder, network=False)
+    return Bundle.load(folder) if bundle.weight else bundle
 
 
 def _own_bundle(song: _Song) -> Bundle:

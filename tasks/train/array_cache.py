@@ -1,7 +1,7 @@
 """Disk cache of arrays that several steps of one training run use; it is removed when the run ends.
 
-The arrays are not kept in memory, because a corpus may have thousands of tracks. Those of one track are read when they
-are needed.
+The arrays are not kept in memory, because a corpus may have thousands of tracks. Large arrays are mapped into memory:
+the parts of them that are used are read when they are used.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ __all__ = ["ArrayCache", "array_folder"]
 
 Arrays = Mapping[str, NDArray[Any]]
 
+_LEAST_MAPPED = 1 << 16  # bytes; each mapped array needs an open file, so smaller arrays are read
+
 
 @contextmanager
 def array_folder(home: Path, plan: Plan) -> Iterator[Path]:
@@ -41,7 +43,7 @@ def array_folder(home: Path, plan: Plan) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class ArrayCache:
-    """Cache of named groups of arrays.
+    """Cache of named groups of arrays; each group is a folder with one `.npy` file per array.
 
     Parameters
     ----------
@@ -52,24 +54,33 @@ class ArrayCache:
     folder: Path | None = None
 
     def get(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
-        """Return the cached arrays of this name, or compute and cache them."""
-        path = self.folder / f"{name}.npz" if self.folder else None
-        if path and path.is_file():
-            with np.load(path, allow_pickle=False) as archive:
-                return {key: archive[key] for key in archive.files}
+        """Return the cached arrays of this name, or compute and cache them. Cached arrays may be read-only."""
+        path = self.folder / name if self.folder else None
+        if path and path.is_dir():
+            return _read(path)
         arrays = compute()
-        if path:
-            _save(path, arrays)
-        return arrays
+        return _read(path) if path and _save(path, arrays) else arrays
 
 
-def _save(path: Path, arrays: Arrays) -> None:
-    """Write the arrays atomically. If the disk is full, nothing is cached."""
-    unfinished = path.with_suffix(".tmp")
+def _read(path: Path) -> Arrays:
+    return {file.stem: _array(file) for file in sorted(path.iterdir())}
+
+
+def _array(file: Path) -> NDArray[Any]:
+    mode: Any = "r" if file.stat().st_size >= _LEAST_MAPPED else None
+    array: NDArray[Any] = np.load(file, mmap_mode=mode, allow_pickle=False)
+    return array.view(np.ndarray)
+
+
+def _save(path: Path, arrays: Arrays) -> bool:
+    """Write the arrays atomically. If the disk is full, nothing is cached, and the return value is false."""
+    unfinished = path.with_name(f"{path.name}.tmp")
     try:
-        with unfinished.open("wb") as file:
-            named: dict[str, Any] = dict(arrays)
-            np.savez(file, **named)
+        unfinished.mkdir()
+        for name, array in arrays.items():
+            np.save(unfinished / f"{name}.npy", array, allow_pickle=False)
         unfinished.rename(path)
     except OSError:
-        unfinished.unlink(missing_ok=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        return False
+    return True

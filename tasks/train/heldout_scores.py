@@ -1,4 +1,8 @@
-"""Scores of the network and its baselines on held-out tracks, computed on the same windows."""
+"""Scores of the network and its baselines on held-out tracks, computed on the same windows.
+
+If the network predicts a state at each unit, each unit is a window. In a large corpus, every second (third, ...) window
+is used, so that neither the time nor the memory grows with the number of tracks.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +38,13 @@ from tasks.train.window_source import WindowSource
 __all__ = ["HeldOutScores", "score_bundle"]
 
 VERSION = stage_versions.HELDOUT_SCORES  # defined there so that the digests can use it
+Array = NDArray[np.float64]
+
 _BASELINE_SONGS = 200  # maximum number of training songs to fit the baselines on
 _PERSISTENCE_SONGS = 20  # maximum number of training songs to measure the precision of persistence on
+_TEST_WINDOWS = 2000  # maximum number of test windows; persistence takes some milliseconds for each
+_BASELINE_WINDOWS = 20_000  # maximum number of training windows to fit the baselines on
+_PERSISTENCE_WINDOWS = 500  # maximum number of training windows to measure the precision of persistence on
 
 
 @dataclass(frozen=True)
@@ -102,11 +111,12 @@ def _heldout_scores(corpus: Corpus, plan: Plan, settings: Settings, bundle: Bund
     source = WindowSource(corpus, plan, settings, bundle.states, sequence.center, sequence.scale, cache)
     collector = _AnswerCollector(source, sequence)
     test_keys, train_keys = sorted(plan.split.test), sorted(plan.split.train)[:_BASELINE_SONGS]
-    tested = collector.songs("test", test_keys, n_causal=len(test_keys))
+    tested = collector.songs("test", test_keys, _TEST_WINDOWS, causal=True)
     if not any(len(song.targets) for song in tested):
         return HeldOutScores({}, [])
-    trained = collector.songs("train", train_keys, n_causal=_PERSISTENCE_SONGS)
-    test, train, sample = _joined(tested), _joined(trained), _joined(trained[:_PERSISTENCE_SONGS])
+    sampled = collector.songs("train", train_keys[:_PERSISTENCE_SONGS], _PERSISTENCE_WINDOWS, causal=True)
+    trained = collector.songs("train", train_keys, _BASELINE_WINDOWS, causal=False)
+    test, train, sample = _joined(tested), _joined(trained), _joined(sampled)
     n_states = len(bundle.states.states)
     answers = {
         "test": test.probability,
@@ -131,26 +141,43 @@ class _AnswerCollector:
     source: WindowSource
     sequence: SequenceModel
 
-    def songs(self, part: str, keys: Sequence[str], *, n_causal: int) -> list[_Answers]:
-        """Return the predictions for each song; those of `persistence` only for the first `n_causal` songs."""
+    def songs(self, part: str, keys: Sequence[str], most: int, *, causal: bool) -> list[_Answers]:
+        """Return the predictions for each song; those of `persistence` only if `causal` is true.
+
+        At most about `most` windows are used, at equal distances in each song.
+        """
+        step = max(1, -(-sum(self.source.count(key, part) for key in keys) // most))
         answers = []
         for count, key in enumerate(keys, start=1):
-            answers.append(self._song(part, key, causal=count <= n_causal))
+            answers.append(self._song(part, key, step, causal=causal))
             announce("evaluation", count, len(keys), part)
         return answers
 
-    def _song(self, part: str, key: str, *, causal: bool) -> _Answers:
+    def _song(self, part: str, key: str, step: int, *, causal: bool) -> _Answers:
         source, settings = self.source, self.source.settings
         features = read_features(source.corpus, key, settings) if causal else None
-        windows = source.windows(key, part, features)
+        whole = source.windows(key, part, features)
+        windows = SongWindows(whole.inputs, whole.ends[::step], whole.targets[::step])
         labels = read_labels(source.corpus, source.plan, key, source.states)
         known = _known_frames(len(labels), windows, self.sequence, settings)
         persistence = np.zeros(len(known), np.intp)
         if features is not None and len(known):
             overview = read_overview(source.corpus, key, settings)
             persistence = baselines.causal_states(source.states, features, overview, known)
-        probability = _probabilities(self.sequence, windows) if part == "test" else np.zeros((len(known), 0))
+        probability = self._probabilities(windows) if part == "test" else np.zeros((len(known), 0))
         return _Answers(windows.inputs[windows.ends], windows.targets, persistence, labels[known - 1], probability)
+
+    def _probabilities(self, windows: SongWindows) -> Array:
+        """Return the probabilities that the network predicts, shape (n_windows, n_states)."""
+        sequence, n_states = self.sequence, len(self.source.states.states)
+        if sequence.shape.every_unit:
+            return sequence.unit_probabilities(windows.inputs)[windows.ends]
+        predict, n_steps = predictor(sequence.network), sequence.shape.n_steps
+        parts = [
+            predict(windows.windows(np.arange(first, min(first + 256, len(windows.ends))), n_steps))
+            for first in range(0, len(windows.ends), 256)
+        ]
+        return np.concatenate([np.zeros((0, n_states)), *parts])
 
 
 def _joined(songs: Sequence[_Answers]) -> _Answers:
@@ -167,14 +194,3 @@ def _known_frames(n_frames: int, windows: SongWindows, sequence: SequenceModel, 
     units = frame_units(n_frames, sr=shape.sr, hop_length=shape.hop_length, unit_seconds=shape.pool_seconds)
     side: Literal["left", "right"] = "left" if settings.sequences.target == "current" else "right"
     return np.maximum(np.searchsorted(units, windows.ends, side=side), 1)
-
-
-def _probabilities(sequence: SequenceModel, windows: SongWindows) -> NDArray[np.float64]:
-    """Return the probabilities that the network predicts, shape (n_windows, n_states)."""
-    predict, n_steps = predictor(sequence.network), sequence.shape.n_steps
-    parts = [
-        predict(windows.windows(np.arange(first, min(first + 256, len(windows.ends))), n_steps))
-        for first in range(0, len(windows.ends), 256)
-    ]
-    n_states = sequence.network.output_shape[-1]
-    return np.concatenate([np.zeros((0, n_states)), *parts])

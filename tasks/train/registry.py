@@ -64,6 +64,7 @@ def log_results(home: Path, run_id: str, folder: Path, heldout: HeldOutScores, s
     store.log_batch(
         run_id, metrics=[Metric(name, float(value), round(time.time() * 1000), 0) for name, value in values.items()]
     )
+    store.log_param(run_id, "start", training.start)
     for name, figure in _figures(bundle, training.history, heldout).items():
         store.log_figure(run_id, figure, f"plots/{name}.png", save_kwargs={"dpi": 150})
     weak = {state: reason for state, reason in zip(bundle.states.states, bundle.states.weak, strict=True) if reason}

@@ -1,4 +1,7 @@
-"""Explanation of a training split whose songs are too short for the windows of the network."""
+"""Explanation of a training split whose songs are too short for the windows of the network.
+
+If the network predicts a state at each unit, a window is a single unit.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import TrackRecord
 from tasks.train.training_plan import Plan, recordings
-from tasks.train.window_source import count_windows
+from tasks.train.window_source import count_windows, window_shape
 
 __all__ = ["require_training_windows", "short_songs"]
 
@@ -56,17 +59,25 @@ def short_songs(corpus: Corpus, plan: Plan, settings: Settings) -> str:
         _copies(corpus, records, settings),
         _remedy([record for record in records if record.key in plan.split.train], settings),
     ]
-    return f"the training tracks are too short for a window of {_window(settings)}; {'; '.join(filter(None, parts))}"
+    return f"the training tracks are too short for {_window(settings)}; {'; '.join(filter(None, parts))}"
 
 
 def _window(settings: Settings) -> str:
     sequences = settings.sequences
     ahead = f" with a target {sequences.ahead_seconds:g} s ahead" if sequences.target == "ahead" else ""
-    return f"{sequences.seconds:g} s{ahead}"
+    return f"a {'unit' if sequences.every_unit else 'window'} of {_length(settings)[1]:g} s{ahead}"
+
+
+def _length(settings: Settings) -> tuple[str, float]:
+    """Return the name and the value in seconds of the setting that determines how long a song must be."""
+    sequences = settings.sequences
+    if sequences.every_unit:
+        return "sequences.pool_seconds", window_shape(settings).unit_seconds
+    return "sequences.seconds", sequences.seconds
 
 
 def _too_short(records: Sequence[TrackRecord]) -> str:
-    return f"songs that are too short for a window: {_named(records)}" if records else ""
+    return f"songs that are too short: {_named(records)}" if records else ""
 
 
 def _held_out(records: Sequence[TrackRecord], split: Split) -> str:
@@ -75,9 +86,7 @@ def _held_out(records: Sequence[TrackRecord], split: Split) -> str:
         return "no song is long enough"
     held_out = all(record.key in split.validation or record.key in split.test for record in records)
     where = (
-        "needed for validation and test"
-        if held_out and split.by_track
-        else "divided into blocks that are too short for a window"
+        "needed for validation and test" if held_out and split.by_track else "divided into blocks that are too short"
     )
     return f"songs that are long enough, but {where}: {_named(records)}"
 
@@ -93,12 +102,13 @@ def _copies(corpus: Corpus, records: Sequence[TrackRecord], settings: Settings) 
 def _remedy(records: Sequence[TrackRecord], settings: Settings) -> str:
     """Return how long songs must be, and which shorter window the longest training song allows."""
     sequences = settings.sequences
+    name, seconds = _length(settings)
     ahead = sequences.ahead_seconds if sequences.target == "ahead" else 0.0
     longest = max((record.duration or 0.0 for record in records), default=0.0)
     shorter = math.floor((longest - ahead) / 2)
-    example = f", for example to {shorter}" if shorter >= max(1, 2 * sequences.pool_seconds) else ""
+    example = f", for example to {shorter}" if seconds > shorter >= max(1, 2 * sequences.pool_seconds) else ""
     lower = ", or lower sequences.ahead_seconds" if ahead else ""
-    return f"add songs of at least {2 * sequences.seconds + ahead:g} s, or lower sequences.seconds{example}{lower}"
+    return f"add songs of at least {2 * seconds + ahead:g} s, or lower {name}{example}{lower}"
 
 
 def _named(records: Sequence[TrackRecord]) -> str:

@@ -6,7 +6,7 @@ digest (see `tasks.settings.later_versions`), and folders made by earlier versio
 
 from __future__ import annotations
 
-from songform.learning import classification_metrics, sequences, splits
+from songform.learning import classification_metrics, sequence_inputs, sequences, splits
 from songform.structure import change_points, normalized_curves, pooling, self_similarity, viterbi
 from tasks.settings import later_versions
 
@@ -43,6 +43,7 @@ def bundle_versions() -> dict[str, int]:
     """Return the versions other than 1 of the stages between `data/states` and `data/bundles`."""
     return later_versions(
         sequences=sequences.VERSION,
+        sequence_inputs=sequence_inputs.VERSION,
         splits=splits.VERSION,
         classification_metrics=classification_metrics.VERSION,
         train_network=TRAIN_NETWORK,

@@ -1,7 +1,7 @@
 """Training of the network on the labeled tracks.
 
-Windows are streamed from disk, song by song. The output of a training run is a bundle, one folder of the corpus, which
-is renamed to its final path when it is complete.
+Windows or stretches are streamed from disk, song by song. The output of a training run is a bundle, one folder of the
+corpus, which is renamed to its final path when it is complete.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ from sklearn.preprocessing import StandardScaler
 
 from songform.bundle import Bundle, SequenceModel
 from songform.errors import CorpusError
-from songform.learning.networks import fit_network
+from songform.learning.keras_files import numpy_network
+from songform.learning.networks import Network, fit_network
+from songform.learning.sequence_inputs import n_inputs
 from songform.learning.sequences import Windows
+from songform.learning.stretches import Stretches
 from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.atomic_files import temporary_path
@@ -33,6 +36,7 @@ from tasks.store.tables import read_features
 from tasks.train import stage_versions
 from tasks.train.array_cache import ArrayCache, array_folder
 from tasks.train.reference_songs import TUNING_SEEDS, best_weight, composed_songs
+from tasks.train.shipped_network import RANDOM_START, shipped_network
 from tasks.train.short_songs import short_songs
 from tasks.train.state_labels import read_state_model
 from tasks.train.tracking import epoch_logger
@@ -42,6 +46,7 @@ from tasks.train.window_source import WindowSource, window_shape
 __all__ = ["Training", "read_training", "train_bundle"]
 
 VERSION = stage_versions.TRAIN_NETWORK  # defined there so that the digests can use it
+Array = NDArray[np.float64]
 EpochListener = Callable[[int, Mapping[str, float]], None]
 
 
@@ -56,12 +61,15 @@ class Training:
     tried_weights : dict of str to float
         Score on composed songs (macro-F1) for each weight of the network that was tried.
     windows : dict of str to int
-        Number of windows of the training and validation parts.
+        Number of windows of the training and validation parts, or of units, if the network predicts a state at each.
+    start : str
+        Id of the shipped model whose network the training started from, or `random`.
     """
 
     history: dict[str, list[float]]
     tried_weights: dict[str, float]
     windows: dict[str, int]
+    start: str = RANDOM_START
 
 
 @task(cache_policy=NO_CACHE)
@@ -109,31 +117,47 @@ def read_training(folder: Path) -> Training:
 def _trained(
     corpus: Corpus, plan: Plan, settings: Settings, cache: ArrayCache, on_epoch: EpochListener
 ) -> tuple[Bundle, Training]:
-    states, shape, chosen = read_state_model(corpus, plan), window_shape(settings), settings.model
-    center, scale, columns = _frame_scaler(corpus, plan, settings)
+    states, chosen = read_state_model(corpus, plan), settings.model
+    columns = tuple(read_features(corpus, plan.keys[0], settings).columns)
+    shipped = shipped_network(settings, states, columns)
+    center, scale = (shipped.center, shipped.scale) if shipped else _frame_scaler(corpus, plan, settings)
     source = WindowSource(corpus, plan, settings, states, center, scale, cache)
     counts = {part: sum(source.count(key, part) for key in plan.split.part(part)) for part in ("train", "validation")}
     if not counts["train"]:
         raise CorpusError(short_songs(corpus, plan, settings))
     announce("training", 0, chosen.epochs, "starting TensorFlow")
     network, history = fit_network(
-        _windows(source, "train", counts["train"]),
-        _windows(source, "validation", counts["validation"]) if counts["validation"] else None,
-        n_inputs=len(columns) * (2 if shape.pool_seconds else 1),
+        _batches(source, "train"),
+        _batches(source, "validation") if counts["validation"] else None,
+        n_inputs=n_inputs(settings.sequences.inputs, len(columns), window_shape(settings)),
         n_states=len(states.states),
         name=chosen.name,
         epochs=chosen.epochs,
         patience=chosen.patience,
         learning_rate=chosen.learning_rate,
         seed=chosen.seed,
+        start=shipped.weights if shipped else None,
         on_epoch=_announced(on_epoch, chosen.epochs),
     )
-    target, ahead = settings.sequences.target, settings.sequences.ahead_seconds
-    sequence = SequenceModel(network, center, scale, shape, target, ahead)
+    sequence = _sequence_model(network, center, scale, settings)
     bundle = Bundle(states, sequence, 1.0, columns, settings.model_dump(mode="json"))
     weight, tried = best_weight(bundle, composed_songs(corpus.home, TUNING_SEEDS, settings))
     tried_weights = {f"{value:g}": score for value, score in tried.items()}
-    return bundle.with_weight(weight), Training(history, tried_weights, counts)
+    start = shipped.model_id if shipped else RANDOM_START
+    return bundle.with_weight(weight), Training(history, tried_weights, counts, start)
+
+
+def _sequence_model(network: Network, center: Array, scale: Array, settings: Settings) -> SequenceModel:
+    chosen = settings.sequences
+    return SequenceModel(
+        numpy_network(network) or network,
+        center,
+        scale,
+        window_shape(settings),
+        chosen.target,
+        chosen.ahead_seconds,
+        chosen.inputs,
+    )
 
 
 def _announced(on_epoch: EpochListener, epochs: int) -> EpochListener:
@@ -146,30 +170,37 @@ def _announced(on_epoch: EpochListener, epochs: int) -> EpochListener:
     return report
 
 
-def _windows(source: WindowSource, part: str, n_windows: int) -> Windows:
-    """Return the stream of windows of the training part (shuffled) or the validation part."""
-    chosen = source.settings.model
+def _batches(source: WindowSource, part: str) -> Windows | Stretches:
+    """Return the batches of the training part (shuffled) or the validation part."""
+    chosen, keys = source.settings.model, sorted(source.plan.split.part(part))
+    seed = chosen.seed if part == "train" else None
+    if source.settings.sequences.every_unit:
+        return Stretches(
+            partial(source.stretches, part=part),
+            keys,
+            batch_size=chosen.batch_stretches,
+            seed=seed,
+            n_stretches=sum(source.count_stretches(key, part) for key in keys),
+        )
     return Windows(
         partial(source.windows, part=part),
-        sorted(source.plan.split.part(part)),
+        keys,
         n_steps=window_shape(source.settings).n_steps,
         batch_size=chosen.batch_size,
-        seed=chosen.seed if part == "train" else None,
-        n_windows=n_windows,
+        seed=seed,
+        n_windows=sum(source.count(key, part) for key in keys),
     )
 
 
-def _frame_scaler(
-    corpus: Corpus, plan: Plan, settings: Settings
-) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[str, ...]]:
-    """Return the mean and standard deviation of each column over the training frames, and the column names."""
+def _frame_scaler(corpus: Corpus, plan: Plan, settings: Settings) -> tuple[Array, Array]:
+    """Return the mean and standard deviation of each column over the training frames."""
     scaler = StandardScaler()
     for key, spans in sorted(plan.split.train.items()):
         features = read_features(corpus, key, settings)
         times = features.index.to_numpy()
         inside = np.any([(start <= times) & (times < end) for start, end in spans], axis=0)
         scaler.partial_fit(features.to_numpy(np.float64)[inside])
-    return scaler.mean_, scaler.scale_, tuple(features.columns)
+    return scaler.mean_, scaler.scale_
 
 
 def _write(bundle: Bundle, training: Training, folder: Path) -> None:

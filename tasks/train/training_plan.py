@@ -81,7 +81,7 @@ def plan_training(home: Path, settings: Settings) -> Plan:
     ]
     states_id = digest(features_config(settings), settings.states, versions, _plain(train), later=states_versions())
     versions = [networks.VERSION, baselines.VERSION]
-    bundle_id = digest(states_id, manifest, settings.sequences, settings.model, *versions, later=bundle_versions())
+    bundle_id = digest(states_id, manifest, *_network_settings(settings), *versions, later=bundle_versions())
     return Plan(split, manifest, states_id, bundle_id, tuple(problems))
 
 
@@ -125,6 +125,20 @@ def _signature(corpus: Corpus, record: TrackRecord, settings: Settings) -> Signa
     levels = read_overview(corpus, record.key, settings).logmel_db
     seconds = levels[: len(levels) // 10 * 10].reshape(-1, 10, levels.shape[1]).mean(axis=1)
     return Signature(record.audio_sha256 or record.key, record.duration or 0.0, seconds)
+
+
+def _network_settings(settings: Settings) -> list[dict[str, object]]:
+    """Return the sections `sequences` and `model`, as earlier versions had them if a network is trained as it was then.
+
+    Earlier versions had only windows of features. Their folders keep their names with these settings.
+    """
+    sequences, model = (section.model_dump(mode="json") for section in (settings.sequences, settings.model))
+    if not settings.sequences.every_unit:
+        for section, name in ((sequences, "every_unit"), (sequences, "stretch_seconds"), (model, "batch_stretches")):
+            del section[name]
+    if settings.sequences.inputs == ("features",):
+        del sequences["inputs"]
+    return [sequences, model]
 
 
 def _plain(train: Sequence[Sequence[object]]) -> list[list[object]]:

@@ -196,7 +196,7 @@ def bundle_folder(home):
 
 
 @pytest.mark.usefixtures("no_network")
-@pytest.mark.parametrize("name", ["network.keras", "bundle.json", "states.npz"])
+@pytest.mark.parametrize("name", ["network.npz", "bundle.json", "states.npz"])
 def test_damaged_bundle_is_restored_from_mlflow(call, home, quick, audio_files, name):
     report = train(home, quick, "bundle")
     path = bundle_folder(home) / name
@@ -214,7 +214,7 @@ def test_damaged_bundle_is_restored_from_mlflow(call, home, quick, audio_files, 
 
 def test_bundle_that_is_also_damaged_in_mlflow_is_trained_again(call, home, quick, audio_files):
     first = train(home, quick, "lost")
-    for path in (bundle_folder(home) / "network.keras", *(home / "mlruns").rglob("network.keras")):
+    for path in (bundle_folder(home) / "network.npz", *(home / "mlruns").rglob("network.npz")):
         scrambled(path)
     code, found = call("analyze", audio_files[0])
     assert code == 4

@@ -33,6 +33,7 @@ from tasks.store.corpus import Corpus
 from tasks.store.tables import features_config, read_features, read_overview, read_table, write_table
 from tasks.train import heldout_scores, reference_songs, state_fitting, state_labels, train_network
 from tasks.train.reference_songs import ComposedSong
+from tasks.train.shipped_network import RANDOM_START
 from tasks.train.training_plan import Plan
 from tasks.train.window_source import window_shape
 
@@ -41,7 +42,7 @@ SETTINGS = Settings.model_validate(
     {
         "frames": {"sr": 8000, "frame_length": 1024, "hop_length": 800},
         "features": {"n_mfcc": 3},
-        "sequences": {"pool_seconds": 0.5, "seconds": 3.0, "hop_seconds": 1.0},
+        "sequences": {"every_unit": False, "pool_seconds": 0.5, "seconds": 3.0, "hop_seconds": 1.0},
         "model": {"batch_size": 16, "epochs": 7, "patience": 3, "seed": 4},
     }
 )
@@ -54,7 +55,7 @@ VECTORS = [states, naming, context, self_similarity, change_points, normalized_c
 class Formula:
     """Substitute for a trained network that computes probabilities from five columns."""
 
-    output_shape = (None, 5)
+    layers = ()
 
     def predict_on_batch(self, windows):
         """Return the probabilities of five states."""
@@ -149,7 +150,8 @@ def trainings(monkeypatch):
     """Record the arguments of the training, and the seeds of the songs on which the weight is chosen."""
     calls = []
 
-    def fit_network(train, validation, *, on_epoch, **chosen):
+    def fit_network(train, validation, *, on_epoch, start, **chosen):
+        assert start is None
         parts = {name: list(part) for name, part in (("train", train), ("validation", validation))}
         sizes = {name: [len(inputs) for inputs, _ in part] for name, part in parts.items()}
         inputs, targets = parts["train"][0]
@@ -171,6 +173,7 @@ def test_inputs_of_the_training_match_stored_values(golden, home, trainings):
     with np.load(folder / "sequence.npz") as arrays:
         scaler = {name: arrays[name] for name in ("center", "scale")}
     output = {"scaler": scaler, "calls": trainings, "training": asdict(train_network.read_training(folder))}
+    assert output["training"].pop("start") == RANDOM_START
     golden.check("train_network", [train_network, sequences, pooling], output)
 
 

@@ -39,7 +39,8 @@ def home(tmp_path):
 
 @pytest.fixture
 def settings(home):
-    return load_settings(home, {})
+    """Return the settings of the home, with the values that the earlier version had as defaults."""
+    return load_settings(home, {}, ["sequences.every_unit=false", "sequences.pool_seconds=0.25"])
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_increased_version_of_a_state_module_changes_the_folders_of_states_and_b
     [
         *(
             f"songform.learning.{module}.VERSION"
-            for module in ("sequences", "splits", "classification_metrics", "networks", "baselines")
+            for module in ("sequences", "sequence_inputs", "splits", "classification_metrics", "networks", "baselines")
         ),
         *(f"tasks.train.stage_versions.{number}" for number in ("TRAIN_NETWORK", "REFERENCE_SONGS", "HELDOUT_SCORES")),
     ],

@@ -39,7 +39,7 @@ def main(home: Path) -> None:
     assert "keras" not in sys.modules, "settings must be validated without importing Keras"
     settings = Settings(
         model={"name": "gru", "epochs": 1},
-        sequences={"seconds": 2.0},
+        sequences={"stretch_seconds": 4.0},
         states={"n_states": 2},
     )
     corpus = Corpus(home)
@@ -59,6 +59,7 @@ def main(home: Path) -> None:
     train_network.epoch_logger = lambda *_: lambda *_: None
     folder = train_network.train_bundle.fn(home, plan, settings, "no run")
 
+    assert (folder / "network.keras").is_file(), "a network of other layers is saved by Keras"
     bundle = Bundle.load(folder)
     assert [type(layer).__name__ for layer in bundle.sequence.network.layers] == ["GRU", "Dense"]
     assert bundle.settings["model"]["name"] == "gru"

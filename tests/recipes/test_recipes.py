@@ -104,11 +104,13 @@ def recognizes(text: str) -> bool:
     return text.startswith('{"start":')
 '''
 GRU = '''
-def gru_network(n_inputs: int, n_states: int, *, learning_rate: float = 0.001, seed: int = 0) -> Network:
+def gru_network(
+    n_inputs: int, n_states: int, *, every_unit: bool = False, learning_rate: float = 0.001, seed: int = 0
+) -> Network:
     """Return one layer of gated recurrent units and a softmax, untrained."""
-    keras = _keras()
-    layers = [keras.Input((None, n_inputs)), keras.layers.GRU(8), keras.layers.Dense(n_states, activation="softmax")]
-    return _compiled(keras.Sequential(layers), learning_rate)
+    layers = _Layers(seed)
+    stack = [_keras().layers.GRU(8, return_sequences=every_unit), layers.softmax(n_states)]
+    return _network("songform_gru", n_inputs, stack, every_unit=every_unit, learning_rate=learning_rate)
 
 
 '''
@@ -171,7 +173,7 @@ RECIPES = {
     ],
     "A model": [
         Edit(NETWORKS, "\nNETWORKS:", f"{GRU}NETWORKS:"),
-        added(NETWORKS, '{"lstm": lstm_network', ', "gru": gru_network'),
+        added(NETWORKS, '    "lstm": Architecture(lstm_network),\n', '    "gru": Architecture(gru_network),\n'),
     ],
 }
 

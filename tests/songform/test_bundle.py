@@ -14,6 +14,8 @@ from songform.bundle import Bundle, SequenceModel
 from songform.errors import ModelError
 from songform.features.extraction import describe_audio
 from songform.features.frame_features import FEATURE_COLUMNS
+from songform.learning.recurrent_network import RecurrentNetwork
+from songform.learning.sequence_inputs import SongTables, song_inputs
 from songform.learning.sequences import WindowShape, standard_inputs
 from songform.structure.silence import SILENCE
 from songform.structure.states import fit_states, state_posterior, unit_vectors
@@ -30,6 +32,14 @@ class FakeNetwork:
         scores = np.stack([windows[:, -1, 0], windows[:, 0, 1], windows[:, -1, 2] - windows[:, 0, 3]], axis=1)
         odds = np.exp(scores - scores.max(axis=1, keepdims=True))
         return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def lstm(n_inputs, *, every_step=False, n_units=8):
+    """Return an LSTM network of three states with random weights."""
+    rng = np.random.default_rng(2)
+    shapes = [(n_inputs, 4 * n_units), (n_units, 4 * n_units), (4 * n_units,), (n_units, 3), (3,)]
+    weights = [rng.normal(scale=0.3, size=shape) for shape in shapes]
+    return RecurrentNetwork.from_weights(weights, [False], every_step=every_step)
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +198,7 @@ def test_additional_columns_do_not_change_the_form(bundle, song):
 
 def test_probabilities_at_a_time_are_those_of_the_window_with_its_target_there(bundle, song):
     """All states are equally likely before the first complete window."""
-    values = song[0].to_numpy(np.float64)
+    values = SongTables(song[0])
     current, ahead = bundle.sequence, replace(bundle.sequence, target="ahead", ahead_seconds=1.5)
     rows = current.probabilities(values)
     rows[: current.shape.n_steps - 1] = 1 / 3
@@ -201,13 +211,56 @@ def test_probabilities_at_a_time_are_those_of_the_window_with_its_target_there(b
     assert np.array_equal(ahead.at(values, np.array([0.0, 1e3])), rows[[0, -1]])
 
 
+@pytest.fixture
+def unitwise(bundle):
+    """Return a function that gives the bundle a network with a prediction at each unit and some groups of inputs."""
+
+    def make(*inputs, n_inputs=76, **changes):
+        shape = WindowShape(0.5, every_unit=True)
+        return with_sequence(
+            bundle, network=lstm(n_inputs, every_step=True), shape=shape, inputs=inputs or ("features",), **changes
+        )
+
+    return make
+
+
+def test_network_with_a_prediction_at_each_unit_reads_the_whole_song(unitwise, song):
+    features, overview, duration = song
+    bundle = unitwise("features")
+    sequence = bundle.sequence
+    inputs = standard_inputs(features.to_numpy(np.float64), sequence.center, sequence.scale, sequence.shape)
+    expected = sequence.network(inputs)
+    form = bundle.form(features, overview, duration)
+    np.testing.assert_allclose(form.sequence, expected, atol=1e-6)
+    of_frame = (np.arange(len(features)) * HOP / SR / 0.5 + 1e-9).astype(int)
+    np.testing.assert_allclose(bundle.predict(features)["confidence"], expected.max(axis=1)[of_frame], atol=1e-6)
+
+
+def test_before_the_first_target_ahead_all_states_are_equally_likely(unitwise, song):
+    ahead = unitwise("features", target="ahead", ahead_seconds=2.0).sequence
+    rows = ahead.at(SongTables(song[0]), np.arange(0.25, 12, 0.5))
+    first = 0.5 + ahead.shape.reach_seconds + 2.0  # target of the first unit
+    is_known = np.arange(0.25, 12, 0.5) >= first - 0.25
+    assert (rows[~is_known] == 1 / 3).all()
+    np.testing.assert_array_equal(rows[is_known], ahead.probabilities(SongTables(song[0]))[: is_known.sum()])
+
+
+def test_form_gives_the_context_to_a_network_that_reads_it(unitwise, song):
+    features, overview, _ = song
+    bundle = unitwise("features", "context", n_inputs=82)
+    sequence, context = bundle.sequence, unit_vectors(features, overview)[:, -6:]
+    tables = SongTables(features, context)
+    inputs = song_inputs(sequence.inputs, tables, sequence.shape, center=sequence.center, scale=sequence.scale)
+    np.testing.assert_allclose(bundle.form(*song).sequence, sequence.network(inputs), atol=1e-6)
+    with pytest.raises(ModelError, match=r"also reads context, .*songform analyze"):
+        bundle.predict(features)
+
+
 @pytest.fixture(scope="module")
 def saved(bundle, tmp_path_factory):
     """Return a bundle with a real network, and the folder in which it was saved."""
-    from songform.learning.networks import lstm_network
-
     folder = tmp_path_factory.mktemp("bundle")
-    trained = with_sequence(bundle, network=lstm_network(76, 3), target="ahead", ahead_seconds=1.5)
+    trained = with_sequence(bundle, network=lstm(76), target="ahead", ahead_seconds=1.5)
     trained.save(folder)
     return trained, folder
 
@@ -241,7 +294,7 @@ def test_bundle_contains_no_pickled_objects(saved):
             assert all(arrays[key].dtype != object for key in arrays.files)
 
 
-@pytest.mark.parametrize("name", ["bundle.json", "states.npz", "sequence.npz", "network.keras"])
+@pytest.mark.parametrize("name", ["bundle.json", "states.npz", "sequence.npz", "network.npz"])
 @pytest.mark.parametrize("content", [None, b"", b"garbage", b"PK\x03\x04 garbage", "half"])
 def test_damaged_bundle_is_an_error(saved, tmp_path, name, content):
     _, folder = saved

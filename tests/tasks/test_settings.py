@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from songform.learning.networks import NETWORKS
+from songform.learning.sequence_inputs import INPUTS
 from tasks.settings import (
     AudioSettings,
     FeaturesSettings,
@@ -35,7 +36,10 @@ ALLOWED = {
     "states.dwell_seconds": [0.5, 9.0],
     "states.transition_dwell_seconds": [0.5, 9.0],
     "states.seed": [1, 2**32 - 1],
-    "sequences.pool_seconds": [0.0, 0.5],
+    "sequences.inputs": [],
+    "sequences.every_unit": [False],
+    "sequences.stretch_seconds": [4.0, 600.0],
+    "sequences.pool_seconds": [0.0, 0.25],
     "sequences.seconds": [4.0, 16.0],
     "sequences.hop_seconds": [0.1, 2.0],
     "sequences.target": ["ahead"],
@@ -45,6 +49,7 @@ ALLOWED = {
     "model.epochs": [1, 100],
     "model.patience": [1, 9],
     "model.batch_size": [1, 1024],
+    "model.batch_stretches": [1, 64],
     "model.learning_rate": [0.1, 0.0001],
     "download.attempts": [1, 10],
     "download.retry_seconds": [0.0, 60.0],
@@ -152,7 +157,8 @@ def test_int_and_float_seconds_are_the_same_setting():
         (SequencesSettings, {"target": "expert"}),  # not yet an accepted value
         (SequencesSettings, {"seconds": float("nan")}),
         (SequencesSettings, {"hop_seconds": float("inf")}),
-        (SequencesSettings, {"seconds": 0.4}),  # shorter than two units
+        (SequencesSettings, {"every_unit": False, "seconds": 0.4}),  # shorter than two units
+        (SequencesSettings, {"stretch_seconds": 0.4}),
         (SequencesSettings, {"second": 12.0}),  # a typo
     ],
 )
@@ -215,8 +221,20 @@ def test_model_name_must_be_the_name_of_a_network(monkeypatch):
     [
         ({"frames": {"frame_length": 512, "hop_length": 1024}}, "must not be longer than frame_length"),
         ({"sequences": {"pool_seconds": 0.01}}, "sequences.pool_seconds must be 0 or at least 0.0232 s"),
+        ({"sequences": {"pool_seconds": 40.0}}, r"stretch_seconds \(60\) must be at least twice pool_seconds"),
+        ({"sequences": {"every_unit": False, "seconds": 0.5}}, r"error, seconds \(0.5\) must be at least twice"),
+        ({"sequences": {"inputs": ["context", "context"]}}, "inputs must be different, but they are context, context"),
+        ({"sequences": {"inputs": []}}, "at least 1 item"),
+        ({"sequences": {"inputs": ["tempo"]}}, "'features', 'normalized', 'context', 'beats' or 'sections'"),
+        ({"sequences": {"inputs": ["context"], "target": "ahead"}}, "would reveal the target ahead"),
+        ({"sequences": {"target": "ahead"}, "model": {"name": "bilstm"}}, "would read the target ahead itself"),
+        ({"sequences": {"inputs": ["beats"]}, "model": {"name": "causal-lstm"}}, "unlike beats"),
     ],
 )
 def test_contradictory_settings_are_rejected(values, said):
     with pytest.raises(ValidationError, match=said):
         Settings.model_validate(values)
+
+
+def test_inputs_are_those_that_can_be_computed():
+    assert Settings.model_validate({"sequences": {"inputs": list(INPUTS)}}).sequences.inputs == INPUTS

@@ -161,7 +161,7 @@ def test_all_damaged_models_and_states_are_named_at_once(home, trained):
     other = shutil.copytree(trained.folder, corpus.bundle_path("0123456789ab"))
     states = corpus.states_path(trained.plan.states_id, "")
     damaged = [states / "model.npz", states / f"{trained.plan.keys[0]}.parquet"]
-    for path in (*damaged, other / "network.keras", corpus.bundle_path(trained.plan.bundle_id) / "bundle.json"):
+    for path in (*damaged, other / "network.npz", corpus.bundle_path(trained.plan.bundle_id) / "bundle.json"):
         path.write_bytes(b"")
     check = check_models(home)
     assert (check.level, "songform train" in check.mend) == ("failure", True)

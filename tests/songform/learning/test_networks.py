@@ -7,9 +7,19 @@ import random
 import numpy as np
 import pytest
 
-from songform.errors import ModelError, ParameterError
-from songform.learning.networks import NETWORKS, fit_network, load_network, lstm_network, predictor
+from songform.errors import ParameterError
+from songform.learning.keras_files import numpy_network
+from songform.learning.networks import (
+    NETWORKS,
+    Architecture,
+    bilstm_network,
+    check_no_leak,
+    fit_network,
+    lstm_network,
+    predictor,
+)
 from songform.learning.sequences import SongWindows, Windows
+from songform.learning.stretches import Stretch, Stretches
 
 N_INPUTS, N_STATES, N_STEPS = 3, 4, 5
 
@@ -93,9 +103,9 @@ def test_network_is_built_by_the_function_with_its_name(monkeypatch):
         asked.append((sizes, options))
         return lstm_network(*sizes, **options)
 
-    monkeypatch.setitem(NETWORKS, "other", built)
+    monkeypatch.setitem(NETWORKS, "other", Architecture(built))
     fitted(name="other", epochs=1, learning_rate=0.02, seed=3)
-    assert asked == [((N_INPUTS, N_STATES), {"learning_rate": 0.02, "seed": 3})]
+    assert asked == [((N_INPUTS, N_STATES), {"every_unit": False, "learning_rate": 0.02, "seed": 3})]
 
 
 def test_unknown_network_name_is_rejected_with_the_known_names():
@@ -150,22 +160,94 @@ def test_training_loss_decides_without_validation():
     assert len(history["loss"]) == int(np.argmin(history["loss"])) + 2 < 30
 
 
-def test_loaded_network_gives_the_same_predictions(training, rng, tmp_path):
-    network = training[0]
-    network.save(tmp_path / "network.keras")
-    windows = rng.standard_normal((6, N_STEPS, N_INPUTS)).astype(np.float32)
-    assert np.array_equal(predictor(load_network(tmp_path / "network.keras"))(windows), predictor(network)(windows))
+def test_bidirectional_network_has_the_documented_layers_and_four_different_initial_weights():
+    network = bilstm_network(76, 5, every_unit=True)
+    kinds = [type(layer).__name__ for layer in network.layers]
+    assert kinds == ["Bidirectional", "Dropout", "Bidirectional", "Dropout", "Dense"]
+    assert network.output_shape == (None, None, 5)
+    sizes = [128, 64]  # both directions together
+    assert [network.layers[number].compute_output_shape((1, 9, 76))[-1] for number in (0, 2)] == sizes
+    one, other = (network.layers[0].get_weights()[number] for number in (0, 3))
+    assert not np.array_equal(one, other)
 
 
-def test_missing_or_damaged_network_file_raises_model_error(tmp_path):
-    path = tmp_path / "network.keras"
-    lstm_network(N_INPUTS, N_STATES).save(path)
-    whole = bytearray(path.read_bytes())
-    damaged = whole.copy()
-    damaged[len(whole) // 2] ^= 255  # within the weights
-    for content in (None, b"", b"garbage", whole[: len(whole) // 2], damaged):
-        path.unlink(missing_ok=True)
-        if content is not None:
-            path.write_bytes(content)
-        with pytest.raises(ModelError, match=r"network\.keras cannot be loaded .*\(.+\); train again$"):
-            load_network(path)
+def echo(n, *, seed=0, n_songs=4, padding=0):
+    """Return stretches in which the state at a unit is that of the inputs two units before.
+
+    The last units, as many as `padding`, have weight 0 and wrong targets.
+    """
+    rng, stretches = np.random.default_rng(seed), []
+    for _ in range(n_songs):
+        states = rng.integers(0, N_STATES, n)
+        targets, weights = np.roll(states, 2), np.ones(n, np.float32)
+        targets[n - padding :], weights[n - padding :] = (targets[n - padding :] + 1) % N_STATES, 0
+        stretches.append(Stretch(np.eye(N_STATES, dtype=np.float32)[states], targets, weights))
+    return stretches
+
+
+def test_network_learns_a_state_at_each_unit_from_earlier_inputs():
+    train, test = Stretches.of(echo(30, n_songs=32), batch_size=8), echo(30, seed=9, n_songs=2)
+    network, history = fit_network(
+        train, None, n_inputs=4, n_states=N_STATES, epochs=30, learning_rate=0.02, patience=30
+    )
+    answers = [numpy_network(network)(stretch.inputs).argmax(axis=1)[2:] for stretch in test]
+    assert np.mean([answer == stretch.targets[2:] for answer, stretch in zip(answers, test, strict=True)]) > 0.9
+    assert history["accuracy"][-1] > 0.8
+
+
+def test_loss_of_stretches_is_the_mean_over_units_with_a_weight():
+    """Units of weight 0 and padding do not count, so that the loss does not depend on how stretches are batched."""
+    longer, shorter = echo(12, padding=5, n_songs=1), echo(4, n_songs=1)
+    stretches = longer + shorter
+    network, history = fit_network(
+        Stretches.of(echo(4)), Stretches.of(stretches, seed=None), n_inputs=4, n_states=N_STATES, epochs=1
+    )
+    said = [numpy_network(network)(stretch.inputs) for stretch in stretches]
+    known = [slice(0, 7), slice(0, 4)]
+    losses = [
+        -np.log(rows[np.arange(len(rows)), stretch.targets])[part]
+        for rows, stretch, part in zip(said, stretches, known, strict=True)
+    ]
+    right = [
+        (rows.argmax(axis=1) == stretch.targets)[part]
+        for rows, stretch, part in zip(said, stretches, known, strict=True)
+    ]
+    assert history["val_loss"] == [pytest.approx(np.concatenate(losses).mean(), rel=1e-5)]
+    assert history["val_accuracy"] == [pytest.approx(np.concatenate(right).mean(), rel=1e-5)]
+
+
+def test_training_starts_from_given_weights():
+    start = lstm_network(N_INPUTS, N_STATES, seed=5).get_weights()
+    network, _ = fitted(epochs=1, learning_rate=1e-9, start=start, seed=1)
+    for one, other in zip(network.get_weights(), start, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    with pytest.raises(ParameterError, match="starting weights must have the shapes"):
+        fitted(start=start[:-1])
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "every_unit", "whole_song", "reason"),
+    [
+        ("lstm", "ahead", True, ["context"], "inputs context are computed from the whole song"),
+        ("lstm", "ahead", False, ["normalized", "beats"], "inputs beats, normalized are computed from the whole song"),
+        ("bilstm", "ahead", True, [], "bilstm reads the whole song"),
+        ("causal-lstm", "current", True, ["sections"], "do not depend on later sound, unlike sections"),
+    ],
+)
+def test_combinations_that_would_leak_the_target_are_rejected(name, target, every_unit, whole_song, reason):
+    with pytest.raises(ParameterError, match=reason):
+        check_no_leak(name, target=target, every_unit=every_unit, whole_song=whole_song)
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "every_unit", "whole_song"),
+    [
+        ("lstm", "current", True, ["context", "sections"]),
+        ("lstm", "ahead", True, []),
+        ("bilstm", "ahead", False, []),
+        ("bilstm", "current", True, ["normalized"]),
+        ("causal-lstm", "ahead", True, []),
+    ],
+)
+def test_other_combinations_are_accepted(name, target, every_unit, whole_song):
+    check_no_leak(name, target=target, every_unit=every_unit, whole_song=whole_song)

@@ -13,7 +13,7 @@ import pytest
 from tasks.store.bundles import bundle_fault, is_lost, newest_bundle, set_aside_bundle
 from tasks.store.corpus import Corpus
 
-FILES = ("bundle.json", "states.npz", "sequence.npz", "network.keras", "training.json", "judgement.json")
+FILES = ("bundle.json", "states.npz", "sequence.npz", "network.npz", "training.json", "judgement.json")
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_the_folder_is_removed_with_the_training_even_if_it_fails(tmp_path):
     def train():
         with array_folder(tmp_path, PLAN) as folder:
             ArrayCache(folder).get("a", lambda: {"x": np.zeros(3)})
-            assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a.npz"]
+            assert [path.relative_to(folder).as_posix() for path in folder.rglob("*.*")] == ["a/x.npy"]
             raise ValueError("failed")
 
     with pytest.raises(ValueError, match="failed"):
@@ -79,3 +79,12 @@ def test_a_folder_that_is_removed_by_hand_does_no_harm(tmp_path):
         shutil.rmtree(folder)
     assert not folder.exists()
     assert list(folder.parent.iterdir()) == []
+
+
+def test_large_arrays_are_mapped_into_memory(tmp_path):
+    """They are read-only, and equal to the computed array."""
+    large = np.arange(100_000, dtype=np.float32).reshape(-1, 4)
+    found = ArrayCache(tmp_path).get("a", lambda: {"large": large, "small": large[:3]})
+    assert not found["large"].flags.writeable
+    assert type(found["large"]) is np.ndarray
+    same(found, {"large": large, "small": large[:3]})

@@ -54,7 +54,7 @@ def sentence(home: Path, settings: Settings, split: Split) -> str:
 def test_sentence_names_short_songs_and_long_songs_that_are_held_out(ingested, tmp_path, quick, changed) -> None:
     keys = ingested(**SECONDS)
     split = Split(whole(*(keys[title] for title in ("ash", "birch", "cedar"))), whole(keys["oak"]), whole(keys["pine"]))
-    found = sentence(tmp_path / "home", changed(quick, sequences={"seconds": 12.0}), split)
+    found = sentence(tmp_path / "home", changed(quick, sequences={"seconds": 12.0, "every_unit": False}), split)
     clauses = found.split("; ")
     assert "too short for a window of 12 s" in clauses[0]
     assert {"ash (6.0 s)", "birch (6.5 s)", "cedar (7.0 s)"} <= set(clauses[1].partition(": ")[2].split(", "))
@@ -62,7 +62,9 @@ def test_sentence_names_short_songs_and_long_songs_that_are_held_out(ingested, t
     assert {"oak (20.0 s)", "pine (24.0 s)"} == set(clauses[2].partition(": ")[2].split(", "))
     assert "songs of at least 24 s" in clauses[3]
     assert "lower sequences.seconds, for example to 3" in clauses[3]
-    require_training_windows(tmp_path / "home", Plan(split, "", "", ""), changed(quick, sequences={"seconds": 3.0}))
+    require_training_windows(
+        tmp_path / "home", Plan(split, "", "", ""), changed(quick, sequences={"seconds": 3.0, "every_unit": False})
+    )
 
 
 def test_sentence_names_copies_which_count_as_one_song(ingested, tmp_path, quick, changed) -> None:
@@ -70,7 +72,9 @@ def test_sentence_names_copies_which_count_as_one_song(ingested, tmp_path, quick
     ingested(".wav", ash=SECONDS["ash"])
     keys = [record.key for record in Corpus(tmp_path / "home").records()]
     assert len(keys) == 6
-    found = sentence(tmp_path / "home", changed(quick, sequences={"seconds": 60.0}), Split(whole(*keys)))
+    found = sentence(
+        tmp_path / "home", changed(quick, sequences={"seconds": 60.0, "every_unit": False}), Split(whole(*keys))
+    )
     assert "copies of one recording count as one song: [ash (6.0 s), ash (6.0 s)];" in found
     assert "no song is long enough" in found
     assert "and 1 more" in found
@@ -78,9 +82,19 @@ def test_sentence_names_copies_which_count_as_one_song(ingested, tmp_path, quick
 
 def test_target_ahead_needs_longer_songs(ingested, tmp_path, quick, changed) -> None:
     keys = ingested(ash=6.0)
-    settings = changed(quick, sequences={"seconds": 12.0, "target": "ahead", "ahead_seconds": 3.0})
+    settings = changed(quick, sequences={"seconds": 12.0, "target": "ahead", "ahead_seconds": 3.0, "every_unit": False})
     found = sentence(tmp_path / "home", settings, Split(whole(*keys.values())))
     assert "12 s with a target 3 s ahead" in found
     assert "at least 27 s, or lower sequences.seconds" in found
     assert "or lower sequences.ahead_seconds" in found
     assert "copies" not in found
+
+
+def test_prediction_at_each_unit_needs_only_a_unit_with_a_target(ingested, tmp_path, quick, changed) -> None:
+    keys = ingested(ash=6.0)
+    split = Split(whole(*keys.values()))
+    assert quick.sequences.every_unit
+    require_training_windows(tmp_path / "home", Plan(split, "", "", ""), quick)
+    found = sentence(tmp_path / "home", changed(quick, sequences={"target": "ahead", "ahead_seconds": 7.0}), split)
+    assert "too short for a unit of 0.5 s with a target 7 s ahead" in found
+    assert "at least 8 s, or lower sequences.pool_seconds, or lower sequences.ahead_seconds" in found

@@ -14,8 +14,8 @@ import tasks.train.train_network
 from songform.bundle import Bundle
 from songform.errors import CorpusError
 from songform.learning.networks import fit_network
-from songform.learning.sequences import Windows
 from songform.learning.splits import Split
+from songform.learning.stretches import Stretches
 from tasks.progress import listening
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features
@@ -49,7 +49,7 @@ def training(trained):
 
 def test_bundle_is_complete_and_its_training_is_recorded(trained, training):
     names = {path.name for path in trained.folder.iterdir()}
-    assert names >= {"states.npz", "sequence.npz", "network.keras", "bundle.json", "training.json", "judgement.json"}
+    assert names >= {"states.npz", "sequence.npz", "network.npz", "bundle.json", "training.json", "judgement.json"}
     assert {len(values) for values in training.history.values()} == {trained.settings.model.epochs}
     assert set(training.history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
     assert set(training.tried_weights) == {f"{weight:g}" for weight in WEIGHTS}
@@ -99,24 +99,23 @@ def test_the_same_seed_gives_the_same_weights(copy, trained, run_id, monkeypatch
     heard = []
     with listening(heard.append):
         folder = train_bundle.fn(copy.home, copy.plan, copy.settings, run_id, again=True)
-    one, other = (Bundle.load(path).sequence.network.get_weights() for path in (trained.folder, folder))
+    one, other = (Bundle.load(path).sequence.network.weights for path in (trained.folder, folder))
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
     told = [event for event in heard if event.stage == "training"]
     assert [(event.done, event.total) for event in told] == [(epoch, 2) for epoch in range(3)]
     assert not (folder / "judgement.json").exists()  # it has the scores of the previous network
 
 
-def test_each_epoch_uses_the_windows_of_the_tables(trained):
+def test_each_epoch_uses_the_stretches_of_the_tables(trained):
     """The network equals that of a plain loop, which reads and pools each song again in each epoch."""
     corpus, plan, settings = Corpus(trained.home), trained.plan, trained.settings
     sequence, states = Bundle.load(trained.folder).sequence, read_state_model(corpus, plan)
     source = WindowSource(corpus, plan, settings, states, sequence.center, sequence.scale)
     train, validation = (
-        Windows(
-            partial(source.windows, part=part),
+        Stretches(
+            partial(source.stretches, part=part),
             sorted(plan.split.part(part)),
-            n_steps=sequence.shape.n_steps,
-            batch_size=settings.model.batch_size,
+            batch_size=settings.model.batch_stretches,
             seed=seed,
         )
         for part, seed in (("train", settings.model.seed), ("validation", None))
@@ -125,7 +124,7 @@ def test_each_epoch_uses_the_windows_of_the_tables(trained):
     network, history = fit_network(
         train, validation, n_inputs=76, n_states=5, epochs=chosen.epochs, patience=chosen.patience, seed=chosen.seed
     )
-    for one, other in zip(network.get_weights(), sequence.network.get_weights(), strict=True):
+    for one, other in zip(network.get_weights(), sequence.network.weights, strict=True):
         assert np.array_equal(one, other)
     assert history == read_training(trained.folder).history
 
@@ -141,7 +140,7 @@ def test_after_the_first_epoch_no_table_is_read(copy, trained, run_id, monkeypat
     with listening(remove_tables):
         folder = train_bundle.fn(copy.home, copy.plan, copy.settings, run_id, again=True)
     assert not (copy.home / "data" / "features").exists()
-    one, other = (Bundle.load(path).sequence.network.get_weights() for path in (trained.folder, folder))
+    one, other = (Bundle.load(path).sequence.network.weights for path in (trained.folder, folder))
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]  # the cache was removed
 
@@ -165,8 +164,8 @@ def test_a_bundle_that_cannot_be_written_leaves_the_old_one_or_none(copy, traine
 
 def test_corpus_without_a_training_window_is_rejected(copy, run_id):
     (key, *_) = copy.plan.split.train
-    plan = replace(copy.plan, split=Split(train={key: [(0.0, 2.0)]}), bundle_id="0123456789ab")
-    with pytest.raises(CorpusError, match=r"too short for a window of 4 s; .*lower sequences\.seconds"):
+    plan = replace(copy.plan, split=Split(train={key: [(0.0, 0.4)]}), bundle_id="0123456789ab")
+    with pytest.raises(CorpusError, match=r"too short for a unit of 0\.5 s; .*lower sequences\.pool_seconds"):
         train_bundle.fn(copy.home, plan, copy.settings, run_id)
     assert not Corpus(copy.home).bundle_path("0123456789ab").exists()
 

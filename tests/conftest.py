@@ -111,8 +111,8 @@ class Trained:
 @pytest.fixture(scope="session")
 def trained(extracted, quick, tmp_path_factory) -> Iterator[Trained]:
     """Train once in a separate home, task by task and without a Prefect server."""
+    from tasks.models.registry import log_results, register_bundle, update_champion
     from tasks.train.heldout_scores import score_bundle
-    from tasks.train.registry import log_results, register_bundle, update_champion
     from tasks.train.state_labels import fit_corpus_states, label_tracks
     from tasks.train.tracking import finish_run, prepare_store, start_run
     from tasks.train.train_network import train_bundle

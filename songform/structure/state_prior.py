@@ -123,8 +123,8 @@ def prior_labels(weighted: Array, prior: Clusters, seed: int) -> NDArray[np.intp
     if np.array_equal(labels[len(weighted) :], np.arange(n_states)):
         found: NDArray[np.intp] = labels[: len(weighted)]
         return found
-    distances = (prior.centroids**2).sum(axis=1) - 2 * weighted @ prior.centroids.T
-    return distances.argmin(axis=1)
+    distances: Array = (prior.centroids**2).sum(axis=1) - 2 * weighted @ prior.centroids.T
+    return np.asarray(distances.argmin(axis=1), dtype=np.intp)
 
 
 def combined_clusters(

@@ -3,11 +3,11 @@
 Each unit of 0.5 s is described by a vector of the means and standard deviations of its features and its context
 descriptors. The vectors of a corpus are standardized, weighted in two groups (features and context), and clustered by
 KMeans. `songform.structure.naming` assigns the names of the states to the clusters. With another model as a prior
-(`songform.structure.state_prior`), the clusters are adapted from it and keep its names. With known states, the classes
-take the place of the clusters. Each cluster is then modeled by a normal distribution in each dimension, which gives the probability of each state in a unit. Each dimension has its own
-variance, because a state can vary much in one dimension and little in another. `songform.structure.viterbi` computes
-the most probable state sequence of a song. The duration of a Transition is limited, because it is a short passage
-between two sections.
+(`songform.structure.state_prior`), the clusters are adapted from it and keep its names. If the states are known, they
+take the place of the clusters. Each cluster is then modeled by a normal distribution in each dimension, which gives the
+probability of each state in a unit. Each dimension has its own variance, because a state can vary much in one dimension
+and little in another. `songform.structure.viterbi` computes the most probable state sequence of a song. The duration of
+a Transition is limited, because it is a short passage between two sections.
 
 Conventions
 -----------
@@ -26,7 +26,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -293,7 +293,8 @@ def fit_states(
     dwells = (dwell_seconds, transition_dwell_seconds)
     if prior is not None and prior_songs > 0:
         _check_prior(prior, n_states, units.shape[1], sr, hop_length)
-        return _adapted(prior, prior_songs, units, context_weight, _dwell(prior.states, *dwells), seed)
+        adapted = _adapted(prior, prior_songs, units, context_weight, seed)
+        return replace(adapted, dwell=_dwell(prior.states, *dwells))
     scaler = StandardScaler().fit(units)
     weight = _weights(units.shape[1], context_weight)
     standard = np.clip(scaler.transform(units), -_MOST, _MOST)
@@ -393,10 +394,8 @@ def labeled_states(
     )
 
 
-def _adapted(
-    prior: StateModel, prior_songs: float, units: Array, context_weight: float, dwell: Array, seed: int
-) -> StateModel:
-    """Return the states of a prior, adapted to the units of a corpus."""
+def _adapted(prior: StateModel, prior_songs: float, units: Array, context_weight: float, seed: int) -> StateModel:
+    """Return the states of a prior, adapted to the units of a corpus, with the durations of the prior."""
     n_prior = PRIOR_UNITS * prior_songs
     center, scale = combined_scaling(prior, n_prior, units)
     weight = _weights(units.shape[1], context_weight)
@@ -418,7 +417,7 @@ def _adapted(
         scores=named.scores,
         margins=named.margins,
         weak=named.weak,
-        dwell=dwell,
+        dwell=prior.dwell,
         sr=prior.sr,
         hop_length=prior.hop_length,
     )

@@ -7,8 +7,6 @@ is renamed to its final path when it is complete.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -27,12 +25,12 @@ from songform.learning.networks import fit_network
 from songform.learning.sequences import Windows
 from tasks.progress import announce
 from tasks.settings import Settings
-from tasks.store.atomic_files import temporary_path
+from tasks.store.bundles import write_bundle_folder
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features
 from tasks.train import stage_versions
 from tasks.train.array_cache import ArrayCache, array_folder
-from tasks.train.reference_songs import TUNING_SEEDS, best_weight, composed_songs
+from tasks.train.reference_songs import best_weight, tuning_songs
 from tasks.train.short_songs import short_songs
 from tasks.train.state_labels import read_state_model
 from tasks.train.tracking import epoch_logger
@@ -128,10 +126,10 @@ def _trained(
         seed=chosen.seed,
         on_epoch=_announced(on_epoch, chosen.epochs),
     )
-    target, ahead = settings.sequences.target, settings.sequences.ahead_seconds
+    target, ahead = settings.sequences.moment, settings.sequences.ahead_seconds
     sequence = SequenceModel(network, center, scale, shape, target, ahead)
     bundle = Bundle(states, sequence, 1.0, columns, settings.model_dump(mode="json"))
-    weight, tried = best_weight(bundle, composed_songs(corpus.home, TUNING_SEEDS, settings))
+    weight, tried = best_weight(bundle, tuning_songs(corpus.home, plan, settings))
     tried_weights = {f"{value:g}": score for value, score in tried.items()}
     return bundle.with_weight(weight), Training(history, tried_weights, counts)
 
@@ -174,22 +172,9 @@ def _frame_scaler(
 
 def _write(bundle: Bundle, training: Training, folder: Path) -> None:
     """Write the folder of a bundle atomically."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_path(folder, "bundle")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir()
+    with write_bundle_folder(folder) as temporary:
         bundle.save(temporary)
         (temporary / "training.json").write_text(json.dumps(asdict(training), indent=2), encoding="utf-8")
-        for path in [*temporary.iterdir(), temporary]:
-            descriptor = os.open(path, os.O_RDONLY)
-            os.fsync(descriptor)
-            os.close(descriptor)
-        if folder.exists():  # renamed before it is removed, because a partly removed bundle would count as complete
-            shutil.rmtree(folder.rename(temporary.with_suffix(".old.tmp")), ignore_errors=True)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _epochs(history: dict[str, list[float]]) -> list[dict[str, float]]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks.models.registry import fetch_bundle
 from tasks.report.report_tracks import report_tracks
 from tasks.store.bundles import OWN_MODEL
-from tasks.train.registry import fetch_bundle
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import pytest
 
 from songform.bundle import Bundle
 from songform.errors import ModelError
+from tasks.models.registry import champion_version, fetch_bundle, model_version, update_champion
 from tasks.store.bundles import ModelInfo
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features
-from tasks.train.registry import champion_version, fetch_bundle, model_version, update_champion
 from tasks.train.tracking import MODEL_NAME, client, prepare_store
 
 
@@ -138,6 +138,6 @@ def test_model_of_another_program_is_rejected(trained, tmp_path):
 
 
 def test_model_that_is_not_the_champion_is_marked_as_such(trained, monkeypatch):
-    monkeypatch.setattr("tasks.train.registry.champion_version", lambda home: "2")
+    monkeypatch.setattr("tasks.models.registry.champion_version", lambda home: "2")
     expected = ModelInfo("models:/songform/1", trained.plan.bundle_id, trained.run_id, False)
     assert fetch_bundle.fn(trained.home, "models:/songform/1") == expected

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from songform.errors import ModelError
+from tasks.models.requested_model import choose_model
 from tasks.store.bundles import OWN_MODEL, ModelInfo
-from tasks.train.requested_model import choose_model
 
 
 def test_the_champion_is_chosen_unless_another_model_is_named(trained):

@@ -19,21 +19,58 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-if TYPE_CHECKING:
-    from songform.structure.states import StateModel
-
-__all__ = ["PRIOR_UNITS", "Clusters", "combined_clusters", "combined_scaling", "prior_clusters", "prior_labels"]
+__all__ = [
+    "PRIOR_UNITS",
+    "Clusters",
+    "Prior",
+    "combined_clusters",
+    "combined_scaling",
+    "prior_clusters",
+    "prior_labels",
+]
 
 PRIOR_UNITS = 240
 """Number of units that one song of a prior counts as: two minutes of music."""
 
 Array = NDArray[np.float64]
+
+
+class Prior(Protocol):
+    """Attributes of a state model that are used as a prior; see `songform.structure.states.StateModel`."""
+
+    @property
+    def center(self) -> Array:
+        """Mean of each dimension."""
+
+    @property
+    def scale(self) -> Array:
+        """Standard deviation of each dimension."""
+
+    @property
+    def weight(self) -> Array:
+        """Weight of each dimension."""
+
+    @property
+    def centroids(self) -> Array:
+        """Mean of the weighted units of each state."""
+
+    @property
+    def variances(self) -> Array:
+        """Variance of the weighted units of each state."""
+
+    @property
+    def shares(self) -> Array:
+        """Fraction of the units in each state."""
+
+    @property
+    def profile(self) -> Array:
+        """Mean context descriptors of each state, standardized."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +93,12 @@ class Clusters:
     profile: Array
 
 
-def combined_scaling(prior: StateModel, n_prior: float, units: Array) -> tuple[Array, Array]:
+def combined_scaling(prior: Prior, n_prior: float, units: Array) -> tuple[Array, Array]:
     """Return the mean and standard deviation of each dimension over the units of the prior and those of a corpus.
 
     Parameters
     ----------
-    prior : StateModel
+    prior : Prior
         The prior.
     n_prior : float > 0
         Number of units that the prior counts as.
@@ -76,12 +113,12 @@ def combined_scaling(prior: StateModel, n_prior: float, units: Array) -> tuple[A
     return center, np.sqrt(squares)
 
 
-def prior_clusters(prior: StateModel, n_prior: float, center: Array, scale: Array, weight: Array) -> Clusters:
+def prior_clusters(prior: Prior, n_prior: float, center: Array, scale: Array, weight: Array) -> Clusters:
     """Return the clusters of a prior in another scaling.
 
     Parameters
     ----------
-    prior : StateModel
+    prior : Prior
         The prior.
     n_prior : float > 0
         Number of units that the prior counts as.

@@ -6,6 +6,7 @@ Its version makes `models:/songform@champion` loadable before any model is bette
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -77,24 +78,19 @@ def _registered(home: Path, experiment_id: str) -> str | None:
 
 def _logged(home: Path, run_id: str, folder: Path, bundle: Bundle) -> str:
     store = client(home)
-    settings = {
-        f"{section}.{name}": value for section, values in bundle.settings.items() for name, value in values.items()
-    }
-    log_params(store, run_id, settings)
+    log_params(store, run_id, dict(_flat(bundle.settings)))
     store.log_metric(run_id, "sequence_weight", bundle.weight)
     if (card := folder / _CARD).is_file():
-        log_params(store, run_id, dict(_flat(json.loads(card.read_text(encoding="utf-8")), "card")))
+        log_params(store, run_id, dict(_flat({"card": json.loads(card.read_text(encoding="utf-8"))})))
         store.log_artifact(run_id, str(card))
     return register_bundle.fn(home, run_id, folder)
 
 
-def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    """Yield the values of nested JSON objects under dotted names."""
-    if isinstance(value, Mapping):
-        for key, part in value.items():
-            yield from _flat(part, f"{name}.{key}")
-    else:
-        yield (
-            "".join(letter if letter.isalnum() or letter in "-_./ " else "_" for letter in name),
-            str(value)[:_MAX_TEXT],
-        )
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the values of nested JSON objects under dotted names that MLflow accepts."""
+    for key, value in values.items():
+        name = prefix + re.sub(r"[^\w. /-]", "_", key, flags=re.ASCII)
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name}.")
+        else:
+            yield name, str(value)[:_MAX_TEXT]

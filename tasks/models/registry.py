@@ -71,10 +71,10 @@ def model_version(home: Path, run_id: str) -> str | None:
 
 def champion_version(home: Path) -> str | None:
     """Return the version of the champion, or None if there is none."""
-    from mlflow.exceptions import MlflowException
-
     if not has_store(home):
         return None
+    from mlflow.exceptions import MlflowException
+
     try:
         return str(client(home).get_model_version_by_alias(MODEL_NAME, CHAMPION).version)
     except MlflowException:
@@ -102,13 +102,14 @@ def fetch_bundle(home: Path, uri: str) -> ModelInfo:
     ModelError
         If there is no such model, or it is not a songform bundle.
     """
+    if not has_store(home):
+        raise ModelError(
+            f"there is no model {uri}: no model has been trained in {home} yet; train one with songform train, or use "
+            "--model pretrained"
+        )
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    if not has_store(home):
-        raise ModelError(
-            f"there is no model {uri}: no model has been trained in {home} yet; train one with songform train"
-        )
     store = client(home)
     try:
         run_id = mlflow.models.get_model_info(uri).run_id

@@ -36,6 +36,7 @@ from tasks.store.corpus import Corpus
 from tasks.store.tables import features_config, read_features, read_overview, read_table, write_table
 from tasks.train import stage_versions
 from tasks.train.expert_labels import unit_labels
+from tasks.train.state_fitting import prior_facts
 from tasks.train.training_plan import Plan
 
 __all__ = [
@@ -99,7 +100,7 @@ def tuning_songs(home: Path, plan: Plan, settings: Settings) -> list[ComposedSon
         corpus = Corpus(home)
         truth = {key: unit_labels(corpus, key, settings, []) for key in sorted(plan.split.validation)}
         return [labeled_song(corpus, key, settings, labels) for key, labels in truth.items()]
-    instruments = INSTRUMENTS if settings.states.prior_songs else "study"
+    instruments = INSTRUMENTS if prior_facts(settings) else "study"
     return composed_songs(home, TUNING_SEEDS, settings, instruments=instruments)
 
 

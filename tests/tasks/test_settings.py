@@ -35,10 +35,11 @@ ALLOWED = {
     "states.dwell_seconds": [0.5, 9.0],
     "states.transition_dwell_seconds": [0.5, 9.0],
     "states.seed": [1, 2**32 - 1],
+    "states.prior_songs": [0.0, 30.0],
     "sequences.pool_seconds": [0.0, 0.5],
     "sequences.seconds": [4.0, 16.0],
     "sequences.hop_seconds": [0.1, 2.0],
-    "sequences.target": ["ahead"],
+    "sequences.target": ["ahead", "expert"],
     "sequences.ahead_seconds": [0.5, 8.0],
     "model.name": [],
     "model.seed": [1, 2**32 - 1],
@@ -149,7 +150,8 @@ def test_int_and_float_seconds_are_the_same_setting():
         (StatesSettings, {"seed": 2**32}),  # more than scikit-learn accepts
         (ModelSettings, {"seed": -1}),
         (ModelSettings, {"name": "transformer"}),
-        (SequencesSettings, {"target": "expert"}),  # not yet an accepted value
+        (StatesSettings, {"prior_songs": -1.0}),
+        (SequencesSettings, {"target": "later"}),
         (SequencesSettings, {"seconds": float("nan")}),
         (SequencesSettings, {"hop_seconds": float("inf")}),
         (SequencesSettings, {"seconds": 0.4}),  # shorter than two units

@@ -77,8 +77,8 @@ def evaluate_model(home: Path, model: str | None, settings: Settings) -> Evaluat
         If the model cannot be loaded.
     """
     from tasks.annotate.annotation_scores import evaluate_tracks
-    from tasks.annotate.evaluation_runs import log_evaluation
     from tasks.ingest.sources.listing import problems_message
+    from tasks.models.evaluation_runs import log_evaluation
     from tasks.models.requested_model import choose_model
     from tasks.store.corpus import Corpus
 

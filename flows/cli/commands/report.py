@@ -11,6 +11,7 @@ from flows.cli.options import Model
 
 if TYPE_CHECKING:
     from tasks.report.index_page import Index
+    from tasks.settings import Settings
 
 __all__ = ["print_report", "report", "write_model_index"]
 

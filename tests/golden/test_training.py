@@ -196,9 +196,8 @@ def test_weight_of_a_network_matches_stored_values(golden, bundle, songs):
 
 def test_truth_of_a_composed_song_matches_stored_values(golden, tmp_path, monkeypatch):
     compose = synth.compose
-    monkeypatch.setattr(
-        reference_songs.synth, "compose", lambda seed, *, sr, instruments: compose(seed, sr=sr, duration=20.0)
-    )
+    short = lambda seed, *, sr, instruments: compose(seed, sr=sr, duration=20.0)  # noqa: E731
+    monkeypatch.setattr(reference_songs.synth, "compose", short)
     (song,) = reference_songs.composed_songs(tmp_path, [1], SETTINGS)
     output = {"duration": song.duration, "truth": song.truth, "frames": len(song.features)}
     seeds = {"comparison": reference_songs.COMPARISON_SEEDS, "tuning": reference_songs.TUNING_SEEDS}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def keys(home):
 def runs(labels):
     """Return the label of each run of equal labels, with its number of units."""
     edges = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1], True])
-    return [(str(labels[a]), int(b - a)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(str(labels[a]), int(b - a)) for a, b in pairwise(edges)]
 
 
 def test_label_of_a_unit_is_the_one_at_its_center(home, keys, quick):

@@ -79,13 +79,13 @@ def evaluate_model(home: Path, model: str | None, settings: Settings) -> Evaluat
     from tasks.annotate.annotation_scores import evaluate_tracks
     from tasks.ingest.sources.listing import problems_message
     from tasks.models.evaluation_runs import log_evaluation
-    from tasks.models.requested_model import choose_model
+    from tasks.models.requested_model import reported_model
     from tasks.store.corpus import Corpus
 
     corpus = Corpus(home)
     if not corpus.annotated() and not corpus.annotated_beats():
         raise CorpusError(f"no track of the corpus in {home} has labels; add some with songform annotate SOURCE FILE")
-    chosen = choose_model(home, model, settings)
+    chosen = reported_model(home, model, settings)
     evaluation = evaluate_tracks(home, chosen)
     problems = [*chosen.problems, *evaluation.missing]
     if not evaluation.tracks:

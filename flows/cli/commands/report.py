@@ -46,10 +46,10 @@ def write_model_index(home: Path, model: str | None, settings: Settings) -> Inde
     CorpusError
         If no song was analyzed by the model.
     """
-    from tasks.models.requested_model import choose_model
+    from tasks.models.requested_model import reported_model
     from tasks.report.index_page import write_index
 
-    return write_index(home, choose_model(home, model, settings))
+    return write_index(home, reported_model(home, model, settings))
 
 
 def print_report(console: Console, index: Index) -> None:

@@ -12,14 +12,14 @@ from flows.ingest import ingest, report_of
 from flows.ingest_report import IngestReport, attach_ingest_report
 from songform.errors import ModelError, SourceError
 from tasks.ingest.sources.listing import problems_message
+from tasks.models.registry import fetch_bundle
+from tasks.models.requested_model import choose_model
 from tasks.report.exports import export_notes
 from tasks.report.report_tracks import report_tracks
 from tasks.report.song_tables import update_song_tables
 from tasks.report.sonification import sonify_tracks
 from tasks.settings import Settings
 from tasks.store.bundles import OWN_MODEL, ModelInfo
-from tasks.train.registry import fetch_bundle
-from tasks.train.requested_model import choose_model
 
 __all__ = ["AnalyzeReport", "analyze", "analyze_ingested"]
 
@@ -40,8 +40,8 @@ class AnalyzeReport:
     problems : list of str
         One sentence per song that could not be analyzed or sonified.
     notes : list of str
-        One sentence per semitone spectrum or table of beats that could not be read, and on exports that are missing or
-        incomplete.
+        One sentence per semitone spectrum or table of beats that could not be read, on exports that are missing or
+        incomplete, and on why the shipped model could not be used.
     """
 
     ingested: IngestReport
@@ -83,8 +83,8 @@ def analyze(
     settings : Settings
         All settings.
     model : str, optional
-        MLflow URI of a model. By default the champion; without a champion, the states of each song are found from that
-        song alone.
+        MLflow URI of a model, or `pretrained`. By default the champion; without a champion, the model that is shipped
+        with songform.
     out : Path, optional
         Folder for the files. By default `data/reports/<model>`.
     limit : int, optional
@@ -114,11 +114,12 @@ def analyze_ingested(
 ) -> AnalyzeReport:
     """Find the form of the tracks of an ingest; see `analyze`."""
     keys = _ingested_keys(ingested)
-    chosen = choose_model(home, model, fetch=fetch_bundle)
+    chosen = choose_model(home, model, settings, fetch=fetch_bundle)
     documents = report_tracks(home, keys, settings, chosen, out=out, n_tracks=len(keys))
     problems = [*chosen.problems, *(document["error"] for document in documents if "error" in document)]
     # A note about fonts is the same for many songs.
     notes = list(dict.fromkeys(note for document in documents for note in document.pop("notes", ())))
+    notes = [*chosen.notes, *notes]
     reports = [document for document in documents if "error" not in document]
     if not reports:
         raise ModelError(problems_message("none of these tracks could be analyzed", problems))

@@ -1,6 +1,7 @@
 """The demo: the whole pipeline on songs that songform composes.
 
-The true form of these songs is known, so the demo can report how well it was found. The songs are served on loopback as
+The true form of these songs is known, so the demo can report how well it was found, with the model that is shipped with
+songform and with the one that is adapted to the songs. The songs are served on loopback as
 a podcast feed and downloaded with yt-dlp, like any other feed.
 """
 
@@ -8,13 +9,13 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from tasks.progress import announce
@@ -42,14 +43,18 @@ class DemoReport:
     run : RunReport
         Result of the pipeline.
     frames_right : float
-        Share of the frames of all songs that have the correct state, from 0 to 1.
+        Share of the frames of all songs that have the correct state with the champion, from 0 to 1.
     by_track : dict of str to float
         The same share for each song, by key.
+    by_model : dict of str to float
+        The share with the shipped model, `pretrained`, unless the settings do not allow it, and with the model of the
+        run, `adapted`.
     """
 
     run: RunReport
     frames_right: float
     by_track: dict[str, float]
+    by_model: dict[str, float]
 
 
 def demo(home: Path, settings: Settings, *, seed: int) -> DemoReport:
@@ -79,7 +84,29 @@ def demo(home: Path, settings: Settings, *, seed: int) -> DemoReport:
     ):
         report = run(home, [url], _for_demo(settings), None, "demo")
     truth = {feed_key(FEED_TITLE, guid(seed, number)): song for number, song in enumerate(songs)}
-    return DemoReport(report, *frames_right(report, truth, settings))
+    return _compared(home, report, truth, settings)
+
+
+def _compared(home: Path, report: RunReport, truth: dict[str, Song], settings: Settings) -> DemoReport:
+    """Return the shares of correct frames with the shipped model, with that of the run, and with the champion."""
+    from songform.pretrained import pretrained_bundle
+    from tasks.models.requested_model import choose_model
+    from tasks.report.report_tracks import report_tracks
+    from tasks.store.bundles import PRETRAINED, other_setting
+
+    adapted = report.analyzed.model
+    models = {"champion": choose_model(home, None, settings), "adapted": adapted}
+    if other_setting(pretrained_bundle(network=False), settings) is None:
+        models[PRETRAINED] = choose_model(home, PRETRAINED, settings)
+    keys = [document["track"]["key"] for document in report.analyzed.reports]
+    quick = settings.model_copy(update={"report": settings.report.model_copy(update={"pictures": False})})
+    reports = {adapted.model_id: report.analyzed.reports}
+    for model in models.values():
+        if model.model_id not in reports:
+            reports[model.model_id] = report_tracks(home, keys, quick, model, out=None, n_tracks=len(keys))
+    shares = {name: frames_right(reports[model.model_id], truth, settings) for name, model in models.items()}
+    champion = shares.pop("champion")
+    return DemoReport(report, *champion, {name: share for name, (share, _) in shares.items()})
 
 
 def _for_demo(settings: Settings) -> Settings:
@@ -114,15 +141,17 @@ def served_feed(folder: Path, songs: list[Song], seed: int) -> Iterator[str]:
         thread.join()
 
 
-def frames_right(report: RunReport, truth: dict[str, Song], settings: Settings) -> tuple[float, dict[str, float]]:
-    """Return the share of frames with the correct state, for all songs together and for each song."""
+def frames_right(
+    reports: Sequence[dict[str, Any]], truth: dict[str, Song], settings: Settings
+) -> tuple[float, dict[str, float]]:
+    """Return the share of frames with the correct state in some reports, for all songs together and for each song."""
     import numpy as np
 
     from songform.features.stft import frame_times, n_frames
     from songform.synth import Section, states_at
 
     by_track, counts = {}, {}
-    for document in report.analyzed.reports:
+    for document in reports:
         key = document["track"]["key"]
         song, frames = truth[key], settings.frames
         n_samples = round(document["track"]["duration"] * frames.sr)

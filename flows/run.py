@@ -27,8 +27,8 @@ class RunReport:
 
     @property
     def notes(self) -> list[str]:
-        """Notes of the ingest and of the analysis."""
-        return self.analyzed.all_notes
+        """Notes of all three steps."""
+        return [*self.trained.notes, *self.analyzed.all_notes]
 
     @property
     def problems(self) -> list[str]:

@@ -15,6 +15,9 @@ from prefect.logging import get_run_logger
 
 from songform.errors import CorpusError, ModelError, SongformError, UnreadableFileError
 from tasks.ingest.sources.listing import problems_message
+from tasks.models.champion import update_champion
+from tasks.models.pretrained_model import register_pretrained
+from tasks.models.registry import model_version, register_bundle, restore_bundle
 from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.bundles import set_aside_bundle
@@ -22,8 +25,8 @@ from tasks.store.corpus import Corpus
 from tasks.train.array_cache import array_folder
 from tasks.train.damaged_inputs import missing_inputs, set_aside_inputs
 from tasks.train.heldout_scores import score_bundle
-from tasks.train.registry import log_results, model_version, register_bundle, restore_bundle, update_champion
 from tasks.train.short_songs import require_training_windows
+from tasks.train.state_fitting import prior_fault
 from tasks.train.state_labels import fit_corpus_states, label_tracks
 from tasks.train.tracking import (
     MODEL_NAME,
@@ -36,6 +39,7 @@ from tasks.train.tracking import (
 )
 from tasks.train.train_network import train_bundle
 from tasks.train.training_plan import Plan, plan_training
+from tasks.train.training_results import log_results
 
 __all__ = ["TrainReport", "train"]
 
@@ -56,6 +60,8 @@ class TrainReport:
         False if the run was already finished.
     problems : list of str
         One sentence per damaged file, and one about the tracks whose tables are missing.
+    notes : list of str
+        One sentence if the states cannot be adapted from those of the shipped model.
     """
 
     run_id: str
@@ -65,6 +71,7 @@ class TrainReport:
     is_champion: bool
     is_new: bool
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @flow(name="train", flow_run_name="train for {experiment}")
@@ -74,7 +81,9 @@ def train(
     experiment: str = "songform",
     again: bool = False,
 ) -> TrainReport:
-    """Discover the states of the corpus, train the network on them, and record the run in MLflow.
+    """Adapt the states to the corpus, train the network on them, and record the run in MLflow.
+
+    The first training of a home also registers the model that is shipped with songform.
 
     Each damaged file is a warning in the log of the run, because the report of a scheduled training is not shown.
 
@@ -106,7 +115,8 @@ def train(
     finally:
         for problem in dict.fromkeys(problems):
             get_run_logger().warning("%s", problem)
-    return replace(report, problems=list(dict.fromkeys(problems)))
+    fault = prior_fault(settings)
+    return replace(report, problems=list(dict.fromkeys(problems)), notes=[fault] if fault else [])
 
 
 def _train_on_intact_files(
@@ -145,10 +155,11 @@ def _train_unless_finished(
             folder = train_bundle(home, plan, settings, run_id, again=again, arrays=arrays)
             heldout = score_bundle(home, plan, settings, folder, arrays=arrays)
             log_results(home, run_id, folder, heldout, time.monotonic() - began)
-            register_bundle(home, run_id, folder, settings)
+            register_bundle(home, run_id, folder)
             finish_run(home, run_id)
+    register_pretrained(home, experiment_id, settings)
     version = model_version(home, run_id)
-    is_champion = update_champion(home, version) if version else False
+    is_champion = update_champion(home, version, settings, plan) if version else False
     uri = f"models:/{MODEL_NAME}/{version}" if version else f"runs:/{run_id}/bundle"
     summary = run_summary(home, run_id)
     return TrainReport(**summary, model_uri=uri, is_champion=is_champion, is_new=is_new, problems=problems)

@@ -34,7 +34,9 @@ __all__ = [
     "find_sections",
     "fit_states",
     "frame_features",
+    "labeled_states",
     "load",
+    "pretrained_bundle",
     "read_annotation",
     "unit_vectors",
 ]
@@ -62,7 +64,9 @@ _LAZY = {
     "find_sections": "songform.sections.section_finding",
     "fit_states": "songform.structure.states",
     "frame_features": "songform.features.frame_features",
+    "labeled_states": "songform.structure.states",
     "load": "songform.audio.stream",
+    "pretrained_bundle": "songform.pretrained",
     "read_annotation": "songform.annotation.formats",
     "unit_vectors": "songform.structure.states",
 }

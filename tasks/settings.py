@@ -106,6 +106,12 @@ class StatesSettings(_Section):
         3.0, gt=0.0, description="Expected duration of the state Transition in seconds."
     )
     seed: int = Field(0, ge=0, le=_MAX_SEED, description="Random seed of KMeans.")
+    prior_songs: float = Field(
+        100.0,
+        ge=0.0,
+        description="Number of songs of two minutes that the model shipped with songform counts as, when states are "
+        "adapted from it; 0: states are discovered from the corpus alone.",
+    )
 
 
 class SequencesSettings(_Section):
@@ -139,12 +145,17 @@ class SequencesSettings(_Section):
     hop_seconds: float = Field(
         0.5, gt=0.0, le=3600.0, description="Time between successive windows in seconds (without every_unit)."
     )
-    target: Literal["current", "ahead"] = Field(
+    target: Literal["current", "ahead", "expert"] = Field(
         "current",
         description="State to predict. current: that of the unit, or of the window's last unit; "
-        "ahead: the one ahead_seconds later.",
+        "ahead: the one ahead_seconds later; expert: people's label instead of the state.",
     )
     ahead_seconds: float = Field(2.0, gt=0.0, le=3600.0, description="How far ahead the target `ahead` is, in seconds.")
+
+    @property
+    def moment(self) -> Literal["current", "ahead"]:
+        """Moment whose state is predicted: people's labels are predicted for the current one."""
+        return "ahead" if self.target == "ahead" else "current"
 
     @model_validator(mode="after")
     def _a_window_holds_two_units(self) -> Self:
@@ -370,15 +381,16 @@ class Settings(_Section):
         return {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
 
 
-def digest(*parts: Any, later: Mapping[str, int] | None = None) -> str:
+def digest(*parts: Any, later: Mapping[str, Any] | None = None) -> str:
     """Return 12 hex digits that change when any part changes.
 
     Parameters
     ----------
     *parts : pydantic models and plain JSON values
         Everything that determines a file's content: settings, `VERSION` constants, hashes of tracks.
-    later : mapping of str to int, optional
-        Return value of `later_versions`: one more part, unless it is empty.
+    later : mapping of str to plain JSON values, optional
+        Return value of `later_versions`, and whatever else did not exist in the first homes: one more part, unless it
+        is empty.
 
     Returns
     -------

@@ -91,6 +91,7 @@ def extracted(audio_files, quick, tmp_path_factory) -> Path:
             partial(tasks.train.reference_songs.synth.compose, duration=SECONDS),
         )
         composed_songs(home, (*COMPARISON_SEEDS, *TUNING_SEEDS), quick)
+        composed_songs(home, TUNING_SEEDS, quick, instruments="study")
     return home
 
 
@@ -111,12 +112,14 @@ class Trained:
 @pytest.fixture(scope="session")
 def trained(extracted, quick, tmp_path_factory) -> Iterator[Trained]:
     """Train once in a separate home, task by task and without a Prefect server."""
+    from tasks.models.champion import update_champion
+    from tasks.models.registry import register_bundle
     from tasks.train.heldout_scores import score_bundle
-    from tasks.train.registry import log_results, register_bundle, update_champion
     from tasks.train.state_labels import fit_corpus_states, label_tracks
     from tasks.train.tracking import finish_run, prepare_store, start_run
     from tasks.train.train_network import train_bundle
     from tasks.train.training_plan import plan_training
+    from tasks.train.training_results import log_results
 
     home = tmp_path_factory.mktemp("trained")
     shutil.copytree(extracted, home, dirs_exist_ok=True)
@@ -128,7 +131,7 @@ def trained(extracted, quick, tmp_path_factory) -> Iterator[Trained]:
     folder = train_bundle.fn(home, plan, quick, run_id)
     heldout = score_bundle.fn(home, plan, quick, folder)
     log_results.fn(home, run_id, folder, heldout, 1.0)
-    version = register_bundle.fn(home, run_id, folder, quick)
-    update_champion.fn(home, version)
+    version = register_bundle.fn(home, run_id, folder)
+    update_champion.fn(home, version, quick, plan)
     finish_run.fn(home, run_id)
     return Trained(home, quick, plan, experiment_id, run_id, folder, heldout, version)

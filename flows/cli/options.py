@@ -96,8 +96,8 @@ Model = Annotated[
         "--model",
         metavar="URI",
         callback=valid_name_or_none,
-        help="MLflow URI of a model, for example models:/songform/1. By default the champion (the best model so "
-        "far) or, if there is none, states found from each song alone.",
+        help="MLflow URI of a model, for example models:/songform/1, or pretrained for the model shipped with "
+        "songform. By default the champion (the best model so far) or, if there is none, the shipped model.",
     ),
 ]
 NoPictures = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from songform.structure.context import CONTEXT_COLUMNS, CONTEXT_DESCRIPTIONS
@@ -27,6 +28,7 @@ _SENTENCES = {
     "Repetitive": "A pattern that repeats.",
 }
 _UNNAMED = "An additional cluster without a descriptive name. Its measured values show what characterizes it."
+_LABEL = "A label that people gave to parts of the training songs. Its measured values show what characterizes it."
 
 
 class Meaning(NamedTuple):
@@ -57,6 +59,11 @@ def state_meanings(model: StateModel) -> list[Meaning]:
     """
     rows = zip(model.states, model.profile.tolist(), model.weak, strict=True)
     return [
-        Meaning(state, _SENTENCES.get(state, _UNNAMED), dict(zip(CONTEXT_COLUMNS, row, strict=True)), weak)
+        Meaning(state, _sentence(state), dict(zip(CONTEXT_COLUMNS, row, strict=True)), weak)
         for state, row, weak in rows
     ]
+
+
+def _sentence(state: str) -> str:
+    other = _UNNAMED if re.fullmatch(r"State \d+", state) else _LABEL
+    return _SENTENCES.get(state, other)

@@ -18,9 +18,15 @@ PRETRAINED_FILES = ("bundle.json", "states.npz", "sequence.npz", "network.npz")
 """Files of the bundle; those of the network are absent if the model consists of clusters alone."""
 
 
-def pretrained_bundle() -> Bundle:
-    """Return the shipped model."""
-    return Bundle.load(PRETRAINED_FOLDER)
+def pretrained_bundle(*, network: bool = True) -> Bundle:
+    """Return the shipped model.
+
+    Parameters
+    ----------
+    network : bool
+        Whether to load its network, if it has one.
+    """
+    return Bundle.load(PRETRAINED_FOLDER, network=network)
 
 
 def pretrained_id() -> str:

@@ -14,6 +14,7 @@ Conventions
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ from scipy.optimize import linear_sum_assignment
 from songform.errors import ParameterError
 from songform.structure.context import CONTEXT_COLUMNS
 
-__all__ = ["ARCHETYPES", "STATES", "VERSION", "Naming", "archetype_scores", "name_clusters"]
+__all__ = ["ARCHETYPES", "STATES", "VERSION", "Naming", "archetype_scores", "name_clusters", "scored_names"]
 
 VERSION = 2
 STATES = ("Calm", "BuildUp", "Energetic", "Transition", "Repetitive")
@@ -110,9 +111,7 @@ def name_clusters(profile: NDArray[np.float64]) -> Naming:
     ParameterError
         If the profile has another shape or contains values that are not finite.
     """
-    if profile.ndim != 2 or profile.shape[1] != len(CONTEXT_COLUMNS) or not np.isfinite(profile).all():
-        msg = f"profile must be finite and of shape (n_clusters, {len(CONTEXT_COLUMNS)}); its shape is {profile.shape}"
-        raise ParameterError(msg)
+    _check_profile(profile)
     order = np.lexsort(profile.T[::-1])  # by energy first, so that ties have a reproducible result
     scores = archetype_scores(profile[order])
     clusters, states = linear_sum_assignment(-scores)
@@ -130,6 +129,55 @@ def name_clusters(profile: NDArray[np.float64]) -> Naming:
         _weakness(name, k, profile, own_scores[k], margins[k]) if name in STATES else "" for k, name in enumerate(names)
     )
     return Naming(tuple(names), own_scores, margins, weak)
+
+
+def scored_names(profile: NDArray[np.float64], names: Sequence[str]) -> Naming:
+    """Return the scores, margins and weaknesses of names that are already assigned to clusters.
+
+    Parameters
+    ----------
+    profile : np.ndarray, shape=(n_clusters, 6)
+        Mean context descriptors of the clusters, standardized over all units.
+    names : sequence of str, length n_clusters
+        Name of each cluster. A name that is not one of `STATES` has no archetype: its score and margin are 0, and it is
+        never weak.
+
+    Returns
+    -------
+    Naming
+        The given names. A margin is negative if the maximum sum of the scores is greater with another name for the
+        cluster, whatever the names of the other clusters.
+
+    Raises
+    ------
+    ParameterError
+        If the profile has another shape or contains values that are not finite.
+    """
+    _check_profile(profile)
+    scores = archetype_scores(profile)
+    pairs = [(cluster, STATES.index(name)) for cluster, name in enumerate(names) if name in STATES]
+    own_scores, margins = np.zeros(len(profile)), np.zeros(len(profile))
+    for pair in pairs:
+        own_scores[pair[0]] = scores[pair]
+        margins[pair[0]] = _best_with(scores, *pair) - _best_without(scores, *pair)
+    weak = [""] * len(profile)
+    for cluster, _ in pairs:
+        weak[cluster] = _weakness(names[cluster], cluster, profile, own_scores[cluster], margins[cluster])
+    return Naming(tuple(names), own_scores, margins, tuple(weak))
+
+
+def _check_profile(profile: NDArray[np.float64]) -> None:
+    if profile.ndim != 2 or profile.shape[1] != len(CONTEXT_COLUMNS) or not np.isfinite(profile).all():
+        msg = f"profile must be finite and of shape (n_clusters, {len(CONTEXT_COLUMNS)}); its shape is {profile.shape}"
+        raise ParameterError(msg)
+
+
+def _best_with(scores: NDArray[np.float64], cluster: int, state: int) -> float:
+    """Return the maximum sum of scores with one pair of cluster and state."""
+    forced = scores.copy()
+    forced[cluster, state] += 1e3
+    rows, columns = linear_sum_assignment(-forced)
+    return float(scores[rows, columns].sum())
 
 
 def _best_without(scores: NDArray[np.float64], cluster: int, state: int) -> float:

@@ -2,11 +2,12 @@
 
 Each unit of 0.5 s is described by a vector of the means and standard deviations of its features and its context
 descriptors. The vectors of a corpus are standardized, weighted in two groups (features and context), and clustered by
-KMeans. `songform.structure.naming` assigns the names of the states to the clusters. Each cluster is then modeled by a
-normal distribution in each dimension, which gives the probability of each state in a unit. Each dimension has its own
-variance, because a state can vary much in one dimension and little in another. `songform.structure.viterbi` computes
-the most probable state sequence of a song. The duration of a Transition is limited, because it is a short passage
-between two sections.
+KMeans. `songform.structure.naming` assigns the names of the states to the clusters. With another model as a prior
+(`songform.structure.state_prior`), the clusters are adapted from it and keep its names. If the states are known, they
+take the place of the clusters. Each cluster is then modeled by a normal distribution in each dimension, which gives the
+probability of each state in a unit. Each dimension has its own variance, because a state can vary much in one dimension
+and little in another. `songform.structure.viterbi` computes the most probable state sequence of a song. The duration of
+a Transition is limited, because it is a short passage between two sections.
 
 Conventions
 -----------
@@ -25,7 +26,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -55,12 +56,20 @@ from songform.structure.context import (
 )
 from songform.structure.normalized_curves import Curves, song_curves, stacked
 from songform.structure.pooling import UNIT_SECONDS, SongUnits, song_units
+from songform.structure.state_prior import (
+    PRIOR_UNITS,
+    combined_clusters,
+    combined_scaling,
+    prior_clusters,
+    prior_labels,
+)
 from songform.structure.viterbi import max_dwell_path, state_path, transition_matrix
 
 __all__ = [
     "VERSION",
     "StateModel",
     "fit_states",
+    "labeled_states",
     "last_unit_vector",
     "last_unit_vectors",
     "state_posterior",
@@ -235,8 +244,12 @@ def fit_states(
     seed: int = 0,
     sr: float = 22050,
     hop_length: int = 512,
+    prior: StateModel | None = None,
+    prior_songs: float = 100.0,
 ) -> StateModel:
     """Cluster the units of a corpus into states and name them.
+
+    With a prior, its clusters are adapted to the corpus and keep their names; see `songform.structure.state_prior`.
 
     Parameters
     ----------
@@ -252,6 +265,10 @@ def fit_states(
         Random seed of KMeans.
     sr, hop_length : float, int
         Sampling rate in Hz, and hop length in samples, of the features; stored in the model.
+    prior : StateModel, optional
+        Model of other songs with the same frames and features, and with `n_states` states.
+    prior_songs : float >= 0
+        Number of songs of two minutes that the prior counts as. 0: the prior is not used.
 
     Returns
     -------
@@ -260,7 +277,8 @@ def fit_states(
     Raises
     ------
     ParameterError
-        If there are fewer distinct units than states.
+        If there are fewer distinct units than states and no prior is used, or if the prior has another number of
+        states, other frames or other features.
 
     Examples
     --------
@@ -272,6 +290,11 @@ def fit_states(
     ('Calm', 'BuildUp', 'Energetic', 'Transition', 'Repetitive')
     """
     units = np.vstack(songs)
+    dwells = (dwell_seconds, transition_dwell_seconds)
+    if prior is not None and prior_songs > 0:
+        _check_prior(prior, n_states, units.shape[1], sr, hop_length)
+        adapted = _adapted(prior, prior_songs, units, context_weight, seed)
+        return replace(adapted, dwell=_dwell(prior.states, *dwells))
     scaler = StandardScaler().fit(units)
     weight = _weights(units.shape[1], context_weight)
     standard = np.clip(scaler.transform(units), -_MOST, _MOST)
@@ -287,7 +310,6 @@ def fit_states(
     named = naming.name_clusters(profile)
     order = sorted(range(n_states), key=lambda k: _rank(named.names[k]))
     states = tuple(named.names[k] for k in order)
-    dwell = [transition_dwell_seconds if state == "Transition" else dwell_seconds for state in states]
     centroids = _cluster_means(weighted, labels, n_states)
     variances = _cluster_means((weighted - centroids[labels]) ** 2, labels, n_states)
     return StateModel(
@@ -296,15 +318,108 @@ def fit_states(
         scale=np.asarray(scaler.scale_),
         weight=weight,
         centroids=centroids[order],
-        variances=(variances + _LEAST_VARIANCE * np.maximum(weighted.var(axis=0), 1e-12))[order],
+        variances=(variances + _least_variance(weighted))[order],
         shares=np.bincount(labels, minlength=n_states)[order] / len(labels),
         profile=profile[order],
         scores=named.scores[order],
         margins=named.margins[order],
         weak=tuple(named.weak[k] for k in order),
-        dwell=np.array(dwell),
+        dwell=_dwell(states, *dwells),
         sr=sr,
         hop_length=hop_length,
+    )
+
+
+def labeled_states(
+    songs: Sequence[Array],
+    labels: Sequence[NDArray[np.integer]],
+    names: Sequence[str],
+    *,
+    context_weight: float = 1.0,
+    dwell_seconds: float = 4.0,
+    transition_dwell_seconds: float = 3.0,
+    sr: float = 22050,
+    hop_length: int = 512,
+) -> StateModel:
+    """Fit a state model to units whose states are known, such as people's labels or the form of composed songs.
+
+    Parameters
+    ----------
+    songs : sequence of np.ndarray, shape=(n_units, n_dimensions) each
+        Unit vectors of each song, from `unit_vectors`.
+    labels : sequence of np.ndarray of int, shape=(n_units,) each
+        State of each unit of each song, as an index into `names`; -1 for a unit without a state, which only takes part
+        in the scaling.
+    names : sequence of str
+        Names of at least two states, in the order that the model shall have.
+    context_weight, dwell_seconds, transition_dwell_seconds, sr, hop_length
+        As in `fit_states`.
+
+    Returns
+    -------
+    StateModel
+        The model; no name is weak.
+
+    Raises
+    ------
+    ParameterError
+        If the labels do not match the songs or the names, or if a state has no unit.
+    """
+    _check_labels(songs, labels, names)
+    units, known = np.vstack(songs), np.concatenate(labels)
+    scaler = StandardScaler().fit(units)
+    weight = _weights(units.shape[1], context_weight)
+    standard = np.clip(scaler.transform(units), -_MOST, _MOST)[known >= 0]
+    known = known[known >= 0].astype(np.intp)
+    weighted, n_states = standard * weight, len(names)
+    profile = _cluster_means(standard[:, -len(CONTEXT_COLUMNS) :], known, n_states)
+    scored = naming.scored_names(profile, names)
+    centroids = _cluster_means(weighted, known, n_states)
+    variances = _cluster_means((weighted - centroids[known]) ** 2, known, n_states)
+    return StateModel(
+        states=tuple(names),
+        center=np.asarray(scaler.mean_),
+        scale=np.asarray(scaler.scale_),
+        weight=weight,
+        centroids=centroids,
+        variances=variances + _least_variance(weighted),
+        shares=np.bincount(known, minlength=n_states) / len(known),
+        profile=profile,
+        scores=scored.scores,
+        margins=scored.margins,
+        weak=("",) * n_states,
+        dwell=_dwell(names, dwell_seconds, transition_dwell_seconds),
+        sr=sr,
+        hop_length=hop_length,
+    )
+
+
+def _adapted(prior: StateModel, prior_songs: float, units: Array, context_weight: float, seed: int) -> StateModel:
+    """Return the states of a prior, adapted to the units of a corpus, with the durations of the prior."""
+    n_prior = PRIOR_UNITS * prior_songs
+    center, scale = combined_scaling(prior, n_prior, units)
+    weight = _weights(units.shape[1], context_weight)
+    standard = np.clip((units - center) / scale, -_MOST, _MOST)
+    weighted, context = standard * weight, standard[:, -len(CONTEXT_COLUMNS) :]
+    before = prior_clusters(prior, n_prior, center, scale, weight)
+    labels = prior_labels(weighted, before, seed)
+    clusters = combined_clusters(before, weighted, context, labels, _least_variance(weighted))
+    named = naming.scored_names(clusters.profile, prior.states)
+    return StateModel(
+        states=prior.states,
+        center=center,
+        scale=scale,
+        weight=weight,
+        centroids=clusters.centroids,
+        variances=clusters.variances,
+        shares=clusters.counts / clusters.counts.sum(),
+        profile=clusters.profile,
+        scores=named.scores,
+        margins=named.margins,
+        weak=named.weak,
+        dwell=prior.dwell,
+        sr=prior.sr,
+        hop_length=prior.hop_length,
     )
 
 
@@ -408,6 +523,39 @@ def _clusters(weighted: Array, context: Array, n_states: int, seed: int) -> NDAr
             return labels
     kmeans = KMeans(n_states, n_init=10, random_state=seed).fit(weighted)
     return np.asarray(kmeans.labels_, dtype=np.intp)
+
+
+def _check_prior(prior: StateModel, n_states: int, n_dimensions: int, sr: float, hop_length: int) -> None:
+    found = (len(prior.states), len(prior.center), prior.sr, prior.hop_length)
+    if found != (n_states, n_dimensions, sr, hop_length):
+        msg = (
+            "a prior must have as many states and dimensions as the corpus, and the same sampling rate and hop length: "
+            f"the prior has {found}, but the corpus has {(n_states, n_dimensions, sr, hop_length)}; "
+            "use another prior, or prior_songs=0"
+        )
+        raise ParameterError(msg)
+
+
+def _check_labels(songs: Sequence[Array], labels: Sequence[NDArray[np.integer]], names: Sequence[str]) -> None:
+    if len(set(names)) != len(names) or len(names) < 2:
+        raise ParameterError(f"names must contain at least two states, each once, not {', '.join(names) or 'none'}")
+    if [len(song) for song in songs] != [len(known) for known in labels]:
+        raise ParameterError("labels must contain one array per song, with one state per unit of the song")
+    known = np.concatenate(labels) if labels else np.zeros(0, np.intp)
+    if known.size and not -1 <= known.min() <= known.max() < len(names):
+        raise ParameterError(f"labels must be between -1 and {len(names) - 1}, not {known.min()} to {known.max()}")
+    if lacking := [name for number, name in enumerate(names) if not (known == number).any()]:
+        raise ParameterError(f"no unit has the state {lacking[0]}; leave it out of names, or add a song that has it")
+
+
+def _dwell(states: Sequence[str], dwell_seconds: float, transition_dwell_seconds: float) -> Array:
+    return np.array([transition_dwell_seconds if state == "Transition" else dwell_seconds for state in states])
+
+
+def _least_variance(weighted: Array) -> Array:
+    """Return what is added to the variance of a cluster, so that it is not 0 in any dimension."""
+    least: Array = _LEAST_VARIANCE * np.maximum(weighted.var(axis=0), 1e-12)
+    return least
 
 
 def _cluster_means(values: Array, labels: NDArray[np.intp], n_states: int) -> Array:

@@ -125,7 +125,7 @@ def _read(corpus: Corpus, model: ModelInfo, key: str, problems: list[str]) -> _S
     if not path.is_file():
         record = corpus.record(key)
         title, source = (record.title, record.source) if record else (key, key)
-        option = f" --model {model.uri}" if model.uri and not model.is_champion else ""
+        option = f" --model {model.address}" if model.address and not model.is_champion else ""
         remedy = f"songform analyze {shlex.quote(source)}{option}"
         raise AnnotationError(f"{title} has no report by this model; create it with {remedy}")
     report = read_report(path)

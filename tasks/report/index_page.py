@@ -70,11 +70,10 @@ def write_index(home: Path, model: ModelInfo) -> Index:
     if not songs and problems:
         raise CorpusError(problems_message("none of the reports can be read", problems))
     if not songs:
-        whose = (
-            f"the model {model.uri}" if model.uri else "states found from each song alone (no model has been trained)"
-        )
+        whose = f"the model {model.uri}" if model.uri else model.name
+        option = f" --model {model.address}" if model.address and not model.is_champion else ""
         raise CorpusError(
-            f"no song in {home} has been analyzed with {whose}; analyze some with songform analyze SOURCE"
+            f"no song in {home} has been analyzed with {whose}; analyze some with songform analyze SOURCE{option}"
         )
     path = folder / "index.html"
     with atomic_path(path) as temporary:

@@ -24,7 +24,7 @@ from tasks.report.report_jobs import ReportJob, failed_report
 from tasks.report.song_reports import current_report, write_report, write_report_or_error
 from tasks.settings import Settings
 from tasks.store.atomic_files import remove_partial_files
-from tasks.store.bundles import OWN_MODEL, ModelInfo
+from tasks.store.bundles import OWN_MODEL, ModelInfo, other_setting
 from tasks.store.corpus import Corpus
 
 __all__ = ["LEAST_JOBS_FOR_WORKERS", "report_tracks"]
@@ -112,12 +112,9 @@ def _reports_of_workers(jobs: Sequence[ReportJob]) -> Iterator[dict[str, Any]]:
 
 def _check_settings(bundle: Bundle, settings: Settings) -> None:
     """Check that features are computed with the settings that the model was trained with."""
-    for section in ("frames", "features"):
-        for name, value in settings.model_dump(mode="json")[section].items():
-            trained = bundle.settings.get(section, {}).get(name, value)
-            if trained != value:
-                msg = (
-                    f"the model was trained with {section}.{name} = {trained}, but the setting is {value} now; "
-                    f"use --set {section}.{name}={trained}, or train another model with songform train"
-                )
-                raise ModelError(msg)
+    if other := other_setting(bundle, settings):
+        name, trained, value = other
+        raise ModelError(
+            f"the model was trained with {name} = {trained}, but the setting is {value} now; "
+            f"use --set {name}={trained}, or train another model with songform train"
+        )

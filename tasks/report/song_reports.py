@@ -264,7 +264,7 @@ def _own_bundle(song: _Song) -> Bundle:
     frames = song.settings.frames
     units = unit_vectors(song.features, song.overview, sr=frames.sr, hop_length=frames.hop_length)
     try:
-        fitted = states_by_settings([units], song.settings)
+        fitted = states_by_settings([units], song.settings, adapt=False)
     except ParameterError as error:
         raise ModelError(f"{song.record.title} cannot be analyzed without a trained model: {error}") from error
     return Bundle(fitted, None, 0.0, tuple(song.features.columns))

@@ -192,5 +192,5 @@ def _known_frames(n_frames: int, windows: SongWindows, sequence: SequenceModel, 
     """
     shape = sequence.shape
     units = frame_units(n_frames, sr=shape.sr, hop_length=shape.hop_length, unit_seconds=shape.pool_seconds)
-    side: Literal["left", "right"] = "left" if settings.sequences.target == "current" else "right"
+    side: Literal["left", "right"] = "left" if settings.sequences.moment == "current" else "right"
     return np.maximum(np.searchsorted(units, windows.ends, side=side), 1)

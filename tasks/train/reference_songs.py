@@ -2,7 +2,8 @@
 
 Scores against a model's own pseudo-labels cannot be compared between two clusterings, and people's labels are rare.
 Each home therefore has a few songs composed by `songform.synth`, which are extracted once and never used for training:
-four to compare models with, and four to choose the weight with.
+four to compare models with, and four to choose the weight with. Their instruments are never used to train the model
+that is shipped with songform either, so that the score does not favor it.
 """
 
 from __future__ import annotations
@@ -32,20 +33,37 @@ from songform.structure.viterbi import joint_posterior
 from tasks.settings import Settings, digest
 from tasks.store.atomic_files import write_json
 from tasks.store.corpus import Corpus
-from tasks.store.tables import features_config, read_table, write_table
+from tasks.store.tables import features_config, read_features, read_overview, read_table, write_table
 from tasks.train import stage_versions
+from tasks.train.expert_labels import unit_labels
+from tasks.train.state_fitting import prior_facts
+from tasks.train.training_plan import Plan
 
-__all__ = ["COMPARISON_SEEDS", "TUNING_SEEDS", "WEIGHTS", "ComposedSong", "best_weight", "composed_songs", "named_f1"]
+__all__ = [
+    "COMPARISON_SEEDS",
+    "INSTRUMENTS",
+    "TUNING_SEEDS",
+    "WEIGHTS",
+    "ComposedSong",
+    "best_weight",
+    "comparison_digest",
+    "composed_songs",
+    "labeled_song",
+    "named_f1",
+    "tuning_songs",
+]
 
 VERSION = stage_versions.REFERENCE_SONGS  # defined there so that the digests can use it
 COMPARISON_SEEDS = (9001, 9002, 9003, 9004)
 TUNING_SEEDS = (9011, 9012, 9013, 9014)
+INSTRUMENTS = "unseen"
+"""Set of instruments of these songs, in `songform.synth`."""
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
 class ComposedSong:
-    """Features of a composed song, and its true states.
+    """Features of a composed song, or of a song with people's labels, and its true states.
 
     Parameters
     ----------
@@ -54,7 +72,7 @@ class ComposedSong:
     duration : float
         Duration in seconds.
     truth : np.ndarray of str, shape=(n_units,)
-        True state at the center of each unit of 0.5 s.
+        True state at the center of each unit of 0.5 s; empty where it is unknown.
     """
 
     features: pd.DataFrame
@@ -63,16 +81,44 @@ class ComposedSong:
     truth: NDArray[np.str_]
 
 
-def composed_songs(home: Path, seeds: Iterable[int], settings: Settings) -> list[ComposedSong]:
+def composed_songs(
+    home: Path, seeds: Iterable[int], settings: Settings, *, instruments: str = INSTRUMENTS
+) -> list[ComposedSong]:
     """Return the composed songs with the given seeds; the first call in a home composes and extracts them."""
-    corpus = Corpus(home)
-    config = digest(features_config(settings), synth.VERSION)
+    corpus, config = Corpus(home), _config(settings, instruments)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda seed: _composed_song(corpus, config, seed, settings), seeds))
+        return list(pool.map(lambda seed: _composed_song(corpus, config, seed, settings, instruments), seeds))
+
+
+def tuning_songs(home: Path, plan: Plan, settings: Settings) -> list[ComposedSong]:
+    """Return the songs with which the weight of a network is chosen.
+
+    With people's labels as targets, these are the validation tracks, because composed songs have other states. Without
+    a prior, composed songs have the instruments `study`, as in earlier versions, so that the results are the same.
+    """
+    if plan.label_names:
+        corpus = Corpus(home)
+        truth = {key: unit_labels(corpus, key, settings, []) for key in sorted(plan.split.validation)}
+        return [labeled_song(corpus, key, settings, labels) for key, labels in truth.items()]
+    instruments = INSTRUMENTS if prior_facts(settings) else "study"
+    return composed_songs(home, TUNING_SEEDS, settings, instruments=instruments)
+
+
+def labeled_song(corpus: Corpus, key: str, settings: Settings, labels: NDArray[np.str_]) -> ComposedSong:
+    """Return a track with people's labels of its units, from `tasks.train.expert_labels`."""
+    record = corpus.record(key)
+    duration = record.duration if record else None
+    features, overview = read_features(corpus, key, settings), read_overview(corpus, key, settings)
+    return ComposedSong(features, overview, duration or float(features.index[-1]), labels)
+
+
+def comparison_digest() -> str:
+    """Return a digest of the songs with which models are compared, apart from the settings of their features."""
+    return digest(list(COMPARISON_SEEDS), INSTRUMENTS, synth.VERSION)
 
 
 def named_f1(bundle: Bundle, songs: list[ComposedSong]) -> float:
-    """Return the macro-F1 of the states that a bundle assigns to all units of some composed songs."""
+    """Return the macro-F1 of the states that a bundle assigns to the units of some songs whose state is known."""
     forms = [bundle.form(song.features, song.overview, song.duration) for song in songs]
     return _f1(bundle, songs, [form.path for form in forms])
 
@@ -93,22 +139,27 @@ def _path(bundle: Bundle, form: Form, weight: float) -> NDArray[np.intp]:
 
 
 def _f1(bundle: Bundle, songs: list[ComposedSong], paths: list[NDArray[np.intp]]) -> float:
-    names = [*STATES, *(state for state in bundle.states.states if state not in STATES)]
-    of_state = np.array([names.index(state) for state in bundle.states.states])
-    answer = np.concatenate([of_state[path] for path in paths])
-    truth = np.concatenate([[names.index(state) for state in song.truth] for song in songs])
-    return macro_f1(truth, answer)
+    true = np.concatenate([song.truth for song in songs])
+    names = {name: number for number, name in enumerate(dict.fromkeys([*STATES, *bundle.states.states, *true]))}
+    answer = np.array([names[state] for state in bundle.states.states])[np.concatenate(paths)]
+    truth = np.array([names[state] for state in true])
+    return macro_f1(truth[true != ""], answer[true != ""])
 
 
-def _composed_song(corpus: Corpus, config: str, seed: int, settings: Settings) -> ComposedSong:
+def _config(settings: Settings, instruments: str) -> str:
+    """Return the name of the folder of some composed songs; the first homes only had the instruments `study`."""
+    later = {} if instruments == "study" else {"instruments": instruments}
+    return digest(features_config(settings), synth.VERSION, later=later)
+
+
+def _composed_song(corpus: Corpus, config: str, seed: int, settings: Settings, instruments: str) -> ComposedSong:
     if not corpus.composed_path(config, f"{seed}.json").is_file():
-        _make(corpus, config, seed, settings)
+        _make(corpus, config, seed, settings, instruments)
     try:
         return _read(corpus, config, seed)
     except (KeyError, TypeError, ValueError, RecursionError, UnreadableFileError):
-        _make(
-            corpus, config, seed, settings
-        )  # a song is composed from its seed, so nothing of the damaged files is lost
+        # A song is composed from its seed, so nothing of the damaged files is lost.
+        _make(corpus, config, seed, settings, instruments)
         return _read(corpus, config, seed)
 
 
@@ -122,10 +173,10 @@ def _read(corpus: Corpus, config: str, seed: int) -> ComposedSong:
     return ComposedSong(features, overview, facts["duration"], truth)
 
 
-def _make(corpus: Corpus, config: str, seed: int, settings: Settings) -> None:
+def _make(corpus: Corpus, config: str, seed: int, settings: Settings, instruments: str) -> None:
     """Compose and extract a song. The JSON is written last, so if it exists, the tables exist too."""
     frames = settings.frames
-    song = synth.compose(seed, sr=frames.sr)
+    song = synth.compose(seed, sr=frames.sr, instruments=instruments)
     features, overview, n_samples = describe_audio(
         [song.y],
         sr=frames.sr,

@@ -57,7 +57,7 @@ def shipped_network(settings: Settings, states: StateModel, columns: tuple[str, 
     ShippedNetwork or None
         None if the shipped model has no network, or one of another architecture, other inputs, units or states.
     """
-    if not getattr(settings.states, "prior_songs", 1):
+    if not settings.states.prior_songs:
         return None
     bundle = pretrained_bundle()
     sequence = bundle.sequence
@@ -79,6 +79,6 @@ def _facts(bundle: Bundle, sequence: SequenceModel) -> list[object]:
 def _wanted(settings: Settings, states: StateModel, columns: tuple[str, ...]) -> list[object]:
     """Return what must be the same, from the settings and the corpus."""
     shape, sequences = window_shape(settings), settings.sequences
-    ahead = sequences.ahead_seconds if sequences.target == "ahead" else None
+    ahead = sequences.ahead_seconds if sequences.moment == "ahead" else None
     lengths = (shape.pool_seconds, shape.every_unit, shape.sr, shape.frame_length, shape.hop_length)
-    return [settings.model.name, sequences.inputs, lengths, sequences.target, ahead, states.states, columns]
+    return [settings.model.name, sequences.inputs, lengths, sequences.moment, ahead, states.states, columns]

@@ -64,7 +64,7 @@ def short_songs(corpus: Corpus, plan: Plan, settings: Settings) -> str:
 
 def _window(settings: Settings) -> str:
     sequences = settings.sequences
-    ahead = f" with a target {sequences.ahead_seconds:g} s ahead" if sequences.target == "ahead" else ""
+    ahead = f" with a target {sequences.ahead_seconds:g} s ahead" if sequences.moment == "ahead" else ""
     return f"a {'unit' if sequences.every_unit else 'window'} of {_length(settings)[1]:g} s{ahead}"
 
 
@@ -103,7 +103,7 @@ def _remedy(records: Sequence[TrackRecord], settings: Settings) -> str:
     """Return how long songs must be, and which shorter window the longest training song allows."""
     sequences = settings.sequences
     name, seconds = _length(settings)
-    ahead = sequences.ahead_seconds if sequences.target == "ahead" else 0.0
+    ahead = sequences.ahead_seconds if sequences.moment == "ahead" else 0.0
     longest = max((record.duration or 0.0 for record in records), default=0.0)
     shorter = math.floor((longest - ahead) / 2)
     example = f", for example to {shorter}" if seconds > shorter >= max(1, 2 * sequences.pool_seconds) else ""

@@ -1,4 +1,9 @@
-"""States of a corpus: fitted on the training tracks, and assigned to all frames of all tracks."""
+"""States of a corpus: fitted on the training tracks, and assigned to all frames of all tracks.
+
+With the target `expert`, the states are people's labels. The model is fitted to those of the training tracks, and each
+frame has the label that people gave it. Frames without a label have the state of the model; the spans of the split do
+not contain them.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +17,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from songform.errors import CorpusError, ModelError, ParameterError, UnreadableFileError, first_line
-from songform.learning.splits import Split
 from songform.structure.context import UNIT_SECONDS
 from songform.structure.pooling import frame_units, n_units
-from songform.structure.states import StateModel, state_posterior, state_sequence, unit_vectors
+from songform.structure.states import StateModel, labeled_states, state_posterior, state_sequence, unit_vectors
 from tasks.progress import announce
 from tasks.settings import Settings
 from tasks.store.atomic_files import atomic_path
@@ -24,6 +28,7 @@ from tasks.store.damaged_files import is_content_fault
 from tasks.store.tables import count_frames, read_features, read_overview, read_table, write_table
 from tasks.train import stage_versions
 from tasks.train.array_cache import ArrayCache, Arrays
+from tasks.train.expert_labels import label_indices, unit_labels
 from tasks.train.state_fitting import states_by_settings
 from tasks.train.training_plan import Plan
 
@@ -56,7 +61,7 @@ def fit_corpus_states(home: Path, plan: Plan, settings: Settings, *, arrays: Pat
     """
     path = Corpus(home).states_path(plan.states_id, "model.npz")
     if not path.is_file():
-        model = _fit(_UnitVectors(Corpus(home), settings, ArrayCache(arrays)), plan.split, settings)
+        model = _fit(_UnitVectors(Corpus(home), settings, ArrayCache(arrays)), plan, settings)
         with atomic_path(path) as temporary:
             model.save(temporary)
     return path
@@ -134,6 +139,10 @@ class _UnitVectors:
         centres = (np.arange(count) + 0.5) * UNIT_SECONDS
         return np.flatnonzero(np.any([(start <= centres) & (centres < end) for start, end in spans], axis=0))
 
+    def labels(self, key: str, plan: Plan) -> NDArray[np.intp]:
+        """Return people's label of each unit of a track, as an index into the names of the plan; -1 if unknown."""
+        return label_indices(unit_labels(self.corpus, key, self.settings, []), plan.label_names)
+
     def _computed(self, key: str) -> Arrays:
         frames = self.settings.frames
         features = read_features(self.corpus, key, self.settings)
@@ -142,26 +151,40 @@ class _UnitVectors:
         return {"units": units, "time_s": features.index.to_numpy()}
 
 
-def _fit(vectors: _UnitVectors, split: Split, settings: Settings) -> StateModel:
-    inside = {key: vectors.inside(key, spans) for key, spans in sorted(split.train.items())}
+def _fit(vectors: _UnitVectors, plan: Plan, settings: Settings) -> StateModel:
+    inside = {key: vectors.inside(key, spans) for key, spans in sorted(plan.split.train.items())}
     step = max(1, -(-sum(map(len, inside.values())) // MOST_UNITS))
     songs = []
     for count, (key, units) in enumerate(inside.items(), start=1):
         songs.append(vectors.track(key)["units"][units[::step]])
         announce("context", count, len(inside))
     try:
+        if plan.label_names:
+            labels = [vectors.labels(key, plan)[units[::step]] for key, units in inside.items()]
+            return _labeled(songs, labels, plan, settings)
         return states_by_settings(songs, settings)
     except ParameterError as error:
         raise CorpusError(f"no states can be discovered in this corpus: {error}") from error
+
+
+def _labeled(
+    songs: list[NDArray[np.float64]], labels: list[NDArray[np.intp]], plan: Plan, settings: Settings
+) -> StateModel:
+    chosen = settings.states.model_dump(include={"context_weight", "dwell_seconds", "transition_dwell_seconds"})
+    frames = settings.frames
+    return labeled_states(songs, labels, plan.label_names, **chosen, sr=frames.sr, hop_length=frames.hop_length)
 
 
 def _label(vectors: _UnitVectors, model: StateModel, plan: Plan, key: str) -> None:
     track = vectors.track(key)
     posterior = state_posterior(model, track["units"])
     path = state_sequence(model, posterior)
+    confidence = posterior[np.arange(len(path)), path].astype(np.float32)
+    if plan.label_names:
+        labels = vectors.labels(key, plan)
+        path, confidence = np.where(labels >= 0, labels, path), np.where(labels >= 0, np.float32(1), confidence)
     n_frames = len(track["time_s"])
     of_unit = frame_units(n_frames, sr=model.sr, hop_length=model.hop_length, unit_seconds=UNIT_SECONDS)
-    confidence = posterior[np.arange(len(path)), path].astype(np.float32)
     table = pa.table(
         {
             "time_s": track["time_s"],

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 from prefect import task
@@ -21,7 +21,10 @@ from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.databases import mlflow_database, mlflow_fault, set_aside_database
 from tasks.train.git_commit import git_state
-from tasks.train.training_plan import Plan
+from tasks.train.state_fitting import prior_facts
+
+if TYPE_CHECKING:
+    from tasks.train.training_plan import Plan
 
 __all__ = [
     "MODEL_NAME",
@@ -30,6 +33,7 @@ __all__ = [
     "finish_run",
     "finished_run",
     "has_store",
+    "log_params",
     "prepare_store",
     "repair_store",
     "run_summary",
@@ -38,6 +42,7 @@ __all__ = [
 ]
 
 MODEL_NAME = "songform"
+_MAX_PARAM = 5000  # characters; MLflow rejects parameters of more than 6000
 
 
 def store_uri(home: Path) -> str:
@@ -134,9 +139,12 @@ def start_run(home: Path, experiment_id: str, plan: Plan, settings: Settings) ->
         "corpus.manifest": plan.manifest,
         "corpus.tracks": len(plan.keys),
         "split.by_track": plan.split.by_track,
+        "states.prior": prior_facts(settings).get("prior", "none"),
         **{f"split.{part}": len(plan.split.part(part)) for part in ("train", "validation", "test")},
     }
-    _log_params(store, run_id, settings.flat() | facts)
+    if plan.label_names:
+        facts["labels.names"] = ", ".join(plan.label_names)[:_MAX_PARAM]
+    log_params(store, run_id, settings.flat() | facts)
     return run_id
 
 
@@ -175,7 +183,8 @@ def run_summary(home: Path, run_id: str) -> dict[str, Any]:
     return {"run_id": run_id, "params": dict(run.data.params), "metrics": dict(run.data.metrics)}
 
 
-def _log_params(store: Any, run_id: str, params: Mapping[str, Any]) -> None:
+def log_params(store: Any, run_id: str, params: Mapping[str, Any]) -> None:
+    """Log parameters of a run as text."""
     from mlflow.entities import Param
 
     store.log_batch(run_id, params=[Param(name, str(value)) for name, value in params.items()])

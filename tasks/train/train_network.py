@@ -7,8 +7,6 @@ corpus, which is renamed to its final path when it is complete.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -30,12 +28,12 @@ from songform.learning.sequences import Windows
 from songform.learning.stretches import Stretches
 from tasks.progress import announce
 from tasks.settings import Settings
-from tasks.store.atomic_files import temporary_path
+from tasks.store.bundles import write_bundle_folder
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features
 from tasks.train import stage_versions
 from tasks.train.array_cache import ArrayCache, array_folder
-from tasks.train.reference_songs import TUNING_SEEDS, best_weight, composed_songs
+from tasks.train.reference_songs import best_weight, tuning_songs
 from tasks.train.shipped_network import RANDOM_START, shipped_network
 from tasks.train.short_songs import short_songs
 from tasks.train.state_labels import read_state_model
@@ -141,7 +139,7 @@ def _trained(
     )
     sequence = _sequence_model(network, center, scale, settings)
     bundle = Bundle(states, sequence, 1.0, columns, settings.model_dump(mode="json"))
-    weight, tried = best_weight(bundle, composed_songs(corpus.home, TUNING_SEEDS, settings))
+    weight, tried = best_weight(bundle, tuning_songs(corpus.home, plan, settings))
     tried_weights = {f"{value:g}": score for value, score in tried.items()}
     start = shipped.model_id if shipped else RANDOM_START
     return bundle.with_weight(weight), Training(history, tried_weights, counts, start)
@@ -154,7 +152,7 @@ def _sequence_model(network: Network, center: Array, scale: Array, settings: Set
         center,
         scale,
         window_shape(settings),
-        chosen.target,
+        chosen.moment,
         chosen.ahead_seconds,
         chosen.inputs,
     )
@@ -205,22 +203,9 @@ def _frame_scaler(corpus: Corpus, plan: Plan, settings: Settings) -> tuple[Array
 
 def _write(bundle: Bundle, training: Training, folder: Path) -> None:
     """Write the folder of a bundle atomically."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_path(folder, "bundle")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir()
+    with write_bundle_folder(folder) as temporary:
         bundle.save(temporary)
         (temporary / "training.json").write_text(json.dumps(asdict(training), indent=2), encoding="utf-8")
-        for path in [*temporary.iterdir(), temporary]:
-            descriptor = os.open(path, os.O_RDONLY)
-            os.fsync(descriptor)
-            os.close(descriptor)
-        if folder.exists():  # renamed before it is removed, because a partly removed bundle would count as complete
-            shutil.rmtree(folder.rename(temporary.with_suffix(".old.tmp")), ignore_errors=True)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _epochs(history: dict[str, list[float]]) -> list[dict[str, float]]:

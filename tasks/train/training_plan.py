@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from songform.errors import CorpusError, ParameterError, UnreadableFileError
 from songform.learning import baselines, networks
-from songform.learning.splits import Signature, Split, audio_groups, blocks_in_time, split_tracks
+from songform.learning.splits import PARTS, Signature, Split, audio_groups, blocks_in_time, split_tracks
 from songform.structure import context, naming, states
 from tasks.ingest.sources.listing import problems_message
 from tasks.settings import Settings, digest
@@ -19,7 +22,9 @@ from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside_error
 from tasks.store.tables import check_features, features_config, has_features, read_overview, size_errors
 from tasks.store.tracks import TrackRecord
+from tasks.train.expert_labels import known_spans, label_names, with_labels
 from tasks.train.stage_versions import bundle_versions, states_versions
+from tasks.train.state_fitting import prior_facts
 
 __all__ = ["LEFT_OUT", "Plan", "plan_training", "recordings"]
 
@@ -42,6 +47,8 @@ class Plan:
         the folders of both.
     problems : tuple of str
         One sentence per record or table that cannot be read; its track is left out.
+    label_names : tuple of str
+        Names of the states if they are people's labels; otherwise empty.
     """
 
     split: Split
@@ -49,6 +56,7 @@ class Plan:
     states_id: str
     bundle_id: str
     problems: tuple[str, ...] = ()
+    label_names: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[str]:
@@ -63,7 +71,8 @@ def plan_training(home: Path, settings: Settings) -> Plan:
     Raises
     ------
     CorpusError
-        If there is no such track, or all of them are shorter than a window.
+        If there is no such track, or all of them are shorter than a window; with people's labels as targets, if fewer
+        than three recordings have any.
     """
     corpus = Corpus(home)
     found = corpus.read_records()
@@ -73,16 +82,25 @@ def plan_training(home: Path, settings: Settings) -> Plan:
     if not records:
         none = f"the corpus in {corpus.data} has no features with these settings; ingest tracks with songform ingest"
         raise CorpusError(problems_message("no track can be used for training", problems or [none]))
-    split = _split(records, signatures, settings)
+    labels: dict[str, NDArray[np.str_]] = {}
+    if settings.sequences.target == "expert":
+        labels = with_labels(corpus, signatures, settings, problems)
+        records = [record for record in records if record.key in labels]
+        split = _labeled_split(labels, signatures, settings, problems)
+    else:
+        split = _split(records, signatures, settings)
+    names = label_names(labels[key] for key in sorted(split.train)) if labels else ()
     manifest = digest([[record.key, record.audio_sha256] for record in records], features_config(settings))
     versions = [context.VERSION, naming.VERSION, states.VERSION]
     train = [
         [record.key, record.audio_sha256, split.train[record.key]] for record in records if record.key in split.train
     ]
-    states_id = digest(features_config(settings), settings.states, versions, _plain(train), later=states_versions())
+    chosen = settings.states.model_dump(mode="json", exclude={"prior_songs"})
+    later = states_versions() | prior_facts(settings) | _label_facts(labels, split)
+    states_id = digest(features_config(settings), chosen, versions, _plain(train), later=later)
     versions = [networks.VERSION, baselines.VERSION]
     bundle_id = digest(states_id, manifest, *_network_settings(settings), *versions, later=bundle_versions())
-    return Plan(split, manifest, states_id, bundle_id, tuple(problems))
+    return Plan(split, manifest, states_id, bundle_id, tuple(problems), names)
 
 
 def recordings(corpus: Corpus, records: Sequence[TrackRecord], settings: Settings) -> list[list[str]]:
@@ -119,6 +137,36 @@ def _split(records: list[TrackRecord], signatures: dict[str, Signature], setting
         return blocks_in_time(durations, window_seconds=settings.sequences.seconds)
     except ParameterError as error:
         raise CorpusError(f"this corpus cannot be used for training: {error}") from error
+
+
+def _labeled_split(
+    labels: Mapping[str, NDArray[np.str_]], signatures: Mapping[str, Signature], settings: Settings, problems: list[str]
+) -> Split:
+    """Split the labeled tracks; of each, only the parts with a label of the training tracks are used."""
+    groups = audio_groups({key: signatures[key] for key in labels})
+    if len(groups) < len(PARTS):
+        few = (
+            f"{len(groups)} recording{' has' if len(groups) == 1 else 's have'} people's labels, but training on them "
+            f"(sequences.target=expert) needs at least {len(PARTS)}; label more songs with songform annotate SOURCE "
+            "FILE, or use --set sequences.target=current"
+        )
+        raise CorpusError(problems_message("no model can be trained on people's labels", [*problems, few]))
+    split = split_tracks(groups, seed=settings.model.seed)
+    names = label_names(labels[key] for key in split.train)
+    if len(names) < 2:
+        raise CorpusError(
+            f"the labels of the training tracks are all {', '.join(names)}, but a model needs at least two different "
+            "ones; label more songs with songform annotate SOURCE FILE, or use --set sequences.target=current"
+        )
+    known = {key: spans for key, each in labels.items() if (spans := known_spans(each, names))}
+    train, validation, test = ({key: known[key] for key in split.part(part) if key in known} for part in PARTS)
+    return Split(train, validation, test)
+
+
+def _label_facts(labels: Mapping[str, NDArray[np.str_]], split: Split) -> dict[str, Any]:
+    """Return people's labels of all tracks of a training, for a digest; empty if they are not its targets."""
+    used = {*split.train, *split.validation, *split.test}
+    return {"labels": {key: each.tolist() for key, each in sorted(labels.items()) if key in used}} if labels else {}
 
 
 def _signature(corpus: Corpus, record: TrackRecord, settings: Settings) -> Signature:

@@ -89,7 +89,7 @@ class WindowSource:
             read_labels(self.corpus, self.plan, key, self.states),
             shape,
             spans=self.plan.split.part(part)[key],
-            target=sequences.target,
+            target=sequences.moment,
             ahead_seconds=sequences.ahead_seconds,
         )
         return vars(song)
@@ -130,7 +130,7 @@ def _window_ends(corpus: Corpus, key: str, spans: Sequence[tuple[float, float]],
     n_frames = count_frames(corpus, key, settings)
     units = n_units(n_frames, sr=shape.sr, hop_length=shape.hop_length, unit_seconds=shape.pool_seconds)
     ends, _ = window_positions(
-        units, n_frames, shape, spans=spans, target=sequences.target, ahead_seconds=sequences.ahead_seconds
+        units, n_frames, shape, spans=spans, target=sequences.moment, ahead_seconds=sequences.ahead_seconds
     )
     return ends
 

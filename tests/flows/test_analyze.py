@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from flows.analyze import analyze
+from songform import pretrained_bundle
+from songform.pretrained import pretrained_id
 from tasks.report.song_reports import PICTURES
 from tasks.store.corpus import Corpus
 
 pytestmark = pytest.mark.usefixtures("api")
 
 
-def test_without_a_model_states_are_found_from_the_song_alone(songform, document, audio_files, extracted, tmp_path):
+def test_without_a_trained_model_the_shipped_one_is_used(songform, document, audio_files, extracted, tmp_path):
     shutil.copytree(extracted / "data", tmp_path / "data")
     result = songform("--home", tmp_path, "analyze", audio_files[0], "--out", tmp_path / "out", "--sonify")
     assert result.exit_code == 0
-    assert "No model has been trained yet" in result.stdout
-    assert "songform train" in result.stdout
+    assert f"Model: the model shipped with songform ({pretrained_id()}); songform train" in result.stdout
     assert f"Files: {tmp_path / 'out'}" in result.stdout
     (path,) = (tmp_path / "out").glob("*.json")
     assert f"Sound: {path.with_suffix('.sonified.flac')}" in result.stdout
@@ -29,10 +31,33 @@ def test_without_a_model_states_are_found_from_the_song_alone(songform, document
     assert set((tmp_path / "out").iterdir()) == files
     table = pd.read_parquet(tmp_path / "data" / "segments.parquet")
     assert set(table.title) == {audio_files[0].stem}
-    assert set(table.model) == {"own"}
+    assert set(table.model) == {pretrained_id()}
     assert (tmp_path / "data" / "sections.parquet").is_file()
     assert len(list((tmp_path / "data" / "beats").rglob("*.parquet"))) == 1
     assert not (tmp_path / "mlruns" / "mlflow.db").exists()  # looking for a champion creates no store
+
+
+def test_shipped_model_can_be_named_and_is_part_of_the_json(songform, document, audio_files, trained):
+    result = songform("--home", trained.home, "--json", "analyze", audio_files[2], "--model", "pretrained")
+    assert result.exit_code == 0
+    found = document(result)
+    (report,) = found["reports"]
+    assert report["model"]["id"] == found["model"]["id"] == pretrained_id()
+    assert report["model"]["states"] == list(pretrained_bundle().states.states)
+    assert (found["model"]["uri"], found["model"]["is_champion"], found["notes"]) == (None, False, [])
+    page = Path(report["path"]).with_suffix(".html").read_text(encoding="utf-8")
+    assert f"the model shipped with songform ({pretrained_id()})" in page
+
+
+def test_other_features_than_those_of_the_shipped_model_are_found_from_the_song_and_say_so(
+    songform, document, audio_files, tmp_path
+):
+    words = ("--set", "features.n_mfcc=5", "--set", "report.pictures=false")
+    result = songform("--home", tmp_path, "--json", "analyze", audio_files[0], *words)
+    found = document(result)
+    assert result.exit_code == 0
+    assert found["model"]["id"] == "own"
+    assert any("features.n_mfcc = 13" in note and "the setting is 5" in note for note in found["notes"])
 
 
 def test_home_without_spectra_is_analyzed_without_sections_and_says_so_once(

@@ -25,6 +25,7 @@ import pytest
 import soundfile
 
 import flows.demo
+from tasks.store.bundles import is_pretrained
 from tasks.store.corpus import Corpus
 from tasks.train.tracking import client
 
@@ -242,7 +243,8 @@ def epochs(home):
 
 def bundles(home):
     """Return the names of the trained models; names with a leading dot are unfinished."""
-    return [path.name for path in (home / "data" / "bundles").glob("[!.]*")]
+    names = [path.name for path in (home / "data" / "bundles").glob("[!.]*")]
+    return [name for name in names if not is_pretrained(name)]
 
 
 def runs(home):
@@ -269,9 +271,9 @@ def test_training_killed_between_epochs_is_marked_as_killed_and_repeated(extract
     assert model.stat().st_mtime_ns == made  # the states are not discovered again, only the network is trained again
     assert list((home / "data" / "bundles").glob(".*")) == []  # no temporary files of the killed training remain
     assert len(bundles(home)) == 1
-    assert sorted(runs(home).values()) == ["FINISHED", "KILLED"]
+    assert sorted(runs(home).values()) == ["FINISHED", "FINISHED", "KILLED"]  # one is that of the shipped model
     assert runs(home)[document["run_id"]] == "FINISHED"
-    assert document["is_champion"]
+    assert document["metrics"]["reference_macro_f1"] > 0
 
 
 STAGES = {

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 import flows.train
 from flows.train import train
 from songform.errors import CorpusError
+from songform.pretrained import pretrained_id
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.train.tracking import client
@@ -49,13 +50,20 @@ def test_existing_bundle_is_recorded_without_training(home, quick, trained, monk
     monkeypatch.setattr("tasks.train.train_network.fit_network", None)
     report = train(home, quick, "standing")
     assert report.is_new
-    assert report.is_champion
     assert report.metrics["test_accuracy"] == trained.heldout.metrics["test_accuracy"]
     assert report.params["model.epochs"] == str(quick.model.epochs)
-    assert (
-        report.model_uri
-        == f"models:/songform/{client(home).get_model_version_by_alias('songform', 'champion').version}"
-    )
+    store = client(home)
+    champion = store.get_model_version_by_alias("songform", "champion")
+    assert report.is_champion == (report.model_uri == f"models:/songform/{champion.version}")
+    runs = [store.get_run(version.run_id) for version in store.search_model_versions("name = 'songform'")]
+    assert sorted(run.data.tags["songform.bundle"] for run in runs) == sorted([trained.plan.bundle_id, pretrained_id()])
+    scores = {
+        version.version: store.get_run(version.run_id).data.metrics["reference_macro_f1"]
+        for version in store.search_model_versions("name = 'songform'")
+    }
+    assert scores[champion.version] == max(scores.values())
+    assert report.params["states.prior"] == pretrained_id()
+    assert report.notes == []
     again = train(home, quick, "standing")
     assert not again.is_new
     assert (again.run_id, again.metrics, again.model_uri) == (report.run_id, report.metrics, report.model_uri)
@@ -103,7 +111,6 @@ def test_single_short_song_is_split_into_blocks_and_has_no_test_metrics(extracte
     assert report.params["corpus.tracks"] == "1"
     assert not [name for name in report.metrics if name.startswith(("test_", "majority_"))]
     assert report.metrics["train_loss"] > 0
-    assert report.is_champion
 
 
 def test_empty_corpus_creates_no_mlflow_run(tmp_path):

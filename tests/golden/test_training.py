@@ -158,12 +158,13 @@ def trainings(monkeypatch):
         calls.append({"batches": sizes, "inputs": inputs[::3, 0], "targets": targets, "settings": chosen})
         return Formula(), {"loss": [1.0]}
 
-    def composed_songs(home, seeds, settings):
+    def composed_songs(home, seeds, settings, *, instruments):
+        assert instruments == "study"  # these frames allow no prior
         calls.append({"seeds": seeds})
 
     monkeypatch.setattr(train_network, "epoch_logger", lambda *_: None)
     monkeypatch.setattr(train_network, "fit_network", fit_network)
-    monkeypatch.setattr(train_network, "composed_songs", composed_songs)
+    monkeypatch.setattr(reference_songs, "composed_songs", composed_songs)
     monkeypatch.setattr(train_network, "best_weight", lambda bundle, songs: (0.5, {0.5: bundle.weight}))
     return calls
 
@@ -198,7 +199,8 @@ def test_weight_of_a_network_matches_stored_values(golden, bundle, songs):
 
 def test_truth_of_a_composed_song_matches_stored_values(golden, tmp_path, monkeypatch):
     compose = synth.compose
-    monkeypatch.setattr(reference_songs.synth, "compose", lambda seed, *, sr: compose(seed, sr=sr, duration=20.0))
+    short = lambda seed, *, sr, instruments: compose(seed, sr=sr, duration=20.0)  # noqa: E731
+    monkeypatch.setattr(reference_songs.synth, "compose", short)
     (song,) = reference_songs.composed_songs(tmp_path, [1], SETTINGS)
     output = {"duration": song.duration, "truth": song.truth, "frames": len(song.features)}
     seeds = {"comparison": reference_songs.COMPARISON_SEEDS, "tuning": reference_songs.TUNING_SEEDS}

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,20 @@ import pytest
 from flows.config.load_settings import load_settings
 from songform.annotation.formats import WRITERS
 from songform.bundle import Bundle
+from songform.synth import compose
 from tasks.ingest.ingest_plan import plan_ingest
+from tasks.models.champion import update_champion
+from tasks.models.pretrained_model import register_pretrained
+from tasks.models.registry import register_bundle
+from tasks.models.requested_model import choose_model
 from tasks.report.report_tracks import report_tracks
 from tasks.report.song_reports import PICTURES
 from tasks.store.bundles import ModelInfo
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features, read_overview
+from tasks.train import reference_songs
 from tasks.train.state_labels import fit_corpus_states, label_tracks, read_labels, read_state_model
+from tasks.train.tracking import MODEL_NAME, client, prepare_store, run_summary
 from tasks.train.train_network import train_bundle
 from tasks.train.training_plan import plan_training
 
@@ -157,3 +165,23 @@ def test_reports_are_written_and_no_other_file_changes(home, settings, plan, exp
     suffixes = {".json", ".html", *WRITERS, *(f".{name}.png" for name in PICTURES)}
     names = {f"data/reports/{plan.bundle_id}/{key}{suffix}" for key in plan.keys for suffix in suffixes}
     assert set(after) - set(before) == names
+
+
+def test_champion_stays_usable_and_the_shipped_model_is_registered_beside_it(home, settings, plan, monkeypatch):
+    """The store of the home was removed, so its champion is registered again with the score of the earlier version."""
+    monkeypatch.setattr(reference_songs.synth, "compose", partial(compose, duration=6.0))
+    experiment_id = prepare_store.fn(home, "songform")
+    store, folder = client(home), Corpus(home).bundle_path(plan.bundle_id)
+    run_id = store.create_run(experiment_id, tags={"songform.bundle": plan.bundle_id}).info.run_id
+    store.log_metric(run_id, "composed_macro_f1", 0.5)
+    version = register_bundle.fn(home, run_id, folder)
+    store.set_registered_model_alias(MODEL_NAME, "champion", version)
+    before = contents(home)
+    assert register_pretrained.fn(home, experiment_id, settings) == "2"
+    model = choose_model(home, None, settings)
+    assert model == ModelInfo("models:/songform/1", plan.bundle_id, run_id, is_champion=True)
+    assert update_champion.fn(home, version, settings, plan)
+    (report,) = report_tracks.fn(home, plan.keys[:1], settings, model, out=None, n_tracks=1)
+    assert report["model"]["id"] == plan.bundle_id
+    assert run_summary(home, run_id)["metrics"]["composed_macro_f1"] == 0.5
+    assert {name: sha256 for name, sha256 in contents(home).items() if name in before} == before

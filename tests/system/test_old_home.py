@@ -25,6 +25,7 @@ from flows.config.load_settings import load_settings
 from flows.demo import served_feed
 from songform.bundle import Bundle
 from songform.synth import compose
+from tasks.store.bundles import is_pretrained
 from tasks.store.corpus import Corpus
 from tasks.store.tables import features_config
 from tasks.train.tracking import store_uri
@@ -124,16 +125,25 @@ def test_this_version_continues_the_home_and_recomputes_no_track_table_or_model(
     assert {name.partition("/")[0] for name in before} == set(KEPT)
     ingested = command(ROOT, home, "ingest", feed)
     assert [track["status"] for track in ingested["tracks"]] == ["cached"] * N_SONGS
-    trained = command(ROOT, home, "train")
+    trained = command(ROOT, home, "train", "--set", "states.prior_songs=0")  # as in the earlier version
     assert not trained["is_new"]
     assert trained["is_champion"]
+    assert trained["metrics"]["reference_macro_f1"] > 0
     first = command(ROOT, home, "analyze", feed)
     assert all((report["sections"], report["beats"]) == ([], None) for report in first["reports"])
     assert sum("songform ingest --upgrade" in note for note in first["notes"]) == 1
     reports = contents(home / "data", "reports")
     assert command(ROOT, home, "analyze", feed) == first
     assert contents(home / "data", "reports") == reports  # rewritten at most once, by the first command
-    assert contents(home / "data", *KEPT) == before
+    after = contents(home / "data", *KEPT)
+    assert {name: after[name] for name in before} == before
+    assert {name.split("/")[0] for name in set(after) - set(before)} == {"bundles", "composed"}
+
+
+def test_first_training_registered_the_shipped_model(home, tmp_path):
+    uri = store_uri(home)
+    program = "import sys, mlflow; mlflow.set_tracking_uri(sys.argv[1]); mlflow.pyfunc.load_model(sys.argv[2])"
+    run(ROOT, "-c", program, uri, "models:/songform/2")
 
 
 def test_champion_of_the_earlier_version_predicts_in_a_fresh_process(home, tmp_path):
@@ -142,7 +152,7 @@ def test_champion_of_the_earlier_version_predicts_in_a_fresh_process(home, tmp_p
     table = corpus.features_path(config, corpus.records()[0].key)
     run(ROOT, "-c", PREDICTING, store_uri(home), table, tmp_path / "said.parquet")
     said, features = pd.read_parquet(tmp_path / "said.parquet"), pd.read_parquet(table)
-    (folder,) = (home / "data" / "bundles").iterdir()
+    (folder,) = (each for each in (home / "data" / "bundles").iterdir() if not is_pretrained(each.name))
     expected = Bundle.load(folder).predict(features)
     assert said["state"].tolist() == expected["state"].tolist()
     assert np.allclose(said["confidence"], expected["confidence"], atol=1e-6)

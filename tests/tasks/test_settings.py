@@ -36,13 +36,14 @@ ALLOWED = {
     "states.dwell_seconds": [0.5, 9.0],
     "states.transition_dwell_seconds": [0.5, 9.0],
     "states.seed": [1, 2**32 - 1],
+    "states.prior_songs": [0.0, 30.0],
     "sequences.inputs": [],
     "sequences.every_unit": [False],
     "sequences.stretch_seconds": [4.0, 600.0],
     "sequences.pool_seconds": [0.0, 0.25],
     "sequences.seconds": [4.0, 16.0],
     "sequences.hop_seconds": [0.1, 2.0],
-    "sequences.target": ["ahead"],
+    "sequences.target": ["ahead", "expert"],
     "sequences.ahead_seconds": [0.5, 8.0],
     "model.name": [],
     "model.seed": [1, 2**32 - 1],
@@ -154,7 +155,8 @@ def test_int_and_float_seconds_are_the_same_setting():
         (StatesSettings, {"seed": 2**32}),  # more than scikit-learn accepts
         (ModelSettings, {"seed": -1}),
         (ModelSettings, {"name": "transformer"}),
-        (SequencesSettings, {"target": "expert"}),  # not yet an accepted value
+        (StatesSettings, {"prior_songs": -1.0}),
+        (SequencesSettings, {"target": "later"}),
         (SequencesSettings, {"seconds": float("nan")}),
         (SequencesSettings, {"hop_seconds": float("inf")}),
         (SequencesSettings, {"every_unit": False, "seconds": 0.4}),  # shorter than two units

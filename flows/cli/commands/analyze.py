@@ -15,8 +15,9 @@ from songform.errors import ParameterError
 
 if TYPE_CHECKING:
     from flows.analyze import AnalyzeReport
+    from tasks.store.bundles import ModelInfo
 
-__all__ = ["analyze", "print_analyze", "print_timelines"]
+__all__ = ["analyze", "model_document", "model_text", "print_analyze", "print_timelines"]
 
 Out = Annotated[
     str | None,
@@ -95,11 +96,23 @@ def print_analyze(console: Console, report: AnalyzeReport) -> None:
     if console.json:
         fields = {"tracks": report.ingested.tracks, "without_spectrum": report.ingested.without_spectrum}
         fields |= {"notes": report.all_notes, "reports": report.reports, "problems": report.all_problems}
+        fields |= {"model": model_document(report.model)}
         console.document(fields)
     else:
         print_timelines(console, report, unfinished=report.ingested.tracks)
     console.notes(report.all_notes)
     console.problems(report.all_problems)
+
+
+def model_document(model: ModelInfo) -> dict[str, Any]:
+    """Return the JSON fields of a model."""
+    return {
+        "uri": model.uri or None,
+        "id": model.model_id,
+        "run_id": model.run_id,
+        "name": model.name,
+        "is_champion": model.is_champion,
+    }
 
 
 def print_timelines(console: Console, report: AnalyzeReport, *, unfinished: Sequence[dict[str, Any]] = ()) -> None:
@@ -144,19 +157,22 @@ def _print_sections(console: Console, document: dict[str, Any]) -> None:
 
 def _print_model(console: Console, report: AnalyzeReport) -> None:
     """Print the model that found the form, and its states with weak names."""
-    if not report.model.uri:
-        console.say(
-            "No model has been trained yet, so the states of each song were found from that song alone. "
-            "Train a model with songform train."
-        )
-    else:
-        rank = "the champion" if report.model.is_champion else "not the champion"
-        console.say(f"Model: {report.model.uri} ({rank})")
+    console.say(f"Model: {model_text(report.model)}")
     weak: dict[str, str] = {}
     for document in report.reports:
         weak.update(document["model"]["weak"])
     for state, reason in weak.items():
         console.say(f"Weak name: {state} ({reason})")
+
+
+def model_text(model: ModelInfo) -> str:
+    """Return a model with its rank, for the terminal."""
+    if model.uri:
+        rank = "the champion" if model.is_champion else "not the champion"
+        return f"{model.uri} ({rank}{', shipped with songform' if model.is_pretrained else ''})"
+    if model.is_pretrained:
+        return f"{model.name}; songform train adapts it to your songs"
+    return "none; the states of each song were found from that song alone; train a model with songform train"
 
 
 def _print_files(console: Console, report: AnalyzeReport) -> None:

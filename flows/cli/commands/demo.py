@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["demo", "print_demo"]
 
+_MODELS = {"pretrained": "the model shipped with songform", "adapted": "the model adapted to these songs"}
+
 Seed = Annotated[
     int, typer.Option("--seed", metavar="N", min=0, help="Seed of the composed songs; each seed gives different songs.")
 ]
@@ -41,6 +43,7 @@ def print_demo(console: Console, report: DemoReport, home: Path) -> None:
             **train_document(report.run.trained),
             "tracks": report.run.ingested.tracks,
             "notes": report.run.notes,
+            "frames_right_by_model": report.by_model,
         }
         console.document({**fields, "frames_right": report.frames_right, "problems": report.run.problems})
     else:
@@ -55,7 +58,9 @@ def _print_next_steps(console: Console, report: DemoReport, home: Path) -> None:
     first = Path(report.run.analyzed.reports[0]["path"])
     place = "" if home == Path.cwd() else f" --home {home}"
     console.say("")
-    console.say(f"{report.frames_right:.1%} of the frames have the correct state.")
+    console.say(f"{report.frames_right:.1%} of the frames have the correct state with the champion:")
+    for name, share in report.by_model.items():
+        console.say(f"  {share:.1%} with {_MODELS[name]}")
     console.say(f"Pictures: {first.parent}")
     console.say(f"Listen:   {first.with_suffix('.html')}")
     console.say(f"MLflow:   songform{place} ui")

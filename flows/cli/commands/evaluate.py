@@ -13,6 +13,7 @@ from songform.errors import CorpusError
 
 if TYPE_CHECKING:
     from tasks.annotate.annotation_scores import Evaluation
+    from tasks.settings import Settings
     from tasks.store.bundles import ModelInfo
 
 __all__ = ["EvaluateReport", "evaluate", "evaluate_model", "print_evaluate"]
@@ -50,12 +51,12 @@ def evaluate(context: CommandContext, *, model: Model = None) -> int:
     """Score songform's states, sections and beats against people's labels, and record the scores in MLflow."""
     context.require_corpus()
     with context.console.progress():
-        report = evaluate_model(context.home, model)
+        report = evaluate_model(context.home, model, context.settings())
     print_evaluate(context.console, report)
     return SOME_FAILED if report.problems else DONE
 
 
-def evaluate_model(home: Path, model: str | None = None) -> EvaluateReport:
+def evaluate_model(home: Path, model: str | None, settings: Settings) -> EvaluateReport:
     """Score the reports of a model against the annotations of the corpus, and record the scores in MLflow.
 
     Parameters
@@ -63,8 +64,10 @@ def evaluate_model(home: Path, model: str | None = None) -> EvaluateReport:
     home : Path
         Home of the corpus.
     model : str, optional
-        MLflow URI of a model. By default the champion; without a champion, the reports whose states were found from
-        each song alone.
+        MLflow URI of a model, or `pretrained`. By default the champion; without a champion, the model that is shipped
+        with songform.
+    settings : Settings
+        All settings.
 
     Raises
     ------
@@ -74,23 +77,24 @@ def evaluate_model(home: Path, model: str | None = None) -> EvaluateReport:
         If the model cannot be loaded.
     """
     from tasks.annotate.annotation_scores import evaluate_tracks
-    from tasks.annotate.evaluation_runs import log_evaluation
     from tasks.ingest.sources.listing import problems_message
+    from tasks.models.evaluation_runs import log_evaluation
+    from tasks.models.requested_model import reported_model
     from tasks.store.corpus import Corpus
-    from tasks.train.requested_model import choose_model
 
     corpus = Corpus(home)
     if not corpus.annotated() and not corpus.annotated_beats():
         raise CorpusError(f"no track of the corpus in {home} has labels; add some with songform annotate SOURCE FILE")
-    chosen = choose_model(home, model)
+    chosen = reported_model(home, model, settings)
     evaluation = evaluate_tracks(home, chosen)
     problems = [*chosen.problems, *evaluation.missing]
     if not evaluation.tracks:
         reasons = [*chosen.problems, *_reasons(evaluation)]  # the database may have been renamed just now
         raise CorpusError(problems_message("no labeled track can be scored", reasons))
     run_id, is_new = log_evaluation(home, evaluation, chosen)
+    notes = [*chosen.notes, *evaluation.notes]
     return EvaluateReport(
-        run_id, is_new, chosen, evaluation.tracks, evaluation.mean, problems, evaluation.n_songs, evaluation.notes
+        run_id, is_new, chosen, evaluation.tracks, evaluation.mean, problems, evaluation.n_songs, notes
     )
 
 
@@ -107,7 +111,8 @@ def print_evaluate(console: Console, report: EvaluateReport) -> None:
     """Print the scores of songform, of people against each other and of baselines, as text or as a JSON document."""
     if console.json:
         names = ("run_id", "is_new", "tracks", "mean", "n_songs", "notes", "problems")
-        console.document({**{name: getattr(report, name) for name in names}, "model": report.model.uri or None})
+        model = {"model": report.model.uri or None, "model_id": report.model.model_id}
+        console.document({**{name: getattr(report, name) for name in names}, **model})
     else:
         _print_scores(console, report)
     console.notes(report.notes)
@@ -132,7 +137,7 @@ def _print_scores(console: Console, report: EvaluateReport) -> None:
         _print_hidden(console, len(with_beats))
         console.print()
     console.say(f"{counted(len(report.tracks), 'track')}, labeled by {', '.join(_people(report))}")
-    console.say(f"Model: {report.model.uri or 'none; the states were found from each song alone'}")
+    console.say(f"Model: {report.model.uri or report.model.name}")
     console.say(f"{'Recorded' if report.is_new else 'Already recorded'}: MLflow run {report.run_id}")
 
 

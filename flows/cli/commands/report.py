@@ -11,6 +11,7 @@ from flows.cli.options import Model
 
 if TYPE_CHECKING:
     from tasks.report.index_page import Index
+    from tasks.settings import Settings
 
 __all__ = ["print_report", "report", "write_model_index"]
 
@@ -18,12 +19,12 @@ __all__ = ["print_report", "report", "write_model_index"]
 def report(context: CommandContext, *, model: Model = None) -> int:
     """Write an index page of all analyzed songs, with a timeline of each song, search and sorting."""
     context.require_corpus()
-    index = write_model_index(context.home, model)
+    index = write_model_index(context.home, model, context.settings())
     print_report(context.console, index)
     return SOME_FAILED if index.problems else DONE
 
 
-def write_model_index(home: Path, model: str | None = None) -> Index:
+def write_model_index(home: Path, model: str | None, settings: Settings) -> Index:
     """Write the index page of the reports of a model.
 
     This is not a Prefect flow and needs no server, because there is nothing to retry.
@@ -33,8 +34,10 @@ def write_model_index(home: Path, model: str | None = None) -> Index:
     home : Path
         Home of the corpus.
     model : str, optional
-        MLflow URI of a model. By default the champion; without a champion, the reports whose states were found from
-        each song alone.
+        MLflow URI of a model, or `pretrained`. By default the champion; without a champion, the model that is shipped
+        with songform.
+    settings : Settings
+        All settings.
 
     Raises
     ------
@@ -43,10 +46,10 @@ def write_model_index(home: Path, model: str | None = None) -> Index:
     CorpusError
         If no song was analyzed by the model.
     """
+    from tasks.models.requested_model import reported_model
     from tasks.report.index_page import write_index
-    from tasks.train.requested_model import choose_model
 
-    return write_index(home, choose_model(home, model))
+    return write_index(home, reported_model(home, model, settings))
 
 
 def print_report(console: Console, index: Index) -> None:

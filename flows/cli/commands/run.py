@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows.cli.commands.analyze import print_timelines
+from flows.cli.commands.analyze import model_document, print_timelines
 from flows.cli.commands.train import print_metrics, train_document
 from flows.cli.console import Console, exit_code, ingest_document, print_tracks
 from flows.cli.context import CommandContext
@@ -39,7 +39,8 @@ def print_run(console: Console, report: RunReport) -> None:
     """Print the results of all three steps as text or as a JSON document, and the notes and problems."""
     if console.json:
         fields = {**ingest_document(report.ingested), **train_document(report.trained), "notes": report.notes}
-        console.document({**fields, "reports": report.analyzed.reports, "problems": report.problems})
+        fields |= {"reports": report.analyzed.reports, "problems": report.problems}
+        console.document({**fields, "model": model_document(report.analyzed.model)})
     else:
         print_run_text(console, report)
     console.notes(report.notes)

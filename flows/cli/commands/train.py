@@ -48,6 +48,7 @@ def train_document(report: TrainReport) -> dict[str, Any]:
         "is_champion": report.is_champion,
         "is_new": report.is_new,
         "problems": report.problems,
+        "notes": report.notes,
     }
 
 
@@ -57,6 +58,7 @@ def print_train(console: Console, report: TrainReport) -> None:
         console.document(train_document(report))
     else:
         print_metrics(console, report)
+    console.notes(report.notes)
     console.problems(report.problems)
 
 

@@ -84,7 +84,8 @@ EVALUATED = EvaluateReport(
     *({"songform": 3, "sections": 1, "people": 2, "beats": 1}, [f"2 songs have no sections: {NASTY}"]),
 )
 RUN = RunReport(INGESTED, TRAINED, ANALYZED)
-TRAIN_FIELDS = {"run_id", "params", "metrics", "model_uri", "is_champion", "is_new", "problems"}
+SHARES = {"pretrained": 0.875, "adapted": 0.75}
+TRAIN_FIELDS = {"run_id", "params", "metrics", "model_uri", "is_champion", "is_new", "problems", "notes"}
 CALLS = {
     "ingest": (
         lambda console: print_ingest(console, INGESTED),
@@ -93,7 +94,7 @@ CALLS = {
     "train": (lambda console: print_train(console, TRAINED), TRAIN_FIELDS),
     "analyze": (
         lambda console: print_analyze(console, ANALYZED),
-        {"tracks", "without_spectrum", "reports", "notes", "problems"},
+        {"tracks", "without_spectrum", "reports", "notes", "problems", "model"},
     ),
     "annotate": (
         lambda console: print_annotate(console, ANNOTATED),
@@ -101,15 +102,15 @@ CALLS = {
     ),
     "evaluate": (
         lambda console: print_evaluate(console, EVALUATED),
-        {"run_id", "is_new", "model", "tracks", "mean", "n_songs", "notes", "problems"},
+        {"run_id", "is_new", "model", "model_id", "tracks", "mean", "n_songs", "notes", "problems"},
     ),
     "run": (
         lambda console: print_run(console, RUN),
-        {"tracks", "problems", "notes", "without_spectrum", "reports", *TRAIN_FIELDS},
+        {"tracks", "problems", "notes", "without_spectrum", "reports", "model", *TRAIN_FIELDS},
     ),
     "demo": (
-        lambda console: print_demo(console, DemoReport(RUN, 0.875, {"feed-0": 0.875}), Path("/home")),
-        {"tracks", "frames_right", "notes", "problems", *TRAIN_FIELDS},
+        lambda console: print_demo(console, DemoReport(RUN, 0.875, {"feed-0": 0.875}, SHARES), Path("/home")),
+        {"tracks", "frames_right", "frames_right_by_model", "notes", "problems", *TRAIN_FIELDS},
     ),
     "report": (
         lambda console: print_report(console, Index(Path("/home/index.html"), [{"title": NASTY}], 2, [NASTY])),
@@ -362,14 +363,16 @@ def test_segments_of_many_songs_are_not_listed(shown):
 
 def test_demo_prints_the_next_steps(shown, monkeypatch, tmp_path):
     out = shown(CALLS["demo"][0], json=False).out
-    assert out.splitlines()[-4:] == [
-        "87.5% of the frames have the correct state.",
+    assert out.splitlines()[-6:] == [
+        "87.5% of the frames have the correct state with the champion:",
+        "  87.5% with the model shipped with songform",
+        "  75.0% with the model adapted to these songs",
         "Pictures: /home/data/reports/0",
         f"Listen:   {Path(REPORT['path']).with_suffix('.html')}",
         "MLflow:   songform --home /home ui",
     ]
     monkeypatch.chdir(tmp_path)
-    report = DemoReport(RUN, 0.875, {})
+    report = DemoReport(RUN, 0.875, {}, {})
     assert shown(lambda console: print_demo(console, report, tmp_path), json=False).out.endswith(
         "MLflow:   songform ui\n"
     )

@@ -17,7 +17,7 @@ from songform.beats.beat_tracking import Beats
 from tasks.annotate.annotation_scores import evaluate_tracks
 from tasks.annotate.annotations import keep_annotation
 from tasks.annotate.beat_annotations import keep_beats
-from tasks.annotate.evaluation_runs import EXPERIMENT, log_evaluation
+from tasks.models.evaluation_runs import EXPERIMENT, log_evaluation
 from tasks.settings import digest
 from tasks.store.atomic_files import write_json
 from tasks.store.bundles import ModelInfo

@@ -180,7 +180,7 @@ def test_if_no_report_can_be_read_each_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("model", "whose"), [(MODEL, "with the model models:/songform/1"), (OWN_MODEL, "with states .*each song alone.*")]
+    ("model", "whose"), [(MODEL, "with the model models:/songform/1"), (OWN_MODEL, "with states fitted per song")]
 )
 def test_without_a_report_the_error_says_how_to_create_one(tmp_path, model, whose):
     with pytest.raises(

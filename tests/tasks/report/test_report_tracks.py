@@ -13,6 +13,7 @@ import pytest
 
 from songform.bundle import Bundle
 from songform.errors import CorpusError
+from tasks.models.registry import fetch_bundle
 from tasks.process_pool import WorkerLostError
 from tasks.progress import listening
 from tasks.report import report_tracks as module
@@ -23,7 +24,6 @@ from tasks.settings import Settings
 from tasks.store.bundles import OWN_MODEL
 from tasks.store.corpus import Corpus
 from tasks.store.tables import features_config, read_features, read_overview
-from tasks.train.registry import fetch_bundle
 
 # Stands in for `write_report_or_error` in worker processes: some songs kill their process in the middle of a write.
 WORKER = """

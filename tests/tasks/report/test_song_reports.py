@@ -21,6 +21,7 @@ from songform.errors import CorpusError, ModelError
 from songform.sections.section_finding import Sections, SongPart
 from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.sources.local_files import local_listing
+from tasks.models.registry import fetch_bundle
 from tasks.progress import listening
 from tasks.report import report_stamp, song_reports
 from tasks.report.exports import REKORDBOX, export_paths
@@ -30,7 +31,6 @@ from tasks.report.song_reports import PICTURES, current_report
 from tasks.settings import Settings
 from tasks.store.bundles import OWN_MODEL
 from tasks.store.corpus import Corpus
-from tasks.train.registry import fetch_bundle
 
 PNG = b"\x89PNG\r\n\x1a\n"
 DRAW = song_reports._draw

@@ -14,12 +14,23 @@ from songform import synth
 from songform.bundle import Bundle, SequenceModel
 from songform.features.extraction import describe_audio
 from songform.learning.sequences import WindowShape
+from songform.learning.splits import Split
 from songform.structure.context import UNIT_SECONDS
 from songform.structure.states import fit_states, unit_vectors
 from tasks.settings import FramesSettings, Settings, digest
 from tasks.store.corpus import Corpus
 from tasks.store.tables import features_config
-from tasks.train.reference_songs import COMPARISON_SEEDS, TUNING_SEEDS, WEIGHTS, best_weight, composed_songs, named_f1
+from tasks.train.reference_songs import (
+    COMPARISON_SEEDS,
+    INSTRUMENTS,
+    TUNING_SEEDS,
+    WEIGHTS,
+    best_weight,
+    composed_songs,
+    named_f1,
+    tuning_songs,
+)
+from tasks.train.training_plan import Plan
 
 SEEDS = (1, 2)
 compose = synth.compose
@@ -38,9 +49,9 @@ def composed():
     """Record the seeds of the songs that are composed, and make the songs short."""
     seeds = []
 
-    def short(seed, *, sr):
+    def short(seed, *, sr, instruments):
         seeds.append(seed)
-        return compose(seed, sr=sr, duration=20.0)
+        return compose(seed, sr=sr, duration=20.0, instruments=instruments)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks.train.reference_songs.synth, "compose", short)
@@ -90,7 +101,7 @@ def test_comparison_and_tuning_songs_are_different():
 
 def test_song_has_the_features_and_states_of_its_composition(songs):
     for seed, song in zip(SEEDS, songs, strict=True):
-        original = compose(seed, duration=20.0)
+        original = compose(seed, duration=20.0, instruments=INSTRUMENTS)
         features, overview, n_samples = describe_audio([original.y])
         assert song.duration == n_samples / 22050
         assert song.features.equals(features)
@@ -112,7 +123,7 @@ def test_a_song_is_composed_once_in_a_home_and_again_only_for_other_frames(compo
 
 def test_interrupted_song_is_made_again(composed, home, songs):
     """The description is written last. If it is missing, the other files are not used."""
-    config = digest(features_config(Settings()), synth.VERSION)
+    config = digest(features_config(Settings()), synth.VERSION, later={"instruments": INSTRUMENTS})
     about = Corpus(home).composed_path(config, "1.json")
     facts = json.loads(about.read_text())
     about.unlink()
@@ -120,6 +131,24 @@ def test_interrupted_song_is_made_again(composed, home, songs):
     (song,) = composed_songs(home, SEEDS[:1], Settings())
     assert song.features.equals(songs[0].features)
     assert json.loads(about.read_text()) == facts
+
+
+def test_units_without_a_label_do_not_count_and_any_name_may_be_true(bundle, songs):
+    path = bundle.form(songs[0].features, songs[0].overview, songs[0].duration).path
+    found = np.array(bundle.states.states)[path]
+    assert named_f1(bundle, [replace(songs[0], truth=np.where(np.arange(len(found)) % 2, found, ""))]) == 1
+    assert named_f1(bundle, [replace(songs[0], truth=np.full(len(found), "verse"))]) == 0
+
+
+@pytest.mark.parametrize(("prior_songs", "instruments"), [(0.0, "study"), (100.0, INSTRUMENTS)])
+def test_weight_is_chosen_on_the_songs_of_earlier_versions_only_without_a_prior(
+    tmp_path, monkeypatch, prior_songs, instruments
+):
+    asked = []
+    monkeypatch.setattr("tasks.train.reference_songs.composed_songs", lambda *which, **how: asked.append((which, how)))
+    settings = Settings.model_validate({"states": {"prior_songs": prior_songs}})
+    tuning_songs(tmp_path, Plan(Split(), "", "", ""), settings)
+    assert asked == [((tmp_path, TUNING_SEEDS, settings), {"instruments": instruments})]
 
 
 def test_named_f1_is_that_of_scikit_learn(bundle, songs):

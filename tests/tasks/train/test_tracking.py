@@ -13,7 +13,8 @@ import pytest
 
 from songform.errors import CorpusError, ModelError
 from songform.learning.splits import Split
-from tasks.annotate.evaluation_runs import EXPERIMENT
+from songform.pretrained import pretrained_id
+from tasks.models.evaluation_runs import EXPERIMENT
 from tasks.settings import Settings
 from tasks.train.tracking import (
     client,
@@ -95,6 +96,7 @@ def test_run_has_settings_and_facts_about_the_corpus_as_parameters(home, experim
     run = client(home).get_run(start_run.fn(home, experiment, PLAN, settings))
     facts = {"corpus.manifest": "0" * 12, "corpus.tracks": "2", "split.by_track": "True"}
     facts |= {"split.train": "1", "split.validation": "0", "split.test": "1"}
+    facts |= {"states.prior": pretrained_id()}
     assert run.data.params == {name: str(value) for name, value in settings.flat().items()} | facts
     assert run.data.tags["songform.bundle"] == PLAN.bundle_id
     assert run.data.tags["songform.states"] == PLAN.states_id

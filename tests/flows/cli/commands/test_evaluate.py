@@ -55,7 +55,7 @@ def test_evaluation_from_no_labels_to_all_reports(songform, document, home, reco
     result = songform("--home", home, "evaluate", "--json")
     assert result.exit_code == 3
     output = document(result)
-    assert set(output) == {"run_id", "is_new", "model", "tracks", "mean", "n_songs", "notes", "problems"}
+    assert set(output) == {"run_id", "is_new", "model", "model_id", "tracks", "mean", "n_songs", "notes", "problems"}
     assert output["model"] is None
     assert [track["key"] for track in output["tracks"]] == [first.key]
     assert set(output["mean"]) == {"songform", "people", "every_20_s", "one_section"}

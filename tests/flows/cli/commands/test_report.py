@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks.models.registry import fetch_bundle
 from tasks.report.report_tracks import report_tracks
 from tasks.store.bundles import OWN_MODEL
-from tasks.train.registry import fetch_bundle
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,9 @@ def test_text_output_shows_the_path_of_the_index_and_the_number_of_missing_songs
     assert f"{others} songs of the corpus are not in this index; analyze them with " in result.stdout
 
 
-def test_without_a_model_the_index_lists_songs_with_their_own_states(songform, document, extracted, home, tmp_path):
+def test_without_a_model_the_index_lists_songs_that_an_earlier_version_analyzed_with_their_own_states(
+    songform, document, extracted, home, tmp_path
+):
     shutil.copytree(home / "data" / "reports" / "own", tmp_path / "data" / "reports" / "own")
     result = songform("--home", tmp_path, "--json", "report")
     assert result.exit_code == 0
@@ -59,7 +61,7 @@ def test_missing_analysis_is_reported_in_one_sentence(songform, document, tmp_pa
     assert result.exit_code == 4
     error = document(result)["error"]
     assert f"no song in {tmp_path} has been analyzed" in error
-    assert error.endswith("songform analyze SOURCE")
+    assert error.endswith("songform analyze SOURCE --model pretrained")
     assert list(tmp_path.rglob("*")) == [tmp_path / "data"]
 
 

@@ -48,7 +48,7 @@ def test_every_problem_is_in_the_document_and_sets_the_exit_code(
 ):
     analyzed = AnalyzeReport(IngestReport([TRACK], of_ingest), [REPORT], problems=of_analysis)
     ran = RunReport(analyzed.ingested, TRAINED, analyzed)
-    reports = {"analyze": analyzed, "run": ran, "demo": DemoReport(ran, 0.5, {"feed-0": 0.5})}
+    reports = {"analyze": analyzed, "run": ran, "demo": DemoReport(ran, 0.5, {"feed-0": 0.5}, {})}
     monkeypatch.setattr(f"flows.{command}.{command}", lambda *words, **options: reports[command])
     words = [] if command == "demo" else ["https://a.example/feed"]
     result = songform("--home", tmp_path, "--json", command, *words)

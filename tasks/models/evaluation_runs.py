@@ -68,7 +68,7 @@ def _log(store: Any, run_id: str, evaluation: Evaluation, model: ModelInfo) -> N
     metrics = [Metric(name, value, now, 0) for name, value in _metrics(evaluation.mean).items()]
     people = {name for track in evaluation.tracks for name in track["annotators"]}
     facts = {
-        "model.uri": model.uri or "own",
+        "model.uri": model.address or "own",
         "model.id": model.model_id,
         "corpus.annotated": evaluation.n_songs.get("songform", 0),
         "corpus.annotators": len(people),

@@ -33,8 +33,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-from sklearn.preprocessing import StandardScaler
 
 from songform.errors import ModelError, ParameterError
 from songform.features.overview import Overview
@@ -271,6 +269,8 @@ def fit_states(
     >>> model.states
     ('Calm', 'BuildUp', 'Energetic', 'Transition', 'Repetitive')
     """
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415  slow to import, and not needed to use a model
+
     units = np.vstack(songs)
     scaler = StandardScaler().fit(units)
     weight = _weights(units.shape[1], context_weight)
@@ -396,6 +396,8 @@ def _clusters(weighted: Array, context: Array, n_states: int, seed: int) -> NDAr
     most similar to an archetype depends on it much less. These means are the initial centroids, and they are also added
     to the data as weighted points.
     """
+    from sklearn.cluster import KMeans  # noqa: PLC0415  as above
+
     nearest = naming.archetype_scores(context).argmax(axis=1)
     members = [weighted[nearest == state] for state in range(len(naming.STATES))]
     if n_states == len(members) and all(len(member) for member in members):

@@ -10,8 +10,7 @@ from songform.errors import ModelError
 from tasks.store.bundles import OWN_MODEL, ModelInfo, newest_bundle
 from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside_files
-from tasks.train.registry import champion_version, fetch_bundle
-from tasks.train.tracking import MODEL_NAME, repair_store
+from tasks.train.tracking import MODEL_NAME, has_store, repair_store
 
 __all__ = ["choose_model"]
 
@@ -38,6 +37,10 @@ def choose_model(home: Path, uri: str | None, *, fetch: Callable[[Path, str], Mo
     problems = repair_store(home)
     if uri is not None and problems:
         raise ModelError(f"the model {uri} is not available: {problems[0]}")
+    if uri is None and not has_store(home):
+        return _substitute(home, problems)
+    from tasks.train.registry import champion_version, fetch_bundle  # imports MLflow
+
     if uri is None and champion_version(home) is None:
         return _substitute(home, problems)
     return (fetch or fetch_bundle.fn)(home, uri or f"models:/{MODEL_NAME}@champion")

@@ -1,0 +1,8 @@
+"""Steps of the flows `ingest` and `analyze`; importing them does not import Prefect."""
+
+from __future__ import annotations
+
+__all__ = ["REPORT_MODULES"]
+
+REPORT_MODULES = ("tasks.report.report_tracks", "tasks.report.song_tables", "songform.pages.song", "sklearn.cluster")
+"""Modules that an analysis needs and an ingest does not, and that take long to import."""

@@ -4,5 +4,12 @@ from __future__ import annotations
 
 __all__ = ["REPORT_MODULES"]
 
-REPORT_MODULES = ("tasks.report.report_tracks", "tasks.report.song_tables", "songform.pages.song", "sklearn.cluster")
+REPORT_MODULES = (
+    "tasks.report.report_tracks",
+    "tasks.report.song_tables",
+    "tasks.train.requested_model",
+    "songform.pages.song",
+    "jams",
+    "sklearn.cluster",
+)
 """Modules that an analysis needs and an ingest does not, and that take long to import."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -20,7 +20,9 @@ from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.databases import mlflow_database, mlflow_fault, set_aside_database
 from tasks.train.git_commit import git_state
-from tasks.train.training_plan import Plan
+
+if TYPE_CHECKING:
+    from tasks.train.training_plan import Plan
 
 __all__ = [
     "MODEL_NAME",

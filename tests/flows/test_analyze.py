@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from flows.analyze import analyze
+from flows.steps.analyze_steps import analyze_sources
 from tasks.report.song_reports import PICTURES
 from tasks.store.corpus import Corpus
 
@@ -33,6 +34,17 @@ def test_without_a_model_states_are_found_from_the_song_alone(songform, document
     assert (tmp_path / "data" / "sections.parquet").is_file()
     assert len(list((tmp_path / "data" / "beats").rglob("*.parquet"))) == 1
     assert not (tmp_path / "mlruns" / "mlflow.db").exists()  # looking for a champion creates no store
+
+
+def test_report_without_a_server_is_that_of_the_recorded_flow(audio_files, extracted, quick, tmp_path):
+    settings = quick.model_copy(update={"report": quick.report.model_copy(update={"pictures": False})})
+    found = []
+    for name, work in (("recorded", analyze), ("plain", analyze_sources)):
+        shutil.copytree(extracted / "data", tmp_path / name / "data")
+        report = work(tmp_path / name, [str(audio_files[0])], settings)
+        (document,) = report.reports
+        found.append((document | {"path": ""}, report.ingested.tracks, report.all_notes, report.all_problems))
+    assert found[0] == found[1]
 
 
 def test_home_without_spectra_is_analyzed_without_sections_and_says_so_once(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["REPORT_MODULES"]
+from pathlib import Path
 
-REPORT_MODULES = (
+__all__ = ["report_modules"]
+
+_REPORT_MODULES = (
     "tasks.report.report_tracks",
     "tasks.report.song_tables",
     "tasks.train.requested_model",
@@ -12,4 +14,13 @@ REPORT_MODULES = (
     "jams",
     "sklearn.cluster",
 )
-"""Modules that an analysis needs and an ingest does not, and that take long to import."""
+
+
+def report_modules(home: Path) -> tuple[str, ...]:
+    """Return the modules that an analysis needs, that an ingest does not need, and that take long to import.
+
+    MLflow is needed only if the home has a store, in which the champion is looked up.
+    """
+    from tasks.train.tracking import has_store
+
+    return (*_REPORT_MODULES, "tasks.train.registry") if has_store(home) else _REPORT_MODULES

@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.config.library_environment import imported_meanwhile
 from flows.ingest_report import IngestReport, attach_ingest_report
-from flows.steps import REPORT_MODULES
+from flows.steps import report_modules
 from flows.steps.ingest_steps import ingest_tracks
 from songform.errors import ModelError, SourceError
 from tasks.ingest.sources.listing import problems_message
@@ -77,7 +77,7 @@ def analyze_sources(
     ingest : callable
         Function that ingests the tracks: a flow passes one that runs the flow `ingest`.
     """
-    with imported_meanwhile(*REPORT_MODULES):
+    with imported_meanwhile(*report_modules(home)):
         ingested = ingest(home, sources, settings, limit, verify=True)
     with attach_ingest_report(ingested):
         report = analyze_ingested(home, ingested, settings, model, out)

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from songform.errors import ParameterError
 from songform.structure.context import CONTEXT_COLUMNS
@@ -115,7 +114,7 @@ def name_clusters(profile: NDArray[np.float64]) -> Naming:
         raise ParameterError(msg)
     order = np.lexsort(profile.T[::-1])  # by energy first, so that ties have a reproducible result
     scores = archetype_scores(profile[order])
-    clusters, states = linear_sum_assignment(-scores)
+    clusters, states = _best_assignment(-scores)
     total = scores[clusters, states].sum()
     names = [""] * len(profile)
     own_scores, margins = np.zeros(len(profile)), np.zeros(len(profile))
@@ -136,7 +135,7 @@ def _best_without(scores: NDArray[np.float64], cluster: int, state: int) -> floa
     """Return the maximum sum of scores without one pair of cluster and state."""
     forbidden = scores.copy()
     forbidden[cluster, state] = -1e3
-    rows, columns = linear_sum_assignment(-forbidden)
+    rows, columns = _best_assignment(-forbidden)
     return float(forbidden[rows, columns].sum())
 
 
@@ -152,3 +151,11 @@ def _weakness(name: str, cluster: int, profile: NDArray[np.float64], score: floa
     if margin < _LEAST_MARGIN:
         reasons.append(f"margin {margin:.2f} under {_LEAST_MARGIN}")
     return ", ".join(reasons)
+
+
+def _best_assignment(costs: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows and columns of the assignment with the least sum of costs."""
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415  slow to import, and not needed to use a model
+
+    rows, columns = linear_sum_assignment(costs)
+    return rows, columns

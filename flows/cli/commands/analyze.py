@@ -11,7 +11,7 @@ import typer
 from flows.cli.console import Console, cell, duration_text, exit_code, print_unfinished_tracks
 from flows.cli.context import CommandContext
 from flows.cli.options import Assignments, Limit, Model, NoPictures, Sources, without_pictures
-from flows.steps import REPORT_MODULES
+from flows.steps import report_modules
 from songform.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def analyze(
     """Analyze songs: print timelines, and write JSON, label files, pictures and pages with a player and an editor."""
     settings = context.settings(without_pictures(assignments, no_pictures))
     folder = None if out is None else _output_folder(out)
-    with context.server_if_needed(sources, settings, "flows.analyze", *REPORT_MODULES) as is_recorded:
+    with context.server_if_needed(sources, settings, "flows.analyze", *report_modules(context.home)) as is_recorded:
         analyze_sources = _analyzing(is_recorded=is_recorded)
         report = analyze_sources(context.home, sources, settings, model, folder, limit=limit, sonify=sonify)
     print_analyze(context.console, report)

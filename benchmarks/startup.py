@@ -1,11 +1,15 @@
 """Benchmark of whole commands, from their start to their end.
 
 Run it with ``python -m benchmarks.startup [SONG]``. Every run is a separate process, including its imports; only the
-file cache of the operating system is warm. One song is ingested into a home without data, in three situations:
+file cache of the operating system is warm. One song is ingested into a home without data, in four situations:
 
 * a Prefect server already runs, as after `songform ui`;
-* the command starts a server in a fresh home, and the server's database is created;
+* no server runs, and none is needed, because the song is a file on this machine;
+* the command starts a server in a fresh home, and the server's database is created: it ingests a folder;
 * the command starts a server in a home that already has the database.
+
+The first song in an empty home is analyzed, too, by a user without any cache, in turn with ingests beside a running
+server. The ratio of both is the median of all pairs.
 
 The table also lists the time of each step, measured separately. In a real run steps overlap, so these times do not add
 up to the time of the whole run.
@@ -15,13 +19,15 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
@@ -37,7 +43,8 @@ __all__ = ["measure"]
 
 MAX_HELP = 1.0  # in seconds
 MAX_BESIDE = 8.0
-RUNS_BESIDE, RUNS_OWN = 5, 3
+MAX_FIRST = 8 / 6  # the time of the first analysis, divided by that of an ingest with a running server
+RUNS_BESIDE, RUNS_FIRST, RUNS_OWN = 5, 7, 3
 
 # The steps of an ingest with a running server. Each step is timed at its first execution in the process.
 PIECES = """
@@ -95,20 +102,38 @@ def measure(song: Path) -> list[Result]:
     song : Path
         An audio file.
     """
-    with tempfile.TemporaryDirectory(prefix="songform-bench-") as folder:
-        home = Path(folder, "home")
+    with tempfile.TemporaryDirectory(prefix="songform-bench-") as name:
+        folder = Path(name)
+        home, songs = folder / "home", folder / "songs"
+        songs.mkdir()
+        shutil.copy(song, songs)
         help_seconds = timed(lambda: songform("--help"))
         starts, stops = server_seconds(home)
         with running_server(home) as url:
             beside = spread([ingest_seconds(home, song) for _ in range(RUNS_BESIDE)])
+            firsts = first_runs(home, song)
             pieces = [piece_seconds(home, song, url) for _ in range(RUNS_OWN)]
-        fresh = spread([ingest_seconds(Path(folder, str(run)), song) for run in range(RUNS_OWN)])
-        again = spread([ingest_seconds(Path(folder, "0"), song) for _ in range(RUNS_OWN)])
+        alone = spread([ingest_seconds(home, song) for _ in range(RUNS_OWN)])
+        fresh = spread([ingest_seconds(folder / str(run), songs) for run in range(RUNS_OWN)])
+        again = spread([ingest_seconds(folder / "0", songs) for _ in range(RUNS_OWN)])
+    ratio = spread([first.seconds / ingest.seconds for first, ingest in firsts])
     return [
         bounded("songform --help", help_seconds, MAX_HELP),
         bounded("songform ingest FILE with a running Prefect server", beside, MAX_BESIDE),
-        Result("songform ingest FILE, starting a server in a fresh home", f"{fresh:.1f} s"),
-        Result("songform ingest FILE, starting a server in the same home again", f"{again:.1f} s"),
+        Result("songform ingest FILE without a server", f"{alone:.1f} s"),
+        Result("songform ingest FOLDER, starting a server in a fresh home", f"{fresh:.1f} s"),
+        Result("songform ingest FOLDER, starting a server in the same home again", f"{again:.1f} s"),
+        Result("songform analyze FILE in an empty home", f"{spread([first.seconds for first, _ in firsts]):.2f} s"),
+        Result(
+            "songform analyze FILE in an empty home / songform ingest FILE with a running server",
+            f"{ratio:.2f}",
+            f"at most {MAX_FIRST:.2f}",
+            ratio.median <= MAX_FIRST,
+        ),
+        Result("- CPU time of that analysis", f"{spread([first.cpu_seconds for first, _ in firsts]):.2f} s"),
+        Result(
+            "- CPU time of that ingest, without the server", f"{spread([one.cpu_seconds for _, one in firsts]):.2f} s"
+        ),
         *(Result(f"- {what}", f"{spread([each[what] for each in pieces]):.2f} s") for what in pieces[0]),
         Result("- start a server and wait until it answers, in a fresh home", f"{starts[0]:.2f} s"),
         Result("- start a server and wait until it answers, in the same home again", f"{spread(starts[1:]):.2f} s"),
@@ -126,10 +151,49 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(statistics.median(values), min(values), max(values))
 
 
-def songform(*words: object) -> None:
+def songform(*words: object, **variables: str) -> None:
     """Run songform's command line in a separate process whose environment has no Prefect variables."""
     command = [sys.executable, "-m", "flows.cli", *map(str, words)]
-    subprocess.run(command, env=environment(), check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    surroundings = {**environment(), **variables}
+    subprocess.run(command, env=surroundings, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Duration and CPU time of a command with its child processes, in seconds."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+def run_of(command: Callable[[], object]) -> Run:
+    """Run a command, and return how long it takes."""
+    before = cpu_seconds()
+    return Run(seconds(command), cpu_seconds() - before)
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of all child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def first_runs(home: Path, song: Path) -> list[tuple[Run, Run]]:
+    """Return pairs of an analysis in an empty home, with an empty cache of the user, and an ingest beside a server."""
+    return [(run_of(lambda: first_analysis(song)), run_of(lambda: ingest_again(home, song))) for _ in range(RUNS_FIRST)]
+
+
+def first_analysis(song: Path) -> None:
+    """Analyze a song in an empty home, as a user who has no cache."""
+    with tempfile.TemporaryDirectory(prefix="songform-bench-") as folder:
+        caches = {"XDG_CACHE_HOME": f"{folder}/cache", "MPLCONFIGDIR": f"{folder}/cache/matplotlib"}
+        songform("--home", f"{folder}/home", "analyze", song, **caches)
+
+
+def ingest_again(home: Path, song: Path) -> None:
+    """Remove the data of a home, and ingest one song."""
+    shutil.rmtree(home / "data", ignore_errors=True)
+    songform("--home", home, "ingest", song)
 
 
 def environment() -> dict[str, str]:

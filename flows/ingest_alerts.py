@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from prefect.logging import get_run_logger
-
 from tasks.alerts.conditions import (
     Condition,
     circuit_condition,
@@ -26,6 +24,7 @@ from tasks.alerts.conditions import (
 from tasks.alerts.notify import raise_alarms
 from tasks.ingest.fetch.host_rate_limiter import host_pauses
 from tasks.ingest.ingest_plan import IngestPlan
+from tasks.recorded_task import run_logger
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 
@@ -78,7 +77,7 @@ class IngestAlerts:
         try:
             return raise_alarms(self.corpus, notify, list(self._conditions(datetime.now(UTC))))
         except Exception:  # noqa: BLE001  a failed alarm must not fail the ingest
-            get_run_logger().warning("the alarms of this ingest could not be sent", exc_info=True)
+            run_logger("songform.alarms").warning("the alarms of this ingest could not be sent", exc_info=True)
             return []
 
     def _conditions(self, now: datetime) -> Iterator[Condition]:

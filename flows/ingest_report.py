@@ -38,6 +38,8 @@ class IngestReport:
         One sentence per unusual observation that is not a failure.
     without_spectrum : sequence of str
         Keys of the finished tracks that have no semitone spectrum.
+    is_due : bool
+        Whether there was anything to do: sources were given, or a retry or an upgrade was due.
     """
 
     def __init__(
@@ -46,9 +48,11 @@ class IngestReport:
         problems: Sequence[str] = (),
         notes: Sequence[str] = (),
         without_spectrum: Sequence[str] = (),
+        *,
+        is_due: bool = True,
     ) -> None:
         self.tracks, self.problems, self.notes = list(tracks), list(problems), list(notes)
-        self.without_spectrum = list(without_spectrum)
+        self.without_spectrum, self.is_due = list(without_spectrum), is_due
 
     @property
     def done(self) -> list[dict[str, Any]]:

@@ -75,15 +75,15 @@ class CommandContext:
             raise CorpusError(f"{self.home} has no corpus (no folder data/); {_WHICH_HOME}")
 
     @contextmanager
-    def server(self, module: str, sources: Sequence[str] = ()) -> Iterator[None]:
+    def server(self, *modules: str, sources: Sequence[str] = ()) -> Iterator[None]:
         """Provide a Prefect server and show progress within a `with` block.
 
         The home and the sources are checked first, because starting the server takes seconds.
 
         Parameters
         ----------
-        module : str
-            Module of `flows` that the block imports. It is imported while the server starts.
+        *modules : str
+            Modules that the block imports. They are imported while the server starts.
         sources : sequence of str
             Sources of the command.
 
@@ -95,15 +95,34 @@ class CommandContext:
             If none of the sources exists.
         """
         from flows.prefect_server.connect import prefect_server
+
+        with self._prepared(sources):
+            announce("server", 0, None)
+            with prefect_server(self.home, *modules, report=lambda note: self.console.notes([note])):
+                announce("server", 1, 1)
+                yield
+
+    @contextmanager
+    def server_if_needed(self, sources: Sequence[str], settings: Settings, *modules: str) -> Iterator[bool]:
+        """Provide a Prefect server unless the sources do not need one, and yield whether there is one; see `server`."""
+        from flows.prefect_server.connect import needs_server
+
+        if needs_server(self.home, sources, settings):
+            with self.server(*modules, sources=sources):
+                yield True
+        else:
+            with self._prepared(sources):
+                yield False
+
+    @contextmanager
+    def _prepared(self, sources: Sequence[str]) -> Iterator[None]:
+        """Check the home and the sources, and show progress within a `with` block."""
         from tasks.store.corpus import Corpus
 
         Corpus(self.home).prepare()
         _require_sources(sources)
         with self.console.progress():
-            announce("server", 0, None)
-            with prefect_server(self.home, module, report=lambda note: self.console.notes([note])):
-                announce("server", 1, 1)
-                yield
+            yield
 
 
 def typer_command(function: Callable[..., int]) -> Callable[..., None]:

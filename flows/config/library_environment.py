@@ -11,10 +11,17 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 
-__all__ = ["environment_variable", "imports_without_gc", "prepare_environment", "signals_deferred"]
+__all__ = [
+    "environment_variable",
+    "imported_meanwhile",
+    "imports_without_gc",
+    "prepare_environment",
+    "signals_deferred",
+]
 
 _DEFERRED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -75,6 +82,27 @@ def imports_without_gc() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@contextmanager
+def imported_meanwhile(*modules: str) -> Iterator[None]:
+    """Import modules in another thread while a `with` block waits for worker processes or a server.
+
+    At the end of the block, all of them are imported. If an import fails, the error is raised where the program imports
+    the module.
+    """
+    thread = threading.Thread(target=_import_all, args=(modules,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _import_all(modules: tuple[str, ...]) -> None:
+    with imports_without_gc(), suppress(Exception):
+        for module in modules:
+            import_module(module)
 
 
 @contextmanager

@@ -1,21 +1,25 @@
-"""Execution of a flow's tasks by the task runner of the settings: threads or a Dask cluster."""
+"""Execution of a flow's tasks by the task runner of the settings: threads or a Dask cluster.
+
+Outside of a flow run, a task runs as a plain function (`tasks.recorded_task`), one call after the other. This module
+does not import Prefect when it is imported.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
-
-from prefect import Task
-from prefect.client.schemas.objects import State
-from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.utilities.annotations import quote
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flows.execution.dask_cluster import cluster_address, dask_runner, outcomes_on, record_crash
 from songform.errors import SongformError
 from tasks.cancellation import stoppable
 from tasks.process_pool import WorkerLostError
+from tasks.recorded_task import RecordedTask, in_flow_run
 from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from prefect import Task
+    from prefect.client.schemas.objects import State
 
 __all__ = ["cluster_settings", "jobs_per_task", "results"]
 
@@ -52,7 +56,9 @@ def jobs_per_task(jobs: list[Job], settings: Settings) -> list[list[Job]]:
     return [jobs] if jobs else []
 
 
-def results(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Settings) -> list[Any]:
+def results(
+    task: RecordedTask[..., Any] | Task[..., Any], calls: Sequence[dict[str, Any]], settings: Settings
+) -> list[Any]:
     """Run a task in parallel with several sets of parameters, wait for all runs, and return their results.
 
     Prefect's futures and states are released when the runs have finished.
@@ -78,13 +84,24 @@ def results(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Set
     """
     if not calls:
         return []
-    found = _run_once(task, calls, settings)
+    if settings.run.task_runner == "threads" and not in_flow_run():
+        return [_result_or_error(task.fn, call) for call in calls]
+    recorded = task.prefect_task if isinstance(task, RecordedTask) else task
+    found = _run_once(recorded, calls, settings)
     suspects = [number for number, result in enumerate(found) if isinstance(result, WorkerLostError)]
     if len(suspects) > 1:
         # These runs shared workers. Run each one alone: the one that crashes its worker again is the cause.
         for number in suspects:
-            found[number] = _run_once(task, [calls[number]], settings)[0]
+            found[number] = _run_once(recorded, [calls[number]], settings)[0]
     return found
+
+
+def _result_or_error(function: Callable[..., Any], call: dict[str, Any]) -> Any:
+    """Call a function, and return its result or its exception."""
+    try:
+        return function(**call)
+    except Exception as error:  # noqa: BLE001  the caller decides which exceptions are defects
+        return error
 
 
 def _run_once(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: Settings) -> list[Any]:
@@ -98,6 +115,8 @@ def _run_once(task: Task[..., Any], calls: Sequence[dict[str, Any]], settings: S
     elif len(calls) == 1:
         states = [task(**_quoted(calls[0]), return_state=True)]  # in this thread, where Ctrl-C reaches it
     else:
+        from prefect.task_runners import ThreadPoolTaskRunner
+
         threads = ThreadPoolTaskRunner[Any](max_workers=settings.download.workers)
         with threads as runner, stoppable():
             futures = [runner.submit(task, _quoted(call)) for call in calls]
@@ -114,6 +133,8 @@ def _quoted(call: dict[str, Any]) -> dict[str, Any]:
 
     This does not work with Dask, which treats the quotes as tuples.
     """
+    from prefect.utilities.annotations import quote
+
     return {name: quote(value) for name, value in call.items()}
 
 

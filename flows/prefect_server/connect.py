@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flows.config.library_environment import environment_variable, imports_without_gc, signals_deferred
 from flows.prefect_server.health import is_healthy
@@ -20,7 +21,10 @@ from flows.prefect_server.launch import PrefectServer, available_port, free_port
 from songform.errors import SongformError
 from tasks.store.atomic_files import machine
 
-__all__ = ["API_URL", "prefect_server", "register_server", "running_server", "shared_server"]
+if TYPE_CHECKING:
+    from tasks.settings import Settings
+
+__all__ = ["API_URL", "needs_server", "prefect_server", "register_server", "running_server", "shared_server"]
 
 
 @contextmanager
@@ -90,6 +94,28 @@ _MIN_FREE = 2**20  # bytes; with less free space, the database cannot be written
 _FLUSH_SECONDS = 30.0
 # Modules that Prefect would otherwise import when the first flow starts.
 _FIRST_FLOW_MODULES = ("prefect.flow_engine", "prefect.task_engine", "prefect.artifacts", "fastapi.encoders")
+
+
+def needs_server(home: Path, sources: Sequence[str], settings: Settings) -> bool:
+    """Return whether an ingest or an analysis needs a Prefect server.
+
+    Files on this machine need neither downloads nor retries. A server would only record the run, and starting it takes
+    longer than the analysis of a song. It is used if it is running anyway.
+
+    Parameters
+    ----------
+    home : Path
+        Home of the command.
+    sources : sequence of str
+        Sources of the command.
+    settings : Settings
+        All settings; tasks on a Dask cluster need a server.
+    """
+    from tasks.ingest.sources.resolve_source import is_local_file
+
+    if not sources or not all(map(is_local_file, sources)) or settings.run.task_runner != "threads":
+        return True
+    return bool(os.environ.get(API_URL)) or running_server(home) is not None
 
 
 @contextmanager

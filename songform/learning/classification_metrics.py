@@ -12,9 +12,10 @@ sklearn.metrics.f1_score, sklearn.metrics.log_loss
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics
 
 from songform.errors import ParameterError
 
@@ -64,24 +65,24 @@ def scores(truth: Index, probability: Array) -> dict[str, float]:
 
 def confusion(truth: Index, answer: Index, n_states: int) -> NDArray[np.intp]:
     """Return how often each true state (row) was predicted as each state (column)."""
-    return np.asarray(metrics.confusion_matrix(truth, answer, labels=np.arange(n_states)), np.intp)
+    return np.asarray(_metrics().confusion_matrix(truth, answer, labels=np.arange(n_states)), np.intp)
 
 
 def macro_f1(truth: Index, answer: Index) -> float:
     """Return the mean F1 of the states that occur in the truth."""
-    return float(metrics.f1_score(truth, answer, labels=np.unique(truth), average="macro", zero_division=0))
+    return float(_metrics().f1_score(truth, answer, labels=np.unique(truth), average="macro", zero_division=0))
 
 
 def recall(truth: Index, answer: Index, n_states: int) -> Array:
     """Return the recall of each state; NaN for a state that does not occur in the truth."""
     labels = np.arange(n_states)
-    return np.asarray(metrics.recall_score(truth, answer, labels=labels, average=None, zero_division=np.nan))
+    return np.asarray(_metrics().recall_score(truth, answer, labels=labels, average=None, zero_division=np.nan))
 
 
 def precision(truth: Index, answer: Index, n_states: int) -> Array:
     """Return the precision of each state; 1 / n_states for a state that was never predicted."""
     labels = np.arange(n_states)
-    predicted = metrics.precision_score(truth, answer, labels=labels, average=None, zero_division=np.nan)
+    predicted = _metrics().precision_score(truth, answer, labels=labels, average=None, zero_division=np.nan)
     return np.where(np.isnan(predicted), 1 / n_states, predicted)
 
 
@@ -108,3 +109,10 @@ def soft_one_hot(answer: Index, training_precision: Array) -> Array:
     probability = np.repeat(((1 - trust) / max(n_states - 1, 1))[:, None], n_states, axis=1)
     probability[np.arange(len(answer)), answer] = trust
     return probability
+
+
+def _metrics() -> Any:
+    """Import `sklearn.metrics`, which takes half a second; reports need only the `VERSION` of this module."""
+    from sklearn import metrics  # noqa: PLC0415
+
+    return metrics

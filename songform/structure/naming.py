@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from songform.errors import ParameterError
 from songform.structure.context import CONTEXT_COLUMNS
@@ -114,7 +113,7 @@ def name_clusters(profile: NDArray[np.float64]) -> Naming:
     _check_profile(profile)
     order = np.lexsort(profile.T[::-1])  # by energy first, so that ties have a reproducible result
     scores = archetype_scores(profile[order])
-    clusters, states = linear_sum_assignment(-scores)
+    clusters, states = _best_assignment(-scores)
     total = scores[clusters, states].sum()
     names = [""] * len(profile)
     own_scores, margins = np.zeros(len(profile)), np.zeros(len(profile))
@@ -176,7 +175,7 @@ def _best_with(scores: NDArray[np.float64], cluster: int, state: int) -> float:
     """Return the maximum sum of scores with one pair of cluster and state."""
     forced = scores.copy()
     forced[cluster, state] += 1e3
-    rows, columns = linear_sum_assignment(-forced)
+    rows, columns = _best_assignment(-forced)
     return float(scores[rows, columns].sum())
 
 
@@ -184,7 +183,7 @@ def _best_without(scores: NDArray[np.float64], cluster: int, state: int) -> floa
     """Return the maximum sum of scores without one pair of cluster and state."""
     forbidden = scores.copy()
     forbidden[cluster, state] = -1e3
-    rows, columns = linear_sum_assignment(-forbidden)
+    rows, columns = _best_assignment(-forbidden)
     return float(forbidden[rows, columns].sum())
 
 
@@ -200,3 +199,11 @@ def _weakness(name: str, cluster: int, profile: NDArray[np.float64], score: floa
     if margin < _LEAST_MARGIN:
         reasons.append(f"margin {margin:.2f} under {_LEAST_MARGIN}")
     return ", ".join(reasons)
+
+
+def _best_assignment(costs: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows and columns of the assignment with the least sum of costs."""
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415  slow to import, and not needed to use a model
+
+    rows, columns = linear_sum_assignment(costs)
+    return rows, columns

@@ -23,7 +23,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 
 __all__ = [
     "PRIOR_UNITS",
@@ -153,6 +152,8 @@ def prior_labels(weighted: Array, prior: Clusters, seed: int) -> NDArray[np.intp
     seed : int
         Random seed of KMeans.
     """
+    from sklearn.cluster import KMeans  # noqa: PLC0415  slow to import, and not needed to use a model
+
     n_states = len(prior.counts)
     weights = np.r_[np.ones(len(weighted)), prior.counts]
     kmeans = KMeans(n_states, init=prior.centroids, n_init=1, random_state=seed)

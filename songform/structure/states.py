@@ -34,8 +34,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-from sklearn.preprocessing import StandardScaler
 
 from songform.errors import ModelError, ParameterError
 from songform.features.overview import Overview
@@ -289,6 +287,8 @@ def fit_states(
     >>> model.states
     ('Calm', 'BuildUp', 'Energetic', 'Transition', 'Repetitive')
     """
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415  slow to import, and not needed to use a model
+
     units = np.vstack(songs)
     dwells = (dwell_seconds, transition_dwell_seconds)
     if prior is not None and prior_songs > 0:
@@ -365,6 +365,8 @@ def labeled_states(
     ParameterError
         If the labels do not match the songs or the names, or if a state has no unit.
     """
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415  as above
+
     _check_labels(songs, labels, names)
     units, known = np.vstack(songs), np.concatenate(labels)
     scaler = StandardScaler().fit(units)
@@ -511,6 +513,8 @@ def _clusters(weighted: Array, context: Array, n_states: int, seed: int) -> NDAr
     most similar to an archetype depends on it much less. These means are the initial centroids, and they are also added
     to the data as weighted points.
     """
+    from sklearn.cluster import KMeans  # noqa: PLC0415  as above
+
     nearest = naming.archetype_scores(context).argmax(axis=1)
     members = [weighted[nearest == state] for state in range(len(naming.STATES))]
     if n_states == len(members) and all(len(member) for member in members):

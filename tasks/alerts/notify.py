@@ -11,7 +11,6 @@ Failures here are logged as warnings and never stop an ingest.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from filelock import FileLock
 from songform.plain_text import plain_text
 from tasks.alerts.conditions import Condition
 from tasks.alerts.delivery import DeliveryError, Event, channels
+from tasks.recorded_task import run_logger
 from tasks.settings import NotifySettings
 from tasks.store.atomic_files import write_json
 from tasks.store.corpus import Corpus
@@ -75,7 +75,7 @@ def raise_alarms(
     except OSError as error:  # includes the timeout of the lock
         problems.append(_save_problem(path, error))
     for problem in problems:
-        _logger().warning(problem)
+        run_logger("songform.alarms").warning(problem)
     return problems
 
 
@@ -172,14 +172,3 @@ def _parsed_state(entry: Any) -> _AlarmState | None:
         return _AlarmState(_iso_time(since), tuple(str(channel) for channel in entry["told"]))
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-
-
-def _logger() -> Any:
-    """Return the logger of the Prefect run, whose messages Prefect's UI shows, or songform's logger outside a run."""
-    from prefect.exceptions import MissingContextError
-    from prefect.logging import get_run_logger
-
-    try:
-        return get_run_logger()
-    except MissingContextError:
-        return logging.getLogger("songform.alarms")

@@ -12,15 +12,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from songform.errors import AudioError, TrackError
 from tasks.ingest.extraction_worker import ExtractionJob, ExtractionResult, extract_track
 from tasks.ingest.ffmpeg import error_without_ffmpeg, find_ffmpeg
 from tasks.ingest.track_outcomes import record_done, record_failure, without_retry_advice
 from tasks.process_pool import WorkerLostError, WorkerTimeoutError, run_jobs, usable_cores
 from tasks.progress import announce
+from tasks.recorded_task import task
 from tasks.settings import Settings
 from tasks.store.atomic_files import moved
 from tasks.store.corpus import Corpus
@@ -35,8 +33,7 @@ def _run_name(parameters: dict[str, Any]) -> str:
     return f"extract {jobs[0][0].title}" if len(jobs) == 1 else f"extract {len(jobs)} tracks"
 
 
-# Prefect's type for callable run names has a class method, which functions do not have.
-@task(task_run_name=_run_name, cache_policy=NO_CACHE)  # type: ignore[arg-type]
+@task(task_run_name=_run_name)
 def extract_tracks(
     home: Path,
     jobs: Sequence[tuple[Track, Path]],

@@ -14,12 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from prefect import State, task
-from prefect.cache_policies import NO_CACHE
-from prefect.runtime import task_run
-from prefect.states import Completed
+from typing import TYPE_CHECKING, Any
 
 from songform.errors import TrackError
 from tasks.cancellation import raise_if_stopped
@@ -32,10 +27,14 @@ from tasks.ingest.ffmpeg import find_ffmpeg
 from tasks.ingest.track_locks import locked_tracks
 from tasks.ingest.track_outcomes import record_failure, record_skipped
 from tasks.progress import announce
+from tasks.recorded_task import task
 from tasks.settings import Settings
 from tasks.store.atomic_files import moved, temporary_path
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import Track, TrackRecord
+
+if TYPE_CHECKING:
+    from prefect import State
 
 __all__ = ["existing_audio", "fetch_audio", "remove_leftover_downloads"]
 
@@ -66,7 +65,7 @@ def remove_leftover_downloads(home: Path, tracks: Sequence[Track], settings: Set
                 path.unlink(missing_ok=True)
 
 
-@task(task_run_name="download {track.title}", retry_condition_fn=should_retry, cache_policy=NO_CACHE)
+@task(task_run_name="download {track.title}", retry_condition_fn=should_retry)
 def fetch_audio(home: Path, track: Track, settings: Settings) -> Download | State[Any]:
     """Download a track into a new folder, and move the file to `data/incoming/`.
 
@@ -80,6 +79,8 @@ def fetch_audio(home: Path, track: Track, settings: Settings) -> Download | Stat
     TrackError
         If the download fails; the failure is already in the track's record.
     """
+    from prefect.runtime import task_run
+
     corpus, is_first = Corpus(home), task_run.run_count <= 1
     watch = Stopwatch(0.0 if is_first else _spent(corpus, track))
     try:
@@ -144,6 +145,8 @@ def _throttled(corpus: Corpus, track: Track, settings: Settings, failure: TrackE
 
 def _skipped(corpus: Corpus, track: Track, pause: HostPausedError, *, is_first: bool) -> State[Any]:
     """Record that a track was skipped; raise its earlier error if this is a retry within the ingest."""
+    from prefect.states import Completed
+
     reason = f"{track_label(track)} was not downloaded: {pause}; it is retried automatically after that time"
     record = record_skipped(corpus, track, until=datetime.fromtimestamp(pause.until, UTC), reason=reason)
     if is_first or record.error is None:

@@ -11,9 +11,6 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from songform.errors import SourceError, TrackError
 from songform.plain_text import plain_text
 from tasks.ingest.failures.retries import HostPausedError, should_retry
@@ -21,13 +18,14 @@ from tasks.ingest.fetch.host_rate_limiter import HostRateLimiter, host_of_addres
 from tasks.ingest.sources.listing import Listing
 from tasks.ingest.sources.local_files import FileHashes
 from tasks.ingest.sources.resolve_source import list_tracks
+from tasks.recorded_task import task
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 
 __all__ = ["list_source"]
 
 
-@task(task_run_name="list {source}", retry_condition_fn=should_retry, cache_policy=NO_CACHE)
+@task(task_run_name="list {source}", retry_condition_fn=should_retry)
 def list_source(home: Path, source: str, settings: Settings, limit: int | None = None) -> Listing:
     """List the tracks of a SOURCE without downloading them; unchanged local files are not read again."""
     hashes = FileHashes(Corpus(home))

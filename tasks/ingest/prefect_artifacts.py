@@ -28,6 +28,7 @@ from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 from songform.plain_text import plain_text
+from tasks.recorded_task import in_flow_run
 
 __all__ = [
     "link_list",
@@ -62,6 +63,8 @@ def publish_progress(done: int, total: int, artifact: UUID | None = None) -> UUI
     UUID or None
         ID of the artifact; None if nothing was published.
     """
+    if not in_flow_run():
+        return None
     from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
     share = 100.0 * min(done / total, 1.0) if total else 100.0
@@ -85,6 +88,8 @@ def publish_tracks(tracks: Sequence[Mapping[str, Any]]) -> UUID | None:
     UUID or None
         ID of the artifact; None if nothing was published.
     """
+    if not in_flow_run():
+        return None
     from prefect.artifacts import create_table_artifact
 
     rows, words = track_rows(tracks), outcome_counts(tracks)
@@ -104,6 +109,8 @@ def publish_links(sources: Sequence[str]) -> UUID | None:
     UUID or None
         ID of the artifact; None if nothing was published.
     """
+    if not in_flow_run():
+        return None
     from prefect.artifacts import create_markdown_artifact
 
     text = link_list(sources)
@@ -183,11 +190,8 @@ def _link(address: str) -> str:
 def _published(publish: Callable[[], Any]) -> UUID | None:
     """Publish an artifact of the current flow run; log a warning if the server rejects it."""
     import httpx
-    from prefect.context import FlowRunContext
     from prefect.logging import get_run_logger
 
-    if FlowRunContext.get() is None:
-        return None
     try:
         artifact: UUID = publish()  # it would be a coroutine in an asynchronous flow
     except httpx.HTTPError as error:

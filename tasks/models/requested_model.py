@@ -8,12 +8,11 @@ from pathlib import Path
 
 from songform.errors import ModelError
 from songform.pretrained import pretrained_bundle, pretrained_id
-from tasks.models.registry import champion_version, fetch_bundle
 from tasks.settings import Settings
 from tasks.store.bundles import OWN_MODEL, PRETRAINED, ModelInfo, keep_pretrained, newest_bundle, other_setting
 from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside_files
-from tasks.train.tracking import MODEL_NAME, repair_store
+from tasks.train.tracking import MODEL_NAME, has_store, repair_store
 
 __all__ = ["choose_model", "reported_model"]
 
@@ -45,8 +44,8 @@ def choose_model(
     problems = repair_store(home)
     if uri == PRETRAINED:
         return _shipped(home, problems)
-    if uri is not None or champion_version(home) is not None:
-        return _requested(home, uri, problems, fetch or fetch_bundle.fn)
+    if uri is not None or _has_champion(home):
+        return _requested(home, uri, problems, fetch or _fetched)
     return _substitute(home, settings, problems)
 
 
@@ -67,8 +66,8 @@ def reported_model(home: Path, uri: str | None, settings: Settings) -> ModelInfo
     corpus, problems = Corpus(home), repair_store(home)
     if uri == PRETRAINED:
         return _shipped(home, problems, keep=False)
-    if uri is not None or champion_version(home) is not None:
-        return _requested(home, uri, problems, fetch_bundle.fn)
+    if uri is not None or _has_champion(home):
+        return _requested(home, uri, problems, _fetched)
     substitute = _substitute(home, settings, problems, keep=False)
     is_unused = substitute.is_pretrained and not any(corpus.report_path(substitute.model_id, "").glob("*.json"))
     has_own = any(corpus.report_path(OWN_MODEL.model_id, "").glob("*.json"))
@@ -80,6 +79,20 @@ def _requested(home: Path, uri: str | None, problems: list[str], fetch: Callable
     if uri is not None and problems:
         raise ModelError(f"the model {uri} is not available: {problems[0]}")
     return fetch(home, uri or f"models:/{MODEL_NAME}@champion")
+
+
+def _has_champion(home: Path) -> bool:
+    if not has_store(home):  # then MLflow need not be imported
+        return False
+    from tasks.models.registry import champion_version
+
+    return champion_version(home) is not None
+
+
+def _fetched(home: Path, uri: str) -> ModelInfo:
+    from tasks.models.registry import fetch_bundle  # imports Prefect
+
+    return fetch_bundle.fn(home, uri)
 
 
 def _substitute(home: Path, settings: Settings, problems: list[str], *, keep: bool = True) -> ModelInfo:

@@ -13,13 +13,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from songform.bundle import Bundle
 from songform.errors import ModelError
 from tasks.process_pool import run_jobs, usable_cores
 from tasks.progress import announce
+from tasks.recorded_task import task
 from tasks.report.report_jobs import ReportJob, failed_report
 from tasks.report.song_reports import current_report, write_report, write_report_or_error
 from tasks.settings import Settings
@@ -33,7 +31,7 @@ LEAST_JOBS_FOR_WORKERS = 4
 """Minimum number of reports that worker processes make: starting these takes longer than making fewer reports."""
 
 
-@task(task_run_name="report {n_tracks} tracks", cache_policy=NO_CACHE)
+@task(task_run_name="report {n_tracks} tracks")
 def report_tracks(
     home: Path, keys: Sequence[str], settings: Settings, model: ModelInfo, *, out: Path | None, n_tracks: int
 ) -> list[dict[str, Any]]:

@@ -15,12 +15,11 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 from filelock import FileLock
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from songform.errors import ParameterError, UnreadableFileError
 from songform.output import section_table, segment_table
 from songform.output.song_rows import Layout, replaced_rows
+from tasks.recorded_task import task
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside_error
@@ -32,7 +31,7 @@ BATCH = 250
 """Number of songs whose rows are held in memory before they are written to the tables: 30 MB."""
 
 
-@task(cache_policy=NO_CACHE)
+@task()
 def update_song_tables(home: Path, reports: Sequence[dict[str, Any]], settings: Settings) -> list[str]:
     """Update the tables of segments and sections with some reports.
 

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import soundfile
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from songform.audio.stream import AudioStream, read_audio
 from songform.beats.beat_tracking import Beats
@@ -25,6 +23,7 @@ from songform.structure.segments import Segment
 from tasks.ingest.fetch_audio import existing_audio
 from tasks.ingest.ffmpeg import error_without_ffmpeg, find_ffmpeg
 from tasks.progress import announce
+from tasks.recorded_task import task
 from tasks.settings import Settings, digest
 from tasks.store.atomic_files import atomic_path
 from tasks.store.beat_tables import read_beats
@@ -34,7 +33,7 @@ from tasks.store.tracks import TrackRecord
 __all__ = ["sonify_tracks"]
 
 
-@task(cache_policy=NO_CACHE)
+@task()
 def sonify_tracks(
     home: Path, reports: Sequence[dict[str, Any]], settings: Settings
 ) -> tuple[list[dict[str, Any]], list[str]]:

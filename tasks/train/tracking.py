@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from songform.errors import CorpusError, ModelError
+from tasks.recorded_task import task
 from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.databases import mlflow_database, mlflow_fault, set_aside_database
@@ -83,7 +82,7 @@ def client(home: Path) -> Any:
     return mlflow.MlflowClient(store_uri(home), store_uri(home))
 
 
-@task(cache_policy=NO_CACHE)
+@task()
 def prepare_store(home: Path, experiment: str) -> str:
     """Create the database and the experiment unless they exist; return the id of the experiment."""
     corpus = Corpus(home)
@@ -107,7 +106,7 @@ def prepare_store(home: Path, experiment: str) -> str:
         return str(known.experiment_id)
 
 
-@task(cache_policy=NO_CACHE)
+@task()
 def finished_run(home: Path, experiment_id: str, plan: Plan) -> str | None:
     """Return the latest finished run of a training plan in an experiment, or None."""
     runs = client(home).search_runs(
@@ -119,7 +118,7 @@ def finished_run(home: Path, experiment_id: str, plan: Plan) -> str | None:
     return str(runs[0].info.run_id) if runs else None
 
 
-@task(cache_policy=NO_CACHE)
+@task()
 def start_run(home: Path, experiment_id: str, plan: Plan, settings: Settings) -> str:
     """Start a run with all settings as parameters, and mark interrupted runs of the same plan as killed."""
     store = client(home)
@@ -148,7 +147,7 @@ def start_run(home: Path, experiment_id: str, plan: Plan, settings: Settings) ->
     return run_id
 
 
-@task(cache_policy=NO_CACHE)
+@task()
 def finish_run(home: Path, run_id: str, status: str = "FINISHED") -> None:
     """Set the final status of a run."""
     client(home).set_terminated(run_id, status)

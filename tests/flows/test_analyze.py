@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from flows.analyze import analyze
+from flows.steps.analyze_steps import analyze_sources
 from songform import pretrained_bundle
 from songform.pretrained import pretrained_id
 from tasks.report.song_reports import PICTURES
@@ -58,6 +59,17 @@ def test_other_features_than_those_of_the_shipped_model_are_found_from_the_song_
     assert result.exit_code == 0
     assert found["model"]["id"] == "own"
     assert any("features.n_mfcc = 13" in note and "the setting is 5" in note for note in found["notes"])
+
+
+def test_report_without_a_server_is_that_of_the_recorded_flow(audio_files, extracted, quick, tmp_path):
+    settings = quick.model_copy(update={"report": quick.report.model_copy(update={"pictures": False})})
+    found = []
+    for name, work in (("recorded", analyze), ("plain", analyze_sources)):
+        shutil.copytree(extracted / "data", tmp_path / name / "data")
+        report = work(tmp_path / name, [str(audio_files[0])], settings)
+        (document,) = report.reports
+        found.append((document | {"path": ""}, report.ingested.tracks, report.all_notes, report.all_problems))
+    assert found[0] == found[1]
 
 
 def test_home_without_spectra_is_analyzed_without_sections_and_says_so_once(

@@ -69,6 +69,16 @@ def test_ingest_of_a_file_has_no_slow_imports(audio, tmp_path):
     assert found & SLOW == set()
 
 
+def test_first_analysis_of_a_file_imports_neither_prefect_nor_mlflow(audio_files, tmp_path, monkeypatch):
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    home = tmp_path / "home"
+    found = loaded(PARENT, "--home", home, "analyze", audio_files[0], "--no-pictures", path=tmp_path)
+    assert {"flows", "bokeh", "pyarrow"} <= found
+    assert found & {"prefect", "mlflow", "sqlalchemy", "tensorflow", "keras", "librosa", "numba"} == set()
+    assert len(list(home.glob("data/reports/own/*.html"))) == 1
+    assert not (home / ".prefect").exists()
+
+
 def test_extraction_worker_imports_neither_slow_modules_nor_those_of_the_command_line(audio, tmp_path):
     (tmp_path / "worker.py").write_text(WORKER)
     found = loaded(ASKING, tmp_path / "home", audio, path=tmp_path)

@@ -198,7 +198,7 @@ def test_only_several_batches_are_sub_flows(api, audio_files, quick, home, monke
     paths = [str(path) for path in audio_files[:3]]
     subflows = [f"ingest {audio_files[first].stem} and others" for first in (0, 2)]
     for size, expected in ((3, []), (2, subflows)):
-        monkeypatch.setattr("flows.ingest.BATCH_SIZE", size)
+        monkeypatch.setattr("flows.steps.ingest_steps.BATCH_SIZE", size)
         report = ingest(home / str(size), paths, quick)
         assert [track["status"] for track in report.tracks] == ["done"] * 3
         assert flow_runs(api, home / str(size)) == sorted([f"ingest {paths}", *expected])

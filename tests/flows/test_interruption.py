@@ -215,8 +215,9 @@ def running(home):
 
 def test_ctrl_c_ends_the_command_and_its_server_after_the_last_record(songs, home, tmp_path):
     """A terminal sends SIGINT to all processes of a command, but it must not reach the server."""
-    soundfile.write(tmp_path / "long.flac", np.tile(songs[0].y, 120), songs[0].sr)
-    with command(home, "ingest", tmp_path / "long.flac", own_server=True) as process:
+    (tmp_path / "album").mkdir()  # a folder, because files do not need a server
+    soundfile.write(tmp_path / "album" / "long.flac", np.tile(songs[0].y, 120), songs[0].sr)
+    with command(home, "ingest", tmp_path / "album", own_server=True) as process:
         wait_until(lambda: "extract" in running(home), process)
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(PATIENCE) == 130

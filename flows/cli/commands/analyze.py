@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,7 @@ import typer
 from flows.cli.console import Console, cell, duration_text, exit_code, print_unfinished_tracks
 from flows.cli.context import CommandContext
 from flows.cli.options import Assignments, Limit, Model, NoPictures, Sources, without_pictures
+from flows.steps import report_modules
 from songform.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -54,12 +55,22 @@ def analyze(
     """Analyze songs: print timelines, and write JSON, label files, pictures and pages with a player and an editor."""
     settings = context.settings(without_pictures(assignments, no_pictures))
     folder = None if out is None else _output_folder(out)
-    with context.server("flows.analyze", sources):
-        from flows.analyze import analyze as analyze_sources
-
+    with context.server_if_needed(sources, settings, "flows.analyze", *report_modules(context.home)) as is_recorded:
+        analyze_sources = _analyzing(is_recorded=is_recorded)
         report = analyze_sources(context.home, sources, settings, model, folder, limit=limit, sonify=sonify)
     print_analyze(context.console, report)
     return exit_code(report.ingested.tracks, report.all_problems)
+
+
+def _analyzing(*, is_recorded: bool) -> Callable[..., AnalyzeReport]:
+    """Return the function that analyzes sources: the flow, which Prefect records, or its steps."""
+    if is_recorded:
+        from flows.analyze import analyze
+
+        return analyze
+    from flows.steps.analyze_steps import analyze_sources
+
+    return analyze_sources
 
 
 def _output_folder(out: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -48,14 +49,23 @@ def ingest(
             "the tracks of an earlier version of songform"
         )
     settings, sources = context.settings(assignments), sources or []
-    with context.server("flows.ingest", sources):
-        from flows.ingest import ingest as ingest_sources
-        from flows.ingest import report_of
-
-        state = ingest_sources(context.home, sources, settings, limit, retry_failed, upgrade=upgrade, return_state=True)
-        report = report_of(state)
+    with context.server_if_needed(sources, settings, "flows.ingest") as is_recorded:
+        report = _ingesting(is_recorded=is_recorded)(
+            context.home, sources, settings, limit, retry_failed=retry_failed, upgrade=upgrade
+        )
     print_ingest(context.console, report)
     return exit_code(report.tracks, report.problems)
+
+
+def _ingesting(*, is_recorded: bool) -> Callable[..., IngestReport]:
+    """Return the function that ingests sources: a flow that Prefect records, or the steps of this flow."""
+    if is_recorded:
+        from flows.ingest import ingested
+
+        return ingested
+    from flows.steps.ingest_steps import ingest_tracks
+
+    return ingest_tracks
 
 
 def print_ingest(console: Console, report: IngestReport) -> None:

@@ -27,7 +27,7 @@ def run(
 ) -> int:
     """Run ingest, train and analyze, one after the other."""
     settings = context.settings(without_pictures(assignments, no_pictures))
-    with context.server("flows.run", sources):
+    with context.server("flows.run", sources=sources):
         from flows.run import run as run_pipeline
 
         report = run_pipeline(context.home, sources, settings, limit, experiment)

@@ -52,11 +52,13 @@ def retry_options(settings: DownloadSettings) -> dict[str, Any]:
     settings : DownloadSettings
         Settings with the number of attempts and the first delay.
     """
-    from prefect.tasks import exponential_backoff
+
+    def delays(retries: int) -> list[float]:  # as `prefect.tasks.exponential_backoff`, without importing Prefect
+        return [settings.retry_seconds * 2**number for number in range(retries)]
 
     return {
         "retries": settings.attempts - 1,
-        "retry_delay_seconds": exponential_backoff(settings.retry_seconds),
+        "retry_delay_seconds": delays,
         "retry_jitter_factor": 0.5,
     }
 

@@ -32,7 +32,7 @@ from tasks.ingest.sources.playlists import web_listing
 from tasks.settings import DownloadSettings
 from tasks.store.tracks import Track
 
-__all__ = ["list_tracks"]
+__all__ = ["is_local_file", "list_tracks"]
 
 TEXT_SUFFIXES = frozenset({".txt", ".list"})
 MAX_DEPTH = 4  # lists within lists: a text file that names an OPML list that names a feed has three
@@ -42,6 +42,20 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 Requesting = Callable[[str], AbstractContextManager[None]]
 """Function that returns a context for the requests to an address, such as a rate limiter's slot."""
+
+
+def is_local_file(source: str) -> bool:
+    """Return whether a SOURCE is an existing file that is not a list, so that it can be listed without requests."""
+    source = source.strip()
+    try:
+        path = None if _SCHEME.match(source) else local_path(source)
+    except SourceError:
+        return False
+    return path is not None and path.is_file() and not _is_list(path)
+
+
+def _is_list(path: Path) -> bool:
+    return path.suffix.lower() in TEXT_SUFFIXES | LIST_SUFFIXES
 
 
 def list_tracks(
@@ -125,12 +139,11 @@ class _Lister:
         return self._collected(found.title, url, [(url, lambda: found), *inner])
 
     def _path(self, path: Path, depth: int) -> Listing:
-        suffix = path.suffix.lower()
-        if suffix not in TEXT_SUFFIXES | LIST_SUFFIXES or not path.is_file():
+        if not _is_list(path) or not path.is_file():
             return local_listing(path, self.limit, self.hashes)
         if not self._is_new(path.resolve()):
             return Listing(path.stem, ())
-        return self._text(path, depth) if suffix in TEXT_SUFFIXES else self._document(path, depth)
+        return self._text(path, depth) if path.suffix.lower() in TEXT_SUFFIXES else self._document(path, depth)
 
     def _is_new(self, name: Path | str) -> bool:
         is_new = name not in self.lists

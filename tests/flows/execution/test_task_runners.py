@@ -24,6 +24,7 @@ from flows.execution.task_runners import cluster_settings, jobs_per_task, result
 from flows.prefect_server.launch import free_port
 from songform.errors import SettingsError, SongformError, TrackError
 from tasks.process_pool import WorkerLostError
+from tasks.recorded_task import task as recorded_task
 from tasks.settings import Settings
 
 THREADS = Settings()
@@ -50,6 +51,23 @@ def test_results_and_errors_are_in_the_order_of_the_calls():
     assert (first[0], str(second), third[0]) == (4, "5 is odd", 1)
     assert isinstance(second, TrackError)
     assert threading.get_ident() not in (first[1], third[1])
+
+
+@recorded_task(task_run_name="name of {number}")
+def run_name(number):
+    if number < 0:
+        raise TrackError("negative", "permanent")
+    return prefect.runtime.task_run.name
+
+
+@pytest.mark.usefixtures("api")
+def test_calls_within_a_flow_run_are_task_runs_and_elsewhere_plain_calls():
+    calls, found = [{"number": 1}, {"number": -1}, {"number": 2}], []
+    flow(lambda: found.extend([run_name(0), *results(run_name, calls, THREADS)]), name="test")()
+    assert [found[n] for n in (0, 1, 3)] == ["name of 0", "name of 1", "name of 2"]
+    elsewhere = results(run_name, calls, THREADS)
+    assert (elsewhere[0], elsewhere[2]) == (None, None)
+    assert [str(error) for error in (found[2], elsewhere[1])] == ["negative", "negative"]
 
 
 class Walked(list):

@@ -15,9 +15,10 @@ import pytest
 from prefect.settings import get_current_settings
 
 import flows.prefect_server.connect
-from flows.prefect_server.connect import prefect_server, register_server
+from flows.prefect_server.connect import needs_server, prefect_server, register_server
 from flows.prefect_server.launch import PrefectServer as Started
 from songform.errors import SongformError
+from tasks.settings import Settings
 
 HEARTBEAT = 180  # seconds, Prefect's default
 # Runs a hundred quick tasks and exits.
@@ -41,6 +42,33 @@ with prefect_server(home):
 @pytest.fixture
 def no_address(monkeypatch):
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
+
+
+@pytest.fixture
+def sources(tmp_path):
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for name in ("song.mp3", "other.flac", "list.m3u"):
+        (folder / name).touch()
+    return folder
+
+
+def test_only_files_need_no_server(tmp_path, sources, no_address):
+    song, other = str(sources / "song.mp3"), str(sources / "other.flac")
+    assert not needs_server(tmp_path, [song, f" {other} "], Settings())
+    for more in (str(sources), str(sources / "list.m3u"), "https://a.example/feed", str(sources / "missing.mp3")):
+        assert needs_server(tmp_path, [song, more], Settings())
+    assert needs_server(tmp_path, [], Settings())
+    assert needs_server(tmp_path, [song], Settings.model_validate({"run": {"task_runner": "dask"}}))
+
+
+def test_running_server_records_files_too(tmp_path, sources, healthy, no_address, monkeypatch):
+    song = str(sources / "song.mp3")
+    register_server(tmp_path, healthy)
+    assert needs_server(tmp_path, [song], Settings())
+    assert not needs_server(sources, [song], Settings())  # the server of another home
+    monkeypatch.setenv("PREFECT_API_URL", "http://a.example/api")
+    assert needs_server(sources, [song], Settings())
 
 
 def test_address_in_the_environment_is_used(tmp_path, monkeypatch):

@@ -251,7 +251,7 @@ def test_invalid_address_is_a_failure_of_the_track(home):
 def worth_another(error, monkeypatch):
     """Call the retry condition of the task, with a patience of fifteen minutes."""
     monkeypatch.setattr("prefect.runtime.task_run", SimpleNamespace(parameters={"settings": Settings()}))
-    return fetch_audio.retry_condition_fn(None, None, Failed(data=error))
+    return fetch_audio.prefect_task.retry_condition_fn(None, None, Failed(data=error))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from songform.errors import ParameterError, SourceError
 from tasks.ingest.sources.listing import Listing, problems_message, unique_tracks
-from tasks.ingest.sources.resolve_source import list_tracks
+from tasks.ingest.sources.resolve_source import is_local_file, list_tracks
 from tasks.settings import DownloadSettings
 
 SETTINGS = DownloadSettings()
@@ -245,3 +245,16 @@ def test_message_lists_a_limited_number_of_reasons():
     lines = problems_message("nothing", map(str, range(10_000))).splitlines()
     assert lines[:2] == ["nothing:", "- 0"]
     assert lines[-2:] == ["- 19", "- and 9980 more such problems"]
+
+
+def test_only_existing_files_that_are_not_lists_are_local_files(song, tmp_path, monkeypatch):
+    path = song("Blue in Green.flac")
+    for name in ("list.txt", "feed.RSS", "album.m3u"):
+        (path.parent / name).touch()
+    monkeypatch.chdir(path.parent)
+    assert is_local_file(str(path))
+    assert is_local_file(" Blue in Green.flac ")
+    for source in ("list.txt", "feed.RSS", "album.m3u", "missing.flac", ".", "", "~nobody-by-this-name/a.flac"):
+        assert not is_local_file(source)
+    assert not is_local_file("https://a.example/a.flac")
+    assert not is_local_file(path.as_uri())

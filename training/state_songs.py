@@ -12,7 +12,7 @@ The instrument set `reference` is not used here: it serves to compare the models
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -25,14 +25,15 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.generalmidi import general_midi_song
 from songform.features.extraction import describe_audio
-from songform.structure.context import UNIT_SECONDS
+from songform.learning.sequence_inputs import SongTables, song_inputs
+from songform.learning.sequences import WindowShape
+from songform.structure.context import CONTEXT_COLUMNS, UNIT_SECONDS
 from songform.structure.naming import STATES
-from songform.structure.pooling import frame_units, pooled
 from songform.structure.states import unit_vectors
 from songform.synth import Song, states_at, study_song
 from training.augmentation import augmented
 
-__all__ = ["FAMILIES", "SOUNDFONTS", "StateSong", "state_songs"]
+__all__ = ["FAMILIES", "INPUTS", "SHAPE", "SOFT", "SOUNDFONTS", "StateSong", "state_songs"]
 
 FAMILIES = ("study", "unseen", "general-midi")
 SOUNDFONTS = (
@@ -41,7 +42,8 @@ SOUNDFONTS = (
     Path("/usr/share/sounds/sf2/OPL-3_FM_128M.sf2"),
 )
 SOFT = 0.4  # contrast of soft songs
-SR, HOP_LENGTH = 22050, 512
+INPUTS = ("features", "normalized", "context")  # groups of inputs that are kept for each song
+SHAPE = WindowShape(pool_seconds=UNIT_SECONDS, every_unit=True)
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,9 @@ class StateSong:
         Name of the song, and its family in `FAMILIES`.
     contrast : float
         Contrast of the loudness; see `songform.synth.contrast`.
-    features : np.ndarray of float32, shape=(n_units, 2 * n_columns)
-        Mean and standard deviation of each feature column in each unit.
+    inputs : dict of str to np.ndarray of float32, shape=(n_units, ...)
+        Groups of inputs of the network; see `songform.learning.sequence_inputs`. The group `features` is not
+        standardized.
     vectors : np.ndarray of float32, shape=(n_units, n_dimensions)
         Unit vectors; see `songform.structure.states.unit_vectors`.
     truth : np.ndarray of int, shape=(n_units,)
@@ -65,7 +68,7 @@ class StateSong:
     name: str
     family: str
     contrast: float
-    features: NDArray[np.float32]
+    inputs: dict[str, NDArray[np.float32]]
     vectors: NDArray[np.float32]
     truth: NDArray[np.intp]
 
@@ -104,12 +107,13 @@ def _described(seed: int, family: str, contrast: float | None, *, is_augmented: 
     y, speed = augmented(song.y, song.sr, rng) if is_augmented else (song.y, 1.0)
     with threadpool_limits(1):
         features, overview, _ = describe_audio([y], sr=song.sr)
-    units = frame_units(len(features), sr=SR, hop_length=HOP_LENGTH, unit_seconds=UNIT_SECONDS)
     vectors = unit_vectors(features, overview).astype(np.float32)
-    columns = np.hstack(pooled(features.to_numpy(np.float64), units)).astype(np.float32)
+    tables = SongTables(features, vectors[:, -len(CONTEXT_COLUMNS) :].astype(np.float64))
+    plain = {"center": np.zeros(features.shape[1]), "scale": np.ones(features.shape[1])}
+    inputs = {name: song_inputs((name,), tables, SHAPE, **plain) for name in INPUTS}
     names = states_at(song.sections, (np.arange(len(vectors)) + 0.5) * UNIT_SECONDS * speed)
     truth = np.array([STATES.index(name) for name in names], np.intp)
-    return StateSong(f"{family}-{seed}", family, pressed, columns, vectors, truth)
+    return StateSong(f"{family}-{seed}", family, pressed, inputs, vectors, truth)
 
 
 def _played(seed: int, family: str, contrast: float, rng: np.random.Generator) -> Song:
@@ -117,8 +121,3 @@ def _played(seed: int, family: str, contrast: float, rng: np.random.Generator) -
         soundfont = SOUNDFONTS[int(rng.integers(len(SOUNDFONTS)))]
         return general_midi_song(seed, contrast=contrast, soundfont=soundfont)
     return study_song(seed, instruments=family, contrast=contrast)
-
-
-def by_family(songs: Sequence[StateSong], family: str) -> tuple[list[StateSong], list[StateSong]]:
-    """Return the songs of all other families, and those of one family."""
-    return [song for song in songs if song.family != family], [song for song in songs if song.family == family]

@@ -6,7 +6,7 @@ LOCK_COMMAND := $(BIN)/uv pip compile pyproject.toml --extra dev --universal --p
 	--generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-system check format lock docs bench study soak fuzz train-beats train-sections clean
+.PHONY: help install demo test test-system check format lock docs bench study soak fuzz study-models train-beats train-sections pretrained clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -56,11 +56,17 @@ bench: install ## Run the benchmarks of speed and memory; on another song: make 
 study: install ## Measure the accuracy of the states (some minutes); with people's labels: make study CORPUS=FOLDER
 	$(BIN)/python -m benchmarks.study $(if $(CORPUS),"$(CORPUS)")
 
+study-models: install ## Measure networks and baselines on known states (about an hour; needs FluidSynth)
+	$(BIN)/python -m benchmarks.study.models
+
 train-beats: install ## Train the beat network on songs with known beats (minutes): make train-beats CORPUS=FOLDER
 	$(BIN)/python -m training.train_beats $(CORPUS) $(if $(HELD_OUT),--held-out $(HELD_OUT))
 
 train-sections: install ## Train the boundary networks on songs with people's labels: make train-sections CORPUS=FOLDER
 	$(BIN)/python -m training.train_sections $(CORPUS) $(if $(HELD_OUT),--held-out $(HELD_OUT))
+
+pretrained: install ## Train the model that is shipped with songform (half an hour; needs FluidSynth)
+	$(BIN)/python -m training.train_pretrained
 
 soak: install ## Ingest a playlist with all kinds of failures, and kill the program five times (some minutes)
 	$(BIN)/python -m benchmarks.soak

@@ -162,7 +162,7 @@ def trained_stages(recipe: Recipe, songs: Sequence[StateSong]) -> Iterator[Seque
         )
         start = network.get_weights()
         converted = numpy_network(network)
-        assert converted is not None   # all networks of the registry can be converted
+        assert converted is not None  # all networks of the registry can be converted
         yield SequenceModel(converted, *scaler, SHAPE, inputs=recipe.inputs)
 
 

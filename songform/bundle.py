@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from songform.errors import ModelError
 from songform.features.overview import Overview
-from songform.learning.calibration import tempered
+from songform.learning.calibration import Calibration, tempered
 from songform.learning.sequence_inputs import FEATURES_ONLY, SongTables
 from songform.learning.sequence_model import SequenceModel
 from songform.structure.boundaries import refined_segments
@@ -84,9 +84,9 @@ class Bundle:
         `songform.structure.viterbi.joint_posterior`.
     columns : tuple of str
         Feature columns that both models read, in order.
-    temperature : float > 0
-        Temperature of the combined probabilities, which makes the confidences agree with how often a state is right;
-        see `songform.learning.calibration`. It does not affect the states.
+    calibration : Calibration or None
+        Temperature of the combined probabilities, which makes the confidences agree with how often a state is right. It
+        does not affect the states. None if the probabilities are used as they are.
     settings : dict
         Settings of the training run, one dict per section. They are stored for information and do not affect results.
     """
@@ -96,7 +96,7 @@ class Bundle:
     weight: float
     columns: tuple[str, ...]
     settings: dict[str, Any] = field(default_factory=dict)
-    temperature: float = 1.0
+    calibration: Calibration | None = None
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """Return the state that the network predicts for each frame.
@@ -185,7 +185,7 @@ class Bundle:
         sequence = self._at_units(SongTables(columns, vectors[:, -len(CONTEXT_COLUMNS) :], beats, sections))
         joint = clusters if sequence is None else joint_posterior(clusters, sequence, self.weight)
         path = state_sequence(model, joint)
-        joint = tempered(joint, self.temperature)
+        joint = tempered(joint, self.calibration.temperature) if self.calibration else joint
         segments = state_segments(path, joint, model.states, unit_seconds=UNIT_SECONDS, duration=duration)
         spans = silent_spans(
             features["rms_mean"].to_numpy(),
@@ -204,8 +204,10 @@ class Bundle:
     def save(self, folder: Path) -> None:
         """Write the bundle to an existing folder."""
         self.states.save(folder / "states.npz")
-        about: dict[str, Any] = {"weight": self.weight, "temperature": self.temperature, "sequence": None}
+        about: dict[str, Any] = {"weight": self.weight, "calibration": None, "sequence": None}
         about |= {"columns": list(self.columns), "settings": self.settings}
+        if self.calibration:
+            about["calibration"] = asdict(self.calibration)
         if self.sequence:
             about["sequence"] = self.sequence.save(folder)
         (folder / "bundle.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
@@ -253,8 +255,15 @@ class Bundle:
         """Return a bundle without its network, and the parameters of the inputs of its network."""
         about = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
         states = StateModel.load(folder / "states.npz")
-        weight, temperature = float(about["weight"]), float(about.get("temperature", 1.0))  # not in earlier versions
-        bundle = cls(states, None, weight, tuple(about["columns"]), about["settings"], temperature)
+        calibration = about.get("calibration")  # bundles of earlier versions have none
+        bundle = cls(
+            states=states,
+            sequence=None,
+            weight=float(about["weight"]),
+            columns=tuple(about["columns"]),
+            settings=about["settings"],
+            calibration=Calibration(**calibration) if calibration else None,
+        )
         return bundle, about["sequence"]
 
     def _columns(self, features: pd.DataFrame) -> pd.DataFrame:

@@ -22,7 +22,8 @@ from typing import Any
 
 from songform.bundle import Bundle
 from songform.features.frame_features import feature_columns
-from songform.pretrained import PRETRAINED_FOLDER
+from songform.learning.calibration import Calibration
+from songform.pretrained import PRETRAINED_FOLDER, START_FOLDER
 from songform.structure.context import UNIT_SECONDS
 from tasks.settings import Settings
 from training.pretrained_model import Choice, Recipe, chosen, fitted_states, trained_sequence
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     train, tuning = training_songs(options.home), tuning_songs(options.home)
     print(f"{len(train)} songs to train on, {len(tuning)} to choose with; {time.monotonic() - began:.0f} s", flush=True)
     choices = {}
-    for recipe, folder in ((RECIPE, PRETRAINED_FOLDER), (LSTM, PRETRAINED_FOLDER / "lstm")):
+    for recipe, folder in ((RECIPE, PRETRAINED_FOLDER), (LSTM, START_FOLDER)):
         choices[recipe.name] = chosen(recipe, train, tuning)
         folder.mkdir(exist_ok=True)
         trained_bundle(train, choices[recipe.name], recipe).save(folder)
@@ -63,7 +64,7 @@ def trained_bundle(train: Sequence[StateSong], choice: Choice, recipe: Recipe) -
     """Train state model and network on all songs, with the parameters that were chosen on families left out."""
     sequence = trained_sequence(replace(recipe, n_stages=choice.n_stages), train)
     bundle = Bundle(fitted_states(train), sequence, choice.weight, tuple(feature_columns()), _settings(recipe))
-    return replace(bundle, temperature=choice.temperature)
+    return replace(bundle, calibration=Calibration(choice.temperature, "composed"))
 
 
 def training_songs(home: Path) -> list[StateSong]:

@@ -16,18 +16,37 @@ References
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from songform.errors import ParameterError
 
-__all__ = ["best_temperature", "expected_calibration_error", "reliability", "tempered"]
+__all__ = ["Calibration", "best_temperature", "expected_calibration_error", "reliability", "tempered"]
 
 HOTTEST = 20.0  # largest temperature that is tried; the smallest is its inverse
 LEAST = 1e-12
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Temperature of a model's probabilities, and the songs that it was fitted on.
+
+    Attributes
+    ----------
+    temperature : float > 0
+        Temperature; see `tempered`.
+    truth : str
+        Songs whose states were known: `composed` for composed songs, `people` for songs with people's labels.
+    """
+
+    temperature: float
+    truth: Literal["composed", "people"]
 
 
 def tempered(probabilities: Array, temperature: float) -> Array:

@@ -13,7 +13,7 @@ from songform.pages.figures import BORDERS, HEIGHTS, diverging_palette, figures_
 from songform.pages.form_levels import FormLevel, bar_lines_of, form_levels, tempo_words
 from songform.pages.markup import asset, data_block, page, program
 from songform.pages.page_colors import Tone, section_tone, state_tone
-from songform.pages.state_descriptions import DESCRIPTORS, state_meanings
+from songform.pages.state_descriptions import DESCRIPTORS, ORIGINS, Origin, state_meanings
 from songform.plots.palette import SECTION_COLORS
 from songform.sections.letters import letters
 from songform.sections.section_finding import Sections
@@ -90,6 +90,8 @@ class SongView:
         Sections and phrases of the song, or the reason why it has none.
     beats : Beats, optional
         Beats of the song, from which the bar lines are computed.
+    origin : str
+        Where the states come from; see `songform.pages.state_descriptions.ORIGINS`.
     """
 
     key: str
@@ -106,6 +108,7 @@ class SongView:
     notes: Sequence[str] = ()
     sections: Sections = field(default_factory=Sections)
     beats: Beats | None = None
+    origin: Origin = "clusters"
 
 
 def song_page(song: SongView, *, stamp: str = "") -> str:
@@ -156,6 +159,7 @@ def song_page(song: SongView, *, stamp: str = "") -> str:
         tempo=tempo_words(song.beats),
         tracks=[_track(name, song) for name in HEIGHTS if name != "wave"],
         meanings=state_meanings(song.states),
+        about_states=ORIGINS[song.origin],
         descriptors=DESCRIPTORS,
         shares=_shares(song.segments),
         silence=SILENCE,

@@ -1,16 +1,16 @@
-"""Descriptions of the states: what a listener means by each, and what a model measured in it."""
+"""Descriptions of the states: what a listener means by each, what a model measured in it, and where it came from."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from songform.structure.context import CONTEXT_COLUMNS, CONTEXT_DESCRIPTIONS
 
 if TYPE_CHECKING:
     from songform.structure.states import StateModel
 
-__all__ = ["DESCRIPTORS", "Meaning", "state_meanings"]
+__all__ = ["DESCRIPTORS", "ORIGINS", "Meaning", "Origin", "state_meanings"]
 
 _HEADINGS = {"abs_slope": "Slope"}  # headings that differ from the name of the column
 
@@ -19,6 +19,30 @@ DESCRIPTORS = {
     for name, explanation in CONTEXT_DESCRIPTIONS.items()
 }
 """Heading and explanation of each context descriptor."""
+
+Origin = Literal["shipped", "adapted", "people", "clusters"]
+"""Where the states of a model come from; see `ORIGINS`."""
+
+_MEAN = "The confidence of a segment is the mean probability of its state."
+_COMPOSED = (
+    f"{_MEAN} The probabilities were calibrated on composed songs whose states are known and on whose sounds the model "
+    "was not trained: there, a state with a confidence of 70 % is right about 70 % of the time. On other music, the "
+    "confidence may be too high."
+)
+
+ORIGINS: dict[Origin, str] = {
+    "shipped": "The states are those of the model shipped with songform, which learned them from composed songs whose "
+    f"states are known. They are not the judgments of a listener. {_COMPOSED}",
+    "adapted": "The states are those of the model shipped with songform, adapted to the songs of a corpus. They are "
+    f"not the judgments of a listener. {_COMPOSED}",
+    "people": f"The states are labels that people gave to songs, and that the model learned. {_MEAN} The probabilities "
+    "were calibrated on labeled songs that the model was not trained on: there, a state with a confidence of 70 % is "
+    "right about 70 % of the time.",
+    "clusters": "The states are clusters that songform found in the audio features and named automatically. They are "
+    f"not the judgments of a listener. {_MEAN} The probabilities were not calibrated, so use the confidence only to "
+    "compare segments.",
+}
+"""What a page says about states and confidences, depending on where the states come from."""
 
 _SENTENCES = {
     "Calm": "Low energy and smooth sound.",

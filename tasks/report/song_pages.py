@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from songform.features.overview import Overview
     from songform.pages.song import Sound
+    from songform.pages.state_descriptions import Origin
     from tasks.store.bundles import ModelInfo
 
 __all__ = ["PLAYABLE", "is_page_current", "write_song_page"]
@@ -122,10 +123,20 @@ def write_song_page(
         notes=record.notes,
         sections=sections.sections,
         beats=sections.beats,
+        origin=_origin(model, bundle),
     )
     with atomic_path(path) as temporary:
         temporary.write_text(song_page(view, stamp=stamp), encoding="utf-8")
     return path
+
+
+def _origin(model: ModelInfo, bundle: Bundle) -> Origin:
+    """Return where the states of a model come from."""
+    if model.is_pretrained:
+        return "shipped"
+    if bundle.calibration is None:  # only a model whose states have known names can be calibrated
+        return "clusters"
+    return "people" if bundle.calibration.truth == "people" else "adapted"
 
 
 def _context(features: pd.DataFrame, overview: Overview, bundle: Bundle) -> pd.DataFrame:

@@ -12,8 +12,9 @@ import json
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ from songform.bundle import Bundle, Form
 from songform.errors import UnreadableFileError
 from songform.features.extraction import describe_audio
 from songform.features.overview import Overview
+from songform.learning.calibration import Calibration, best_temperature
 from songform.learning.classification_metrics import macro_f1
 from songform.structure.context import UNIT_SECONDS
 from songform.structure.naming import STATES
@@ -46,6 +48,7 @@ __all__ = [
     "WEIGHTS",
     "ComposedSong",
     "best_weight",
+    "calibrated",
     "comparison_digest",
     "composed_songs",
     "labeled_song",
@@ -56,7 +59,7 @@ __all__ = [
 VERSION = stage_versions.REFERENCE_SONGS  # defined there so that the digests can use it
 COMPARISON_SEEDS = (9001, 9002, 9003, 9004)
 TUNING_SEEDS = (9011, 9012, 9013, 9014)
-INSTRUMENTS = "unseen"
+INSTRUMENTS = "reference"
 """Set of instruments of these songs, in `songform.synth`."""
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 
@@ -131,6 +134,26 @@ def best_weight(bundle: Bundle, songs: list[ComposedSong]) -> tuple[float, dict[
     forms = [bundle.form(song.features, song.overview, song.duration) for song in songs]
     tried = {weight: _f1(bundle, songs, [_path(bundle, form, weight) for form in forms]) for weight in WEIGHTS}
     return max(tried, key=lambda weight: (tried[weight], -weight)), tried
+
+
+def calibrated(bundle: Bundle, songs: list[ComposedSong], truth: Literal["composed", "people"]) -> Bundle:
+    """Return the bundle with the temperature that fits the true states of some songs best.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Model with its final weight.
+    songs : list of ComposedSong
+        Songs that the model was not trained on. Units whose state the model does not have are left out.
+    truth : str
+        Where the true states come from; see `songform.learning.calibration.Calibration`.
+    """
+    forms = [replace(bundle, calibration=None).form(song.features, song.overview, song.duration) for song in songs]
+    joint = np.concatenate([form.joint for form in forms])
+    true = np.concatenate([song.truth for song in songs])
+    known = np.isin(true, bundle.states.states)
+    numbers = np.array([bundle.states.states.index(name) for name in true[known]], np.intp)
+    return replace(bundle, calibration=Calibration(best_temperature(joint[known], numbers), truth))
 
 
 def _path(bundle: Bundle, form: Form, weight: float) -> NDArray[np.intp]:

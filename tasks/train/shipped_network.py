@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from songform.bundle import Bundle, SequenceModel
 from songform.learning.recurrent_network import RecurrentNetwork
-from songform.pretrained import pretrained_bundle, pretrained_id
+from songform.pretrained import PRETRAINED_FOLDER, START_FOLDER, pretrained_id
 from songform.structure.states import StateModel
 from tasks.settings import Settings
 from tasks.train.window_source import window_shape
@@ -55,17 +55,19 @@ def shipped_network(settings: Settings, states: StateModel, columns: tuple[str, 
     Returns
     -------
     ShippedNetwork or None
-        None if the shipped model has no network, or one of another architecture, other inputs, units or states.
+        None if no shipped network has this architecture, and these inputs, units and states.
     """
     if not settings.states.prior_songs:
         return None
-    bundle = pretrained_bundle()
-    sequence = bundle.sequence
-    if sequence is None or not isinstance(sequence.network, RecurrentNetwork):
-        return None
-    if _facts(bundle, sequence) != _wanted(settings, states, columns):
-        return None
-    return ShippedNetwork(sequence.network.weights, sequence.center, sequence.scale, pretrained_id())
+    wanted = _wanted(settings, states, columns)
+    for folder in (PRETRAINED_FOLDER, START_FOLDER):
+        bundle = Bundle.load(folder)
+        sequence = bundle.sequence
+        if sequence is None or not isinstance(sequence.network, RecurrentNetwork):
+            continue
+        if _facts(bundle, sequence) == wanted:
+            return ShippedNetwork(sequence.network.weights, sequence.center, sequence.scale, pretrained_id())
+    return None
 
 
 def _facts(bundle: Bundle, sequence: SequenceModel) -> list[object]:

@@ -33,9 +33,10 @@ from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features
 from tasks.train import stage_versions
 from tasks.train.array_cache import ArrayCache, array_folder
-from tasks.train.reference_songs import best_weight, tuning_songs
+from tasks.train.reference_songs import ComposedSong, best_weight, calibrated, tuning_songs
 from tasks.train.shipped_network import RANDOM_START, shipped_network
 from tasks.train.short_songs import short_songs
+from tasks.train.state_fitting import prior_facts
 from tasks.train.state_labels import read_state_model
 from tasks.train.tracking import epoch_logger
 from tasks.train.training_plan import Plan
@@ -139,10 +140,20 @@ def _trained(
     )
     sequence = _sequence_model(network, center, scale, settings)
     bundle = Bundle(states, sequence, 1.0, columns, settings.model_dump(mode="json"))
-    weight, tried = best_weight(bundle, tuning_songs(corpus.home, plan, settings))
+    songs = tuning_songs(corpus.home, plan, settings)
+    weight, tried = best_weight(bundle, songs)
     tried_weights = {f"{value:g}": score for value, score in tried.items()}
     start = shipped.model_id if shipped else RANDOM_START
-    return bundle.with_weight(weight), Training(history, tried_weights, counts, start)
+    return _calibrated(bundle.with_weight(weight), songs, plan, settings), Training(
+        history, tried_weights, counts, start
+    )
+
+
+def _calibrated(bundle: Bundle, songs: list[ComposedSong], plan: Plan, settings: Settings) -> Bundle:
+    """Calibrate a bundle, unless its states are clusters whose names were only guessed."""
+    if plan.label_names:
+        return calibrated(bundle, songs, "people")
+    return calibrated(bundle, songs, "composed") if prior_facts(settings) else bundle
 
 
 def _sequence_model(network: Network, center: Array, scale: Array, settings: Settings) -> SequenceModel:

@@ -255,15 +255,15 @@ class Bundle:
         """Return a bundle without its network, and the parameters of the inputs of its network."""
         about = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
         states = StateModel.load(folder / "states.npz")
-        calibration = about.get("calibration")  # bundles of earlier versions have none
         bundle = cls(
             states=states,
             sequence=None,
             weight=float(about["weight"]),
             columns=tuple(about["columns"]),
             settings=about["settings"],
-            calibration=Calibration(**calibration) if calibration else None,
         )
+        if (calibration := about.get("calibration")) is not None:  # bundles of earlier versions have none
+            bundle = replace(bundle, calibration=Calibration(**calibration))
         return bundle, about["sequence"]
 
     def _columns(self, features: pd.DataFrame) -> pd.DataFrame:

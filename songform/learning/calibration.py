@@ -43,10 +43,19 @@ class Calibration:
         Temperature; see `tempered`.
     truth : str
         Songs whose states were known: `composed` for composed songs, `people` for songs with people's labels.
+
+    Raises
+    ------
+    ParameterError
+        If the temperature is not positive.
     """
 
     temperature: float
     truth: Literal["composed", "people"]
+
+    def __post_init__(self) -> None:
+        """Check the temperature, which may come from a damaged file."""
+        _check_temperature(self.temperature)
 
 
 def tempered(probabilities: Array, temperature: float) -> Array:
@@ -69,12 +78,16 @@ def tempered(probabilities: Array, temperature: float) -> Array:
     ParameterError
         If the temperature is not positive.
     """
-    if not temperature > 0:
-        raise ParameterError(f"temperature must be positive, not {temperature}; 1 changes nothing")
+    _check_temperature(temperature)
     logits = np.log(np.maximum(probabilities, LEAST)) / temperature
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     scaled: Array = odds / odds.sum(axis=1, keepdims=True)
     return scaled
+
+
+def _check_temperature(temperature: float) -> None:
+    if not temperature > 0:
+        raise ParameterError(f"temperature must be positive, not {temperature}; 1 changes nothing")
 
 
 def best_temperature(probabilities: Array, truth: NDArray[np.intp]) -> float:

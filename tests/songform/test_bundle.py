@@ -14,6 +14,7 @@ from songform.bundle import Bundle, SequenceModel
 from songform.errors import ModelError
 from songform.features.extraction import describe_audio
 from songform.features.frame_features import FEATURE_COLUMNS
+from songform.learning.calibration import Calibration, tempered
 from songform.learning.recurrent_network import RecurrentNetwork
 from songform.learning.sequence_inputs import SongTables, song_inputs
 from songform.learning.sequences import WindowShape, standard_inputs
@@ -287,6 +288,16 @@ def test_bundle_without_a_network_is_saved_without_network_files(bundle, song, t
     assert loaded.form(*song).segments == alone.form(*song).segments
 
 
+def test_calibration_changes_confidences_but_not_states(bundle, song, tmp_path):
+    warm = replace(bundle, calibration=Calibration(2.0, "composed"))
+    before, after = bundle.form(*song), warm.form(*song)
+    np.testing.assert_array_equal(after.path, before.path)
+    np.testing.assert_allclose(after.joint, tempered(before.joint, 2.0))
+    assert after.joint.max() < before.joint.max()
+    replace(warm, sequence=None).save(tmp_path)
+    assert Bundle.load(tmp_path).calibration == warm.calibration
+
+
 def test_bundle_contains_no_pickled_objects(saved):
     _, folder = saved
     for name in ("states.npz", "sequence.npz"):
@@ -312,7 +323,16 @@ def test_damaged_bundle_is_an_error(saved, tmp_path, name, content):
 
 @pytest.mark.parametrize(
     "wrong",
-    [[], {"weight": 1}, {"weight": None, "columns": [], "sequence": None}, {"sequence": {"shape": {"days": 1}}}],
+    [
+        [],
+        {"weight": 1},
+        {"weight": None, "columns": [], "sequence": None},
+        {"sequence": {"shape": {"days": 1}}},
+        *(
+            {"weight": 1, "columns": [], "settings": {}, "sequence": None, "calibration": calibration}
+            for calibration in ({"temperature": 0, "truth": "people"}, {"temperature": "hot", "truth": "people"}, {}, 3)
+        ),
+    ],
 )
 def test_bundle_with_an_incomplete_description_is_an_error(saved, tmp_path, wrong):
     saved[0].states.save(tmp_path / "states.npz")

@@ -374,6 +374,22 @@ def test_the_meaning_of_letters_and_of_their_confidence_is_explained(sectioned):
         assert part in text
 
 
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        ("shipped", ("the model shipped with songform", "calibrated on composed songs", "may be too high")),
+        ("adapted", ("adapted to the songs of a corpus", "calibrated on composed songs", "may be too high")),
+        ("people", ("labels that people gave", "calibrated on labeled songs")),
+        ("clusters", ("clusters that songform found", "not calibrated")),
+    ],
+)
+def test_the_page_says_where_the_states_come_from_and_what_their_confidence_means(
+    song, page_without_curves, origin, words
+):
+    footer = page_without_curves(song(origin=origin)).rpartition("<footer>")[2]
+    assert [word for word in words if word not in footer] == []
+
+
 def test_hostile_labels_of_sections_are_text(song, read, page_without_curves):
     hostile = (SongPart(0, 30, HOSTILE, 1.0), SongPart(30, 60, "A", 0.5))
     reader = read(page_without_curves(song(sections=Sections(hostile, hostile, ""))))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, log_loss
 
 import tasks.train.reference_songs
 from songform import synth
@@ -26,6 +26,7 @@ from tasks.train.reference_songs import (
     TUNING_SEEDS,
     WEIGHTS,
     best_weight,
+    calibrated,
     composed_songs,
     named_f1,
     tuning_songs,
@@ -138,6 +139,36 @@ def test_units_without_a_label_do_not_count_and_any_name_may_be_true(bundle, son
     found = np.array(bundle.states.states)[path]
     assert named_f1(bundle, [replace(songs[0], truth=np.where(np.arange(len(found)) % 2, found, ""))]) == 1
     assert named_f1(bundle, [replace(songs[0], truth=np.full(len(found), "verse"))]) == 0
+
+
+def log_losses(bundle, songs, factors):
+    """Return the log-loss of the true states for multiples of the temperature of a bundle."""
+    found = []
+    for factor in factors:
+        warm = replace(bundle.calibration, temperature=factor * bundle.calibration.temperature)
+        forms = [replace(bundle, calibration=warm).form(s.features, s.overview, s.duration) for s in songs]
+        truth = [[bundle.states.states.index(name) for name in song.truth] for song in songs]
+        found.append(log_loss(np.concatenate(truth), np.concatenate([f.joint for f in forms]), labels=range(5)))
+    return found
+
+
+@pytest.mark.parametrize("share_changed", [0.1, 0.3])
+def test_calibration_has_the_temperature_with_the_smallest_log_loss(bundle, songs, share_changed):
+    rng = np.random.default_rng(3)
+    changed = [np.where(rng.random(len(s.truth)) < share_changed, rng.permutation(s.truth), s.truth) for s in songs]
+    known = [replace(song, truth=truth) for song, truth in zip(songs, changed, strict=True)]
+    found = calibrated(bundle, known, "people")
+    assert found.calibration.truth == "people"
+    losses = log_losses(found, known, [0.8, 1, 1.25])
+    assert min(losses) == losses[1]
+    assert calibrated(found, known, "people") == found  # an earlier calibration does not matter
+
+
+def test_units_with_another_state_are_left_out_of_the_calibration(bundle, songs):
+    partly = [replace(song, truth=np.where(np.arange(len(song.truth)) % 2, song.truth, "verse")) for song in songs]
+    none = [replace(song, truth=np.full(len(song.truth), "verse")) for song in songs]
+    assert 0 < calibrated(bundle, partly, "composed").calibration.temperature < np.inf
+    assert calibrated(bundle, none, "composed").calibration.temperature == 1
 
 
 @pytest.mark.parametrize(("prior_songs", "instruments"), [(0.0, "study"), (100.0, INSTRUMENTS)])

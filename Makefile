@@ -57,7 +57,7 @@ study: install ## Measure the accuracy of the states (some minutes); with people
 	$(BIN)/python -m benchmarks.study $(if $(CORPUS),"$(CORPUS)")
 
 study-models: install ## Measure networks and baselines on known states (about an hour; needs FluidSynth)
-	$(BIN)/python -m benchmarks.study.models
+	$(BIN)/python -m benchmarks.study.models $(if $(CORPUS),"$(CORPUS)")
 
 train-beats: install ## Train the beat network on songs with known beats (minutes): make train-beats CORPUS=FOLDER
 	$(BIN)/python -m training.train_beats $(CORPUS) $(if $(HELD_OUT),--held-out $(HELD_OUT))

@@ -1,0 +1,1 @@
+"""Study of networks, baselines and adapted models: `make study-models`; docs/models.md contains its results."""

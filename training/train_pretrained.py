@@ -55,8 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         choices[recipe.name] = chosen(recipe, train, tuning)
         folder.mkdir(exist_ok=True)
         trained_bundle(train, choices[recipe.name], recipe).save(folder)
-    card = _card(train, tuning, choices)
-    print(f"took {(time.monotonic() - began) / 60:.0f} minutes")
+    card = _card(train, tuning, choices) | {"minutes": round((time.monotonic() - began) / 60)}
     (PRETRAINED_FOLDER / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
@@ -117,12 +116,23 @@ def _card(train: Sequence[StateSong], tuning: Sequence[StateSong], choices: Mapp
     return {
         "command": "make pretrained",
         "songs": {family: sum(song.family == family for song in train) for family in FAMILIES},
+        "seeds": [seed for _, seed, _ in TRAINING],
         "songs_to_choose_with": {family: sum(song.family == family for song in tuning) for family in FAMILIES},
+        "seed_to_choose_with": TUNING_SEED,
         "hours": round(sum(len(song.truth) for song in train) * UNIT_SECONDS / 3600, 1),
         "soundfonts": [path.name for path in SOUNDFONTS],
         "networks": {recipe.name: asdict(recipe) for recipe in (RECIPE, LSTM)},
-        "chosen_on_families_left_out": {name: asdict(choice) for name, choice in choices.items()},
+        "chosen_on_families_left_out": {name: _rounded(asdict(choice)) for name, choice in choices.items()},
     }
+
+
+def _rounded(value: Any) -> Any:
+    """Return nested JSON values with numbers of four decimals."""
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return round(value, 4)
 
 
 if __name__ == "__main__":

@@ -152,6 +152,12 @@ class SequencesSettings(_Section):
     )
     ahead_seconds: float = Field(2.0, gt=0.0, le=3600.0, description="How far ahead the target `ahead` is, in seconds.")
 
+    @field_validator("inputs", mode="before")
+    @classmethod
+    def _names_in_one_text(cls, value: object) -> object:
+        """Accept names separated by commas, as in an option or an environment variable."""
+        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
     @property
     def moment(self) -> Literal["current", "ahead"]:
         """Moment whose state is predicted: people's labels are predicted for the current one."""

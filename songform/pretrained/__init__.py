@@ -29,6 +29,11 @@ def pretrained_bundle(*, network: bool = True) -> Bundle:
     ----------
     network : bool
         Whether to load its network, if it has one.
+
+    Examples
+    --------
+    >>> pretrained_bundle().states.states
+    ('Calm', 'BuildUp', 'Energetic', 'Transition', 'Repetitive')
     """
     return Bundle.load(PRETRAINED_FOLDER, network=network)
 

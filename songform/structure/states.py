@@ -364,6 +364,17 @@ def labeled_states(
     ------
     ParameterError
         If the labels do not match the songs or the names, or if a state has no unit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from songform import compose, describe_audio
+    >>> song = compose(seed=3, duration=20.0)
+    >>> features, overview, _ = describe_audio([song.y], sr=song.sr)
+    >>> vectors = unit_vectors(features, overview)
+    >>> labels = np.where(np.arange(len(vectors)) < 16, 0, 1)  # the first 8 s, and the rest
+    >>> labeled_states([vectors], [labels], ["verse", "chorus"]).states
+    ('verse', 'chorus')
     """
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415  as above
 

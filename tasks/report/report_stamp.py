@@ -13,7 +13,7 @@ from typing import Any
 from songform import __version__, plots
 from songform.annotation import formats
 from songform.beats import beat_tracking
-from songform.learning import networks, sequences
+from songform.learning import networks, sequence_inputs, sequences
 from songform.sections import section_finding
 from songform.structure import boundaries, context, naming, segments, silence, states
 from tasks.report.exports import audio_file
@@ -73,7 +73,7 @@ def report_stamp(corpus: Corpus, record: TrackRecord, job: ReportJob, document: 
 
 def _code_versions() -> list[Any]:
     """Return the versions of everything that computes a report from the tables, and of songform itself."""
-    stages = [context, naming, states, networks, sequences, boundaries, segments, silence]
+    stages = [context, naming, states, networks, sequences, sequence_inputs, boundaries, segments, silence]
     stages += [beat_tracking, section_finding, plots, formats]
     return [__version__, _library_versions(), [stage.VERSION for stage in stages], states_versions()]
 

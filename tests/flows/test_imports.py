@@ -75,7 +75,7 @@ def test_first_analysis_of_a_file_imports_neither_prefect_nor_mlflow(audio_files
     found = loaded(PARENT, "--home", home, "analyze", audio_files[0], "--no-pictures", path=tmp_path)
     assert {"flows", "bokeh", "pyarrow"} <= found
     assert found & {"prefect", "mlflow", "sqlalchemy", "tensorflow", "keras", "librosa", "numba"} == set()
-    assert len(list(home.glob("data/reports/own/*.html"))) == 1
+    assert len(list(home.glob("data/reports/pretrained-*/*.html"))) == 1
     assert not (home / ".prefect").exists()
 
 

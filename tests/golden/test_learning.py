@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from songform.learning import baselines, classification_metrics, networks, sequences, splits
+from songform.beats.beat_tracking import Beats
+from songform.learning import baselines, classification_metrics, networks, sequence_inputs, sequences, splits
+from songform.sections.section_finding import Sections, SongPart
 from songform.structure import context, naming, normalized_curves, pooling, states
 from songform.structure.states import fit_states, unit_vectors
 
@@ -56,6 +59,18 @@ def test_windows_match_stored_values(golden):
         "window": now.windows(np.array([3]), SHAPE.n_steps),
     }
     golden.check("sequences", [sequences, pooling], output)
+
+
+def test_inputs_of_a_song_match_stored_values(golden):
+    columns = ["rms_mean", "rms_std", "mfcc_01", "mfcc_02"]
+    features = pd.DataFrame(np.abs(signals(120, 4)), columns=columns)
+    context = signals(24, 6, 0.3)
+    beats = Beats(0.4 + 0.5 * np.arange(20), np.arange(20) % 3 + 1, 118.0, 3, is_metre_sure=True, confidence=0.8)
+    parts = (SongPart(0.0, 4.2, "A", 1.0), SongPart(4.2, 9.0, "B", 0.6), SongPart(9.0, 12.0, "A", 0.4))
+    song = sequence_inputs.SongTables(features, context, beats, Sections(parts))
+    scaler = {"center": np.full(4, 0.2), "scale": np.full(4, 0.8)}
+    output = {name: sequence_inputs.song_inputs((name,), song, SHAPE, **scaler) for name in sequence_inputs.INPUTS}
+    golden.check("sequence_inputs", [sequence_inputs, normalized_curves, sequences, pooling], output)
 
 
 def test_order_of_shuffled_windows_matches_stored_values(golden):

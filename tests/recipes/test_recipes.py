@@ -55,6 +55,7 @@ DESCRIPTORS = "songform/features/descriptors.py"
 CONTEXT, NAMING, STATES = (f"songform/structure/{name}.py" for name in ("context", "naming", "states"))
 FORMATS = "songform/annotation/formats/__init__.py"
 NETWORKS = "songform/learning/networks.py"
+INPUTS = "songform/learning/sequence_inputs.py"
 
 CREST = """
     def _crest(self, magnitude: NDArray[Any]) -> NDArray[Any]:
@@ -175,6 +176,16 @@ RECIPES = {
         Edit(NETWORKS, "\nNETWORKS:", f"{GRU}NETWORKS:"),
         added(NETWORKS, '    "lstm": Architecture(lstm_network),\n', '    "gru": Architecture(gru_network),\n'),
     ],
+    "An input of the networks": [
+        added(INPUTS, 'INPUTS = (*FEATURES_ONLY, "context", "beats", "sections"', ', "position"'),
+        added(INPUTS, '"beats": 4, "sections": 3', ', "position": 1'),
+        added(
+            INPUTS,
+            '        "sections": lambda: _sections(song.sections, centres),\n',
+            '        "position": lambda: (centres / shape.unit_seconds / len(centres))[:, None],\n',
+        ),
+        added("tasks/settings.py", '"context", "beats", "sections"', ', "position"'),
+    ],
 }
 
 
@@ -259,3 +270,7 @@ def test_new_label_format_is_read_recognized_and_exported(extended: Callable[[st
 
 def test_new_model_is_trained_by_its_name_and_loaded_from_its_bundle(extended: Callable[[str], Path]) -> None:
     run("network.py", extended("A model"))
+
+
+def test_new_input_is_computed_and_kept_from_networks_that_must_not_read_it(extended: Callable[[str], Path]) -> None:
+    run("network_input.py", extended("An input of the networks"))

@@ -209,7 +209,7 @@ def test_notes_of_ingest_and_analysis_are_both_shown(shown):
     for call in (
         partial(print_analyze, report=report),
         partial(print_run, report=replace(RUN, analyzed=report)),
-        partial(print_demo, report=DemoReport(replace(RUN, analyzed=report), 0.5, {}), home=Path("/home")),
+        partial(print_demo, report=DemoReport(replace(RUN, analyzed=report), 0.5, {}, {}), home=Path("/home")),
     ):
         assert len(json.loads(shown(call, json=True).out)["notes"]) == 2
         assert shown(call, json=False).err.count("note: ") == 2

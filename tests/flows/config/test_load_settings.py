@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import subprocess
 import sys
@@ -79,6 +80,8 @@ def test_every_setting_can_be_set_to_its_default_from_every_source(tmp_path_fact
     default = Settings().flat()[name]
     text = str(default).lower() if isinstance(default, bool) else str(default)
     toml = f'"{text}"' if isinstance(default, str) else text
+    if isinstance(default, tuple):
+        text, toml = ",".join(default), json.dumps(default)
     home = tmp_path_factory.mktemp("home")
     write_toml(home, f"[{section}]\n{key} = {toml}")
     for value in (text, toml):
@@ -106,7 +109,7 @@ def test_every_setting_can_be_set_to_its_default_from_every_source(tmp_path_fact
         ("model.epochs=2.5", "--set model.epochs=2.5: model.epochs cannot be 2.5: input should be a valid integer."),
         ("model.epochs=", "--set model.epochs=: model.epochs cannot be '': input should be a valid integer."),
         ("audio.keep=yes", "--set audio.keep=yes: audio.keep cannot be 'yes': input should be a valid boolean."),
-        ("sequences.target=past", "cannot be 'past': input should be 'current' or 'ahead'."),
+        ("sequences.target=past", "cannot be 'past': input should be 'current', 'ahead' or 'expert'."),
         ("sequences.seconds=inf", "--set sequences.seconds=inf: sequences.seconds cannot be inf: input should be"),
         ("sequences.seconds=nan", "sequences.seconds cannot be nan: input should be a finite number."),
         ("sequences.seconds=[1]", "sequences.seconds cannot be [1]: input should be a valid number."),
@@ -139,9 +142,10 @@ def test_message_names_the_source_of_the_invalid_value(tmp_path):
 
 def test_contradicting_settings_of_a_section_are_reported_with_all_their_sources(tmp_path):
     path = write_toml(tmp_path, "[sequences]\npool_seconds = 1.0\nhop_seconds = 1.0\n[model]\nseed = 1")
-    message = f"{path}, --set sequences.seconds=1.5: sequences: seconds (1.5) must be at least twice pool_seconds (1)."
+    problem = "sequences: stretch_seconds (1.5) must be at least twice pool_seconds (1)."
+    message = f"{path}, --set sequences.stretch_seconds=1.5: {problem}"
     with pytest.raises(SettingsError, match=f"^{re.escape(message)}$"):
-        load_settings(tmp_path, {}, ["sequences.seconds=1.5"])
+        load_settings(tmp_path, {}, ["sequences.stretch_seconds=1.5"])
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,17 @@ from songform.errors import CorpusError
 from songform.learning.networks import fit_network
 from songform.learning.splits import Split
 from songform.learning.stretches import Stretches
+from songform.pretrained import START_FOLDER, pretrained_id
 from tasks.progress import listening
+from tasks.settings import Settings
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features
 from tasks.train.reference_songs import WEIGHTS
-from tasks.train.state_labels import read_labels, read_state_model
+from tasks.train.shipped_network import RANDOM_START
+from tasks.train.state_labels import fit_corpus_states, label_tracks, read_labels, read_state_model
 from tasks.train.tracking import client, finish_run, start_run
 from tasks.train.train_network import read_training, train_bundle
+from tasks.train.training_plan import plan_training
 from tasks.train.window_source import WindowSource, window_shape
 
 
@@ -58,15 +62,27 @@ def test_bundle_is_complete_and_its_training_is_recorded(trained, training):
     assert training.tried_weights[f"{bundle.weight:g}"] == max(training.tried_weights.values())
 
 
-def test_columns_are_standardised_over_the_training_frames_alone(trained):
-    corpus = Corpus(trained.home)
-    frames = np.concatenate(
-        [read_features(corpus, key, trained.settings).to_numpy(np.float64) for key in trained.plan.split.train]
-    )
-    sequence = Bundle.load(trained.folder).sequence
+def test_network_and_scaler_start_from_those_that_are_shipped(trained, training):
+    sequence, shipped = (Bundle.load(folder).sequence for folder in (trained.folder, START_FOLDER))
+    assert training.start == pretrained_id()
+    assert np.array_equal(sequence.center, shipped.center)
+    assert np.array_equal(sequence.scale, shipped.scale)
+    assert sequence.shape == window_shape(trained.settings)
+
+
+def test_without_a_prior_columns_are_standardised_over_the_training_frames_alone(home, trained, run_id, monkeypatch):
+    monkeypatch.setattr(tasks.train.train_network, "epoch_logger", lambda home, run_id: lambda epoch, logs: None)
+    own = {"states": {"prior_songs": 0}, "model": {"epochs": 1}}
+    settings = Settings.model_validate(trained.settings.model_dump() | own)
+    plan, corpus = plan_training.fn(home, settings), Corpus(home)
+    fit_corpus_states.fn(home, plan, settings)
+    label_tracks.fn(home, plan, settings)
+    folder = train_bundle.fn(home, plan, settings, run_id)
+    assert read_training(folder).start == RANDOM_START
+    frames = np.concatenate([read_features(corpus, key, settings).to_numpy(np.float64) for key in plan.split.train])
+    sequence = Bundle.load(folder).sequence
     assert np.allclose(sequence.center, frames.mean(axis=0))
     assert np.allclose(sequence.scale, frames.std(axis=0))
-    assert sequence.shape == window_shape(trained.settings)
 
 
 def test_targets_are_the_states_of_the_last_units(trained, training):
@@ -122,7 +138,14 @@ def test_each_epoch_uses_the_stretches_of_the_tables(trained):
     )
     chosen = settings.model
     network, history = fit_network(
-        train, validation, n_inputs=76, n_states=5, epochs=chosen.epochs, patience=chosen.patience, seed=chosen.seed
+        train,
+        validation,
+        n_inputs=76,
+        n_states=5,
+        epochs=chosen.epochs,
+        patience=chosen.patience,
+        seed=chosen.seed,
+        start=Bundle.load(START_FOLDER).sequence.network.weights,
     )
     for one, other in zip(network.get_weights(), sequence.network.weights, strict=True):
         assert np.array_equal(one, other)

@@ -66,7 +66,13 @@ def test_evaluation_from_no_labels_to_all_reports(songform, document, home, reco
     report(home, second)
     result = songform("--home", home, "evaluate")
     assert result.exit_code == 0
-    for words in (first.title, "person against person", "a boundary every 20 s", "labeled by Ana, Bo", "Model: none"):
+    for words in (
+        first.title,
+        "person against person",
+        "a boundary every 20 s",
+        "labeled by Ana, Bo",
+        "Model: states fitted per song",
+    ):
         assert words in result.stdout
     assert "Recorded: MLflow run " in result.stdout
     assert "Already recorded: MLflow run " in songform("--home", home, "evaluate").stdout

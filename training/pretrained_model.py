@@ -8,6 +8,7 @@ other music.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -208,7 +209,7 @@ def _left_out(recipe: Recipe, family: str, train: Sequence[StateSong], tuning: S
     songs = [song for song in tuning if song.family == family]
     states = fitted_states(seen)
     stages = [sequence_probabilities(sequence, songs) for sequence in trained_stages(recipe, seen)]
-    print(f"{recipe.name}: trained without the family {family}", flush=True)
+    print(f"{recipe.name}: trained without the family {family}", file=sys.stderr)
     return _LeftOut(states, songs, cluster_probabilities(states, songs), stages)
 
 

@@ -20,17 +20,17 @@ from training.pretrained_model import (
     trained_sequence,
 )
 from training.state_songs import FAMILIES
-from training.train_pretrained import RECIPE
+from training.train_pretrained import LSTM, RECIPE
 
 __all__ = ["print_truth"]
 
 NETWORKS = (
-    Recipe(name="lstm", inputs=("features",)),
-    Recipe(name="lstm", inputs=("features", "normalized")),
-    Recipe(name="bilstm", inputs=("features",)),
-    RECIPE,
-    Recipe(name="bilstm", inputs=("features", "normalized", "context")),
+    LSTM,
+    *(replace(RECIPE, inputs=RECIPE.inputs[:n_groups], n_stages=3) for n_groups in (1, 2)),
+    replace(RECIPE, inputs=(*RECIPE.inputs, "context"), n_stages=3),
 )
+"""Networks with the inputs of each. The causal LSTM with the input `features` is the LSTM. After three stages, networks of
+two directions hardly improve."""
 
 Array = NDArray[np.float64]
 Model = Callable[[Fold], list[Array]]

@@ -29,8 +29,8 @@ NETWORKS = (
     *(replace(RECIPE, inputs=RECIPE.inputs[:n_groups], n_stages=3) for n_groups in (1, 2)),
     replace(RECIPE, inputs=(*RECIPE.inputs, "context"), n_stages=3),
 )
-"""Networks with the inputs of each. The causal LSTM with the input `features` is the LSTM. After three stages, networks of
-two directions hardly improve."""
+"""Networks and their inputs. With the input `features`, the causal LSTM is the LSTM. Networks of two directions hardly
+improve after three stages."""
 
 Array = NDArray[np.float64]
 Model = Callable[[Fold], list[Array]]

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.study.models.folds import Fold
+from benchmarks.study.models.folds import Fold, Scores, cells
 from songform.learning.keras_files import numpy_network
 from songform.learning.networks import fit_network
 from songform.learning.sequence_model import SequenceModel
@@ -62,16 +62,18 @@ class Model:
 
 def print_corpora(home: Path, folds: Sequence[Fold]) -> None:
     """Print the scores on songs of a family that neither the prior nor the corpus contains."""
-    print("\nMacro-F1 on songs of a family that neither the prior nor the corpus contains\n")
-    print("| test songs | songs of the corpus | states of the corpus alone | adapted states | adapted model | weight |")
-    print("|---|---|--:|--:|--:|--:|")
+    print("\nMacro-F1 on songs of a family that neither the prior nor the corpus contains;")
+    print("mean (and range) over corpora of the other families and of the instruments reference\n")
+    print("| test songs | songs of the corpus | states of the corpus alone | adapted states | adapted model |")
+    print("|---|--:|--:|--:|--:|")
     for fold in folds:
         prior = Model(fitted_states(fold.train), trained_sequence(LSTM, fold.train))
-        for kind in (*(family for family in FAMILIES if family != fold.family), "reference"):
-            corpus = _songs(home, kind, max(CORPORA), CORPUS_SEED)
-            for n_songs in CORPORA:
-                row = _row(prior, corpus[:n_songs], _songs(home, "reference", 4, WEIGHT_SEED), fold.test)
-                print(f"| {fold.family} | {n_songs}, {kind} | {row} |", flush=True)
+        weight_songs = _songs(home, "reference", 4, WEIGHT_SEED)
+        kinds = (*(family for family in FAMILIES if family != fold.family), "reference")
+        corpora = [_songs(home, kind, max(CORPORA), CORPUS_SEED) for kind in kinds]
+        for n_songs in CORPORA:
+            runs = [_scores(prior, corpus[:n_songs], weight_songs, fold.test) for corpus in corpora]
+            print(f"| {fold.family} | {n_songs} | {cells(runs)} |", flush=True)
 
 
 def _songs(home: Path, kind: str, n_songs: int, seed: int) -> list[StateSong]:
@@ -79,15 +81,16 @@ def _songs(home: Path, kind: str, n_songs: int, seed: int) -> list[StateSong]:
     return kept_songs(home / f"corpus-{seed}-{kind}.npz", make)
 
 
-def _row(
+def _scores(
     prior: Model, corpus: Sequence[StateSong], weight_songs: Sequence[StateSong], test: Sequence[StateSong]
-) -> str:
+) -> Scores:
+    """Return the macro-F1 of the states of the corpus alone, of the adapted states, and of the adapted model."""
     vectors = [song.vectors.astype(np.float64) for song in corpus]
     alone, states = fit_states(vectors), fit_states(vectors, prior=prior.states)
     model = Model(states, _adapted_sequence(prior.sequence, states, corpus))
     weight = max(WEIGHTS, key=lambda each: (model.f1(weight_songs, each), -each))
     named = path_f1(alone, test, cluster_probabilities(alone, test))
-    return f"{named:.3f} | {model.f1(test, 0.0):.3f} | {model.f1(test, weight):.3f} | {weight:g}"
+    return named, model.f1(test, 0.0), model.f1(test, weight)
 
 
 def _adapted_sequence(start: SequenceModel, states: StateModel, corpus: Sequence[StateSong]) -> SequenceModel:

@@ -18,7 +18,7 @@ __all__ = ["Fold", "Scores", "all_folds", "cells", "scores"]
 
 Array = NDArray[np.float64]
 Scores = tuple[float, float, float]
-"""Accuracy, macro-F1 and log-loss."""
+"""Three scores of a model: of most tables, accuracy, macro-F1 and log-loss."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def _on_stretches(train: Sequence[StateSong], test: Sequence[StateSong], ahead: 
     scaler = input_scaler(train)
     whole = [Stretch(_inputs(song, scaler, ahead), song.truth[ahead:]) for song in train]
     pieces = [piece for stretch in whole for piece in stretch.pieces(MOST_UNITS)]
-    network, _ = fit_network(Stretches.of(pieces), None, **_sizes(whole[0].inputs), epochs=EPOCHS)
+    network, _ = fit_network(Stretches.of(pieces), None, n_inputs=_n_inputs(train), n_states=len(STATES), epochs=EPOCHS)
     rows = (_inputs(song, scaler, ahead) for song in test)
     return np.concatenate([np.asarray(network.predict_on_batch(each[None])[0], np.float64) for each in rows])
 
@@ -74,7 +74,7 @@ def _on_windows(train: Sequence[StateSong], test: Sequence[StateSong], ahead: in
         str(number): _windows(_inputs(song, scaler, ahead), song.truth[ahead:]) for number, song in enumerate(train)
     }
     batches = Windows(songs.__getitem__, list(songs), n_steps=N_STEPS, batch_size=256, seed=0)
-    network, _ = fit_network(batches, None, **_sizes(songs["0"].inputs), epochs=EPOCHS)
+    network, _ = fit_network(batches, None, n_inputs=_n_inputs(train), n_states=len(STATES), epochs=EPOCHS)
     rows = (_inputs(song, scaler, ahead) for song in test)
     return np.concatenate(
         [window_probabilities(network.predict_on_batch, each, N_STEPS, padding=each[:1]) for each in rows]
@@ -91,8 +91,8 @@ def _inputs(song: StateSong, scaler: tuple[Array, Array], ahead: int) -> Inputs:
     return rows[: len(rows) - ahead]
 
 
-def _sizes(inputs: Inputs) -> dict[str, int]:
-    return {"n_inputs": inputs.shape[1], "n_states": len(STATES)}
+def _n_inputs(songs: Sequence[StateSong]) -> int:
+    return sum(songs[0].inputs[name].shape[1] for name in INPUTS)
 
 
 _MODELS: dict[str, Callable[[Sequence[StateSong], Sequence[StateSong], int], Array]] = {

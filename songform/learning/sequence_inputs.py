@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -30,10 +30,6 @@ from songform.errors import ModelError
 from songform.learning.sequences import Inputs, WindowShape, standard_inputs
 from songform.structure.normalized_curves import audible_units, standardised
 from songform.structure.pooling import UNIT_SECONDS, frame_units, pooled
-
-if TYPE_CHECKING:
-    from songform.beats.beat_tracking import Beats
-    from songform.sections.section_finding import Sections
 
 __all__ = ["FEATURES_ONLY", "INPUTS", "VERSION", "SongTables", "n_inputs", "song_inputs", "whole_song_inputs"]
 
@@ -56,6 +52,54 @@ _BOUNDARY_SECONDS = 1.0  # distance from a boundary at which its confidence is m
 _LONGEST_SECONDS = 60.0  # longer distances from a boundary are not distinguished
 
 Array = NDArray[np.float64]
+
+
+class Beats(Protocol):
+    """What is read of `songform.beats.beat_tracking.Beats`, whose module uses networks of this folder."""
+
+    @property
+    def times(self) -> Array:
+        """Times of the beats in seconds."""
+
+    @property
+    def positions(self) -> NDArray[np.intp]:
+        """Position of each beat in its bar, from 1."""
+
+    @property
+    def tempo(self) -> float | None:
+        """Tempo in beats per minute."""
+
+    @property
+    def metre(self) -> int | None:
+        """Number of beats in a bar."""
+
+    @property
+    def confidence(self) -> float:
+        """Confidence, 0 to 1."""
+
+
+class SongPart(Protocol):
+    """What is read of `songform.sections.section_finding.SongPart`."""
+
+    @property
+    def start(self) -> float:
+        """Start in seconds."""
+
+    @property
+    def end(self) -> float:
+        """End in seconds."""
+
+    @property
+    def confidence(self) -> float:
+        """Probability that a listener hears a boundary at the start."""
+
+
+class Sections(Protocol):
+    """What is read of `songform.sections.section_finding.Sections`."""
+
+    @property
+    def sections(self) -> Sequence[SongPart]:
+        """Sections of the song; empty if it has none."""
 
 
 @dataclass(frozen=True, eq=False)

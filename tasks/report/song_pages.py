@@ -17,8 +17,8 @@ from songform.bundle import Bundle, Form
 from songform.pages import VERSION
 from songform.structure import context
 from songform.structure.context import context_curves
-from tasks.report.song_sections import SongSections
 from tasks.settings import Settings, digest
+from tasks.song_sections import SongSections
 from tasks.store.atomic_files import atomic_path
 from tasks.store.corpus import Corpus
 from tasks.store.tracks import TrackRecord

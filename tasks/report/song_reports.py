@@ -26,8 +26,8 @@ from tasks.report.exports import audio_file, export_paths, export_suffixes, writ
 from tasks.report.report_jobs import ReportJob, failed_report, readable_record
 from tasks.report.report_stamp import later_stage_versions, report_content, report_stamp, shown_content
 from tasks.report.song_pages import is_page_current, write_song_page
-from tasks.report.song_sections import SongSections, song_sections
 from tasks.settings import Settings
+from tasks.song_sections import SongSections, song_sections
 from tasks.store.atomic_files import atomic_path, write_json
 from tasks.store.bundles import OWN_MODEL, ModelInfo
 from tasks.store.corpus import Corpus

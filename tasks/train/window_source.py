@@ -16,6 +16,7 @@ from songform.structure.context import CONTEXT_COLUMNS
 from songform.structure.pooling import n_units
 from songform.structure.states import StateModel, unit_vectors
 from tasks.settings import Settings
+from tasks.song_sections import song_sections
 from tasks.store.corpus import Corpus
 from tasks.store.tables import count_frames, read_features, read_overview
 from tasks.train.array_cache import ArrayCache, Arrays
@@ -100,8 +101,6 @@ class WindowSource:
         context = self._context(key, features) if "context" in wanted else None
         if not {"beats", "sections"} & set(wanted):
             return SongTables(features, context)
-        from tasks.report.song_sections import song_sections
-
         record = self.corpus.record(key)
         if record is None:
             return SongTables(features, context)

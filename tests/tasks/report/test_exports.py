@@ -144,8 +144,8 @@ def found(monkeypatch):
 
     def find(sections=SECTIONS, beats=BEATS):
         parts = Sections(sections, PHRASES if sections else (), "" if sections else "it is too short")
-        monkeypatch.setattr("tasks.report.song_sections.find_sections", lambda *_, **__: parts)
-        monkeypatch.setattr("tasks.report.song_sections._stored_or_found_beats", lambda *_: (beats, []))
+        monkeypatch.setattr("tasks.song_sections.find_sections", lambda *_, **__: parts)
+        monkeypatch.setattr("tasks.song_sections._stored_or_found_beats", lambda *_: (beats, []))
 
     find()
     return find

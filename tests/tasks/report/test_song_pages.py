@@ -16,8 +16,8 @@ from songform.bundle import Bundle
 from songform.sections.section_finding import Sections
 from songform.structure.states import fit_states, unit_vectors
 from tasks.report.song_pages import PLAYABLE, write_song_page
-from tasks.report.song_sections import SongSections
 from tasks.settings import Settings
+from tasks.song_sections import SongSections
 from tasks.store.bundles import ModelInfo
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features, read_overview

@@ -109,7 +109,7 @@ def no_page(monkeypatch):
 
 @pytest.mark.usefixtures("no_page")
 def test_report_has_the_sections_phrases_and_beats_of_the_song(trained, model, tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.report.song_sections.find_sections", lambda *_, **__: Sections(PARTS, PARTS[:1]))
+    monkeypatch.setattr("tasks.song_sections.find_sections", lambda *_, **__: Sections(PARTS, PARTS[:1]))
     (document,) = report(trained, model, out=tmp_path)
     assert [(part["start"], part["end"], part["label"]) for part in document["sections"]] == [
         (0.0, 12.346, "A"),

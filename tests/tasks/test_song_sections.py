@@ -18,7 +18,7 @@ from songform.sections.repetition import repetition_model
 from songform.sections.section_finding import BarSimilarity, Loudness, Sections, SongPart, divided
 from tasks.ingest.extract_tracks import extract_tracks
 from tasks.ingest.sources.local_files import local_listing
-from tasks.report.song_sections import SongSections, part_fields, song_sections
+from tasks.song_sections import SongSections, part_fields, song_sections
 from tasks.store.beat_tables import beats_config
 from tasks.store.corpus import Corpus
 from tasks.store.tables import read_features, read_overview
@@ -132,7 +132,7 @@ def test_beats_of_a_composed_song_are_found_and_stored(home, composed, quick):
 
 def test_stored_beats_are_read_and_not_found_again(home, quick, monkeypatch):
     first = found(home, quick)
-    monkeypatch.setattr("tasks.report.song_sections.find_beats", lambda *_, **__: pytest.fail("found again"))
+    monkeypatch.setattr("tasks.song_sections.find_beats", lambda *_, **__: pytest.fail("found again"))
     again = found(home, quick)
     assert again.beats.times.tolist() == first.beats.times.tolist()
     assert (again.sections, again.path, again.notes) == (first.sections, first.path, ())
@@ -198,5 +198,5 @@ def test_spectrum_that_cannot_be_read_is_the_reason_for_no_sections(home, quick)
 @pytest.mark.parametrize(("beats", "reason"), [(NO_BEATS, "no regular beat"), (None, "too short")])
 def test_song_without_bars_says_why_it_has_no_sections(home, quick, monkeypatch, beats, reason):
     few = Beats(np.arange(8.0) + 50, np.arange(8) % 4 + 1, 60.0, 4, is_metre_sure=True, confidence=0.5)
-    monkeypatch.setattr("tasks.report.song_sections.find_beats", lambda *_, **__: beats or few)
+    monkeypatch.setattr("tasks.song_sections.find_beats", lambda *_, **__: beats or few)
     assert reason in found(home, quick).sections.reason

@@ -103,7 +103,8 @@ def _compared(home: Path, report: RunReport, truth: dict[str, Song], settings: S
     reports = {adapted.model_id: report.analyzed.reports}
     for model in models.values():
         if model.model_id not in reports:
-            reports[model.model_id] = report_tracks(home, keys, quick, model, out=None, n_tracks=len(keys))
+            found = report_tracks(home, keys, quick, model, out=None, n_tracks=len(keys))
+            reports[model.model_id] = [document for document in found if "error" not in document]
     shares = {name: frames_right(reports[model.model_id], truth, settings) for name, model in models.items()}
     champion = shares.pop("champion")
     return DemoReport(report, *champion, {name: share for name, (share, _) in shares.items()})

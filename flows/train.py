@@ -143,6 +143,7 @@ def _train_on_intact_files(
 def _train_unless_finished(
     home: Path, settings: Settings, plan: Plan, experiment_id: str, *, again: bool
 ) -> TrainReport:
+    register_pretrained(home, experiment_id, settings)  # first, so that the trained model is the latest version
     run_id = None if again else finished_run(home, experiment_id, plan)
     run_id, problems = _run_with_bundle(home, plan, run_id)
     is_new = run_id is None
@@ -157,7 +158,6 @@ def _train_unless_finished(
             log_results(home, run_id, folder, heldout, time.monotonic() - began)
             register_bundle(home, run_id, folder)
             finish_run(home, run_id)
-    register_pretrained(home, experiment_id, settings)
     version = model_version(home, run_id)
     is_champion = update_champion(home, version, settings, plan) if version else False
     uri = f"models:/{MODEL_NAME}/{version}" if version else f"runs:/{run_id}/bundle"

@@ -1,1 +1,1 @@
-"""Training of the networks that are part of the package; run with `make train-beats` and `make train-sections`."""
+"""Training of the models in the package, by `make pretrained`, `make train-beats` and `make train-sections`."""

@@ -61,8 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def trained_bundle(train: Sequence[StateSong], choice: Choice, recipe: Recipe) -> Bundle:
     """Train state model and network on all songs, with the parameters that were chosen on families left out."""
+    epochs = choice.n_stages * recipe.stage_epochs
     sequence = trained_sequence(replace(recipe, n_stages=choice.n_stages), train)
-    bundle = Bundle(fitted_states(train), sequence, choice.weight, tuple(feature_columns()), _settings(recipe))
+    bundle = Bundle(fitted_states(train), sequence, choice.weight, tuple(feature_columns()), _settings(recipe, epochs))
     return replace(bundle, calibration=Calibration(choice.temperature, "composed"))
 
 
@@ -95,17 +96,35 @@ def even_songs(home: Path, name: str, n_songs: int, seed: int) -> Iterator[State
 
 
 def _part(home: Path, family: str, number: int) -> list[StateSong]:
-    n_songs, seed, is_augmented = TRAINING[number]
-    own = seed + (FAMILIES.index(family) if is_augmented else 0)
-    make = partial(state_songs, family, n_songs, own, is_augmented=is_augmented)
+    n_songs, _, is_augmented = TRAINING[number]
+    make = partial(state_songs, family, n_songs, _seed(family, number), is_augmented=is_augmented)
     return kept_songs(home / f"train-{number}-{family}.npz", make)
 
 
-def _settings(recipe: Recipe) -> dict[str, Any]:
-    """Return the settings of a training with the same states, inputs and network."""
+def _seed(family: str, number: int) -> int:
+    """Return the seed of a part of the training songs of a family."""
+    _, seed, is_augmented = TRAINING[number]
+    return seed + (FAMILIES.index(family) if is_augmented else 0)
+
+
+def _settings(recipe: Recipe, epochs: int) -> dict[str, Any]:
+    """Return the settings of a training with the same states, inputs, network and number of epochs."""
     own = {
-        "sequences": {"inputs": recipe.inputs, "pool_seconds": SHAPE.pool_seconds, "every_unit": True},
-        "model": {"name": recipe.name, "seed": recipe.seed, "learning_rate": recipe.learning_rate},
+        "states": {"prior_songs": 0},
+        "sequences": {
+            "inputs": recipe.inputs,
+            "pool_seconds": SHAPE.pool_seconds,
+            "every_unit": True,
+            "stretch_seconds": recipe.most_units * SHAPE.pool_seconds,
+        },
+        "model": {
+            "name": recipe.name,
+            "seed": recipe.seed,
+            "epochs": epochs,
+            "patience": epochs,  # the length of the training was chosen before, so it does not stop early
+            "batch_stretches": recipe.batch_size,
+            "learning_rate": recipe.learning_rate,
+        },
     }
     sections = {"frames", "features", "states", "sequences", "model"}
     return Settings.model_validate(own).model_dump(mode="json", include=sections)
@@ -116,7 +135,7 @@ def _card(train: Sequence[StateSong], tuning: Sequence[StateSong], choices: Mapp
     return {
         "command": "make pretrained",
         "songs": {family: sum(song.family == family for song in train) for family in FAMILIES},
-        "seeds": [seed for _, seed, _ in TRAINING],
+        "seeds": {family: [_seed(family, number) for number in range(len(TRAINING))] for family in FAMILIES},
         "songs_to_choose_with": {family: sum(song.family == family for song in tuning) for family in FAMILIES},
         "seed_to_choose_with": TUNING_SEED,
         "hours": round(sum(len(song.truth) for song in train) * UNIT_SECONDS / 3600, 1),

@@ -1,8 +1,8 @@
 """Calibration of probabilities: of units with a confidence of 0.8, eight in ten should have the right state.
 
-The probabilities of a network and of clusters are combined as if they were independent, so their product is usually too
-sure or not sure enough. Temperature scaling [1]_ corrects this with one parameter, which is fitted on songs that the
-models were not fitted on.
+The probabilities of a network and of clusters are combined as if they were independent, so their product is usually
+overconfident or underconfident. Temperature scaling [1]_ corrects this with one parameter, which is fitted on songs
+that the models were not fitted on.
 
 Conventions
 -----------
@@ -27,8 +27,8 @@ from songform.errors import ParameterError
 
 __all__ = ["Calibration", "best_temperature", "expected_calibration_error", "reliability", "tempered"]
 
-HOTTEST = 20.0  # largest temperature that is tried; the smallest is its inverse
-LEAST = 1e-12
+LARGEST = 20.0  # largest temperature that is tried; the smallest is its inverse
+SMALLEST = 1e-12
 
 Array = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ def tempered(probabilities: Array, temperature: float) -> Array:
         If the temperature is not positive.
     """
     _check_temperature(temperature)
-    logits = np.log(np.maximum(probabilities, LEAST)) / temperature
+    logits = np.log(np.maximum(probabilities, SMALLEST)) / temperature
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     scaled: Array = odds / odds.sum(axis=1, keepdims=True)
     return scaled
@@ -110,9 +110,9 @@ def best_temperature(probabilities: Array, truth: NDArray[np.intp]) -> float:
 
     def loss(log_temperature: float) -> float:
         scaled = tempered(probabilities, float(np.exp(log_temperature)))
-        return float(-np.log(np.maximum(scaled[np.arange(len(truth)), truth], LEAST)).mean())
+        return float(-np.log(np.maximum(scaled[np.arange(len(truth)), truth], SMALLEST)).mean())
 
-    bound = float(np.log(HOTTEST))
+    bound = float(np.log(LARGEST))
     found = minimize_scalar(loss, bounds=(-bound, bound), method="bounded")
     return float(np.exp(found.x))
 

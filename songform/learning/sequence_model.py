@@ -142,8 +142,8 @@ class SequenceModel:
         """Check that the files of a model can be read, without loading its network; errors as in `load`."""
         _scaler(folder)
         WindowShape(**about["shape"])
-        arrays = folder / _NETWORK
-        verify_network(arrays if arrays.exists() else folder / _KERAS_NETWORK)
+        saved_by_keras = folder / _KERAS_NETWORK
+        verify_network(saved_by_keras if saved_by_keras.exists() else folder / _NETWORK)
 
     def _padding(self, song: SongTables, inputs: Inputs) -> Inputs:
         """Return the unit with which a song that is shorter than a window is padded, shape (1, n_inputs)."""

@@ -20,27 +20,28 @@ DESCRIPTORS = {
 }
 """Heading and explanation of each context descriptor."""
 
-Origin = Literal["shipped", "adapted", "people", "clusters"]
+Origin = Literal["shipped", "adapted", "people", "few people", "clusters"]
 """Where the states of a model come from; see `ORIGINS`."""
 
 _MEAN = "The confidence of a segment is the mean probability of its state."
 _COMPOSED = (
-    f"{_MEAN} The probabilities were calibrated on composed songs whose states are known and on whose sounds the model "
-    "was not trained: there, a state with a confidence of 70 % is right about 70 % of the time. On other music, the "
-    "confidence may be too high."
+    f"{_MEAN} The probabilities were calibrated on composed songs with known states and with sounds that the model was "
+    "not trained on: on those songs, a state with a confidence of 70 % is right about 70 % of the time. On other "
+    "music, the confidence may be too high."
 )
+_NOT_CALIBRATED = "The probabilities were not calibrated, so use the confidence only to compare segments."
+_LABELS = f"The states are labels that people gave to songs, and that the model learned. {_MEAN}"
 
 ORIGINS: dict[Origin, str] = {
     "shipped": "The states are those of the model shipped with songform, which learned them from composed songs whose "
     f"states are known. They are not the judgments of a listener. {_COMPOSED}",
     "adapted": "The states are those of the model shipped with songform, adapted to the songs of a corpus. They are "
     f"not the judgments of a listener. {_COMPOSED}",
-    "people": f"The states are labels that people gave to songs, and that the model learned. {_MEAN} The probabilities "
-    "were calibrated on labeled songs that the model was not trained on: there, a state with a confidence of 70 % is "
-    "right about 70 % of the time.",
+    "people": f"{_LABELS} The probabilities were calibrated on labeled songs that the model was not trained on: on "
+    "those songs, a state with a confidence of 70 % is right about 70 % of the time.",
+    "few people": f"{_LABELS} {_NOT_CALIBRATED}",
     "clusters": "The states are clusters that songform found in the audio features and named automatically. They are "
-    f"not the judgments of a listener. {_MEAN} The probabilities were not calibrated, so use the confidence only to "
-    "compare segments.",
+    f"not the judgments of a listener. {_MEAN} {_NOT_CALIBRATED}",
 }
 """What a page says about states and confidences, depending on where the states come from."""
 

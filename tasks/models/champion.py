@@ -47,7 +47,7 @@ LEAST_LABELED = 5
 
 
 @dataclass(frozen=True)
-class _Yardstick:
+class _Comparison:
     """Songs that models are compared on.
 
     Parameters
@@ -83,7 +83,7 @@ def update_champion(home: Path, model_version: str, settings: Settings, plan: Pl
         Plan of the training, whose test tracks may have people's labels.
     """
     store, current = client(home), champion_version(home)
-    reference = _Yardstick(REFERENCE_F1, comparison_digest(), lambda bundle: _composed(home, settings, bundle))
+    reference = _Comparison(REFERENCE_F1, comparison_digest(), lambda bundle: _composed(home, settings, bundle))
     score = _score(home, store, model_version, reference)
     if current == model_version:
         return True
@@ -102,18 +102,18 @@ def _promoted(store: Any, model_version: str) -> bool:
     return True
 
 
-def _score(home: Path, store: Any, model_version: str, yardstick: _Yardstick) -> float:
+def _score(home: Path, store: Any, model_version: str, comparison: _Comparison) -> float:
     """Return the score of a version, which is computed unless its run has it; 0 if its bundle cannot be loaded."""
     run_id = store.get_model_version(MODEL_NAME, model_version).run_id
-    data, tag = store.get_run(run_id).data, f"songform.{yardstick.metric}"
-    if data.tags.get(tag) == yardstick.digest and yardstick.metric in data.metrics:
-        return float(data.metrics[yardstick.metric])
+    data, tag = store.get_run(run_id).data, f"songform.{comparison.metric}"
+    if data.tags.get(tag) == comparison.digest and comparison.metric in data.metrics:
+        return float(data.metrics[comparison.metric])
     bundle = _bundle(home, store, model_version)
     if bundle is None:
         return 0.0
-    score = named_f1(bundle, yardstick.songs(bundle))
-    store.log_metric(run_id, yardstick.metric, score)
-    store.set_tag(run_id, tag, yardstick.digest)
+    score = named_f1(bundle, comparison.songs(bundle))
+    store.log_metric(run_id, comparison.metric, score)
+    store.set_tag(run_id, tag, comparison.digest)
     return score
 
 
@@ -146,7 +146,7 @@ def _composed(home: Path, settings: Settings, bundle: Bundle) -> list[ComposedSo
 
 def _labeled(
     home: Path, store: Any, model_versions: tuple[str, str], settings: Settings, plan: Plan | None
-) -> _Yardstick | None:
+) -> _Comparison | None:
     """Return the test songs with people's state labels, or None if there are too few or a model cannot read them.
 
     A song has state labels if all of its labels are states of one of the models.
@@ -163,7 +163,7 @@ def _labeled(
     if len(truth) < LEAST_LABELED:
         return None
     known = {key: labels.tolist() for key, labels in truth.items()}
-    return _Yardstick(
+    return _Comparison(
         LABELED_F1,
         digest(features_config(settings), known),
         lambda _: [labeled_song(Corpus(home), key, settings, labels) for key, labels in truth.items()],

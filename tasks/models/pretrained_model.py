@@ -18,7 +18,7 @@ from songform import __version__
 from songform.bundle import Bundle
 from songform.pretrained import pretrained_id
 from tasks.models.champion import update_champion
-from tasks.models.registry import champion_version, model_version, register_bundle
+from tasks.models.registry import model_version, register_bundle
 from tasks.settings import Settings
 from tasks.store.bundles import PRETRAINED, keep_pretrained, other_setting
 from tasks.store.corpus import Corpus
@@ -34,7 +34,7 @@ _MAX_TEXT = 500  # characters of a parameter, which MLflow shows in one line
 def register_pretrained(home: Path, experiment_id: str, settings: Settings) -> str:
     """Register the shipped model in its own run, unless it is registered; return its version.
 
-    It becomes the champion if there is none and its frames and features are those of the settings.
+    It becomes the champion if its frames and features are those of the settings, and if there is none or it is better.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def register_pretrained(home: Path, experiment_id: str, settings: Settings) -> s
         store.set_terminated(run_id, "FAILED")
         raise
     store.set_terminated(run_id, "FINISHED")
-    if champion_version(home) is None and other_setting(bundle, settings) is None:
+    if other_setting(bundle, settings) is None:
         update_champion.fn(home, version, settings)
     return version
 

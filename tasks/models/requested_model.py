@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,25 @@ from tasks.store.corpus import Corpus
 from tasks.store.damaged_files import set_aside_files
 from tasks.train.tracking import MODEL_NAME, has_store, repair_store
 
-__all__ = ["choose_model", "reported_model"]
+__all__ = ["check_address", "choose_model", "reported_model"]
+
+_ADDRESS = re.compile(r"models:/[^/@]+([/@].+)|runs:/[^/]+/.+|file:.+")
+
+
+def check_address(uri: str | None) -> None:
+    """Check that a text can be the address of a model, before any other work.
+
+    Raises
+    ------
+    ModelError
+        If it is not.
+    """
+    if uri is not None and uri != PRETRAINED and not _ADDRESS.fullmatch(uri):
+        raise ModelError(
+            f"{uri} is not the address of a model; use {PRETRAINED} (the model shipped with songform), "
+            f"models:/{MODEL_NAME}@champion, models:/{MODEL_NAME}/1 or another version, or runs:/RUN_ID/bundle; "
+            "songform ui shows the versions"
+        )
 
 
 def choose_model(
@@ -41,6 +60,7 @@ def choose_model(
     ModelError
         If there is no such model, or it is not a songform bundle.
     """
+    check_address(uri)
     problems = repair_store(home)
     if uri == PRETRAINED:
         return _shipped(home, problems)
@@ -63,6 +83,7 @@ def reported_model(home: Path, uri: str | None, settings: Settings) -> ModelInfo
     ModelError
         If there is no such model, or it is not a songform bundle.
     """
+    check_address(uri)
     corpus, problems = Corpus(home), repair_store(home)
     if uri == PRETRAINED:
         return _shipped(home, problems, keep=False)

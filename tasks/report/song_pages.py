@@ -134,9 +134,9 @@ def _origin(model: ModelInfo, bundle: Bundle) -> Origin:
     """Return where the states of a model come from."""
     if model.is_pretrained:
         return "shipped"
-    if bundle.calibration is None:  # only a model whose states have known names can be calibrated
-        return "clusters"
-    return "people" if bundle.calibration.truth == "people" else "adapted"
+    if bundle.settings.get("sequences", {}).get("target") == "expert":
+        return "people" if bundle.calibration else "few people"
+    return "adapted" if bundle.calibration else "clusters"  # names of clusters are guessed, so that none is calibrated
 
 
 def _context(features: pd.DataFrame, overview: Overview, bundle: Bundle) -> pd.DataFrame:

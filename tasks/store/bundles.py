@@ -107,7 +107,7 @@ def keep_pretrained(corpus: Corpus) -> tuple[Path, list[str]]:
     folder = corpus.bundle_path(pretrained_id())
     problems = [f"{problem}, and copied again" for problem in set_aside_bundle(folder)]
     if not folder.exists():
-        with write_bundle_folder(folder) as temporary:
+        with write_bundle_folder(folder, replace=False) as temporary:
             for path in sorted(PRETRAINED_FOLDER.iterdir()):
                 if path.suffix in (".json", ".npz"):
                     shutil.copyfile(path, temporary / path.name)
@@ -115,8 +115,11 @@ def keep_pretrained(corpus: Corpus) -> tuple[Path, list[str]]:
 
 
 @contextmanager
-def write_bundle_folder(folder: Path) -> Iterator[Path]:
-    """Write the folder of a bundle atomically: yield a temporary folder, which replaces it after the `with` block."""
+def write_bundle_folder(folder: Path, *, replace: bool = True) -> Iterator[Path]:
+    """Write the folder of a bundle atomically: yield a temporary folder, which replaces it after the `with` block.
+
+    With `replace=False`, a folder that another process has written meanwhile is kept.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_path(folder, "bundle")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -127,9 +130,15 @@ def write_bundle_folder(folder: Path) -> Iterator[Path]:
             descriptor = os.open(path, os.O_RDONLY)
             os.fsync(descriptor)
             os.close(descriptor)
-        if folder.exists():  # renamed before it is removed, because a partly removed bundle would count as complete
+        if (
+            replace and folder.exists()
+        ):  # renamed before it is removed, because a partly removed bundle would count as complete
             shutil.rmtree(folder.rename(temporary.with_suffix(".old.tmp")), ignore_errors=True)
-        temporary.rename(folder)
+        try:
+            temporary.rename(folder)
+        except OSError:  # the folder exists
+            if replace or not folder.exists():
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

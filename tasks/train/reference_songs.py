@@ -2,8 +2,8 @@
 
 Scores against a model's own pseudo-labels cannot be compared between two clusterings, and people's labels are rare.
 Each home therefore has a few songs composed by `songform.synth`, which are extracted once and never used for training:
-four to compare models with, and four to choose the weight with. Their instruments are never used to train the model
-that is shipped with songform either, so that the score does not favor it.
+four to compare models with, and four to choose weight and temperature of a model with. Their instruments are never used
+to train the model that is shipped with songform, so that the score does not favor it.
 """
 
 from __future__ import annotations
@@ -129,8 +129,11 @@ def named_f1(bundle: Bundle, songs: list[ComposedSong]) -> float:
 def best_weight(bundle: Bundle, songs: list[ComposedSong]) -> tuple[float, dict[float, float]]:
     """Return the weight of the sequence model with the best score on composed songs, and the score of each weight.
 
-    Of weights with equal scores, the smallest is chosen, so that a network that does not help gets no weight.
+    Of weights with equal scores, the smallest is chosen, so that a network that does not help gets no weight. It gets
+    none without songs, either.
     """
+    if not songs:
+        return 0.0, {}
     forms = [bundle.form(song.features, song.overview, song.duration) for song in songs]
     tried = {weight: _f1(bundle, songs, [_path(bundle, form, weight) for form in forms]) for weight in WEIGHTS}
     return max(tried, key=lambda weight: (tried[weight], -weight)), tried

@@ -185,10 +185,11 @@ def _label(vectors: _UnitVectors, model: StateModel, plan: Plan, key: str) -> No
         path, confidence = np.where(labels >= 0, labels, path), np.where(labels >= 0, np.float32(1), confidence)
     n_frames = len(track["time_s"])
     of_unit = frame_units(n_frames, sr=model.sr, hop_length=model.hop_length, unit_seconds=UNIT_SECONDS)
+    number = np.int8 if len(model.states) < 128 else np.int32  # people's labels may be many
     table = pa.table(
         {
             "time_s": track["time_s"],
-            "state": pa.DictionaryArray.from_arrays(path[of_unit].astype(np.int8), list(model.states)),
+            "state": pa.DictionaryArray.from_arrays(path[of_unit].astype(number), list(model.states)),
             "confidence": confidence[of_unit],
         }
     )

@@ -42,7 +42,10 @@ from tasks.train.tracking import epoch_logger
 from tasks.train.training_plan import Plan
 from tasks.train.window_source import WindowSource, window_shape
 
-__all__ = ["Training", "read_training", "train_bundle"]
+__all__ = ["LEAST_CALIBRATED", "Training", "read_training", "train_bundle"]
+
+LEAST_CALIBRATED = 5
+"""Minimum number of validation songs with people's labels for a calibration."""
 
 VERSION = stage_versions.TRAIN_NETWORK  # defined there so that the digests can use it
 Array = NDArray[np.float64]
@@ -150,9 +153,9 @@ def _trained(
 
 
 def _calibrated(bundle: Bundle, songs: list[ComposedSong], plan: Plan, settings: Settings) -> Bundle:
-    """Calibrate a bundle, unless its states are clusters whose names were only guessed."""
+    """Calibrate a bundle, unless its states are clusters whose names were only guessed, or labels of few songs."""
     if plan.label_names:
-        return calibrated(bundle, songs, "people")
+        return calibrated(bundle, songs, "people") if len(songs) >= LEAST_CALIBRATED else bundle
     return calibrated(bundle, songs, "composed") if prior_facts(settings) else bundle
 
 

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from songform.beats import beat_tracking
 from songform.errors import CorpusError, ParameterError, UnreadableFileError
 from songform.learning import baselines, networks
 from songform.learning.splits import PARTS, Signature, Split, audio_groups, blocks_in_time, split_tracks
+from songform.pretrained import pretrained_id
+from songform.sections import section_finding
 from songform.structure import context, naming, states
 from tasks.ingest.sources.listing import problems_message
 from tasks.settings import Settings, digest
@@ -99,7 +102,8 @@ def plan_training(home: Path, settings: Settings) -> Plan:
     later = states_versions() | prior_facts(settings) | _label_facts(labels, split)
     states_id = digest(features_config(settings), chosen, versions, _plain(train), later=later)
     versions = [networks.VERSION, baselines.VERSION]
-    bundle_id = digest(states_id, manifest, *_network_settings(settings), *versions, later=bundle_versions())
+    later = bundle_versions() | _start_facts(settings) | _input_versions(settings)
+    bundle_id = digest(states_id, manifest, *_network_settings(settings), *versions, later=later)
     return Plan(split, manifest, states_id, bundle_id, tuple(problems), names)
 
 
@@ -167,6 +171,18 @@ def _label_facts(labels: Mapping[str, NDArray[np.str_]], split: Split) -> dict[s
     """Return people's labels of all tracks of a training, for a digest; empty if they are not its targets."""
     used = {*split.train, *split.validation, *split.test}
     return {"labels": {key: each.tolist() for key, each in sorted(labels.items()) if key in used}} if labels else {}
+
+
+def _start_facts(settings: Settings) -> dict[str, Any]:
+    """Return the id of the shipped model if a network may start from it although its states are no prior."""
+    starts = settings.sequences.target == "expert" and settings.states.prior_songs > 0
+    return {"start": pretrained_id()} if starts else {}
+
+
+def _input_versions(settings: Settings) -> dict[str, int]:
+    """Return the versions of the beats and sections that the network reads; empty if it reads none."""
+    reads = {"beats", "sections"} & set(settings.sequences.inputs)
+    return {"beats": beat_tracking.VERSION, "sections": section_finding.VERSION} if reads else {}
 
 
 def _signature(corpus: Corpus, record: TrackRecord, settings: Settings) -> Signature:

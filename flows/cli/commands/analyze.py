@@ -54,12 +54,20 @@ def analyze(
 ) -> int:
     """Analyze songs: print timelines, and write JSON, label files, pictures and pages with a player and an editor."""
     settings = context.settings(without_pictures(assignments, no_pictures))
+    if model is not None:
+        _check_address(model)
     folder = None if out is None else _output_folder(out)
     with context.server_if_needed(sources, settings, "flows.analyze", *report_modules(context.home)) as is_recorded:
         analyze_sources = _analyzing(is_recorded=is_recorded)
         report = analyze_sources(context.home, sources, settings, model, folder, limit=limit, sonify=sonify)
     print_analyze(context.console, report)
     return exit_code(report.ingested.tracks, report.all_problems)
+
+
+def _check_address(model: str) -> None:
+    from tasks.models.requested_model import check_address
+
+    check_address(model)
 
 
 def _analyzing(*, is_recorded: bool) -> Callable[..., AnalyzeReport]:

@@ -28,7 +28,7 @@ def train(
     experiment: Experiment = "songform",
     again: Again = False,
 ) -> int:
-    """Discover the states of the corpus, train the network, and record the run in MLflow."""
+    """Adapt the states to the corpus, train the network, and record the run in MLflow."""
     settings = context.settings(assignments)
     with context.server("flows.train"):
         from flows.train import train as train_corpus
@@ -79,6 +79,12 @@ def print_metrics(console: Console, report: TrainReport) -> None:
     when = "Trained" if report.is_new else "Already trained"
     rank = "the champion" if report.is_champion else "not the champion"
     console.say(f"{when}: MLflow run {report.run_id}; model {report.model_uri} ({rank})")
+    if not report.is_champion:
+        score = report.metrics.get("reference_macro_f1", 0.0)
+        console.say(
+            "songform analyze keeps using the champion, whose score on the songs of the comparison is not lower "
+            f"(this model on composed songs: macro-F1 {score:.3f}). To use this model: --model {report.model_uri}"
+        )
 
 
 def _metrics_table(metrics: dict[str, float], network: str) -> Table:

@@ -380,6 +380,7 @@ def test_the_meaning_of_letters_and_of_their_confidence_is_explained(sectioned):
         ("shipped", ("the model shipped with songform", "calibrated on composed songs", "may be too high")),
         ("adapted", ("adapted to the songs of a corpus", "calibrated on composed songs", "may be too high")),
         ("people", ("labels that people gave", "calibrated on labeled songs")),
+        ("few people", ("labels that people gave", "not calibrated")),
         ("clusters", ("clusters that songform found", "not calibrated")),
     ],
 )

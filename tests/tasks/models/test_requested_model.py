@@ -88,3 +88,29 @@ def test_model_of_an_empty_home_is_chosen_without_mlflow_and_tensorflow(tmp_path
     )
     run = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize("uri", ["nonsense", "Pretrained", "models:/songform", "songform@champion", "models:/", ""])
+def test_text_that_is_no_address_is_reported_with_the_valid_ones(tmp_path, uri):
+    with pytest.raises(ModelError, match=r"is not the address of a model; use pretrained .*@champion.*songform ui"):
+        choose_model(tmp_path, uri, Settings())
+
+
+COPY = """
+import sys
+from pathlib import Path
+from songform.bundle import Bundle
+from tasks.store.bundles import keep_pretrained
+from tasks.store.corpus import Corpus
+folder, problems = keep_pretrained(Corpus(Path(sys.argv[1])))
+assert problems == []
+Bundle.load(folder)
+"""
+
+
+def test_processes_that_copy_the_shipped_model_at_once_all_find_it_complete(tmp_path):
+    for number in range(3):
+        command = [sys.executable, "-c", COPY, str(tmp_path / str(number))]
+        processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+        assert [process.communicate()[1] for process in processes] == [""] * 4
+        assert {process.returncode for process in processes} == {0}

@@ -164,6 +164,10 @@ def test_calibration_has_the_temperature_with_the_smallest_log_loss(bundle, song
     assert calibrated(found, known, "people") == found  # an earlier calibration does not matter
 
 
+def test_without_songs_a_network_gets_no_weight(bundle):
+    assert best_weight(bundle, []) == (0.0, {})
+
+
 def test_units_with_another_state_are_left_out_of_the_calibration(bundle, songs):
     partly = [replace(song, truth=np.where(np.arange(len(song.truth)) % 2, song.truth, "verse")) for song in songs]
     none = [replace(song, truth=np.full(len(song.truth), "verse")) for song in songs]

@@ -42,7 +42,8 @@ def test_failed_or_interrupted_training_ends_its_mlflow_run(home, quick, monkeyp
     monkeypatch.setattr(flows.train, "label_tracks", Stumbling())
     with pytest.raises(type(error)):
         train(home, quick, f"ends {status}")
-    assert statuses(home, f"ends {status}") == [status]
+    of_training = [each for each in statuses(home, f"ends {status}") if each != "FINISHED"]  # that of the shipped model
+    assert of_training == [status]
 
 
 def test_existing_bundle_is_recorded_without_training(home, quick, trained, monkeypatch):

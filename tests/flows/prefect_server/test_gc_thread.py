@@ -60,12 +60,13 @@ def test_cursor_of_a_waiting_connection_blocks_only_the_collector(tmp_path, begi
         holds.execute("pragma journal_mode = wal")
         holds.execute("create table numbers (number)")
         holds.execute("begin immediate")
+        # The thread of an earlier test may collect at any time, and no other collection begins until it is done.
+        gc.callbacks.append(began := lambda phase, _: collecting.set())
         Ring(waits.execute("select 1 union select 2"))  # not read to its end
         waits.set_trace_callback(lambda _: waiting.set())
         inserting = threading.Thread(target=insert)
         inserting.start()
         assert waiting.wait(PATIENCE)
-        gc.callbacks.append(began := lambda phase, _: collecting.set())
         begin()
         assert collecting.wait(PATIENCE)
         gc.callbacks.remove(began)

@@ -103,6 +103,6 @@ def _continuity(reference: Times, estimate: Times) -> tuple[float, float]:
 
 
 def _trimmed(times: NDArray[Any]) -> Times:
-    """Return the beats to score; mir_eval refuses times of more than eight hours."""
+    """Return the beats to score; mir_eval accepts no times above eight hours."""
     trimmed = mir_eval.beat.trim_beats(np.asarray(times, float))
     return np.asarray(trimmed[trimmed <= mir_eval.beat.MAX_TIME])

@@ -53,7 +53,7 @@ def test_program_is_killed_alone_or_with_its_child_processes(tmp_path, family):
 
 
 def test_started_program_is_songform_without_settings_from_the_environment(tmp_path, monkeypatch):
-    monkeypatch.setenv("SONGFORM_FRAMES__SR", "1")  # songform refuses to start with this value
+    monkeypatch.setenv("SONGFORM_FRAMES__SR", "1")  # an invalid value, with which every command fails
     with started(tmp_path, ["status"]) as process:
         assert process.wait(60) == 0
     assert (tmp_path / "soak.log").read_text() == ""
